@@ -1,0 +1,53 @@
+/** The parameters of one Bearer challenge. What is absent is not written; an empty scope list is not written either. */
+export interface Challenge {
+  /** A registered code; absent where the request carried no usable credentials (RFC 6750 §3.1). */
+  readonly error?: ChallengeError | undefined;
+  /** For the developer of the client. Must not hold anything taken from the request. */
+  readonly errorDescription?: string | undefined;
+  /** All scopes of the refused operation (RFC 6750 §3). */
+  readonly scopes?: readonly string[] | undefined;
+  /** Acceptable authentication context classes, in order of preference (RFC 9470 §3). */
+  readonly acrValues?: readonly string[] | undefined;
+  /** Greatest age of the authentication, in seconds (RFC 9470 §3). */
+  readonly maxAgeSeconds?: number | undefined;
+  /** URL of the protected resource metadata (RFC 9728 §5.1). */
+  readonly resourceMetadata: string;
+}
+
+/** The codes registered for a Bearer challenge (RFC 6750 §3.1, RFC 9470 §3). No other string stands in `error=`. */
+export type ChallengeError =
+  | 'invalid_request'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'insufficient_user_authentication';
+
+/**
+ * Writes the value of `WWW-Authenticate`. The one place in this library that does: every refusal, on whatever
+ * path, is written here, so that no parameter can be doubled, unquoted or forgotten.
+ *
+ * @see RFC 6750 §3, RFC 9110 §11.6.1, RFC 9728 §5.1
+ */
+export function formatChallenge(challenge: Challenge): string {
+  const parameters: [name: string, value: string | undefined][] = [
+    ['error', challenge.error],
+    ['error_description', challenge.errorDescription],
+    ['scope', nonEmpty(challenge.scopes)],
+    ['acr_values', nonEmpty(challenge.acrValues)],
+    ['max_age', challenge.maxAgeSeconds?.toString()],
+    ['resource_metadata', challenge.resourceMetadata],
+  ];
+  const written = parameters.filter(([, value]) => value !== undefined);
+  return `Bearer ${written.map(([name, value]) => `${name}=${quote(value as string)}`).join(', ')}`;
+}
+
+/**
+ * A quoted-string of the characters that RFC 6750 §3 allows in `error_description`. The others, `"` and `\`
+ * among them, are dropped rather than escaped: the section allows no escapes, and clients read none.
+ */
+function quote(value: string): string {
+  return `"${value.replace(/[^\x20-\x21\x23-\x5B\x5D-\x7E]/g, '')}"`;
+}
+
+function nonEmpty(values: readonly string[] | undefined): string | undefined {
+  return values?.length ? values.join(' ') : undefined;
+}

@@ -1,0 +1,119 @@
+/**
+ * What a refusal means on the wire:
+ *
+ * | code | status | challenge |
+ * |---|---|---|
+ * | `authorization_required` | 401 | without `error`: no usable credentials came (RFC 6750 §3.1) |
+ * | `invalid_request` | 400 | `error="invalid_request"` |
+ * | `invalid_token` | 401 | `error="invalid_token"` |
+ * | `insufficient_scope` | 403 | `error="insufficient_scope"`, naming every scope the operation needs |
+ * | `access_denied` | 403 | none: no other token of this caller would help |
+ * | `temporarily_unavailable` | 503 | none: the token may be good, this server cannot tell |
+ */
+export type McpAuthErrorCode =
+  | 'authorization_required'
+  | 'invalid_request'
+  | 'invalid_token'
+  | 'insufficient_scope'
+  | 'access_denied'
+  | 'temporarily_unavailable';
+
+/** Why, for the operator's log. Closed, free of secrets, never sent unless `exposeErrorDetails` is on. */
+export type McpAuthReason = keyof typeof REASONS;
+
+const REASONS = {
+  no_credentials: 'the request carries no access token',
+  unsupported_scheme: 'the Authorization header uses a scheme other than Bearer',
+  repeated_credentials: 'the request carries more than one Authorization header',
+  malformed_credentials: 'the Authorization header is not "Bearer" followed by one token',
+  token_too_large: 'the token is longer than accepted',
+  token_malformed: 'the token is not a signed JWT in compact form',
+  token_encrypted: 'the token is encrypted, which is not supported',
+  header_rejected: 'the JOSE header has a critical or malformed member',
+  type_rejected: 'the typ header is not that of an access token',
+  algorithm_rejected: 'the signature algorithm is not on the list of this issuer',
+  issuer_unknown: 'the token comes from an issuer this resource does not trust',
+  key_unknown: 'the issuer publishes no usable key with that kid and algorithm',
+  signature_invalid: 'the signature does not verify with the keys of the issuer',
+  audience_missing: 'the token names no audience',
+  audience_rejected: 'the token was issued for another audience',
+  expiry_missing: 'the token has no exp claim',
+  expired: 'the token has expired',
+  not_yet_valid: 'the token is not valid yet: its nbf or iat lies in the future',
+  lifetime_too_long: 'the token lives longer than accepted',
+  time_malformed: 'a time claim is not a finite, non-negative number',
+  claim_missing: 'a claim required by the profile is missing',
+  claim_malformed: 'a claim has the wrong type',
+  not_an_access_token: 'the JWT is of another kind: an ID token, refresh token, logout token or proof',
+  sender_constrained: 'the token is bound to a key (cnf), and proof of possession is not supported',
+  no_principal: 'the token names neither a subject nor a client',
+  verifier_failed: 'the configured verifier refused the token',
+  scope_missing: 'the token lacks a scope the operation needs',
+  policy_denied: 'a policy of the application refused the operation',
+  handler_unauthenticated: 'the handler was reached without a verified caller',
+  resource_mismatch: 'the handler belongs to another protected resource than the request',
+  issuer_unreachable: 'the metadata or keys of the authorization server cannot be had',
+} as const;
+
+/** What {@link McpAuthError} is made from, besides its code and reason. */
+export interface McpAuthErrorDetails {
+  /** Every scope the refused operation needs, held or not. */
+  readonly scopes?: readonly string[];
+  /** Seconds after which trying again makes sense; only with `temporarily_unavailable`. */
+  readonly retryAfterSeconds?: number;
+  /** What led to the refusal; for logs only, never sent. */
+  readonly cause?: unknown;
+}
+
+/**
+ * A refused request. Its `message` is the sentence of its reason and holds nothing from the request: neither the
+ * token nor a claim.
+ */
+export class McpAuthError extends Error {
+  override readonly name = 'McpAuthError';
+  readonly scopes: readonly string[];
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    /** What the client is told. */
+    readonly code: McpAuthErrorCode,
+    /** What the operator is told. */
+    readonly reason: McpAuthReason,
+    details: McpAuthErrorDetails = {},
+  ) {
+    super(REASONS[reason], details.cause === undefined ? undefined : { cause: details.cause });
+    this.scopes = details.scopes ?? [];
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+}
+
+/** An {@link McpAuthError} that the token is bad: 401, never 403 and never 503. */
+export function invalidToken(reason: McpAuthReason, cause?: unknown): McpAuthError {
+  return new McpAuthError('invalid_token', reason, { cause });
+}
+
+/** One thing that is wrong with the configuration. */
+export interface ConfigProblem {
+  /** Name of the option, such as `scopes.required[1]`, or of the environment variable. */
+  readonly option: string;
+  /** What was found there, shortened. */
+  readonly seen: string;
+  /** Why it is refused. */
+  readonly why: string;
+  /** What to write instead. */
+  readonly write: string;
+}
+
+/**
+ * The configuration cannot be used; the application does not start. Lists every problem at once, each with what
+ * was seen, why it is refused, and what to write instead.
+ */
+export class McpAuthConfigError extends Error {
+  override readonly name = 'McpAuthConfigError';
+
+  constructor(readonly problems: readonly ConfigProblem[]) {
+    const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+    const lines = problems.map(({ option, seen, why, write }) => `  - ${option}: saw ${seen}; ${why}. ${write}`);
+    super(`The configuration of McpAuthModule has ${count}:\n${lines.join('\n')}`);
+  }
+}

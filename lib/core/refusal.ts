@@ -1,0 +1,109 @@
+import { formatChallenge, type Challenge } from './challenge.js';
+import type { McpAuthError } from './error.js';
+
+/** A refusal as it goes over HTTP, before any framework has seen it. */
+export interface Refusal {
+  readonly status: 400 | 401 | 403 | 503;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+  /** The sentence for the client, as in challenge and body. */
+  readonly description: string;
+}
+
+/** What a refusal is written from, besides the error. */
+export interface RefusalContext {
+  /** URL of the metadata of the resource that refuses. */
+  readonly resourceMetadata: string;
+  /** Scopes named where the error itself names none: what the refused operation needs. */
+  readonly scopes: readonly string[];
+  /** The JSON-RPC id, if the body was parsed and is one request; a response without a known id carries null. */
+  readonly requestId?: string | number | null | undefined;
+  /** Whether to tell the client the reason as well. */
+  readonly exposeErrorDetails: boolean;
+}
+
+/** What the client is told unless `exposeErrorDetails` is on: constants, so that nothing can be reflected. */
+const DESCRIPTIONS = {
+  authorization_required: 'Authorization is required.',
+  invalid_request: 'The request must carry exactly one Authorization header.',
+  invalid_token: 'The access token is invalid or has expired.',
+  insufficient_scope: 'The access token lacks a scope that this operation needs.',
+  access_denied: 'The caller is not permitted to do this.',
+  temporarily_unavailable: 'The access token cannot be verified at the moment.',
+} as const;
+
+/**
+ * Turns a refusal into status, headers and body. Pure; the one mapping from {@link McpAuthError} to the wire.
+ *
+ * The body is a JSON-RPC error where the request was JSON-RPC, so that an MCP client can correlate it, else the
+ * error object of OAuth. It repeats no challenge parameter that the header leaves out.
+ *
+ * @see RFC 6750 §3.1; MCP 2026-07-28, Authorization, "Error Handling"
+ */
+export function toRefusal(error: McpAuthError, context: RefusalContext): Refusal {
+  const status = statusOf(error);
+  const description = context.exposeErrorDetails
+    ? `${DESCRIPTIONS[error.code]} Reason: ${error.message}.`
+    : DESCRIPTIONS[error.code];
+  const body = bodyOf(error, context, status, description);
+  return { status, headers: headersOf(error, context, description), body, description };
+}
+
+/** The challenge of a refusal, or undefined where another token of the same caller would not help. */
+export function challengeOf(
+  error: McpAuthError,
+  { resourceMetadata, scopes: needed }: Pick<RefusalContext, 'resourceMetadata' | 'scopes'>,
+  errorDescription: string = DESCRIPTIONS[error.code],
+): string | undefined {
+  const scopes = error.scopes.length > 0 ? error.scopes : needed;
+  const challenge: Challenge = { scopes, resourceMetadata };
+  switch (error.code) {
+    case 'authorization_required':
+      return formatChallenge(challenge);
+    case 'invalid_request':
+    case 'invalid_token':
+    case 'insufficient_scope':
+      return formatChallenge({ ...challenge, error: error.code, errorDescription });
+    case 'access_denied':
+    case 'temporarily_unavailable':
+      return undefined;
+  }
+}
+
+function statusOf(error: McpAuthError): Refusal['status'] {
+  switch (error.code) {
+    case 'invalid_request':
+      return 400;
+    case 'authorization_required':
+    case 'invalid_token':
+      return 401;
+    case 'insufficient_scope':
+    case 'access_denied':
+      return 403;
+    case 'temporarily_unavailable':
+      return 503;
+  }
+}
+
+function headersOf(error: McpAuthError, context: RefusalContext, description: string): Record<string, string> {
+  const challenge = challengeOf(error, context, description);
+  return {
+    'Cache-Control': 'no-store',
+    ...(challenge !== undefined && {
+      'WWW-Authenticate': challenge,
+      // Without it, scripts of other origins cannot read the challenge (RFC 9449 §7.1 asks for the same).
+      'Access-Control-Expose-Headers': 'WWW-Authenticate',
+    }),
+    ...(error.retryAfterSeconds !== undefined && { 'Retry-After': String(Math.ceil(error.retryAfterSeconds)) }),
+  };
+}
+
+function bodyOf(error: McpAuthError, context: RefusalContext, status: number, description: string): object {
+  if (context.requestId !== undefined) {
+    // The HTTP status as code: JSON-RPC reserves -32768 to -32000, and MCP has meanings for some of them.
+    return { jsonrpc: '2.0', id: context.requestId, error: { code: status, message: description } };
+  }
+  // RFC 6750 §3.1: no error code for a request that simply came without credentials.
+  if (error.code === 'authorization_required') return { error_description: description };
+  return { error: error.code, error_description: description };
+}

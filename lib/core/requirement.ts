@@ -1,0 +1,43 @@
+import type { ScopeHierarchy } from './scopes.js';
+
+/**
+ * The scopes an operation needs: every one of `allOf`, and of each group in `anyOf` at least one.
+ * An empty requirement is met by any valid token.
+ */
+export interface Requirement {
+  readonly allOf: readonly string[];
+  readonly anyOf: readonly (readonly string[])[];
+}
+
+/** Needs nothing beyond a valid token. */
+export const NO_REQUIREMENT: Requirement = { allOf: [], anyOf: [] };
+
+/** Everything that any of the given requirements needs, in the order given. */
+export function union(...requirements: readonly Requirement[]): Requirement {
+  return {
+    allOf: [...new Set(requirements.flatMap(({ allOf }) => allOf))],
+    anyOf: requirements.flatMap(({ anyOf }) => anyOf),
+  };
+}
+
+/** Whether the granted scopes, with all that they imply, meet the requirement. */
+export function isMet({ allOf, anyOf }: Requirement, granted: readonly string[], hierarchy: ScopeHierarchy): boolean {
+  if (allOf.length === 0 && anyOf.length === 0) return true;
+  const held = hierarchy.expand(granted);
+  return allOf.every((scope) => held.has(scope)) && anyOf.every((group) => group.some((scope) => held.has(scope)));
+}
+
+/**
+ * The scopes a challenge names: all that the operation needs, held or not, so that one round of step-up is
+ * enough. Of a group it names the one the caller already satisfies, else the first, which its author put there
+ * as the least privileged: naming all of them would ask the user for more than is needed.
+ */
+export function challengeScopes(
+  { allOf, anyOf }: Requirement,
+  granted: readonly string[],
+  hierarchy: ScopeHierarchy,
+): string[] {
+  const held = hierarchy.expand(granted);
+  const chosen = anyOf.flatMap((group) => group.find((scope) => held.has(scope)) ?? group[0] ?? []);
+  return [...new Set([...allOf, ...chosen])];
+}

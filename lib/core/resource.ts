@@ -1,0 +1,61 @@
+const WELL_KNOWN_SUFFIX = '/.well-known/oauth-protected-resource';
+
+/** A resource identifier that passed {@link readResourceIdentifier}. */
+export interface ResourceIdentifier {
+  /** As clients must spell it: it is compared byte for byte (RFC 9728 §3.3). */
+  readonly identifier: string;
+  /** Scheme, host and port; where the metadata lives. */
+  readonly origin: string;
+  /** `/`-rooted, or empty where the identifier is the bare origin. */
+  readonly path: string;
+}
+
+/**
+ * Reads a resource identifier, or says why the value is none. The scheme and host are put in lower case; nothing
+ * else is changed, because the value clients know must be the value they find in the metadata: one that a URL
+ * parser would rewrite (`/a/../b`, `:443`, a space) is refused with the spelling to use.
+ *
+ * Does not decide whether plain http is acceptable (see {@link isLoopback}).
+ *
+ * @see RFC 9728 §1.2
+ */
+export function readResourceIdentifier(value: string): ResourceIdentifier | { readonly problem: string } {
+  const [, scheme, authority, rest] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/s.exec(value) ?? [];
+  if (scheme === undefined || authority === undefined || rest === undefined || !URL.canParse(value)) {
+    return { problem: 'it is no absolute URL' };
+  }
+  if (!/^https?$/i.test(scheme)) return { problem: 'its scheme is neither https nor http' };
+  if (rest.includes('#')) return { problem: 'a resource identifier has no fragment (RFC 9728 §1.2)' };
+  if (rest.includes('?')) return { problem: 'a query is not supported here; RFC 8707 §2 advises against one' };
+  if (authority.includes('@')) return { problem: 'it holds a user name or password' };
+  const origin = `${scheme}://${authority}`.toLowerCase();
+  const identifier = origin + rest;
+  const normal = new URL(identifier).href;
+  if (normal !== identifier && normal !== `${identifier}/`) {
+    return { problem: `it is not in normal form; write "${normal}"` };
+  }
+  return { identifier, origin, path: rest };
+}
+
+/**
+ * The path of the metadata document: the well-known suffix inserted between host and path. Only a path that is a
+ * bare `/` is dropped; a trailing slash further on belongs to the identifier.
+ *
+ * @see RFC 9728 §3.1
+ */
+export function metadataPath({ path }: ResourceIdentifier): string {
+  return path === '/' ? WELL_KNOWN_SUFFIX : WELL_KNOWN_SUFFIX + path;
+}
+
+/** The URL of the metadata document, as a challenge names it. Never derived from a request. */
+export function metadataUrl(resource: ResourceIdentifier): string {
+  return resource.origin + metadataPath(resource);
+}
+
+/** The path of the metadata of a resource without a path; MCP clients also try it for one that has a path. */
+export const ROOT_METADATA_PATH = WELL_KNOWN_SUFFIX;
+
+/** Whether the URL names this very machine, where https can do nothing that the kernel doesn't do already. */
+export function isLoopback(url: URL): boolean {
+  return url.hostname === 'localhost' || url.hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(url.hostname);
+}

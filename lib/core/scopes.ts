@@ -1,0 +1,62 @@
+/** `scope-token = 1*( %x21 / %x23-5B / %x5D-7E )` (RFC 6749 §3.3). */
+const SCOPE_TOKEN = /^[\x21\x23-\x5B\x5D-\x7E]+$/;
+
+/** Whether the value may stand in a `scope` parameter: visible ASCII without space, `"` and `\` (RFC 6749 §3.3). */
+export function isScopeToken(value: unknown): value is string {
+  return typeof value === 'string' && SCOPE_TOKEN.test(value);
+}
+
+/**
+ * Splits a `scope` value at its spaces, and at nothing else: a tab or a comma is part of a name that then
+ * matches no scope. Names that are no scope tokens are left out. Order is kept, repetitions are dropped.
+ */
+export function parseScope(value: string): string[] {
+  return [...new Set(value.split(' ').filter(isScopeToken))];
+}
+
+/**
+ * Scopes that are only ever asked of the authorization server, and so never belong in a challenge or in
+ * `scopes_supported` of a resource server.
+ *
+ * @see MCP 2026-07-28, Authorization (SEP-2207)
+ */
+export const AUTHORIZATION_SERVER_SCOPES: ReadonlySet<string> = new Set(['offline_access']);
+
+/**
+ * Which scopes imply which others, transitively. Used for the decision alone: a challenge names the scope that
+ * is required, never a broader one that would do as well.
+ *
+ * @see MCP 2026-07-28, Authorization, "Servers MUST account for scope hierarchies"
+ */
+export class ScopeHierarchy {
+  readonly #implied: ReadonlyMap<string, ReadonlySet<string>>;
+
+  /** @param direct broader scope → the scopes it implies; cycles are allowed and make their members equal. */
+  constructor(direct: Readonly<Record<string, readonly string[]>> = {}) {
+    const edges = new Map(Object.entries(direct));
+    this.#implied = new Map([...edges.keys()].map((scope) => [scope, reachable(scope, edges)]));
+  }
+
+  /** The granted scopes and everything they imply. */
+  expand(granted: readonly string[]): ReadonlySet<string> {
+    const all = new Set(granted);
+    if (this.#implied.size === 0) return all;
+    for (const scope of granted) {
+      for (const implied of this.#implied.get(scope) ?? []) all.add(implied);
+    }
+    return all;
+  }
+}
+
+function reachable(start: string, edges: ReadonlyMap<string, readonly string[]>): Set<string> {
+  const seen = new Set<string>();
+  const open = [start];
+  for (let scope = open.pop(); scope !== undefined; scope = open.pop()) {
+    for (const next of edges.get(scope) ?? []) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      open.push(next);
+    }
+  }
+  return seen;
+}

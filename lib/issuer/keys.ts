@@ -1,0 +1,133 @@
+import {
+  createLocalJWKSet,
+  errors,
+  type CompactJWSHeaderParameters,
+  type CryptoKey,
+  type FlattenedJWSInput,
+  type JSONWebKeySet,
+} from 'jose';
+
+/** Header and token, as jose hands them to a key function. */
+export type KeyInput = readonly [header: CompactJWSHeaderParameters, token: FlattenedJWSInput];
+
+/** The verification keys of one issuer. Never holds those of two. */
+export abstract class KeySet {
+  /**
+   * The keys that could have signed a token with this header: one, or several where the header does not tell.
+   * Empty when the issuer publishes none. Keys that cannot be used (private, too short, garbage) are left out.
+   *
+   * @throws when the keys of the issuer cannot be had at all.
+   */
+  abstract candidates(...input: KeyInput): Promise<readonly CryptoKey[]>;
+}
+
+/** Keys written into the configuration; no network. */
+export class StaticKeySet extends KeySet {
+  readonly #select: Select;
+
+  constructor(jwks: JSONWebKeySet) {
+    super();
+    this.#select = selector(jwks);
+  }
+
+  override candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
+    return this.#select(...input);
+  }
+}
+
+/** How long fetched keys are used and how often they are asked for; all in milliseconds. */
+export interface RemoteKeySetTimes {
+  /** After this time, keys are fetched again in the background while the old ones serve on. */
+  readonly freshMs: number;
+  /** After this time without a successful fetch, keys are not used any more. */
+  readonly staleMs: number;
+  /** Shortest time between two fetches for keys that the set doesn't have. */
+  readonly unknownKeyCoolDownMs: number;
+  /** Shortest time between a failed fetch and the next. */
+  readonly failureCoolDownMs: number;
+}
+
+export const REMOTE_KEY_SET_TIMES: RemoteKeySetTimes = {
+  freshMs: 10 * 60_000,
+  staleMs: 6 * 3_600_000,
+  unknownKeyCoolDownMs: 30_000,
+  failureCoolDownMs: 2_000,
+};
+
+/**
+ * Keys fetched from the issuer. One fetch at a time, whoever asks. A key the set does not have causes a fetch, at
+ * most once per cool-down, so that a rotation is noticed and random `kid`s are no amplifier. When fetching fails,
+ * the keys there are serve on for a limited time; when there are none, every token is undecided, not bad.
+ */
+export class RemoteKeySet extends KeySet {
+  #loaded: { readonly select: Select; readonly at: number } | undefined;
+  #loading: Promise<void> | undefined;
+  #lastUnknownKeyFetch = -Infinity;
+  #failure: { readonly error: unknown; readonly at: number } | undefined;
+
+  constructor(
+    private readonly load: () => Promise<JSONWebKeySet>,
+    private readonly now: () => number,
+    private readonly onFailure: (error: unknown) => void,
+    private readonly times: RemoteKeySetTimes = REMOTE_KEY_SET_TIMES,
+  ) {
+    super();
+  }
+
+  override async candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
+    const keys = await (await this.#current())(...input);
+    if (keys.length > 0 || !this.#mayFetchForUnknownKey()) return keys;
+    this.#lastUnknownKeyFetch = this.now();
+    await this.#refresh();
+    return (await this.#current())(...input);
+  }
+
+  async #current(): Promise<Select> {
+    const age = this.#loaded ? this.now() - this.#loaded.at : Infinity;
+    if (age >= this.times.staleMs) await this.#refresh();
+    else if (age >= this.times.freshMs) void this.#refresh();
+    const loaded = this.#loaded;
+    if (loaded && this.now() - loaded.at < this.times.staleMs) return loaded.select;
+    throw this.#failure?.error;
+  }
+
+  #mayFetchForUnknownKey(): boolean {
+    return this.now() - this.#lastUnknownKeyFetch >= this.times.unknownKeyCoolDownMs;
+  }
+
+  /** Resolves when a fetch has ended, well or badly, or at once while a failure is too recent to try again. */
+  #refresh(): Promise<void> {
+    if (this.#failure && this.now() - this.#failure.at < this.times.failureCoolDownMs) return Promise.resolve();
+    this.#loading ??= this.#fetch().finally(() => {
+      this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      this.#loaded = { select: selector(await this.load()), at: this.now() };
+      this.#failure = undefined;
+    } catch (error) {
+      this.#failure = { error, at: this.now() };
+      this.onFailure(error);
+    }
+  }
+}
+
+type Select = (...input: KeyInput) => Promise<readonly CryptoKey[]>;
+
+/** @throws {errors.JWKSInvalid} when the value is no key set at all; a single bad key spoils only itself. */
+function selector(jwks: JSONWebKeySet): Select {
+  const select = createLocalJWKSet({ keys: jwks.keys.filter((key) => typeof key === 'object' && key !== null) });
+  return async (header, token) => {
+    try {
+      return [await select(header, token)];
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) return [];
+      const keys: CryptoKey[] = [];
+      for await (const key of error) keys.push(key);
+      return keys;
+    }
+  };
+}

@@ -1,0 +1,98 @@
+import { registerAs } from '@nestjs/config';
+import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
+import { resolveOptions, type McpAuthModuleOptions } from './mcp-auth.options.js';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Variable {
+  readonly name: string;
+  /** The option it sets, as an error message names it. */
+  readonly option: string;
+  readonly example: string;
+}
+
+const PREFIX = 'MCP_AUTH_';
+
+const VARIABLES: readonly Variable[] = [
+  { name: 'MCP_AUTH_RESOURCE', option: 'resource', example: 'https://mcp.example.com/mcp' },
+  { name: 'MCP_AUTH_ISSUER', option: 'authorizationServers', example: 'https://login.example.com' },
+  { name: 'MCP_AUTH_AUDIENCE', option: 'audience', example: 'https://mcp.example.com/mcp' },
+  { name: 'MCP_AUTH_REQUIRED_SCOPES', option: 'scopes.required', example: 'notes:read' },
+  { name: 'MCP_AUTH_SCOPES_SUPPORTED', option: 'scopes.supported', example: 'notes:read,notes:write' },
+  { name: 'MCP_AUTH_RESOURCE_NAME', option: 'metadata.resourceName', example: 'Notes' },
+  { name: 'MCP_AUTH_RESOURCE_DOCUMENTATION', option: 'metadata.resourceDocumentation', example: 'https://docs.example.com' },
+  { name: 'MCP_AUTH_CLOCK_TOLERANCE_SECONDS', option: 'clockToleranceSeconds', example: '5' },
+  { name: 'MCP_AUTH_MAX_TOKEN_LIFETIME_SECONDS', option: 'maxTokenLifetimeSeconds', example: '86400' },
+  { name: 'MCP_AUTH_ALLOW_INSECURE_HTTP', option: 'allowInsecureHttp', example: 'true' },
+  { name: 'MCP_AUTH_EXPOSE_ERROR_DETAILS', option: 'exposeErrorDetails', example: 'true' },
+];
+
+/**
+ * The options of `McpAuthModule` from environment variables, as a namespace of `@nestjs/config`:
+ * `McpAuthModule.forRootAsync(mcpAuthConfig.asProvider())`.
+ *
+ * `MCP_AUTH_RESOURCE` and `MCP_AUTH_ISSUER` are required. `MCP_AUTH_ISSUER`, `MCP_AUTH_AUDIENCE` and the scopes take
+ * several values, separated by commas. A variable that is empty counts as absent; one that begins with `MCP_AUTH_`
+ * and is not known is refused, since it may be a misspelt one that protects.
+ *
+ * @throws {McpAuthConfigError} naming each variable at fault, what was seen, and an example.
+ */
+export const mcpAuthConfig = registerAs('mcpAuth', () => optionsFromEnvironment(process.env));
+
+function optionsFromEnvironment(environment: Environment): McpAuthModuleOptions {
+  const options = readOptions(environment);
+  const unknown = unknownVariables(environment);
+  try {
+    resolveOptions(options);
+  } catch (error) {
+    if (!(error instanceof McpAuthConfigError)) throw error;
+    throw new McpAuthConfigError([...unknown, ...error.problems.map((problem) => inVariables(problem, environment))]);
+  }
+  if (unknown.length > 0) throw new McpAuthConfigError(unknown);
+  return options;
+}
+
+function readOptions(environment: Environment): McpAuthModuleOptions {
+  const text = (name: string): string | undefined => environment[PREFIX + name]?.trim() || undefined;
+  const list = (name: string): string[] | undefined => text(name)?.split(',').map((value) => value.trim());
+  const number = (name: string): number | undefined => convert(text(name), /^\d+$/, Number);
+  const flag = (name: string): boolean | undefined => convert(text(name), /^(?:true|false)$/, (value) => value === 'true');
+  const options = {
+    resource: text('RESOURCE'),
+    authorizationServers: list('ISSUER'),
+    audience: list('AUDIENCE'),
+    scopes: { required: list('REQUIRED_SCOPES'), supported: list('SCOPES_SUPPORTED') },
+    metadata: { resourceName: text('RESOURCE_NAME'), resourceDocumentation: text('RESOURCE_DOCUMENTATION') },
+    clockToleranceSeconds: number('CLOCK_TOLERANCE_SECONDS'),
+    maxTokenLifetimeSeconds: number('MAX_TOKEN_LIFETIME_SECONDS'),
+    allowInsecureHttp: flag('ALLOW_INSECURE_HTTP'),
+    exposeErrorDetails: flag('EXPOSE_ERROR_DETAILS'),
+  };
+  // What is missing or of the wrong type is for the validation of the options to say, all at once.
+  return options as unknown as McpAuthModuleOptions;
+}
+
+/** Leaves a value that has another form as it is, for the validation to refuse it. */
+function convert<T>(text: string | undefined, form: RegExp, to: (text: string) => T): T | undefined {
+  return text !== undefined && form.test(text) ? to(text) : (text as T | undefined);
+}
+
+function unknownVariables(environment: Environment): ConfigProblem[] {
+  return Object.keys(environment)
+    .filter((name) => name.startsWith(PREFIX) && !VARIABLES.some((variable) => variable.name === name))
+    .map((name) => ({
+      option: name,
+      seen: 'a value',
+      why: 'there is no such variable',
+      write: `Known are ${VARIABLES.map((variable) => variable.name).join(', ')}`,
+    }));
+}
+
+/** The same problem, in the terms of whoever sets environment variables. */
+function inVariables(problem: ConfigProblem, environment: Environment): ConfigProblem {
+  const variable = VARIABLES.find(({ option }) => problem.option === option || problem.option.startsWith(`${option}[`));
+  if (!variable) return problem;
+  const { name, example } = variable;
+  const seen = environment[name] ? JSON.stringify(environment[name]) : 'nothing';
+  return { option: name, seen, why: problem.why, write: `Example: ${name}=${example}` };
+}

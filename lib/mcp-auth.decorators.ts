@@ -1,0 +1,86 @@
+import { applyDecorators, createParamDecorator, UseFilters, UseGuards, type ExecutionContext } from '@nestjs/common';
+import { McpAuthConfigError } from './core/error.js';
+import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from './core/scopes.js';
+import { callOfContext } from './mcp-auth.context.js';
+import { McpAuthFilter } from './mcp-auth.filter.js';
+import { McpAuthGuard } from './mcp-auth.guard.js';
+import type { McpAuthInfo } from './mcp-auth.info.js';
+import { declare, type Policy } from './mcp-auth.policy.js';
+
+type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
+
+/**
+ * The caller needs all of these scopes. On a method or a class, of HTTP routes and of MCP tools, resources and
+ * prompts alike; what class and method name adds up. A caller without them gets `403 insufficient_scope` before the
+ * handler runs, and may step up.
+ *
+ * Binds {@link McpAuthGuard} to the handler, so that the requirement holds however the handler is reached.
+ *
+ * @throws {McpAuthConfigError} when the class is loaded, for a name that is no scope.
+ * @see MCP 2026-07-28, Authorization, "Scope Challenge Handling"
+ */
+export function RequireScopes(...scopes: [string, ...string[]]): ClassOrMethodDecorator {
+  checkScopes('RequireScopes', scopes);
+  return protect({ requirement: { allOf: scopes, anyOf: [] } });
+}
+
+/**
+ * The caller needs one of these scopes, whichever. List the least privileged first: that is the one a caller
+ * without any of them is asked to get.
+ *
+ * @throws {McpAuthConfigError} when the class is loaded, for a name that is no scope.
+ */
+export function RequireAnyScope(...scopes: [string, ...string[]]): ClassOrMethodDecorator {
+  checkScopes('RequireAnyScope', scopes);
+  return protect({ requirement: { allOf: [], anyOf: [scopes] } });
+}
+
+/**
+ * The application decides, once the scopes are there: see {@link Policy}. Refusals that no other token could
+ * change answer `403` without a challenge.
+ */
+export function Authorize(policy: Policy): ClassOrMethodDecorator {
+  return protect({ policies: [policy] });
+}
+
+/**
+ * No token is needed on this HTTP route, and none is looked at: the handler sees no caller. Has no effect on MCP
+ * tools, resources and prompts, which are reached through the protected MCP endpoint.
+ */
+export function Public(): ClassOrMethodDecorator {
+  return annotate({ isPublic: true });
+}
+
+/** Which of several configured resources a controller belongs to, by its `id` (or resource identifier). */
+export function ProtectedResource(id: string): ClassOrMethodDecorator {
+  return annotate({ resourceId: id });
+}
+
+/**
+ * Injects the caller, or one property of it, into an HTTP or MCP handler: `@AuthInfo() auth: McpAuthInfo`,
+ * `@AuthInfo('subject') subject: string`. Undefined where there is none, which is on public routes only.
+ */
+export const AuthInfo: (key?: keyof McpAuthInfo) => ParameterDecorator = createParamDecorator(
+  (key: keyof McpAuthInfo | undefined, context: ExecutionContext): unknown => {
+    const auth = callOfContext(context)?.auth;
+    return key === undefined ? auth : auth?.[key];
+  },
+);
+
+function protect(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {
+  return applyDecorators(annotate(addition), UseGuards(McpAuthGuard), UseFilters(McpAuthFilter));
+}
+
+function annotate(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {
+  return (target: object, _key?: string | symbol, descriptor?: PropertyDescriptor): void => {
+    declare((descriptor?.value as object | undefined) ?? target, addition);
+  };
+}
+
+function checkScopes(decorator: string, scopes: readonly unknown[]): void {
+  const refused = scopes.filter((scope) => !isScopeToken(scope) || AUTHORIZATION_SERVER_SCOPES.has(scope));
+  if (scopes.length > 0 && refused.length === 0) return;
+  const seen = scopes.length === 0 ? 'nothing' : refused.map((scope) => JSON.stringify(scope)).join(', ');
+  const why = 'each must be a scope that a resource server may ask for: visible ASCII without spaces, quotes and \\';
+  throw new McpAuthConfigError([{ option: `@${decorator}()`, seen, why, write: `Write @${decorator}('notes:read')` }]);
+}

@@ -1,0 +1,37 @@
+import { Catch, Inject, Injectable, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { of, throwError, type Observable } from 'rxjs';
+import { McpAuthError } from './core/error.js';
+import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
+import { callOfRequest, currentCall, type HttpRequest } from './mcp-auth.context.js';
+import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
+
+/**
+ * Puts an {@link McpAuthError} that was thrown below the guard into the form its recipient understands: status and
+ * challenge on HTTP routes, a result with `isError` for MCP tools, a JSON-RPC error for other MCP handlers. There
+ * the MCP framework has begun to answer, so that an HTTP status is out of reach.
+ */
+@Injectable()
+@Catch(McpAuthError)
+export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
+  constructor(
+    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
+  ) {}
+
+  catch(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
+    if (host.getType() === 'http') {
+      const request = host.switchToHttp().getRequest<HttpRequest>();
+      const facts = this.authorizer.factsOfCall(callOfRequest(request), request.body);
+      return this.responder.refuse(error, host.switchToHttp().getResponse<HttpResponse>(), facts);
+    }
+    const facts = this.authorizer.factsOfCall(currentCall(), undefined);
+    if (isToolCall(host.switchToRpc().getContext())) return of(this.responder.toolResult(error, facts));
+    return throwError(() => this.responder.rpcError(error, facts));
+  }
+}
+
+/** Whether the context of `@rekog/mcp-nest` stands for a `tools/call`. */
+function isToolCall(rpcContext: unknown): boolean {
+  const { mcpRequest } = (rpcContext ?? {}) as { mcpRequest?: { method?: unknown } };
+  return mcpRequest?.method === 'tools/call';
+}

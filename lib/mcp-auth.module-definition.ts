@@ -1,0 +1,22 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import type { McpAuthModuleOptions } from './mcp-auth.options.js';
+
+/** Settings that Nest needs before any factory has run; see `McpAuthModule.forRoot`. */
+export interface McpAuthModuleExtras {
+  /**
+   * Whether the guard protects every route of the application. Without it only decorated handlers, and those with
+   * `@UseGuards(McpAuthGuard)`, are protected.
+   * @default true
+   */
+  globalGuard?: boolean;
+}
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<McpAuthModuleOptions>({ moduleName: 'McpAuth' })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createMcpAuthOptions')
+    .setExtras<McpAuthModuleExtras>({ globalGuard: true }, (definition) => ({ ...definition, global: true }))
+    .build();
+
+/** DI token of the validated options. */
+export const RESOLVED_OPTIONS = Symbol('nestjs-mcp-auth:options');

@@ -1,0 +1,94 @@
+import { Inject, Logger, Module, type DynamicModule, type NestModule, type Provider } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule } from '@nestjs/core';
+import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
+import { Clock, SystemClock } from './mcp-auth.clock.js';
+import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { McpAuthFilter } from './mcp-auth.filter.js';
+import { McpAuthGuard } from './mcp-auth.guard.js';
+import { McpAuthInterceptor } from './mcp-auth.interceptor.js';
+import {
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  RESOLVED_OPTIONS,
+  type ASYNC_OPTIONS_TYPE,
+  type McpAuthModuleExtras,
+  type OPTIONS_TYPE,
+} from './mcp-auth.module-definition.js';
+import { resolveOptions, type ResolvedOptions } from './mcp-auth.options.js';
+import { createResourceServers, ResourceServers } from './mcp-auth.resource-servers.js';
+import { McpAuthResponder } from './mcp-auth.responder.js';
+import { McpAuthService } from './mcp-auth.service.js';
+import { WellKnownEndpoint } from './well-known.endpoint.js';
+
+const logger = new Logger('McpAuth');
+
+const PROVIDERS: Provider[] = [
+  { provide: RESOLVED_OPTIONS, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
+  { provide: Clock, useClass: SystemClock },
+  {
+    provide: ResourceServers,
+    useFactory: (options: ResolvedOptions, clock: Clock) => createResourceServers(options, clock, logIssuerFailure),
+    inject: [RESOLVED_OPTIONS, Clock],
+  },
+  McpAuthExplorer,
+  McpAuthAuthorizer,
+  McpAuthResponder,
+  McpAuthGuard,
+  McpAuthFilter,
+  McpAuthService,
+  WellKnownEndpoint,
+  { provide: APP_FILTER, useExisting: McpAuthFilter },
+  { provide: APP_INTERCEPTOR, useClass: McpAuthInterceptor },
+];
+
+/**
+ * Makes the application an OAuth 2.1 protected resource: metadata for clients, a guard on every route, and the
+ * caller for handlers. Import it once, with `forRoot(options)` or `forRootAsync({ useFactory | useClass |
+ * useExisting, imports, inject })`; its providers are global.
+ *
+ * Issues no tokens and has no users: that is up to the authorization servers it is told to trust. They need not be
+ * reachable when the application starts.
+ *
+ * @throws {McpAuthConfigError} at start, when options or decorators cannot be used.
+ */
+@Module({
+  imports: [DiscoveryModule],
+  providers: PROVIDERS,
+  // The guard and filter that decorators bind are built in the modules of the handlers, from these.
+  exports: [McpAuthAuthorizer, McpAuthResponder, McpAuthGuard, McpAuthService],
+})
+export class McpAuthModule extends ConfigurableModuleClass implements NestModule {
+  constructor(
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(WellKnownEndpoint) private readonly wellKnown: WellKnownEndpoint,
+  ) {
+    super();
+  }
+
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    return withGuard(super.forRoot(options), options);
+  }
+
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return withGuard(super.forRootAsync(options), options);
+  }
+
+  /** Nest calls this after every module was instantiated and before it lays the routes of the application. */
+  configure(): void {
+    this.explorer.check();
+    for (const warning of this.options.warnings) logger.warn(warning);
+    this.wellKnown.mount();
+  }
+}
+
+function withGuard(definition: DynamicModule, { globalGuard = true }: McpAuthModuleExtras): DynamicModule {
+  if (!globalGuard) return definition;
+  const guard: Provider = { provide: APP_GUARD, useExisting: McpAuthGuard };
+  return { ...definition, providers: [...(definition.providers ?? []), guard] };
+}
+
+function logIssuerFailure(issuer: string, error: unknown): void {
+  const what = error instanceof Error ? error.message : String(error);
+  logger.warn(`The keys of ${issuer} cannot be had; its tokens are answered with 503 until they can: ${what}`);
+}

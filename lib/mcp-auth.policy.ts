@@ -1,0 +1,88 @@
+import 'reflect-metadata';
+import { NO_REQUIREMENT, union, type Requirement } from './core/requirement.js';
+import type { OperationKind } from './core/operation.js';
+import type { McpAuthInfo } from './mcp-auth.info.js';
+
+/** What a policy decides about. */
+export interface PolicyContext {
+  readonly auth: McpAuthInfo;
+  /** The MCP primitive that is used; undefined on plain HTTP routes. */
+  readonly operation: { readonly kind: OperationKind; readonly name: string } | undefined;
+  /**
+   * The arguments of the call. The policy is asked twice: before dispatch with the arguments as sent, and at the
+   * handler with those the MCP framework validated. Undefined on plain HTTP routes.
+   */
+  readonly args: unknown;
+  /** The platform's request; undefined at a handler whose framework does not pass it on. */
+  readonly request: unknown;
+}
+
+/**
+ * A decision of the application: `true` lets the call through, `false` refuses it for good (403 without a
+ * challenge), a list of scopes lets it through if the token has them all, and asks for them if not.
+ * An error refuses the call.
+ */
+export type Policy = (context: PolicyContext) => boolean | string[] | Promise<boolean | string[]>;
+
+/** What one class or method declares. */
+interface Declaration {
+  readonly requirement: Requirement;
+  readonly policies: readonly Policy[];
+  readonly isPublic: boolean;
+  readonly resourceId: string | undefined;
+}
+
+/** What is declared for a handler: by its class and by its method together. */
+export interface HandlerPolicy extends Declaration {
+  /** Whether class or method say anything at all. */
+  readonly isDeclared: boolean;
+}
+
+const DECLARATION = 'nestjs-mcp-auth:declaration';
+
+const NOTHING: Declaration = { requirement: NO_REQUIREMENT, policies: [], isPublic: false, resourceId: undefined };
+
+/** Adds to what the class (or, with a method, the method) declares. Decorators accumulate; none undoes another. */
+export function declare(target: object, addition: Partial<Declaration>): void {
+  const before = (Reflect.getOwnMetadata(DECLARATION, target) as Declaration | undefined) ?? NOTHING;
+  const declaration: Declaration = {
+    requirement: union(before.requirement, addition.requirement ?? NO_REQUIREMENT),
+    policies: [...before.policies, ...(addition.policies ?? [])],
+    isPublic: before.isPublic || (addition.isPublic ?? false),
+    resourceId: addition.resourceId ?? before.resourceId,
+  };
+  Reflect.defineMetadata(DECLARATION, declaration, target);
+}
+
+/**
+ * What holds for a handler. Requirements of class and method add up. The closest declaration decides whether it is
+ * public: a method with requirements is protected in a public class, a public method is public in a protected one.
+ */
+export function handlerPolicy(classRef: object, handler: object): HandlerPolicy {
+  const byClass = declarationOf(classRef);
+  const byMethod = declarationOf(handler);
+  const own = byMethod ?? NOTHING;
+  const inherited = byClass ?? NOTHING;
+  return {
+    requirement: union(inherited.requirement, own.requirement),
+    policies: [...inherited.policies, ...own.policies],
+    isPublic: own.isPublic || (inherited.isPublic && !hasRequirements(own)),
+    resourceId: own.resourceId ?? inherited.resourceId,
+    isDeclared: byClass !== undefined || byMethod !== undefined,
+  };
+}
+
+/** Whether one and the same class or method is declared both public and protected. */
+export function contradictsItself(target: object): boolean {
+  const declaration = declarationOf(target);
+  return declaration !== undefined && declaration.isPublic && hasRequirements(declaration);
+}
+
+function hasRequirements({ requirement, policies }: Declaration): boolean {
+  return requirement.allOf.length + requirement.anyOf.length + policies.length > 0;
+}
+
+/** Of a class, also what its base classes declare, as Nest does with its own decorators. */
+function declarationOf(target: object): Declaration | undefined {
+  return Reflect.getMetadata(DECLARATION, target) as Declaration | undefined;
+}

@@ -1,0 +1,115 @@
+/**
+ * One challenge of a `WWW-Authenticate` header.
+ * @see RFC 9110 §11.6.1
+ */
+export interface Challenge {
+  /** As it was sent. Schemes compare without regard to case. */
+  readonly scheme: string;
+  /** Unquoted and unescaped values by lower-cased name; no prototype, so a parameter may have any name. */
+  readonly params: Readonly<Record<string, string>>;
+  /** What a scheme sent instead of parameters. Absent where it sent parameters, or nothing. */
+  readonly token68?: string;
+}
+
+const TOKEN = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+/y;
+const TOKEN68_ELEMENT = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
+const QUOTED_STRING = /"(?:[\t !\x23-\x5B\x5D-\x7E\x80-\xFF]|\\[\t \x21-\x7E\x80-\xFF])*"/y;
+const PARAM_AHEAD = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=/y;
+const EQUALS = /[ \t]*=[ \t]*/y;
+const COMMA = /[ \t]*,[ \t]*/y;
+const SPACES = / +/y;
+
+/**
+ * Reads every challenge of one `WWW-Authenticate` header, or of several in order, so that a test asserts on what a client
+ * would understand rather than on substrings.
+ *
+ * Stricter than a client should be, because it judges what a server sends: empty list elements, which only recipients must
+ * tolerate, are refused too (RFC 9110 §5.6.1.1). It does NOT know any scheme: which parameters `Bearer` may have, and which
+ * characters their values, is for the test to say.
+ *
+ * @param header One field value, or several; an empty array has no challenges
+ * @throws SyntaxError where the grammar is broken, the value is empty, or a challenge has a parameter twice
+ * @see RFC 9110 §11.6.1, §11.2, §5.6
+ */
+export function parseChallenges(header: string | readonly string[]): Challenge[] {
+  return typeof header === 'string' ? parseField(header) : header.flatMap(parseField);
+}
+
+function parseField(field: string): Challenge[] {
+  const cursor = new Cursor(field.replace(/^[ \t]+|[ \t]+$/g, ''));
+  const challenges = [parseChallenge(cursor)];
+  while (!cursor.atEnd) {
+    cursor.expect(COMMA, 'a comma');
+    challenges.push(parseChallenge(cursor));
+  }
+  return challenges;
+}
+
+function parseChallenge(cursor: Cursor): Challenge {
+  const scheme = cursor.expect(TOKEN, 'an authentication scheme');
+  const params = Object.create(null) as Record<string, string>;
+  if (cursor.take(SPACES) === undefined) return { scheme, params };
+
+  const token68 = cursor.take(TOKEN68_ELEMENT);
+  if (token68 !== undefined) return { scheme, params, token68 };
+
+  // `Bearer , DPoP`: a space, and then no parameter at all.
+  if (cursor.sees(COMMA)) return { scheme, params };
+
+  parseParam(cursor, params);
+  while (cursor.takeIfFollowedBy(COMMA, PARAM_AHEAD)) parseParam(cursor, params);
+  return { scheme, params };
+}
+
+function parseParam(cursor: Cursor, params: Record<string, string>): void {
+  const name = cursor.expect(TOKEN, 'a parameter name').toLowerCase();
+  if (name in params) cursor.refuse(`the parameter ${name} only once in a challenge`);
+  cursor.expect(EQUALS, '"=" after a parameter name');
+  params[name] = parseValue(cursor);
+}
+
+function parseValue(cursor: Cursor): string {
+  const quoted = cursor.take(QUOTED_STRING);
+  if (quoted !== undefined) return quoted.slice(1, -1).replace(/\\(.)/g, '$1');
+  return cursor.expect(TOKEN, 'a token or a quoted string');
+}
+
+class Cursor {
+  private position = 0;
+
+  constructor(private readonly text: string) {}
+
+  get atEnd(): boolean {
+    return this.position === this.text.length;
+  }
+
+  take(pattern: RegExp): string | undefined {
+    const found = this.matchAt(pattern, this.position);
+    if (found !== undefined) this.position += found.length;
+    return found;
+  }
+
+  expect(pattern: RegExp, what: string): string {
+    return this.take(pattern) ?? this.refuse(what);
+  }
+
+  sees(pattern: RegExp): boolean {
+    return this.matchAt(pattern, this.position) !== undefined;
+  }
+
+  takeIfFollowedBy(pattern: RegExp, next: RegExp): boolean {
+    const found = this.matchAt(pattern, this.position);
+    if (found === undefined || this.matchAt(next, this.position + found.length) === undefined) return false;
+    this.position += found.length;
+    return true;
+  }
+
+  refuse(expected: string): never {
+    throw new SyntaxError(`Malformed challenge: expected ${expected} at position ${this.position} of ${JSON.stringify(this.text)}`);
+  }
+
+  private matchAt(pattern: RegExp, position: number): string | undefined {
+    pattern.lastIndex = position;
+    return pattern.exec(this.text)?.[0];
+  }
+}

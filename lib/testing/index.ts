@@ -1,0 +1,8 @@
+export { parseChallenges } from './challenge-parser.js';
+export type { Challenge } from './challenge-parser.js';
+export type { TestFault } from './test-fault.js';
+export { TestIssuer } from './test-issuer.js';
+export type { RecordedRequest, TestEndpoint, TestIssuerOptions, WellKnownForm } from './test-issuer.js';
+export { generateTestKey, symmetricTestKey } from './test-key.js';
+export type { TestAlgorithm, TestKey, TestKeyOptions } from './test-key.js';
+export type { MintOptions } from './test-token.js';

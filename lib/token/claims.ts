@@ -1,0 +1,94 @@
+import { invalidToken } from '../core/error.js';
+import { isScopeToken, parseScope } from '../core/scopes.js';
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/** A claim of the token itself, never one inherited from a prototype. */
+export function ownClaim(claims: Claims, name: string): unknown {
+  return Object.hasOwn(claims, name) ? claims[name] : undefined;
+}
+
+/** When the token may be used; all in seconds. */
+export interface TimeRules {
+  /** Allowed difference of clocks, applied once to each comparison. */
+  readonly toleranceSeconds: number;
+  /** Longest time from now until `exp`. */
+  readonly maxLifetimeSeconds: number;
+}
+
+/**
+ * Checks `exp`, `nbf` and `iat`, and returns `exp`. At `exp` itself the token is dead already.
+ *
+ * @see RFC 7519 §4.1.4 to §4.1.6. Finite numbers only: `JSON.parse('1e999')` is Infinity, and would never expire.
+ */
+export function checkTimes(claims: Claims, nowSeconds: number, rules: TimeRules): number {
+  const expiresAt = numericDate(claims, 'exp');
+  const notBefore = numericDate(claims, 'nbf');
+  const issuedAt = numericDate(claims, 'iat');
+  if (expiresAt === undefined) throw invalidToken('expiry_missing');
+  if (nowSeconds - rules.toleranceSeconds >= expiresAt) throw invalidToken('expired');
+  if (expiresAt - nowSeconds > rules.maxLifetimeSeconds + rules.toleranceSeconds) {
+    throw invalidToken('lifetime_too_long');
+  }
+  const latest = nowSeconds + rules.toleranceSeconds;
+  if ((notBefore ?? 0) > latest || (issuedAt ?? 0) > latest) throw invalidToken('not_yet_valid');
+  return expiresAt;
+}
+
+function numericDate(claims: Claims, name: string): number | undefined {
+  const value = ownClaim(claims, name);
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw invalidToken('time_malformed');
+  return value;
+}
+
+/**
+ * Checks that the token was issued for this resource: one of the accepted values is, whole and code point by code
+ * point, the `aud` claim or a member of it. No prefixes, no normalisation.
+ *
+ * @see RFC 9068 §4, RFC 8707 §2
+ */
+export function checkAudience(claims: Claims, accepted: ReadonlySet<string>): string[] {
+  const value = ownClaim(claims, 'aud');
+  if (value === undefined || value === null) throw invalidToken('audience_missing');
+  const audience = typeof value === 'string' ? [value] : value;
+  if (!Array.isArray(audience) || !audience.every((member) => typeof member === 'string')) {
+    throw invalidToken('claim_malformed');
+  }
+  if (audience.length === 0) throw invalidToken('audience_missing');
+  if (!audience.some((member) => accepted.has(member))) throw invalidToken('audience_rejected');
+  return audience;
+}
+
+/** Names of the claims where an authorization server puts scopes, client and subject; the first one present counts. */
+export interface ClaimNames {
+  readonly scopes: readonly string[];
+  readonly clientId: readonly string[];
+  readonly subject: readonly string[];
+}
+
+/**
+ * The granted scopes. A string is split at spaces; an array, which only a claim named in the configuration may be,
+ * is taken member by member. What is no scope token grants nothing.
+ *
+ * @see RFC 9068 §2.2.3, RFC 6749 §3.3
+ */
+export function scopesOf(claims: Claims, { scopes: names }: ClaimNames): string[] {
+  for (const name of names) {
+    const value = ownClaim(claims, name);
+    if (typeof value === 'string') return parseScope(value);
+    if (Array.isArray(value) && name !== 'scope') return [...new Set(value.filter(isScopeToken))];
+  }
+  return [];
+}
+
+/** The first of the named claims that is present; it must be a non-empty string. */
+export function stringClaim(claims: Claims, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const value = ownClaim(claims, name);
+    if (value === undefined) continue;
+    if (typeof value !== 'string' || value === '') throw invalidToken('claim_malformed');
+    return value;
+  }
+  return undefined;
+}

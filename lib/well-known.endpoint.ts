@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
+import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
+
+interface Document {
+  readonly body: string;
+  readonly etag: string;
+}
+
+const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
+
+/**
+ * Serves the protected resource metadata (RFC 9728) of every resource, at the paths that follow from their
+ * identifiers and nowhere else.
+ *
+ * It sits on the platform itself, before the routes of the application: the documents must be found at the root
+ * whatever prefix or versioning the application has, and by anybody, whatever guards, interceptors and filters are
+ * global there. None of these sees the request.
+ */
+@Injectable()
+export class WellKnownEndpoint {
+  readonly #documents = new Map<ResolvedResource, Document>();
+
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /** Starts serving. Does nothing in an application without HTTP. */
+  mount(): void {
+    // Absent in an application context or a microservice.
+    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const resources = this.#paths();
+    adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
+      const resource = resources.get(pathOf(request));
+      if (!resource) return next();
+      return this.#answer(resource, request, response);
+    });
+  }
+
+  /**
+   * The path-inserted form for each resource; for a single one also the root, where MCP clients look when they know
+   * no better. With several, the root would be a guess.
+   */
+  #paths(): Map<string, ResolvedResource> {
+    const paths = new Map(this.options.resources.map((resource) => [metadataPath(resource.identifier), resource]));
+    const [only, ...others] = this.options.resources;
+    if (others.length === 0) paths.set(ROOT_METADATA_PATH, only);
+    return paths;
+  }
+
+  #answer(resource: ResolvedResource, request: IncomingMessage, response: ServerResponse): void {
+    response.setHeader('Access-Control-Allow-Origin', '*');
+    switch (request.method) {
+      case 'GET':
+      case 'HEAD':
+        return this.#send(this.#documentOf(resource), request, response);
+      case 'OPTIONS':
+        return preflight(request, response);
+      default:
+        response.setHeader('Allow', ALLOWED_METHODS);
+        return end(response, 405);
+    }
+  }
+
+  #send({ body, etag }: Document, { method, headers }: IncomingMessage, response: ServerResponse): void {
+    response.setHeader('Cache-Control', 'public, max-age=300');
+    response.setHeader('ETag', etag);
+    if (matches(headers['if-none-match'], etag)) return end(response, 304);
+    response.setHeader('Content-Type', 'application/json');
+    response.setHeader('Content-Length', Buffer.byteLength(body));
+    return end(response, 200, method === 'HEAD' ? undefined : body);
+  }
+
+  /** Written once: it follows from the options and the decorators, which don't change while the application runs. */
+  #documentOf(resource: ResolvedResource): Document {
+    let document = this.#documents.get(resource);
+    if (!document) {
+      const body = JSON.stringify(this.#metadataOf(resource));
+      document = { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+      this.#documents.set(resource, document);
+    }
+    return document;
+  }
+
+  /** @see RFC 9728 §2, and §3.2: members without a value are left out */
+  #metadataOf(resource: ResolvedResource): Record<string, unknown> {
+    const required = resource.requiredScopes.length > 0 ? resource.requiredScopes : undefined;
+    const scopes = resource.supportedScopes ?? required ?? this.explorer.declaredScopes(resource.id);
+    return {
+      resource: resource.identifier.identifier,
+      authorization_servers: resource.authorizationServers.map(({ issuer }) => issuer),
+      ...(scopes.length > 0 && { scopes_supported: scopes }),
+      bearer_methods_supported: ['header'],
+      ...resource.metadata,
+    };
+  }
+}
+
+/** Of the target as sent, neither decoded nor normalised: `/mcp` and `/mcp/` are one to routers, but two resources. */
+function pathOf({ url = '' }: IncomingMessage): string {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}
+
+/** Any page may read the document: it is public, and clients in browsers need it. */
+function preflight({ headers }: IncomingMessage, response: ServerResponse): void {
+  response.setHeader('Allow', ALLOWED_METHODS);
+  response.setHeader('Access-Control-Allow-Methods', ALLOWED_METHODS);
+  response.setHeader('Access-Control-Max-Age', '86400');
+  const asked = headers['access-control-request-headers'];
+  if (asked !== undefined) response.setHeader('Access-Control-Allow-Headers', asked);
+  response.appendHeader('Vary', 'Access-Control-Request-Headers');
+  end(response, 204);
+}
+
+/** Weak comparison, as RFC 9110 §13.1.2 asks for. */
+function matches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(',').some((candidate) => ['*', etag].includes(candidate.trim().replace(/^W\//, '')));
+}
+
+function end(response: ServerResponse, status: number, body?: string): void {
+  response.statusCode = status;
+  response.end(body);
+}

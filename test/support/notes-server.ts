@@ -1,0 +1,244 @@
+import 'reflect-metadata';
+import { Controller, Get, Post, type INestApplication, type LoggerService, type Type } from '@nestjs/common';
+import { Test, type TestingModuleBuilder } from '@nestjs/testing';
+import { Payload } from '@nestjs/microservices';
+import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTransport, Tool } from '@rekog/mcp-nest';
+import { z } from 'zod';
+import {
+  AuthInfo,
+  Authorize,
+  McpAuthModule,
+  Public,
+  RequireScopes,
+  type McpAuthInfo,
+  type McpAuthModuleOptions,
+  type PolicyContext,
+} from 'nestjs-mcp-auth';
+import { TestIssuer, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
+import { Clock } from '../../lib/mcp-auth.clock.js';
+import { adapterFor, type Platform } from './platforms.js';
+
+/** What a test of a protected MCP server works with. */
+export interface NotesServer {
+  readonly app: INestApplication;
+  readonly issuer: TestIssuer;
+  /** `http://127.0.0.1:<port>` */
+  readonly origin: string;
+  /** The resource identifier, which is also the URL of the MCP endpoint. */
+  readonly resource: string;
+  /** Names of the handlers that ran, in order: the side effects that a refusal must not have. */
+  readonly ran: string[];
+  /** Everything the application wrote to its log, at every level. */
+  readonly log: string[];
+  /** Moves the clock of the server; starts at the time of the test. */
+  readonly clock: { now: number };
+  /** Sends one JSON-RPC request to the MCP endpoint. */
+  rpc(method: string, params?: object, headers?: Record<string, string>): Promise<Response>;
+  /** `tools/call`; with a token, as `Authorization: Bearer`. */
+  callTool(name: string, token?: string, args?: object, headers?: Record<string, string>): Promise<Response>;
+  close(): Promise<void>;
+}
+
+export interface NotesServerSettings {
+  readonly options?: Partial<McpAuthModuleOptions>;
+  readonly issuer?: TestIssuerOptions;
+  /** An issuer of the test's own, which then also closes it. */
+  readonly sharedIssuer?: TestIssuer;
+  readonly controllers?: readonly Type[];
+  readonly path?: string;
+  /** Changes the testing module before it is compiled. */
+  readonly configure?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
+  /** Changes the application before it is initialised. */
+  readonly prepare?: (app: INestApplication) => void | Promise<void>;
+}
+
+/**
+ * A NestJS MCP server on `@rekog/mcp-nest`, protected by this library, with an issuer of its own, over real HTTP.
+ *
+ * Tools: `ping` (baseline), `whoami` (answers the caller as JSON), `read-note` (`a`), `write-note` (`a b`), `admin`
+ * (`admin`), `forbidden` (a policy says no), `by-argument` (a policy asks for the scope named in `scope`), `user-only`.
+ * Routes: GET `/plain` (baseline), POST `/plain/scoped` (`a b`), GET `/open` (public), GET `/open/mixed` (scope `a`).
+ */
+export async function startNotesServer(platform: Platform, settings: NotesServerSettings = {}): Promise<NotesServer> {
+  const ran: string[] = [];
+  const log: string[] = [];
+  const clock = { now: Date.now() };
+  const issuer = settings.sharedIssuer ?? (await TestIssuer.start({ now: () => clock.now, ...settings.issuer }));
+  const path = settings.path ?? '/mcp';
+  const transport = new StreamableHttpTransport();
+  const strategy = new McpStrategy({ name: 'notes', version: '1.0.0', transports: [transport], logging: false });
+
+  @Controller(path)
+  class McpEndpoint extends McpHttpControllerFor(transport) {}
+
+  const text = (value: string): object => ({ content: [{ type: 'text', text: value }] });
+
+  @McpController()
+  class NotesTools {
+    @Tool({ name: 'ping', description: 'Baseline only' })
+    ping(): object {
+      ran.push('ping');
+      return text('pong');
+    }
+
+    @Tool({ name: 'whoami', description: 'Who calls' })
+    whoami(@AuthInfo() auth: McpAuthInfo): object {
+      ran.push('whoami');
+      const { clientId, scopes, issuer: iss, subject, principalKey, kind, actor, claims } = auth;
+      return text(JSON.stringify({ clientId, scopes, issuer: iss, subject, principalKey, kind, actor, claims }));
+    }
+
+    @Tool({ name: 'read-note', description: 'Needs a' })
+    @RequireScopes('a')
+    readNote(): object {
+      ran.push('read-note');
+      return text('a note');
+    }
+
+    @Tool({ name: 'write-note', description: 'Needs a and b' })
+    @RequireScopes('a', 'b')
+    writeNote(): object {
+      ran.push('write-note');
+      return text('written');
+    }
+
+    @Tool({ name: 'admin', description: 'Needs admin' })
+    @RequireScopes('admin')
+    admin(): object {
+      ran.push('admin');
+      return text('done');
+    }
+
+    @Tool({ name: 'forbidden', description: 'A policy says no' })
+    @Authorize(() => false)
+    forbidden(): object {
+      ran.push('forbidden');
+      return text('never');
+    }
+
+    @Tool({ name: 'by-argument', description: 'Scope from arguments', parameters: z.object({ scope: z.string() }) })
+    @RequireScopes('a')
+    @Authorize(({ args }: PolicyContext) => [(args as { scope: string }).scope])
+    byArgument(@Payload() { scope }: { scope: string }): object {
+      ran.push('by-argument');
+      return text(scope);
+    }
+
+    @Tool({ name: 'user-only', description: 'Not for clients acting for themselves' })
+    @Authorize(({ auth }: PolicyContext) => auth.kind === 'user')
+    userOnly(): object {
+      ran.push('user-only');
+      return text('a user');
+    }
+
+    @Tool({ name: 'role-gated', description: 'For the role x' })
+    @Authorize(({ auth }: PolicyContext) => {
+      const roles = Object.hasOwn(auth.claims, 'roles') ? auth.claims['roles'] : [];
+      return Array.isArray(roles) && roles.includes('x');
+    })
+    roleGated(): object {
+      ran.push('role-gated');
+      return text('of role x');
+    }
+  }
+
+  @Controller('plain')
+  class PlainController {
+    @Get()
+    get(@AuthInfo('subject') subject: string): object {
+      ran.push('plain');
+      return { subject };
+    }
+
+    @Post('scoped')
+    @RequireScopes('a', 'b')
+    scoped(): object {
+      ran.push('scoped');
+      return { ok: true };
+    }
+  }
+
+  @Controller('open')
+  @Public()
+  class OpenController {
+    @Get()
+    get(@AuthInfo() auth: McpAuthInfo | undefined): object {
+      ran.push('open');
+      return { caller: auth?.subject ?? null };
+    }
+
+    @Get('mixed')
+    @RequireScopes('a')
+    mixed(): object {
+      ran.push('mixed');
+      return { ok: true };
+    }
+  }
+
+  // The port, and with it the resource, is known only once a server listens; so the socket comes first.
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const resource = origin + path;
+  const options = { resource, authorizationServers: [issuer.issuer], ...settings.options } as McpAuthModuleOptions;
+  const builder = Test.createTestingModule({
+    imports: [McpAuthModule.forRoot(options)],
+    controllers: [McpEndpoint, NotesTools, PlainController, OpenController, ...(settings.controllers ?? [])],
+  })
+    .overrideProvider(Clock)
+    .useValue({ now: () => clock.now });
+  const module = await (settings.configure?.(builder) ?? builder).compile();
+  const app = module.createNestApplication(adapterFor(platform), { logger: recorder(log) });
+  await settings.prepare?.(app);
+  strategy.setHttpAdapter(app.getHttpAdapter());
+  app.connectMicroservice({ strategy });
+  await app.startAllMicroservices();
+  await app.listen(port, '127.0.0.1');
+
+  let id = 0;
+  const rpc: NotesServer['rpc'] = (method, params = {}, headers = {}) =>
+    fetch(resource, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2025-11-25',
+        ...headers,
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: ++id, method, params }),
+    });
+  return {
+    app,
+    issuer,
+    origin,
+    resource,
+    ran,
+    log,
+    clock,
+    rpc,
+    callTool: (name, token, args = {}, headers = {}) =>
+      rpc('tools/call', { name, arguments: args }, { ...(token && { authorization: `Bearer ${token}` }), ...headers }),
+    close: async () => {
+      await app.close();
+      if (!settings.sharedIssuer) await issuer.close();
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const { createServer } = await import('node:net');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A logger that keeps every line at every level, as text with all the details a console would show. */
+function recorder(lines: string[]): LoggerService {
+  const write = (...values: unknown[]): void => {
+    for (const value of values) {
+      lines.push(value instanceof Error ? `${value.stack} ${JSON.stringify(value)}` : typeof value === 'string' ? value : JSON.stringify(value));
+    }
+  };
+  return { log: write, error: write, warn: write, debug: write, verbose: write, fatal: write };
+}

@@ -1,0 +1,50 @@
+import { connect } from 'node:net';
+
+/** An HTTP answer as it came over the socket. */
+export interface WireResponse {
+  readonly status: number;
+  /** Names in lower case; every field of that name, in order. */
+  readonly headers: ReadonlyMap<string, readonly string[]>;
+  readonly body: string;
+}
+
+/**
+ * Sends a request exactly as written: repeated headers, odd white space and all, which `fetch` would tidy up.
+ * Adds `Host`, `Connection: close` and the length of the body.
+ */
+export async function sendRaw(
+  origin: string,
+  { method = 'POST', path, headers = [], body = '' }: {
+    readonly method?: string;
+    readonly path: string;
+    readonly headers?: readonly string[];
+    readonly body?: string;
+  },
+): Promise<WireResponse> {
+  const { hostname, port } = new URL(origin);
+  const hasHost = headers.some((line) => /^host:/i.test(line));
+  const head = [
+    `${method} ${path} HTTP/1.1`,
+    ...(hasHost ? [] : [`Host: ${hostname}:${port}`]),
+    'Connection: close',
+    ...headers,
+    ...(body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]),
+  ];
+  const socket = connect(Number(port), hostname);
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  return parse(Buffer.concat(chunks).toString('latin1'));
+}
+
+function parse(text: string): WireResponse {
+  const end = text.indexOf('\r\n\r\n');
+  const [statusLine = '', ...lines] = text.slice(0, end).split('\r\n');
+  const headers = new Map<string, string[]>();
+  for (const line of lines) {
+    const colon = line.indexOf(':');
+    const name = line.slice(0, colon).toLowerCase();
+    headers.set(name, [...(headers.get(name) ?? []), line.slice(colon + 1).trim()]);
+  }
+  return { status: Number(statusLine.split(' ')[1]), headers, body: text.slice(end + 4) };
+}
