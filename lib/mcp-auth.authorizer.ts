@@ -18,6 +18,7 @@ interface Use {
 
 /** What a request needs, known before its token was looked at. */
 export interface Demand {
+  readonly handler: object;
   readonly server: ResourceServer;
   readonly requirement: Requirement;
   readonly uses: readonly Use[];
@@ -57,7 +58,7 @@ export class McpAuthAuthorizer {
         uses.push({ operation, policies });
       }
     }
-    return { server, requirement: union(...requirements), uses, requestId };
+    return { handler, server, requirement: union(...requirements), uses, requestId };
   }
 
   /** The answer to a refused request names all the scopes it needs, as if nothing had been granted yet. */
@@ -72,16 +73,17 @@ export class McpAuthAuthorizer {
   }
 
   /**
-   * Authenticates the request and checks it against its demand.
+   * Authenticates the request and checks it against its demand: once, however many guards are bound to the route.
    *
    * @throws {McpAuthError} when it is refused.
    */
   async authorizeRequest(request: HttpRequest, demand: Demand): Promise<AuthorizedCall> {
-    const { resource } = demand.server;
+    const { handler, server } = demand;
     const earlier = callOfRequest(request);
-    const call = earlier?.resource === resource ? earlier : { auth: await this.#authenticate(request, demand), resource };
-    await this.#decide(call.auth, demand, request);
-    return call;
+    if (earlier?.handler === handler) return earlier;
+    const auth = await this.#authenticate(request, demand);
+    await this.#decide(auth, demand, request);
+    return { auth, resource: server.resource, handler };
   }
 
   /**
@@ -106,6 +108,7 @@ export class McpAuthAuthorizer {
     const served = this.explorer.operationOf(context.getHandler());
     const operation = served && { ...served, args: context.switchToRpc().getData<unknown>() };
     return {
+      handler: context.getHandler(),
       server,
       requirement: union(server.baseline, policy.requirement),
       uses: [{ operation, policies: policy.policies }],

@@ -8,6 +8,8 @@ import type { ResolvedResource } from './mcp-auth.options.js';
 export interface AuthorizedCall {
   readonly auth: McpAuthInfo;
   readonly resource: ResolvedResource;
+  /** The route it was let through to. */
+  readonly handler: object;
 }
 
 /** Express hands out Node's request itself; Fastify wraps it. */

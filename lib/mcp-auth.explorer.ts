@@ -73,7 +73,7 @@ export class McpAuthExplorer {
       .map(({ policy }) => policy)
       .filter((policy) => policy.resourceId === undefined || policy.resourceId === resourceId);
     const scopes = policies.flatMap(({ requirement: { allOf, anyOf } }) => [...allOf, ...anyOf.flat()]);
-    return [...new Set(scopes)].sort();
+    return [...new Set(scopes)].toSorted();
   }
 
   /**

@@ -159,15 +159,18 @@ export interface ResolvedOptions {
   readonly warnings: readonly string[];
 }
 
-const DEFAULT_ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
-];
+const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
+const DEFAULT_ALGORITHMS = [...RSA_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
 const COMMON_OPTIONS = ['clockToleranceSeconds', 'maxTokenLifetimeSeconds', 'allowInsecureHttp', 'exposeErrorDetails'];
 const RESOURCE_OPTIONS = ['resource', 'id', 'authorizationServers', 'audience', 'metadata', 'scopes'];
 const SERVER_OPTIONS = ['issuer', 'discovery', 'jwksUri', 'jwks', 'algorithms', 'profile', 'claims'];
-const MEMBERS_FILLED_IN = ['resource', 'authorization_servers', 'scopes_supported', 'bearer_methods_supported'];
+const MEMBERS_FILLED_IN = new Set([
+  'resource',
+  'authorization_servers',
+  'scopes_supported',
+  'bearer_methods_supported',
+]);
 const METADATA_NAMES: Readonly<Record<string, string>> = {
   resourceName: 'resource_name',
   resourceDocumentation: 'resource_documentation',
@@ -395,7 +398,7 @@ class OptionsCheck {
   }
 
   #metadataMember(option: string, key: string, value: unknown, servers: readonly ResolvedAuthorizationServer[]): void {
-    if (MEMBERS_FILLED_IN.includes(key)) {
+    if (MEMBERS_FILLED_IN.has(key)) {
       this.#problem(option, value, 'it follows from the other options', 'Remove it here');
     } else if (key === 'signed_metadata') {
       const why = 'clients prefer it over the plain members, so that a copy that is out of date would win';

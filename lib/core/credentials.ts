@@ -22,7 +22,8 @@ export interface HeaderSource {
 
 /** `credentials = auth-scheme 1*SP token68`, and nothing before or after it (RFC 9110 §11.4). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
-const BEARER_SCHEME = /^bearer(?: |$)/i;
+/** The scheme ends where its token does, so that a tab, comma or colon behind it is a malformed Bearer credential. */
+const BEARER_SCHEME = /^bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])/i;
 
 /**
  * Takes the access token off a request, from the `Authorization` header only: not from the query, the body

@@ -4,6 +4,7 @@ import {
   type CompactJWSHeaderParameters,
   type CryptoKey,
   type FlattenedJWSInput,
+  type JWK,
   type JSONWebKeySet,
 } from 'jose';
 
@@ -79,7 +80,10 @@ export class RemoteKeySet extends KeySet {
     if (keys.length > 0 || !this.#mayFetchForUnknownKey()) return keys;
     this.#lastUnknownKeyFetch = this.now();
     await this.#refresh();
-    return (await this.#current())(...input);
+    const found = await (await this.#current())(...input);
+    // The issuer may have that key by now: while it doesn't answer, nobody can tell.
+    if (found.length === 0 && this.#failure) throw this.#failure.error;
+    return found;
   }
 
   async #current(): Promise<Select> {
@@ -91,7 +95,9 @@ export class RemoteKeySet extends KeySet {
     throw this.#failure?.error;
   }
 
+  /** Within the cool-down too, while a fetch is under way, to share its result, and after one that failed. */
   #mayFetchForUnknownKey(): boolean {
+    if (this.#loading || this.#failure) return true;
     return this.now() - this.#lastUnknownKeyFetch >= this.times.unknownKeyCoolDownMs;
   }
 
@@ -119,7 +125,7 @@ type Select = (...input: KeyInput) => Promise<readonly CryptoKey[]>;
 
 /** @throws {errors.JWKSInvalid} when the value is no key set at all; a single bad key spoils only itself. */
 function selector(jwks: JSONWebKeySet): Select {
-  const select = createLocalJWKSet({ keys: jwks.keys.filter((key) => typeof key === 'object' && key !== null) });
+  const select = createLocalJWKSet({ keys: jwks.keys.filter(isJsonObject).map(forVerification) });
   return async (header, token) => {
     try {
       return [await select(header, token)];
@@ -130,4 +136,15 @@ function selector(jwks: JSONWebKeySet): Select {
       return keys;
     }
   };
+}
+
+/** What else an issuer may have put among its keys, arrays included, makes jose refuse the whole set. */
+function isJsonObject(value: unknown): value is JWK {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Vaults export a key with all that its pair can do; Web Crypto then refuses the public half, which cannot sign. */
+function forVerification(jwk: JWK): JWK {
+  const verifies = Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify');
+  return verifies ? { ...jwk, key_ops: ['verify'] } : jwk;
 }

@@ -12,10 +12,14 @@ export type JwtProfile = 'compatible' | 'rfc9068';
 
 type Members = Readonly<Record<string, unknown>>;
 
-const ACCESS_TOKEN_TYPES: readonly unknown[] = ['at+jwt', 'application/at+jwt'];
+const ACCESS_TOKEN_TYPES: ReadonlySet<unknown> = new Set(['at+jwt', 'application/at+jwt']);
 
-/** Claims that other kinds of JWT carry and access tokens don't: ID token, logout token, introspection, DPoP proof. */
-const FOREIGN_CLAIMS = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'token_introspection', 'htm', 'htu'];
+/** Claims that mark ID tokens, logout tokens, introspection responses, DPoP proofs and request objects. */
+const FOREIGN_CLAIMS = [
+  ...['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'token_introspection', 'htm', 'htu'],
+  // Request objects were signed without a type for years (RFC 9101 §10.8), and may name client and scopes.
+  'response_type',
+];
 
 const REQUIRED_CLAIMS = ['sub', 'client_id', 'iat', 'jti'];
 
@@ -30,9 +34,9 @@ export function checkKind(header: Members, claims: Members, profile: JwtProfile)
   // Media types compare without regard to case (RFC 7515 §4.1.9).
   const name = typeof type === 'string' ? type.toLowerCase() : type;
   if (profile === 'rfc9068') {
-    if (!ACCESS_TOKEN_TYPES.includes(name)) throw invalidToken('type_rejected');
+    if (!ACCESS_TOKEN_TYPES.has(name)) throw invalidToken('type_rejected');
     if (REQUIRED_CLAIMS.some((claim) => ownClaim(claims, claim) === undefined)) throw invalidToken('claim_missing');
-  } else if (!ACCESS_TOKEN_TYPES.includes(name)) {
+  } else if (!ACCESS_TOKEN_TYPES.has(name)) {
     if (name !== undefined && name !== 'jwt') throw invalidToken('type_rejected');
     checkUndeclared(claims);
   }

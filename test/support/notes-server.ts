@@ -1,8 +1,24 @@
 import 'reflect-metadata';
-import { Controller, Get, Post, type INestApplication, type LoggerService, type Type } from '@nestjs/common';
+import { inspect } from 'node:util';
+import {
+  Controller,
+  Get,
+  Post,
+  type INestApplication,
+  type LoggerService,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import { Payload } from '@nestjs/microservices';
-import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTransport, Tool } from '@rekog/mcp-nest';
+import {
+  McpController,
+  McpHttpControllerFor,
+  McpStrategy,
+  StreamableHttpTransport,
+  Tool,
+  type StreamableHttpTransportOptions,
+} from '@rekog/mcp-nest';
 import { z } from 'zod';
 import {
   AuthInfo,
@@ -14,7 +30,7 @@ import {
   type McpAuthModuleOptions,
   type PolicyContext,
 } from 'nestjs-mcp-auth';
-import { TestIssuer, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
+import { TestIssuer, type MintOptions, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
 import { Clock } from '../../lib/mcp-auth.clock.js';
 import { adapterFor, type Platform } from './platforms.js';
 
@@ -32,6 +48,8 @@ export interface NotesServer {
   readonly log: string[];
   /** Moves the clock of the server; starts at the time of the test. */
   readonly clock: { now: number };
+  /** An access token of the issuer for this resource; claims and options as in `TestIssuer.mint`. */
+  mint(claims?: Readonly<Record<string, unknown>>, options?: MintOptions): Promise<string>;
   /** Sends one JSON-RPC request to the MCP endpoint. */
   rpc(method: string, params?: object, headers?: Record<string, string>): Promise<Response>;
   /** `tools/call`; with a token, as `Authorization: Bearer`. */
@@ -45,7 +63,16 @@ export interface NotesServerSettings {
   /** An issuer of the test's own, which then also closes it. */
   readonly sharedIssuer?: TestIssuer;
   readonly controllers?: readonly Type[];
+  readonly providers?: readonly Provider[];
   readonly path?: string;
+  /** Where clients reach the MCP endpoint, if a prefix or version comes before {@link path}. @default path */
+  readonly resourcePath?: string;
+  /** Options of the MCP transport, such as `statefulMode`. The endpoint of {@link path} exists whatever they say. */
+  readonly transport?: StreamableHttpTransportOptions;
+  /** Whether global enhancers hold for MCP handlers too. @default false */
+  readonly inheritAppConfig?: boolean;
+  /** Applied to the controller of the MCP endpoint, such as `UseFilters(…)`. */
+  readonly decorateEndpoint?: ClassDecorator;
   /** Changes the testing module before it is compiled. */
   readonly configure?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
   /** Changes the application before it is initialised. */
@@ -65,11 +92,12 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   const clock = { now: Date.now() };
   const issuer = settings.sharedIssuer ?? (await TestIssuer.start({ now: () => clock.now, ...settings.issuer }));
   const path = settings.path ?? '/mcp';
-  const transport = new StreamableHttpTransport();
+  const transport = new StreamableHttpTransport(settings.transport);
   const strategy = new McpStrategy({ name: 'notes', version: '1.0.0', transports: [transport], logging: false });
 
   @Controller(path)
   class McpEndpoint extends McpHttpControllerFor(transport) {}
+  settings.decorateEndpoint?.(McpEndpoint);
 
   const text = (value: string): object => ({ content: [{ type: 'text', text: value }] });
 
@@ -178,19 +206,21 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   // The port, and with it the resource, is known only once a server listens; so the socket comes first.
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
-  const resource = origin + path;
+  const resource = origin + (settings.resourcePath ?? path);
   const options = { resource, authorizationServers: [issuer.issuer], ...settings.options } as McpAuthModuleOptions;
   const builder = Test.createTestingModule({
     imports: [McpAuthModule.forRoot(options)],
     controllers: [McpEndpoint, NotesTools, PlainController, OpenController, ...(settings.controllers ?? [])],
+    providers: [...(settings.providers ?? [])],
   })
     .overrideProvider(Clock)
     .useValue({ now: () => clock.now });
   const module = await (settings.configure?.(builder) ?? builder).compile();
-  const app = module.createNestApplication(adapterFor(platform), { logger: recorder(log) });
+  openLogs.add(log);
+  const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
   await settings.prepare?.(app);
   strategy.setHttpAdapter(app.getHttpAdapter());
-  app.connectMicroservice({ strategy });
+  app.connectMicroservice({ strategy }, { inheritAppConfig: settings.inheritAppConfig ?? false });
   await app.startAllMicroservices();
   await app.listen(port, '127.0.0.1');
 
@@ -214,11 +244,13 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     ran,
     log,
     clock,
+    mint: (claims = {}, mintOptions = {}) => issuer.mint({ aud: resource, ...claims }, mintOptions),
     rpc,
     callTool: (name, token, args = {}, headers = {}) =>
       rpc('tools/call', { name, arguments: args }, { ...(token && { authorization: `Bearer ${token}` }), ...headers }),
     close: async () => {
       await app.close();
+      openLogs.delete(log);
       if (!settings.sharedIssuer) await issuer.close();
     },
   };
@@ -233,12 +265,18 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** A logger that keeps every line at every level, as text with all the details a console would show. */
-function recorder(lines: string[]): LoggerService {
-  const write = (...values: unknown[]): void => {
-    for (const value of values) {
-      lines.push(value instanceof Error ? `${value.stack} ${JSON.stringify(value)}` : typeof value === 'string' ? value : JSON.stringify(value));
-    }
-  };
-  return { log: write, error: write, warn: write, debug: write, verbose: write, fatal: write };
+/** Nest has one logger for the whole process, so that with several servers each log holds the lines of all of them. */
+const openLogs = new Set<string[]>();
+
+/** Keeps every line at every level, as text with all the details a console would show, causes of errors included. */
+const RECORDER: LoggerService = { log: write, error: write, warn: write, debug: write, verbose: write, fatal: write };
+
+function write(...values: unknown[]): void {
+  const lines = values.map(textOf);
+  for (const log of openLogs) log.push(...lines);
+}
+
+function textOf(value: unknown): string {
+  if (value instanceof Error) return inspect(value, { depth: Infinity });
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }

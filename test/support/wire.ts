@@ -31,7 +31,8 @@ export async function sendRaw(
     ...(body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]),
   ];
   const socket = connect(Number(port), hostname);
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Not `end`: Node takes a client that closes its half for gone, and drops an answer that is still being worked out.
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk as Buffer);
   return parse(Buffer.concat(chunks).toString('latin1'));

@@ -1,0 +1,98 @@
+export interface Person {
+  username: string;
+  password: string;
+}
+
+/** A browser with a person before it, who signs in and consents where the pages of the authorization server ask for it. */
+export class ScriptedBrowser {
+  readonly #person: Person;
+  readonly #cookies = new Map<string, string>();
+
+  constructor(person: Person) {
+    this.#person = person;
+  }
+
+  /**
+   * Opens an address and answers what it asks, until it is sent back to `redirectUrl`.
+   * Returns where it was sent, and what the person did on the way.
+   */
+  async visit(address: URL, redirectUrl: string): Promise<{ callback: URL; did: string[] }> {
+    const did: string[] = [];
+    let request = new Request(address);
+    for (let pages = 0; pages < 20; pages++) {
+      const response = await this.#send(request);
+      const location = response.headers.get('location');
+      const next = location === null ? undefined : new URL(location, request.url);
+      if (next?.href.startsWith(`${redirectUrl}?`)) return { callback: next, did };
+      request = next ? new Request(next) : this.#answer(await pageOf(response, request), did);
+    }
+    throw new Error(`The browser is sent around in circles, now at ${request.url}`);
+  }
+
+  #answer(page: Page, did: string[]): Request {
+    const { username, password } = this.#person;
+    const signIn = page.forms.find(({ action }) => action.endsWith('/login'));
+    if (signIn) {
+      did.push(`${username} signs in`);
+      return submit(signIn, { username, password });
+    }
+    const consent = page.forms.find(({ action }) => action.endsWith('/confirm'));
+    if (consent) {
+      did.push(`${username} allows: ${page.items.join('; ')}`);
+      return submit(consent, {});
+    }
+    throw new Error(`${page.url} shows neither a sign-in nor a consent form`);
+  }
+
+  async #send(request: Request): Promise<Response> {
+    request.headers.set('cookie', Array.from(this.#cookies, (cookie) => cookie.join('=')).join('; '));
+    const response = await fetch(request, { redirect: 'manual' });
+    for (const cookie of response.headers.getSetCookie()) this.#remember(cookie);
+    return response;
+  }
+
+  /** As much of RFC 6265 as a sign-in on one host needs: an empty cookie is a deleted one. */
+  #remember(cookie: string): void {
+    const [, name, value] = /^([^=;]+)=([^;]*)/.exec(cookie) ?? [];
+    if (name && value) this.#cookies.set(name, value);
+    else if (name) this.#cookies.delete(name);
+  }
+}
+
+interface Form {
+  action: string;
+  /** The values that the page itself put in. */
+  fields: Record<string, string>;
+}
+
+interface Page {
+  url: string;
+  /** The text of its list items: on a consent page, what is asked for. */
+  items: string[];
+  forms: Form[];
+}
+
+async function pageOf(response: Response, { method, url }: Request): Promise<Page> {
+  const html = await response.text();
+  if (!response.ok) throw new Error(`${method} ${url} was answered ${response.status}: ${textOf(html)}`);
+  const forms = Array.from(html.matchAll(/<form\b([^>]*)>(.*?)<\/form>/gs), ([, attributes = '', content = '']) => ({
+    action: new URL(attribute(attributes, 'action') ?? '', url).href,
+    fields: Object.fromEntries(
+      Array.from(content.matchAll(/<input\b([^>]*)>/g), ([, input = '']) => [attribute(input, 'name'), attribute(input, 'value') ?? '']),
+    ) as Record<string, string>,
+  }));
+  return { url, forms, items: Array.from(html.matchAll(/<li>(.*?)<\/li>/gs), ([, content = '']) => textOf(content)) };
+}
+
+function textOf(html: string): string {
+  const texts = html.replaceAll(/<style.*?<\/style>/gs, '').split(/<[^>]*>/);
+  return texts.map((text) => text.trim()).filter(Boolean).join(' · ');
+}
+
+function attribute(tag: string, name: string): string | undefined {
+  return new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1]?.replaceAll('&amp;', '&');
+}
+
+function submit({ action, fields }: Form, typed: Record<string, string>): Request {
+  return new Request(action, { method: 'POST', body: new URLSearchParams({ ...fields, ...typed }) });
+}

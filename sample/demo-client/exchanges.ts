@@ -1,0 +1,56 @@
+import type { FetchLike } from '@modelcontextprotocol/client';
+import { parseChallenges } from 'nestjs-mcp-auth/testing';
+
+/** One HTTP request of the client and how it was answered; no header of the request and no body is kept, so no secret is. */
+export interface Exchange {
+  readonly method: string;
+  readonly url: URL;
+  /** The JSON-RPC method, with the name of what it calls. */
+  readonly operation: string | undefined;
+  readonly status: number;
+  readonly statusText: string;
+  /** The parameters of a `WWW-Authenticate: Bearer` answer. */
+  readonly challenge: Readonly<Record<string, string>> | undefined;
+}
+
+/** A `fetch` for the SDK's transport which remembers what went over the wire. */
+export class RecordedExchanges {
+  #exchanges: Exchange[] = [];
+
+  readonly fetch: FetchLike = async (url, init) => {
+    const response = await fetch(url, init);
+    this.#exchanges.push({
+      method: init?.method ?? 'GET',
+      url: new URL(url),
+      operation: operationOf(init?.body),
+      status: response.status,
+      statusText: response.statusText,
+      challenge: challengeOf(response.headers.get('www-authenticate')),
+    });
+    return response;
+  };
+
+  /** The oldest one not yet taken. */
+  next(): Exchange {
+    const [exchange] = this.#exchanges.splice(0, 1);
+    if (!exchange) throw new Error('The client sent no request');
+    return exchange;
+  }
+
+  /** All not yet taken. */
+  take(): Exchange[] {
+    return this.#exchanges.splice(0);
+  }
+}
+
+function operationOf(body: unknown): string | undefined {
+  if (typeof body !== 'string' || !body.startsWith('{"')) return undefined;
+  const { jsonrpc, method, params } = JSON.parse(body) as { jsonrpc?: string; method?: string; params?: { name?: string } };
+  return jsonrpc ? [method, params?.name].filter(Boolean).join(' ') : undefined;
+}
+
+function challengeOf(header: string | null): Record<string, string> | undefined {
+  const challenges = header === null ? [] : parseChallenges(header);
+  const bearer = challenges.find(({ scheme }) => scheme === 'Bearer');
+  return bearer && { ...bearer.params };
+}

@@ -1,0 +1,31 @@
+/**
+ * Keeps the code in the README the code of the repository: `node scripts/readme-snippets.js` writes into each fenced
+ * block that follows a comment `<!-- file#region -->` what stands between `// #region region` and `// #endregion` in
+ * that file. With `--check` it writes nothing, and fails where that would change something.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const root = new URL('../', import.meta.url);
+const readme = new URL('README.md', root);
+
+/** @param {string} file @param {string} region */
+function snippet(file, region) {
+  const lines = readFileSync(new URL(file, root), 'utf8').split('\n');
+  const start = lines.findIndex((line) => line.trim() === `// #region ${region}`);
+  const end = lines.findIndex((line, index) => index > start && line.trim() === '// #endregion');
+  if (start === -1 || end === -1) throw new Error(`${file} has no region ${region}`);
+  const body = lines.slice(start + 1, end);
+  const indent = Math.min(...body.filter((line) => line.trim() !== '').map((line) => line.search(/\S/)));
+  return body.map((line) => line.slice(indent)).join('\n');
+}
+
+const before = readFileSync(readme, 'utf8');
+const after = before.replace(
+  /(<!-- (\S+)#(\S+) -->\n```ts\n)[^`]*(```)/g,
+  (_all, head, file, region, tail) => `${head}${snippet(file, region)}\n${tail}`,
+);
+if (after !== before && process.argv.includes('--check')) {
+  console.error('README.md does not show the code of the repository: run node scripts/readme-snippets.js');
+  process.exit(1);
+}
+if (after !== before) writeFileSync(readme, after);
