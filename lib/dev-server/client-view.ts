@@ -1,0 +1,25 @@
+import { LOOPBACK_HOSTS } from './client-metadata.js';
+import type { ClientView } from './pages.js';
+
+const LONGEST_NAME = 60;
+
+/** What the pages say about a client. Its name is its own claim; the redirect URI was checked by the provider. */
+export function clientView(clientId: string, clientName: string | undefined, redirectUri: string): ClientView {
+  return {
+    name: displayName(clientName ?? '') || clientId,
+    url: URL.canParse(clientId) ? clientId : undefined,
+    returnsTo: describeRedirect(redirectUri),
+  };
+}
+
+/** Without characters that hide or turn around what follows, and not too long to see the rest. */
+function displayName(name: string): string {
+  const visible = name.replace(/\p{C}/gu, '').trim();
+  return visible.length > LONGEST_NAME ? `${visible.slice(0, LONGEST_NAME)}…` : visible;
+}
+
+function describeRedirect(uri: string): string {
+  const { protocol, host, hostname } = new URL(uri);
+  if (!/^https?:$/.test(protocol)) return `the application that opens ${protocol} links`;
+  return LOOPBACK_HOSTS.has(hostname) ? `${host}, on this computer` : host;
+}

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  resolveSettings,
+  type DevAuthorizationServerOptions,
+  type DevServerSettings,
+  type DevUser,
+} from './dev-server.options.js';
+import { loadOidcProvider } from './oidc-provider.js';
+import { createProvider, generateSigningKey } from './provider.js';
+import { requestHandler } from './request-handler.js';
+
+/** A running server. */
+export interface DevAuthorizationServer {
+  /** The issuer identifier, `http://127.0.0.1:<port>`: give it to the resource as its authorization server. */
+  readonly issuer: string;
+  /** Who can sign in, with their passwords. */
+  readonly users: readonly DevUser[];
+  /** Stops listening and drops open connections. All state is gone. Calling it again does nothing. */
+  close(): Promise<void>;
+}
+
+const HOST = '127.0.0.1';
+
+/**
+ * Starts a real authorization server for trying MCP authorization on one's own machine, on the certified package
+ * `oidc-provider` (install it: `npm i -D oidc-provider`).
+ *
+ * It has what MCP clients use: authorization code with PKCE (S256 only), open dynamic client registration, client ID
+ * metadata documents (by https, or by http on a loopback host), resource indicators, `iss` in the response, step-up
+ * consent, rotated refresh tokens, and JWT access tokens (RFC 9068, RS256) whose `aud` is the configured resource.
+ *
+ * It does NOT protect anything: passwords are known, anyone may register a client, and state is in memory only. It listens
+ * on 127.0.0.1 only and refuses to start where NODE_ENV is `production`.
+ *
+ * Driving it without a browser: follow the redirects with a cookie jar; where they end at `/interaction/<id>`, POST
+ * `username` and `password` to `/interaction/<id>/login`, then nothing to `/interaction/<id>/confirm` (or `/abort`).
+ *
+ * ```ts
+ * const server = await startDevAuthorizationServer({
+ *   resources: [{ resource: 'http://127.0.0.1:3000/mcp', name: 'Notes', scopes: { 'notes:read': 'Read your notes' } }],
+ * });
+ * ```
+ */
+export async function startDevAuthorizationServer(options: DevAuthorizationServerOptions): Promise<DevAuthorizationServer> {
+  if (process.env['NODE_ENV'] === 'production') {
+    throw new Error(
+      'The development authorization server refuses to start with NODE_ENV=production: its passwords are known to everyone.',
+    );
+  }
+  const settings = resolveSettings(options);
+  const [peer, signingKey] = await Promise.all([loadOidcProvider(), generateSigningKey()]);
+  const server = await listen(settings);
+  const issuer = `http://${HOST}:${portOf(server)}`;
+  server.on('request', requestHandler(createProvider(peer, issuer, settings, signingKey), settings));
+  return { issuer, users: settings.users, close: () => close(server) };
+}
+
+async function listen({ port, onNotice }: DevServerSettings): Promise<Server> {
+  try {
+    return await listenOn(port);
+  } catch (error) {
+    // EACCES: privileged ports, and those that Windows sets aside.
+    if (!['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    const server = await listenOn(0);
+    onNotice(`port ${port} is taken, so ${portOf(server)} is used`);
+    return server;
+  }
+}
+
+async function listenOn(port: number): Promise<Server> {
+  const server = createServer().listen(port, HOST);
+  await once(server, 'listening');
+  return server;
+}
+
+const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+async function close(server: Server): Promise<void> {
+  if (!server.listening) return;
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}

@@ -1,0 +1,39 @@
+/** The optional peer `oidc-provider`. Its types stay inside this folder: no declaration that users import names them. */
+export type OidcProviderModule = typeof import('oidc-provider');
+
+/**
+ * Loads the optional peer on first use, so that nothing else in this package needs it.
+ *
+ * Its warning about the Node.js version is dropped: it names no defect, it says which versions its authors support, and
+ * this package's own tests run the whole flow on every version that this package supports.
+ */
+export async function loadOidcProvider(): Promise<OidcProviderModule> {
+  const restore = muteRuntimeWarning();
+  try {
+    return await import('oidc-provider');
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+    throw new Error(
+      'The development authorization server runs on the package oidc-provider, which is not installed: npm i -D oidc-provider',
+      { cause },
+    );
+  } finally {
+    restore();
+  }
+}
+
+function isMissing(cause: unknown): boolean {
+  const { code, message } = cause as { code?: unknown; message?: unknown };
+  return code === 'ERR_MODULE_NOT_FOUND' && String(message).includes(`'oidc-provider'`);
+}
+
+function muteRuntimeWarning(): () => void {
+  const warn = console.warn;
+  const filter = (...args: unknown[]): void => {
+    if (!String(args[0]).includes('oidc-provider WARNING: Unsupported runtime')) warn.apply(console, args);
+  };
+  console.warn = filter;
+  return () => {
+    if (console.warn === filter) console.warn = warn;
+  };
+}

@@ -1,0 +1,160 @@
+import { randomBytes } from 'node:crypto';
+import type { Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider';
+import { adaptClientMetadata, ClientAdapter, fetchWithDocuments } from './client-metadata.js';
+import type { DevResource, DevServerSettings, DevUser } from './dev-server.options.js';
+import { MemoryAdapter } from './memory-adapter.js';
+import type { OidcProviderModule } from './oidc-provider.js';
+
+/** The paths, where MCP clients without metadata look for them (the fallbacks of MCP revision 2025-03-26). */
+export const ROUTES = {
+  authorization: '/authorize',
+  token: '/token',
+  registration: '/register',
+  revocation: '/revoke',
+  jwks: '/jwks',
+} as const;
+
+/** Where an interaction (a sign-in or a consent) of the given id is shown. */
+export const interactionPath = (uid: string): string => `/interaction/${uid}`;
+
+/** Scopes that belong to no resource, with their sentences for the consent page. */
+export const IDENTITY_SCOPES: Readonly<Record<string, string>> = {
+  openid: 'Know who you are',
+  profile: 'See your name',
+  email: 'See your email address',
+  offline_access: 'Stay connected while you are away',
+};
+
+const HOUR = 60 * 60;
+const DAY = 24 * HOUR;
+
+export interface ConfigurationInput {
+  readonly settings: DevServerSettings;
+  readonly errors: OidcProviderModule['errors'];
+  /** A private key with `alg` RS256. */
+  readonly signingKey: JWK;
+  /** What sets this server's cookies apart: browsers don't tell the ports of one host from each other. */
+  readonly cookieSuffix: string;
+  readonly renderError: NonNullable<Configuration['renderError']>;
+}
+
+/**
+ * What `oidc-provider` is told. OAuth 2.1 only: authorization code with PKCE S256, refresh tokens, no implicit flow, no
+ * device flow, no pushed requests. Every default that would write to the console is replaced.
+ */
+export function providerConfiguration(input: ConfigurationInput): Configuration {
+  const { settings, errors, signingKey, cookieSuffix, renderError } = input;
+  return {
+    routes: ROUTES,
+    adapter: (model) => (model === 'Client' ? new ClientAdapter(refusal(errors)) : new MemoryAdapter()),
+    jwks: { keys: [signingKey] },
+    cookies: {
+      keys: [randomBytes(32).toString('base64url')],
+      names: {
+        session: `dev_session_${cookieSuffix}`,
+        interaction: `dev_interaction_${cookieSuffix}`,
+        resume: `dev_resume_${cookieSuffix}`,
+      },
+    },
+    responseTypes: ['code'],
+    pkce: { required: () => true },
+    // Native, because MCP clients seldom say what they are: their loopback redirects may then change port (RFC 8252 §7.3).
+    clientDefaults: { application_type: 'native' },
+    extraClientMetadata: {
+      properties: ['software_id'],
+      validator: (_ctx, _key, _value, metadata) => adaptClientMetadata(metadata as Record<string, unknown>),
+    },
+    claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email'] },
+    conformIdTokenClaims: false,
+    findAccount: (_ctx, sub) => account(settings.users.find(({ username }) => username === sub)),
+    extraTokenClaims: (ctx) => authenticationTime(ctx),
+    issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    expiresWithSession: () => false,
+    interactions: { url: (_ctx, interaction) => interactionPath(interaction.uid) },
+    renderError,
+    fetch: fetchWithDocuments(settings.clientMetadataDocuments),
+    ttl: {
+      AccessToken: settings.accessTokenTtlSeconds,
+      AuthorizationCode: 60,
+      Grant: 14 * DAY,
+      IdToken: settings.accessTokenTtlSeconds,
+      Interaction: HOUR,
+      RefreshToken: 14 * DAY,
+      Session: DAY,
+    },
+    features: {
+      devInteractions: { enabled: false },
+      userinfo: { enabled: false },
+      rpInitiatedLogout: { enabled: false },
+      pushedAuthorizationRequests: { enabled: false },
+      dPoP: { enabled: true },
+      registration: { enabled: true, issueRegistrationAccessToken: false },
+      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+      clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+      resourceIndicators: resourceIndicators(settings, errors),
+    },
+  };
+}
+
+type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['resourceIndicators']>;
+
+function resourceIndicators(
+  { resources, accessTokenTtlSeconds }: DevServerSettings,
+  errors: OidcProviderModule['errors'],
+): ResourceIndicators {
+  const known = `the resources here are ${resources.map(({ resource }) => resource).join(', ')}`;
+  return {
+    enabled: true,
+    useGrantedResource: () => true,
+    defaultResource(_ctx, _client, oneOf) {
+      const candidates = oneOf ?? resources.map(({ resource }) => resource);
+      if (candidates.length === 1 && candidates[0] !== undefined) return candidates[0];
+      throw new errors.InvalidTarget(`name one resource; ${known}`);
+    },
+    getResourceServerInfo(ctx, indicator) {
+      const resource = findResource(resources, indicator);
+      if (resource === undefined) throw new errors.InvalidTarget(`unknown resource ${indicator}; ${known}`);
+      const unknown = unknownScope(ctx.oidc.requestParamScopes, resources);
+      if (unknown !== undefined) throw new errors.InvalidScope('no resource here has this scope', unknown);
+      return {
+        scope: Object.keys(resource.scopes).join(' '),
+        audience: resource.resource,
+        accessTokenTTL: accessTokenTtlSeconds,
+        accessTokenFormat: 'jwt',
+        jwt: { sign: { alg: 'RS256' } },
+      };
+    },
+  };
+}
+
+/** The configured resource that an indicator names. Spellings that URL parsers take for the same are the same. */
+export function findResource(resources: readonly DevResource[], indicator: string): DevResource | undefined {
+  const normal = (value: string): string => (URL.canParse(value) ? new URL(value).href : value);
+  return resources.find(({ resource }) => normal(resource) === normal(indicator));
+}
+
+function unknownScope(requested: ReadonlySet<string>, resources: readonly DevResource[]): string | undefined {
+  const isKnown = (scope: string): boolean =>
+    Object.hasOwn(IDENTITY_SCOPES, scope) || resources.some(({ scopes }) => Object.hasOwn(scopes, scope));
+  return [...requested].find((scope) => !isKnown(scope));
+}
+
+function refusal(errors: OidcProviderModule['errors']): (detail: string, cause?: unknown) => Error {
+  return (detail, cause) => new errors.InvalidClient('client is invalid', { cause, detail });
+}
+
+function account(user: DevUser | undefined) {
+  if (user === undefined) return undefined;
+  const { username, name, email } = user;
+  return {
+    accountId: username,
+    claims: () => ({ sub: username, name, preferred_username: username, ...(email !== undefined && { email }) }),
+  };
+}
+
+/** RFC 9068 §2.2.1: when the user signed in, for resources that want it recent (RFC 9470). */
+function authenticationTime(ctx: KoaContextWithOIDC): { auth_time: number } | undefined {
+  const source = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
+  return source?.authTime === undefined ? undefined : { auth_time: source.authTime };
+}
