@@ -1,4 +1,17 @@
 export { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthErrorCode, type McpAuthReason } from './core/error.js';
+export { auth0 } from './issuer/presets/auth0.js';
+export { cognito } from './issuer/presets/cognito.js';
+export { descope } from './issuer/presets/descope.js';
+export { entraId } from './issuer/presets/entra-id.js';
+export { google } from './issuer/presets/google.js';
+export { keycloak } from './issuer/presets/keycloak.js';
+export { logto } from './issuer/presets/logto.js';
+export { okta } from './issuer/presets/okta.js';
+export type { IssuerPreset } from './issuer/presets/preset.js';
+export { scalekit } from './issuer/presets/scalekit.js';
+export { stytch } from './issuer/presets/stytch.js';
+export { supabase } from './issuer/presets/supabase.js';
+export { workos } from './issuer/presets/workos.js';
 export { mcpAuthConfig } from './mcp-auth.config.js';
 export {
   AuthInfo,
@@ -6,6 +19,7 @@ export {
   ProtectedResource,
   Public,
   RequireAnyScope,
+  RequireAuthentication,
   RequireScopes,
 } from './mcp-auth.decorators.js';
 export { McpAuthGuard } from './mcp-auth.guard.js';
@@ -14,7 +28,9 @@ export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
 export type {
   AuthorizationServerOptions,
+  ChallengeForm,
   CommonOptions,
+  ListingPolicy,
   McpAuthModuleOptions,
   ProtectedResourceOptions,
   ResourceMetadataOptions,

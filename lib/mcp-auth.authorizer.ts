@@ -1,14 +1,19 @@
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { isAuthenticatedSo, strictest, type AuthenticationRequirement } from './core/authentication.js';
 import { readCredentials } from './core/credentials.js';
 import { McpAuthError } from './core/error.js';
-import { readRpcBody, type Operation, type RpcBody } from './core/operation.js';
-import { challengeScopes, isMet, union, type Requirement } from './core/requirement.js';
-import { callOfContext, callOfRequest, nodeRequest, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
+import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from './core/operation.js';
+import { challengeScopes, isMet, NO_REQUIREMENT, union, type Requirement } from './core/requirement.js';
+import { isRequestableScope } from './core/scopes.js';
+import { Clock } from './mcp-auth.clock.js';
+import { callOfContext, nodeRequest, targetPath, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { authInfoOf, type McpAuthInfo } from './mcp-auth.info.js';
-import type { ResolvedResource } from './mcp-auth.options.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 import type { HandlerPolicy, Policy } from './mcp-auth.policy.js';
 import { ResourceServers, type ResourceServer } from './mcp-auth.resource-servers.js';
+import { callOverStdio } from './mcp-auth.stdio.js';
 
 /** One thing a request wants to do: the route itself, or an MCP operation in its body. */
 interface Use {
@@ -16,13 +21,20 @@ interface Use {
   readonly policies: readonly Policy[];
 }
 
-/** What a request needs, known before its token was looked at. */
-export interface Demand {
-  readonly handler: object;
+/** What must hold for a caller to be let through. */
+interface Conditions {
   readonly server: ResourceServer;
   readonly requirement: Requirement;
+  readonly authentications: readonly AuthenticationRequirement[];
   readonly uses: readonly Use[];
-  readonly requestId: RpcBody['requestId'];
+}
+
+/** What a request needs, known before its token was looked at. */
+export interface Demand extends Conditions {
+  readonly handler: object;
+  readonly body: RpcBody;
+  /** Whether it would be let through without a token. */
+  readonly isOpen: boolean;
 }
 
 /** What the answer to a refused request is made of, besides the error. */
@@ -30,7 +42,7 @@ export interface RefusalFacts {
   readonly resource: ResolvedResource;
   /** The scopes the request needs, as far as that is known. */
   readonly scopes: readonly string[];
-  readonly requestId: RpcBody['requestId'];
+  readonly body: RpcBody;
 }
 
 /** Decides whether a request, and later the handler it leads to, may go on. Knows nothing of responses. */
@@ -39,6 +51,8 @@ export class McpAuthAuthorizer {
   constructor(
     @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(Clock) private readonly clock: Clock,
   ) {}
 
   /**
@@ -49,77 +63,50 @@ export class McpAuthAuthorizer {
     const route = this.explorer.policyOf(classRef, handler);
     if (route.isPublic) return undefined;
     const server = this.servers.get(route.resourceId);
-    const { operations, requestId } = readRpcBody(request.body);
-    const uses: Use[] = [{ operation: undefined, policies: route.policies }];
-    const requirements = [server.baseline, route.requirement];
-    for (const operation of operations) {
-      for (const { requirement, policies } of this.explorer.policiesOf(operation, server.resource.id)) {
-        requirements.push(requirement);
-        uses.push({ operation, policies });
-      }
-    }
-    return { handler, server, requirement: union(...requirements), uses, requestId };
+    const body = readRpcBody(request.body);
+    const operations = body.messages.flatMap((message) => message.operations);
+    const found = operations.map((operation) => ({
+      operation,
+      policies: this.explorer.policiesOf(operation, server.resource.id),
+    }));
+    const isAtResource = withoutSlash(targetPath(request)) === withoutSlash(server.resource.identifier.path);
+    const isOpen = this.options.allowAnonymous && isAtResource && isOpenRoute(route) && isOpenRequest(request, body, found);
+    const all = [route, ...found.flatMap(({ policies }) => policies)];
+    return {
+      handler,
+      server,
+      body,
+      isOpen,
+      requirement: isOpen ? NO_REQUIREMENT : union(server.baseline, ...all.map(({ requirement }) => requirement)),
+      authentications: all.flatMap(({ authentications }) => authentications),
+      uses: [
+        { operation: undefined, policies: route.policies },
+        ...found.flatMap(({ operation, policies }) => policies.map((policy) => ({ operation, policies: policy.policies }))),
+      ],
+    };
   }
 
   /** The answer to a refused request names all the scopes it needs, as if nothing had been granted yet. */
-  factsOf({ requirement, server, requestId }: Demand): RefusalFacts {
-    return { resource: server.resource, scopes: challengeScopes(requirement, [], server.hierarchy), requestId };
+  factsOf({ requirement, server, body }: Demand): RefusalFacts {
+    return { resource: server.resource, scopes: challengeScopes(requirement, [], server.hierarchy), body };
   }
 
   /** The same for an error raised below the guard, where the demand is not known any more. */
   factsOfCall(call: AuthorizedCall | undefined, body: unknown): RefusalFacts {
     const { resource } = call ? this.servers.get(call.resource.id) : this.servers.first;
-    return { resource, scopes: [], requestId: readRpcBody(body).requestId };
+    return { resource, scopes: [], body: readRpcBody(body) };
   }
 
   /**
-   * Authenticates the request and checks it against its demand: once, however many guards are bound to the route.
+   * Authenticates the request, unless it needs no caller and brings none.
    *
    * @throws {McpAuthError} when it is refused.
    */
-  async authorizeRequest(request: HttpRequest, demand: Demand): Promise<AuthorizedCall> {
-    const { handler, server } = demand;
-    const earlier = callOfRequest(request);
-    if (earlier?.handler === handler) return earlier;
-    const auth = await this.#authenticate(request, demand);
-    await this.#decide(auth, demand, request);
-    return { auth, resource: server.resource, handler };
-  }
-
-  /**
-   * Checks the caller of a handler outside of HTTP routes once more, against what this very handler declares:
-   * whatever the request was taken for on its way in, here it is known what runs. Without a caller who was
-   * authorized on the way in, it is refused; nothing is public here.
-   *
-   * @throws {McpAuthError} when it is refused.
-   */
-  async authorizeHandler(context: ExecutionContext): Promise<void> {
-    const policy = this.explorer.policyOf(context.getClass(), context.getHandler());
-    const call = callOfContext(context);
-    if (!call) throw new McpAuthError('authorization_required', 'handler_unauthenticated');
-    if (policy.resourceId !== undefined && policy.resourceId !== call.resource.id) {
-      throw new McpAuthError('access_denied', 'resource_mismatch');
-    }
-    await this.#decide(call.auth, this.#handlerDemand(context, policy, call), undefined);
-  }
-
-  #handlerDemand(context: ExecutionContext, policy: HandlerPolicy, { resource }: AuthorizedCall): Demand {
-    const server = this.servers.get(resource.id);
-    const served = this.explorer.operationOf(context.getHandler());
-    const operation = served && { ...served, args: context.switchToRpc().getData<unknown>() };
-    return {
-      handler: context.getHandler(),
-      server,
-      requirement: union(server.baseline, policy.requirement),
-      uses: [{ operation, policies: policy.policies }],
-      requestId: undefined,
-    };
-  }
-
-  async #authenticate(request: HttpRequest, { server }: Demand): Promise<McpAuthInfo> {
+  async authenticate(request: HttpRequest, { server, isOpen }: Demand): Promise<McpAuthInfo | undefined> {
     const credentials = readCredentials(nodeRequest(request));
     switch (credentials.kind) {
       case 'none':
+        if (isOpen) return undefined;
         throw new McpAuthError('authorization_required', 'no_credentials');
       case 'unsupported':
         throw new McpAuthError('authorization_required', 'unsupported_scheme');
@@ -134,22 +121,138 @@ export class McpAuthAuthorizer {
     }
   }
 
-  /** Scopes first, and all of them at once, those that policies ask for included; then the policies' refusals. */
-  async #decide(auth: McpAuthInfo, demand: Demand, request: HttpRequest | undefined): Promise<void> {
-    const { server, uses } = demand;
-    let { requirement } = demand;
+  /**
+   * Checks an authenticated request against its demand. An anonymous caller was let in because there is nothing to
+   * check.
+   *
+   * @throws {McpAuthError} when it is refused.
+   */
+  async authorize(auth: McpAuthInfo | undefined, demand: Demand, request: HttpRequest): Promise<void> {
+    if (auth) await this.#decide(auth, demand, request);
+  }
+
+  /**
+   * Checks the caller of a handler outside of HTTP routes once more, against what this very handler declares:
+   * whatever the request was taken for on its way in, here it is known what runs. Without a caller who was let in on
+   * the way, it is refused.
+   *
+   * @throws {McpAuthError} when it is refused.
+   */
+  async authorizeHandler(context: ExecutionContext): Promise<void> {
+    const policy = this.explorer.policyOf(context.getClass(), context.getHandler());
+    const call = callOfContext(context) ?? (await callOverStdio(context, this.options.stdio, this.servers));
+    if (!call) throw new McpAuthError('authorization_required', 'handler_unauthenticated');
+    if (call === 'trusted') return;
+    if (policy.resourceId !== undefined && policy.resourceId !== call.resource.id) {
+      throw new McpAuthError('access_denied', 'resource_mismatch');
+    }
+    const isOpen = this.options.allowAnonymous && policy.isPublic;
+    if (call.auth) return this.#decide(call.auth, this.#conditionsAt(context, policy, call, isOpen), undefined);
+    if (isOpen) return;
+    const { requirement, server } = this.#conditionsAt(context, policy, call, false);
+    const scopes = challengeScopes(requirement, [], server.hierarchy);
+    throw new McpAuthError('authorization_required', 'handler_unauthenticated', { scopes });
+  }
+
+  /** Whether a caller may use an operation as things are, and whether another token of theirs could change that. */
+  async outlook(call: AuthorizedCall, operation: Operation): Promise<'allowed' | 'obtainable' | 'denied'> {
+    const policies = this.explorer.policiesOf(operation, call.resource.id);
+    const isOpen = this.options.allowAnonymous && policies.length > 0 && policies.every(({ isPublic }) => isPublic);
+    if (!call.auth) return isOpen ? 'allowed' : 'obtainable';
+    const server = this.servers.get(call.resource.id);
+    const conditions: Conditions = {
+      server,
+      requirement: isOpen ? NO_REQUIREMENT : union(server.baseline, ...policies.map(({ requirement }) => requirement)),
+      authentications: [],
+      uses: policies.map((policy) => ({ operation, policies: policy.policies })),
+    };
+    try {
+      await this.#decide(call.auth, conditions, undefined);
+      return 'allowed';
+    } catch (error) {
+      return error instanceof McpAuthError && error.code === 'access_denied' ? 'denied' : 'obtainable';
+    }
+  }
+
+  #conditionsAt(
+    context: ExecutionContext,
+    policy: HandlerPolicy,
+    { resource }: AuthorizedCall,
+    isOpen: boolean,
+  ): Conditions {
+    const server = this.servers.get(resource.id);
+    const served = this.explorer.operationOf(context.getHandler());
+    const args: unknown = context.switchToRpc().getData();
+    const operation = served && { kind: served.kind, name: served.name, args };
+    return {
+      server,
+      requirement: isOpen ? NO_REQUIREMENT : union(server.baseline, policy.requirement),
+      authentications: policy.authentications,
+      uses: [{ operation, policies: policy.policies }],
+    };
+  }
+
+  /**
+   * How the user signed in, then scopes, all of them at once with those that policies ask for, then the policies'
+   * refusals.
+   */
+  async #decide(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): Promise<void> {
+    const { server, authentications, uses } = conditions;
+    let { requirement } = conditions;
     let isDenied = false;
     for (const { operation, policies } of uses) {
       for (const policy of policies) {
         const verdict = await policy({ auth, operation, args: operation?.args, request });
-        if (Array.isArray(verdict)) requirement = union(requirement, { allOf: verdict, anyOf: [] });
-        else if (verdict !== true) isDenied = true;
+        // What a policy takes from arguments may be anything; only a scope can be asked for.
+        if (Array.isArray(verdict) && verdict.every(isRequestableScope)) {
+          requirement = union(requirement, { allOf: verdict, anyOf: [] });
+        } else if (verdict !== true) isDenied = true;
       }
     }
+    const scopes = challengeScopes(requirement, auth.scopes, server.hierarchy);
+    this.#checkAuthentication(auth, authentications, scopes);
     if (!isMet(requirement, auth.scopes, server.hierarchy)) {
-      const scopes = challengeScopes(requirement, auth.scopes, server.hierarchy);
       throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes });
     }
     if (isDenied) throw new McpAuthError('access_denied', 'policy_denied');
   }
+
+  #checkAuthentication(
+    { claims }: McpAuthInfo,
+    authentications: readonly AuthenticationRequirement[],
+    scopes: readonly string[],
+  ): void {
+    if (authentications.length === 0) return;
+    const now = this.clock.now() / 1000;
+    const isMetBy = (one: AuthenticationRequirement): boolean =>
+      isAuthenticatedSo(one, claims, now, this.options.clockToleranceSeconds);
+    if (authentications.every(isMetBy)) return;
+    throw new McpAuthError('insufficient_user_authentication', 'authentication_insufficient', {
+      scopes,
+      authentication: strictest(authentications),
+    });
+  }
+}
+
+/** A route that requires something itself is open to nobody without a token. */
+function isOpenRoute({ requirement, authentications, policies }: HandlerPolicy): boolean {
+  return [requirement.allOf, requirement.anyOf, authentications, policies].every((list) => list.length === 0);
+}
+
+/**
+ * Whether an anonymous caller may send this to an MCP endpoint: a body in which every message is understood and either
+ * harmless or for public operations only; or no body, for the stream and the end of a session.
+ */
+function isOpenRequest(
+  { method }: HttpRequest,
+  { messages }: RpcBody,
+  found: readonly { readonly operation: Operation; readonly policies: readonly HandlerPolicy[] }[],
+): boolean {
+  if (method === 'GET' || method === 'DELETE') return true;
+  const isPublic = found.every(({ policies }) => policies.length > 0 && policies.every((policy) => policy.isPublic));
+  return messages.length > 0 && isPublic && messages.every((message) => message.operations.length > 0 || isOpenMethod(message));
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/\/$/, '');
 }

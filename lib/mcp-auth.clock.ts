@@ -2,10 +2,27 @@
 export abstract class Clock {
   /** Milliseconds since the epoch. */
   abstract now(): number;
+
+  /**
+   * Runs the function at that time, or soon after it. Does not keep the process alive.
+   *
+   * @param at milliseconds since the epoch
+   * @returns a function that calls it off
+   */
+  abstract schedule(at: number, run: () => void): () => void;
 }
+
+/** The longest delay Node's timers take, in milliseconds; with a longer one they would fire at once. */
+const MAX_DELAY = 2_147_483_647;
 
 export class SystemClock extends Clock {
   override now(): number {
     return Date.now();
+  }
+
+  override schedule(at: number, run: () => void): () => void {
+    const timer = setTimeout(run, Math.min(Math.max(at - this.now(), 0), MAX_DELAY));
+    timer.unref();
+    return () => clearTimeout(timer);
   }
 }

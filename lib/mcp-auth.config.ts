@@ -46,7 +46,7 @@ function optionsFromEnvironment(environment: Environment): McpAuthModuleOptions 
     resolveOptions(options);
   } catch (error) {
     if (!(error instanceof McpAuthConfigError)) throw error;
-    throw new McpAuthConfigError([...unknown, ...error.problems.map((problem) => inVariables(problem, environment))]);
+    throw new McpAuthConfigError([...unknown, ...error.problems.map(inVariables)]);
   }
   if (unknown.length > 0) throw new McpAuthConfigError(unknown);
   return options;
@@ -89,10 +89,9 @@ function unknownVariables(environment: Environment): ConfigProblem[] {
 }
 
 /** The same problem, in the terms of whoever sets environment variables. */
-function inVariables(problem: ConfigProblem, environment: Environment): ConfigProblem {
+function inVariables(problem: ConfigProblem): ConfigProblem {
   const variable = VARIABLES.find(({ option }) => problem.option === option || problem.option.startsWith(`${option}[`));
   if (!variable) return problem;
   const { name, example } = variable;
-  const seen = environment[name] ? JSON.stringify(environment[name]) : 'nothing';
-  return { option: name, seen, why: problem.why, write: `Example: ${name}=${example}` };
+  return { ...problem, option: name, write: `Example: ${name}=${example}` };
 }

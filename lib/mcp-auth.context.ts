@@ -1,28 +1,34 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ExecutionContext } from '@nestjs/common';
+import type { ArgumentsHost } from '@nestjs/common';
 import type { HeaderSource } from './core/credentials.js';
+import type { McpAuthError } from './core/error.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import type { ResolvedResource } from './mcp-auth.options.js';
 
 /** A request that was let through. */
 export interface AuthorizedCall {
-  readonly auth: McpAuthInfo;
+  /** Undefined for an anonymous caller, where those are let in. */
+  readonly auth: McpAuthInfo | undefined;
   readonly resource: ResolvedResource;
   /** The route it was let through to. */
   readonly handler: object;
+  /** The refusal that a handler raised while it served the call, for the answer to be made of. */
+  raised?: McpAuthError;
 }
 
 /** Express hands out Node's request itself; Fastify wraps it. */
 export type HttpRequest = HeaderSource & {
   readonly raw?: HttpRequest;
   readonly method: string;
+  readonly url?: string;
+  readonly originalUrl?: string;
   readonly body?: unknown;
   auth?: unknown;
   user?: unknown;
 };
 
 const current = new AsyncLocalStorage<AuthorizedCall>();
-/** Keyed by Node's own request, where nothing but this module can write: `request.auth` is for others to read. */
+/** Keyed by Node's own request, by the caller, or by an RPC context. Nothing else can write here: `request.auth` is for others to read. */
 const calls = new WeakMap<object, AuthorizedCall>();
 
 /** Node's request behind whatever the platform hands out. */
@@ -30,12 +36,29 @@ export function nodeRequest(request: HttpRequest): HttpRequest {
   return request.raw ?? request;
 }
 
+/** The path of the request target as sent, not decoded, wherever a framework has mounted what handles it. */
+export function targetPath(request: HttpRequest): string {
+  const { originalUrl, url = '' } = nodeRequest(request);
+  return (originalUrl ?? url).split('?', 1)[0] ?? '';
+}
+
 export function rememberCall(request: HttpRequest, call: AuthorizedCall): void {
   calls.set(nodeRequest(request), call);
+  if (call.auth) calls.set(call.auth, call);
+}
+
+/** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
+export function rememberContext(rpcContext: object, call: AuthorizedCall): void {
+  calls.set(rpcContext, call);
 }
 
 export function callOfRequest(request: HttpRequest): AuthorizedCall | undefined {
   return calls.get(nodeRequest(request));
+}
+
+/** By the very caller that {@link rememberCall} was given, as frameworks hand it on; no copy and no lookalike will do. */
+export function callOfCaller(auth: unknown): AuthorizedCall | undefined {
+  return typeof auth === 'object' && auth !== null ? calls.get(auth) : undefined;
 }
 
 /** Runs the function, and everything it starts, with this call as the current one. */
@@ -52,11 +75,12 @@ export function currentCall(): AuthorizedCall | undefined {
  * The authorized call a handler serves: on HTTP by its request; elsewhere the current one, else by the raw request
  * that the MCP framework carries along. Undefined where nobody was authorized.
  */
-export function callOfContext(context: ExecutionContext): AuthorizedCall | undefined {
+export function callOfContext(context: ArgumentsHost): AuthorizedCall | undefined {
   if (context.getType() === 'http') return callOfRequest(context.switchToHttp().getRequest<HttpRequest>());
   if (context.getType() !== 'rpc') return undefined;
-  const carried = rawRequestOf(context.switchToRpc().getContext<unknown>());
-  return currentCall() ?? (carried && callOfRequest(carried));
+  const rpcContext = context.switchToRpc().getContext<object>();
+  const carried = rawRequestOf(rpcContext);
+  return currentCall() ?? calls.get(rpcContext) ?? (carried && callOfRequest(carried));
 }
 
 /** `McpContext.getRawRequest()` of `@rekog/mcp-nest`; undefined over stdio. */

@@ -1,10 +1,18 @@
-import { applyDecorators, createParamDecorator, UseFilters, UseGuards, type ExecutionContext } from '@nestjs/common';
+import {
+  applyDecorators,
+  createParamDecorator,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { McpAuthConfigError } from './core/error.js';
-import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from './core/scopes.js';
+import { isRequestableScope, isScopeToken } from './core/scopes.js';
 import { callOfContext } from './mcp-auth.context.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
+import { McpAuthInterceptor } from './mcp-auth.interceptor.js';
 import { declare, type Policy } from './mcp-auth.policy.js';
 
 type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
@@ -44,8 +52,33 @@ export function Authorize(policy: Policy): ClassOrMethodDecorator {
 }
 
 /**
- * No token is needed on this HTTP route, and none is looked at: the handler sees no caller. Has no effect on MCP
- * tools, resources and prompts, which are reached through the protected MCP endpoint.
+ * The user must have signed in so: with one of these authentication context classes, and not longer ago than that.
+ * A caller whose token does not say so gets `401 insufficient_user_authentication`, and may sign in again.
+ *
+ * @param requirement `acr`: one class or several in order of preference; `maxAgeSeconds`: a whole number of seconds
+ * @throws {McpAuthConfigError} when the class is loaded, for a requirement that requires nothing or makes no sense.
+ * @see RFC 9470 §3
+ */
+export function RequireAuthentication(requirement: {
+  acr?: string | string[];
+  maxAgeSeconds?: number;
+}): ClassOrMethodDecorator {
+  const acr = [requirement.acr ?? []].flat();
+  const { maxAgeSeconds } = requirement;
+  const isAge = maxAgeSeconds === undefined || (Number.isSafeInteger(maxAgeSeconds) && maxAgeSeconds >= 0);
+  if (!isAge || !acr.every(isScopeToken) || (acr.length === 0 && maxAgeSeconds === undefined)) {
+    const seen = JSON.stringify(requirement);
+    const why = 'acr is one or several names without spaces and quotes, maxAgeSeconds a whole number from 0';
+    const write = "Write @RequireAuthentication({ acr: 'urn:example:mfa', maxAgeSeconds: 300 }), or one of the two";
+    throw new McpAuthConfigError([{ option: '@RequireAuthentication()', seen, why, write }]);
+  }
+  return protect({ authentications: [{ acr, maxAgeSeconds }] });
+}
+
+/**
+ * No token is needed on this HTTP route, and none is looked at: the handler sees no caller. On MCP tools, resources
+ * and prompts it means something only with the option `allowAnonymous`: then they work without a token too, and a
+ * token that comes is verified.
  */
 export function Public(): ClassOrMethodDecorator {
   return annotate({ isPublic: true });
@@ -67,8 +100,9 @@ export const AuthInfo: (key?: keyof McpAuthInfo) => ParameterDecorator = createP
   },
 );
 
+/** The guard comes with the declaration, so that it holds however the handler is reached. */
 function protect(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {
-  return applyDecorators(annotate(addition), UseGuards(McpAuthGuard), UseFilters(McpAuthFilter));
+  return applyDecorators(annotate(addition), UseGuards(McpAuthGuard), UseFilters(McpAuthFilter), UseInterceptors(McpAuthInterceptor));
 }
 
 function annotate(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {
@@ -78,7 +112,7 @@ function annotate(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorat
 }
 
 function checkScopes(decorator: string, scopes: readonly unknown[]): void {
-  const refused = scopes.filter((scope) => !isScopeToken(scope) || AUTHORIZATION_SERVER_SCOPES.has(scope));
+  const refused = scopes.filter((scope) => !isRequestableScope(scope));
   if (scopes.length > 0 && refused.length === 0) return;
   const seen = scopes.length === 0 ? 'nothing' : refused.map((scope) => JSON.stringify(scope)).join(', ');
   const why = 'each must be a scope that a resource server may ask for: visible ASCII without spaces, quotes and \\';

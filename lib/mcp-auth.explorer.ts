@@ -3,8 +3,18 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import type { Operation, OperationKind } from './core/operation.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import { OperationIndex, type OperationEntry } from './mcp-auth.operations.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
-import { contradictsItself, handlerPolicy, type HandlerPolicy } from './mcp-auth.policy.js';
+import { contradictsItself, handlerPolicy, scopesPolicy, type HandlerPolicy } from './mcp-auth.policy.js';
+
+/** The operation that a method serves. */
+export interface ServedOperation {
+  readonly kind: OperationKind;
+  readonly name: string;
+  readonly origin: 'templates-first' | 'exact-first';
+  /** What the decorator of the MCP framework was given, which is what it advertises to clients. */
+  readonly advertised: Record<string, unknown>;
+}
 
 /** A method of a controller or provider that a request can reach. */
 interface Handler {
@@ -12,16 +22,20 @@ interface Handler {
   readonly methodName: string;
   readonly method: object;
   readonly isRoute: boolean;
-  readonly operation: Pick<Operation, 'kind' | 'name'> | undefined;
+  readonly operation: ServedOperation | undefined;
   readonly policy: HandlerPolicy;
 }
 
-/** Where MCP frameworks for Nest keep what their decorators were given, and which member of it names the handler. */
-const OPERATION_METADATA: readonly [key: string, kind: OperationKind, name: string][] = [
+/** Where `@rekog/mcp-nest` keeps what its decorators were given, and which member of it names the operation. */
+const FRAMEWORK_METADATA: readonly [key: string, kind: OperationKind, name: string][] = [
   ['mcp:tool', 'tool', 'name'],
   ['mcp:prompt', 'prompt', 'name'],
   ['mcp:resource', 'resource', 'uri'],
+  ['mcp:resource-template', 'resource-template', 'uriTemplate'],
 ];
+
+/** Where the decorators of `nestjs-mcp-auth/sdk` keep theirs: `{ kind, name, config }`. */
+export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
 
 /** Nest's own key for the path of a route. */
 const ROUTE_PATH_METADATA = 'path';
@@ -33,7 +47,7 @@ const ROUTE_PATH_METADATA = 'path';
 @Injectable()
 export class McpAuthExplorer {
   #handlers: readonly Handler[] | undefined;
-  #byOperation: ReadonlyMap<string, readonly Handler[]> | undefined;
+  #index: OperationIndex | undefined;
   readonly #policies = new WeakMap<object, WeakMap<object, HandlerPolicy>>();
 
   constructor(
@@ -51,28 +65,32 @@ export class McpAuthExplorer {
   }
 
   /**
-   * What the handlers of an operation declare. Several can share a name, one for each server in the process; those
-   * of other resources are left out. Empty for an operation that no decorated method serves.
+   * What is declared for an operation. Several handlers can share a name, one for each server in the process; those
+   * of other resources are left out. Empty for an operation about which nothing is known.
    */
-  policiesOf({ kind, name }: Pick<Operation, 'kind' | 'name'>, resourceId: string): readonly HandlerPolicy[] {
-    this.#byOperation ??= groupByOperation(this.#all());
-    const handlers = this.#byOperation.get(operationKey(kind, name)) ?? [];
-    return handlers
+  policiesOf(operation: Pick<Operation, 'kind' | 'name'>, resourceId: string): readonly HandlerPolicy[] {
+    this.#index ??= new OperationIndex([...this.#served(), ...this.#configured()]);
+    return this.#index
+      .find(operation)
       .map(({ policy }) => policy)
-      .filter((policy) => policy.resourceId === undefined || policy.resourceId === resourceId);
+      .filter((policy) => concerns(policy, resourceId));
   }
 
   /** The operation that a method serves, if it serves one. */
-  operationOf(method: object): Handler['operation'] {
+  operationOf(method: object): ServedOperation | undefined {
     return operationOf(method);
   }
 
-  /** Every scope that a decorator names for a resource, sorted. */
+  /** Every handler of an MCP operation, with what it declares. */
+  get operations(): readonly { readonly operation: ServedOperation; readonly policy: HandlerPolicy }[] {
+    return this.#all().flatMap(({ operation, policy }) => (operation ? { operation, policy } : []));
+  }
+
+  /** Every scope that a decorator or the options name for a resource, sorted. */
   declaredScopes(resourceId: string): string[] {
-    const policies = this.#all()
-      .map(({ policy }) => policy)
-      .filter((policy) => policy.resourceId === undefined || policy.resourceId === resourceId);
-    const scopes = policies.flatMap(({ requirement: { allOf, anyOf } }) => [...allOf, ...anyOf.flat()]);
+    const scopes = [...this.#all(), ...this.#configured()]
+      .filter(({ policy }) => concerns(policy, resourceId))
+      .flatMap(({ policy: { requirement } }) => [...requirement.allOf, ...requirement.anyOf.flat()]);
     return [...new Set(scopes)].toSorted();
   }
 
@@ -110,6 +128,18 @@ export class McpAuthExplorer {
     return [{ option, seen: 'nothing', why, write: `${known}; or declare the route @Public()` }];
   }
 
+  #served(): OperationEntry[] {
+    return this.operations.map(({ operation: { kind, name, origin }, policy }) => ({ kind, name, origin, policy }));
+  }
+
+  #configured(): OperationEntry[] {
+    return this.options.resources.flatMap(({ id, operationScopes }) =>
+      operationScopes.map(({ kind, name, scopes }): OperationEntry => {
+        return { kind, name, origin: 'options', policy: scopesPolicy(scopes, id) };
+      }),
+    );
+  }
+
   #all(): readonly Handler[] {
     this.#handlers ??= [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap((wrapper) => {
       const { metatype } = wrapper;
@@ -133,27 +163,30 @@ export class McpAuthExplorer {
   }
 }
 
-function operationOf(method: object): Handler['operation'] {
-  for (const [key, kind, nameMember] of OPERATION_METADATA) {
-    const metadata: unknown = Reflect.getMetadata(key, method);
-    if (typeof metadata !== 'object' || metadata === null) continue;
-    const name: unknown = (metadata as Record<string, unknown>)[nameMember];
+function concerns({ resourceId }: HandlerPolicy, id: string): boolean {
+  return resourceId === undefined || resourceId === id;
+}
+
+function operationOf(method: object): ServedOperation | undefined {
+  const own = record(Reflect.getMetadata(OPERATION_METADATA, method));
+  if (own) {
+    const { kind, name } = own as unknown as Pick<ServedOperation, 'kind' | 'name'>;
+    return { kind, name, origin: 'exact-first', advertised: record(own['config']) ?? {} };
+  }
+  for (const [key, kind, nameMember] of FRAMEWORK_METADATA) {
+    const advertised = record(Reflect.getMetadata(key, method));
+    if (!advertised) continue;
+    const name = advertised[nameMember];
     // A tool without a name is called by that of its method.
-    return { kind, name: typeof name === 'string' ? name : (method as { name: string }).name };
+    return { kind, name: typeof name === 'string' ? name : methodName(method), origin: 'templates-first', advertised };
   }
   return undefined;
 }
 
-function groupByOperation(handlers: readonly Handler[]): Map<string, Handler[]> {
-  const groups = new Map<string, Handler[]>();
-  for (const handler of handlers) {
-    if (!handler.operation) continue;
-    const key = operationKey(handler.operation.kind, handler.operation.name);
-    groups.set(key, [...(groups.get(key) ?? []), handler]);
-  }
-  return groups;
+function methodName(method: object): string {
+  return (method as { readonly name: string }).name;
 }
 
-function operationKey(kind: OperationKind, name: string): string {
-  return `${kind} ${name}`;
+function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
 }

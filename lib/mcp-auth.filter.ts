@@ -2,13 +2,13 @@ import { Catch, Inject, Injectable, type ArgumentsHost, type ExceptionFilter } f
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
-import { callOfRequest, currentCall, type HttpRequest } from './mcp-auth.context.js';
+import { callOfContext, callOfRequest, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 
 /**
  * Puts an {@link McpAuthError} that was thrown below the guard into the form its recipient understands: status and
- * challenge on HTTP routes, a result with `isError` for MCP tools, a JSON-RPC error for other MCP handlers. There
- * the MCP framework has begun to answer, so that an HTTP status is out of reach.
+ * challenge on HTTP routes, a result with `isError` for MCP tools, a JSON-RPC error for other MCP handlers; and there,
+ * too, the status and challenge, unless the MCP framework has begun to answer with a stream.
  */
 @Injectable()
 @Catch(McpAuthError)
@@ -22,9 +22,12 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
     if (host.getType() === 'http') {
       const request = host.switchToHttp().getRequest<HttpRequest>();
       const facts = this.authorizer.factsOfCall(callOfRequest(request), request.body);
-      return this.responder.refuse(error, host.switchToHttp().getResponse<HttpResponse>(), facts);
+      return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), facts);
     }
-    const facts = this.authorizer.factsOfCall(currentCall(), undefined);
+    const call = callOfContext(host);
+    // The answer may not have begun: then it can still get the status of the refusal.
+    if (call) call.raised = error;
+    const facts = this.authorizer.factsOfCall(call, undefined);
     if (isToolCall(host.switchToRpc().getContext())) return of(this.responder.toolResult(error, facts));
     return throwError(() => this.responder.rpcError(error, facts));
   }

@@ -1,9 +1,14 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
-import { nodeRequest, rememberCall, type HttpRequest } from './mcp-auth.context.js';
+import { callOfRequest, nodeRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
+import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
+import { McpAuthTransportRules } from './mcp-auth.transport.js';
+
+/** Calls of MCP handlers that were let through. */
+const passed = new WeakSet<ExecutionContext>();
 
 /**
  * Lets through what carries a valid access token with the scopes it needs. Global by default; `@RequireScopes()`
@@ -17,54 +22,63 @@ import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 export class McpAuthGuard implements CanActivate {
   constructor(
     @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Inject(McpAuthTransportRules) private readonly transport: McpAuthTransportRules,
     @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
+    @Inject(McpAuthResponseWatch) private readonly watch: McpAuthResponseWatch,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== 'http') {
-      await this.authorizer.authorizeHandler(context);
+      // However many times the guard is bound, Nest passes the same context: once is enough.
+      if (!passed.has(context)) await this.authorizer.authorizeHandler(context);
+      passed.add(context);
       return true;
     }
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const response = context.switchToHttp().getResponse<HttpResponse>();
     if (isPreflight(request)) return answered(this.responder.answerPreflight(response));
-    const demand = this.#demandOf(context);
+    const handler = context.getHandler();
+    // Bound twice, by the module and by a decorator: once is enough.
+    if (callOfRequest(request)?.handler === handler) return true;
+    const demand = this.authorizer.demandOf(request, context.getClass(), handler);
     if (!demand) return true;
     try {
-      await this.#admit(request, demand);
+      const call = await this.#admit(request, demand);
+      this.responder.markPrivate(response);
+      this.watch.follow(request, response, demand, call);
+      return true;
     } catch (error) {
       if (!(error instanceof McpAuthError)) throw error;
-      return answered(this.responder.refuse(error, response, this.authorizer.factsOf(demand)));
+      return answered(this.responder.refuse(error, request, response, this.authorizer.factsOf(demand)));
     }
-    this.responder.markPrivate(response);
-    return true;
   }
 
   /**
    * The decision alone, for guards of your own on HTTP routes: attaches the caller to the request and returns it,
-   * undefined on public routes. Does not answer the request.
+   * undefined where none is needed and none came. Does not answer the request.
    *
    * @throws {McpAuthError} when the request is refused.
    */
   async authorize(context: ExecutionContext): Promise<McpAuthInfo | undefined> {
-    const demand = this.#demandOf(context);
-    return demand && this.#admit(context.switchToHttp().getRequest<HttpRequest>(), demand);
-  }
-
-  #demandOf(context: ExecutionContext): Demand | undefined {
     const request = context.switchToHttp().getRequest<HttpRequest>();
-    return this.authorizer.demandOf(request, context.getClass(), context.getHandler());
+    const demand = this.authorizer.demandOf(request, context.getClass(), context.getHandler());
+    return demand && (await this.#admit(request, demand)).auth;
   }
 
-  async #admit(request: HttpRequest, demand: Demand): Promise<McpAuthInfo> {
-    const call = await this.authorizer.authorizeRequest(request, demand);
+  /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */
+  async #admit(request: HttpRequest, demand: Demand): Promise<AuthorizedCall> {
+    this.transport.checkOrigin(request, demand);
+    const auth = await this.authorizer.authenticate(request, demand);
+    this.transport.checkMessage(request, demand, auth);
+    await this.authorizer.authorize(auth, demand, request);
+    const call: AuthorizedCall = { auth, resource: demand.server.resource, handler: demand.handler };
     rememberCall(request, call);
     // Frameworks see Fastify's request or the one inside; `user` may belong to the application already.
     for (const target of [request, nodeRequest(request)]) {
-      target.auth = call.auth;
-      target.user ??= call.auth;
+      target.auth = auth;
+      target.user ??= auth;
     }
-    return call.auth;
+    return call;
   }
 }
 

@@ -62,11 +62,15 @@ function principalKeyOf(issuer: string, subject: string | undefined, clientId: s
   return createHash('sha256').update(JSON.stringify(principal)).digest('base64url');
 }
 
-/** RFC 9068 §5: a subject that is the client means the client acts for itself; Entra ID and Auth0 say it in a claim. */
+/**
+ * RFC 9068 §5: a subject that is the client means the client acts for itself. Entra ID and Auth0 say it in a claim, and
+ * Auth0 in a subject derived from the client where that claim is left out.
+ */
 function kindOf({ subject, clientId, claims }: VerifiedToken): 'user' | 'client' {
   const isClient =
     subject === undefined ||
     subject === clientId ||
+    subject === `${clientId}@clients` ||
     ownClaim(claims, 'idtyp') === 'app' ||
     ownClaim(claims, 'gty') === 'client-credentials';
   return isClient ? 'client' : 'user';

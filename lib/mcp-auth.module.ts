@@ -17,7 +17,10 @@ import {
 import { resolveOptions, type ResolvedOptions } from './mcp-auth.options.js';
 import { createResourceServers, ResourceServers } from './mcp-auth.resource-servers.js';
 import { McpAuthResponder } from './mcp-auth.responder.js';
+import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthService } from './mcp-auth.service.js';
+import { McpAuthSessions } from './mcp-auth.sessions.js';
+import { McpAuthTransportRules } from './mcp-auth.transport.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
 const logger = new Logger('McpAuth');
@@ -32,7 +35,10 @@ const PROVIDERS: Provider[] = [
   },
   McpAuthExplorer,
   McpAuthAuthorizer,
+  McpAuthSessions,
+  McpAuthTransportRules,
   McpAuthResponder,
+  McpAuthResponseWatch,
   McpAuthGuard,
   McpAuthFilter,
   McpAuthService,
@@ -55,7 +61,15 @@ const PROVIDERS: Provider[] = [
   imports: [DiscoveryModule],
   providers: PROVIDERS,
   // The guard and filter that decorators bind are built in the modules of the handlers, from these.
-  exports: [McpAuthAuthorizer, McpAuthResponder, McpAuthGuard, McpAuthService],
+  exports: [
+    McpAuthAuthorizer,
+    McpAuthTransportRules,
+    McpAuthResponder,
+    McpAuthResponseWatch,
+    McpAuthExplorer,
+    McpAuthGuard,
+    McpAuthService,
+  ],
 })
 export class McpAuthModule extends ConfigurableModuleClass implements NestModule {
   constructor(
@@ -82,8 +96,9 @@ export class McpAuthModule extends ConfigurableModuleClass implements NestModule
   }
 }
 
-function withGuard(definition: DynamicModule, { globalGuard = true }: McpAuthModuleExtras): DynamicModule {
-  if (!globalGuard) return definition;
+/** Only `false` itself turns the guard off, not what happens to be falsy. */
+function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtras): DynamicModule {
+  if (globalGuard === false) return definition;
   const guard: Provider = { provide: APP_GUARD, useExisting: McpAuthGuard };
   return { ...definition, providers: [...(definition.providers ?? []), guard] };
 }

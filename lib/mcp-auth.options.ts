@@ -1,7 +1,8 @@
 import type { JSONWebKeySet } from 'jose';
 import type { ConfigProblem } from './core/error.js';
 import { McpAuthConfigError } from './core/error.js';
-import { isLoopback, metadataUrl, readResourceIdentifier, type ResourceIdentifier } from './core/resource.js';
+import type { OperationKind } from './core/operation.js';
+import { isLoopback, metadataPath, metadataUrl, readResourceIdentifier, type ResourceIdentifier } from './core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from './core/scopes.js';
 import type { KeySource } from './issuer/authorization-server.js';
 import type { Discovery } from './issuer/discovery.js';
@@ -14,6 +15,13 @@ export interface AuthorizationServerOptions {
    * the `iss` of tokens and with the metadata of the server, and published verbatim. https, unless on loopback.
    */
   issuer: string;
+  /**
+   * Published to clients in place of `issuer`, for a product whose clients must begin at another URL than the one
+   * its tokens name. Only `authorization_servers` changes: tokens are still accepted from `issuer` alone. Clients
+   * compare this URL with the metadata they find there, so it must be what that document calls its issuer.
+   * @default issuer
+   */
+  advertisedIssuer?: string;
   /**
    * Where the metadata of the server is found: the order of the MCP specification, one of its two forms only, or
    * a URL. Not used where `jwksUri` or `jwks` is given.
@@ -35,7 +43,11 @@ export interface AuthorizationServerOptions {
    * @default 'compatible'
    */
   profile?: JwtProfile;
-  /** Names of the claims where this product puts scopes, client and subject; of several, the first present counts. */
+  /**
+   * Names of the claims where this product puts scopes, client, subject and audience; of several, the first present
+   * counts. A name that begins with a slash is a JSON Pointer (RFC 6901) to a member of a claim, such as
+   * `/realm_access/roles`.
+   */
   claims?: {
     /** Space-separated string or, under a name other than `scope`, array of strings. @default 'scope' */
     scopes?: string | string[];
@@ -43,6 +55,13 @@ export interface AuthorizationServerOptions {
     clientId?: string | string[];
     /** @default 'sub' */
     subject?: string | string[];
+    /**
+     * What is compared with `audience`. Only for a product whose access tokens have no `aud`: with any other claim a
+     * token is bound to whatever that claim names, such as one client, not to this resource; logged as a warning at
+     * every start. Name none that anybody but the authorization server can choose.
+     * @default 'aud'
+     */
+    audience?: string | string[];
   };
 }
 
@@ -74,7 +93,36 @@ export interface ScopeOptions {
   supported?: string[];
   /** Broader scope → the scopes it implies, transitively. @default none */
   hierarchy?: Record<string, string[]>;
+  /**
+   * What operations need whose handlers cannot be decorated: tool name, resource URI or URI template, prompt name →
+   * scopes. Adds to what decorators say, and is checked before dispatch only.
+   * @default none
+   */
+  operations?: {
+    tools?: Record<string, string[]>;
+    resources?: Record<string, string[]>;
+    prompts?: Record<string, string[]>;
+  };
+  /**
+   * What a caller finds in the lists of tools, resources and prompts:
+   * - `show`: everything, since a client calls only what is listed, and could otherwise never step up;
+   * - `hide`: what the token's scopes and the policies allow;
+   * - `obtainable`: what some token of this caller would allow: policies that say no hide, missing scopes don't.
+   *
+   * Comfort, not protection: what is hidden is refused all the same when it is called. Policies are asked about
+   * listed operations with `args` undefined.
+   * @default 'show'
+   */
+  listing?: ListingPolicy;
 }
+
+export type ListingPolicy = 'show' | 'hide' | 'obtainable';
+
+/**
+ * How a refusal of a tool call reaches the client: as an HTTP status with a challenge, on which most clients act, or
+ * as a tool result with the challenge in `_meta["mcp/www_authenticate"]`, on which ChatGPT acts.
+ */
+export type ChallengeForm = 'http' | 'tool-result';
 
 /** One protected resource. */
 export interface ProtectedResourceOptions {
@@ -103,6 +151,29 @@ export interface CommonOptions {
   /** Tokens that expire later than this many seconds from now are refused. @default 86400 */
   maxTokenLifetimeSeconds?: number;
   /**
+   * Lets callers without a token open a connection, list, and use the operations that are declared `@Public()`; all
+   * others answer them with 401 and a challenge. Only at the path of the resource identifier.
+   * @default false
+   */
+  allowAnonymous?: boolean;
+  /**
+   * The form of refused tool calls, or a function of the platform's request that chooses it.
+   * @default 'http'
+   */
+  challenge?: ChallengeForm | ((request: unknown) => ChallengeForm);
+  /**
+   * Further browser origins, such as `https://app.example.com`, whose pages may reach the MCP endpoint. CORS is not
+   * set up by this: a page also needs `app.enableCors()`.
+   * @default none: the origin of the resource, and that of any page of this machine if the resource is on loopback
+   */
+  allowedOrigins?: string[];
+  /**
+   * What happens to MCP operations with requirements over stdio, where requests carry no token: they are refused, or
+   * trusted like whoever started the process, or judged by the access token in the environment variable named here.
+   * @default 'deny'
+   */
+  stdio?: 'deny' | 'trust' | { tokenEnv: string };
+  /**
    * Accepts plain http for resources and issuers that are not on loopback. Tokens can then be read on the network;
    * logged as a warning at every start.
    * @default false
@@ -125,6 +196,7 @@ export type McpAuthModuleOptions = CommonOptions &
 /** A trusted issuer, with every default filled in. */
 export interface ResolvedAuthorizationServer {
   readonly issuer: string;
+  readonly advertisedIssuer: string;
   readonly keys: KeySource;
   readonly algorithms: readonly string[];
   readonly profile: JwtProfile;
@@ -132,6 +204,7 @@ export interface ResolvedAuthorizationServer {
     readonly scopes: readonly string[];
     readonly clientId: readonly string[];
     readonly subject: readonly string[];
+    readonly audience: readonly string[];
   };
 }
 
@@ -147,6 +220,8 @@ export interface ResolvedResource {
   /** Undefined where it follows from the decorators. */
   readonly supportedScopes: readonly string[] | undefined;
   readonly scopeHierarchy: Readonly<Record<string, readonly string[]>>;
+  readonly operationScopes: readonly { readonly kind: OperationKind; readonly name: string; readonly scopes: readonly string[] }[];
+  readonly listing: ListingPolicy;
 }
 
 /** The options after validation: complete, frozen, and independent of what the user passed in. */
@@ -155,6 +230,10 @@ export interface ResolvedOptions {
   readonly clockToleranceSeconds: number;
   readonly maxTokenLifetimeSeconds: number;
   readonly exposeErrorDetails: boolean;
+  readonly allowAnonymous: boolean;
+  readonly challenge: (request: unknown) => ChallengeForm;
+  readonly allowedOrigins: readonly string[];
+  readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
   /** What weakens the protection, to be logged at start. */
   readonly warnings: readonly string[];
 }
@@ -162,9 +241,22 @@ export interface ResolvedOptions {
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const DEFAULT_ALGORITHMS = [...RSA_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
-const COMMON_OPTIONS = ['clockToleranceSeconds', 'maxTokenLifetimeSeconds', 'allowInsecureHttp', 'exposeErrorDetails'];
+const COMMON_OPTIONS = [
+  'clockToleranceSeconds',
+  'maxTokenLifetimeSeconds',
+  'allowAnonymous',
+  'challenge',
+  'allowedOrigins',
+  'stdio',
+  'allowInsecureHttp',
+  'exposeErrorDetails',
+];
 const RESOURCE_OPTIONS = ['resource', 'id', 'authorizationServers', 'audience', 'metadata', 'scopes'];
-const SERVER_OPTIONS = ['issuer', 'discovery', 'jwksUri', 'jwks', 'algorithms', 'profile', 'claims'];
+const SCOPE_OPTIONS = ['required', 'supported', 'hierarchy', 'operations', 'listing'];
+const SERVER_OPTIONS = ['issuer', 'advertisedIssuer', 'discovery', 'jwksUri', 'jwks', 'algorithms', 'profile', 'claims'];
+const CLAIM_OPTIONS = ['scopes', 'clientId', 'subject', 'audience'];
+/** A JSON Pointer that isn't empty: `~` stands only before 0 or 1 (RFC 6901 §3). */
+const JSON_POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
 const MEMBERS_FILLED_IN = new Set([
   'resource',
   'authorization_servers',
@@ -222,34 +314,42 @@ class OptionsCheck {
         31_536_000,
       ),
     };
+    const forMcp = {
+      allowAnonymous: this.#flag('allowAnonymous', given['allowAnonymous']),
+      challenge: this.#challenge(given['challenge']),
+      allowedOrigins: this.#origins(given['allowedOrigins']),
+      stdio: this.#stdio(given['stdio']),
+    };
     if (exposeErrorDetails) this.#warnings.push('exposeErrorDetails is on: clients are told why tokens are refused');
-    return { resources, ...numbers, exposeErrorDetails, warnings: this.#warnings };
+    return { resources, ...numbers, ...forMcp, exposeErrorDetails, warnings: this.#warnings };
   }
 
   #resources(value: unknown): ResolvedOptions['resources'] {
     const entries: unknown[] = Array.isArray(value) ? value : [];
     if (entries.length === 0) {
       this.#problem('resources', value, 'it is no list of resources', 'List at least one, or use `resource` instead');
+      // One problem is enough: what a resource needs is not missing here.
+      return [new OptionsCheck().#resource('', {})];
     }
     const resources = entries.map((entry, index) => {
       const at = `resources[${index}]`;
       const given = this.#section(at, entry, RESOURCE_OPTIONS);
       return this.#resource(`${at}.`, given);
     });
-    for (const key of ['id', 'metadataUrl'] as const) {
-      const repeated = resources.find((one, index) => resources.findIndex((other) => other[key] === one[key]) < index);
-      if (repeated) {
-        this.#problem('resources', repeated[key], 'two resources share it', 'Give each resource its own URL and id');
-      }
+    const usable = resources.filter(({ identifier }) => identifier.identifier !== '');
+    // By path, not URL: the document is chosen by the path of the request, never by its host, which is the client's word.
+    const paths = usable.map(({ identifier }) => metadataPath(identifier));
+    for (const repeated of [...repetitions(usable.map(({ id }) => id)), ...repetitions(paths)]) {
+      const write = 'Give each resource a path and an id of its own';
+      this.#problem('resources', repeated, 'several resources share this id, or the path of their metadata', write);
     }
-    const [first = this.#resource('', {}), ...others] = resources;
-    return [first, ...others];
+    return resources as [ResolvedResource, ...ResolvedResource[]];
   }
 
   #resource(at: string, given: Readonly<Record<string, unknown>>): ResolvedResource {
     const identifier = this.#identifier(`${at}resource`, given['resource']);
     const authorizationServers = this.#servers(`${at}authorizationServers`, given['authorizationServers']);
-    const scopes = this.#section(`${at}scopes`, given['scopes'], ['required', 'supported', 'hierarchy']);
+    const scopes = this.#section(`${at}scopes`, given['scopes'], SCOPE_OPTIONS);
     return {
       id: this.#optionalText(`${at}id`, given['id']) ?? identifier.identifier,
       identifier,
@@ -260,6 +360,8 @@ class OptionsCheck {
       requiredScopes: this.#scopes(`${at}scopes.required`, scopes['required']) ?? [],
       supportedScopes: this.#scopes(`${at}scopes.supported`, scopes['supported']),
       scopeHierarchy: this.#hierarchy(`${at}scopes.hierarchy`, scopes['hierarchy']),
+      operationScopes: this.#operationScopes(`${at}scopes.operations`, scopes['operations']),
+      listing: this.#listing(`${at}scopes.listing`, scopes['listing']),
     };
   }
 
@@ -289,8 +391,9 @@ class OptionsCheck {
       return [];
     }
     const servers = value.map((entry: unknown, index) => this.#server(`${option}[${index}]`, entry));
-    const repeated = servers.find(({ issuer }, index) => servers.findIndex((other) => other.issuer === issuer) < index);
-    if (repeated) this.#problem(option, repeated.issuer, 'it is listed twice', 'List every issuer once');
+    for (const repeated of repetitions(servers.map(({ issuer }) => issuer).filter((issuer) => issuer !== ''))) {
+      this.#problem(option, repeated, 'it is listed twice', 'List every issuer once');
+    }
     return servers;
   }
 
@@ -299,9 +402,11 @@ class OptionsCheck {
     const at = typeof value === 'string' ? option : `${option}.issuer`;
     this.#knownKeys(`${option}.`, given, SERVER_OPTIONS);
     const issuer = this.#issuer(at, given['issuer']);
-    const claims = this.#section(`${option}.claims`, given['claims'], ['scopes', 'clientId', 'subject']);
+    const claims = this.#section(`${option}.claims`, given['claims'], CLAIM_OPTIONS);
+    const advertised = given['advertisedIssuer'];
     return {
       issuer,
+      advertisedIssuer: advertised === undefined ? issuer : this.#issuer(`${option}.advertisedIssuer`, advertised),
       keys: this.#keySource(option, given),
       algorithms: this.#algorithms(`${option}.algorithms`, given['algorithms']),
       profile: this.#profile(`${option}.profile`, given['profile']),
@@ -309,8 +414,19 @@ class OptionsCheck {
         scopes: this.#names(`${option}.claims.scopes`, claims['scopes'], ['scope']),
         clientId: this.#names(`${option}.claims.clientId`, claims['clientId'], ['client_id', 'azp', 'cid', 'appid']),
         subject: this.#names(`${option}.claims.subject`, claims['subject'], ['sub']),
+        audience: this.#audienceClaims(`${option}.claims.audience`, claims['audience']),
       },
     };
+  }
+
+  #audienceClaims(option: string, value: unknown): string[] {
+    const names = this.#names(option, value, ['aud']);
+    const others = names.filter((name) => name !== 'aud');
+    if (others.length > 0) {
+      const named = others.map((name) => `"${name}"`).join(', ');
+      this.#warnings.push(`${option} names ${named}: its tokens need not be issued for this resource alone`);
+    }
+    return names;
   }
 
   #issuer(option: string, value: unknown): string {
@@ -320,16 +436,14 @@ class OptionsCheck {
       return '';
     }
     if (/[?#]/.test(value)) this.#problem(option, value, 'an issuer has no query or fragment (RFC 8414 §2)', write);
-    else if (new URL(value).username || new URL(value).password) {
-      this.#problem(option, value, 'it holds a user name or password', write);
-    } else this.#secureUrl(option, value);
+    else this.#secureUrl(option, value);
     return value;
   }
 
   #keySource(option: string, { jwks, jwksUri, discovery }: Readonly<Record<string, unknown>>): KeySource {
     if ([jwks, jwksUri, discovery].filter((source) => source !== undefined).length > 1) {
       const why = 'the keys can come from one place only';
-      this.#problem(option, 'several of jwks, jwksUri, discovery', why, 'Keep one of them');
+      this.#describedProblem(option, 'several of jwks, jwksUri, discovery', why, 'Keep one of them');
     }
     if (jwks !== undefined) return { kind: 'static', jwks: this.#jwks(`${option}.jwks`, jwks) };
     if (jwksUri !== undefined) return { kind: 'jwks', uri: this.#url(`${option}.jwksUri`, jwksUri) };
@@ -351,13 +465,14 @@ class OptionsCheck {
   #jwks(option: string, value: unknown): JSONWebKeySet {
     const keys: unknown = isRecord(value) ? value['keys'] : undefined;
     if (!Array.isArray(keys) || keys.length === 0 || !keys.every(isRecord)) {
-      this.#problem(option, typeof value, 'it is no JSON Web Key Set', 'Write { keys: [ …public keys… ] }');
+      this.#describedProblem(option, 'something else', 'it is no JSON Web Key Set', 'Write { keys: [ …public keys… ] }');
       return { keys: [] };
     }
     if (keys.some((key) => key['kty'] === 'oct' || key['d'] !== undefined)) {
-      this.#problem(option, 'a secret or private key', 'only public keys belong here', 'Remove what is not public');
+      const why = 'only public keys belong here';
+      this.#describedProblem(option, 'a secret or private key', why, 'Remove what is not public');
     }
-    return structuredClone({ keys }) as JSONWebKeySet;
+    return this.#json(option, { keys }) as JSONWebKeySet;
   }
 
   #algorithms(option: string, value: unknown): string[] {
@@ -389,12 +504,13 @@ class OptionsCheck {
   ): Record<string, unknown> {
     const members: Record<string, unknown> = {};
     for (const [name, member] of Object.entries(this.#section(option, value))) {
-      if (member === undefined || member === null) continue;
+      // RFC 9728 §3.2: members without a value are left out.
+      if (member === undefined || member === null || (Array.isArray(member) && member.length === 0)) continue;
       const key = METADATA_NAMES[name] ?? name;
       this.#metadataMember(`${option}.${name}`, key, member, servers);
-      members[key] = member;
+      members[key] = this.#json(`${option}.${name}`, member);
     }
-    return structuredClone(members);
+    return members;
   }
 
   #metadataMember(option: string, key: string, value: unknown, servers: readonly ResolvedAuthorizationServer[]): void {
@@ -402,7 +518,7 @@ class OptionsCheck {
       this.#problem(option, value, 'it follows from the other options', 'Remove it here');
     } else if (key === 'signed_metadata') {
       const why = 'clients prefer it over the plain members, so that a copy that is out of date would win';
-      this.#problem(option, 'a value', why, 'Remove it');
+      this.#describedProblem(option, 'a value', why, 'Remove it');
     } else if (key.startsWith('dpop_') || key === 'tls_client_certificate_bound_access_tokens') {
       this.#problem(option, value, 'proof of possession is not supported, so it would be untrue', 'Remove it');
     } else if (key === 'jwks_uri' && servers.some(({ keys }) => keys.kind === 'jwks' && keys.uri === value)) {
@@ -425,9 +541,60 @@ class OptionsCheck {
     return Object.fromEntries(entries);
   }
 
+  #operationScopes(option: string, value: unknown): ResolvedResource['operationScopes'] {
+    const kinds: readonly [member: string, kind: OperationKind][] = [
+      ['tools', 'tool'],
+      ['resources', 'resource'],
+      ['prompts', 'prompt'],
+    ];
+    const section = this.#section(option, value, kinds.map(([member]) => member));
+    return kinds.flatMap(([member, kind]) =>
+      Object.entries(this.#section(`${option}.${member}`, section[member])).map(([name, scopes]) => ({
+        kind: kind === 'resource' && name.includes('{') ? ('resource-template' as const) : kind,
+        name,
+        scopes: this.#scopes(`${option}.${member}["${name}"]`, scopes) ?? [],
+      })),
+    );
+  }
+
+  #listing(option: string, value: unknown): ListingPolicy {
+    if (value === undefined) return 'show';
+    if (value === 'show' || value === 'hide' || value === 'obtainable') return value;
+    this.#problem(option, value, 'it is not known', 'Write "show", "hide" or "obtainable"');
+    return 'show';
+  }
+
+  #challenge(value: unknown): ResolvedOptions['challenge'] {
+    if (value === undefined || value === 'http') return () => 'http';
+    if (value === 'tool-result') return () => 'tool-result';
+    if (typeof value === 'function') return value as ResolvedOptions['challenge'];
+    this.#problem('challenge', value, 'it is not known', 'Write "http", "tool-result" or a function that returns one');
+    return () => 'http';
+  }
+
+  #origins(value: unknown): string[] {
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
+    const write = 'Write scheme, host and port, such as "https://app.example.com"';
+    const origins = this.#texts('allowedOrigins', value, write) ?? [];
+    for (const origin of origins) {
+      if (URL.canParse(origin) && new URL(origin).origin === origin) continue;
+      this.#problem('allowedOrigins', origin, 'it is no origin as browsers send it', write);
+    }
+    return origins;
+  }
+
+  #stdio(value: unknown): ResolvedOptions['stdio'] {
+    if (value === undefined) return 'deny';
+    if (value === 'deny' || value === 'trust') return value;
+    const tokenEnv: unknown = isRecord(value) && Object.keys(value).join() === 'tokenEnv' ? value['tokenEnv'] : undefined;
+    if (typeof tokenEnv === 'string' && tokenEnv !== '') return { tokenEnv };
+    this.#problem('stdio', value, 'it is not known', 'Write "deny", "trust" or { tokenEnv: "MCP_ACCESS_TOKEN" }');
+    return 'deny';
+  }
+
   #scopes(option: string, value: unknown): string[] | undefined {
     const write = 'Write a list of scopes such as ["notes:read"]';
-    if (value === undefined || (Array.isArray(value) && value.length === 0)) return value as [] | undefined;
+    if (Array.isArray(value) && value.length === 0) return [];
     const scopes = this.#texts(option, value, write);
     for (const scope of scopes ?? []) {
       if (!isScopeToken(scope)) {
@@ -442,7 +609,12 @@ class OptionsCheck {
 
   #names(option: string, value: unknown, fallback: string[]): string[] {
     const write = `Write the name of a claim such as "${fallback[0]}"`;
-    return this.#texts(option, typeof value === 'string' ? [value] : value, write) ?? fallback;
+    const names = this.#texts(option, typeof value === 'string' ? [value] : value, write) ?? fallback;
+    for (const name of names) {
+      if (!name.startsWith('/') || JSON_POINTER.test(name)) continue;
+      this.#problem(option, name, 'it is no JSON Pointer (RFC 6901)', 'Write "~1" for a slash in a name, "~0" for "~"');
+    }
+    return names;
   }
 
   /** A non-empty list of non-empty strings, or undefined where nothing was given. */
@@ -485,6 +657,10 @@ class OptionsCheck {
 
   #secureUrl(option: string, value: string): void {
     const url = new URL(value);
+    if (url.username || url.password) {
+      this.#problem(option, value, 'it holds a user name or password', 'Remove what stands before the @');
+      return;
+    }
     if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url))) return;
     if (url.protocol === 'http:' && this.#allowInsecureHttp) {
       this.#warnings.push(`${option} "${value}" is plain http: tokens and keys can be read and changed on the way`);
@@ -505,17 +681,35 @@ class OptionsCheck {
     return value;
   }
 
-  /** An option that is misspelt must not silently be no option. */
+  /** An option that is misspelt must not silently be no option. What it holds is not shown: it may be a secret. */
   #knownKeys(at: string, given: Readonly<Record<string, unknown>>, known: readonly string[]): void {
     for (const key of Object.keys(given)) {
       if (known.includes(key) || given[key] === undefined) continue;
-      this.#problem(`${at}${key}`, given[key], 'there is no such option here', `Known are ${known.join(', ')}`);
+      this.#describedProblem(`${at}${key}`, 'a value', 'there is no such option here', `Known are ${known.join(', ')}`);
     }
   }
 
-  #problem(option: string, seen: unknown, why: string, write: string): void {
-    this.problems.push({ option, seen: show(seen), why, write });
+  /** A copy of what will be published or used as JSON. */
+  #json(option: string, value: unknown): unknown {
+    const text = jsonOf(value);
+    if (text !== undefined) return JSON.parse(text) as unknown;
+    this.#problem(option, value, 'JSON cannot say it', 'Write text, numbers, lists and objects only');
+    return undefined;
   }
+
+  #problem(option: string, seen: unknown, why: string, write: string): void {
+    this.#describedProblem(option, show(seen), why, write);
+  }
+
+  /** For what is described rather than shown, as it may be a secret. */
+  #describedProblem(option: string, seen: string, why: string, write: string): void {
+    this.problems.push({ option, seen, why, write });
+  }
+}
+
+/** Those that were there before, each time they come again. */
+function repetitions(values: readonly string[]): string[] {
+  return values.filter((value, index) => values.indexOf(value) < index);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -526,12 +720,23 @@ function asRecord(value: unknown): Record<string, unknown> {
   return isRecord(value) ? value : { issuer: value };
 }
 
-/** A value for an error message: shortened, and on one line. */
+/** A value for an error message: shortened, on one line, and without the user name and password of a URL. */
 function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'function') return 'a function';
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
+  // JSON says null for the numbers it does not have.
+  const text = typeof value === 'number' ? String(value) : (jsonOf(value) ?? String(value));
+  const safe = text.replace(/\/\/[^\s"]*@/g, '//…@');
+  return safe.length > 120 ? `${safe.slice(0, 120)}…` : safe;
+}
+
+/** Undefined for what JSON cannot say: functions, symbols, bigints, and objects that contain themselves. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
 }
 
 function deepFreeze<T>(value: T): T {

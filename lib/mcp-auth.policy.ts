@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { AuthenticationRequirement } from './core/authentication.js';
 import { NO_REQUIREMENT, union, type Requirement } from './core/requirement.js';
 import type { OperationKind } from './core/operation.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
@@ -27,12 +28,13 @@ export type Policy = (context: PolicyContext) => boolean | string[] | Promise<bo
 /** What one class or method declares. */
 interface Declaration {
   readonly requirement: Requirement;
+  readonly authentications: readonly AuthenticationRequirement[];
   readonly policies: readonly Policy[];
   readonly isPublic: boolean;
   readonly resourceId: string | undefined;
 }
 
-/** What is declared for a handler: by its class and by its method together. */
+/** What is declared for a handler: by its class and by its method together; or for an operation by the options. */
 export interface HandlerPolicy extends Declaration {
   /** Whether class or method say anything at all. */
   readonly isDeclared: boolean;
@@ -40,13 +42,20 @@ export interface HandlerPolicy extends Declaration {
 
 const DECLARATION = 'nestjs-mcp-auth:declaration';
 
-const NOTHING: Declaration = { requirement: NO_REQUIREMENT, policies: [], isPublic: false, resourceId: undefined };
+const NOTHING: Declaration = {
+  requirement: NO_REQUIREMENT,
+  authentications: [],
+  policies: [],
+  isPublic: false,
+  resourceId: undefined,
+};
 
 /** Adds to what the class (or, with a method, the method) declares. Decorators accumulate; none undoes another. */
 export function declare(target: object, addition: Partial<Declaration>): void {
   const before = (Reflect.getOwnMetadata(DECLARATION, target) as Declaration | undefined) ?? NOTHING;
   const declaration: Declaration = {
     requirement: union(before.requirement, addition.requirement ?? NO_REQUIREMENT),
+    authentications: [...before.authentications, ...(addition.authentications ?? [])],
     policies: [...before.policies, ...(addition.policies ?? [])],
     isPublic: before.isPublic || (addition.isPublic ?? false),
     resourceId: addition.resourceId ?? before.resourceId,
@@ -65,6 +74,7 @@ export function handlerPolicy(classRef: object, handler: object): HandlerPolicy 
   const inherited = byClass ?? NOTHING;
   return {
     requirement: union(inherited.requirement, own.requirement),
+    authentications: [...inherited.authentications, ...own.authentications],
     policies: [...inherited.policies, ...own.policies],
     isPublic: own.isPublic || (inherited.isPublic && !hasRequirements(own)),
     resourceId: own.resourceId ?? inherited.resourceId,
@@ -78,11 +88,16 @@ export function contradictsItself(target: object): boolean {
   return declaration !== undefined && declaration.isPublic && hasRequirements(declaration);
 }
 
-function hasRequirements({ requirement, policies }: Declaration): boolean {
-  return requirement.allOf.length + requirement.anyOf.length + policies.length > 0;
+function hasRequirements({ requirement, authentications, policies }: Declaration): boolean {
+  return [requirement.allOf, requirement.anyOf, authentications, policies].some((list) => list.length > 0);
 }
 
 /** Of a class, also what its base classes declare, as Nest does with its own decorators. */
 function declarationOf(target: object): Declaration | undefined {
   return Reflect.getMetadata(DECLARATION, target) as Declaration | undefined;
+}
+
+/** The policy of an operation whose handler cannot be decorated: the options name its scopes. */
+export function scopesPolicy(scopes: readonly string[], resourceId: string): HandlerPolicy {
+  return { ...NOTHING, requirement: { allOf: scopes, anyOf: [] }, resourceId, isDeclared: true };
 }

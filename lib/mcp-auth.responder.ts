@@ -4,8 +4,9 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { McpAuthError } from './core/error.js';
 import { challengeOf, toRefusal, type Refusal } from './core/refusal.js';
 import type { RefusalFacts } from './mcp-auth.authorizer.js';
+import type { HttpRequest } from './mcp-auth.context.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions } from './mcp-auth.options.js';
+import type { ChallengeForm, ResolvedOptions } from './mcp-auth.options.js';
 
 /** Express hands out Node's response itself; Fastify wraps it. */
 export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse };
@@ -20,9 +21,17 @@ export class McpAuthResponder {
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
 
-  /** Answers a refused HTTP request with status, challenge and body. */
-  refuse(error: McpAuthError, response: HttpResponse, facts: RefusalFacts): void {
-    const refusal = this.#refusal(error, facts);
+  /**
+   * Answers a refused HTTP request with status, challenge and body; or, where the client is one that acts on tool
+   * results, a refused tool call with such a result.
+   */
+  refuse(error: McpAuthError, request: HttpRequest, response: HttpResponse, facts: RefusalFacts): void {
+    const result = this.#asToolResult(error, request, facts);
+    if (result) return this.#send(response, { status: 200, headers: { 'Cache-Control': 'no-store' }, body: result });
+    this.#send(response, this.refusalOf(error, facts));
+  }
+
+  #send(response: HttpResponse, refusal: Pick<Refusal, 'headers' | 'body'> & { readonly status: number }): void {
     const adapter = this.host.httpAdapter;
     for (const [name, value] of Object.entries(refusal.headers)) {
       adapter.setHeader(response, name, this.#merged(response, name, value));
@@ -49,6 +58,11 @@ export class McpAuthResponder {
     raw.appendHeader('Vary', 'Authorization');
   }
 
+  /** How refusals reach this client. */
+  formFor(request: HttpRequest): ChallengeForm {
+    return this.options.challenge(request);
+  }
+
   /**
    * A refusal as the result of an MCP tool. The challenge stands where ChatGPT looks for it, in
    * `_meta["mcp/www_authenticate"]`.
@@ -56,7 +70,7 @@ export class McpAuthResponder {
   toolResult(error: McpAuthError, facts: RefusalFacts): object {
     const challenge = challengeOf(error, { resourceMetadata: facts.resource.metadataUrl, scopes: facts.scopes });
     return {
-      content: [{ type: 'text', text: this.#refusal(error, facts).description }],
+      content: [{ type: 'text', text: this.refusalOf(error, facts).description }],
       isError: true,
       ...(challenge !== undefined && { _meta: { 'mcp/www_authenticate': [challenge] } }),
     };
@@ -64,25 +78,39 @@ export class McpAuthResponder {
 
   /** A refusal as an error that MCP frameworks turn into a JSON-RPC error, for handlers other than tools. */
   rpcError(error: McpAuthError, facts: RefusalFacts): Error & { readonly code: number } {
-    const { description, status } = this.#refusal(error, facts);
+    const { description, status } = this.refusalOf(error, facts);
     return Object.assign(new Error(description), { code: status });
   }
 
-  #refusal(error: McpAuthError, { resource, scopes, requestId }: RefusalFacts): Refusal {
+  /** A refusal as it goes over HTTP. Writes the operator's line about it. */
+  refusalOf(error: McpAuthError, { resource, scopes, body }: RefusalFacts): Refusal {
     const refusal = toRefusal(error, {
       resourceMetadata: resource.metadataUrl,
       scopes,
-      requestId,
+      requestId: body.requestId,
       exposeErrorDetails: this.options.exposeErrorDetails,
     });
     this.#logger.debug(`Refused with ${refusal.status}: ${error.message}`);
     return refusal;
   }
 
+  /** Undefined where an HTTP status is what the client acts on, or nothing but a tool result would say what it has to. */
+  #asToolResult(error: McpAuthError, request: HttpRequest, facts: RefusalFacts): object | undefined {
+    const { body } = facts;
+    const [message] = body.messages;
+    const isToolCall = !body.isBatch && message?.method === 'tools/call' && body.requestId !== undefined;
+    if (!isToolCall || this.formFor(request) !== 'tool-result') return undefined;
+    if (challengeOf(error, { resourceMetadata: facts.resource.metadataUrl, scopes: facts.scopes }) === undefined) return undefined;
+    const result = this.toolResult(error, facts);
+    const type = message.isSessionless ? { resultType: 'complete' } : {};
+    return { jsonrpc: '2.0', id: body.requestId, result: { ...type, ...result } };
+  }
+
   /** What a CORS layer already lets scripts read stays readable. */
   #merged(response: HttpResponse, name: string, value: string): string {
     if (name !== 'Access-Control-Expose-Headers') return value;
     const existing: unknown = this.host.httpAdapter.getHeader?.(response, name);
-    return existing === undefined ? value : [existing, value].flat().join(', ');
+    const names = [existing ?? []].flat().flatMap((list) => String(list).split(',').map((one) => one.trim()));
+    return names.some((one) => one.toLowerCase() === value.toLowerCase()) ? names.join(', ') : [...names, value].join(', ');
   }
 }

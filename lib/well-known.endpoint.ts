@@ -95,7 +95,7 @@ export class WellKnownEndpoint {
     const scopes = resource.supportedScopes ?? required ?? this.explorer.declaredScopes(resource.id);
     return {
       resource: resource.identifier.identifier,
-      authorization_servers: resource.authorizationServers.map(({ issuer }) => issuer),
+      authorization_servers: [...new Set(resource.authorizationServers.map((server) => server.advertisedIssuer))],
       ...(scopes.length > 0 && { scopes_supported: scopes }),
       bearer_methods_supported: ['header'],
       ...resource.metadata,
@@ -103,10 +103,13 @@ export class WellKnownEndpoint {
   }
 }
 
-/** Of the target as sent, neither decoded nor normalised: `/mcp` and `/mcp/` are one to routers, but two resources. */
-function pathOf({ url = '' }: IncomingMessage): string {
-  const query = url.indexOf('?');
-  return query === -1 ? url : url.slice(0, query);
+/**
+ * Of the target as sent, neither decoded nor normalised: `/mcp` and `/mcp/` are one to routers, but two resources.
+ * Where the application is mounted in another one, Express has taken the mount path off `url`.
+ */
+function pathOf({ url = '', originalUrl = url }: IncomingMessage & { readonly originalUrl?: string }): string {
+  const query = originalUrl.indexOf('?');
+  return query === -1 ? originalUrl : originalUrl.slice(0, query);
 }
 
 /** Any page may read the document: it is public, and clients in browsers need it. */

@@ -1,3 +1,5 @@
+import type { AuthenticationRequirement } from './authentication.js';
+
 /**
  * What a refusal means on the wire:
  *
@@ -6,17 +8,32 @@
  * | `authorization_required` | 401 | without `error`: no usable credentials came (RFC 6750 §3.1) |
  * | `invalid_request` | 400 | `error="invalid_request"` |
  * | `invalid_token` | 401 | `error="invalid_token"` |
+ * | `insufficient_user_authentication` | 401 | the same code, with `acr_values` and `max_age` (RFC 9470) |
  * | `insufficient_scope` | 403 | `error="insufficient_scope"`, naming every scope the operation needs |
  * | `access_denied` | 403 | none: no other token of this caller would help |
  * | `temporarily_unavailable` | 503 | none: the token may be good, this server cannot tell |
+ *
+ * and, for requests that break a rule of the MCP transport which authorization depends on, without a challenge:
+ *
+ * | code | status | |
+ * |---|---|---|
+ * | `origin_rejected` | 403 | the page, or the host name, is none that may reach this server |
+ * | `header_mismatch` | 400 | JSON-RPC error -32020: a header says something else than the body |
+ * | `batch_rejected` | 400 | JSON-RPC error -32600: this protocol version has no batches |
+ * | `session_not_found` | 404 | no such session, or that of somebody else |
  */
 export type McpAuthErrorCode =
   | 'authorization_required'
   | 'invalid_request'
   | 'invalid_token'
+  | 'insufficient_user_authentication'
   | 'insufficient_scope'
   | 'access_denied'
-  | 'temporarily_unavailable';
+  | 'temporarily_unavailable'
+  | 'origin_rejected'
+  | 'header_mismatch'
+  | 'batch_rejected'
+  | 'session_not_found';
 
 /** Why, for the operator's log. Closed, free of secrets, never sent unless `exposeErrorDetails` is on. */
 export type McpAuthReason = keyof typeof REASONS;
@@ -49,9 +66,16 @@ const REASONS = {
   no_principal: 'the token names neither a subject nor a client',
   verifier_failed: 'the configured verifier refused the token',
   scope_missing: 'the token lacks a scope the operation needs',
+  authentication_insufficient: 'the user signed in too long ago, or not strongly enough',
+  upstream_rejected: 'a service behind this one does not accept what it has of the caller any more',
   policy_denied: 'a policy of the application refused the operation',
   handler_unauthenticated: 'the handler was reached without a verified caller',
   resource_mismatch: 'the handler belongs to another protected resource than the request',
+  origin_not_allowed: 'the Origin or Host header names none that is allowed',
+  headers_contradict_body: 'the Mcp-Method or Mcp-Name header says something else than the body',
+  batch_not_allowed: 'JSON-RPC batches ended with protocol version 2025-03-26',
+  session_unknown: 'there is no such session',
+  session_of_another: 'the session was opened by another principal',
   issuer_unreachable: 'the metadata or keys of the authorization server cannot be had',
 } as const;
 
@@ -59,6 +83,8 @@ const REASONS = {
 export interface McpAuthErrorDetails {
   /** Every scope the refused operation needs, held or not. */
   readonly scopes?: readonly string[];
+  /** How the user must have signed in; only with `insufficient_user_authentication`. */
+  readonly authentication?: AuthenticationRequirement;
   /** Seconds after which trying again makes sense; only with `temporarily_unavailable`. */
   readonly retryAfterSeconds?: number;
   /** What led to the refusal; for logs only, never sent. */
@@ -72,7 +98,21 @@ export interface McpAuthErrorDetails {
 export class McpAuthError extends Error {
   override readonly name = 'McpAuthError';
   readonly scopes: readonly string[];
+  readonly authentication: AuthenticationRequirement | undefined;
   readonly retryAfterSeconds: number | undefined;
+
+  /** For handlers: the call needs these scopes too. All that it needs, so that one step-up is enough. */
+  static insufficientScope(...scopes: [string, ...string[]]): McpAuthError {
+    return new McpAuthError('insufficient_scope', 'scope_missing', { scopes });
+  }
+
+  /**
+   * For handlers: a service behind this one does not accept what it has of the caller any more, such as a token that
+   * was exchanged for this one. The client is told that its token is invalid, and signs in again.
+   */
+  static upstreamRejected(cause?: unknown): McpAuthError {
+    return new McpAuthError('invalid_token', 'upstream_rejected', { cause });
+  }
 
   constructor(
     /** What the client is told. */
@@ -83,6 +123,7 @@ export class McpAuthError extends Error {
   ) {
     super(REASONS[reason], details.cause === undefined ? undefined : { cause: details.cause });
     this.scopes = details.scopes ?? [];
+    this.authentication = details.authentication;
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }

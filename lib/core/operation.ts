@@ -1,24 +1,56 @@
 /** The kinds of MCP primitives whose handlers can carry requirements of their own. */
-export type OperationKind = 'tool' | 'resource' | 'prompt';
+export type OperationKind = 'tool' | 'resource' | 'resource-template' | 'prompt';
 
 /** One use of one primitive, as a JSON-RPC message asks for it. */
 export interface Operation {
   readonly kind: OperationKind;
-  /** Tool or prompt name, or resource URI, exactly as sent. */
+  /** Tool or prompt name, resource URI or URI template, exactly as sent. */
   readonly name: string;
   /** The arguments as sent: parsed, not validated. */
   readonly args: unknown;
 }
 
+/** One JSON-RPC message, as far as authorization is concerned. */
+export interface RpcMessage {
+  /** Undefined for a response to a request of the server. */
+  readonly method: string | undefined;
+  /** The primitives it uses; several for a subscription to several resources. */
+  readonly operations: readonly Operation[];
+  /** What a `Mcp-Name` header must repeat; undefined where the method has none. */
+  readonly mirroredName: string | undefined;
+  /** Whether it names its own protocol version, as from 2026-07-28 on, and so belongs to no session. */
+  readonly isSessionless: boolean;
+}
+
 /** What the parsed body of a POST means to the authorization decision. */
 export interface RpcBody {
-  /** One entry for every message that uses a primitive; a batch has several. */
-  readonly operations: readonly Operation[];
+  /** Empty where the body is no JSON-RPC. */
+  readonly messages: readonly RpcMessage[];
+  readonly isBatch: boolean;
   /** Of a single request its id, null if that id is unusable; undefined where the body is no JSON-RPC request. */
   readonly requestId: string | number | null | undefined;
 }
 
-const NOT_RPC: RpcBody = { operations: [], requestId: undefined };
+/** Where a request names its protocol version from 2026-07-28 on. */
+const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
+
+const NOT_RPC: RpcBody = { messages: [], isBatch: false, requestId: undefined };
+
+/**
+ * Methods that use no primitive and disclose no more than what a server lists: opening and keeping a connection,
+ * and the lists themselves. Where anonymous callers are let in at all, they are let in for these.
+ */
+const OPEN_METHODS: ReadonlySet<string | undefined> = new Set([
+  'initialize',
+  'notifications/initialized',
+  'notifications/cancelled',
+  'server/discover',
+  'ping',
+  'tools/list',
+  'resources/list',
+  'resources/templates/list',
+  'prompts/list',
+]);
 
 /**
  * Reads which primitives a body uses. Only ever adds requirements: a body that is not understood here needs the
@@ -28,32 +60,45 @@ const NOT_RPC: RpcBody = { operations: [], requestId: undefined };
  */
 export function readRpcBody(body: unknown): RpcBody {
   if (Array.isArray(body)) {
-    const requests = body.filter(isRpcMessage);
-    if (requests.length === 0) return NOT_RPC;
-    return { operations: requests.flatMap(operationOf), requestId: null };
+    const messages = body.filter(isEnvelope).map(readMessage);
+    return messages.length === 0 ? NOT_RPC : { messages, isBatch: true, requestId: null };
   }
-  if (!isRpcMessage(body)) return NOT_RPC;
-  return { operations: operationOf(body), requestId: requestId(body) };
+  return isEnvelope(body) ? { messages: [readMessage(body)], isBatch: false, requestId: requestId(body) } : NOT_RPC;
 }
 
-interface RpcMessage {
+/** Whether the message opens or keeps a connection, or asks for a list. */
+export function isOpenMethod({ method }: RpcMessage): boolean {
+  return OPEN_METHODS.has(method);
+}
+
+interface Envelope {
   readonly jsonrpc: '2.0';
   readonly method?: unknown;
   readonly params?: unknown;
   readonly id?: unknown;
 }
 
-function isRpcMessage(value: unknown): value is RpcMessage {
+function isEnvelope(value: unknown): value is Envelope {
   return isRecord(value) && value['jsonrpc'] === '2.0';
 }
 
-function requestId({ method, id }: RpcMessage): string | number | null | undefined {
+function requestId({ method, id }: Envelope): string | number | null | undefined {
   if (typeof method !== 'string' || id === undefined) return undefined;
   return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
-function operationOf({ method, params }: RpcMessage): Operation[] {
-  if (!isRecord(params)) return [];
+function readMessage({ method, params }: Envelope): RpcMessage {
+  const name = typeof method === 'string' ? method : undefined;
+  const given = isRecord(params) ? params : {};
+  return {
+    method: name,
+    operations: operationsOf(name, given),
+    mirroredName: mirroredName(name, given),
+    isSessionless: isRecord(given['_meta']) && Object.hasOwn(given['_meta'], PROTOCOL_VERSION),
+  };
+}
+
+function operationsOf(method: string | undefined, params: Record<string, unknown>): Operation[] {
   switch (method) {
     case 'tools/call':
       return named('tool', params['name'], params['arguments']);
@@ -63,13 +108,54 @@ function operationOf({ method, params }: RpcMessage): Operation[] {
     case 'resources/subscribe':
     case 'resources/unsubscribe':
       return named('resource', params['uri'], undefined);
+    case 'subscriptions/listen':
+      return subscribed(params['notifications']);
+    case 'completion/complete':
+      return completed(params);
     default:
       return [];
   }
 }
 
+/** The resources whose changes a 2026-07-28 subscription asks to be told of. */
+function subscribed(notifications: unknown): Operation[] {
+  const uris = isRecord(notifications) ? notifications['resourceSubscriptions'] : undefined;
+  return Array.isArray(uris) ? uris.flatMap((uri) => named('resource', uri, undefined)) : [];
+}
+
+/** Completing an argument reveals what values there are, so it needs what the prompt or resource itself needs. */
+function completed({ ref, context }: Record<string, unknown>): Operation[] {
+  if (!isRecord(ref)) return [];
+  const args = isRecord(context) ? context['arguments'] : undefined;
+  if (ref['type'] === 'ref/prompt') return named('prompt', ref['name'], args);
+  return ref['type'] === 'ref/resource' ? named('resource-template', ref['uri'], args) : [];
+}
+
 function named(kind: OperationKind, name: unknown, args: unknown): Operation[] {
   return typeof name === 'string' ? [{ kind, name, args }] : [];
+}
+
+/** @see SEP-2243: the parameter that `Mcp-Name` repeats */
+function mirroredName(method: string | undefined, params: Record<string, unknown>): string | undefined {
+  const name = mirroredParameter(method);
+  const value = name === undefined ? undefined : params[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function mirroredParameter(method: string | undefined): string | undefined {
+  switch (method) {
+    case 'tools/call':
+    case 'prompts/get':
+      return 'name';
+    case 'resources/read':
+      return 'uri';
+    case 'tasks/get':
+    case 'tasks/update':
+    case 'tasks/cancel':
+      return 'taskId';
+    default:
+      return undefined;
+  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

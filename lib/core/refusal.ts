@@ -3,7 +3,7 @@ import type { McpAuthError } from './error.js';
 
 /** A refusal as it goes over HTTP, before any framework has seen it. */
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 503;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: object;
   /** The sentence for the client, as in challenge and body. */
@@ -27,9 +27,14 @@ const DESCRIPTIONS = {
   authorization_required: 'Authorization is required.',
   invalid_request: 'The request must carry exactly one Authorization header.',
   invalid_token: 'The access token is invalid or has expired.',
+  insufficient_user_authentication: 'The user has to sign in again, as the challenge says.',
   insufficient_scope: 'The access token lacks a scope that this operation needs.',
   access_denied: 'The caller is not permitted to do this.',
   temporarily_unavailable: 'The access token cannot be verified at the moment.',
+  origin_rejected: 'Requests from this origin are not accepted.',
+  header_mismatch: 'The Mcp-Method and Mcp-Name headers must say what the body says.',
+  batch_rejected: 'JSON-RPC batches are not accepted in this protocol version.',
+  session_not_found: 'There is no such session.',
 } as const;
 
 /**
@@ -64,8 +69,20 @@ export function challengeOf(
     case 'invalid_token':
     case 'insufficient_scope':
       return formatChallenge({ ...challenge, error: error.code, errorDescription });
+    case 'insufficient_user_authentication':
+      return formatChallenge({
+        ...challenge,
+        error: error.code,
+        errorDescription,
+        acrValues: error.authentication?.acr,
+        maxAgeSeconds: error.authentication?.maxAgeSeconds,
+      });
     case 'access_denied':
     case 'temporarily_unavailable':
+    case 'origin_rejected':
+    case 'header_mismatch':
+    case 'batch_rejected':
+    case 'session_not_found':
       return undefined;
   }
 }
@@ -73,13 +90,19 @@ export function challengeOf(
 function statusOf(error: McpAuthError): Refusal['status'] {
   switch (error.code) {
     case 'invalid_request':
+    case 'header_mismatch':
+    case 'batch_rejected':
       return 400;
     case 'authorization_required':
     case 'invalid_token':
+    case 'insufficient_user_authentication':
       return 401;
     case 'insufficient_scope':
     case 'access_denied':
+    case 'origin_rejected':
       return 403;
+    case 'session_not_found':
+      return 404;
     case 'temporarily_unavailable':
       return 503;
   }
@@ -100,10 +123,15 @@ function headersOf(error: McpAuthError, context: RefusalContext, description: st
 
 function bodyOf(error: McpAuthError, context: RefusalContext, status: number, description: string): object {
   if (context.requestId !== undefined) {
-    // The HTTP status as code: JSON-RPC reserves -32768 to -32000, and MCP has meanings for some of them.
-    return { jsonrpc: '2.0', id: context.requestId, error: { code: status, message: description } };
+    return { jsonrpc: '2.0', id: context.requestId, error: { code: rpcCode(error, status), message: description } };
   }
   // RFC 6750 §3.1: no error code for a request that simply came without credentials.
   if (error.code === 'authorization_required') return { error_description: description };
   return { error: error.code, error_description: description };
+}
+
+/** The HTTP status, but where MCP has a code of its own: JSON-RPC reserves -32768 to -32000, and MCP the most of it. */
+function rpcCode({ code }: McpAuthError, status: number): number {
+  if (code === 'header_mismatch') return -32_020;
+  return code === 'batch_rejected' ? -32_600 : status;
 }

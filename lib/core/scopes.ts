@@ -22,6 +22,11 @@ export function parseScope(value: string): string[] {
  */
 export const AUTHORIZATION_SERVER_SCOPES: ReadonlySet<string> = new Set(['offline_access']);
 
+/** Whether a resource server may ask a client for it. */
+export function isRequestableScope(value: unknown): value is string {
+  return isScopeToken(value) && !AUTHORIZATION_SERVER_SCOPES.has(value);
+}
+
 /**
  * Which scopes imply which others, transitively. Used for the decision alone: a challenge names the scope that
  * is required, never a broader one that would do as well.

@@ -8,6 +8,23 @@ export function ownClaim(claims: Claims, name: string): unknown {
   return Object.hasOwn(claims, name) ? claims[name] : undefined;
 }
 
+/**
+ * The claim of a configured name. A name that begins with a slash is a JSON Pointer to a member of a claim, such as
+ * `/realm_access/roles`: a claim's own name may hold dots and slashes, so that no other separator would be safe.
+ * Reaches own members of objects only, neither prototypes nor the items of arrays.
+ *
+ * @see RFC 6901
+ */
+export function namedClaim(claims: Claims, name: string): unknown {
+  if (!name.startsWith('/')) return ownClaim(claims, name);
+  let value: unknown = claims;
+  for (const token of name.slice(1).split('/')) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+    value = ownClaim(value as Claims, token.replaceAll('~1', '/').replaceAll('~0', '~'));
+  }
+  return value;
+}
+
 /** When the token may be used; all in seconds. */
 export interface TimeRules {
   /** Allowed difference of clocks, applied once to each comparison. */
@@ -44,12 +61,17 @@ function numericDate(claims: Claims, name: string): number | undefined {
 
 /**
  * Checks that the token was issued for this resource: one of the accepted values is, whole and code point by code
- * point, the `aud` claim or a member of it. No prefixes, no normalisation.
+ * point, the audience claim or a member of it. No prefixes, no normalisation.
  *
+ * @param names of the audience claim, `aud` for all but a few products; the first one present decides, alone.
  * @see RFC 9068 §4, RFC 8707 §2
  */
-export function checkAudience(claims: Claims, accepted: ReadonlySet<string>): string[] {
-  const value = ownClaim(claims, 'aud');
+export function checkAudience(
+  claims: Claims,
+  accepted: ReadonlySet<string>,
+  names: readonly string[] = ['aud'],
+): string[] {
+  const value = names.map((name) => namedClaim(claims, name)).find((claim) => claim !== undefined);
   if (value === undefined || value === null) throw invalidToken('audience_missing');
   const audience = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(audience) || !audience.every((member) => typeof member === 'string')) {
@@ -60,11 +82,15 @@ export function checkAudience(claims: Claims, accepted: ReadonlySet<string>): st
   return audience;
 }
 
-/** Names of the claims where an authorization server puts scopes, client and subject; the first one present counts. */
+/**
+ * Names of the claims where an authorization server puts scopes, client, subject and audience, as {@link namedClaim}
+ * reads them; the first one present counts.
+ */
 export interface ClaimNames {
   readonly scopes: readonly string[];
   readonly clientId: readonly string[];
   readonly subject: readonly string[];
+  readonly audience: readonly string[];
 }
 
 /**
@@ -75,7 +101,7 @@ export interface ClaimNames {
  */
 export function scopesOf(claims: Claims, { scopes: names }: ClaimNames): string[] {
   for (const name of names) {
-    const value = ownClaim(claims, name);
+    const value = namedClaim(claims, name);
     if (typeof value === 'string') return parseScope(value);
     if (Array.isArray(value) && name !== 'scope') return [...new Set(value.filter(isScopeToken))];
   }
@@ -85,7 +111,7 @@ export function scopesOf(claims: Claims, { scopes: names }: ClaimNames): string[
 /** The first of the named claims that is present; it must be a non-empty string. */
 export function stringClaim(claims: Claims, names: readonly string[]): string | undefined {
   for (const name of names) {
-    const value = ownClaim(claims, name);
+    const value = namedClaim(claims, name);
     if (value === undefined) continue;
     if (typeof value !== 'string' || value === '') throw invalidToken('claim_malformed');
     return value;

@@ -54,7 +54,7 @@ export class JwtVerifier extends TokenVerifier {
     checkHeader(jwt.header, trusted.algorithms);
     checkKind(jwt.header, jwt.claims, trusted.profile);
     const expiresAt = checkTimes(jwt.claims, this.now() / 1000, this.rules);
-    const audience = checkAudience(jwt.claims, this.rules.audiences);
+    const audience = checkAudience(jwt.claims, this.rules.audiences, trusted.claimNames.audience);
     if (ownClaim(jwt.claims, 'cnf') !== undefined) throw invalidToken('sender_constrained');
     const identity = identify(jwt, trusted.claimNames);
     await verifySignature(token, trusted);

@@ -27,16 +27,20 @@ import {
   Public,
   RequireScopes,
   type McpAuthInfo,
+  type McpAuthModuleExtras,
   type McpAuthModuleOptions,
   type PolicyContext,
 } from 'nestjs-mcp-auth';
 import { TestIssuer, type MintOptions, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
 import { Clock } from '../../lib/mcp-auth.clock.js';
+import { ManualClock } from './manual-clock.js';
 import { adapterFor, type Platform } from './platforms.js';
 
 /** What a test of a protected MCP server works with. */
 export interface NotesServer {
   readonly app: INestApplication;
+  /** The MCP server itself, for what is registered at run time. */
+  readonly strategy: McpStrategy;
   readonly issuer: TestIssuer;
   /** `http://127.0.0.1:<port>` */
   readonly origin: string;
@@ -58,7 +62,7 @@ export interface NotesServer {
 }
 
 export interface NotesServerSettings {
-  readonly options?: Partial<McpAuthModuleOptions>;
+  readonly options?: Partial<McpAuthModuleOptions> & McpAuthModuleExtras;
   readonly issuer?: TestIssuerOptions;
   /** An issuer of the test's own, which then also closes it. */
   readonly sharedIssuer?: TestIssuer;
@@ -89,7 +93,7 @@ export interface NotesServerSettings {
 export async function startNotesServer(platform: Platform, settings: NotesServerSettings = {}): Promise<NotesServer> {
   const ran: string[] = [];
   const log: string[] = [];
-  const clock = { now: Date.now() };
+  const clock = new ManualClock();
   const issuer = settings.sharedIssuer ?? (await TestIssuer.start({ now: () => clock.now, ...settings.issuer }));
   const path = settings.path ?? '/mcp';
   const transport = new StreamableHttpTransport(settings.transport);
@@ -214,7 +218,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     providers: [...(settings.providers ?? [])],
   })
     .overrideProvider(Clock)
-    .useValue({ now: () => clock.now });
+    .useValue(clock.provider);
   const module = await (settings.configure?.(builder) ?? builder).compile();
   openLogs.add(log);
   const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
@@ -238,6 +242,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     });
   return {
     app,
+    strategy,
     issuer,
     origin,
     resource,
@@ -256,7 +261,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const { createServer } = await import('node:net');
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -266,10 +271,10 @@ async function freePort(): Promise<number> {
 }
 
 /** Nest has one logger for the whole process, so that with several servers each log holds the lines of all of them. */
-const openLogs = new Set<string[]>();
+export const openLogs = new Set<string[]>();
 
 /** Keeps every line at every level, as text with all the details a console would show, causes of errors included. */
-const RECORDER: LoggerService = { log: write, error: write, warn: write, debug: write, verbose: write, fatal: write };
+export const RECORDER: LoggerService = { log: write, error: write, warn: write, debug: write, verbose: write, fatal: write };
 
 function write(...values: unknown[]): void {
   const lines = values.map(textOf);

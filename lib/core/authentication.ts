@@ -1,0 +1,40 @@
+/** How, and how recently, the user must have signed in. */
+export interface AuthenticationRequirement {
+  /** Acceptable authentication context classes, in order of preference; empty: any. */
+  readonly acr: readonly string[];
+  /** Greatest age of the authentication, in whole seconds; undefined: any. */
+  readonly maxAgeSeconds: number | undefined;
+}
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/**
+ * Whether the claims say that the user signed in so. A claim that is missing, of another type, or in the future
+ * counts as not met. The time of issue says nothing here: refreshing a token is no sign-in.
+ *
+ * @param toleranceSeconds allowed difference of clocks
+ * @see RFC 9470 §3 and §6
+ */
+export function isAuthenticatedSo(
+  { acr, maxAgeSeconds }: AuthenticationRequirement,
+  claims: Claims,
+  nowSeconds: number,
+  toleranceSeconds: number,
+): boolean {
+  const context = Object.hasOwn(claims, 'acr') ? claims['acr'] : undefined;
+  if (acr.length > 0 && !(typeof context === 'string' && acr.includes(context))) return false;
+  if (maxAgeSeconds === undefined) return true;
+  const time = Object.hasOwn(claims, 'auth_time') ? claims['auth_time'] : undefined;
+  if (typeof time !== 'number' || !Number.isFinite(time)) return false;
+  const age = nowSeconds - time;
+  return age >= -toleranceSeconds && age <= maxAgeSeconds + toleranceSeconds;
+}
+
+/** What one challenge asks for so that all of the requirements are met: the shortest age, and the last-named classes. */
+export function strictest(requirements: readonly AuthenticationRequirement[]): AuthenticationRequirement {
+  const ages = requirements.flatMap(({ maxAgeSeconds }) => maxAgeSeconds ?? []);
+  return {
+    acr: requirements.findLast(({ acr }) => acr.length > 0)?.acr ?? [],
+    maxAgeSeconds: ages.length > 0 ? Math.min(...ages) : undefined,
+  };
+}

@@ -1,0 +1,49 @@
+import { PresetArguments } from './preset-arguments.js';
+import type { IssuerPreset } from './preset.js';
+
+const DEFAULT_BASE_URL = 'https://api.descope.com';
+
+/**
+ * A project of Descope, whose tokens for MCP servers name the project as their issuer.
+ *
+ * `audience`: nothing to set where the MCP Server in Descope has your resource identifier as its URL. Never the
+ * project ID, which is in every token of the project: with it, a token for any other of its servers would do here.
+ *
+ * Tokens that name another issuer of the project (the MCP server itself, or a tenant with cross-app access) are
+ * refused; trust them by an entry of their own: `{ ...descope({ projectId }), issuer, discovery: 'oidc' }`.
+ *
+ * @throws {McpAuthConfigError} when an ID has not the form that Descope gives it.
+ * @see https://docs.descope.com/agentic-identity-hub/core-components/mcp-servers
+ */
+export function descope(options: {
+  /** Such as `P2abcdefghijklmnopqrstuvwxyz`. */
+  projectId: string;
+  /**
+   * ID of the MCP Server in Descope, such as `MS2abcdefghijklmnopqrstuvwxy`. With it, clients are sent to the
+   * metadata of that server, which has its scopes and its registration; without, to that of the project.
+   */
+  mcpServerId?: string;
+  /** Of another region, or your custom domain. @default 'https://api.descope.com' */
+  baseUrl?: string;
+}): IssuerPreset {
+  const given = new PresetArguments('descope', options, ['projectId', 'mcpServerId', 'baseUrl']);
+  const base = given.has('baseUrl') ? given.url('baseUrl', DEFAULT_BASE_URL, '/v1/apps') : DEFAULT_BASE_URL;
+  const project = given.text('projectId', /^P[0-9A-Za-z]+$/, {
+    why: 'it is no project ID',
+    write: 'Write the one of Project Settings, such as "P2abcdefghijklmnopqrstuvwxyz"',
+  });
+  const server = given.has('mcpServerId')
+    ? given.text('mcpServerId', /^M[0-9A-Za-z]+$/, {
+        why: 'it is no ID of an MCP server',
+        write: 'Write the last part of its Issuer, such as "MS2abcdefghijklmnopqrstuvwxy"',
+      })
+    : undefined;
+  given.check();
+  const issuer = `${base}/v1/apps/${project}`;
+  return {
+    issuer,
+    ...(server !== undefined && { advertisedIssuer: `${base}/v1/apps/agentic/${project}/${server}` }),
+    discovery: { url: `${issuer}/.well-known/openid-configuration` },
+    claims: { clientId: ['azp'] },
+  };
+}

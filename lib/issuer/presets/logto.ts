@@ -1,0 +1,25 @@
+import { PresetArguments } from './preset-arguments.js';
+import type { IssuerPreset } from './preset.js';
+
+/**
+ * A tenant of Logto, in its cloud or self-hosted.
+ *
+ * `audience`: nothing to set where the API identifier of the API resource in Logto is your resource identifier, byte
+ * for byte. A client that sends no `resource` gets an opaque token, unless the tenant has a default API resource.
+ *
+ * @throws {McpAuthConfigError} when the endpoint already ends in `/oidc`.
+ * @see https://docs.logto.io/authorization/validate-access-tokens
+ */
+export function logto(options: {
+  /** Endpoint of the tenant, such as `https://acme.logto.app`, or your custom domain. */
+  endpoint: string;
+}): IssuerPreset {
+  const given = new PresetArguments('logto', options, ['endpoint']);
+  const issuer = `${given.url('endpoint', 'https://acme.logto.app', '/oidc')}/oidc`;
+  given.check();
+  return {
+    issuer,
+    discovery: { url: `${issuer}/.well-known/openid-configuration` },
+    claims: { clientId: ['client_id'] },
+  };
+}

@@ -1,0 +1,46 @@
+import { PresetArguments } from './preset-arguments.js';
+import type { IssuerPreset } from './preset.js';
+
+/**
+ * An environment of Scalekit.
+ *
+ * `audience`: nothing to set where the MCP server in Scalekit has your resource identifier as its Server URL; else
+ * its resource ID (`res_…`).
+ *
+ * Scalekit is changing the `iss` of its tokens from the environment to the MCP server. While both may come, list the
+ * preset twice, once with each `tokenIssuer`; clients are told of one and the same server.
+ *
+ * @throws {McpAuthConfigError} when the URL already names a resource, or the resource ID is missing where it is needed.
+ * @see https://docs.scalekit.com/authenticate/mcp/quickstart/
+ */
+export function scalekit(options: {
+  /** Such as `https://acme.scalekit.com`, or your custom domain. */
+  environmentUrl: string;
+  /**
+   * Resource ID of the MCP server in Scalekit, such as `res_92015146095`. With it, clients are sent to the metadata
+   * of that server; that of the environment has no registration.
+   */
+  resourceId?: string;
+  /** What tokens name as their issuer: the environment, or the MCP server. @default 'environment' */
+  tokenIssuer?: 'environment' | 'resource';
+}): IssuerPreset {
+  const given = new PresetArguments('scalekit', options, ['environmentUrl', 'resourceId', 'tokenIssuer']);
+  const environment = given.url('environmentUrl', 'https://acme.scalekit.com', '/resources/');
+  const tokenIssuer = given.choice('tokenIssuer', ['environment', 'resource']);
+  const resource =
+    given.has('resourceId') || tokenIssuer === 'resource'
+      ? given.text('resourceId', /^res_\w+$/, {
+          why: 'it is no resource ID',
+          write: 'Write the one of the MCP server, such as "res_92015146095"',
+        })
+      : undefined;
+  given.check();
+  const server = resource === undefined ? environment : `${environment}/resources/${resource}`;
+  return {
+    issuer: tokenIssuer === 'resource' ? server : environment,
+    ...(server !== environment && { advertisedIssuer: server }),
+    // One set of keys for both issuers; metadata would name only one of them.
+    jwksUri: `${environment}/keys`,
+    claims: { scopes: ['scope', 'scopes'], clientId: ['client_id'] },
+  };
+}

@@ -1,0 +1,33 @@
+import { PresetArguments } from './preset-arguments.js';
+import type { IssuerPreset } from './preset.js';
+
+/**
+ * Connected Apps of Stytch, consumer or B2B.
+ *
+ * `audience`: the project ID, unless the Connected App has a custom audience, which may be your resource identifier.
+ * The project ID is in the tokens of every Connected App of the project, whatever it was made for.
+ *
+ * @throws {McpAuthConfigError} when the domain is no bare host name, or a project ID was given instead of it: the
+ *   issuer that Stytch makes of that (`stytch.com/project-live-…`) is no URL, so that no MCP client can use it.
+ * @see https://stytch.com/docs/connected-apps/guides/mcp-auth-overview
+ */
+export function stytch(options: {
+  /** Project domain, such as `humble-otter-1234.customers.stytch.com`, or your custom domain. */
+  domain: string;
+}): IssuerPreset {
+  const { projectId, ...others }: { readonly domain: string; readonly projectId?: unknown } = { ...options };
+  const given = new PresetArguments('stytch', others, ['domain']);
+  if (projectId !== undefined) {
+    const why = 'an issuer such as "stytch.com/project-live-…" is no URL, so that no MCP client finds its metadata';
+    const write = 'Write the project domain as `domain`, and the project ID as `audience`';
+    given.refuse('projectId', projectId, { why, write });
+  }
+  const domain = given.host('domain', 'humble-otter-1234.customers.stytch.com');
+  given.check();
+  return {
+    issuer: `https://${domain}`,
+    discovery: 'oauth',
+    algorithms: ['RS256'],
+    claims: { clientId: ['client_id'] },
+  };
+}

@@ -1,0 +1,26 @@
+import { PresetArguments } from './preset-arguments.js';
+import type { IssuerPreset } from './preset.js';
+
+/**
+ * Supabase Auth of one project, as OAuth 2.1 server. The project must sign with asymmetric keys: one with the old
+ * shared secret (HS256) cannot be used.
+ *
+ * `audience`: nothing to set where a custom access token hook puts your resource identifier into `aud`. Else
+ * `authenticated`, which is in every token of every OAuth client of the project; what users get for your own app is
+ * still refused, since it names no client.
+ *
+ * Has no scopes of yours: what `@RequireScopes()` asks for, no token of Supabase grants, unless the hook writes a
+ * `scope` claim. Use `@Authorize()` policies instead.
+ *
+ * @throws {McpAuthConfigError} when the URL already ends in `/auth/v1`.
+ * @see https://supabase.com/docs/guides/auth/oauth-server/token-security
+ */
+export function supabase(options: {
+  /** Project URL, such as `https://abcdefghijklmnop.supabase.co`, or your custom domain. */
+  projectUrl: string;
+}): IssuerPreset {
+  const given = new PresetArguments('supabase', options, ['projectUrl']);
+  const issuer = `${given.url('projectUrl', 'https://abcdefghijklmnop.supabase.co', '/auth/v1')}/auth/v1`;
+  given.check();
+  return { issuer, discovery: 'oauth', algorithms: ['ES256', 'RS256'], claims: { clientId: ['client_id'] } };
+}

@@ -1,0 +1,39 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { rememberContext, type AuthorizedCall } from './mcp-auth.context.js';
+import { authInfoOf } from './mcp-auth.info.js';
+import type { ResolvedOptions } from './mcp-auth.options.js';
+import type { ResourceServers } from './mcp-auth.resource-servers.js';
+
+/**
+ * The call of a handler that was reached over stdio, where no request carries a token: by the option `stdio` there is
+ * none, or whoever started the process is trusted, or a token from its environment is verified, anew for each call, so
+ * that it expires as others do. Undefined for every other handler: that something came without an HTTP request does not
+ * make it stdio.
+ *
+ * @throws {McpAuthError} when the token of the environment is refused.
+ * @see MCP, Authorization: stdio transports retrieve credentials from the environment
+ */
+export async function callOverStdio(
+  context: ExecutionContext,
+  stdio: ResolvedOptions['stdio'],
+  servers: ResourceServers,
+): Promise<AuthorizedCall | 'trusted' | undefined> {
+  const rpcContext: unknown = context.switchToRpc().getContext();
+  if (stdio === 'deny' || !isOverStdio(rpcContext)) return undefined;
+  if (stdio === 'trust') return 'trusted';
+  const token = process.env[stdio.tokenEnv];
+  if (token === undefined || token === '') return undefined;
+  const { verifier, resource } = servers.first;
+  const auth = authInfoOf(token, await verifier.verify(token), resource.identifier.identifier);
+  const call: AuthorizedCall = { auth, resource, handler: context.getHandler() };
+  rememberContext(rpcContext, call);
+  return call;
+}
+
+/** `McpContext.getSession().transport` of `@rekog/mcp-nest`. */
+function isOverStdio(rpcContext: unknown): rpcContext is object {
+  if (typeof rpcContext !== 'object' || rpcContext === null || !('getSession' in rpcContext)) return false;
+  const { getSession } = rpcContext;
+  const session: unknown = typeof getSession === 'function' ? getSession.call(rpcContext) : undefined;
+  return typeof session === 'object' && session !== null && 'transport' in session && session.transport === 'stdio';
+}

@@ -1,0 +1,170 @@
+import { Inject, Injectable, type Type } from '@nestjs/common';
+import { ContextIdFactory, DiscoveryService, ExternalContextCreator, MetadataScanner, ModuleRef } from '@nestjs/core';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
+import { callOfCaller, rememberContext } from '../mcp-auth.context.js';
+import { handlerPolicy } from '../mcp-auth.policy.js';
+import type { SdkCall } from './mcp-sdk.call.js';
+import { operationOf, type BridgedOperation } from './mcp-sdk.decorators.js';
+import { PARAMETERS, PARAMETERS_METADATA } from './mcp-sdk.parameters.js';
+import { registerOperation, type SdkServer } from './mcp-sdk.server.js';
+
+/** Which of the decorated methods a server gets. */
+export interface RegisterOptions {
+  /**
+   * Those of these classes only.
+   * @default every provider of the application
+   */
+  providers?: readonly Type[];
+  /**
+   * Those that belong to this protected resource, by its `id`, and those that belong to none in particular.
+   * @default whichever resource they belong to; the guard still refuses callers of another one
+   */
+  resource?: string;
+}
+
+type Invoke = (args: unknown, call: SdkCall) => Promise<unknown>;
+
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+interface BridgedMethod {
+  readonly wrapper: Wrapper;
+  readonly classRef: Type<object>;
+  readonly methodName: string;
+  readonly operation: BridgedOperation;
+  readonly resourceId: string | undefined;
+  /** Built once, for a method of a singleton. */
+  invoke?: Invoke;
+}
+
+/**
+ * Serves methods of Nest providers on a `McpServer` of the official SDK: those with `@McpTool()`, `@McpResource()` or
+ * `@McpPrompt()`. Each call goes through Nest's guards, interceptors, pipes and filters, global ones included, as an
+ * RPC context; the transport and the HTTP route it is mounted on remain yours.
+ *
+ * Knows the caller only of a request that came in by a Nest route, where `McpAuthGuard` saw it; without one, every
+ * method served by it refuses.
+ */
+@Injectable()
+export class McpSdkBridge {
+  #methods: readonly BridgedMethod[] | undefined;
+
+  constructor(
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+    @Inject(ExternalContextCreator) private readonly contexts: ExternalContextCreator,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+  ) {}
+
+  /**
+   * Looks through the application once.
+   *
+   * @throws {McpAuthConfigError} for decorated methods around which Nest would not put everything that is bound to them.
+   */
+  discover(): void {
+    this.#methods ??= this.#find();
+  }
+
+  /**
+   * Registers the decorated methods of the application, or some of them. Cheap enough to be done for each request, as
+   * the stateless transports of the SDK want it.
+   *
+   * @param server a `McpServer` of version 1 or 2 of the SDK, not connected yet
+   * @throws {McpAuthConfigError} if there is nothing to register, or nothing of one of the given providers.
+   */
+  register(server: SdkServer, { providers, resource }: RegisterOptions = {}): void {
+    const all = (this.#methods ??= this.#find());
+    const strangers = (providers ?? []).filter((provider) => !all.some(({ classRef }) => classRef === provider));
+    const methods = all
+      .filter(({ classRef }) => providers?.includes(classRef) ?? true)
+      .filter(({ resourceId }) => resource === undefined || resourceId === undefined || resourceId === resource);
+    if (strangers.length > 0 || methods.length === 0) throw nothingToRegister(strangers, resource);
+    for (const method of methods) {
+      registerOperation(server, method.operation, (call) => this.#run(method, call));
+    }
+  }
+
+  async #run(method: BridgedMethod, call: SdkCall): Promise<unknown> {
+    const admitted = callOfCaller(call.authInfo);
+    if (admitted) rememberContext(call, admitted);
+    const invoke = await this.#invokerOf(method, call);
+    const result = await invoke(call.args, call);
+    // Nest waits for what handlers return, but hands on what filters return.
+    return isObservable(result) ? lastValueFrom(result) : result;
+  }
+
+  async #invokerOf(method: BridgedMethod, call: SdkCall): Promise<Invoke> {
+    const { wrapper, classRef } = method;
+    const isSingleton = wrapper.isDependencyTreeStatic() && !wrapper.isTransient;
+    if (isSingleton) return (method.invoke ??= this.#enter(method, wrapper.instance as object));
+    const contextId = ContextIdFactory.create();
+    this.moduleRef.registerRequestByContextId(call, contextId);
+    return this.#enter(method, await this.moduleRef.resolve(classRef, contextId, { strict: false }), contextId);
+  }
+
+  #enter({ methodName }: BridgedMethod, instance: object, contextId?: ReturnType<typeof ContextIdFactory.create>): Invoke {
+    const method = (instance as Record<string, (...parameters: unknown[]) => unknown>)[methodName];
+    if (!method) throw new TypeError(`The instance that stands for a provider has no method ${methodName}`);
+    const options = { guards: true, interceptors: true, filters: true };
+    return this.contexts.create(
+      instance,
+      method,
+      methodName,
+      PARAMETERS_METADATA,
+      PARAMETERS,
+      contextId,
+      undefined,
+      options,
+      'rpc',
+    ) as Invoke;
+  }
+
+  #find(): BridgedMethod[] {
+    const methods: BridgedMethod[] = [];
+    const problems = this.discovery
+      .getControllers()
+      .flatMap((wrapper) => this.#methodsOf(wrapper))
+      .map((method) => misplaced(method, 'a controller', 'Move it to a provider'));
+    for (const wrapper of this.discovery.getProviders()) {
+      const found = this.#methodsOf(wrapper);
+      if (wrapper.token === wrapper.metatype) methods.push(...found.filter(isNewTo(methods)));
+      else problems.push(...found.map((method) => misplaced(method, 'a provider under another token', 'Provide the class itself')));
+    }
+    if (problems.length > 0) throw new McpAuthConfigError(problems);
+    return methods;
+  }
+
+  #methodsOf(wrapper: Wrapper): BridgedMethod[] {
+    const { metatype, inject } = wrapper;
+    if (typeof metatype !== 'function' || inject) return [];
+    const classRef = metatype as Type<object>;
+    const prototype = classRef.prototype as Record<string, object> | undefined;
+    return this.scanner.getAllMethodNames(prototype ?? null).flatMap((methodName) => {
+      const method = prototype?.[methodName];
+      const operation = method && operationOf(method);
+      if (!operation) return [];
+      return [{ wrapper, classRef, methodName, operation, resourceId: handlerPolicy(classRef, method).resourceId }];
+    });
+  }
+}
+
+/** A class can be provided by several modules; it is served once. */
+function isNewTo(methods: readonly BridgedMethod[]): (method: BridgedMethod) => boolean {
+  const known = new Set(methods.map(({ classRef }) => classRef));
+  return ({ classRef }) => !known.has(classRef);
+}
+
+/** Where Nest, of some versions at least, does not find the guards that are bound to a method, and so runs none. */
+function misplaced({ classRef, methodName, operation }: BridgedMethod, where: string, write: string): ConfigProblem {
+  const seen = `a ${operation.kind} on ${where}`;
+  const why = 'guards would not be found there';
+  return { option: `${classRef.name}.${methodName}`, seen, why, write };
+}
+
+function nothingToRegister(strangers: readonly Type[], resource: string | undefined): McpAuthConfigError {
+  const option = strangers.length > 0 ? 'McpSdkBridge.register({ providers })' : 'McpSdkBridge.register()';
+  const seen = strangers.length > 0 ? strangers.map(({ name }) => name).join(', ') : (resource ?? 'no provider');
+  const why = 'no provider of the application has @McpTool(), @McpResource() or @McpPrompt() there';
+  const write = 'List the class among the providers of a module, and decorate its methods';
+  return new McpAuthConfigError([{ option, seen, why, write }]);
+}

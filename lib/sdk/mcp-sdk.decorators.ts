@@ -1,0 +1,155 @@
+import 'reflect-metadata';
+import {
+  applyDecorators,
+  Body,
+  createParamDecorator,
+  SetMetadata,
+  UseFilters,
+  UseGuards,
+  type ExecutionContext,
+  type PipeTransform,
+  type Type,
+} from '@nestjs/common';
+import { OPERATION_METADATA } from '../mcp-auth.explorer.js';
+import { McpAuthFilter } from '../mcp-auth.filter.js';
+import { McpAuthGuard } from '../mcp-auth.guard.js';
+import type { SdkCall } from './mcp-sdk.call.js';
+import { resourceTemplate, type SdkResourceTemplate } from './uri-template.js';
+
+/** What tools, resources and prompts have in common; given to the SDK as it is. */
+interface Described {
+  title?: string;
+  description?: string;
+  icons?: { src: string; mimeType?: string; sizes?: string[] }[];
+  _meta?: Record<string, unknown>;
+}
+
+export interface McpToolOptions extends Described {
+  /** @default the name of the method */
+  name?: string;
+  /**
+   * Of a kind that the SDK in use understands: Zod 4 and other Standard Schemas with JSON Schema in version 2, Zod in
+   * version 1. Without it the tool takes no arguments, and none reach it.
+   */
+  inputSchema?: object;
+  /** The SDK validates the structured content with it; a plain value that the method returns is that content. */
+  outputSchema?: object;
+  annotations?: {
+    title?: string;
+    readOnlyHint?: boolean;
+    destructiveHint?: boolean;
+    idempotentHint?: boolean;
+    openWorldHint?: boolean;
+  };
+}
+
+interface ResourceOptions extends Described {
+  /** @default the name of the method */
+  name?: string;
+  mimeType?: string;
+  size?: number;
+  annotations?: { audience?: ('user' | 'assistant')[]; priority?: number; lastModified?: string };
+}
+
+/** A resource of its own, or all those that a template describes. */
+export type McpResourceOptions = ResourceOptions &
+  (
+    | { /** In normal form, as `new URL(uri).href` has it: the SDK looks for that. */ uri: string }
+    | { /** `notes://{owner}/{id}`; or a `ResourceTemplate` of the SDK, which can list and complete too. */ uriTemplate: string | SdkResourceTemplate }
+  );
+
+export interface McpPromptOptions extends Described {
+  /** @default the name of the method */
+  name?: string;
+  /** As `inputSchema` of a tool. With version 1 of the SDK it must be an object of Zod, or the members of one. */
+  argsSchema?: object;
+}
+
+/** What a decorator was given: `mcp-auth.explorer.ts` finds the operation by it, the bridge registers it. */
+export type BridgedOperation =
+  | { readonly kind: 'tool'; readonly name: string; readonly config: Omit<McpToolOptions, 'name'> }
+  | { readonly kind: 'prompt'; readonly name: string; readonly config: Omit<McpPromptOptions, 'name'> }
+  | { readonly kind: 'resource'; readonly name: string; readonly config: ResourceOptions & { name: string } }
+  | {
+      readonly kind: 'resource-template';
+      readonly name: string;
+      readonly config: ResourceOptions & { name: string };
+      readonly template: SdkResourceTemplate;
+    };
+
+/**
+ * Makes a method of a provider an MCP tool, on the servers that `McpSdkBridge.register` is given. It returns a result
+ * of the SDK, or any other value, which becomes text.
+ *
+ * Binds `McpAuthGuard`: the tool never runs without a caller who was let in, whatever the transport is mounted on.
+ */
+export function McpTool({ name, ...config }: McpToolOptions = {}): MethodDecorator {
+  return operation((methodName) => ({ kind: 'tool', name: name ?? methodName, config }));
+}
+
+/**
+ * Makes a method of a provider an MCP resource, or with `uriTemplate` a resource template. It returns a result of the
+ * SDK: `{ contents: [{ uri, text }] }`. Binds `McpAuthGuard`, as {@link McpTool} does.
+ *
+ * @throws {McpAuthConfigError} when the class is loaded, for a template that is not understood.
+ */
+export function McpResource(options: McpResourceOptions): MethodDecorator {
+  if ('uri' in options) {
+    const { uri, ...config } = options;
+    return operation((name) => ({ kind: 'resource', name: uri, config: { name, ...config } }));
+  }
+  const { uriTemplate, ...config } = options;
+  const template = typeof uriTemplate === 'string' ? resourceTemplate(uriTemplate) : uriTemplate;
+  const uri = template.uriTemplate.toString();
+  return operation((name) => ({ kind: 'resource-template', name: uri, config: { name, ...config }, template }));
+}
+
+/**
+ * Makes a method of a provider an MCP prompt. It returns a result of the SDK: `{ messages: [{ role, content }] }`.
+ * Binds `McpAuthGuard`, as {@link McpTool} does.
+ */
+export function McpPrompt({ name, ...config }: McpPromptOptions = {}): MethodDecorator {
+  return operation((methodName) => ({ kind: 'prompt', name: name ?? methodName, config }));
+}
+
+/**
+ * Injects the arguments of the call, or with a name one of them; see {@link SdkCall.args}. Pipes work as on `@Body()`,
+ * which this is under another name: a global `ValidationPipe` validates what is declared as a class.
+ */
+export const Args: {
+  (...pipes: (Type<PipeTransform> | PipeTransform)[]): ParameterDecorator;
+  (name: string, ...pipes: (Type<PipeTransform> | PipeTransform)[]): ParameterDecorator;
+} = Body;
+
+/** Injects what the SDK gives to handlers: `ServerContext` in version 2, `RequestHandlerExtra` in version 1. */
+export const SdkContext: () => ParameterDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext): unknown => callOf(context).sdkContext,
+);
+
+/** Injects the URI, in normal form, that a resource was asked for by; undefined in tools and prompts. */
+export const ResourceUri: () => ParameterDecorator = createParamDecorator(
+  (_: unknown, context: ExecutionContext): URL | undefined => {
+    const { mcpRequest } = callOf(context);
+    return mcpRequest.method === 'resources/read' ? new URL(mcpRequest.params.uri) : undefined;
+  },
+);
+
+/** What a method was declared to be, if it was. */
+export function operationOf(method: object): BridgedOperation | undefined {
+  return Reflect.getMetadata(OPERATION_METADATA, method) as BridgedOperation | undefined;
+}
+
+function operation(describe: (methodName: string) => BridgedOperation): MethodDecorator {
+  return (target, key, descriptor) => {
+    const decorate = applyDecorators(
+      SetMetadata(OPERATION_METADATA, describe(String(key))),
+      UseGuards(McpAuthGuard),
+      UseFilters(McpAuthFilter),
+    );
+    decorate(target, key, descriptor);
+  };
+}
+
+function callOf(context: ExecutionContext): SdkCall {
+  return context.switchToRpc().getContext<SdkCall>();
+}

@@ -1,0 +1,16 @@
+/** Nest's own key for what the decorators of a method's parameters say. */
+export const PARAMETERS_METADATA = '__routeArguments__';
+
+/** Nest's number for `@Body()`, which `@Args()` is, and for `@Payload()` of microservices as well. */
+const BODY = 3;
+
+/**
+ * Resolves the parameters of a method for Nest, other than those of custom decorators, which it resolves by itself.
+ * Of Nest's HTTP decorators none has a meaning here; an undefined in its place would be found out too late.
+ */
+export const PARAMETERS = {
+  exchangeKeyForValue(type: number, name: unknown, [args]: unknown[]): unknown {
+    if (type !== BODY) throw new TypeError('Parameters of MCP methods are injected with @Args() and custom decorators');
+    return typeof name === 'string' ? (args as Readonly<Record<string, unknown>>)[name] : args;
+  },
+};

@@ -1,0 +1,83 @@
+import { requestFor, SdkCall } from './mcp-sdk.call.js';
+import type { BridgedOperation } from './mcp-sdk.decorators.js';
+import { toToolResult } from './tool-result.js';
+
+/**
+ * What the bridge needs of a `McpServer`; those of both versions of the SDK have it. Of the callbacks it says no more
+ * than that they are some, since the versions differ in what they call them with.
+ */
+export interface SdkServer {
+  registerTool(name: string, config: object, callback: object): unknown;
+  registerResource(name: string, uriOrTemplate: string | object, config: object, callback: object): unknown;
+  registerPrompt(name: string, config: object, callback: object): unknown;
+}
+
+/** Runs the method behind an operation and answers with what it returned. */
+type Run = (call: SdkCall) => Promise<unknown>;
+
+/** Registers one operation, so that each call of it is handed to `run`. */
+export function registerOperation(server: SdkServer, operation: BridgedOperation, run: Run): void {
+  switch (operation.kind) {
+    case 'tool':
+      return registerTool(server, operation, run);
+    case 'prompt':
+      return registerPrompt(server, operation, run);
+    case 'resource': {
+      const { name, ...config } = operation.config;
+      const read = (uri: URL, context: unknown): unknown => run(readCall(uri, {}, context));
+      server.registerResource(name, operation.name, config, read);
+      return;
+    }
+    case 'resource-template': {
+      const { name, ...config } = operation.config;
+      const read = (uri: URL, variables: unknown, context: unknown): unknown => run(readCall(uri, variables, context));
+      server.registerResource(name, operation.template, config, read);
+      return;
+    }
+  }
+}
+
+type Operation<Kind> = Extract<BridgedOperation, { kind: Kind }>;
+
+function registerTool(server: SdkServer, { name, config }: Operation<'tool'>, run: Run): void {
+  const call = async (args: unknown, context: unknown): Promise<object> => {
+    const returned = await run(new SdkCall(requestFor('tool', name, args), args, context));
+    return toToolResult(returned, config.outputSchema !== undefined);
+  };
+  server.registerTool(name, config, takingArguments(config.inputSchema, call));
+}
+
+function registerPrompt(server: SdkServer, { name, config }: Operation<'prompt'>, run: Run): void {
+  const { argsSchema } = config;
+  const get = (args: unknown, context: unknown): Promise<unknown> =>
+    run(new SdkCall(requestFor('prompt', name, args), args, context));
+  const callback = takingArguments(argsSchema, get);
+  const members = isVersion1(server) ? membersOf(argsSchema) : undefined;
+  if (!members) {
+    server.registerPrompt(name, config, callback);
+    return;
+  }
+  // Version 1 takes nothing but the members of an object schema; what else the schema says holds all the same.
+  const registered = server.registerPrompt(name, { ...config, argsSchema: members }, callback);
+  Object.assign(registered as object, { argsSchema });
+}
+
+/** Without a schema, the SDK calls back with the context alone. */
+function takingArguments(schema: object | undefined, call: (args: unknown, context: unknown) => unknown): object {
+  return schema === undefined ? (context: unknown) => call({}, context) : call;
+}
+
+function readCall({ href }: URL, variables: unknown, context: unknown): SdkCall {
+  return new SdkCall({ method: 'resources/read', params: { uri: href } }, variables, context);
+}
+
+/** Version 2 has dropped the short forms. */
+function isVersion1(server: object): boolean {
+  return 'prompt' in server;
+}
+
+/** Undefined unless it is an object schema of Zod: the members of one may be given as they are. */
+function membersOf(schema: object | undefined): object | undefined {
+  if (!schema || !('safeParse' in schema) || !('shape' in schema)) return undefined;
+  return typeof schema.shape === 'object' && schema.shape !== null ? schema.shape : undefined;
+}

@@ -1,0 +1,459 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { McpAuthConfigError, McpAuthService } from 'nestjs-mcp-auth';
+import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import type { McpAuthReason } from '../../lib/core/error.js';
+import { expectRefusal, forget } from '../support/expectations.js';
+import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { PLATFORMS } from '../support/platforms.js';
+import { expectAccepted, expectReason, expectRejected, whoami } from '../support/tokens.js';
+
+// What the claims of an access token must say, whoever signed it.
+
+/** An issuer with everything in it that a URL parser would change, were one used to compare. */
+const NAMED_ISSUER = 'https://login.example.com/Realms/main';
+
+describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
+  let server: NotesServer;
+  /** Trusted too, under the profile `rfc9068`. */
+  let strict: TestIssuer;
+  /** Trusted too; its identifier ends in a slash. */
+  let slashed: TestIssuer;
+  const now = (): number => server.clock.now;
+  const seconds = (): number => Math.floor(now() / 1000);
+
+  beforeAll(async () => {
+    const [issuer, ...others] = await Promise.all([
+      TestIssuer.start({ alg: 'ES256', now }),
+      TestIssuer.start({ alg: 'ES256', now }),
+      TestIssuer.start({ alg: 'ES256', now, path: '/tenant/' }),
+    ]);
+    [strict, slashed] = others;
+    server = await startNotesServer(platform, {
+      sharedIssuer: issuer,
+      options: {
+        authorizationServers: [
+          issuer.issuer,
+          { issuer: strict.issuer, profile: 'rfc9068' },
+          slashed.issuer,
+          { issuer: NAMED_ISSUER, jwks: { keys: [issuer.key.publicJwk] } },
+        ],
+      },
+    });
+  });
+  afterAll(async () => {
+    await server.close();
+    await Promise.all([server.issuer, strict, slashed].map((issuer) => issuer.close()));
+  });
+  beforeEach(() => {
+    forget(server);
+    // Whole seconds, so that a test can stand exactly on a boundary.
+    server.clock.now = Math.ceil(server.clock.now / 1000) * 1000;
+  });
+
+  const mintStrict: TestIssuer['mint'] = (claims, options) => strict.mint({ aud: server.resource, ...claims }, options);
+
+  /** A token whose payload has this JSON text as the value of one claim, written as it stands. */
+  async function mintText(claim: string, text: string): Promise<string> {
+    const claims = { iss: server.issuer.issuer, sub: 'alice', client_id: 'c', aud: server.resource, exp: seconds() + 60 };
+    const payload = JSON.stringify({ ...claims, [claim]: '@' }).replace('"@"', text);
+    return server.mint({}, { payload });
+  }
+
+  describe('iss', () => {
+    it('RFC9068-4-b: takes the issuer as configured, and tells handlers the same', async () => {
+      const token = await server.mint({ iss: NAMED_ISSUER });
+      expect(await whoami(server, token)).toMatchObject({ issuer: NAMED_ISSUER });
+    });
+
+    it.each([
+      `${NAMED_ISSUER}/`,
+      NAMED_ISSUER.toLowerCase(),
+      NAMED_ISSUER.replace('login', 'LOGIN'),
+      NAMED_ISSUER.replace('https', 'HTTPS'),
+      NAMED_ISSUER.replace('https', 'http'),
+      NAMED_ISSUER.replace('.com', '.com:443'),
+      NAMED_ISSUER.replace('.com', '.com.'),
+      NAMED_ISSUER.replace('Realms', '%52ealms'),
+      NAMED_ISSUER.replace('Realms', 'x/../Realms'),
+      NAMED_ISSUER.replace('//', '//user@'),
+      NAMED_ISSUER.replace('example', 'ехample'),
+      NAMED_ISSUER.replace('main', ''),
+      `${NAMED_ISSUER}?`,
+      `${NAMED_ISSUER}#`,
+      `${NAMED_ISSUER}/other`,
+      `${NAMED_ISSUER}2`,
+      ` ${NAMED_ISSUER}`,
+      `${NAMED_ISSUER}\0`,
+      'https://login.example.com',
+      'https://login.example.com.evil.example/Realms/main',
+      'login.example.com/Realms/main',
+      '',
+      'toString',
+      '__proto__',
+      undefined,
+      null,
+      7,
+      true,
+      {},
+      [],
+      [NAMED_ISSUER],
+      { [NAMED_ISSUER]: NAMED_ISSUER },
+    ])('RFC9068-4-b: refuses iss %j, which is not the issuer code point by code point', async (iss) => {
+      await expectRejected(server, await server.mint({ iss }), 'issuer_unknown');
+    });
+
+    it('RFC9068-4-b: a slash at the end belongs to the identifier of an issuer that has one', async () => {
+      const claims = { aud: server.resource };
+      await expectAccepted(server, await slashed.mint(claims));
+      await expectRejected(server, await slashed.mint({ ...claims, iss: slashed.issuer.slice(0, -1) }), 'issuer_unknown');
+      await expectRejected(server, await slashed.mint({ ...claims, iss: `${slashed.issuer}/` }), 'issuer_unknown');
+    });
+  });
+
+  describe('aud', () => {
+    it('RFC9068-4-c: takes a token for this resource, alone or among others', async () => {
+      const { resource } = server;
+      for (const aud of [resource, [resource], ['x', resource], [resource, 'x'], ['x', resource, resource]]) {
+        await expectAccepted(server, await server.mint({ aud }));
+      }
+    });
+
+    it.each<[unknown, McpAuthReason]>([
+      [undefined, 'audience_missing'],
+      [null, 'audience_missing'],
+      [[], 'audience_missing'],
+      ['', 'audience_rejected'],
+      ['x', 'audience_rejected'],
+      [['x', 'y'], 'audience_rejected'],
+      [{}, 'claim_malformed'],
+      [7, 'claim_malformed'],
+      [true, 'claim_malformed'],
+    ])('RFC9068-4-c: refuses aud %j', async (aud, reason) => {
+      await expectRejected(server, await server.mint({ aud }), reason);
+      await expectRejected(server, await mintStrict({ aud }), reason);
+    });
+
+    it.each<[string, (resource: string) => unknown, McpAuthReason]>([
+      ['R + "/"', (resource) => `${resource}/`, 'audience_rejected'],
+      ['R + "/sub"', (resource) => `${resource}/sub`, 'audience_rejected'],
+      ['R + "?x"', (resource) => `${resource}?x`, 'audience_rejected'],
+      ['R + "#"', (resource) => `${resource}#`, 'audience_rejected'],
+      ['R + "2"', (resource) => `${resource}2`, 'audience_rejected'],
+      ['R + " "', (resource) => `${resource} `, 'audience_rejected'],
+      ['"x " + R', (resource) => `x ${resource}`, 'audience_rejected'],
+      ['R + " " + R', (resource) => `${resource} ${resource}`, 'audience_rejected'],
+      ['R + "," + R', (resource) => `${resource},${resource}`, 'audience_rejected'],
+      ['the JSON of [R]', (resource) => JSON.stringify([resource]), 'audience_rejected'],
+      ['R with its path in upper case', (resource) => resource.replace('/mcp', '/MCP'), 'audience_rejected'],
+      ['R with its scheme in upper case', (resource) => resource.replace('http', 'HTTP'), 'audience_rejected'],
+      ['R with its path percent-encoded', (resource) => resource.replace('/mcp', '/%6Dcp'), 'audience_rejected'],
+      ['R by another way', (resource) => resource.replace('/mcp', '/x/../mcp'), 'audience_rejected'],
+      ['R under another scheme', (resource) => resource.replace('http', 'https'), 'audience_rejected'],
+      ['the origin of R', (resource) => new URL(resource).origin, 'audience_rejected'],
+      ['R without its last letter', (resource) => resource.slice(0, -1), 'audience_rejected'],
+      ['[[R]]', (resource) => [[resource]], 'claim_malformed'],
+      ['[R, 7]', (resource) => [resource, 7], 'claim_malformed'],
+      ['[null, R]', (resource) => [null, resource], 'claim_malformed'],
+      ['{ 0: R }', (resource) => ({ 0: resource, length: 1 }), 'claim_malformed'],
+      ['{ R: true }', (resource) => ({ [resource]: true }), 'claim_malformed'],
+    ])('RFC7519-4.1.3-a: refuses an aud of %s, which is not R as a whole', async (_what, aud, reason) => {
+      await expectRejected(server, await server.mint({ aud: aud(server.resource) }), reason);
+    });
+  });
+
+  describe('exp', () => {
+    // The default tolerance is 5 seconds.
+    it.each([-3600, -6, -5])('RFC9068-4-e: refuses a token at and after exp, tolerance included: exp = now %i s', async (offset) => {
+      await expectRejected(server, await server.mint({ exp: seconds() + offset }), 'expired');
+    });
+
+    it.each([-4, 0, 5, 300.5])('RFC9068-4-e: takes a token before exp, tolerance included: exp = now + %d s', async (offset) => {
+      await expectAccepted(server, await server.mint({ exp: seconds() + offset }));
+    });
+
+    it('RFC9068-4-e: refuses a token without exp', async () => {
+      await expectRejected(server, await server.mint({ exp: undefined }), 'expiry_missing');
+      await expectRejected(server, await mintStrict({ exp: undefined }), 'expiry_missing');
+    });
+
+    it('RFC9068-4-e: a token that was good dies at exp, to the millisecond', async () => {
+      const token = await server.mint({ exp: seconds() + 5 });
+      await expectAccepted(server, token);
+      server.clock.now += 9_999;
+      await expectAccepted(server, token);
+      server.clock.now += 1;
+      await expectRejected(server, token, 'expired');
+    });
+
+    it('RFC9068-4-e: refuses an expired token as expired, whatever scope it lacks', async () => {
+      const token = await server.mint({ exp: seconds() - 60, scope: '' });
+      const response = await server.callTool('write-note', token);
+      await expectRefusal(server, response, { status: 401, error: 'invalid_token', scope: 'a b', token });
+    });
+  });
+
+  describe('NumericDate', () => {
+    const values: readonly [string, McpAuthReason][] = [
+      ['"9999999999"', 'time_malformed'],
+      ['"1"', 'time_malformed'],
+      ['""', 'time_malformed'],
+      ['null', 'time_malformed'],
+      ['true', 'time_malformed'],
+      ['false', 'time_malformed'],
+      ['[]', 'time_malformed'],
+      ['[1]', 'time_malformed'],
+      ['{}', 'time_malformed'],
+      ['-1', 'time_malformed'],
+      ['-0.5', 'time_malformed'],
+      ['1e999', 'time_malformed'],
+      ['-1e999', 'time_malformed'],
+      ['NaN', 'token_malformed'],
+      ['Infinity', 'token_malformed'],
+      ['0x7fffffff', 'token_malformed'],
+    ];
+
+    it.each(['exp', 'nbf', 'iat'].flatMap((claim) => values.map(([text, reason]) => ({ claim, text, reason }))))(
+      'RFC7519-4.1.4-a: refuses $claim of $text, which is no finite number from 0 on',
+      async ({ claim, text, reason }) => {
+        await expectRejected(server, await mintText(claim, text), reason);
+      },
+    );
+
+    it.each(['exp', 'nbf', 'iat'])('RFC7519-4.1.4-a: takes a fraction as %s, and any spelling of a number', async (claim) => {
+      const base = seconds() + (claim === 'exp' ? 60 : -60);
+      for (const text of [`${base}.5`, `${base}.0`, `${base}e0`, `${base / 1000}E+3`]) {
+        await expectAccepted(server, await mintText(claim, text));
+      }
+    });
+
+    it.each(['1e30', '99999999999', '9007199254740993', '1.7976931348623157e308'])(
+      'RFC7519-4.1.4-a: refuses exp %s: nothing lives that long',
+      async (text) => {
+        await expectRejected(server, await mintText('exp', text), 'lifetime_too_long');
+      },
+    );
+
+    it('RFC7519-4.1.4-a: takes a lifetime of a day, tolerance included, and not a second more', async () => {
+      await expectAccepted(server, await server.mint({ exp: seconds() + 86_405 }));
+      await expectRejected(server, await server.mint({ exp: seconds() + 86_406 }), 'lifetime_too_long');
+    });
+
+    it('RFC7519-4.1.4-a: takes exp 0 for the time it is', async () => {
+      await expectRejected(server, await server.mint({ exp: 0 }), 'expired');
+    });
+  });
+
+  describe('nbf and iat', () => {
+    it.each([-3600, -1, 0, 5])('RFC7519-4.1.5-a: takes a token from nbf on, tolerance included: nbf = now + %i s', async (offset) => {
+      await expectAccepted(server, await server.mint({ nbf: seconds() + offset }));
+    });
+
+    it.each([6, 3600, 1e12])('RFC7519-4.1.5-a: refuses a token before nbf: nbf = now + %i s', async (offset) => {
+      await expectRejected(server, await server.mint({ nbf: seconds() + offset }), 'not_yet_valid');
+    });
+
+    it('RFC7519-4.1.5-a: a token becomes good at nbf', async () => {
+      const token = await server.mint({ nbf: seconds() + 60, exp: seconds() + 600 });
+      server.clock.now += 54_999;
+      await expectRejected(server, token, 'not_yet_valid');
+      server.clock.now += 1;
+      await expectAccepted(server, token);
+    });
+
+    it('RFC9068-2.2-a: refuses a token issued in the future, under either profile', async () => {
+      const iat = seconds() + 3600;
+      await expectRejected(server, await server.mint({ iat }), 'not_yet_valid');
+      await expectRejected(server, await mintStrict({ iat }), 'not_yet_valid');
+      await expectAccepted(server, await server.mint({ iat: seconds() + 5 }));
+    });
+  });
+
+  describe('claims of the profile', () => {
+    it.each(['sub', 'client_id', 'iat', 'jti'])('RFC9068-2.2-a: %s may be missing, but not under rfc9068', async (claim) => {
+      await expectAccepted(server, await server.mint({ [claim]: undefined }));
+      await expectAccepted(server, await mintStrict());
+      await expectRejected(server, await mintStrict({ [claim]: undefined }), 'claim_missing');
+    });
+
+    it.each(['sub', 'client_id'].flatMap((claim) => [null, 7, true, '', [], ['alice'], {}].map((value) => ({ claim, value }))))(
+      'RFC9068-2.2-a: refuses $claim of $value under either profile: it would name nobody, or anybody',
+      async ({ claim, value }) => {
+        await expectRejected(server, await server.mint({ [claim]: value }), 'claim_malformed');
+        await expectRejected(server, await mintStrict({ [claim]: value }), 'claim_malformed');
+      },
+    );
+
+    it('RFC9068-2.2-a: refuses a token that names neither subject nor client', async () => {
+      const token = await server.mint({ sub: undefined, client_id: undefined });
+      await expectRejected(server, token, 'no_principal');
+    });
+
+    it.each([
+      { azp: 'from-azp' },
+      { cid: 'from-cid' },
+      { appid: 'from-appid' },
+      { client_id: 'first', azp: 'second' },
+    ])('RFC9068-2.2-a: finds the client in %j, where products without the profile put it', async (claims) => {
+      const [clientId] = Object.values(claims);
+      const token = await server.mint({ client_id: undefined, ...claims });
+      expect(await whoami(server, token)).toMatchObject({ clientId });
+    });
+  });
+
+  describe('other kinds of JWT', () => {
+    // Each as it would be if it were issued for this resource; the defaults name a subject and a client.
+    const noClient = { client_id: undefined };
+    const kinds: readonly [string, { typ?: string | undefined; claims: Record<string, unknown>; reason: McpAuthReason }][] = [
+      ['an ID token with a nonce', { typ: 'JWT', claims: { nonce: 'n-1' }, reason: 'not_an_access_token' }],
+      ['an ID token with at_hash', { typ: 'JWT', claims: { at_hash: 'aaaa' }, reason: 'not_an_access_token' }],
+      ['an ID token with c_hash, without typ', { claims: { c_hash: 'aaaa' }, reason: 'not_an_access_token' }],
+      ['an ID token with s_hash', { typ: 'JWT', claims: { s_hash: 'aaaa' }, reason: 'not_an_access_token' }],
+      ['an ID token with nothing to mark it', { typ: 'JWT', claims: { ...noClient, email: 'a@example.com' }, reason: 'not_an_access_token' }],
+      ['an ID token that says it is an access token', { typ: 'at+jwt', claims: { nonce: 'n-1' }, reason: 'not_an_access_token' }],
+      ['an ID token of Keycloak', { typ: 'JWT', claims: { typ: 'ID', azp: 'web' }, reason: 'not_an_access_token' }],
+      ['an ID token of Cognito', { typ: 'JWT', claims: { token_use: 'id' }, reason: 'not_an_access_token' }],
+      ['a refresh token of Keycloak', { typ: 'JWT', claims: { typ: 'Refresh', scope: 'a' }, reason: 'not_an_access_token' }],
+      ['an offline token of Keycloak', { typ: 'JWT', claims: { typ: 'Offline', scope: 'a' }, reason: 'not_an_access_token' }],
+      ['a token whose claim typ is no text', { typ: 'JWT', claims: { typ: ['Bearer'] }, reason: 'not_an_access_token' }],
+      ['a refresh token by type', { typ: 'rt+jwt', claims: { scope: 'a' }, reason: 'type_rejected' }],
+      ['a logout token', { typ: 'logout+jwt', claims: { events: {} }, reason: 'type_rejected' }],
+      ['a logout token without typ', { claims: { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, reason: 'not_an_access_token' }],
+      ['a security event token', { typ: 'secevent+jwt', claims: { events: {} }, reason: 'type_rejected' }],
+      ['a client assertion', { typ: 'JWT', claims: { ...noClient, sub: 'the-client' }, reason: 'not_an_access_token' }],
+      ['a client assertion by type', { typ: 'client-authentication+jwt', claims: noClient, reason: 'type_rejected' }],
+      ['a client attestation', { typ: 'oauth-client-attestation+jwt', claims: {}, reason: 'type_rejected' }],
+      ['a DPoP proof', { typ: 'dpop+jwt', claims: { htm: 'POST', htu: 'https://x.example' }, reason: 'type_rejected' }],
+      ['a DPoP proof without typ', { claims: { htm: 'POST', htu: 'https://x.example' }, reason: 'not_an_access_token' }],
+      ['an introspection response', { typ: 'token-introspection+jwt', claims: { token_introspection: { active: true } }, reason: 'type_rejected' }],
+      ['an introspection response without typ', { claims: { token_introspection: { active: true } }, reason: 'not_an_access_token' }],
+      ['an identity assertion grant', { typ: 'oauth-id-jag+jwt', claims: { scope: 'a' }, reason: 'type_rejected' }],
+      ['an authorization grant', { typ: 'JWT', claims: noClient, reason: 'not_an_access_token' }],
+      ['a request object', { typ: 'oauth-authz-req+jwt', claims: { response_type: 'code', scope: 'a' }, reason: 'type_rejected' }],
+      ['a request object without typ', { claims: { response_type: 'code', scope: 'a' }, reason: 'not_an_access_token' }],
+      ['an authorization response', { typ: 'JWT', claims: { ...noClient, code: 'c', state: 's' }, reason: 'not_an_access_token' }],
+      ['signed resource metadata', { typ: 'JWT', claims: { ...noClient, resource: 'https://x.example' }, reason: 'not_an_access_token' }],
+      ['a user info response', { typ: 'JWT', claims: { ...noClient, name: 'Alice' }, reason: 'not_an_access_token' }],
+      ['a verifiable credential', { typ: 'vc+jwt', claims: { vc: {} }, reason: 'type_rejected' }],
+    ];
+
+    it.each(kinds)('RFC9068-4-h: refuses %s of the same issuer for this resource', async (_what, { typ, claims, reason }) => {
+      await expectRejected(server, await server.mint(claims, { header: { typ } }), reason);
+      const strictReason = typ === 'at+jwt' ? reason : 'type_rejected';
+      await expectRejected(server, await mintStrict(claims, { header: { typ } }), strictReason);
+    });
+
+    it.each(['client_id', 'azp'])('RFC9068-4-h: refuses a JWT without the type whose audience is its own client, by %s', async (claim) => {
+      const { resource } = server;
+      for (const aud of [resource, [resource]]) {
+        const token = await server.mint({ client_id: undefined, [claim]: resource, aud }, { header: { typ: 'JWT' } });
+        await expectRejected(server, token, 'not_an_access_token');
+      }
+    });
+
+    it.each([
+      { typ: 'Bearer', azp: 'web', scope: 'a' },
+      { token_use: 'access', client_id: 'web', scope: 'a' },
+      { client_id: undefined, scp: ['a'] },
+      { client_id: undefined, azp: 'web' },
+      { client_id: undefined, scope: '' },
+    ])('RFC9068-4-h: takes an access token without the type that names client or scopes, such as %j', async (claims) => {
+      await expectAccepted(server, await server.mint(claims, { header: { typ: 'JWT' } }));
+    });
+  });
+
+  it('RFC9068-4-g: answers each bad claim with invalid_token, whatever else the operation would need', async () => {
+    const bad: Record<string, unknown>[] = [
+      { iss: 'https://evil.example' },
+      { iss: undefined },
+      { aud: 'https://other.example' },
+      { aud: undefined },
+      { exp: seconds() - 60 },
+      { exp: undefined },
+      { exp: '1' },
+      { nbf: seconds() + 3600 },
+      { iat: seconds() + 3600 },
+      { sub: 7 },
+      { nonce: 'n' },
+    ];
+    for (const claims of bad) {
+      forget(server);
+      const token = await server.mint({ scope: '', ...claims });
+      const expected = { status: 401, error: 'invalid_token', scope: 'a b', token } as const;
+      await expectRefusal(server, await server.callTool('write-note', token), expected);
+    }
+    expectReason(server, 'not_an_access_token');
+  });
+});
+
+describe.each(PLATFORMS)('settings that concern claims, on %s', (platform) => {
+  let issuer: TestIssuer;
+  let server: NotesServer | undefined;
+  const now = (): number => server?.clock.now ?? Date.now();
+  beforeAll(async () => {
+    issuer = await TestIssuer.start({ alg: 'ES256', now });
+  });
+  afterAll(() => issuer.close());
+  afterEach(async () => {
+    await server?.close();
+    server = undefined;
+  });
+  const start = async (options: object): Promise<NotesServer> => {
+    server = await startNotesServer(platform, { sharedIssuer: issuer, options });
+    server.clock.now = Math.ceil(server.clock.now / 1000) * 1000;
+    return server;
+  };
+
+  it.each([{ audience: [] }, { audience: '' }, { audience: [''] }, { audience: null }, { audience: false }, { audience: [7] }, { audience: {} }])(
+    'RFC9068-4-c: does not start with %j: the check cannot be turned off',
+    async (options) => {
+      const started = start(options);
+      await expect(started).rejects.toThrow(McpAuthConfigError);
+      await expect(started).rejects.toThrow('audience');
+    },
+  );
+
+  it('RFC9068-4-c: without an audience in the options requires the resource identifier', async () => {
+    const notes = await start({ audience: undefined });
+    await expectAccepted(notes, await notes.mint());
+    await expectRejected(notes, await notes.mint({ aud: undefined }), 'audience_missing');
+    await expectRejected(notes, await notes.mint({ aud: notes.origin }), 'audience_rejected');
+  });
+
+  it('RFC9068-4-c: takes the configured audiences instead of the resource identifier, not besides', async () => {
+    const notes = await start({ audience: ['api://notes', 'urn:notes'] });
+    await expectAccepted(notes, await notes.mint({ aud: 'api://notes' }));
+    await expectAccepted(notes, await notes.mint({ aud: ['x', 'urn:notes'] }));
+    await expectRejected(notes, await notes.mint(), 'audience_rejected');
+    await expectRejected(notes, await notes.mint({ aud: 'API://notes' }), 'audience_rejected');
+  });
+
+  it('RFC9068-4-e: the tolerance can be changed, down to none', async () => {
+    const notes = await start({ clockToleranceSeconds: 0 });
+    const seconds = notes.clock.now / 1000;
+    await expectRejected(notes, await notes.mint({ exp: seconds }), 'expired');
+    await expectAccepted(notes, await notes.mint({ exp: seconds + 1 }));
+    await expectRejected(notes, await notes.mint({ nbf: seconds + 1 }), 'not_yet_valid');
+  });
+
+  it.each([301, 3600, -1, 0.5, '5', Number.NaN])('RFC9068-4-e: does not start with a tolerance of %p seconds', async (value) => {
+    const started = start({ clockToleranceSeconds: value });
+    await expect(started).rejects.toThrow(McpAuthConfigError);
+    await expect(started).rejects.toThrow('clockToleranceSeconds');
+  });
+
+  it('RFC7519-4.1.4-a: the longest lifetime can be changed', async () => {
+    const notes = await start({ maxTokenLifetimeSeconds: 600, clockToleranceSeconds: 0 });
+    const seconds = notes.clock.now / 1000;
+    await expectAccepted(notes, await notes.mint({ exp: seconds + 600 }));
+    await expectRejected(notes, await notes.mint({ exp: seconds + 601 }), 'lifetime_too_long');
+  });
+
+  it('RFC9068-2.2-a: reads subject and client from the claims that are configured for the issuer', async () => {
+    const claims = { subject: ['uid', 'sub'], clientId: 'app' };
+    const notes = await start({ authorizationServers: [{ issuer: issuer.issuer, claims }] });
+    const token = await notes.mint({ uid: 'u-1', app: 'web' });
+    expect(await whoami(notes, token)).toMatchObject({ subject: 'u-1', clientId: 'web' });
+    const { principalKey } = await notes.app.get(McpAuthService).verify(await notes.mint({ sub: 'u-1' }));
+    expect(await whoami(notes, token)).toMatchObject({ principalKey });
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, it } from '@jest/globals';
+import { readCredentials, type HeaderSource } from '../../lib/core/credentials.js';
+
+/** A request as Node hands it out, with these `Authorization` fields between others. */
+function request(...values: string[]): HeaderSource {
+  const rawHeaders = ['Host', 'x', ...values.flatMap((value) => ['Authorization', value]), 'X-Authorization', 'Bearer other'];
+  const [first] = values;
+  return { rawHeaders, headers: first === undefined ? {} : { authorization: first } };
+}
+
+describe('readCredentials', () => {
+  it('finds none where there is no Authorization field', () => {
+    expect(readCredentials(request())).toEqual({ kind: 'none' });
+    expect(readCredentials({ rawHeaders: [], headers: { authorization: 'Bearer stale' } })).toEqual({ kind: 'none' });
+    expect(readCredentials({ headers: {} })).toEqual({ kind: 'none' });
+  });
+
+  it.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('takes the scheme as %s', (scheme) => {
+    expect(readCredentials(request(`${scheme} abc`))).toEqual({ kind: 'bearer', token: 'abc' });
+  });
+
+  it.each([
+    ['Bearer  abc', 'abc'],
+    ['Bearer      abc', 'abc'],
+    ['Bearer a', 'a'],
+    ['Bearer a.b.c', 'a.b.c'],
+    ['Bearer A-Z_az~09+/.', 'A-Z_az~09+/.'],
+    ['Bearer abc==', 'abc=='],
+    ['Bearer Bearer', 'Bearer'],
+  ])('takes the token out of %j', (value, token) => {
+    expect(readCredentials(request(value))).toEqual({ kind: 'bearer', token });
+  });
+
+  it.each([
+    ...['Bearer', 'Bearer ', 'bearer  ', 'Bearer a b', 'Bearer a,b', 'Bearer a, Bearer b', 'Bearer "a"', 'Bearer =', 'Bearer =a'],
+    ...['Bearer a=b', 'Bearer a\t', 'Bearer \ta', 'Bearer a ', 'Bearer é', 'Bearer a\n', 'Bearer a;b', 'Bearer realm="x"', 'Bearer \0'],
+    ...['Bearer a%20b', 'Bearer a@b', 'Bearer {}', 'Bearer\tabc', 'Bearer: abc', 'Bearer,abc', 'Bearer=abc', 'Bearer"abc"'],
+  ])('finds %j malformed', (value) => {
+    expect(readCredentials(request(value))).toEqual({ kind: 'malformed' });
+  });
+
+  it.each(['Basic eDp5', 'DPoP abc', 'Bearerabc', 'Bearer-2 abc', 'XBearer abc', ' Bearer abc', '', 'abc'])(
+    'takes %j for a scheme it does not know',
+    (value) => {
+      expect(readCredentials(request(value))).toEqual({ kind: 'unsupported' });
+    },
+  );
+
+  it.each([
+    [['Bearer a', 'Bearer b']],
+    [['Bearer a', 'Bearer a']],
+    [['Bearer a', 'Basic eDp5']],
+    [['Basic eDp5', 'Bearer a']],
+    [['Bearer a', '']],
+    [['', '']],
+  ])('chooses none of several fields: %j', (values) => {
+    expect(readCredentials(request(...values))).toEqual({ kind: 'repeated' });
+  });
+
+  it('counts fields whose names differ only in case', () => {
+    const rawHeaders = ['authorization', 'Bearer a', 'AUTHORIZATION', 'Bearer b'];
+    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer a' } })).toEqual({ kind: 'repeated' });
+  });
+
+  it('reads names and values, not values for names', () => {
+    const rawHeaders = ['X-First', 'Authorization', 'Bearer', 'x', 'Authorization', 'Bearer a'];
+    expect(readCredentials({ rawHeaders, headers: {} })).toEqual({ kind: 'bearer', token: 'a' });
+  });
+
+  it('makes do with the headers of a request that has no raw ones', () => {
+    expect(readCredentials({ headers: { authorization: 'Bearer a' } })).toEqual({ kind: 'bearer', token: 'a' });
+    expect(readCredentials({ headers: { authorization: ['Bearer a', 'Bearer b'] } })).toEqual({ kind: 'repeated' });
+  });
+
+  it('takes no time to refuse a long value that is nearly right', () => {
+    const started = performance.now();
+    expect(readCredentials(request(`Bearer ${'='.repeat(100_000)}a`))).toEqual({ kind: 'malformed' });
+    expect(readCredentials(request(`Bearer${' '.repeat(100_000)}"`))).toEqual({ kind: 'malformed' });
+    expect(readCredentials(request(`Bearer ${'a'.repeat(100_000)}=a`))).toEqual({ kind: 'malformed' });
+    expect(performance.now() - started).toBeLessThan(1_000);
+  });
+});

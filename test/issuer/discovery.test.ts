@@ -1,0 +1,224 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { TestIssuer, type TestIssuerOptions, type WellKnownForm } from 'nestjs-mcp-auth/testing';
+import { discover, MetadataError, metadataUrls, type Discovery } from '../../lib/issuer/discovery.js';
+import { OutboundError } from '../../lib/issuer/outbound.js';
+
+/** By its cause: Jest's own realm keeps the library from recognizing Node's errors, and its message from saying more. */
+const TIMEOUT = { name: 'OutboundError', status: undefined, cause: { name: 'TimeoutError' } };
+const LIMITS = { timeoutMs: 2_000, maxBytes: 1_048_576, allowInsecureHttp: false };
+
+let issuer: TestIssuer;
+afterEach(() => issuer?.close());
+
+async function start(options: TestIssuerOptions = {}): Promise<TestIssuer> {
+  issuer = await TestIssuer.start({ alg: 'ES256', ...options });
+  return issuer;
+}
+
+const find = (discovery: Discovery = 'auto', limits: Partial<typeof LIMITS> = {}): ReturnType<typeof discover> =>
+  discover(issuer.issuer, discovery, { ...LIMITS, ...limits });
+
+/** The places that were asked, in order. */
+const asked = (): string[] => issuer.requests.map(({ url }) => new URL(url, issuer.issuer).href);
+
+describe('metadataUrls', () => {
+  it.each<[string, Discovery, string[]]>([
+    ['https://as.example', 'auto', ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']],
+    ['https://as.example/', 'auto', ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration']],
+    [
+      'https://as.example/t1',
+      'auto',
+      ['/.well-known/oauth-authorization-server/t1', '/.well-known/openid-configuration/t1', '/t1/.well-known/openid-configuration'],
+    ],
+    [
+      'https://as.example/a/b/',
+      'auto',
+      ['/.well-known/oauth-authorization-server/a/b', '/.well-known/openid-configuration/a/b', '/a/b/.well-known/openid-configuration'],
+    ],
+    ['https://as.example/t1', 'oauth', ['/.well-known/oauth-authorization-server/t1']],
+    ['https://as.example/t1', 'oidc', ['/.well-known/openid-configuration/t1', '/t1/.well-known/openid-configuration']],
+    ['https://as.example', 'oidc', ['/.well-known/openid-configuration']],
+  ])('of %s by %s are those of the MCP specification, in its order', (from, discovery, paths) => {
+    expect(metadataUrls(from, discovery)).toEqual(paths.map((path) => `https://as.example${path}`));
+  });
+
+  it('is the one it is told, wherever that is', () => {
+    expect(metadataUrls('https://as.example/t1', { url: 'https://cdn.example/as.json' })).toEqual(['https://cdn.example/as.json']);
+  });
+
+  it('keeps the port', () => {
+    expect(metadataUrls('http://localhost:8080/t1', 'oauth')).toEqual(['http://localhost:8080/.well-known/oauth-authorization-server/t1']);
+  });
+});
+
+describe('discover', () => {
+  it.each<WellKnownForm>(['oauth', 'oidc-insert', 'oidc-append'])('finds the metadata of an issuer that serves only %s', async (form) => {
+    await start({ path: '/t1', wellKnown: [form] });
+    expect(await find()).toEqual({ issuer: issuer.issuer, jwks_uri: issuer.jwksUri });
+    const order = (['oauth', 'oidc-insert', 'oidc-append'] as const).map((each) => issuer.wellKnownUris[each]);
+    expect(asked()).toEqual(order.slice(0, order.indexOf(issuer.wellKnownUris[form]) + 1));
+  });
+
+  it.each<WellKnownForm>(['oauth', 'oidc-insert'])('finds the metadata of an issuer without a path at %s', async (form) => {
+    await start({ wellKnown: [form] });
+    expect(await find()).toMatchObject({ jwks_uri: issuer.jwksUri });
+  });
+
+  it('stops at the first place that has it', async () => {
+    await start({ path: '/t1' });
+    await find();
+    expect(asked()).toEqual([issuer.wellKnownUris.oauth]);
+  });
+
+  it.each<[Discovery, WellKnownForm]>([
+    ['oauth', 'oidc-append'],
+    ['oidc', 'oauth'],
+  ])('looks for %s nowhere else: not where only %s is', async (discovery, form) => {
+    await start({ path: '/t1', wellKnown: [form] });
+    await expect(find(discovery)).rejects.toMatchObject({ name: 'OutboundError', status: 404 });
+    expect(asked()).not.toContain(issuer.wellKnownUris[form]);
+  });
+
+  it('takes the document at the URL it is told', async () => {
+    await start({ path: '/t1', wellKnown: ['oidc-append'] });
+    await find({ url: issuer.wellKnownUris['oidc-append'] });
+    expect(asked()).toEqual([issuer.wellKnownUris['oidc-append']]);
+  });
+
+  it('leaves a slash at the end of an issuer out of the URL, and in the comparison', async () => {
+    await start({ path: '/t1/' });
+    expect(await find()).toMatchObject({ issuer: issuer.issuer });
+    issuer.metadata['issuer'] = issuer.issuer.slice(0, -1);
+    await expect(find()).rejects.toThrow(MetadataError);
+  });
+
+  it('sends no credentials, and asks for JSON', async () => {
+    await start();
+    await find();
+    const [{ headers, method } = {}] = issuer.requests as [TestIssuer['requests'][number]];
+    expect(method).toBe('GET');
+    expect(headers).toMatchObject({ accept: 'application/json' });
+    expect(Object.keys(headers ?? {})).not.toEqual(expect.arrayContaining(['authorization']));
+    expect(Object.keys(headers ?? {})).not.toEqual(expect.arrayContaining(['cookie']));
+  });
+
+  describe('a document that must not be used', () => {
+    it('names another issuer', async () => {
+      await start({ path: '/t1' });
+      issuer.fail('wrong-issuer');
+      await expect(find()).rejects.toThrow('names another issuer');
+      // Not the place to look further: whoever answers here may answer there.
+      expect(asked()).toEqual([issuer.wellKnownUris.oauth]);
+    });
+
+    it.each<[string, (url: string) => unknown]>([
+      ['with a slash more', (url) => `${url}/`],
+      ['in upper case', (url) => url.toUpperCase()],
+      ['with its path encoded', (url) => url.replace('t1', '%741')],
+      ['in an array', (url) => [url]],
+      ['not at all', () => undefined],
+      ['as null', () => null],
+    ])('names the issuer %s', async (_what, change) => {
+      await start({ path: '/t1' });
+      issuer.metadata['issuer'] = change(issuer.issuer);
+      await expect(find()).rejects.toThrow(MetadataError);
+    });
+
+    it.each([undefined, null, '', 7, '/jwks', 'jwks', ['http://127.0.0.1/jwks']])('has a jwks_uri of %j', async (uri) => {
+      await start({ metadata: { jwks_uri: uri } });
+      await expect(find()).rejects.toThrow('names no jwks_uri');
+    });
+
+    it.each(['http://as.example/jwks', 'http://10.0.0.1/jwks', 'ftp://127.0.0.1/jwks', 'file:///etc/passwd', 'data:application/json,{}', 'javascript:1'])(
+      'has a jwks_uri of %s, which is not https',
+      async (uri) => {
+        await start({ metadata: { jwks_uri: uri } });
+        await expect(find()).rejects.toThrow('is not https');
+      },
+    );
+
+    it('may have a plain jwks_uri where the application says so, and no other scheme', async () => {
+      await start({ metadata: { jwks_uri: 'http://as.example/jwks' } });
+      expect(await find('auto', { allowInsecureHttp: true })).toMatchObject({ jwks_uri: 'http://as.example/jwks' });
+      issuer.metadata['jwks_uri'] = 'ftp://as.example/jwks';
+      await expect(find('auto', { allowInsecureHttp: true })).rejects.toThrow(MetadataError);
+    });
+
+    it('may have an https jwks_uri anywhere', async () => {
+      await start({ metadata: { jwks_uri: 'https://keys.example/jwks' } });
+      expect(await find()).toMatchObject({ jwks_uri: 'https://keys.example/jwks' });
+    });
+  });
+
+  describe('an answer that is none', () => {
+    it('is 404 everywhere: says so of the first place, which is where it should be', async () => {
+      await start({ path: '/t1', wellKnown: [] });
+      await expect(find()).rejects.toThrow(`GET ${issuer.wellKnownUris.oauth}: status 404`);
+      expect(asked()).toHaveLength(3);
+    });
+
+    it('is a web page: looks on, since some products answer every path with one', async () => {
+      await start({ path: '/t1' });
+      issuer.fail('html');
+      await expect(find()).rejects.toThrow('content type "text/html"');
+      expect(asked()).toHaveLength(3);
+    });
+
+    it('is a redirect: does not follow it, and looks on', async () => {
+      await start({ path: '/t1' });
+      issuer.fail('redirect');
+      await expect(find()).rejects.toThrow('status 302');
+      expect(issuer.requestCount('canary')).toBe(0);
+      expect(asked()).toHaveLength(3);
+    });
+
+    it.each(['error', 'down'] as const)('is %s: gives up, since it says nothing about the place', async (fault) => {
+      await start({ path: '/t1' });
+      issuer.fail(fault);
+      await expect(find()).rejects.toThrow(OutboundError);
+      expect(asked()).toHaveLength(1);
+    });
+
+    it('does not come: gives up after the time it is given', async () => {
+      await start({ path: '/t1' });
+      issuer.fail('hang');
+      await expect(find('auto', { timeoutMs: 100 })).rejects.toMatchObject(TIMEOUT);
+      expect(asked()).toHaveLength(1);
+    });
+
+    it('comes too late', async () => {
+      await start();
+      issuer.fail({ slow: 5_000 });
+      await expect(find('auto', { timeoutMs: 100 })).rejects.toMatchObject(TIMEOUT);
+    });
+
+    it('never ends: stops reading at the limit', async () => {
+      await start();
+      issuer.fail('huge');
+      await expect(find('auto', { maxBytes: 10_000 })).rejects.toThrow('longer than 10000 bytes');
+    });
+
+    it('is cut off in the middle', async () => {
+      await start();
+      issuer.fail('invalid-json');
+      await expect(find()).rejects.toThrow('is not JSON');
+    });
+
+    it('is there again later', async () => {
+      await start();
+      issuer.fail('error');
+      await expect(find()).rejects.toThrow('status 500');
+      issuer.recover();
+      expect(await find()).toMatchObject({ issuer: issuer.issuer });
+    });
+
+    it('keeps what led to it, for the log', async () => {
+      await start();
+      issuer.fail('down');
+      await expect(find()).rejects.toMatchObject({
+        message: expect.stringContaining(`GET ${issuer.wellKnownUris.oauth}: no answer`),
+        cause: { message: 'fetch failed', cause: { message: expect.any(String) } },
+      });
+    });
+  });
+});

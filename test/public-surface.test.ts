@@ -1,0 +1,343 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { builtinModules } from 'node:module';
+import { dirname, join, normalize, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+
+/** What a subpath of the package exports; changing it is a decision, and this list is where it is made. */
+interface Surface {
+  readonly values: readonly string[];
+  readonly types: readonly string[];
+}
+
+const SURFACES: Readonly<Record<string, Surface>> = {
+  '.': {
+    values: [
+      'AuthInfo',
+      'Authorize',
+      'McpAuthConfigError',
+      'McpAuthError',
+      'McpAuthGuard',
+      'McpAuthModule',
+      'McpAuthService',
+      'ProtectedResource',
+      'Public',
+      'RequireAnyScope',
+      'RequireAuthentication',
+      'RequireScopes',
+      'auth0',
+      'cognito',
+      'descope',
+      'entraId',
+      'google',
+      'keycloak',
+      'logto',
+      'mcpAuthConfig',
+      'okta',
+      'scalekit',
+      'stytch',
+      'supabase',
+      'workos',
+    ],
+    types: [
+      'AuthorizationServerOptions',
+      'ChallengeForm',
+      'CommonOptions',
+      'ConfigProblem',
+      'IssuerPreset',
+      'ListingPolicy',
+      'McpAuthErrorCode',
+      'McpAuthInfo',
+      'McpAuthModuleExtras',
+      'McpAuthModuleOptions',
+      'McpAuthReason',
+      'Policy',
+      'PolicyContext',
+      'ProtectedResourceOptions',
+      'ResourceMetadataOptions',
+      'ScopeOptions',
+    ],
+  },
+  './testing': {
+    values: ['TestIssuer', 'generateTestKey', 'parseChallenges', 'symmetricTestKey'],
+    types: [
+      'Challenge',
+      'MintOptions',
+      'RecordedRequest',
+      'TestAlgorithm',
+      'TestEndpoint',
+      'TestFault',
+      'TestIssuerOptions',
+      'TestKey',
+      'TestKeyOptions',
+      'WellKnownForm',
+    ],
+  },
+  './dev-server': {
+    values: ['startDevAuthorizationServer'],
+    types: ['DevAuthorizationServer', 'DevAuthorizationServerOptions', 'DevResource', 'DevUser'],
+  },
+  './sdk': {
+    values: ['Args', 'McpPrompt', 'McpResource', 'McpSdkBridge', 'McpSdkModule', 'McpTool', 'ResourceUri', 'SdkCall', 'SdkContext'],
+    types: ['McpPromptOptions', 'McpResourceOptions', 'McpToolOptions', 'RegisterOptions', 'SdkRequest', 'SdkResourceTemplate', 'SdkServer'],
+  },
+};
+
+/** Which folders of `lib/` the files of a folder may import from; the root of `lib/` is called `mcp-auth`. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  issuer: ['core'],
+  store: ['core'],
+  token: ['issuer', 'core', 'store'],
+  sender: ['issuer', 'core', 'store'],
+  'mcp-auth': ['core', 'issuer', 'token', 'sender', 'store'],
+  sdk: ['mcp-auth', 'core'],
+  testing: [],
+  'dev-server': [],
+  cli: ['core', 'issuer', 'token'],
+};
+
+/** Subpaths that promise to need no more than these packages. */
+const ONLY_NEEDS: Readonly<Record<string, readonly string[]>> = {
+  './testing': ['jose'],
+  './dev-server': ['jose', 'oidc-provider'],
+};
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const LIB = join(ROOT, 'lib');
+
+interface Manifest {
+  readonly type: string;
+  readonly main: string;
+  readonly types: string;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly typesVersions: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+  readonly files: readonly string[];
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta: Readonly<Record<string, { readonly optional?: boolean }>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+}
+
+interface Import {
+  /** Path within `lib/`. */
+  readonly file: string;
+  readonly specifier: string;
+}
+
+let manifest: Manifest;
+let imports: readonly Import[];
+
+beforeAll(async () => {
+  manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as Manifest;
+  const entries = await readdir(LIB, { recursive: true });
+  const files = entries.filter((entry) => entry.endsWith('.ts')).toSorted();
+  imports = (await Promise.all(files.map(importsOf))).flat();
+});
+
+async function importsOf(file: string): Promise<Import[]> {
+  const code = withoutComments(await readFile(join(LIB, file), 'utf8'));
+  const patterns = [
+    /^\s*(?:import|export)\b[^;'"]*?\bfrom\s*['"]([^'"]+)['"]/gm,
+    /^\s*import\s*['"]([^'"]+)['"]/gm,
+    /\b(?:import|require)\(\s*['"]([^'"]+)['"]/g,
+  ];
+  return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map(([, specifier]) => ({ file, specifier: specifier as string })));
+}
+
+function withoutComments(code: string): string {
+  return code.replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+}
+
+function isRelative({ specifier }: Import): boolean {
+  return specifier.startsWith('.');
+}
+
+function isBuiltin({ specifier }: Import): boolean {
+  return specifier.startsWith('node:');
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+/** The file in `lib/` that a relative import means. */
+function target({ file, specifier }: Import): string {
+  return normalize(join(dirname(file), specifier.replace(/\.js$/, '.ts')));
+}
+
+function folderOf(file: string): string {
+  const [folder, ...rest] = file.split('/');
+  return rest.length === 0 ? 'mcp-auth' : (folder as string);
+}
+
+/** Every file that a file reaches through relative imports, itself included. */
+function reached(file: string, seen = new Set<string>()): ReadonlySet<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const one of imports) if (one.file === file && isRelative(one)) reached(target(one), seen);
+  return seen;
+}
+
+function packagesReached(file: string): string[] {
+  const files = reached(file);
+  const packages = imports.filter((one) => files.has(one.file) && !isRelative(one) && !isBuiltin(one)).map(({ specifier }) => packageOf(specifier));
+  return [...new Set(packages)].toSorted();
+}
+
+/** `./testing` → `testing/index.ts` */
+function sourceOf(subpath: string): string {
+  return normalize(join(subpath, 'index.ts'));
+}
+
+function subpaths(): string[] {
+  return Object.keys(manifest.exports).filter((subpath) => subpath !== './package.json');
+}
+
+const REEXPORT = /export (type )?\{([^}]*)\} from '[^']+';/g;
+
+/** Names exported by an index file, which holds nothing but re-exports by name. */
+async function namesOf(source: string): Promise<Surface> {
+  const code = withoutComments(await readFile(join(LIB, source), 'utf8'));
+  const values: string[] = [];
+  const types: string[] = [];
+  for (const [, isType, list = ''] of code.matchAll(REEXPORT)) {
+    for (const item of list.split(',').map((text) => text.trim()).filter(Boolean)) {
+      const name = (item.split(' as ').at(-1) as string).replace(/^type /, '');
+      (isType || item.startsWith('type ') ? types : values).push(name);
+    }
+  }
+  return { values: values.toSorted(), types: types.toSorted() };
+}
+
+describe('the public surface', () => {
+  it.each(Object.entries(SURFACES))('is, for %s, exactly what was decided', async (subpath, { values, types }) => {
+    expect(await namesOf(sourceOf(subpath))).toEqual({ values: values.toSorted(), types: types.toSorted() });
+    const module = (await import(join(LIB, sourceOf(subpath)))) as object;
+    expect(Object.keys(module).toSorted()).toEqual(values.toSorted());
+  });
+
+  it('consists of named re-exports only', async () => {
+    for (const subpath of subpaths().filter((one) => existsSync(join(LIB, sourceOf(one))))) {
+      const code = withoutComments(await readFile(join(LIB, sourceOf(subpath)), 'utf8'));
+      expect([subpath, code.replace(REEXPORT, '').trim()]).toEqual([subpath, '']);
+    }
+  });
+
+  it('was decided for every subpath of the package that there is', () => {
+    const built = subpaths().filter((subpath) => existsSync(join(LIB, sourceOf(subpath))));
+    expect(built.toSorted()).toEqual(Object.keys(SURFACES).toSorted());
+  });
+});
+
+describe('package.json', () => {
+  it('exports each subpath as types and one ES module, built from a file of the same name', () => {
+    for (const subpath of subpaths()) {
+      const built = `./${join('dist', subpath, 'index')}`;
+      expect([subpath, manifest.exports[subpath]]).toEqual([subpath, { types: `${built}.d.ts`, default: `${built}.js` }]);
+      // Conditions are taken in order.
+      expect(Object.keys(manifest.exports[subpath] as object)).toEqual(['types', 'default']);
+    }
+    expect(manifest.type).toBe('module');
+    expect(manifest.exports['./package.json']).toBe('./package.json');
+  });
+
+  it('says the same to those who read no exports', () => {
+    expect([`./${normalize(manifest.main)}`, `./${normalize(manifest.types)}`]).toEqual(['./dist/index.js', './dist/index.d.ts']);
+    const others = subpaths().filter((subpath) => subpath !== '.');
+    const expected = others.map((subpath) => [relative('.', subpath), [join('dist', subpath, 'index.d.ts')]]);
+    expect(manifest.typesVersions).toEqual({ '*': Object.fromEntries(expected) });
+  });
+
+  it('publishes what was built, and no sources', () => {
+    expect(manifest.files).toContain('dist');
+    expect(manifest.files.filter((name) => /^(?:lib|test|sample|bench|scripts)\b/.test(name))).toEqual([]);
+  });
+
+  it('declares every package that lib imports', () => {
+    const declared = new Set([...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)]);
+    const undeclared = imports.filter((one) => !isRelative(one) && !isBuiltin(one) && !declared.has(packageOf(one.specifier)));
+    expect(undeclared).toEqual([]);
+  });
+
+  it('declares no package that lib does not import', () => {
+    const imported = new Set(imports.map(({ specifier }) => packageOf(specifier)));
+    const declared = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
+    expect(declared.filter((name) => !imported.has(name))).toEqual([]);
+  });
+
+  it('declares each package once, and those of the application as peers that are there for development too', () => {
+    const { dependencies, peerDependencies, devDependencies } = manifest;
+    expect(Object.keys(dependencies).filter((name) => name in peerDependencies || name in devDependencies)).toEqual([]);
+    expect(Object.keys(peerDependencies).filter((name) => !(name in devDependencies))).toEqual([]);
+    // A second copy of these would be another set of classes and metadata than the application's.
+    const shared = ['@nestjs/common', '@nestjs/core', '@nestjs/config', 'reflect-metadata', 'rxjs'];
+    expect(shared.filter((name) => !(name in peerDependencies))).toEqual([]);
+  });
+
+  it('has optional peers that the main entry and the test tools do without', () => {
+    const optional = Object.entries(manifest.peerDependenciesMeta).filter(([, meta]) => meta.optional).map(([name]) => name);
+    expect(optional).toContain('oidc-provider');
+    for (const entry of ['index.ts', 'testing/index.ts']) {
+      expect([entry, packagesReached(entry).filter((name) => optional.includes(name))]).toEqual([entry, []]);
+    }
+  });
+});
+
+describe('the house', () => {
+  it('was read: the imports of lib are known', () => {
+    expect(imports).toContainEqual({ file: 'mcp-auth.guard.ts', specifier: '@nestjs/common' });
+    expect(imports).toContainEqual({ file: 'mcp-auth.policy.ts', specifier: 'reflect-metadata' });
+    expect(imports).toContainEqual({ file: 'dev-server/oidc-provider.ts', specifier: 'oidc-provider' });
+    expect(imports).toContainEqual({ file: 'index.ts', specifier: './mcp-auth.module.js' });
+    expect(imports.length).toBeGreaterThan(100);
+  });
+
+  it('names relative imports as Node finds them, and builtins as such', () => {
+    const files = new Set(imports.map(({ file }) => file));
+    const lost = imports.filter((one) => isRelative(one) && !(one.specifier.endsWith('.js') && (files.has(target(one)) || existsSync(join(LIB, target(one))))));
+    expect(lost).toEqual([]);
+    expect(imports.filter(({ specifier }) => builtinModules.includes(specifier))).toEqual([]);
+  });
+
+  it('has a rule for every folder of lib', async () => {
+    const folders = (await readdir(LIB, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    expect(folders.filter((folder) => !(folder in ARROWS))).toEqual([]);
+  });
+
+  it('lets imports point down only: core ← issuer ← token ← mcp-auth', () => {
+    const wrong = imports.filter(isRelative).filter((one) => {
+      const [from, to] = [folderOf(one.file), folderOf(target(one))];
+      return from !== to && !ARROWS[from]?.includes(to);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it.each(['core', 'issuer', 'token', 'store', 'sender', 'testing', 'dev-server'])('keeps %s free of mcp-auth.* and of Nest', (folder) => {
+    const own = imports.filter(({ file }) => folderOf(file) === folder);
+    expect(own.filter(({ specifier }) => /\/mcp-auth\.|^@nestjs\/|well-known/.test(specifier))).toEqual([]);
+  });
+
+  it('keeps core free of everything: packages, builtins, and other folders', () => {
+    const own = imports.filter(({ file }) => folderOf(file) === 'core');
+    expect(own.filter((one) => !isRelative(one) || folderOf(target(one)) !== 'core')).toEqual([]);
+    expect(own.length).toBeGreaterThan(0);
+  });
+
+  it('imports Nest in files that are named for it only', () => {
+    const strangers = imports.filter(({ file, specifier }) => specifier.startsWith('@nestjs/') && !/^(?:(?:mcp-auth|well-known)\.|sdk\/mcp-sdk\.)/.test(file));
+    expect(strangers).toEqual([]);
+  });
+
+  it('imports no MCP framework and no HTTP platform', () => {
+    const forbidden = /^(?:@rekog\/|@modelcontextprotocol\/|@nestjs\/(?!common$|core$|config$)|express|fastify|@fastify\/)/;
+    expect(imports.filter(({ specifier }) => forbidden.test(specifier))).toEqual([]);
+  });
+
+  it.each(Object.entries(ONLY_NEEDS))('keeps the promise of %s to need nothing but %j', (subpath, packages) => {
+    expect(packagesReached(sourceOf(subpath)).filter((name) => !packages.includes(name))).toEqual([]);
+    const files = [...reached(sourceOf(subpath))];
+    expect(files.filter((file) => folderOf(file) !== relative('.', subpath))).toEqual([]);
+  });
+});

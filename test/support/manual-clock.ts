@@ -1,0 +1,31 @@
+import { Clock } from '../../lib/mcp-auth.clock.js';
+
+/** A clock that stands until it is moved: `clock.now += 60_000` runs whatever was scheduled for that minute. */
+export class ManualClock {
+  #now = Date.now();
+  readonly #scheduled = new Set<{ readonly at: number; readonly run: () => void }>();
+
+  /** Milliseconds since the epoch. */
+  get now(): number {
+    return this.#now;
+  }
+
+  set now(time: number) {
+    this.#now = time;
+    for (const entry of this.#scheduled) {
+      if (entry.at > time) continue;
+      this.#scheduled.delete(entry);
+      entry.run();
+    }
+  }
+
+  /** What the library is given as its clock. */
+  readonly provider: Clock = {
+    now: () => this.#now,
+    schedule: (at, run) => {
+      const entry = { at, run };
+      this.#scheduled.add(entry);
+      return () => this.#scheduled.delete(entry);
+    },
+  };
+}

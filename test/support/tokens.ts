@@ -1,0 +1,52 @@
+import { expect } from '@jest/globals';
+import type { TestKey } from 'nestjs-mcp-auth/testing';
+import { invalidToken, type McpAuthReason } from '../../lib/core/error.js';
+import { signText } from '../../lib/testing/test-key.js';
+import { expectRefusal, expectServed, forget, type Refused } from './expectations.js';
+import type { NotesServer } from './notes-server.js';
+
+/**
+ * Presents a token to the tool `ping`, which any valid token may call, and asserts that it is refused as invalid, and for this
+ * reason: a hostile token that is refused for some other defect proves nothing.
+ */
+export async function expectRejected(server: NotesServer, token: string, reason: McpAuthReason): Promise<Refused> {
+  forget(server);
+  const response = await server.callTool('ping', token);
+  const refused = await expectRefusal(server, response, { status: 401, error: 'invalid_token', token });
+  expectReason(server, reason);
+  return refused;
+}
+
+/** Presents a token to the tool `ping`, and asserts that it runs. */
+export async function expectAccepted(server: NotesServer, token: string): Promise<void> {
+  forget(server);
+  await expectServed(server, await server.callTool('ping', token), 'ping');
+}
+
+/** Asserts that the log of the operator has this reason for a refused token. */
+export function expectReason({ log }: Pick<NotesServer, 'log'>, reason: McpAuthReason): void {
+  expect(log.join('\n')).toContain(invalidToken(reason).message);
+}
+
+/** What the tool `whoami` says about the caller. */
+export async function whoami(server: NotesServer, token: string): Promise<Record<string, unknown>> {
+  forget(server);
+  const text = await expectServed(server, await server.callTool('whoami', token), 'whoami');
+  const data = /^data: (.+)$/m.exec(text)?.[1] ?? text;
+  const { result } = JSON.parse(data) as { result: { content: [{ text: string }] } };
+  return JSON.parse(result.content[0].text) as Record<string, unknown>;
+}
+
+/** Writes a JWS over exactly these bytes, which may be no text at all. */
+export function signBytes(key: TestKey, header: Uint8Array | string, payload: Uint8Array | string): string {
+  const signed = [header, payload].map((part) => Buffer.from(part as string).toString('base64url')).join('.');
+  return `${signed}.${signText(signed, key.privateKey, key.alg).toString('base64url')}`;
+}
+
+/** The same token with one of its three parts changed. */
+export function withPart(token: string, index: 0 | 1 | 2, change: (part: string) => string): string {
+  return token
+    .split('.')
+    .map((part, at) => (at === index ? change(part) : part))
+    .join('.');
+}

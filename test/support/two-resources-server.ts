@@ -1,0 +1,183 @@
+import 'reflect-metadata';
+import { Controller, Get, type INestApplication } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTransport, Tool } from '@rekog/mcp-nest';
+import {
+  AuthInfo,
+  Authorize,
+  McpAuthModule,
+  ProtectedResource,
+  RequireScopes,
+  type McpAuthInfo,
+  type ProtectedResourceOptions,
+} from 'nestjs-mcp-auth';
+import { Clock } from '../../lib/mcp-auth.clock.js';
+import type { Witness } from './expectations.js';
+import { freePort, openLogs, RECORDER } from './notes-server.js';
+import { adapterFor, type Platform } from './platforms.js';
+
+/** One of the two MCP servers of the application, for the helpers that know a single one. */
+export interface ResourceUnderTest extends Witness {
+  /** `tools/call` at this MCP endpoint. */
+  callTool(name: string, token?: string): Promise<Response>;
+  /** GET on the plain HTTP route of this resource. */
+  getPlain(token?: string): Promise<Response>;
+}
+
+export interface TwoResourcesServer {
+  readonly app: INestApplication;
+  readonly clock: { now: number };
+  readonly notes: ResourceUnderTest;
+  readonly billing: ResourceUnderTest;
+  close(): Promise<void>;
+}
+
+/**
+ * A NestJS application with two MCP servers, each a protected resource of its own: `notes` and `billing`.
+ *
+ * Each has the tools `ping` (baseline), `whoami`, and `shared`, which needs `notes:read` in the one and `billing:write` in the
+ * other, and a plain route. `billing` also serves `stray`, which is declared to belong to `notes`.
+ *
+ * @param options what each resource is besides its identifier and id
+ */
+export async function startTwoResourcesServer(
+  platform: Platform,
+  options: Readonly<Record<'notes' | 'billing', Omit<ProtectedResourceOptions, 'resource' | 'id'>>>,
+): Promise<TwoResourcesServer> {
+  const ran: string[] = [];
+  const log: string[] = [];
+  const clock = { now: Date.now() };
+  const transports = { notes: new StreamableHttpTransport(), billing: new StreamableHttpTransport() };
+
+  @Controller('notes/mcp')
+  @ProtectedResource('notes')
+  class NotesEndpoint extends McpHttpControllerFor(transports.notes) {}
+
+  @Controller('billing/mcp')
+  @ProtectedResource('billing')
+  class BillingEndpoint extends McpHttpControllerFor(transports.billing) {}
+
+  const text = (value: string): object => ({ content: [{ type: 'text', text: value }] });
+
+  @McpController({ server: 'notes' })
+  @ProtectedResource('notes')
+  class NotesTools {
+    @Tool({ name: 'ping', description: 'Baseline only' })
+    ping(): object {
+      ran.push('notes ping');
+      return text('pong');
+    }
+
+    @Tool({ name: 'whoami', description: 'Who calls' })
+    whoami(@AuthInfo() auth: McpAuthInfo): object {
+      ran.push('notes whoami');
+      return text(JSON.stringify({ ...auth, resource: auth.resource.href }));
+    }
+
+    @Tool({ name: 'shared', description: 'Needs notes:read' })
+    @RequireScopes('notes:read')
+    shared(): object {
+      ran.push('notes shared');
+      return text('shared');
+    }
+  }
+
+  @McpController({ server: 'billing' })
+  @ProtectedResource('billing')
+  class BillingTools {
+    @Tool({ name: 'ping', description: 'Baseline only' })
+    ping(): object {
+      ran.push('billing ping');
+      return text('pong');
+    }
+
+    @Tool({ name: 'whoami', description: 'Who calls' })
+    whoami(@AuthInfo() auth: McpAuthInfo): object {
+      ran.push('billing whoami');
+      return text(JSON.stringify({ ...auth, resource: auth.resource.href }));
+    }
+
+    @Tool({ name: 'shared', description: 'Needs billing:write' })
+    @RequireScopes('billing:write')
+    shared(): object {
+      ran.push('billing shared');
+      return text('shared');
+    }
+  }
+
+  @McpController({ server: 'billing' })
+  @ProtectedResource('notes')
+  class StrayTools {
+    @Tool({ name: 'stray', description: 'Served by one resource, declared for the other' })
+    @Authorize(() => true)
+    stray(): object {
+      ran.push('stray');
+      return text('stray');
+    }
+  }
+
+  @Controller()
+  class PlainController {
+    @Get('notes/plain')
+    @ProtectedResource('notes')
+    notes(): object {
+      ran.push('notes plain');
+      return { ok: true };
+    }
+
+    @Get('billing/plain')
+    @ProtectedResource('billing')
+    billing(): object {
+      ran.push('billing plain');
+      return { ok: true };
+    }
+  }
+
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const resources = (['notes', 'billing'] as const).map((id) => ({ ...options[id], id, resource: `${origin}/${id}/mcp` }));
+  const module = await Test.createTestingModule({
+    imports: [McpAuthModule.forRoot({ resources })],
+    controllers: [NotesEndpoint, BillingEndpoint, NotesTools, BillingTools, StrayTools, PlainController],
+  })
+    .overrideProvider(Clock)
+    .useValue({ now: () => clock.now })
+    .compile();
+  openLogs.add(log);
+  const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
+  for (const server of ['notes', 'billing'] as const) {
+    const strategy = new McpStrategy({ name: server, version: '1.0.0', server, transports: [transports[server]], logging: false });
+    strategy.setHttpAdapter(app.getHttpAdapter());
+    app.connectMicroservice({ strategy });
+  }
+  await app.startAllMicroservices();
+  await app.listen(port, '127.0.0.1');
+
+  const bearer = (token?: string): Record<string, string> => (token === undefined ? {} : { authorization: `Bearer ${token}` });
+  let id = 0;
+  const underTest = (name: 'notes' | 'billing'): ResourceUnderTest => {
+    const resource = `${origin}/${name}/mcp`;
+    return {
+      ran,
+      log,
+      resource,
+      callTool: (tool, token) =>
+        fetch(resource, {
+          method: 'POST',
+          headers: {
+            'content-type': 'application/json',
+            accept: 'application/json, text/event-stream',
+            'mcp-protocol-version': '2025-11-25',
+            ...bearer(token),
+          },
+          body: JSON.stringify({ jsonrpc: '2.0', id: ++id, method: 'tools/call', params: { name: tool, arguments: {} } }),
+        }),
+      getPlain: (token) => fetch(`${origin}/${name}/plain`, { headers: bearer(token) }),
+    };
+  };
+  const close = async (): Promise<void> => {
+    await app.close();
+    openLogs.delete(log);
+  };
+  return { app, clock, notes: underTest('notes'), billing: underTest('billing'), close };
+}
