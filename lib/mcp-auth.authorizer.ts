@@ -48,6 +48,9 @@ export interface RefusalFacts {
 /** Decides whether a request, and later the handler it leads to, may go on. Knows nothing of responses. */
 @Injectable()
 export class McpAuthAuthorizer {
+  /** By Node's request, or the context of an RPC: an error may reach those who answer it through guards of others. */
+  readonly #facts = new WeakMap<object, RefusalFacts>();
+
   constructor(
     @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
@@ -91,10 +94,17 @@ export class McpAuthAuthorizer {
     return { resource: server.resource, scopes: challengeScopes(requirement, [], server.hierarchy), body };
   }
 
-  /** The same for an error raised below the guard, where the demand is not known any more. */
-  factsOfCall(call: AuthorizedCall | undefined, body: unknown): RefusalFacts {
+  /** The same for an error that comes from elsewhere, and to whoever has only the request, or context, it came with. */
+  factsAt(source: object, call: AuthorizedCall | undefined, body: unknown): RefusalFacts {
+    const noted = this.#facts.get(source);
+    if (noted) return noted;
     const { resource } = call ? this.servers.get(call.resource.id) : this.servers.first;
     return { resource, scopes: [], body: readRpcBody(body) };
+  }
+
+  /** Keeps what a refusal would be made of with the request, for a refusal that somebody else answers. */
+  noteDemand(request: HttpRequest, demand: Demand): void {
+    this.#facts.set(nodeRequest(request), this.factsOf(demand));
   }
 
   /**
@@ -141,17 +151,29 @@ export class McpAuthAuthorizer {
   async authorizeHandler(context: ExecutionContext): Promise<void> {
     const policy = this.explorer.policyOf(context.getClass(), context.getHandler());
     const call = callOfContext(context) ?? (await callOverStdio(context, this.options.stdio, this.servers));
-    if (!call) throw new McpAuthError('authorization_required', 'handler_unauthenticated');
+    if (!call) throw this.#unauthenticated(context, policy, policy.resourceId);
     if (call === 'trusted') return;
     if (policy.resourceId !== undefined && policy.resourceId !== call.resource.id) {
       throw new McpAuthError('access_denied', 'resource_mismatch');
     }
     const isOpen = this.options.allowAnonymous && policy.isPublic;
     if (call.auth) return this.#decide(call.auth, this.#conditionsAt(context, policy, call, isOpen), undefined);
-    if (isOpen) return;
-    const { requirement, server } = this.#conditionsAt(context, policy, call, false);
-    const scopes = challengeScopes(requirement, [], server.hierarchy);
-    throw new McpAuthError('authorization_required', 'handler_unauthenticated', { scopes });
+    if (!isOpen) throw this.#unauthenticated(context, policy, call.resource.id);
+  }
+
+  /** Names what the handler needs; where neither it nor a call says of which resource, of the first. */
+  #unauthenticated(
+    context: ExecutionContext,
+    { requirement }: HandlerPolicy,
+    resourceId: string | undefined,
+  ): McpAuthError {
+    const server = resourceId === undefined ? this.servers.first : this.servers.get(resourceId);
+    const scopes = challengeScopes(union(server.baseline, requirement), [], server.hierarchy);
+    const source: unknown = context.switchToRpc().getContext();
+    if (typeof source === 'object' && source !== null) {
+      this.#facts.set(source, { resource: server.resource, scopes, body: readRpcBody(undefined) });
+    }
+    return new McpAuthError('authorization_required', 'handler_unauthenticated', { scopes });
   }
 
   /** Whether a caller may use an operation as things are, and whether another token of theirs could change that. */

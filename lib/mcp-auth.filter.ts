@@ -2,7 +2,7 @@ import { Catch, Inject, Injectable, type ArgumentsHost, type ExceptionFilter } f
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
-import { callOfContext, callOfRequest, type HttpRequest } from './mcp-auth.context.js';
+import { callOfContext, callOfRequest, nodeRequest, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 
 /**
@@ -21,13 +21,13 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   catch(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
     if (host.getType() === 'http') {
       const request = host.switchToHttp().getRequest<HttpRequest>();
-      const facts = this.authorizer.factsOfCall(callOfRequest(request), request.body);
+      const facts = this.authorizer.factsAt(nodeRequest(request), callOfRequest(request), request.body);
       return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), facts);
     }
     const call = callOfContext(host);
     // The answer may not have begun: then it can still get the status of the refusal.
     if (call) call.raised = error;
-    const facts = this.authorizer.factsOfCall(call, undefined);
+    const facts = this.authorizer.factsAt(host.switchToRpc().getContext<object>(), call, undefined);
     if (isToolCall(host.switchToRpc().getContext())) return of(this.responder.toolResult(error, facts));
     return throwError(() => this.responder.rpcError(error, facts));
   }

@@ -3,6 +3,7 @@ import { McpAuthError } from './core/error.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { callOfRequest, nodeRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
+import { McpAuthListing } from './mcp-auth.listing.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
@@ -25,6 +26,7 @@ export class McpAuthGuard implements CanActivate {
     @Inject(McpAuthTransportRules) private readonly transport: McpAuthTransportRules,
     @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
     @Inject(McpAuthResponseWatch) private readonly watch: McpAuthResponseWatch,
+    @Inject(McpAuthListing) private readonly listing: McpAuthListing,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -46,6 +48,7 @@ export class McpAuthGuard implements CanActivate {
       const call = await this.#admit(request, demand);
       this.responder.markPrivate(response);
       this.watch.follow(request, response, demand, call);
+      this.listing.filter(response.raw ?? response, demand, call);
       return true;
     } catch (error) {
       if (!(error instanceof McpAuthError)) throw error;
@@ -62,7 +65,9 @@ export class McpAuthGuard implements CanActivate {
   async authorize(context: ExecutionContext): Promise<McpAuthInfo | undefined> {
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const demand = this.authorizer.demandOf(request, context.getClass(), context.getHandler());
-    return demand && (await this.#admit(request, demand)).auth;
+    if (!demand) return undefined;
+    this.authorizer.noteDemand(request, demand);
+    return (await this.#admit(request, demand)).auth;
   }
 
   /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */

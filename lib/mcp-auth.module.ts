@@ -5,7 +5,9 @@ import { Clock, SystemClock } from './mcp-auth.clock.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
+import { McpAuthAdvertiser } from './mcp-auth.advertiser.js';
 import { McpAuthInterceptor } from './mcp-auth.interceptor.js';
+import { McpAuthListing } from './mcp-auth.listing.js';
 import {
   ConfigurableModuleClass,
   MODULE_OPTIONS_TOKEN,
@@ -14,6 +16,7 @@ import {
   type McpAuthModuleExtras,
   type OPTIONS_TYPE,
 } from './mcp-auth.module-definition.js';
+import { McpAuthMounts } from './mcp-auth.mounts.js';
 import { resolveOptions, type ResolvedOptions } from './mcp-auth.options.js';
 import { createResourceServers, ResourceServers } from './mcp-auth.resource-servers.js';
 import { McpAuthResponder } from './mcp-auth.responder.js';
@@ -39,6 +42,9 @@ const PROVIDERS: Provider[] = [
   McpAuthTransportRules,
   McpAuthResponder,
   McpAuthResponseWatch,
+  McpAuthListing,
+  McpAuthAdvertiser,
+  McpAuthMounts,
   McpAuthGuard,
   McpAuthFilter,
   McpAuthService,
@@ -66,6 +72,7 @@ const PROVIDERS: Provider[] = [
     McpAuthTransportRules,
     McpAuthResponder,
     McpAuthResponseWatch,
+    McpAuthListing,
     McpAuthExplorer,
     McpAuthGuard,
     McpAuthService,
@@ -75,9 +82,13 @@ export class McpAuthModule extends ConfigurableModuleClass implements NestModule
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
     @Inject(WellKnownEndpoint) private readonly wellKnown: WellKnownEndpoint,
+    @Inject(McpAuthAdvertiser) advertiser: McpAuthAdvertiser,
   ) {
     super();
+    // Now, because MCP frameworks read what they advertise before Nest calls configure().
+    advertiser.advertise();
   }
 
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
@@ -91,6 +102,7 @@ export class McpAuthModule extends ConfigurableModuleClass implements NestModule
   /** Nest calls this after every module was instantiated and before it lays the routes of the application. */
   configure(): void {
     this.explorer.check();
+    this.mounts.check();
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
   }

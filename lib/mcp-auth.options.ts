@@ -174,6 +174,13 @@ export interface CommonOptions {
    */
   stdio?: 'deny' | 'trust' | { tokenEnv: string };
   /**
+   * Starts even if an MCP endpoint was laid on the platform itself, where no guard runs before it: tools without
+   * requirements of their own then run for anybody. Decorated ones are refused at the handler. Logged as a warning at
+   * every start.
+   * @default false
+   */
+  allowUnguardedMounts?: boolean;
+  /**
    * Accepts plain http for resources and issuers that are not on loopback. Tokens can then be read on the network;
    * logged as a warning at every start.
    * @default false
@@ -234,6 +241,7 @@ export interface ResolvedOptions {
   readonly challenge: (request: unknown) => ChallengeForm;
   readonly allowedOrigins: readonly string[];
   readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
+  readonly allowUnguardedMounts: boolean;
   /** What weakens the protection, to be logged at start. */
   readonly warnings: readonly string[];
 }
@@ -248,6 +256,7 @@ const COMMON_OPTIONS = [
   'challenge',
   'allowedOrigins',
   'stdio',
+  'allowUnguardedMounts',
   'allowInsecureHttp',
   'exposeErrorDetails',
 ];
@@ -319,6 +328,7 @@ class OptionsCheck {
       challenge: this.#challenge(given['challenge']),
       allowedOrigins: this.#origins(given['allowedOrigins']),
       stdio: this.#stdio(given['stdio']),
+      allowUnguardedMounts: this.#flag('allowUnguardedMounts', given['allowUnguardedMounts']),
     };
     if (exposeErrorDetails) this.#warnings.push('exposeErrorDetails is on: clients are told why tokens are refused');
     return { resources, ...numbers, ...forMcp, exposeErrorDetails, warnings: this.#warnings };

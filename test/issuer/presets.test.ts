@@ -15,6 +15,7 @@ import {
   workos,
   type AuthorizationServerOptions,
   type IssuerPreset,
+  type ProtectedResourceOptions,
 } from 'nestjs-mcp-auth';
 import { TestIssuer, type MintOptions, type TestIssuerOptions, type WellKnownForm } from 'nestjs-mcp-auth/testing';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
@@ -232,14 +233,13 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       aud: resource,
       client_id: '1example23456789',
       token_use: 'access',
-      scope: `openid ${resource}/notes.read`,
+      scope: 'openid',
       'cognito:groups': ['editors'],
       username: 'alice',
       origin_jti: 'o',
       version: 2,
     }),
-    // The scope depends on the resource, hence on the port; it has a test of its own.
-    caller: { subject: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', clientId: '1example23456789', scopes: [expect.any(String), expect.any(String)] as unknown as string[] },
+    caller: { subject: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', clientId: '1example23456789', scopes: ['openid'] },
     idToken: { sub: 'aaaaaaaa', token_use: 'id', 'cognito:username': 'alice', origin_jti: 'o', scope: 'openid' },
   },
   'Cognito by app client': {
@@ -473,20 +473,21 @@ describe.each(Object.entries(PRODUCTS))('the preset of %s', (_name, product) => 
   });
 
   it('refuses a token of another tenant', async () => {
-    const iss = pointedAt(neighbour, issuer, 'http://other.test').issuer;
+    const isNextDoor = new URL(neighbour.issuer).host === new URL(preset.issuer).host;
+    const iss = pointedAt(neighbour, issuer, isNextDoor ? undefined : 'http://other.test').issuer;
+    expect(iss).not.toBe(issuer.issuer);
     await expectRejected(server, await mint({ iss }), 'issuer_unknown');
     const withOrWithoutSlash = issuer.issuer.endsWith('/') ? issuer.issuer.slice(0, -1) : `${issuer.issuer}/`;
     await expectRejected(server, await mint({ iss: withOrWithoutSlash }), 'issuer_unknown');
   });
 
-  it('refuses what the product does not sign with, where it says so', async () => {
-    const { algorithms } = preset;
-    if (algorithms === undefined) return;
-    const key = await issuer.addKey({ alg: 'EdDSA' });
-    const token = await issuer.mint({ ...NOTHING, ...product.token(server.resource) }, { key, header: product.header ?? {} });
-    await expectRejected(server, token, 'algorithm_rejected');
-    issuer.withdraw(key);
-  });
+  if (preset.algorithms) {
+    it('refuses a signature that the product does not make, even with a key of its own', async () => {
+      const key = await issuer.addKey({ alg: 'EdDSA' });
+      const claims = { ...NOTHING, ...product.token(server.resource) };
+      await expectRejected(server, await issuer.mint(claims, { key, header: product.header ?? {} }), 'algorithm_rejected');
+    });
+  }
 });
 
 describe('what a product does beyond that', () => {
@@ -496,34 +497,34 @@ describe('what a product does beyond that', () => {
   async function start(
     preset: IssuerPreset,
     product: Partial<Product>,
-    options: Parameters<typeof startNotesServer>[1] = {},
+    options: Partial<ProtectedResourceOptions> = {},
   ): Promise<{ issuer: TestIssuer; server: NotesServer }> {
     const issuer = await startIssuerOf(preset, { wellKnown: ['oidc-append', 'oauth'], ...product });
     const server = await startNotesServer('express', {
-      ...options,
       sharedIssuer: issuer,
-      options: { authorizationServers: [pointedAt(preset, issuer)], ...options.options },
+      options: { authorizationServers: [pointedAt(preset, issuer)], ...options },
     });
     open.push(server, issuer);
     return { issuer, server };
   }
 
   it('Entra ID: a client that is the API itself gets no token that is told from an ID token', async () => {
-    const { issuer, server } = await start(entraId({ tenantId: TENANT }), { alg: 'RS256' }, { options: { audience: API } });
+    const { issuer, server } = await start(entraId({ tenantId: TENANT }), { alg: 'RS256' }, { audience: API });
     const token = await issuer.mint({ ...NOTHING, aud: API, azp: API, scp: 'access_as_user' }, { header: JWT });
     await expectRejected(server, token, 'not_an_access_token');
   });
 
   it('Entra ID: the scope that clients must ask for is satisfied by the short one that tokens carry', async () => {
+    const full = `api://${API}/notes.read`;
     const { issuer, server } = await start(
       entraId({ tenantId: TENANT }),
       { alg: 'RS256' },
-      { options: { audience: API, scopes: { required: [`api://${API}/notes.read`], hierarchy: { 'notes.read': [`api://${API}/notes.read`] } } } },
+      { audience: API, scopes: { required: [full], hierarchy: { 'notes.read': [full] } } },
     );
     const claims = { ...NOTHING, aud: API, azp: CLIENT };
     const lacking = await server.callTool('ping', await issuer.mint({ ...claims, scp: 'notes.write' }, { header: JWT }));
     expect(lacking.status).toBe(403);
-    expect(lacking.headers.get('www-authenticate')).toContain(`scope="api://${API}/notes.read"`);
+    expect(lacking.headers.get('www-authenticate')).toContain(`scope="${full}"`);
     await expectAccepted(server, await issuer.mint({ ...claims, scp: 'notes.read' }, { header: JWT }));
   });
 
@@ -544,7 +545,7 @@ describe('what a product does beyond that', () => {
     const { issuer, server } = await start(
       cognito({ region: 'us-east-1', userPoolId: 'us-east-1_EXAMPLE' }),
       { alg: 'RS256' },
-      { options: { audience: 'app-client' } },
+      { audience: 'app-client' },
     );
     const token = await issuer.mint({ ...NOTHING, client_id: 'app-client', token_use: 'access' }, { header: NO_TYPE });
     await expectRejected(server, token, 'audience_missing');
@@ -554,7 +555,7 @@ describe('what a product does beyond that', () => {
     const { issuer, server } = await start(
       cognito({ region: 'us-east-1', userPoolId: 'us-east-1_EXAMPLE', clientIdAsAudience: true }),
       { alg: 'RS256' },
-      { options: { audience: 'app-client' } },
+      { audience: 'app-client' },
     );
     expect(server.log.join('\n')).toContain('authorizationServers[0].claims.audience names "client_id"');
     const claims = { ...NOTHING, client_id: 'app-client', token_use: 'access', aud: 'https://elsewhere.example.com/mcp' };
@@ -589,8 +590,8 @@ describe('what a product does beyond that', () => {
       scalekit({ environmentUrl: 'https://acme.scalekit.com', resourceId: 'res_1', tokenIssuer }),
     );
     const issuer = await startIssuerOf(both[0]!, { wellKnown: [] });
-    const authorizationServers = both.map((one) => pointedAt(one, issuer));
-    const server = await startNotesServer('express', { sharedIssuer: issuer, options: { authorizationServers } });
+    const options = { authorizationServers: both.map((one) => pointedAt(one, issuer)) };
+    const server = await startNotesServer('express', { sharedIssuer: issuer, options });
     open.push(server, issuer);
     for (const iss of [issuer.issuer, `${issuer.issuer}/resources/res_1`]) {
       const claims = { ...NOTHING, iss, aud: [server.resource, 'res_1'], client_id: 'c', scope: 'a' };
@@ -601,11 +602,8 @@ describe('what a product does beyond that', () => {
   });
 
   it('Supabase: what a user has for the app itself names no client, and is refused', async () => {
-    const { issuer, server } = await start(
-      supabase({ projectUrl: 'https://abc.supabase.co' }),
-      {},
-      { options: { audience: 'authenticated' } },
-    );
+    const project = supabase({ projectUrl: 'https://abc.supabase.co' });
+    const { issuer, server } = await start(project, {}, { audience: 'authenticated' });
     const session = { ...NOTHING, aud: 'authenticated', role: 'authenticated', session_id: 's', aal: 'aal1' };
     await expectRejected(server, await issuer.mint(session, { header: JWT }), 'not_an_access_token');
   });
@@ -660,7 +658,7 @@ describe('arguments of presets', () => {
 
   it('lists every problem of a call at once', () => {
     const call = (): unknown => keycloak({ url: 'login', realm: '', relm: 'main' } as never);
-    expect(call).toThrow(expect.objectContaining({ problems: expect.objectContaining({ length: 3 }) }));
+    expect(call).toThrow(/has 3 problems:\n.*\(\)\.relm.*\n.*\(\)\.url.*\n.*\(\)\.realm/);
   });
 
   it('shortens what it saw', () => {

@@ -5,7 +5,7 @@ import { Args, McpPrompt, McpResource, McpTool } from 'nestjs-mcp-auth/sdk';
 import { z } from 'zod';
 import { expectRefusal, forget } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { SDKS, startSdkServer, type Era, type SdkServer } from './sdk-server.js';
+import { listOf, SDKS, startSdkServer, type Era, type SdkServer } from './sdk-server.js';
 
 const ran: string[] = [];
 
@@ -116,10 +116,9 @@ describe.each(HOSTS)('SDK $sdk with messages of $era on $platform', ({ platform,
   it('lists what is registered, by the names of the methods where there are no others', async () => {
     const token = await server.mint();
     const names = async (method: string, list: string): Promise<unknown[]> => {
-      const { result } = await server.ask(method, {}, { era, token });
-      return (result?.[list] as { name: string; uri?: string; uriTemplate?: string }[]).map(
-        ({ name, uri, uriTemplate }) => [name, uri ?? uriTemplate].filter(Boolean).join(' '),
-      );
+      const answer = await server.ask(method, {}, { era, token });
+      const listed = listOf<{ name: string; uri?: string; uriTemplate?: string }>(answer, list);
+      return listed.map(({ name, uri, uriTemplate }) => [name, uri ?? uriTemplate].filter(Boolean).join(' '));
     };
     await expect(names('tools/list', 'tools')).resolves.toEqual(['whoami', 'write-note', 'by-argument']);
     await expect(names('resources/list', 'resources')).resolves.toEqual(['all notes://all']);

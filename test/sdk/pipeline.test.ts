@@ -24,7 +24,7 @@ import { Args, McpPrompt, McpResource, McpTool, ResourceUri, SdkCall, SdkContext
 import { map, of, type Observable } from 'rxjs';
 import { z } from 'zod';
 import { expectRefusal, forget } from '../support/expectations.js';
-import { SDKS, startSdkServer, type RpcAnswer, type SdkServer } from './sdk-server.js';
+import { listOf, SDKS, startSdkServer, type RpcAnswer, type SdkServer } from './sdk-server.js';
 
 const ran: string[] = [];
 
@@ -297,8 +297,8 @@ describe.each(SDKS)('a call through the bridge, on SDK %s', (sdk) => {
 
   it('injects the variables of a resource template, and the URI', async () => {
     const uri = 'notes://bob/a/b%20c';
-    const { result } = await server.ask('resources/read', { uri }, { token });
-    const [content] = result?.['contents'] as { uri: string; text: string }[];
+    const answer = await server.ask('resources/read', { uri }, { token });
+    const [content] = listOf<{ uri: string; text: string }>(answer, 'contents');
     expect(content?.uri).toBe(uri);
     expect(JSON.parse(content?.text ?? '')).toEqual({ variables: { owner: 'bob', path: 'a/b%20c' }, subject: 'bob' });
   });

@@ -7,7 +7,7 @@ import { AuthInfo, McpAuthConfigError, McpAuthModule, ProtectedResource, Require
 import { Args, McpResource, McpSdkBridge, McpSdkModule, McpTool, type RegisterOptions, type SdkServer as McpServerLike } from 'nestjs-mcp-auth/sdk';
 import { z } from 'zod';
 import { expectRefusal, forget } from '../support/expectations.js';
-import { SDKS, startSdkServer, type SdkServer } from './sdk-server.js';
+import { listOf, SDKS, startSdkServer, type SdkServer } from './sdk-server.js';
 
 const ran: string[] = [];
 
@@ -64,8 +64,8 @@ describe.each(SDKS)('two servers in one application, on SDK %s', (sdk) => {
   beforeEach(() => forget(server));
 
   const toolsAt = async (path: string, token: string): Promise<string[]> => {
-    const { result } = await server.ask('tools/list', {}, { token, path });
-    return (result?.['tools'] as { name: string }[]).map(({ name }) => name).toSorted();
+    const answer = await server.ask('tools/list', {}, { token, path });
+    return listOf<{ name: string }>(answer, 'tools').map(({ name }) => name).toSorted();
   };
   const mint = (id: string, scope: string): Promise<string> => server.mint({ aud: `${server.origin}/${id}`, scope });
 

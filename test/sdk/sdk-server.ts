@@ -84,6 +84,11 @@ export interface RpcAnswer {
   readonly error?: { readonly code: number; readonly message: string };
 }
 
+/** A list in a result. */
+export function listOf<T>({ result }: RpcAnswer, member: string): T[] {
+  return (result?.[member] ?? []) as T[];
+}
+
 /** The SDK serves what a bridge registers; one server and transport for each request, as its stateless mode wants it. */
 export function serveWith(sdk: Sdk, bridge: McpSdkBridge, options?: RegisterOptions): Serve {
   const about = { name: 'test', version: '1.0.0' };

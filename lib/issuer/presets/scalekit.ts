@@ -36,9 +36,10 @@ export function scalekit(options: {
       : undefined;
   given.check();
   const server = resource === undefined ? environment : `${environment}/resources/${resource}`;
+  const issuer = tokenIssuer === 'resource' ? server : environment;
   return {
-    issuer: tokenIssuer === 'resource' ? server : environment,
-    ...(server !== environment && { advertisedIssuer: server }),
+    issuer,
+    ...(server !== issuer && { advertisedIssuer: server }),
     // One set of keys for both issuers; metadata would name only one of them.
     jwksUri: `${environment}/keys`,
     claims: { scopes: ['scope', 'scopes'], clientId: ['client_id'] },

@@ -1,0 +1,75 @@
+import type { ServerResponse } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import type { OperationKind } from './core/operation.js';
+import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
+import type { AuthorizedCall } from './mcp-auth.context.js';
+import { holdBack } from './mcp-auth.held-response.js';
+
+/** Where the result of a list method has its entries, and by which member an entry is called. */
+const LISTS: readonly { method: string; member: string; kind: OperationKind; name: string }[] = [
+  { method: 'tools/list', member: 'tools', kind: 'tool', name: 'name' },
+  { method: 'prompts/list', member: 'prompts', kind: 'prompt', name: 'name' },
+  { method: 'resources/list', member: 'resources', kind: 'resource', name: 'uri' },
+  { method: 'resources/templates/list', member: 'resourceTemplates', kind: 'resource-template', name: 'uriTemplate' },
+];
+
+/**
+ * Leaves out of lists what the caller cannot use, as `scopes.listing` says. It works on the answer of the MCP
+ * framework, whichever that is, as JSON or as a stream of events; what it does not understand, it passes on. A comfort
+ * for clients, and nothing that protection rests on.
+ */
+@Injectable()
+export class McpAuthListing {
+  constructor(@Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer) {}
+
+  /** Holds the answer to a list request back until it is complete, and sends what is left of it. */
+  filter(response: ServerResponse, { body }: Demand, call: AuthorizedCall): void {
+    const isList = body.messages.some((message) => LISTS.some(({ method }) => method === message.method));
+    if (isList && call.resource.listing !== 'show') holdBack(response, (text) => this.#filterText(text, call));
+  }
+
+  /** The body is JSON, or a stream of events (HTML Standard §9.2) of which each `data` line is JSON. */
+  async #filterText(text: string, call: AuthorizedCall): Promise<string> {
+    if (/^\s*[[{]/.test(text)) return this.#filterJson(text, call);
+    const lines = text.split('\n').map((line) => {
+      const [, data] = /^data: ?(.*?)\r?$/.exec(line) ?? [];
+      return data === undefined ? line : this.#filterJson(data, call).then((json) => `data: ${json}`);
+    });
+    return (await Promise.all(lines)).join('\n');
+  }
+
+  async #filterJson(json: string, call: AuthorizedCall): Promise<string> {
+    let value: unknown;
+    try {
+      value = JSON.parse(json);
+    } catch {
+      return json;
+    }
+    for (const message of [value].flat()) await this.#filterMessage(message, call);
+    return JSON.stringify(value);
+  }
+
+  async #filterMessage(message: unknown, call: AuthorizedCall): Promise<void> {
+    const result = isRecord(message) ? message['result'] : undefined;
+    if (!isRecord(result)) return;
+    for (const { member, kind, name } of LISTS) {
+      const entries = result[member];
+      if (!Array.isArray(entries)) continue;
+      const isShown = await Promise.all(entries.map((entry: unknown) => this.#isShown(kind, entry, name, call)));
+      result[member] = entries.filter((_entry, index) => isShown[index]);
+      // What one caller sees is nothing to keep for the next (MCP 2026-07-28, Caching).
+      if ('cacheScope' in result) result['cacheScope'] = 'private';
+    }
+  }
+
+  async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {
+    const name = isRecord(entry) ? entry[nameMember] : undefined;
+    if (typeof name !== 'string') return true;
+    const outlook = await this.authorizer.outlook(call, { kind, name, args: undefined });
+    return call.resource.listing === 'hide' ? outlook === 'allowed' : outlook !== 'denied';
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

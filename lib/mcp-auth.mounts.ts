@@ -1,0 +1,91 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { McpAuthConfigError } from './core/error.js';
+import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import type { ResolvedOptions } from './mcp-auth.options.js';
+
+const logger = new Logger('McpAuth');
+
+/** What is read of an Express application. */
+interface ExpressLike {
+  readonly router?: { readonly stack?: readonly { readonly route?: ExpressRoute }[] };
+}
+
+interface ExpressRoute {
+  readonly path: unknown;
+  readonly methods?: Readonly<Record<string, boolean>>;
+  readonly stack?: readonly { readonly handle?: unknown }[];
+}
+
+/** What is read of a Fastify application. */
+interface FastifyLike {
+  hasRoute?(route: { readonly method: string; readonly url: string }): boolean;
+}
+
+/** Where MCP frameworks mount themselves unless told otherwise. */
+const USUAL_PATHS = ['/mcp', '/sse', '/messages'];
+
+/**
+ * Finds MCP endpoints that were laid on the platform itself, before Nest lays the routes of the application: no guard
+ * of Nest's stands before those, so that every tool without requirements of its own would run for anybody.
+ */
+@Injectable()
+export class McpAuthMounts {
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * To be called when MCP frameworks have been started, and before the routes of the application are laid.
+   *
+   * @throws {McpAuthConfigError} naming each endpoint found.
+   */
+  check(): void {
+    if (this.explorer.operations.length === 0) return;
+    const paths = this.#unguardedPaths();
+    if (paths.length === 0) return;
+    if (this.options.allowUnguardedMounts) {
+      logger.warn(`allowUnguardedMounts is on: no guard runs before POST ${paths.join(', POST ')}`);
+      return;
+    }
+    throw new McpAuthConfigError(
+      paths.map((path) => ({
+        option: `POST ${path}`,
+        seen: 'a route outside of Nest, where an MCP server is expected',
+        why: 'no guard runs before it',
+        write:
+          'Let a controller serve it: @Controller("mcp") class McpHttpController extends McpHttpControllerFor(transport) {}, ' +
+          'listed in a module, and no mount: true on the transport; or set allowUnguardedMounts, if anybody may call it',
+      })),
+    );
+  }
+
+  #unguardedPaths(): string[] {
+    // Absent in an application context or a microservice.
+    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const platform: unknown = adapter?.getInstance();
+    const candidates = new Set([...USUAL_PATHS, ...this.options.resources.map(({ identifier }) => identifier.path)]);
+    return [...expressPaths(platform as ExpressLike | undefined, candidates), ...fastifyPaths(platform as FastifyLike | undefined, candidates)];
+  }
+}
+
+/** Also under other paths, where the handler is recognisably that of an MCP transport. */
+function expressPaths(platform: ExpressLike | undefined, candidates: ReadonlySet<string>): string[] {
+  const routes = (platform?.router?.stack ?? []).flatMap(({ route }) => (route?.methods?.['post'] ? [route] : []));
+  return routes
+    .filter(({ path, stack }) => candidates.has(String(path)) || stack?.some(({ handle }) => isTransport(handle)))
+    .map(({ path }) => String(path));
+}
+
+function fastifyPaths(platform: FastifyLike | undefined, candidates: ReadonlySet<string>): string[] {
+  if (typeof platform?.hasRoute !== 'function') return [];
+  return [...candidates].filter((url) => url !== '' && platform.hasRoute?.({ method: 'POST', url }));
+}
+
+/** `StreamableHttpTransport` of `@rekog/mcp-nest` lays a handler that hands on to its method of this name. */
+function isTransport(handle: unknown): boolean {
+  return typeof handle === 'function' && Function.prototype.toString.call(handle).includes('.handlePost(');
+}
