@@ -23,11 +23,14 @@ export {
   RequireScopes,
 } from './mcp-auth.decorators.js';
 export { McpAuthGuard } from './mcp-auth.guard.js';
-export type { McpAuthInfo } from './mcp-auth.info.js';
+export type { AuthorizationDetail } from './core/authorization-details.js';
+export { authorizationDetails, type McpAuthInfo } from './mcp-auth.info.js';
+export type { IntrospectionAuth, IntrospectionOptions } from './mcp-auth.introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
 export type {
   AuthorizationServerOptions,
+  CacheOptions,
   ChallengeForm,
   CommonOptions,
   ListingPolicy,
@@ -35,6 +38,9 @@ export type {
   ProtectedResourceOptions,
   ResourceMetadataOptions,
   ScopeOptions,
+  TrustedIssuerOption,
 } from './mcp-auth.options.js';
 export type { Policy, PolicyContext } from './mcp-auth.policy.js';
 export { McpAuthService } from './mcp-auth.service.js';
+export type { VerifierOption } from './mcp-auth.verifier-option.js';
+export { TokenVerifier, type VerifiedToken } from './token/verifier.js';

@@ -45,10 +45,7 @@ export class McpAuthGuard implements CanActivate {
     const demand = this.authorizer.demandOf(request, context.getClass(), handler);
     if (!demand) return true;
     try {
-      const call = await this.#admit(request, demand);
-      this.responder.markPrivate(response);
-      this.watch.follow(request, response, demand, call);
-      this.listing.filter(response.raw ?? response, demand, call);
+      await this.#admit(request, response, demand);
       return true;
     } catch (error) {
       if (!(error instanceof McpAuthError)) throw error;
@@ -64,14 +61,17 @@ export class McpAuthGuard implements CanActivate {
    */
   async authorize(context: ExecutionContext): Promise<McpAuthInfo | undefined> {
     const request = context.switchToHttp().getRequest<HttpRequest>();
-    const demand = this.authorizer.demandOf(request, context.getClass(), context.getHandler());
+    const handler = context.getHandler();
+    const earlier = callOfRequest(request);
+    if (earlier?.handler === handler) return earlier.auth;
+    const demand = this.authorizer.demandOf(request, context.getClass(), handler);
     if (!demand) return undefined;
     this.authorizer.noteDemand(request, demand);
-    return (await this.#admit(request, demand)).auth;
+    return this.#admit(request, context.switchToHttp().getResponse<HttpResponse>(), demand);
   }
 
   /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */
-  async #admit(request: HttpRequest, demand: Demand): Promise<AuthorizedCall> {
+  async #admit(request: HttpRequest, response: HttpResponse, demand: Demand): Promise<McpAuthInfo | undefined> {
     this.transport.checkOrigin(request, demand);
     const auth = await this.authorizer.authenticate(request, demand);
     this.transport.checkMessage(request, demand, auth);
@@ -83,7 +83,10 @@ export class McpAuthGuard implements CanActivate {
       target.auth = auth;
       target.user ??= auth;
     }
-    return call;
+    this.responder.markPrivate(response);
+    this.watch.follow(request, response, demand, call);
+    this.listing.filter(response.raw ?? response, demand, call);
+    return auth;
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { authorizationDetailsOf, type AuthorizationDetail } from './core/authorization-details.js';
 import { ownClaim } from './token/claims.js';
 import type { VerifiedToken } from './token/verifier.js';
 
@@ -54,7 +55,9 @@ export function authInfoOf(token: string, verified: VerifiedToken, resource: str
     claims,
   };
   Object.defineProperty(info, 'token', { value: token });
-  return Object.freeze(info) as McpAuthInfo;
+  const auth = Object.freeze(info) as McpAuthInfo;
+  identifiers.set(auth, resource);
+  return auth;
 }
 
 function principalKeyOf(issuer: string, subject: string | undefined, clientId: string | undefined): string {
@@ -82,3 +85,16 @@ function actorOf(claims: VerifiedToken['claims']): Readonly<Record<string, unkno
   const { act: _history, ...outermost } = actor as Record<string, unknown>;
   return outermost;
 }
+
+/**
+ * The rich authorization details of one type that the caller was granted for this resource; for policies and handlers.
+ * Entries are alternatives: check each by itself.
+ *
+ * @see RFC 9396
+ */
+export function authorizationDetails(auth: McpAuthInfo, type: string): AuthorizationDetail[] {
+  return authorizationDetailsOf(auth.claims, type, identifiers.get(auth) ?? '');
+}
+
+/** The resource identifiers as configured, which a URL may spell otherwise. */
+const identifiers = new WeakMap<McpAuthInfo, string>();

@@ -1,8 +1,9 @@
-import { Inject, Logger, Module, type DynamicModule, type NestModule, type Provider } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule } from '@nestjs/core';
+import { Inject, Logger, Module, type DynamicModule, type NestModule, type OnModuleInit, type Provider } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule, ModuleRef } from '@nestjs/core';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { FailureLog } from './mcp-auth.failures.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { McpAuthAdvertiser } from './mcp-auth.advertiser.js';
@@ -24,6 +25,7 @@ import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
+import { findVerifier } from './mcp-auth.verifiers.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
 const logger = new Logger('McpAuth');
@@ -33,8 +35,12 @@ const PROVIDERS: Provider[] = [
   { provide: Clock, useClass: SystemClock },
   {
     provide: ResourceServers,
-    useFactory: (options: ResolvedOptions, clock: Clock) => createResourceServers(options, clock, logIssuerFailure),
-    inject: [RESOLVED_OPTIONS, Clock],
+    useFactory: (options: ResolvedOptions, clock: Clock, modules: ModuleRef) => {
+      const now = (): number => clock.now();
+      const failures = new FailureLog(logger, now);
+      return createResourceServers(options, { now, failures, findVerifier: (type) => findVerifier(modules, type) });
+    },
+    inject: [RESOLVED_OPTIONS, Clock, ModuleRef],
   },
   McpAuthExplorer,
   McpAuthAuthorizer,
@@ -78,12 +84,13 @@ const PROVIDERS: Provider[] = [
     McpAuthService,
   ],
 })
-export class McpAuthModule extends ConfigurableModuleClass implements NestModule {
+export class McpAuthModule extends ConfigurableModuleClass implements NestModule, OnModuleInit {
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
     @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
     @Inject(WellKnownEndpoint) private readonly wellKnown: WellKnownEndpoint,
+    @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthAdvertiser) advertiser: McpAuthAdvertiser,
   ) {
     super();
@@ -106,6 +113,10 @@ export class McpAuthModule extends ConfigurableModuleClass implements NestModule
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
   }
+
+  onModuleInit(): Promise<void> {
+    return this.servers.ready();
+  }
 }
 
 /** Only `false` itself turns the guard off, not what happens to be falsy. */
@@ -113,9 +124,4 @@ function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtr
   if (globalGuard === false) return definition;
   const guard: Provider = { provide: APP_GUARD, useExisting: McpAuthGuard };
   return { ...definition, providers: [...(definition.providers ?? []), guard] };
-}
-
-function logIssuerFailure(issuer: string, error: unknown): void {
-  const what = error instanceof Error ? error.message : String(error);
-  logger.warn(`The keys of ${issuer} cannot be had; its tokens are answered with 503 until they can: ${what}`);
 }

@@ -1,11 +1,20 @@
 import type { JSONWebKeySet } from 'jose';
 import type { ConfigProblem } from './core/error.js';
 import { McpAuthConfigError } from './core/error.js';
+import { deepFreeze } from './core/deep-freeze.js';
 import type { OperationKind } from './core/operation.js';
 import { isLoopback, metadataPath, metadataUrl, readResourceIdentifier, type ResourceIdentifier } from './core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from './core/scopes.js';
 import type { KeySource } from './issuer/authorization-server.js';
 import type { Discovery } from './issuer/discovery.js';
+import {
+  ambiguousPrefixes,
+  resolveIntrospection,
+  type IntrospectionOptions,
+  type OptionChecks,
+  type ResolvedIntrospection,
+} from './mcp-auth.introspection-options.js';
+import { resolveVerifier, type ResolvedVerifier, type VerifierOption } from './mcp-auth.verifier-option.js';
 import type { JwtProfile } from './token/profile.js';
 
 /** An authorization server whose access tokens are accepted. */
@@ -43,6 +52,12 @@ export interface AuthorizationServerOptions {
    * @default 'compatible'
    */
   profile?: JwtProfile;
+  /**
+   * Asks this server about its tokens, JWTs included, instead of verifying them here (RFC 7662). `profile` then does not
+   * apply, and `algorithms` and the keys do only to signed answers.
+   * @default none: only JWTs are accepted
+   */
+  introspection?: IntrospectionOptions;
   /**
    * Names of the claims where this product puts scopes, client, subject and audience; of several, the first present
    * counts. A name that begins with a slash is a JSON Pointer (RFC 6901) to a member of a claim, such as
@@ -136,6 +151,22 @@ export interface ProtectedResourceOptions {
   /** At least one; a string is an issuer with default settings. */
   authorizationServers: (string | AuthorizationServerOptions)[];
   /**
+   * Looks up issuers that are not listed above, such as one for each tenant: returns the server with exactly this issuer, or
+   * undefined for one that is not trusted. What it is given stands in a token that nobody has verified: look it up among
+   * the issuers you know, and do not decide by a part of it.
+   *
+   * The answer is used for five minutes (that an issuer is not trusted: ten seconds), for at most a thousand issuers; an
+   * error is answered with 503. Such issuers are not published in the metadata, and their tokens must be JWTs.
+   * @default none
+   */
+  trustedIssuer?: TrustedIssuerOption;
+  /**
+   * Verifies tokens in place of the built-in verification: a function, an object, or the class of a provider of the
+   * application. What it returns is checked against issuers, audience and times all the same, see `TokenVerifier`.
+   * @default that of the module, see `CommonOptions.verifier`
+   */
+  verifier?: VerifierOption;
+  /**
    * Accepted values of the `aud` claim, compared whole. There is no way to turn the check off.
    * @default the resource identifier
    */
@@ -144,8 +175,37 @@ export interface ProtectedResourceOptions {
   scopes?: ScopeOptions;
 }
 
+/** What `trustedIssuer` is: finds the authorization server of an issuer, which may be written as in `authorizationServers`. */
+export type TrustedIssuerOption = (
+  issuer: string,
+) => string | AuthorizationServerOptions | undefined | Promise<string | AuthorizationServerOptions | undefined>;
+
+/** How verified tokens are remembered. */
+export interface CacheOptions {
+  /** Most tokens that are remembered for each resource, 1 to 1,000,000. @default 10000 */
+  maxEntries?: number;
+  /**
+   * Longest time a verified token is reused without verifying it again, in seconds, 1 to 3600; never past its `exp`, and not
+   * once its key is known to be withdrawn.
+   * @default 300
+   */
+  ttlSeconds?: number;
+}
+
 /** Settings that hold for all resources of the module. */
 export interface CommonOptions {
+  /**
+   * For all resources that have no `verifier` of their own; see there.
+   * @default the built-in verification
+   */
+  verifier?: VerifierOption;
+  /**
+   * Remembers verified JWTs, by their SHA-256. `false` verifies the signature every time. Given explicitly, it holds for
+   * results of `verifier` too, which are not remembered otherwise: only you know what they depend on. Introspection has
+   * times of its own.
+   * @default { maxEntries: 10000, ttlSeconds: 300 }
+   */
+  cache?: CacheOptions | false;
   /** Allowed difference between the clocks of issuer and server, in seconds, 0 to 300. @default 5 */
   clockToleranceSeconds?: number;
   /** Tokens that expire later than this many seconds from now are refused. @default 86400 */
@@ -197,7 +257,7 @@ export interface CommonOptions {
 export type McpAuthModuleOptions = CommonOptions &
   (
     | (ProtectedResourceOptions & { resources?: never })
-    | ({ resources: ProtectedResourceOptions[] } & { [K in keyof ProtectedResourceOptions]?: never })
+    | ({ resources: ProtectedResourceOptions[] } & { [K in Exclude<keyof ProtectedResourceOptions, keyof CommonOptions>]?: never })
   );
 
 /** A trusted issuer, with every default filled in. */
@@ -207,6 +267,7 @@ export interface ResolvedAuthorizationServer {
   readonly keys: KeySource;
   readonly algorithms: readonly string[];
   readonly profile: JwtProfile;
+  readonly introspection: ResolvedIntrospection | undefined;
   readonly claimNames: {
     readonly scopes: readonly string[];
     readonly clientId: readonly string[];
@@ -221,6 +282,9 @@ export interface ResolvedResource {
   readonly identifier: ResourceIdentifier;
   readonly metadataUrl: string;
   readonly authorizationServers: readonly ResolvedAuthorizationServer[];
+  /** Finds servers that are not among them; undefined for an issuer that is not trusted. */
+  readonly trustedIssuer: ((issuer: string) => Promise<ResolvedAuthorizationServer | undefined>) | undefined;
+  readonly verifier: ResolvedVerifier | undefined;
   readonly audiences: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly requiredScopes: readonly string[];
@@ -236,6 +300,15 @@ export interface ResolvedOptions {
   readonly resources: readonly [ResolvedResource, ...ResolvedResource[]];
   readonly clockToleranceSeconds: number;
   readonly maxTokenLifetimeSeconds: number;
+  /** Whether URLs that are found while the application runs may be plain http beyond loopback. */
+  readonly allowInsecureHttp: boolean;
+  readonly cache: {
+    readonly maxEntries: number;
+    /** How long a verified JWT is reused; 0: not at all. */
+    readonly jwtSeconds: number;
+    /** The same for results of a verifier of the application. */
+    readonly customSeconds: number;
+  };
   readonly exposeErrorDetails: boolean;
   readonly allowAnonymous: boolean;
   readonly challenge: (request: unknown) => ChallengeForm;
@@ -250,6 +323,8 @@ const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const DEFAULT_ALGORITHMS = [...RSA_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
 const COMMON_OPTIONS = [
+  'verifier',
+  'cache',
   'clockToleranceSeconds',
   'maxTokenLifetimeSeconds',
   'allowAnonymous',
@@ -260,9 +335,28 @@ const COMMON_OPTIONS = [
   'allowInsecureHttp',
   'exposeErrorDetails',
 ];
-const RESOURCE_OPTIONS = ['resource', 'id', 'authorizationServers', 'audience', 'metadata', 'scopes'];
+const RESOURCE_OPTIONS = [
+  'resource',
+  'id',
+  'authorizationServers',
+  'trustedIssuer',
+  'verifier',
+  'audience',
+  'metadata',
+  'scopes',
+];
 const SCOPE_OPTIONS = ['required', 'supported', 'hierarchy', 'operations', 'listing'];
-const SERVER_OPTIONS = ['issuer', 'advertisedIssuer', 'discovery', 'jwksUri', 'jwks', 'algorithms', 'profile', 'claims'];
+const SERVER_OPTIONS = [
+  'issuer',
+  'advertisedIssuer',
+  'discovery',
+  'jwksUri',
+  'jwks',
+  'algorithms',
+  'profile',
+  'introspection',
+  'claims',
+];
 const CLAIM_OPTIONS = ['scopes', 'clientId', 'subject', 'audience'];
 /** A JSON Pointer that isn't empty: `~` stands only before 0 or 1 (RFC 6901 §3). */
 const JSON_POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
@@ -300,6 +394,24 @@ class OptionsCheck {
   readonly problems: ConfigProblem[] = [];
   readonly #warnings: string[] = [];
   #allowInsecureHttp = false;
+  /** For resources that have none of their own. */
+  #verifier: ResolvedVerifier | undefined;
+
+  /**
+   * An authorization server that was looked up while the application runs, held to the same rules.
+   *
+   * @throws {McpAuthConfigError} listing every problem, one of which is another issuer than was asked for.
+   */
+  static server(option: string, entry: unknown, issuer: string, allowInsecureHttp: boolean): ResolvedAuthorizationServer {
+    const check = new OptionsCheck();
+    check.#allowInsecureHttp = allowInsecureHttp;
+    const server = check.#server(option, entry);
+    if (server.issuer !== issuer && server.issuer !== '') {
+      check.#problem(option, server.issuer, `the issuer that was asked for is "${issuer}"`, 'Return that one or undefined');
+    }
+    if (check.problems.length > 0) throw new McpAuthConfigError(check.problems);
+    return deepFreeze(server);
+  }
 
   module(options: McpAuthModuleOptions): ResolvedOptions {
     const given: Readonly<Record<string, unknown>> = isRecord(options) ? { ...options } : {};
@@ -310,6 +422,7 @@ class OptionsCheck {
     this.#knownKeys('', given, [...COMMON_OPTIONS, 'resources', ...(several ? [] : RESOURCE_OPTIONS)]);
     this.#allowInsecureHttp = this.#flag('allowInsecureHttp', given['allowInsecureHttp']);
     const exposeErrorDetails = this.#flag('exposeErrorDetails', given['exposeErrorDetails']);
+    if (several) this.#verifier = this.#verifierOption('verifier', given['verifier']);
     const resources: ResolvedOptions['resources'] = several
       ? this.#resources(given['resources'])
       : [this.#resource('', given)];
@@ -331,7 +444,9 @@ class OptionsCheck {
       allowUnguardedMounts: this.#flag('allowUnguardedMounts', given['allowUnguardedMounts']),
     };
     if (exposeErrorDetails) this.#warnings.push('exposeErrorDetails is on: clients are told why tokens are refused');
-    return { resources, ...numbers, ...forMcp, exposeErrorDetails, warnings: this.#warnings };
+    const cache = this.#cache(given['cache']);
+    const allowInsecureHttp = this.#allowInsecureHttp;
+    return { resources, ...numbers, ...forMcp, cache, allowInsecureHttp, exposeErrorDetails, warnings: this.#warnings };
   }
 
   #resources(value: unknown): ResolvedOptions['resources'] {
@@ -365,6 +480,8 @@ class OptionsCheck {
       identifier,
       metadataUrl: metadataUrl(identifier),
       authorizationServers,
+      trustedIssuer: this.#trustedIssuer(`${at}trustedIssuer`, given['trustedIssuer']),
+      verifier: this.#verifierOption(`${at}verifier`, given['verifier']) ?? this.#verifier,
       audiences: this.#audiences(`${at}audience`, given['audience'], identifier.identifier),
       metadata: this.#metadata(`${at}metadata`, given['metadata'], authorizationServers),
       requiredScopes: this.#scopes(`${at}scopes.required`, scopes['required']) ?? [],
@@ -404,7 +521,46 @@ class OptionsCheck {
     for (const repeated of repetitions(servers.map(({ issuer }) => issuer).filter((issuer) => issuer !== ''))) {
       this.#problem(option, repeated, 'it is listed twice', 'List every issuer once');
     }
+    for (const prefix of ambiguousPrefixes(servers.flatMap(({ introspection }) => introspection?.tokenPrefix ?? []))) {
+      const why = 'tokens that begin like this could belong to two servers';
+      this.#problem(option, prefix, why, 'Give each `introspection.tokenPrefix` a beginning of its own');
+    }
     return servers;
+  }
+
+  #trustedIssuer(option: string, value: unknown): ResolvedResource['trustedIssuer'] {
+    if (value === undefined) return undefined;
+    if (typeof value !== 'function') {
+      this.#problem(option, value, 'it is no function', 'Write (issuer) => the server with that issuer, or undefined');
+      return undefined;
+    }
+    const allowInsecureHttp = this.#allowInsecureHttp;
+    return async (issuer) => {
+      const entry: unknown = await (value as TrustedIssuerOption)(issuer);
+      if (entry === undefined || entry === null || entry === false) return undefined;
+      return OptionsCheck.server(option, entry, issuer, allowInsecureHttp);
+    };
+  }
+
+  #verifierOption(option: string, value: unknown): ResolvedVerifier | undefined {
+    if (value === undefined) return undefined;
+    const verifier = resolveVerifier(value);
+    if (!verifier) {
+      const write = 'Write a function, an object with a method `verify`, or a class that extends TokenVerifier';
+      this.#describedProblem(option, 'something else', 'it can verify nothing', write);
+    }
+    return verifier;
+  }
+
+  #cache(value: unknown): ResolvedOptions['cache'] {
+    const given = value === false ? {} : this.#section('cache', value, ['maxEntries', 'ttlSeconds']);
+    const maxEntries = this.#integer('cache.maxEntries', given['maxEntries'], 10_000, 1, 1_000_000);
+    const ttlSeconds = this.#seconds('cache.ttlSeconds', given['ttlSeconds'], 300, 1, 3_600);
+    return {
+      maxEntries,
+      jwtSeconds: value === false ? 0 : ttlSeconds,
+      customSeconds: value === false || value === undefined ? 0 : ttlSeconds,
+    };
   }
 
   #server(option: string, value: unknown): ResolvedAuthorizationServer {
@@ -420,6 +576,7 @@ class OptionsCheck {
       keys: this.#keySource(option, given),
       algorithms: this.#algorithms(`${option}.algorithms`, given['algorithms']),
       profile: this.#profile(`${option}.profile`, given['profile']),
+      introspection: this.#introspection(`${option}.introspection`, given['introspection']),
       claimNames: {
         scopes: this.#names(`${option}.claims.scopes`, claims['scopes'], ['scope']),
         clientId: this.#names(`${option}.claims.clientId`, claims['clientId'], ['client_id', 'azp', 'cid', 'appid']),
@@ -427,6 +584,24 @@ class OptionsCheck {
         audience: this.#audienceClaims(`${option}.claims.audience`, claims['audience']),
       },
     };
+  }
+
+  #introspection(option: string, value: unknown): ResolvedIntrospection | undefined {
+    if (value === undefined) return undefined;
+    if (!isRecord(value)) {
+      this.#describedProblem(option, 'something else', 'it is no object', 'Write { clientId: …, auth: … }, or leave it out');
+      return undefined;
+    }
+    const check: OptionChecks = {
+      section: (...given) => this.#section(...given),
+      url: (...given) => this.#url(...given),
+      text: (...given) => this.#optionalText(...given),
+      flag: (...given) => this.#flag(...given),
+      seconds: (...given) => this.#seconds(...given),
+      problem: (...given) => this.#describedProblem(...given),
+      warning: (text) => this.#warnings.push(text),
+    };
+    return resolveIntrospection(option, value, check);
   }
 
   #audienceClaims(option: string, value: unknown): string[] {
@@ -650,9 +825,20 @@ class OptionsCheck {
   }
 
   #seconds(option: string, value: unknown, fallback: number, least: number, most: number): number {
+    return this.#integer(option, value, fallback, least, most, 'Write seconds, such as');
+  }
+
+  #integer(
+    option: string,
+    value: unknown,
+    fallback: number,
+    least: number,
+    most: number,
+    write = 'Write a number, such as',
+  ): number {
     if (value === undefined) return fallback;
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-    this.#problem(option, value, `it is no whole number from ${least} to ${most}`, `Write seconds, such as ${fallback}`);
+    this.#problem(option, value, `it is no whole number from ${least} to ${most}`, `${write} ${fallback}`);
     return fallback;
   }
 
@@ -747,11 +933,4 @@ function jsonOf(value: unknown): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  Object.freeze(value);
-  for (const member of Object.values(value)) deepFreeze(member);
-  return value;
 }

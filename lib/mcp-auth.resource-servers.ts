@@ -1,11 +1,8 @@
 import type { Requirement } from './core/requirement.js';
 import { ScopeHierarchy } from './core/scopes.js';
-import { keySetOf } from './issuer/authorization-server.js';
-import type { KeySet } from './issuer/keys.js';
-import { JwtVerifier, type TrustedIssuer } from './token/jwt.js';
 import type { TokenVerifier } from './token/verifier.js';
-import type { Clock } from './mcp-auth.clock.js';
-import type { ResolvedAuthorizationServer, ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
+import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
+import { Verification, type VerificationSurroundings } from './mcp-auth.verification.js';
 
 /** A protected resource at work: what verifies its tokens and what every request to it needs. */
 export interface ResourceServer {
@@ -18,6 +15,13 @@ export interface ResourceServer {
 /** All resource servers of the module; its own DI token. */
 export abstract class ResourceServers {
   abstract readonly all: readonly [ResourceServer, ...ResourceServer[]];
+
+  /**
+   * Finds what the application has to provide, so that what is missing stops it from starting.
+   *
+   * @throws {McpAuthConfigError} when something is.
+   */
+  abstract ready(): Promise<void>;
 
   get first(): ResourceServer {
     return this.all[0];
@@ -36,42 +40,21 @@ export abstract class ResourceServers {
   }
 }
 
-/** Sets up the resource servers of the options. Issuers that several resources trust share one set of keys. */
-export function createResourceServers(
-  options: ResolvedOptions,
-  clock: Clock,
-  onIssuerFailure: (issuer: string, error: unknown) => void,
-): ResourceServers {
-  const now = (): number => clock.now();
-  const keySets = new Map<string, KeySet>();
-  const keySet = ({ issuer, keys }: ResolvedAuthorizationServer): KeySet => {
-    const id = JSON.stringify([issuer, keys]);
-    const known = keySets.get(id) ?? keySetOf(issuer, keys, { now, onFailure: (error) => onIssuerFailure(issuer, error) });
-    keySets.set(id, known);
-    return known;
-  };
-  const create = (resource: ResolvedResource): ResourceServer => {
-    const issuers = resource.authorizationServers.map((server): TrustedIssuer => ({
-      issuer: server.issuer,
-      keys: keySet(server),
-      algorithms: new Set(server.algorithms),
-      profile: server.profile,
-      claimNames: server.claimNames,
-    }));
-    const rules = {
-      audiences: new Set(resource.audiences),
-      toleranceSeconds: options.clockToleranceSeconds,
-      maxLifetimeSeconds: options.maxTokenLifetimeSeconds,
-    };
-    return {
-      resource,
-      verifier: new JwtVerifier(issuers, rules, now),
-      hierarchy: new ScopeHierarchy(resource.scopeHierarchy),
-      baseline: { allOf: resource.requiredScopes, anyOf: [] },
-    };
-  };
+/** Sets up the resource servers of the options. */
+export function createResourceServers(options: ResolvedOptions, surroundings: VerificationSurroundings): ResourceServers {
+  const verification = new Verification(options, surroundings);
+  const create = (resource: ResolvedResource): ResourceServer => ({
+    resource,
+    verifier: verification.verifierOf(resource),
+    hierarchy: new ScopeHierarchy(resource.scopeHierarchy),
+    baseline: { allOf: resource.requiredScopes, anyOf: [] },
+  });
   const [first, ...others] = options.resources;
   return new (class extends ResourceServers {
     override readonly all = [create(first), ...others.map(create)] as const;
+
+    override ready(): Promise<void> {
+      return verification.findVerifiers();
+    }
   })();
 }

@@ -34,7 +34,7 @@ export class McpAuthResponder {
   #send(response: HttpResponse, refusal: Pick<Refusal, 'headers' | 'body'> & { readonly status: number }): void {
     const adapter = this.host.httpAdapter;
     for (const [name, value] of Object.entries(refusal.headers)) {
-      adapter.setHeader(response, name, this.#merged(response, name, value));
+      adapter.setHeader(response, name, merged(name, value, adapter.getHeader?.(response, name)));
     }
     adapter.setHeader(response, 'Content-Type', 'application/json; charset=utf-8');
     // As text: a number of middlewares and hooks change objects on their way out.
@@ -56,6 +56,13 @@ export class McpAuthResponder {
     const { raw = response } = response;
     raw.setHeader('Cache-Control', 'private');
     raw.appendHeader('Vary', 'Authorization');
+  }
+
+  /** Puts the headers of a refusal on Node's response, for an answer that a framework is about to write there. */
+  putHeaders(response: ServerResponse, { headers }: Pick<Refusal, 'headers'>): void {
+    for (const [name, value] of Object.entries(headers)) {
+      response.setHeader(name, merged(name, value, response.getHeader(name)));
+    }
   }
 
   /** How refusals reach this client. */
@@ -105,12 +112,11 @@ export class McpAuthResponder {
     const type = message.isSessionless ? { resultType: 'complete' } : {};
     return { jsonrpc: '2.0', id: body.requestId, result: { ...type, ...result } };
   }
+}
 
-  /** What a CORS layer already lets scripts read stays readable. */
-  #merged(response: HttpResponse, name: string, value: string): string {
-    if (name !== 'Access-Control-Expose-Headers') return value;
-    const existing: unknown = this.host.httpAdapter.getHeader?.(response, name);
-    const names = [existing ?? []].flat().flatMap((list) => String(list).split(',').map((one) => one.trim()));
-    return names.some((one) => one.toLowerCase() === value.toLowerCase()) ? names.join(', ') : [...names, value].join(', ');
-  }
+/** What a CORS layer already lets scripts read stays readable. */
+function merged(name: string, value: string, existing: unknown): string {
+  if (name !== 'Access-Control-Expose-Headers') return value;
+  const names = [existing ?? []].flat().flatMap((list) => String(list).split(',').map((one) => one.trim()));
+  return names.some((one) => one.toLowerCase() === value.toLowerCase()) ? names.join(', ') : [...names, value].join(', ');
 }

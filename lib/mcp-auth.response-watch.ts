@@ -48,7 +48,7 @@ export class McpAuthResponseWatch {
     if (!raised || status !== 200 || isEventStream(response, rest.at(-1))) return head;
     if (this.responder.formFor(request) !== 'http') return head;
     const refusal = this.responder.refusalOf(raised, this.authorizer.factsOf(demand));
-    for (const [name, value] of Object.entries(refusal.headers)) response.setHeader(name, value);
+    this.responder.putHeaders(response, refusal);
     return [refusal.status, ...rest];
   }
 

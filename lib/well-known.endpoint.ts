@@ -95,7 +95,7 @@ export class WellKnownEndpoint {
     const scopes = resource.supportedScopes ?? required ?? this.explorer.declaredScopes(resource.id);
     return {
       resource: resource.identifier.identifier,
-      authorization_servers: [...new Set(resource.authorizationServers.map((server) => server.issuer))],
+      authorization_servers: [...new Set(resource.authorizationServers.map((server) => server.advertisedIssuer))],
       ...(scopes.length > 0 && { scopes_supported: scopes }),
       bearer_methods_supported: ['header'],
       ...resource.metadata,

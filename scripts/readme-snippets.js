@@ -1,12 +1,13 @@
 /**
- * Keeps the code in the README the code of the repository: `node scripts/readme-snippets.js` writes into each fenced
- * block that follows a comment `<!-- file#region -->` what stands between `// #region region` and `// #endregion` in
- * that file. With `--check` it writes nothing, and fails where that would change something.
+ * Keeps the code in the README and in docs/*.md the code of the repository: `node scripts/readme-snippets.js` writes
+ * into each fenced block that follows a comment `<!-- file#region -->` what stands between `// #region region` and
+ * `// #endregion` in that file. With `--check` it writes nothing, and fails where that would change something.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('../', import.meta.url);
-const readme = new URL('README.md', root);
+const docs = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'));
+const pages = ['README.md', ...docs.map((name) => `docs/${name}`)];
 
 /** @param {string} file @param {string} region */
 function snippet(file, region) {
@@ -19,13 +20,17 @@ function snippet(file, region) {
   return body.map((line) => line.slice(indent)).join('\n');
 }
 
-const before = readFileSync(readme, 'utf8');
-const after = before.replace(
-  /(<!-- (\S+)#(\S+) -->\n```ts\n)[^`]*(```)/g,
-  (_all, head, file, region, tail) => `${head}${snippet(file, region)}\n${tail}`,
-);
-if (after !== before && process.argv.includes('--check')) {
-  console.error('README.md does not show the code of the repository: run node scripts/readme-snippets.js');
-  process.exit(1);
+for (const page of pages) {
+  const url = new URL(page, root);
+  const before = readFileSync(url, 'utf8');
+  const after = before.replace(
+    /(<!-- (\S+)#(\S+) -->\n```ts\n)[^`]*(```)/g,
+    (_all, head, file, region, tail) => `${head}${snippet(file, region)}\n${tail}`,
+  );
+  if (after === before) continue;
+  if (process.argv.includes('--check')) {
+    console.error(`${page} does not show the code of the repository: run node scripts/readme-snippets.js`);
+    process.exit(1);
+  }
+  writeFileSync(url, after);
 }
-if (after !== before) writeFileSync(readme, after);

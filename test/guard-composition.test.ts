@@ -137,6 +137,35 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() in a guard of the application
     expect(server.ran).toEqual([]);
   });
 
+  it('keeps what only the caller may see out of shared caches, as the guard itself does', async () => {
+    const plain = await fetch(`${server.origin}/plain`, { headers: bearer(token) });
+    const called = await server.callTool('ping', token);
+    for (const { headers } of [plain, called]) {
+      expect([headers.get('cache-control'), headers.get('vary')]).toEqual(['private', expect.stringMatching(/authorization/i)]);
+    }
+  });
+
+  it('lets the caller use the session that it opened, and nobody else', async () => {
+    const stateful = await startNotesServer(platform, {
+      ...{ sharedIssuer: server.issuer, options: { globalGuard: false } },
+      providers: [{ provide: APP_GUARD, useClass: ApiKeyOrOAuthGuard }],
+      transport: { statefulMode: true, enableJsonResponse: true },
+    });
+    try {
+      const caller = await stateful.mint();
+      const clientInfo = { name: 'test', version: '1' };
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo };
+      const opened = await stateful.rpc('initialize', params, bearer(caller));
+      const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') as string };
+      await expectServed(stateful, await stateful.callTool('ping', caller, {}, session), 'ping');
+      forget(stateful);
+      const stolen = await stateful.callTool('ping', await stateful.mint({ sub: 'mallory' }), {}, session);
+      await expectRefusal(stateful, stolen, { status: 404, transport: 'session_not_found' });
+    } finally {
+      await stateful.close();
+    }
+  });
+
   it('goes along with the guard that a decorator binds to the same route', async () => {
     const headers = bearer(await server.mint({ scope: 'a b' }));
     const response = await fetch(`${server.origin}/plain/scoped`, { method: 'POST', headers });
@@ -176,7 +205,7 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() with several resources, on %s
     const { publicJwk } = await generateTestKey({ alg: 'ES256' });
     const resources = ['notes', 'billing'].map((id) => ({
       id,
-      resource: `https://${id}.example.com/mcp`,
+      resource: `https://mcp.example.com/${id}/mcp`,
       authorizationServers: [{ issuer: 'https://login.example.com', jwks: { keys: [publicJwk] } }],
     }));
     const module = await Test.createTestingModule({
@@ -313,7 +342,8 @@ describe.each(PLATFORMS)('globalGuard: false, on %s', (platform) => {
     it('refuses decorated tools at the handler, with a challenge in the result', async () => {
       for (const token of [undefined, 'garbage', await server.mint({ scope: 'a b' })]) {
         const result = await resultOf(await server.callTool('write-note', token));
-        expect(result).toMatchObject({ isError: true, content: [{ type: 'text', text: 'Authorization is required.' }] });
+        const content = [{ type: 'text', text: 'Authorization is required.' }];
+        expect(result).toMatchObject({ isError: true, content });
         const [challenge, ...others] = challengesOf(result);
         expect(others).toEqual([]);
         expect(challenge?.params).toEqual({ scope: 'a b', resource_metadata: metadataUrlOf(server.resource) });
@@ -548,9 +578,10 @@ describe.each(PLATFORMS)('Precedence of class and method, on %s', (platform) => 
 });
 
 describe.each(PLATFORMS)('A transport that mounts itself past the guards of NestJS, on %s', (platform) => {
+  const transport = { mount: true, endpoint: '/self-mounted' };
   let server: NotesServer;
   beforeAll(async () => {
-    server = await startNotesServer(platform, { issuer, transport: { mount: true, endpoint: '/self-mounted' } });
+    server = await startNotesServer(platform, { issuer, transport, options: { allowUnguardedMounts: true } });
   });
   afterAll(() => server.close());
   beforeEach(() => forget(server));
@@ -698,7 +729,7 @@ describe.each(PLATFORMS)('The caller, below a handler, on %s', (platform) => {
     expect(owners).toEqual(subjects.map((sub, index) => (index % 2 === 0 ? [sub, sub, sub] : [sub])));
   });
 
-  it('is known to a service that an HTTP handler awaits, or that runs when its observable is subscribed to', async () => {
+  it('is known to a service below an HTTP handler, awaited or run when an observable is subscribed to', async () => {
     const headers = bearer(await server.mint());
     for (const path of ['/ledger', '/ledger/observable']) {
       expect(await (await get(path, headers)).json()).toEqual({ owner: 'alice' });
@@ -738,10 +769,13 @@ describe.each(PLATFORMS)('A McpAuthError of the application, on %s', (platform) 
   } as const;
   type Code = keyof typeof STATUS;
 
+  const isChallenged = (code: McpAuthErrorCode): boolean => code !== 'access_denied' && code !== 'temporarily_unavailable';
+
   const refuse = (code: string): never => {
     const [found] = REFUSALS.filter(([known]) => known === code);
     const [, reason, scopes] = found as (typeof REFUSALS)[number];
-    throw new McpAuthError(code as McpAuthErrorCode, reason, { scopes, retryAfterSeconds: 7, cause: new Error('inner') });
+    const cause = new Error('inner');
+    throw new McpAuthError(code as McpAuthErrorCode, reason, { scopes, retryAfterSeconds: 7, cause });
   };
 
   @Controller('late')
@@ -844,18 +878,40 @@ describe.each(PLATFORMS)('A McpAuthError of the application, on %s', (platform) 
     }
   });
 
-  it.each(REFUSALS.map(([code]) => code as Code))('becomes the result of a tool: %s', async (code) => {
+  it.each(REFUSALS.map(([code]) => code as Code))('becomes the answer to the call of a tool: %s', async (code) => {
     await start();
     try {
-      const result = await resultOf(await server.callTool(`late-${code}`, token));
-      expect(result.isError).toBe(true);
-      expect(result.content).toEqual([{ type: 'text', text: expect.stringMatching(/^(?:The|Authorization) [^"\\]+\.$/) }]);
-      const { error, scope } = { error: undefined, scope: undefined, ...STATUS[code] };
-      const isChallenged = code !== 'access_denied' && code !== 'temporarily_unavailable';
-      const challenges = challengesOf(result).map(({ scheme, params }) => [scheme, params['error'], params['resource_metadata']]);
-      expect(challenges).toEqual(isChallenged ? [['Bearer', error, metadataUrlOf(server.resource)]] : []);
-      if (scope !== undefined) expect(challengesOf(result)[0]?.params['scope']).toBe(scope);
-      expect(JSON.stringify(result)).not.toContain('inner');
+      const response = await server.callTool(`late-${code}`, token);
+      const { status, ...params } = STATUS[code];
+      expect([response.status, response.headers.get('cache-control')]).toEqual([status, 'no-store']);
+      const challenges = parseChallenges(response.headers.get('www-authenticate') ?? []);
+      expect(challenges).toMatchObject(isChallenged(code) ? [{ scheme: 'Bearer', params: { scope: 'a', ...params } }] : []);
+      const [message] = messagesOf(await response.text());
+      expect(message).toMatchObject({ result: { isError: true } });
+      expect(JSON.stringify(message)).not.toContain('inner');
+    } finally {
+      await server.close();
+    }
+  });
+
+  it.each([
+    ['that act on tool results', { options: { challenge: 'tool-result' } }, 'application/json'],
+    ['that are answered with a stream', { transport: { enableJsonResponse: false } }, 'text/event-stream'],
+  ] as const)('becomes the result of a tool for clients %s', async (_what, settings, type) => {
+    await start(settings);
+    try {
+      for (const [code] of REFUSALS) {
+        const response = await server.callTool(`late-${code}`, token);
+        expect(response.headers.get('content-type')).toContain(type);
+        const result = await resultOf(response);
+        const sentence = expect.stringMatching(/^(?:The|Authorization) [^"\\]+\.$/);
+        expect(result).toMatchObject({ isError: true, content: [{ type: 'text', text: sentence }] });
+        const { status: _status, ...params } = STATUS[code as Code];
+        const resource_metadata = metadataUrlOf(server.resource);
+        const expected = isChallenged(code) ? [{ scheme: 'Bearer', params: { ...params, resource_metadata } }] : [];
+        expect(challengesOf(result)).toMatchObject(expected);
+        expect(JSON.stringify(result)).not.toContain('inner');
+      }
     } finally {
       await server.close();
     }
@@ -865,24 +921,26 @@ describe.each(PLATFORMS)('A McpAuthError of the application, on %s', (platform) 
     await start();
     try {
       const read = await server.rpc('resources/read', { uri: 'late://resource' }, bearer(token));
-      expect(messagesOf(await read.text())).toMatchObject([
-        { error: { code: 403, message: expect.stringContaining('lacks a scope') } },
+      expect([read.status, messagesOf(await read.text())]).toMatchObject([
+        ...[403, [{ error: { code: 403, message: expect.stringContaining('lacks a scope') } }]],
       ]);
+      const [challenge] = parseChallenges(read.headers.get('www-authenticate') as string);
+      expect(challenge?.params).toMatchObject({ error: 'insufficient_scope', scope: 'a late' });
       const prompted = await server.rpc('prompts/get', { name: 'late' }, bearer(token));
-      expect(messagesOf(await prompted.text())).toMatchObject([
-        { error: { code: 403, message: expect.stringContaining('not permitted') } },
+      expect([prompted.status, messagesOf(await prompted.text())]).toMatchObject([
+        ...[403, [{ error: { code: 403, message: expect.stringContaining('not permitted') } }]],
       ]);
     } finally {
       await server.close();
     }
   });
 
-  it('becomes the result of a tool without a decorator where global filters hold for MCP handlers', async () => {
+  it('becomes the answer to a tool without a decorator where global filters hold for MCP handlers', async () => {
     await start({ inheritAppConfig: true });
     try {
-      const result = await resultOf(await server.callTool('undecorated', token));
-      expect(result.isError).toBe(true);
-      expect(challengesOf(result)).toMatchObject([{ params: { error: 'insufficient_scope', scope: 'a late' } }]);
+      const response = await server.callTool('undecorated', token);
+      const [challenge] = parseChallenges(response.headers.get('www-authenticate') ?? []);
+      expect([response.status, challenge?.params]).toMatchObject([403, { error: 'insufficient_scope', scope: 'a late' }]);
     } finally {
       await server.close();
     }

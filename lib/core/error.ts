@@ -45,6 +45,8 @@ const REASONS = {
   malformed_credentials: 'the Authorization header is not "Bearer" followed by one token',
   token_too_large: 'the token is longer than accepted',
   token_malformed: 'the token is not a signed JWT in compact form',
+  token_unroutable: 'the token is no JWT, and no one authorization server is configured for tokens of its form',
+  token_inactive: 'the authorization server says that the token is not active',
   token_encrypted: 'the token is encrypted, which is not supported',
   header_rejected: 'the JOSE header has a critical or malformed member',
   type_rejected: 'the typ header is not that of an access token',
@@ -65,6 +67,7 @@ const REASONS = {
   sender_constrained: 'the token is bound to a key (cnf), and proof of possession is not supported',
   no_principal: 'the token names neither a subject nor a client',
   verifier_failed: 'the configured verifier refused the token',
+  verifier_unavailable: 'the configured verifier failed without saying anything about the token',
   scope_missing: 'the token lacks a scope the operation needs',
   authentication_insufficient: 'the user signed in too long ago, or not strongly enough',
   upstream_rejected: 'a service behind this one does not accept what it has of the caller any more',
@@ -77,6 +80,8 @@ const REASONS = {
   session_unknown: 'there is no such session',
   session_of_another: 'the session was opened by another principal',
   issuer_unreachable: 'the metadata or keys of the authorization server cannot be had',
+  issuer_lookup_failed: 'the application could not say whether it trusts the issuer',
+  introspection_failed: 'the authorization server gave no usable answer about the token',
 } as const;
 
 /** What {@link McpAuthError} is made from, besides its code and reason. */

@@ -10,6 +10,11 @@ export interface AuthorizationServerMetadata {
 /** Where to look for the metadata; `auto` is the order of the MCP specification. */
 export type Discovery = 'auto' | 'oauth' | 'oidc' | { readonly url: string };
 
+export interface DiscoveryOptions extends OutboundLimits {
+  /** Whether the URL that is found may be plain http beyond loopback. */
+  readonly allowInsecureHttp: boolean;
+}
+
 /** The metadata was found, and cannot be used. */
 export class MetadataError extends Error {
   override readonly name = 'MetadataError';
@@ -35,22 +40,32 @@ export function metadataUrls(issuer: string, discovery: Discovery): string[] {
   return [...oauth, ...oidc];
 }
 
+/** Finds what is used of the metadata of an authorization server for verifying JWTs; see {@link discoverEndpoint}. */
+export async function discover(
+  issuer: string,
+  discovery: Discovery,
+  options: DiscoveryOptions,
+): Promise<AuthorizationServerMetadata> {
+  return { issuer, jwks_uri: await discoverEndpoint(issuer, 'jwks_uri', discovery, options) };
+}
+
 /**
- * Finds the metadata of an authorization server. A URL that answers 404, or something other than JSON, is passed
+ * Finds one URL in the metadata of an authorization server. A URL that answers 404, or something other than JSON, is passed
  * over for the next; any other failure ends the search, since it says nothing about where the document is.
  *
  * @throws {OutboundError} when no URL gave a document, {@link MetadataError} when it cannot be used.
  * @see RFC 8414 §3.3: a document that names another issuer must not be used.
  */
-export async function discover(
+export async function discoverEndpoint(
   issuer: string,
+  member: string,
   discovery: Discovery,
-  options: OutboundLimits & { readonly allowInsecureHttp: boolean },
-): Promise<AuthorizationServerMetadata> {
+  options: DiscoveryOptions,
+): Promise<string> {
   let failure: unknown;
   for (const url of metadataUrls(issuer, discovery)) {
     try {
-      return checkMetadata(issuer, await fetchJsonObject(url, options), options.allowInsecureHttp);
+      return endpointIn(await fetchJsonObject(url, options), member, issuer, options.allowInsecureHttp);
     } catch (error) {
       if (!isAbsent(error)) throw error;
       failure ??= error;
@@ -64,21 +79,23 @@ function isAbsent(error: unknown): boolean {
   return error instanceof OutboundError && error.status !== undefined && error.status !== 429 && error.status < 500;
 }
 
-function checkMetadata(
+function endpointIn(
+  metadata: Record<string, unknown>,
+  member: string,
   issuer: string,
-  { issuer: named, jwks_uri: jwksUri }: Record<string, unknown>,
   allowInsecureHttp: boolean,
-): AuthorizationServerMetadata {
-  if (named !== issuer) {
+): string {
+  if (metadata['issuer'] !== issuer) {
     throw new MetadataError(`the metadata of ${issuer} names another issuer, so it is not used (RFC 8414 §3.3)`);
   }
-  if (typeof jwksUri !== 'string' || !URL.canParse(jwksUri)) {
-    throw new MetadataError(`the metadata of ${issuer} names no jwks_uri`);
+  const endpoint = metadata[member];
+  if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) {
+    throw new MetadataError(`the metadata of ${issuer} names no ${member}`);
   }
-  const url = new URL(jwksUri);
+  const url = new URL(endpoint);
   const insecure = url.protocol === 'http:' && (allowInsecureHttp || isLoopback(url));
   if (url.protocol !== 'https:' && !insecure) {
-    throw new MetadataError(`the jwks_uri in the metadata of ${issuer} is not https, so it is not used`);
+    throw new MetadataError(`the ${member} in the metadata of ${issuer} is not https, so it is not used`);
   }
-  return { issuer, jwks_uri: jwksUri };
+  return endpoint;
 }

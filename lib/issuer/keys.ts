@@ -20,19 +20,29 @@ export abstract class KeySet {
    * @throws when the keys of the issuer cannot be had at all.
    */
   abstract candidates(...input: KeyInput): Promise<readonly CryptoKey[]>;
+
+  /**
+   * Whether the issuer still publishes a key that came from here, as far as that is known without asking. False also for
+   * a key that was published anew among others, and must be asked for again.
+   */
+  abstract holds(key: CryptoKey): boolean;
 }
 
 /** Keys written into the configuration; no network. */
 export class StaticKeySet extends KeySet {
-  readonly #select: Select;
+  readonly #keys: PublishedKeys;
 
   constructor(jwks: JSONWebKeySet) {
     super();
-    this.#select = selector(jwks);
+    this.#keys = new PublishedKeys(jwks);
   }
 
   override candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
-    return this.#select(...input);
+    return this.#keys.select(...input);
+  }
+
+  override holds(key: CryptoKey): boolean {
+    return this.#keys.has(key);
   }
 }
 
@@ -61,7 +71,7 @@ export const REMOTE_KEY_SET_TIMES: RemoteKeySetTimes = {
  * the keys there are serve on for a limited time; when there are none, every token is undecided, not bad.
  */
 export class RemoteKeySet extends KeySet {
-  #loaded: { readonly select: Select; readonly at: number } | undefined;
+  #loaded: { readonly keys: PublishedKeys; readonly at: number } | undefined;
   #loading: Promise<void> | undefined;
   #lastUnknownKeyFetch = -Infinity;
   #failure: { readonly error: unknown; readonly at: number } | undefined;
@@ -76,23 +86,33 @@ export class RemoteKeySet extends KeySet {
   }
 
   override async candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
-    const keys = await (await this.#current())(...input);
+    const keys = await (await this.#current()).select(...input);
     if (keys.length > 0 || !this.#mayFetchForUnknownKey()) return keys;
     this.#lastUnknownKeyFetch = this.now();
     await this.#refresh();
-    const found = await (await this.#current())(...input);
+    const found = await (await this.#current()).select(...input);
     // The issuer may have that key by now: while it doesn't answer, nobody can tell.
     if (found.length === 0 && this.#failure) throw this.#failure.error;
     return found;
   }
 
-  async #current(): Promise<Select> {
-    const age = this.#loaded ? this.now() - this.#loaded.at : Infinity;
+  /** Counts as a use of the keys, which are fetched again in the background when they are no longer fresh. */
+  override holds(key: CryptoKey): boolean {
+    if (this.#age() >= this.times.freshMs) void this.#refresh();
+    return this.#age() < this.times.staleMs && this.#loaded?.keys.has(key) === true;
+  }
+
+  async #current(): Promise<PublishedKeys> {
+    const age = this.#age();
     if (age >= this.times.staleMs) await this.#refresh();
     else if (age >= this.times.freshMs) void this.#refresh();
     const loaded = this.#loaded;
-    if (loaded && this.now() - loaded.at < this.times.staleMs) return loaded.select;
+    if (loaded && this.now() - loaded.at < this.times.staleMs) return loaded.keys;
     throw this.#failure?.error;
+  }
+
+  #age(): number {
+    return this.#loaded ? this.now() - this.#loaded.at : Infinity;
   }
 
   /** Within the cool-down too, while a fetch is under way, to share its result, and after one that failed. */
@@ -112,7 +132,9 @@ export class RemoteKeySet extends KeySet {
 
   async #fetch(): Promise<void> {
     try {
-      this.#loaded = { select: selector(await this.load()), at: this.now() };
+      const jwks = await this.load();
+      const keys = this.#loaded?.keys.isOf(jwks) ? this.#loaded.keys : new PublishedKeys(jwks);
+      this.#loaded = { keys, at: this.now() };
       this.#failure = undefined;
     } catch (error) {
       this.#failure = { error, at: this.now() };
@@ -121,21 +143,43 @@ export class RemoteKeySet extends KeySet {
   }
 }
 
-type Select = (...input: KeyInput) => Promise<readonly CryptoKey[]>;
+/** One state of a key set, and the keys that were taken from it. */
+class PublishedKeys {
+  readonly #text: string;
+  readonly #find: ReturnType<typeof createLocalJWKSet>;
+  readonly #handedOut = new WeakSet<CryptoKey>();
 
-/** @throws {errors.JWKSInvalid} when the value is no key set at all; a single bad key spoils only itself. */
-function selector(jwks: JSONWebKeySet): Select {
-  const select = createLocalJWKSet({ keys: jwks.keys.filter(isJsonObject).map(forVerification) });
-  return async (header, token) => {
+  /** @throws {errors.JWKSInvalid} when the value is no key set at all; a single bad key spoils only itself. */
+  constructor(jwks: JSONWebKeySet) {
+    this.#text = JSON.stringify(jwks.keys);
+    this.#find = createLocalJWKSet({ keys: jwks.keys.filter(isJsonObject).map(forVerification) });
+  }
+
+  /** Whether a key set says the same as this one. */
+  isOf({ keys }: JSONWebKeySet): boolean {
+    return JSON.stringify(keys) === this.#text;
+  }
+
+  has(key: CryptoKey): boolean {
+    return this.#handedOut.has(key);
+  }
+
+  async select(...input: KeyInput): Promise<readonly CryptoKey[]> {
+    const keys = await this.#candidates(...input);
+    for (const key of keys) this.#handedOut.add(key);
+    return keys;
+  }
+
+  async #candidates(header: KeyInput[0], token: KeyInput[1]): Promise<readonly CryptoKey[]> {
     try {
-      return [await select(header, token)];
+      return [await this.#find(header, token)];
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) return [];
       const keys: CryptoKey[] = [];
       for await (const key of error) keys.push(key);
       return keys;
     }
-  };
+  }
 }
 
 /** What else an issuer may have put among its keys, arrays included, makes jose refuse the whole set. */

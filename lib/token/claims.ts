@@ -1,5 +1,6 @@
 import { invalidToken } from '../core/error.js';
 import { isScopeToken, parseScope } from '../core/scopes.js';
+import type { VerifiedToken } from './verifier.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -39,17 +40,27 @@ export interface TimeRules {
  * @see RFC 7519 §4.1.4 to §4.1.6. Finite numbers only: `JSON.parse('1e999')` is Infinity, and would never expire.
  */
 export function checkTimes(claims: Claims, nowSeconds: number, rules: TimeRules): number {
+  const expiresAt = checkTimesPresent(claims, nowSeconds, rules);
+  if (expiresAt === undefined) throw invalidToken('expiry_missing');
+  return expiresAt;
+}
+
+/** The same where `exp` may be absent: for what is not believed for long anyway. */
+export function checkTimesPresent(claims: Claims, nowSeconds: number, rules: TimeRules): number | undefined {
   const expiresAt = numericDate(claims, 'exp');
   const notBefore = numericDate(claims, 'nbf');
   const issuedAt = numericDate(claims, 'iat');
-  if (expiresAt === undefined) throw invalidToken('expiry_missing');
+  if (expiresAt !== undefined) checkExpiry(expiresAt, nowSeconds, rules);
+  const latest = nowSeconds + rules.toleranceSeconds;
+  if ((notBefore ?? 0) > latest || (issuedAt ?? 0) > latest) throw invalidToken('not_yet_valid');
+  return expiresAt;
+}
+
+function checkExpiry(expiresAt: number, nowSeconds: number, rules: TimeRules): void {
   if (nowSeconds - rules.toleranceSeconds >= expiresAt) throw invalidToken('expired');
   if (expiresAt - nowSeconds > rules.maxLifetimeSeconds + rules.toleranceSeconds) {
     throw invalidToken('lifetime_too_long');
   }
-  const latest = nowSeconds + rules.toleranceSeconds;
-  if ((notBefore ?? 0) > latest || (issuedAt ?? 0) > latest) throw invalidToken('not_yet_valid');
-  return expiresAt;
 }
 
 function numericDate(claims: Claims, name: string): number | undefined {
@@ -71,7 +82,7 @@ export function checkAudience(
   accepted: ReadonlySet<string>,
   names: readonly string[] = ['aud'],
 ): string[] {
-  const value = names.map((name) => namedClaim(claims, name)).find((claim) => claim !== undefined);
+  const value = audienceClaim(claims, names);
   if (value === undefined || value === null) throw invalidToken('audience_missing');
   const audience = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(audience) || !audience.every((member) => typeof member === 'string')) {
@@ -82,15 +93,23 @@ export function checkAudience(
   return audience;
 }
 
+/** The first of the named claims that is present, whatever it holds. */
+export function audienceClaim(claims: Claims, names: readonly string[]): unknown {
+  return names.map((name) => namedClaim(claims, name)).find((claim) => claim !== undefined);
+}
+
 /**
  * Names of the claims where an authorization server puts scopes, client, subject and audience, as {@link namedClaim}
  * reads them; the first one present counts.
  */
-export interface ClaimNames {
+export interface ClaimNames extends PrincipalNames {
+  readonly audience: readonly string[];
+}
+
+export interface PrincipalNames {
   readonly scopes: readonly string[];
   readonly clientId: readonly string[];
   readonly subject: readonly string[];
-  readonly audience: readonly string[];
 }
 
 /**
@@ -99,13 +118,21 @@ export interface ClaimNames {
  *
  * @see RFC 9068 §2.2.3, RFC 6749 §3.3
  */
-export function scopesOf(claims: Claims, { scopes: names }: ClaimNames): string[] {
+export function scopesOf(claims: Claims, { scopes: names }: PrincipalNames): string[] {
   for (const name of names) {
     const value = namedClaim(claims, name);
     if (typeof value === 'string') return parseScope(value);
     if (Array.isArray(value) && name !== 'scope') return [...new Set(value.filter(isScopeToken))];
   }
   return [];
+}
+
+/** Who the token speaks for, and what it was granted. It must name a subject or a client. */
+export function identify(claims: Claims, names: PrincipalNames): Pick<VerifiedToken, 'subject' | 'clientId' | 'scopes'> {
+  const subject = stringClaim(claims, names.subject);
+  const clientId = stringClaim(claims, names.clientId);
+  if (subject === undefined && clientId === undefined) throw invalidToken('no_principal');
+  return { subject, clientId, scopes: scopesOf(claims, names) };
 }
 
 /** The first of the named claims that is present; it must be a non-empty string. */

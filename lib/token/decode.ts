@@ -12,6 +12,15 @@ export interface DecodedJwt {
  */
 export const MAX_TOKEN_LENGTH = 16_384;
 
+/**
+ * Whether a token presents itself as a signed JWT: three parts, of which the first begins like a JSON object. Whether it
+ * is one, {@link decodeJwt} says.
+ */
+export function hasJwtForm(token: string): boolean {
+  const [header = '', ...others] = token.split('.');
+  return others.length === 2 && /^\s*\{/.test(Buffer.from(header, 'base64url').toString());
+}
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**

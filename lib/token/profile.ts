@@ -16,7 +16,14 @@ const ACCESS_TOKEN_TYPES: ReadonlySet<unknown> = new Set(['at+jwt', 'application
 
 /** Claims that mark ID tokens, logout tokens, introspection responses, DPoP proofs and request objects. */
 const FOREIGN_CLAIMS = [
-  ...['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'token_introspection', 'htm', 'htu'],
+  'nonce',
+  'at_hash',
+  'c_hash',
+  's_hash',
+  'events',
+  'token_introspection',
+  'htm',
+  'htu',
   // Request objects were signed without a type for years (RFC 9101 §10.8), and may name client and scopes.
   'response_type',
 ];
@@ -43,20 +50,50 @@ export function checkKind(header: Members, claims: Members, profile: JwtProfile)
   if (FOREIGN_CLAIMS.some((claim) => ownClaim(claims, claim) !== undefined)) throw invalidToken('not_an_access_token');
 }
 
-/** What must hold instead where `typ` does not say what the JWT is. */
-function checkUndeclared(claims: Members): void {
-  const has = (name: string): boolean => ownClaim(claims, name) !== undefined;
-  // Keycloak and Cognito say in a claim what kind of token it is.
-  const kinds: readonly [claim: string, expected: string][] = [
-    ['typ', 'bearer'],
-    ['token_use', 'access'],
+/**
+ * The same for a JWT that its issuer is going to be asked about. Only what contradicts an access token is looked for: the
+ * claims may be few, and the answer has them. Servers say of any token of theirs that it is active, refresh tokens and ID
+ * tokens included.
+ */
+export function checkKindBeforeAsking(header: Members, claims: Members): void {
+  const type = ownClaim(header, 'typ');
+  const name = typeof type === 'string' ? type.toLowerCase() : type;
+  if (name !== undefined && name !== 'jwt' && !ACCESS_TOKEN_TYPES.has(name)) throw invalidToken('type_rejected');
+  checkKindClaims(claims);
+  if (FOREIGN_CLAIMS.some((claim) => ownClaim(claims, claim) !== undefined)) throw invalidToken('not_an_access_token');
+}
+
+/**
+ * The same for what an authorization server says about a token, whatever its form.
+ *
+ * @see RFC 7662 §2.2 for `token_type`, which is that of RFC 6749 §5.1; some servers name the kind of the token there
+ */
+export function checkKindOfAnswer(answer: Members): void {
+  const type = ownClaim(answer, 'token_type');
+  const name = typeof type === 'string' ? type.toLowerCase() : type;
+  if (name === 'dpop') throw invalidToken('sender_constrained');
+  if (name !== undefined && name !== 'bearer' && name !== 'access_token') throw invalidToken('not_an_access_token');
+  checkKindClaims(answer);
+}
+
+/** Keycloak, Cognito and Hydra say in a claim what kind of token it is. */
+function checkKindClaims(claims: Members): void {
+  const kinds: readonly [claim: string, expected: readonly string[]][] = [
+    ['typ', ['bearer']],
+    ['token_use', ['access', 'access_token']],
   ];
   for (const [claim, expected] of kinds) {
     const value = ownClaim(claims, claim);
-    if (value !== undefined && (typeof value !== 'string' || value.toLowerCase() !== expected)) {
+    if (value !== undefined && (typeof value !== 'string' || !expected.includes(value.toLowerCase()))) {
       throw invalidToken('not_an_access_token');
     }
   }
+}
+
+/** What must hold instead where `typ` does not say what the JWT is. */
+function checkUndeclared(claims: Members): void {
+  const has = (name: string): boolean => ownClaim(claims, name) !== undefined;
+  checkKindClaims(claims);
   const namesClientOrScope = ['client_id', 'azp', 'cid', 'appid', 'scope', 'scp'].some(has);
   if (!namesClientOrScope) throw invalidToken('not_an_access_token');
   // The audience of an ID token is its client (OpenID Connect Core §2); a client assertion is issued by its client.

@@ -56,16 +56,14 @@ export const accessibilityChecks = {
 
   ...inBothSchemes('keyboard: what has the focus can be seen', async (scene, colorScheme) => {
     const client = await scene.client();
-    const page = await scene.open(client.authorizationUrl(REQUEST));
-    await page.emulateMedia({ colorScheme });
+    const page = await scene.open(client.authorizationUrl(REQUEST), { colorScheme });
     await assertFocusSeen(page, SIGN_IN_STOPS.length);
     await continueAs(page, 'Alice');
     await assertFocusSeen(page, CONSENT_STOPS.length);
   }),
 
   'pages: each has a language, a title, one main landmark and one first heading': async (scene) => {
-    const page = await scene.page();
-    await onEveryPage(scene, page, async (kind) => {
+    await onEveryPage(scene, {}, async (kind, page) => {
       assert.equal(await page.locator('html').getAttribute('lang'), 'en', kind);
       assert.notEqual(await page.title(), '', kind);
       assert.equal(await page.getByRole('main').count(), 1, kind);
@@ -74,9 +72,7 @@ export const accessibilityChecks = {
   },
 
   ...inBothSchemes(`pages: all text has a contrast of at least ${LEAST_TEXT_CONTRAST}`, async (scene, colorScheme) => {
-    const page = await scene.page();
-    await page.emulateMedia({ colorScheme });
-    await onEveryPage(scene, page, async (kind) => {
+    await onEveryPage(scene, { colorScheme }, async (kind, page) => {
       const luminance = await backgroundLuminance(page);
       assert.ok(colorScheme === 'dark' ? luminance < 0.1 : luminance > 0.8, `${kind}: is not ${colorScheme}`);
       const texts = await textContrasts(page);
@@ -107,8 +103,8 @@ function inBothSchemes(name, check) {
 function atWidth(width) {
   return {
     [`pages: fit into a phone ${width} px wide`]: async (scene) => {
-      const page = await scene.page({ viewport: { width, height: 740 }, isMobile: true, hasTouch: true });
-      await onEveryPage(scene, page, async (kind) => {
+      const phone = { viewport: { width, height: 740 }, isMobile: true, hasTouch: true };
+      await onEveryPage(scene, phone, async (kind, page) => {
         assert.deepEqual(await horizontalOverflow(page), { width, scrollWidth: width, overflowing: [] }, kind);
       });
     },

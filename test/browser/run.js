@@ -14,7 +14,7 @@ import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 import { accessibilityChecks } from './accessibility.checks.js';
 import { LAUNCH_ARGUMENTS, requireChromium } from './chromium.js';
 import { consentChecks } from './consent.checks.js';
-import { RESOURCES, Scene, VIEW } from './scene.js';
+import { RESOURCES, Scene } from './scene.js';
 import { screenshotChecks } from './screenshots.js';
 import { securityChecks } from './security.checks.js';
 import { signInChecks } from './sign-in.checks.js';
@@ -65,9 +65,8 @@ async function runChecks(browser, server, notices) {
   let passed = 0;
   let failed = 0;
   const lane = async () => {
-    const context = await browser.newContext(VIEW);
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      if (await passes(...next, new Scene(context, server))) passed += 1;
+      if (await passes(...next, new Scene(browser, server))) passed += 1;
       else failed += 1;
     }
   };

@@ -20,13 +20,10 @@ const STEP_TIMEOUT_MS = 10_000;
 
 /** @typedef {Record<string, (scene: Scene) => Promise<void>>} Checks by the sentence that each proves */
 
-/** How the pages are seen where a check wants nothing else. */
-export const VIEW = { viewport: { width: 900, height: 700 }, locale: 'en-US' };
-
 /**
- * What one check works with: clients of its own, pages of a browser that has never been here, and a record of all that
- * Chromium complained about meanwhile. A complaint that the check did not announce fails it, such as one about the
- * Content-Security-Policy or a request to anywhere else.
+ * What one check works with: clients and browser contexts of its own, and a record of all that Chromium complained about
+ * meanwhile. A complaint that the check did not announce fails it, such as one about the Content-Security-Policy or a
+ * request to anywhere else.
  */
 export class Scene {
   /** @type {string[]} */
@@ -39,15 +36,13 @@ export class Scene {
   #origins;
 
   /**
-   * @param {import('playwright-core').BrowserContext} context used again by the next check, since that is far quicker than
-   * a new one; its cookies are all that it remembers
+   * @param {import('playwright-core').Browser} browser
    * @param {import('nestjs-mcp-auth/dev-server').DevAuthorizationServer} server
    */
-  constructor(context, server) {
-    this.context = context;
+  constructor(browser, server) {
+    this.browser = browser;
     this.server = server;
     this.#origins = new Set([server.issuer]);
-    this.#closers.push(() => context.clearCookies());
   }
 
   /**
@@ -64,34 +59,31 @@ export class Scene {
   }
 
   /**
-   * An empty page, where options are given of another browser.
+   * An empty page of a browser that has never been here.
    *
    * @param {import('playwright-core').BrowserContextOptions} [options]
    */
   async page(options) {
-    const page = await (options === undefined ? this.context.newPage() : this.#newPage(options));
-    this.#closers.push(() => page.close());
-    page.setDefaultTimeout(STEP_TIMEOUT_MS);
-    page.on('console', (message) => this.#note(`${message.type()}: ${message.text()}`));
-    page.on('pageerror', (error) => this.#note(`error: ${error.message}`));
-    page.on('request', (request) => {
+    const context = await this.browser.newContext({ viewport: { width: 900, height: 700 }, locale: 'en-US', ...options });
+    this.#closers.push(() => context.close());
+    context.setDefaultTimeout(STEP_TIMEOUT_MS);
+    context.on('console', (message) => this.#note(`${message.type()}: ${message.text()}`));
+    context.on('weberror', (error) => this.#note(`error: ${error.error().message}`));
+    context.on('request', (request) => {
       const { origin, protocol } = new URL(request.url());
       if (protocol !== 'data:' && !this.#origins.has(origin)) this.complaints.push(`request: ${request.url()}`);
     });
-    return page;
-  }
-
-  /** @param {import('playwright-core').BrowserContextOptions} options */
-  async #newPage(options) {
-    const context = await this.context.browser()?.newContext({ ...VIEW, ...options });
-    if (context === undefined) throw new Error('the browser is gone');
-    this.#closers.push(() => context.close());
     return context.newPage();
   }
 
-  /** @param {URL} address */
-  async open(address) {
-    const page = await this.page();
+  /**
+   * The page that an authorization request leads to.
+   *
+   * @param {URL} address
+   * @param {import('playwright-core').BrowserContextOptions} [options]
+   */
+  async open(address, options) {
+    const page = await this.page(options);
     await page.goto(address.href);
     return page;
   }

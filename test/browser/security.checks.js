@@ -21,8 +21,7 @@ const HOSTILE_NAMES = [
 /** @type {import('./scene.js').Checks} */
 export const securityChecks = {
   'security: no page holds a script, a handler or anything that is loaded': async (scene) => {
-    const page = await scene.page();
-    await onEveryPage(scene, page, async (kind) => {
+    await onEveryPage(scene, {}, async (kind, page) => {
       assert.deepEqual(await activeContent(page), [], kind);
     });
   },
@@ -73,7 +72,7 @@ export const securityChecks = {
     const victim = await scene.open(client.authorizationUrl(REQUEST));
     await continueAs(victim, 'Alice');
     client.pages.set('/attack', `<form method="post" action="${victim.url()}/confirm"><button>Win</button></form>`);
-    const attacker = await scene.page();
+    const attacker = await victim.context().newPage();
     await attacker.goto(`${client.origin}/attack`);
     const sent = attacker.waitForRequest((request) => request.method() === 'POST');
     await attacker.getByRole('button', { name: 'Win' }).click();

@@ -22,6 +22,7 @@ import {
 } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR, HttpAdapterHost } from '@nestjs/core';
 import { McpController, Tool } from '@rekog/mcp-nest';
+import { errors } from 'jose';
 import { catchError, map, of, type Observable } from 'rxjs';
 import {
   AuthInfo,
@@ -581,6 +582,26 @@ describe.each(PLATFORMS)('2. Challenges and error answers, on %s', (platform) =>
       expect(served.headers.get('access-control-expose-headers')).toMatch(/^Mcp-Session-Id, ?X-Request-Id$/);
     });
 
+    it('RFC9449-7.1-d: lets scripts read the challenge of a refusal by the handler, too', async () => {
+      @McpController()
+      class LateTools {
+        @Tool({ name: 'late', description: 'Refuses by itself' })
+        @RequireScopes('a')
+        late(): object {
+          throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes: ['late'] });
+        }
+      }
+      browser = await startNotesServer(platform, {
+        ...{ issuer, controllers: [LateTools] },
+        prepare: (app) => app.enableCors({ origin, exposedHeaders: ['Mcp-Session-Id'] }),
+      });
+      const token = await browser.mint({ scope: 'a' });
+      const refusal = await browser.callTool('late', token, {}, { origin });
+      expect([refusal.status, refusal.headers.get('access-control-allow-origin')]).toEqual([403, origin]);
+      const exposed = refusal.headers.get('access-control-expose-headers')?.toLowerCase().split(/, */);
+      expect(exposed?.sort()).toEqual(['mcp-session-id', 'www-authenticate']);
+    });
+
     it('RFC9449-7.1-d: names the header once where the application exposes it itself', async () => {
       browser = await startNotesServer(platform, {
         issuer,
@@ -820,6 +841,23 @@ describe.each(PLATFORMS)('2. An authorization server that fails, on %s', (platfo
     const unknown = await server.mint({}, { key: await generateTestKey({ alg: 'ES256' }) });
     const response = await server.callTool('ping', unknown);
     await expectRefusal(server, response, { status: 401, error: 'invalid_token', token: unknown });
+  });
+
+  it('LIB-08: tells by what a verifier of the application throws whether the token is bad', async () => {
+    const verifier = (presented: string): never => {
+      if (presented.startsWith('forged')) throw new errors.JWSSignatureVerificationFailed();
+      throw new Error(`no connection to the database, for ${presented}`);
+    };
+    const other = await startNotesServer(platform, { sharedIssuer: server.issuer, options: { verifier } });
+    try {
+      const forged = await other.callTool('ping', 'forged-token-0123456789');
+      const bad = { status: 401, error: 'invalid_token', token: 'forged-token-0123456789' } as const;
+      await expectRefusal(other, forged, bad);
+      const undecided = await other.callTool('ping', 'opaque-token-0123456789');
+      await expectRefusal(other, undecided, { status: 503, token: 'opaque-token-0123456789' });
+    } finally {
+      await other.close();
+    }
   });
 
   it('LIB-08: works again once the authorization server does', async () => {

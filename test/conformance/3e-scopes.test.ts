@@ -121,10 +121,10 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
     );
 
     it.each([
-      ...['notes:readwrite', 'xnotes:read', 'notes:rea', 'notes', 'notes:', 'read', 'notes:read:all', 'NOTES:READ', 'Notes:read'],
-      ...['notes:*', '*', 'notes.read', 'notes:read,a', 'a,notes:read', 'a\tnotes:read', 'notes:read\t', 'a\nnotes:read'],
-      ...['a\u00A0notes:read', 'a\u2003notes:read', 'notes:read\0', '"notes:read"', "'notes:read'", 'notes:réad', '\uFEFFnotes:read'],
-      ...['', ' ', undefined, null, 7, true, ['notes:read'], ['a', 'notes:read'], { 'notes:read': true }],
+      'notes:readwrite', 'xnotes:read', 'notes:rea', 'notes', 'notes:', 'read', 'notes:read:all', 'NOTES:READ', 'Notes:read',
+      'notes:*', '*', 'notes.read', 'notes:read,a', 'a,notes:read', 'a\tnotes:read', 'notes:read\t', 'a\nnotes:read',
+      'a\u00A0notes:read', 'a\u2003notes:read', 'notes:read\0', '"notes:read"', "'notes:read'", 'notes:réad', '\uFEFFnotes:read',
+      '', ' ', undefined, null, 7, true, ['notes:read'], ['a', 'notes:read'], { 'notes:read': true },
     ])('RFC6749-3.3-a: does not find notes:read in scope %j', async (scope) => {
       const token = await server.mint({ scope });
       await expectRefusal(server, await server.callTool('read', token), lacking('notes:read', token));
@@ -408,9 +408,10 @@ describe.each(PLATFORMS)('a hierarchy that does not start, on %s', (platform) =>
     { hierarchy: [['admin', 'read']] },
     { hierarchy: 'admin > read' },
   ])('MCP-26-RS-12: refuses %j', async (scopes) => {
-    const started = startNotesServer(platform, { sharedIssuer: issuer, options: { scopes: scopes as object } }).then((running) => {
-      server = running;
-    });
+    const start = async (): Promise<void> => {
+      server = await startNotesServer(platform, { sharedIssuer: issuer, options: { scopes: scopes as object } });
+    };
+    const started = start();
     await expect(started).rejects.toThrow(McpAuthConfigError);
     await expect(started).rejects.toThrow('scopes.hierarchy');
   });

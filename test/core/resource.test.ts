@@ -98,8 +98,8 @@ describe('isLoopback', () => {
   );
 
   it.each([
-    ...['http://localhost.example.com', 'http://example.localhost.com', 'http://127.0.0.1.example.com', 'http://128.0.0.1', 'http://10.0.0.1'],
-    ...['http://0.0.0.0', 'http://[::]', 'http://[::2]', 'http://169.254.169.254', 'http://notlocalhost', 'http://user@example.com'],
+    'http://localhost.example.com', 'http://example.localhost.com', 'http://127.0.0.1.example.com', 'http://128.0.0.1', 'http://10.0.0.1',
+    'http://0.0.0.0', 'http://[::]', 'http://[::2]', 'http://169.254.169.254', 'http://notlocalhost', 'http://user@example.com',
   ])('does not hold for %s', (url) => {
     expect(isLoopback(new URL(url))).toBe(false);
   });

@@ -5,7 +5,7 @@ import { OutboundError } from '../../lib/issuer/outbound.js';
 
 /** By its cause: Jest's own realm keeps the library from recognizing Node's errors, and its message from saying more. */
 const TIMEOUT = { name: 'OutboundError', status: undefined, cause: { name: 'TimeoutError' } };
-const LIMITS = { timeoutMs: 2_000, maxBytes: 1_048_576, allowInsecureHttp: false };
+const LIMITS = { timeoutMs: 20_000, maxBytes: 1_048_576, allowInsecureHttp: false };
 
 let issuer: TestIssuer;
 afterEach(() => issuer?.close());
@@ -188,7 +188,7 @@ describe('discover', () => {
 
     it('comes too late', async () => {
       await start();
-      issuer.fail({ slow: 5_000 });
+      issuer.fail({ slow: 60_000 });
       await expect(find('auto', { timeoutMs: 100 })).rejects.toMatchObject(TIMEOUT);
     });
 

@@ -1,18 +1,19 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { startServers } from '../../sample/01-quick-start/servers.js';
+import { createApp } from '../../sample/01-quick-start/app.js';
 import { McpSession } from '../../sample/demo-client/mcp-session.js';
+import { startNotesServer } from '../../sample/notes-server/servers.js';
 
 describe('sample 01-quick-start, with both preferred ports taken', () => {
   let occupants: Server[];
-  let servers: Awaited<ReturnType<typeof startServers>>;
+  let servers: Awaited<ReturnType<typeof startNotesServer>>;
   const notices: string[] = [];
   const sessions: McpSession[] = [];
 
   beforeAll(async () => {
     occupants = await Promise.all([occupyPort(), occupyPort()]);
     const [mcp, authorizationServer] = occupants.map(portOf) as [number, number];
-    servers = await startServers({ mcp, authorizationServer }, (notice) => notices.push(notice));
+    servers = await startNotesServer(createApp, { mcp, authorizationServer }, (notice) => notices.push(notice));
   });
 
   afterAll(async () => {

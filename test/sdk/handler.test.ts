@@ -56,7 +56,10 @@ class Notes {
   }
 }
 
-const TOOLS = ['undecorated', 'scoped'] as const;
+const TOOLS: readonly [name: string, scope: string | undefined][] = [
+  ['undecorated', undefined],
+  ['scoped', 'a'],
+];
 
 const OTHERS: readonly [method: string, params: object][] = [
   ['resources/read', { uri: 'notes://all' }],
@@ -96,11 +99,11 @@ describe.each(HOSTS)('a transport of SDK $sdk that is mounted outside of Nest on
   afterAll(() => server.close());
   beforeEach(() => forget(server));
 
-  it.each(TOOLS)('refuses the tool %s to everybody, with a challenge in the result', async (name) => {
+  it.each(TOOLS)('refuses the tool %s to everybody, with a challenge in the result', async (name, scope) => {
     for (const token of [undefined, await server.mint({ scope: 'a' })]) {
       const { result } = await server.ask('tools/call', { name }, outside(token));
       expect(result).toMatchObject({ isError: true, content: [{ type: 'text', text: 'Authorization is required.' }] });
-      expectChallenge(server, result);
+      expectChallenge(server, result, scope);
     }
     expect(server.ran).toEqual([]);
   });
@@ -128,11 +131,11 @@ describe.each(SDKS)('a transport of SDK %s in a Nest route that nobody guards', 
   });
   beforeEach(() => forget(servers[0] as SdkServer));
 
-  it.each(TOOLS)('refuses the tool %s to everybody', async (name) => {
+  it.each(TOOLS)('refuses the tool %s to everybody', async (name, scope) => {
     for (const server of servers) {
       const { result } = await server.ask('tools/call', { name }, { token: await server.mint({ scope: 'a' }) });
       expect(result?.isError).toBe(true);
-      expectChallenge(server, result);
+      expectChallenge(server, result, scope);
     }
     expect(ran).toEqual([]);
   });
@@ -255,10 +258,10 @@ class Lenient {
   }
 }
 
-function expectChallenge(server: SdkServer, result: RpcAnswer['result']): void {
+function expectChallenge(server: SdkServer, result: RpcAnswer['result'], scope?: string): void {
   const challenges = result?._meta?.['mcp/www_authenticate'] as string[];
   expect(challenges).toHaveLength(1);
   const [challenge] = parseChallenges(challenges);
   expect(challenge?.scheme).toBe('Bearer');
-  expect(challenge?.params).toEqual({ resource_metadata: metadataUrlOf(server.resource) });
+  expect(challenge?.params).toEqual({ ...(scope !== undefined && { scope }), resource_metadata: metadataUrlOf(server.resource) });
 }

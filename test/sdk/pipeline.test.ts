@@ -338,13 +338,22 @@ class CatchAll implements ExceptionFilter {
   }
 }
 
-describe.each(SDKS)('a filter for everything, in an application on SDK %s', (sdk) => {
+@Injectable()
+@UseFilters(CatchAll)
+class Careless {
+  @McpTool()
+  careless(): void {
+    ran.push('careless');
+  }
+}
+
+describe.each(SDKS)('a filter for everything, of the application and of the class, on SDK %s', (sdk) => {
   it('cannot take the challenge out of a refusal at the handler', async () => {
-    const providers = [Operations, Doorman, { provide: APP_FILTER, useClass: CatchAll }];
+    const providers = [Careless, { provide: APP_FILTER, useClass: CatchAll }];
     const server = await startSdkServer({ sdk, providers, globalGuard: false }, ran);
     try {
       forget(server);
-      const { result } = await server.ask('tools/call', { name: 'intercepted' });
+      const { result } = await server.ask('tools/call', { name: 'careless' });
       expect(result).toMatchObject({ isError: true, _meta: { 'mcp/www_authenticate': [expect.stringMatching(/^Bearer /)] } });
       expect(server.ran).toEqual([]);
     } finally {

@@ -239,7 +239,8 @@ describe('the bridge', () => {
     };
     (await bridgeOf([Described])).register(server);
     expect(configs).toEqual([
-      { ...described, inputSchema, annotations: { readOnlyHint: true } },
+      // The scopes of a tool are advertised with it.
+      { ...described, inputSchema, annotations: { readOnlyHint: true }, _meta: { m: 1, securitySchemes: expect.any(Array) } },
       { ...described, mimeType: 'text/plain', size: 3 },
     ]);
   });

@@ -5,7 +5,7 @@ import { McpAuthConfigError } from '../../core/error.js';
  * token: its access tokens are opaque, they are for Google's own APIs, and no client can have one issued for yours.
  * Its ID tokens are for the client that asked for them, and no substitute.
  *
- * Let users sign in with Google by way of another authorization server: each one that has a preset here can do that.
+ * Let users sign in with Google at another authorization server, which then issues tokens for this one.
  *
  * @throws {McpAuthConfigError} always.
  * @see https://cloud.google.com/docs/authentication/token-types

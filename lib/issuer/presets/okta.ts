@@ -8,7 +8,7 @@ import type { IssuerPreset } from './preset.js';
  * `audience`: nothing to set where clients send `resource`, or the Audience of the authorization server is your
  * resource identifier; else that Audience.
  *
- * Users are told apart by `uid`, which stays, rather than by `sub`, which is their login name.
+ * Users are told apart by `uid`, their ID, rather than by `sub`, which may be their login name and change hands.
  *
  * @throws {McpAuthConfigError} when the domain is no bare host name, or is that of the admin console.
  * @see https://developer.okta.com/docs/concepts/auth-servers/

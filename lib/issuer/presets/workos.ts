@@ -2,8 +2,7 @@ import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
 
 /**
- * AuthKit of WorkOS, as authorization server of MCP servers. Not for the session tokens of AuthKit's own SDKs, which
- * come from another issuer.
+ * AuthKit of WorkOS, as authorization server of MCP servers.
  *
  * `audience`: nothing to set where your resource identifier is listed among the MCP resource indicators of the
  * environment, byte for byte. Where none is listed, tokens carry an audience of the whole environment.

@@ -1,11 +1,20 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { NestFactory } from '@nestjs/core';
+import type { INestApplication } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
-import { AppModule, mcp } from './app.module.js';
+import { platform } from './platform.js';
 
-/** Starts the notes server and, where you would have your own, a development authorization server. */
-export async function startServers(preferred: { mcp: number; authorizationServer: number }, onNotice: (notice: string) => void = console.warn) {
+/** Makes the application of a sample, ready to listen. */
+export type CreateApp = (adapter: AbstractHttpAdapter) => Promise<INestApplication>;
+
+export interface Ports {
+  mcp: number;
+  authorizationServer: number;
+}
+
+/** Starts a notes server and, where you would have your own, a development authorization server. */
+export async function startNotesServer(createApp: CreateApp, preferred: Ports, onNotice: (notice: string) => void = console.warn) {
   const port = await freePort(preferred.mcp, onNotice);
   const resource = `http://127.0.0.1:${port}/mcp`;
   const { issuer, users, close } = await startDevAuthorizationServer({
@@ -18,9 +27,7 @@ export async function startServers(preferred: { mcp: number; authorizationServer
   process.env.MCP_AUTH_RESOURCE = resource;
   process.env.MCP_AUTH_ISSUER = issuer;
 
-  const app = await NestFactory.create(AppModule, { logger: ['warn', 'error'], forceCloseConnections: true });
-  app.connectMicroservice({ strategy: mcp });
-  await app.startAllMicroservices();
+  const app = await createApp(await platform());
   await app.listen(port, '127.0.0.1');
 
   return { resource, issuer, users, close: () => Promise.all([app.close(), close()]) };

@@ -1,0 +1,34 @@
+/** One entry of `authorization_details`; further members are up to its type. */
+export interface AuthorizationDetail {
+  readonly type: string;
+  readonly [member: string]: unknown;
+}
+
+/**
+ * The authorization details of one type that a token carries for a resource. Each entry stands for itself: what one
+ * allows and another forbids is allowed, and members of different entries are never put together.
+ *
+ * Entries of other types, malformed ones, and those whose `locations` leave the resource out, grant nothing. Strings
+ * are compared code point by code point.
+ *
+ * @see RFC 9396 §2, §9 and §12
+ */
+export function authorizationDetailsOf(
+  claims: Readonly<Record<string, unknown>>,
+  type: string,
+  resource: string,
+): AuthorizationDetail[] {
+  const details = Object.hasOwn(claims, 'authorization_details') ? claims['authorization_details'] : undefined;
+  if (!Array.isArray(details)) return [];
+  return details.filter((entry): entry is AuthorizationDetail => isDetail(entry) && entry.type === type && isFor(entry, resource));
+}
+
+function isDetail(entry: unknown): entry is AuthorizationDetail {
+  return typeof entry === 'object' && entry !== null && Object.hasOwn(entry, 'type') && 'type' in entry;
+}
+
+function isFor(entry: AuthorizationDetail, resource: string): boolean {
+  if (!Object.hasOwn(entry, 'locations')) return true;
+  const { locations } = entry;
+  return Array.isArray(locations) && locations.includes(resource);
+}

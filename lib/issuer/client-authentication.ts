@@ -1,0 +1,89 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { importJWK, type CryptoKey, type JWK } from 'jose';
+import { ClientSecretPost, modifyAssertion, PrivateKeyJwt, type ClientAuth } from 'oauth4webapi';
+
+/**
+ * Authenticates this server as a client of an authorization server, by adding to headers or body. A function, so that the
+ * secret is in no object that could be logged.
+ */
+export type ClientAuthentication = ClientAuth;
+
+/**
+ * `client_secret_basic`. Id and secret are form-encoded before they are put together, as RFC 6749 §2.3.1 asks for, and no
+ * more than that: servers that do not decode them still recognise the likes of `notes-server`.
+ */
+export function clientSecretBasic(secret: string): ClientAuthentication {
+  return (_server, { client_id: id }, _body, headers) => {
+    const credentials = Buffer.from(`${formEncoded(id)}:${formEncoded(secret)}`).toString('base64');
+    headers.set('authorization', `Basic ${credentials}`);
+  };
+}
+
+/** `client_secret_post`: id and secret in the body (RFC 6749 §2.3.1). */
+export function clientSecretPost(secret: string): ClientAuthentication {
+  return ClientSecretPost(secret);
+}
+
+/**
+ * `private_key_jwt`: an assertion that is good for a minute and names the issuer as its audience (RFC 7523 §3). Unlike a
+ * secret, what is sent is of no use to anybody else.
+ */
+export function privateKeyJwt({ jwk, algorithm, keyId }: SigningKey): ClientAuthentication {
+  let imported: Promise<ClientAuth> | undefined;
+  const load = async (): Promise<ClientAuth> => {
+    const key = (await importJWK(jwk, algorithm)) as CryptoKey;
+    const withAlgorithm = (header: Record<string, unknown>): void => void (header['alg'] = algorithm);
+    return PrivateKeyJwt({ key, ...(keyId !== undefined && { kid: keyId }) }, { [modifyAssertion]: withAlgorithm });
+  };
+  return async (...request) => {
+    imported ??= load();
+    return (await imported)(...request);
+  };
+}
+
+/** A key that signs, and how. */
+export interface SigningKey {
+  readonly jwk: JWK;
+  readonly algorithm: string;
+  readonly keyId: string | undefined;
+}
+
+/** What a key can sign with; the first is the default. */
+const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
+  rsa: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  prime256v1: ['ES256'],
+  secp384r1: ['ES384'],
+  secp521r1: ['ES512'],
+  ed25519: ['EdDSA', 'Ed25519'],
+};
+
+/**
+ * Reads a private key from a JWK, or from PEM text (PKCS #8). The algorithm is that of the JWK, else the first that the
+ * key can do.
+ *
+ * @throws {TypeError} when it is no private key, or cannot sign so. The message holds nothing of the key.
+ */
+export function readSigningKey(source: JWK | string): SigningKey {
+  const key = privateKeyFrom(source);
+  if (key.type !== 'private') throw new TypeError('it is no private key');
+  const { alg, kid } = typeof source === 'string' ? ({} as JWK) : source;
+  const kind = key.asymmetricKeyType === 'ec' ? key.asymmetricKeyDetails?.namedCurve : key.asymmetricKeyType;
+  const algorithms = ALGORITHMS[kind ?? ''] ?? [];
+  const algorithm = alg ?? algorithms[0];
+  if (algorithm === undefined || !algorithms.includes(algorithm)) throw new TypeError('the key cannot sign with its algorithm');
+  return { jwk: key.export({ format: 'jwk' }) as JWK, algorithm, keyId: kid };
+}
+
+function privateKeyFrom(source: JWK | string): KeyObject {
+  try {
+    return typeof source === 'string' ? createPrivateKey(source) : createPrivateKey({ key: { ...source }, format: 'jwk' });
+  } catch {
+    // The cause could quote the key.
+    throw new TypeError('it is no private key');
+  }
+}
+
+/** @see WHATWG URL, application/x-www-form-urlencoded serializing */
+function formEncoded(text: string): string {
+  return new URLSearchParams({ '': text }).toString().slice(1);
+}

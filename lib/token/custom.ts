@@ -1,0 +1,92 @@
+import { invalidToken, McpAuthError } from '../core/error.js';
+import { checkAudience, checkTimes, identify, ownClaim, type TimeRules } from './claims.js';
+import type { TrustedIssuers } from './trusted-issuers.js';
+import { RepeatableVerifier, type Verification } from './verification.js';
+import { saysTokenIsBad } from './verifier-error.js';
+import type { VerifiedToken } from './verifier.js';
+
+/** What the verification of the application is held against. */
+export interface CustomRules extends TimeRules {
+  /** Accepted audiences; never empty. */
+  readonly audiences: ReadonlySet<string>;
+  /** How long a verified token need not be verified again; 0: not at all. */
+  readonly reuseSeconds: number;
+}
+
+/** Verification by the application. */
+export type Verify = (token: string) => unknown;
+
+const MEMBERS = { scopes: ['scopes'], clientId: ['clientId'], subject: ['subject'] };
+
+/** Seconds a client is asked to wait when the verification of the application failed. */
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * Leaves verification to the application, and then holds the result against the same rules as its own: a trusted issuer,
+ * an accepted audience, an expiry that is not past nor too far away, a principal, no unproven binding to a key. What is no
+ * scope token grants nothing.
+ *
+ * What the application throws means that the token is bad only if it says so, see {@link saysTokenIsBad}; otherwise nobody
+ * can tell. Returning nothing, or something that is no object, refuses the token.
+ */
+export class CustomVerifier extends RepeatableVerifier {
+  constructor(
+    private readonly ask: Verify,
+    private readonly issuers: TrustedIssuers,
+    private readonly rules: CustomRules,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+    /** Told about errors that say nothing about the token. */
+    private readonly onFailure: (error: unknown, token: string) => void,
+  ) {
+    super();
+  }
+
+  override async verify(token: string): Promise<Verification> {
+    const askedAt = this.now();
+    const result = await this.#ask(token);
+    const issuer = ownClaim(result, 'issuer');
+    const trust = typeof issuer === 'string' ? await this.issuers.find(issuer) : undefined;
+    if (!trust || typeof issuer !== 'string') throw invalidToken('issuer_unknown');
+    const expiresAt = checkTimes({ exp: ownClaim(result, 'expiresAt') }, this.now() / 1000, this.rules);
+    const audience = checkAudience({ aud: ownClaim(result, 'audience') }, this.rules.audiences);
+    const claims = copyOf(ownClaim(result, 'claims') ?? {});
+    if (ownClaim(claims, 'cnf') !== undefined) throw invalidToken('sender_constrained');
+    return {
+      token: { issuer, ...identify(result, MEMBERS), audience: [...audience], expiresAt, claims },
+      reusableUntil: Math.min(askedAt + this.rules.reuseSeconds * 1000, trust.until),
+      isCurrent: () => true,
+    };
+  }
+
+  async #ask(token: string): Promise<Readonly<Record<string, unknown>>> {
+    let result: unknown;
+    try {
+      result = await this.ask(token);
+    } catch (error) {
+      if (error instanceof McpAuthError) throw error;
+      if (saysTokenIsBad(error)) throw invalidToken('verifier_failed', error);
+      this.onFailure(error, token);
+      throw new McpAuthError('temporarily_unavailable', 'verifier_unavailable', {
+        cause: error,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    if (!isRecord(result)) throw invalidToken('verifier_failed');
+    return result;
+  }
+}
+
+/** The result is frozen, and that of the application is its own. */
+function copyOf(claims: unknown): VerifiedToken['claims'] {
+  if (!isRecord(claims)) throw invalidToken('claim_malformed');
+  try {
+    return structuredClone(claims);
+  } catch (cause) {
+    throw invalidToken('claim_malformed', cause);
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,103 @@
+import { invalidToken, McpAuthError } from '../core/error.js';
+import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
+import type { ExpiringStore } from '../store/expiring-store.js';
+import { audienceClaim, checkAudience, checkTimesPresent, identify, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
+import type { DecodedJwt } from './decode.js';
+import { IssuerVerifier } from './issuer-verifier.js';
+import { checkKindBeforeAsking, checkKindOfAnswer } from './profile.js';
+import { tokenKey } from './token-key.js';
+import type { Verification } from './verification.js';
+
+/** What an answer is held against, and how long it is believed. */
+export interface IntrospectionRules extends TimeRules {
+  /** Compared code point by code point. */
+  readonly issuer: string;
+  readonly claimNames: ClaimNames;
+  /** Accepted audiences; never empty. */
+  readonly audiences: ReadonlySet<string>;
+  /** The endpoint answers only for tokens of this resource, so that an answer may name no audience. */
+  readonly audienceBound: boolean;
+  /** How long a token that is active is not asked about again; 0: it always is. */
+  readonly cacheSeconds: number;
+  /** The same for one that is not active. */
+  readonly negativeCacheSeconds: number;
+}
+
+/** How long a token without `exp` is taken to be good from when it was asked about, in seconds. */
+const UNDATED_SECONDS = 60;
+
+/** Seconds a client is asked to wait when the authorization server does not answer. */
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * Verifies access tokens of any form by asking the authorization server that issued them. That it calls a token active
+ * is not enough: the answer must also be about an access token of this issuer, for this resource, at this time.
+ *
+ * Does not check scopes, or proof of possession: a token bound to a key is refused. Of a JWT nothing is used but what
+ * speaks against asking; its claims, which nobody has verified, are not those of the result.
+ *
+ * @see RFC 7662 §2.2, §4
+ */
+export class IntrospectionVerifier extends IssuerVerifier {
+  constructor(
+    private readonly endpoint: IntrospectionEndpoint,
+    private readonly rules: IntrospectionRules,
+    /** Tokens that were not active. */
+    private readonly inactive: ExpiringStore<true>,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+  ) {
+    super();
+  }
+
+  override async verify(token: string, jwt: DecodedJwt | undefined): Promise<Verification> {
+    if (jwt) checkKindBeforeAsking(jwt.header, jwt.claims);
+    const askedAt = this.now();
+    const answer = await this.#ask(token);
+    const { issuer, claimNames, cacheSeconds } = this.rules;
+    const named = ownClaim(answer, 'iss');
+    if (named !== undefined && named !== issuer) throw invalidToken('issuer_unknown');
+    checkKindOfAnswer(answer);
+    const expiresAt = checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
+    const audience = this.#checkAudience(answer);
+    if (ownClaim(answer, 'cnf') !== undefined) throw invalidToken('sender_constrained');
+    return {
+      token: { issuer, ...identify(answer, claimNames), audience, expiresAt, claims: answer },
+      reusableUntil: askedAt + cacheSeconds * 1000,
+      isCurrent: () => true,
+    };
+  }
+
+  #checkAudience(answer: IntrospectionAnswer): string[] {
+    const { audiences, audienceBound, claimNames } = this.rules;
+    if (audienceBound && audienceClaim(answer, claimNames.audience) === undefined) return [];
+    return checkAudience(answer, audiences, claimNames.audience);
+  }
+
+  /** @returns the answer for an active token, without members that have no value. */
+  async #ask(token: string): Promise<IntrospectionAnswer> {
+    const key = tokenKey(token);
+    if (await this.inactive.get(key)) throw invalidToken('token_inactive');
+    const askedAt = this.now();
+    const answer = await this.#answerFor(token);
+    if (answer.active) return withoutNulls(answer);
+    await this.inactive.set(key, true, askedAt + this.rules.negativeCacheSeconds * 1000);
+    throw invalidToken('token_inactive');
+  }
+
+  async #answerFor(token: string): Promise<IntrospectionAnswer> {
+    try {
+      return await this.endpoint.introspect(token);
+    } catch (cause) {
+      throw new McpAuthError('temporarily_unavailable', 'introspection_failed', {
+        cause,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+  }
+}
+
+/** Serializers write members without a value as null. */
+function withoutNulls(answer: IntrospectionAnswer): IntrospectionAnswer {
+  return Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) as IntrospectionAnswer;
+}

@@ -1,0 +1,90 @@
+import { McpAuthError } from '../core/error.js';
+import type { ExpiringStore } from '../store/expiring-store.js';
+import type { IssuerVerifier } from './issuer-verifier.js';
+import { SingleFlight } from './single-flight.js';
+import { TrustedIssuers, type Trust } from './trusted-issuers.js';
+
+/** An issuer that the application says is trusted. */
+export interface FoundIssuer {
+  /** The same as long as nothing about the issuer changes; undefined where that cannot be told. */
+  readonly version: string | undefined;
+  /** Makes what verifies its tokens, with keys of its own. */
+  readonly create: () => IssuerVerifier;
+}
+
+/** Undefined for an issuer that is not trusted. */
+export type LookUp = (issuer: string) => Promise<FoundIssuer | undefined>;
+
+/** An issuer that was found, and is kept for the sake of its keys. */
+export interface KnownIssuer {
+  readonly version: string | undefined;
+  readonly trust: Trust;
+}
+
+/** How long the answer of the application is used, in milliseconds: that an issuer is trusted, and that it is not. */
+const TRUSTED_MS = 300_000;
+const NOT_TRUSTED_MS = 10_000;
+
+/** Longest issuer that is looked up, in characters. */
+const MAX_ISSUER_LENGTH = 2_048;
+
+/** Seconds a client is asked to wait when an issuer cannot be looked up. */
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * The configured issuers, and those that the application looks up when their tokens come, such as one for each tenant.
+ * The answer is used for a limited time and then asked for again; the keys of an issuer go on being used if nothing
+ * about it has changed, and are dropped with it.
+ *
+ * Those found and those not found are remembered apart: whoever presents tokens of invented issuers must not be able to
+ * push out the real ones.
+ */
+export class IssuerLookup extends TrustedIssuers {
+  readonly #flights = new SingleFlight<Trust | undefined>();
+
+  constructor(
+    private readonly configured: TrustedIssuers,
+    private readonly lookUp: LookUp,
+    private readonly known: ExpiringStore<KnownIssuer>,
+    private readonly notTrusted: ExpiringStore<true>,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+  ) {
+    super();
+  }
+
+  override async find(issuer: string): Promise<Trust | undefined> {
+    const configured = await this.configured.find(issuer);
+    if (configured) return configured;
+    if (issuer.length > MAX_ISSUER_LENGTH || !URL.canParse(issuer)) return undefined;
+    return this.#flights.run(issuer, () => this.#find(issuer));
+  }
+
+  async #find(issuer: string): Promise<Trust | undefined> {
+    const known = await this.known.get(issuer);
+    const askedAt = this.now();
+    if (known && askedAt < known.trust.until) return known.trust;
+    if (await this.notTrusted.get(issuer)) return undefined;
+    const found = await this.#lookUp(issuer);
+    if (!found) {
+      await this.known.delete(issuer);
+      await this.notTrusted.set(issuer, true, askedAt + NOT_TRUSTED_MS);
+      return undefined;
+    }
+    const isUnchanged = known !== undefined && found.version !== undefined && found.version === known.version;
+    const trust = { verifier: isUnchanged ? known.trust.verifier : found.create(), until: askedAt + TRUSTED_MS };
+    await this.known.set(issuer, { version: found.version, trust }, Infinity);
+    return trust;
+  }
+
+  async #lookUp(issuer: string): Promise<FoundIssuer | undefined> {
+    try {
+      return await this.lookUp(issuer);
+    } catch (cause) {
+      throw new McpAuthError('temporarily_unavailable', 'issuer_lookup_failed', {
+        cause,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import { invalidToken } from '../core/error.js';
+import { ownClaim } from './claims.js';
+import { decodeJwt, hasJwtForm, MAX_TOKEN_LENGTH } from './decode.js';
+import type { IssuerVerifier } from './issuer-verifier.js';
+import type { TrustedIssuers } from './trusted-issuers.js';
+import { RepeatableVerifier, type Verification } from './verification.js';
+
+/** An issuer that can be asked about tokens of any form. */
+export interface OpaqueRoute {
+  readonly verifier: IssuerVerifier;
+  /** How its tokens begin; undefined where nothing is known of their form. */
+  readonly tokenPrefix: string | undefined;
+}
+
+/**
+ * Takes every token to the one issuer that can judge it: a JWT to the issuer it names, if that is trusted; any other
+ * token to the issuer whose prefix it has, or to the only one that can be asked. A token is never tried with several,
+ * which would hand it to all of them; nor is what looks like a JWT but is none taken for an opaque token.
+ */
+export class IssuerRouter extends RepeatableVerifier {
+  constructor(
+    private readonly issuers: TrustedIssuers,
+    private readonly opaqueRoutes: readonly OpaqueRoute[],
+  ) {
+    super();
+  }
+
+  override async verify(token: string): Promise<Verification> {
+    if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('token_too_large');
+    // Without anybody to ask, a token that is no JWT is a malformed one.
+    if (this.opaqueRoutes.length === 0 || hasJwtForm(token)) return this.#verifyJwt(token);
+    return this.#opaqueRoute(token).verify(token, undefined);
+  }
+
+  async #verifyJwt(token: string): Promise<Verification> {
+    const jwt = decodeJwt(token);
+    const issuer = ownClaim(jwt.claims, 'iss');
+    const trust = typeof issuer === 'string' ? await this.issuers.find(issuer) : undefined;
+    if (!trust) throw invalidToken('issuer_unknown');
+    const verification = await trust.verifier.verify(token, jwt);
+    return { ...verification, reusableUntil: Math.min(verification.reusableUntil, trust.until) };
+  }
+
+  #opaqueRoute(token: string): IssuerVerifier {
+    const [first, ...others] = this.opaqueRoutes;
+    if (first && others.length === 0 && first.tokenPrefix === undefined) return first.verifier;
+    const route = this.opaqueRoutes.find(({ tokenPrefix }) => tokenPrefix !== undefined && token.startsWith(tokenPrefix));
+    if (!route) throw invalidToken('token_unroutable');
+    return route.verifier;
+  }
+}

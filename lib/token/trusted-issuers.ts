@@ -1,0 +1,29 @@
+import type { IssuerVerifier } from './issuer-verifier.js';
+
+/** An issuer whose tokens are accepted. */
+export interface Trust {
+  readonly verifier: IssuerVerifier;
+  /** From when on the issuer must be looked up again, in milliseconds since the epoch; Infinity for configured ones. */
+  readonly until: number;
+}
+
+/** The issuers whose tokens one resource accepts. */
+export abstract class TrustedIssuers {
+  /**
+   * @param issuer as the token names it, which nobody has verified: found only where it is trusted, code point by code point.
+   * @throws {McpAuthError} `temporarily_unavailable` when nobody can tell.
+   */
+  abstract find(issuer: string): Promise<Trust | undefined>;
+}
+
+/** The issuers of the configuration. */
+export class ConfiguredIssuers extends TrustedIssuers {
+  constructor(private readonly verifiers: ReadonlyMap<string, IssuerVerifier>) {
+    super();
+  }
+
+  override async find(issuer: string): Promise<Trust | undefined> {
+    const verifier = this.verifiers.get(issuer);
+    return verifier && { verifier, until: Infinity };
+  }
+}

@@ -1,0 +1,19 @@
+import type { VerifiedToken } from './verifier.js';
+
+/** A verified token, and how long that holds without verifying it again. */
+export interface Verification {
+  readonly token: VerifiedToken;
+  /** From when on it must be verified again, in milliseconds since the epoch; it is never used past its `exp`. */
+  readonly reusableUntil: number;
+  /** Whether what it rests on still stands, such as the key that verified it. Cheap; asked before every reuse. */
+  readonly isCurrent: () => boolean;
+}
+
+/**
+ * Verifies tokens for one resource, and says how long the result holds. What the cache stands in front of.
+ *
+ * It throws what `TokenVerifier` throws.
+ */
+export abstract class RepeatableVerifier {
+  abstract verify(token: string): Promise<Verification>;
+}

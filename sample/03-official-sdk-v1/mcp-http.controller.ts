@@ -1,0 +1,35 @@
+import { Controller, Delete, Get, Header, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import { McpSdkBridge } from 'nestjs-mcp-auth/sdk';
+import { exchangeOf, type PlatformRequest, type PlatformResponse } from '../notes-server/exchange.js';
+
+/** Version 1 of the SDK behind an ordinary Nest route, without sessions: a server and a transport for each request. */
+@Controller('mcp')
+export class McpHttpController {
+  constructor(private readonly bridge: McpSdkBridge) {}
+
+  @Post()
+  async post(@Req() request: PlatformRequest, @Res() response: PlatformResponse) {
+    const exchange = exchangeOf(request, response);
+    const server = new McpServer({ name: 'notes', version: '1.0.0' });
+    this.bridge.register(server);
+    const transport = new StreamableHTTPServerTransport();
+    exchange[1].once('close', () => void server.close());
+    // The cast is for `exactOptionalPropertyTypes`, which the types of version 1 do not pass.
+    await server.connect(transport as Transport);
+    await transport.handleRequest(...exchange);
+  }
+
+  /** Without sessions there is no stream to open and nothing to end. */
+  @Get()
+  @HttpCode(405)
+  @Header('Allow', 'POST')
+  get() {}
+
+  @Delete()
+  @HttpCode(405)
+  @Header('Allow', 'POST')
+  delete() {}
+}

@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { VersionNegotiationMode } from '@modelcontextprotocol/client';
+import type { Person } from './browser.js';
+import { McpSession } from './mcp-session.js';
+import { describe, Transcript } from './transcript.js';
+
+interface Servers {
+  resource: string;
+  users: [Person, Person];
+}
+
+interface Note {
+  id: string;
+  text: string;
+}
+
+/** How the client is made to speak a revision of the protocol. */
+const MODES = {
+  '2025-11-25': 'legacy',
+  '2026-07-28': { pin: '2026-07-28' },
+} satisfies Record<string, VersionNegotiationMode>;
+
+type Revision = keyof typeof MODES;
+
+class Demonstration {
+  readonly #transcript = new Transcript();
+  readonly #metadataUrl: string;
+  readonly #session: McpSession;
+  #added: Note | undefined;
+
+  constructor(
+    private readonly revision: Revision,
+    private readonly servers: Servers,
+  ) {
+    this.#metadataUrl = new URL('/.well-known/oauth-protected-resource/mcp', servers.resource).href;
+    this.#session = new McpSession(servers.resource, servers.users[0], MODES[revision]);
+  }
+
+  async run(): Promise<void> {
+    this.#transcript.chapter(`MCP ${this.revision}`);
+    await this.signIn();
+    await this.read();
+    await this.stepUp();
+    await this.someoneElse();
+    await this.#session.close();
+  }
+
+  private async signIn(): Promise<void> {
+    const { step } = this.#transcript;
+    const session = this.#session;
+
+    await step('Without a token the server refuses, and says where to get one', async () => {
+      assert(await session.needsUser(() => session.connect()), 'the client was let in without a token');
+      const refusal = session.exchanges.next();
+      assert.equal(refusal.status, 401);
+      assert.deepEqual(refusal.challenge, { scope: 'notes:read', resource_metadata: this.#metadataUrl });
+      return describe(refusal);
+    });
+
+    await step('The client follows: whose resource is this, who signs users in, how to register', () => {
+      const followed = session.exchanges.take();
+      const [resource] = followed;
+      const registration = followed.at(-1);
+      assert.equal(resource?.url.href, this.#metadataUrl);
+      assert.equal(resource.status, 200);
+      assert.equal(registration?.method, 'POST');
+      assert.equal(registration.status, 201);
+      return followed.flatMap(describe);
+    });
+
+    await step('It sends the user to sign in, for this resource and no more scopes than asked for', () => {
+      const parameters = session.oauth.authorizationUrl?.searchParams;
+      assert.equal(parameters?.get('scope'), 'notes:read');
+      assert.equal(parameters.get('resource'), this.servers.resource);
+      assert.equal(parameters.get('code_challenge_method'), 'S256');
+      return ['scope', 'resource', 'code_challenge_method'].map((name) => `${name}=${parameters.get(name)}`);
+    });
+
+    await step('The user signs in and consents, and the client gets a token', async () => {
+      const did = await session.authorize();
+      assert.equal(did.length, 2);
+      return [...did, ...session.exchanges.take().flatMap(describe), this.token('notes:read')];
+    });
+
+    await step(`Connected, with protocol version ${this.revision}`, async () => {
+      await session.connect();
+      assert.equal(session.protocolVersion, this.revision);
+      return session.exchanges.take().filter(({ operation }) => operation).flatMap(describe);
+    });
+  }
+
+  private async read(): Promise<void> {
+    const { step } = this.#transcript;
+    const session = this.#session;
+
+    await step('whoami: the tool knows its caller', async () => {
+      const caller = await session.call<{ subject: string; scopes: string[] }>('whoami');
+      assert.equal(caller.subject, this.servers.users[0].username);
+      assert.deepEqual(caller.scopes, ['notes:read']);
+      return [JSON.stringify(caller)];
+    });
+
+    await step('list-notes: there are none yet', async () => {
+      const answer = await session.call('list-notes');
+      assert.deepEqual(answer, { notes: [] });
+      return [JSON.stringify(answer)];
+    });
+  }
+
+  private async stepUp(): Promise<void> {
+    const { step } = this.#transcript;
+    const session = this.#session;
+    const text = 'Buy milk';
+
+    await step('add-note: the token is good, but not for writing', async () => {
+      assert(await session.needsUser(() => session.call('add-note', { text })), 'the client could write without the scope');
+      const refusal = session.exchanges.take().find(({ operation }) => operation === 'tools/call add-note');
+      assert.equal(refusal?.status, 403);
+      const { error_description: _, ...challenge } = refusal.challenge ?? {};
+      assert.deepEqual(challenge, { error: 'insufficient_scope', scope: 'notes:read notes:write', resource_metadata: this.#metadataUrl });
+      return describe(refusal);
+    });
+
+    await step('The client steps up by itself: the user is asked for the one scope more', async () => {
+      assert.equal(session.oauth.authorizationUrl?.searchParams.get('scope'), 'notes:read notes:write');
+      const did = await session.authorize();
+      assert.equal(did.length, 1, 'the user had to sign in again');
+      return [...did, ...session.exchanges.take().flatMap(describe), this.token('notes:read notes:write')];
+    });
+
+    await step('add-note: now it works, on the same connection', async () => {
+      this.#added = await session.call<Note>('add-note', { text });
+      assert.equal(this.#added.text, text);
+      return session.exchanges.take().flatMap(describe);
+    });
+
+    await step('list-notes: there it is', async () => {
+      const { notes } = await session.call<{ notes: Note[] }>('list-notes');
+      assert.deepEqual(notes, [this.#added]);
+      return [JSON.stringify({ notes })];
+    });
+  }
+
+  private async someoneElse(): Promise<void> {
+    const { step } = this.#transcript;
+    const other = new McpSession(this.servers.resource, this.servers.users[1], MODES[this.revision]);
+
+    await step('list-notes of another user: none, notes belong to who wrote them', async () => {
+      assert(await other.needsUser(() => other.connect()));
+      const did = await other.authorize();
+      await other.connect();
+      const answer = await other.call('list-notes');
+      assert.deepEqual(answer, { notes: [] });
+      await other.close();
+      return [...did, JSON.stringify(answer)];
+    });
+
+    await step('delete-note: and who wrote them deletes them', async () => {
+      const answer = await this.#session.call('delete-note', { id: this.#added?.id });
+      assert.deepEqual(answer, { deleted: true });
+      return [JSON.stringify(answer)];
+    });
+  }
+
+  /** Checks the token that the client now has, and tells what of it is no secret. */
+  private token(scope: string): string {
+    const { aud, exp, iat, scope: granted } = this.#session.oauth.tokenClaims;
+    assert.equal(granted, scope);
+    assert.equal(aud, this.servers.resource);
+    return `token: scope "${granted}", audience ${aud}, expires in ${Number(exp) - Number(iat)} s`;
+  }
+}
+
+async function addressesFrom(child: ChildProcess): Promise<Servers> {
+  const [addresses] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+  if (typeof addresses !== 'object' || addresses === null) throw new Error('The server ended before it was ready.');
+  return addresses as Servers;
+}
+
+const DEADLINE_SECONDS = 30;
+
+/**
+ * Shows what an MCP client and its user go through, on the official SDK, against the notes server of a sample in a
+ * process of its own, once for each protocol revision. Every step checks what it saw; the exit code says whether all of
+ * it was as expected.
+ *
+ * @param main what starts the server
+ */
+export async function demonstrate(main: URL, revisions: Revision[]): Promise<void> {
+  const startedAt = Date.now();
+  const server = fork(main, {
+    env: { ...process.env, PORT: '0', AUTHORIZATION_SERVER_PORT: '0' },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  setTimeout(() => {
+    console.error(`\nNot done after ${DEADLINE_SECONDS} s.`);
+    process.exit(1);
+  }, DEADLINE_SECONDS * 1000).unref();
+
+  try {
+    const servers = await addressesFrom(server);
+    console.log(`An MCP client on the official SDK meets ${servers.resource}, served by process ${server.pid}.`);
+    for (const revision of revisions) await new Demonstration(revision, servers).run();
+    console.log(`\nAll as expected, in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`);
+  } catch (error) {
+    console.error(`\n${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  } finally {
+    server.kill();
+  }
+}
