@@ -45,6 +45,9 @@ export interface RefusalFacts {
   readonly body: RpcBody;
 }
 
+/** How a tool may be called: without a token, or with one that has these scopes. */
+export type SecurityScheme = { readonly type: 'noauth' } | { readonly type: 'oauth2'; readonly scopes: readonly string[] };
+
 /** Decides whether a request, and later the handler it leads to, may go on. Knows nothing of responses. */
 @Injectable()
 export class McpAuthAuthorizer {
@@ -174,6 +177,16 @@ export class McpAuthAuthorizer {
       this.#facts.set(source, { resource: server.resource, scopes, body: readRpcBody(undefined) });
     }
     return new McpAuthError('authorization_required', 'handler_unauthenticated', { scopes });
+  }
+
+  /** What clients are told that an operation needs, as ChatGPT spells it; undefined where nothing is declared. */
+  securitySchemes(operation: Pick<Operation, 'kind' | 'name'>, resourceId: string): SecurityScheme[] | undefined {
+    const policies = this.explorer.policiesOf(operation, resourceId);
+    if (policies.length === 0) return undefined;
+    if (this.options.allowAnonymous && policies.every(({ isPublic }) => isPublic)) return [{ type: 'noauth' }];
+    const { baseline, hierarchy } = this.servers.get(resourceId);
+    const requirement = union(baseline, ...policies.map((policy) => policy.requirement));
+    return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], hierarchy) }];
   }
 
   /** Whether a caller may use an operation as things are, and whether another token of theirs could change that. */

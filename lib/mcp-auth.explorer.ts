@@ -12,8 +12,6 @@ export interface ServedOperation {
   readonly kind: OperationKind;
   readonly name: string;
   readonly origin: 'templates-first' | 'exact-first';
-  /** What the decorator of the MCP framework was given, which is what it advertises to clients. */
-  readonly advertised: Record<string, unknown>;
 }
 
 /** A method of a controller or provider that a request can reach. */
@@ -171,19 +169,19 @@ function operationOf(method: object): ServedOperation | undefined {
   const own = record(Reflect.getMetadata(OPERATION_METADATA, method));
   if (own) {
     const { kind, name } = own as unknown as Pick<ServedOperation, 'kind' | 'name'>;
-    return { kind, name, origin: 'exact-first', advertised: record(own['config']) ?? {} };
+    return { kind, name, origin: 'exact-first' };
   }
   for (const [key, kind, nameMember] of FRAMEWORK_METADATA) {
-    const advertised = record(Reflect.getMetadata(key, method));
-    if (!advertised) continue;
-    const name = advertised[nameMember];
+    const metadata = record(Reflect.getMetadata(key, method));
+    if (!metadata) continue;
+    const name = metadata[nameMember];
     // A tool without a name is called by that of its method.
-    return { kind, name: typeof name === 'string' ? name : methodName(method), origin: 'templates-first', advertised };
+    return { kind, name: typeof name === 'string' ? name : functionName(method), origin: 'templates-first' };
   }
   return undefined;
 }
 
-function methodName(method: object): string {
+function functionName(method: object): string {
   return (method as { readonly name: string }).name;
 }
 

@@ -85,7 +85,7 @@ export class McpAuthGuard implements CanActivate {
     }
     this.responder.markPrivate(response);
     this.watch.follow(request, response, demand, call);
-    this.listing.filter(response.raw ?? response, demand, call);
+    this.listing.follow(response.raw ?? response, demand, call);
     return auth;
   }
 }

@@ -14,52 +14,66 @@ const LISTS: readonly { method: string; member: string; kind: OperationKind; nam
 ];
 
 /**
- * Leaves out of lists what the caller cannot use, as `scopes.listing` says. It works on the answer of the MCP
- * framework, whichever that is, as JSON or as a stream of events; what it does not understand, it passes on. A comfort
- * for clients, and nothing that protection rests on.
+ * Sees to what clients are told in lists: what each tool needs, in `_meta.securitySchemes` of its entry, where ChatGPT
+ * and others look before they call it; and, as `scopes.listing` says, nothing of what the caller cannot use.
+ *
+ * It works on the answer of the MCP framework, whichever that is, as JSON or as a stream of events; what it does not
+ * understand, it passes on. A comfort for clients, and nothing that protection rests on.
  */
 @Injectable()
 export class McpAuthListing {
   constructor(@Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer) {}
 
-  /** Holds the answer to a list request back until it is complete, and sends what is left of it. */
-  filter(response: ServerResponse, { body }: Demand, call: AuthorizedCall): void {
-    const isList = body.messages.some((message) => LISTS.some(({ method }) => method === message.method));
-    if (isList && call.resource.listing !== 'show') holdBack(response, (text) => this.#filterText(text, call));
+  /** Holds the answer to a list request back until it is complete, and sends what becomes of it. */
+  follow(response: ServerResponse, { body }: Demand, call: AuthorizedCall): void {
+    const mayChange = (method: string): boolean => method === 'tools/list' || call.resource.listing !== 'show';
+    const isList = body.messages.some((message) =>
+      LISTS.some(({ method }) => method === message.method && mayChange(method)),
+    );
+    if (isList) holdBack(response, (text) => this.#changeText(text, call));
   }
 
   /** The body is JSON, or a stream of events (HTML Standard §9.2) of which each `data` line is JSON. */
-  async #filterText(text: string, call: AuthorizedCall): Promise<string> {
-    if (/^\s*[[{]/.test(text)) return this.#filterJson(text, call);
+  async #changeText(text: string, call: AuthorizedCall): Promise<string> {
+    if (/^\s*[[{]/.test(text)) return this.#changeJson(text, call);
     const lines = text.split('\n').map((line) => {
       const [, data] = /^data: ?(.*?)\r?$/.exec(line) ?? [];
-      return data === undefined ? line : this.#filterJson(data, call).then((json) => `data: ${json}`);
+      return data === undefined ? line : this.#changeJson(data, call).then((json) => `data: ${json}`);
     });
     return (await Promise.all(lines)).join('\n');
   }
 
-  async #filterJson(json: string, call: AuthorizedCall): Promise<string> {
+  async #changeJson(json: string, call: AuthorizedCall): Promise<string> {
     let value: unknown;
     try {
       value = JSON.parse(json);
     } catch {
       return json;
     }
-    for (const message of [value].flat()) await this.#filterMessage(message, call);
+    for (const message of [value].flat()) await this.#changeMessage(message, call);
     return JSON.stringify(value);
   }
 
-  async #filterMessage(message: unknown, call: AuthorizedCall): Promise<void> {
+  async #changeMessage(message: unknown, call: AuthorizedCall): Promise<void> {
     const result = isRecord(message) ? message['result'] : undefined;
     if (!isRecord(result)) return;
     for (const { member, kind, name } of LISTS) {
       const entries = result[member];
       if (!Array.isArray(entries)) continue;
+      if (kind === 'tool') for (const entry of entries) this.#advertise(entry, call);
+      if (call.resource.listing === 'show') continue;
       const isShown = await Promise.all(entries.map((entry: unknown) => this.#isShown(kind, entry, name, call)));
       result[member] = entries.filter((_entry, index) => isShown[index]);
       // What one caller sees is nothing to keep for the next (MCP 2026-07-28, Caching).
       if ('cacheScope' in result) result['cacheScope'] = 'private';
     }
+  }
+
+  /** Only for tools of which something is known here; of others the MCP framework may know something. */
+  #advertise(entry: unknown, { resource }: AuthorizedCall): void {
+    if (!isRecord(entry) || typeof entry['name'] !== 'string') return;
+    const schemes = this.authorizer.securitySchemes({ kind: 'tool', name: entry['name'] }, resource.id);
+    if (schemes) entry['_meta'] = { ...(isRecord(entry['_meta']) && entry['_meta']), securitySchemes: schemes };
   }
 
   async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {

@@ -6,7 +6,6 @@ import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { FailureLog } from './mcp-auth.failures.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
-import { McpAuthAdvertiser } from './mcp-auth.advertiser.js';
 import { McpAuthInterceptor } from './mcp-auth.interceptor.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
 import {
@@ -49,7 +48,6 @@ const PROVIDERS: Provider[] = [
   McpAuthResponder,
   McpAuthResponseWatch,
   McpAuthListing,
-  McpAuthAdvertiser,
   McpAuthMounts,
   McpAuthGuard,
   McpAuthFilter,
@@ -91,11 +89,8 @@ export class McpAuthModule extends ConfigurableModuleClass implements NestModule
     @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
     @Inject(WellKnownEndpoint) private readonly wellKnown: WellKnownEndpoint,
     @Inject(ResourceServers) private readonly servers: ResourceServers,
-    @Inject(McpAuthAdvertiser) advertiser: McpAuthAdvertiser,
   ) {
     super();
-    // Now, because MCP frameworks read what they advertise before Nest calls configure().
-    advertiser.advertise();
   }
 
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {

@@ -916,14 +916,29 @@ function asRecord(value: unknown): Record<string, unknown> {
   return isRecord(value) ? value : { issuer: value };
 }
 
-/** A value for an error message: shortened, on one line, and without the user name and password of a URL. */
+/**
+ * A value for an error message: on one line, shortened, and without what may be a secret: members of objects, and the
+ * user name and password of a URL.
+ */
 function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (typeof value === 'function') return 'a function';
-  // JSON says null for the numbers it does not have.
-  const text = typeof value === 'number' ? String(value) : (jsonOf(value) ?? String(value));
+  const text = Array.isArray(value) ? `[${value.map(showOne).join(',')}]` : showOne(value);
   const safe = text.replace(/\/\/[^\s"]*@/g, '//…@');
   return safe.length > 120 ? `${safe.slice(0, 120)}…` : safe;
+}
+
+function showOne(value: unknown): string {
+  switch (typeof value) {
+    case 'undefined':
+      return 'nothing';
+    case 'function':
+      return 'a function';
+    case 'string':
+      return JSON.stringify(value);
+    case 'object':
+      return value === null ? 'null' : Array.isArray(value) ? 'a list' : 'an object';
+    default:
+      return String(value);
+  }
 }
 
 /** Undefined for what JSON cannot say: functions, symbols, bigints, and objects that contain themselves. */

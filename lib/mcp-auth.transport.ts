@@ -68,10 +68,10 @@ function forgetSession(request: HttpRequest): void {
   const names = ['mcp-session-id', 'last-event-id'];
   const { headers, rawHeaders } = nodeRequest(request);
   for (const name of names) delete (headers as Record<string, unknown>)[name];
-  const raw = rawHeaders as string[] | undefined;
-  for (let i = (raw?.length ?? 0) - 2; raw && i >= 0; i -= 2) {
-    if (names.includes((raw[i] ?? '').toLowerCase())) raw.splice(i, 2);
-  }
+  const kept = (rawHeaders ?? []).filter((_value, index, all) => {
+    return !names.includes((all[index - (index % 2)] ?? '').toLowerCase());
+  });
+  (rawHeaders as string[] | undefined)?.splice(0, Infinity, ...kept);
 }
 
 /** Generous: what may be a spelling of the path of the resource counts as one, and so does what only MCP sends. */

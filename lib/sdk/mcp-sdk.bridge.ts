@@ -6,7 +6,7 @@ import { callOfCaller, rememberContext } from '../mcp-auth.context.js';
 import { handlerPolicy } from '../mcp-auth.policy.js';
 import type { SdkCall } from './mcp-sdk.call.js';
 import { operationOf, type BridgedOperation } from './mcp-sdk.decorators.js';
-import { PARAMETERS, PARAMETERS_METADATA } from './mcp-sdk.parameters.js';
+import { PARAMETERS, PARAMETERS_METADATA, tellApart } from './mcp-sdk.parameters.js';
 import { registerOperation, type SdkServer } from './mcp-sdk.server.js';
 
 /** Which of the decorated methods a server gets. */
@@ -131,6 +131,7 @@ export class McpSdkBridge {
       else problems.push(...found.map((method) => misplaced(method, 'a provider under another token', 'Provide the class itself')));
     }
     if (problems.length > 0) throw new McpAuthConfigError(problems);
+    for (const { classRef } of methods) tellApart(classRef);
     return methods;
   }
 

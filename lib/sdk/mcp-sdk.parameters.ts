@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 /** Nest's own key for what the decorators of a method's parameters say. */
 export const PARAMETERS_METADATA = '__routeArguments__';
 
@@ -14,3 +16,16 @@ export const PARAMETERS = {
     return typeof name === 'string' ? (args as Readonly<Record<string, unknown>>)[name] : args;
   },
 };
+
+/** By which Nest tells controllers apart that have the same name; providers have none. */
+const CLASS_ID = 'CONTROLLER_ID';
+
+/**
+ * Gives a class an identity besides its name. Nest 11 remembers the parameters of methods by the names of class and
+ * method alone: of two classes of one name, one would be called with the parameters of the other, and take an argument
+ * of the client for the subject of its token.
+ */
+export function tellApart(classRef: object): void {
+  if (Object.hasOwn(classRef, CLASS_ID)) return;
+  Object.defineProperty(classRef, CLASS_ID, { value: randomUUID(), configurable: true });
+}

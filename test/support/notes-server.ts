@@ -73,6 +73,8 @@ export interface NotesServerSettings {
   readonly resourcePath?: string;
   /** Options of the MCP transport, such as `statefulMode`. The endpoint of {@link path} exists whatever they say. */
   readonly transport?: StreamableHttpTransportOptions;
+  /** Whether Nest parses bodies, before the guard sees them. @default true */
+  readonly bodyParser?: boolean;
   /** Whether global enhancers hold for MCP handlers too. @default false */
   readonly inheritAppConfig?: boolean;
   /** Applied to the controller of the MCP endpoint, such as `UseFilters(…)`. */
@@ -221,7 +223,10 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     .useValue(clock.provider);
   const module = await (settings.configure?.(builder) ?? builder).compile();
   openLogs.add(log);
-  const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
+  const app = module.createNestApplication(adapterFor(platform), {
+    logger: RECORDER,
+    bodyParser: settings.bodyParser ?? true,
+  });
   await settings.prepare?.(app);
   strategy.setHttpAdapter(app.getHttpAdapter());
   app.connectMicroservice({ strategy }, { inheritAppConfig: settings.inheritAppConfig ?? false });

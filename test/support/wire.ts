@@ -18,7 +18,7 @@ export async function sendRaw(
     readonly method?: string;
     readonly path: string;
     readonly headers?: readonly string[];
-    readonly body?: string;
+    readonly body?: string | Uint8Array;
   },
 ): Promise<WireResponse> {
   const { hostname, port } = new URL(origin);
@@ -28,13 +28,19 @@ export async function sendRaw(
     ...(hasHost ? [] : [`Host: ${hostname}:${port}`]),
     'Connection: close',
     ...headers,
-    ...(body === '' ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]),
+    ...(body.length === 0 ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]),
   ];
   const socket = connect(Number(port), hostname);
   // Not `end`: Node takes a client that closes its half for gone, and drops an answer that is still being worked out.
-  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  socket.write(body);
   const chunks: Buffer[] = [];
-  for await (const chunk of socket) chunks.push(chunk as Buffer);
+  try {
+    for await (const chunk of socket) chunks.push(chunk as Buffer);
+  } catch (error) {
+    // A server that has answered need not read the rest of a body that is too long.
+    if (chunks.length === 0) throw error;
+  }
   return parse(Buffer.concat(chunks).toString('latin1'));
 }
 
