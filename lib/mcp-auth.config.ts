@@ -16,6 +16,16 @@ const PREFIX = 'MCP_AUTH_';
 const VARIABLES: readonly Variable[] = [
   { name: 'MCP_AUTH_RESOURCE', option: 'resource', example: 'https://mcp.example.com/mcp' },
   { name: 'MCP_AUTH_ISSUER', option: 'authorizationServers', example: 'https://login.example.com' },
+  {
+    name: 'MCP_AUTH_INTROSPECTION_CLIENT_ID',
+    option: 'authorizationServers[0].introspection.clientId',
+    example: 'notes-server',
+  },
+  {
+    name: 'MCP_AUTH_INTROSPECTION_CLIENT_SECRET',
+    option: 'authorizationServers[0].introspection.auth.clientSecret',
+    example: 'the-secret-of-notes-server',
+  },
   { name: 'MCP_AUTH_AUDIENCE', option: 'audience', example: 'https://mcp.example.com/mcp' },
   { name: 'MCP_AUTH_REQUIRED_SCOPES', option: 'scopes.required', example: 'notes:read' },
   { name: 'MCP_AUTH_SCOPES_SUPPORTED', option: 'scopes.supported', example: 'notes:read,notes:write' },
@@ -35,20 +45,23 @@ const VARIABLES: readonly Variable[] = [
  * several values, separated by commas. A variable that is empty counts as absent; one that begins with `MCP_AUTH_`
  * and is not known is refused, since it may be a misspelt one that protects.
  *
+ * `MCP_AUTH_INTROSPECTION_CLIENT_ID` and `MCP_AUTH_INTROSPECTION_CLIENT_SECRET`, which need each other and a single issuer,
+ * have that issuer asked about every token (`client_secret_basic`).
+ *
  * @throws {McpAuthConfigError} naming each variable at fault, what was seen, and an example.
  */
 export const mcpAuthConfig = registerAs('mcpAuth', () => optionsFromEnvironment(process.env));
 
 function optionsFromEnvironment(environment: Environment): McpAuthModuleOptions {
   const options = readOptions(environment);
-  const unknown = unknownVariables(environment);
+  const problems = [...unknownVariables(environment), ...introspectionOfSeveral(environment)];
   try {
     resolveOptions(options);
   } catch (error) {
     if (!(error instanceof McpAuthConfigError)) throw error;
-    throw new McpAuthConfigError([...unknown, ...error.problems.map(inVariables)]);
+    throw new McpAuthConfigError([...problems, ...error.problems.map(inVariables)]);
   }
-  if (unknown.length > 0) throw new McpAuthConfigError(unknown);
+  if (problems.length > 0) throw new McpAuthConfigError(problems);
   return options;
 }
 
@@ -59,7 +72,11 @@ function readOptions(environment: Environment): McpAuthModuleOptions {
   const flag = (name: string): boolean | undefined => convert(text(name), /^(?:true|false)$/, (value) => value === 'true');
   const options = {
     resource: text('RESOURCE'),
-    authorizationServers: list('ISSUER'),
+    authorizationServers: withIntrospection(
+      list('ISSUER'),
+      text('INTROSPECTION_CLIENT_ID'),
+      text('INTROSPECTION_CLIENT_SECRET'),
+    ),
     audience: list('AUDIENCE'),
     scopes: { required: list('REQUIRED_SCOPES'), supported: list('SCOPES_SUPPORTED') },
     metadata: { resourceName: text('RESOURCE_NAME'), resourceDocumentation: text('RESOURCE_DOCUMENTATION') },
@@ -70,6 +87,29 @@ function readOptions(environment: Environment): McpAuthModuleOptions {
   };
   // What is missing or of the wrong type is for the validation of the options to say, all at once.
   return options as unknown as McpAuthModuleOptions;
+}
+
+/** What is missing of the two is for the validation to say. */
+function withIntrospection(
+  issuers: readonly string[] | undefined,
+  clientId: string | undefined,
+  clientSecret: string | undefined,
+): unknown {
+  if (issuers?.length !== 1 || (clientId === undefined && clientSecret === undefined)) return issuers;
+  return [{ issuer: issuers[0], introspection: { clientId, auth: { method: 'client_secret_basic', clientSecret } } }];
+}
+
+/** There are variables for one client only, whose secret must not go to another server than its own. */
+function introspectionOfSeveral(environment: Environment): ConfigProblem[] {
+  if (!environment['MCP_AUTH_ISSUER']?.includes(',')) return [];
+  return ['MCP_AUTH_INTROSPECTION_CLIENT_ID', 'MCP_AUTH_INTROSPECTION_CLIENT_SECRET']
+    .filter((name) => environment[name]?.trim())
+    .map((option) => ({
+      option,
+      seen: 'a value',
+      why: 'MCP_AUTH_ISSUER names several issuers, and only one of them knows this client',
+      write: 'Name one issuer, or set up `introspection` of each in the options of the module',
+    }));
 }
 
 /** Leaves a value that has another form as it is, for the validation to refuse it. */
@@ -90,7 +130,9 @@ function unknownVariables(environment: Environment): ConfigProblem[] {
 
 /** The same problem, in the terms of whoever sets environment variables. */
 function inVariables(problem: ConfigProblem): ConfigProblem {
-  const variable = VARIABLES.find(({ option }) => problem.option === option || problem.option.startsWith(`${option}[`));
+  const variable =
+    VARIABLES.find(({ option }) => problem.option === option) ??
+    VARIABLES.find(({ option }) => problem.option.startsWith(`${option}[`));
   if (!variable) return problem;
   const { name, example } = variable;
   return { ...problem, option: name, write: `Example: ${name}=${example}` };

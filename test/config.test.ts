@@ -50,6 +50,8 @@ const MINIMAL = { resource: RESOURCE, authorizationServers: [ISSUER], scopes: {}
 const EXAMPLES: Environment = {
   MCP_AUTH_RESOURCE: 'https://mcp.example.com/mcp',
   MCP_AUTH_ISSUER: 'https://login.example.com',
+  MCP_AUTH_INTROSPECTION_CLIENT_ID: 'notes-server',
+  MCP_AUTH_INTROSPECTION_CLIENT_SECRET: 'the-secret-of-notes-server',
   MCP_AUTH_AUDIENCE: 'https://mcp.example.com/mcp',
   MCP_AUTH_REQUIRED_SCOPES: 'notes:read',
   MCP_AUTH_SCOPES_SUPPORTED: 'notes:read,notes:write',
@@ -164,6 +166,38 @@ describe('mcpAuthConfig', () => {
     expect(problems).toEqual([
       { option: name, seen: 'a value', why: 'there is no such variable', write: `Known are ${Object.keys(EXAMPLES).join(', ')}` },
     ]);
+  });
+
+  describe('introspection', () => {
+    const ID = 'MCP_AUTH_INTROSPECTION_CLIENT_ID';
+    const SECRET = 'MCP_AUTH_INTROSPECTION_CLIENT_SECRET';
+
+    it('is set up for the single issuer', async () => {
+      const auth = { method: 'client_secret_basic', clientSecret: 's, with a comma' };
+      expect(await options({ ...REQUIRED, [ID]: 'notes-server', [SECRET]: 's, with a comma' })).toEqual({
+        ...MINIMAL,
+        authorizationServers: [{ issuer: ISSUER, introspection: { clientId: 'notes-server', auth } }],
+      });
+    });
+
+    it.each([[ID, SECRET], [SECRET, ID]])('needs both variables: names %s where only %s is set, and shows no secret', (missing, given) => {
+      const error = refusal({ ...REQUIRED, [given]: 'hunter2-and-then-some' });
+      expect(error.problems).toEqual([
+        { option: missing, seen: 'nothing', why: expect.any(String), write: `Example: ${missing}=${EXAMPLES[missing]}` },
+      ]);
+      expect(error.message).not.toContain('hunter2');
+    });
+
+    it('is refused with several issuers, none of which must get the secret of another', () => {
+      const error = refusal({ ...REQUIRED, MCP_AUTH_ISSUER: `${ISSUER},https://other.example.com`, [ID]: 'notes', [SECRET]: 'hunter2' });
+      expect(error.problems).toEqual([ID, SECRET].map((option) => expect.objectContaining({ option, seen: 'a value' })));
+      expect(error.message).not.toContain('hunter2');
+    });
+
+    it('still names the variable of an issuer that cannot be used', () => {
+      const { problems } = refusal({ ...REQUIRED, MCP_AUTH_ISSUER: 'login', [ID]: 'notes', [SECRET]: 'hunter2' });
+      expect(problems).toEqual([expect.objectContaining({ option: 'MCP_AUTH_ISSUER', seen: '"login"' })]);
+    });
   });
 
   it('lets variables of others be', async () => {

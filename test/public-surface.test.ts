@@ -71,12 +71,15 @@ const SURFACES: Readonly<Record<string, Surface>> = {
   './testing': {
     values: ['TestIssuer', 'generateTestKey', 'parseChallenges', 'symmetricTestKey'],
     types: [
+      'AnswerIntrospection',
       'Challenge',
       'MintOptions',
       'RecordedRequest',
+      'SignedAnswerChanges',
       'TestAlgorithm',
       'TestEndpoint',
       'TestFault',
+      'TestIntrospectionOptions',
       'TestIssuerOptions',
       'TestKey',
       'TestKeyOptions',

@@ -21,7 +21,7 @@ export interface ResourceIdentifier {
  */
 export function readResourceIdentifier(value: string): ResourceIdentifier | { readonly problem: string } {
   const [, scheme, authority, rest] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/s.exec(value) ?? [];
-  if (scheme === undefined || authority === undefined || rest === undefined || !URL.canParse(value)) {
+  if (scheme === undefined || authority === undefined || rest === undefined || !parseUrl(value)) {
     return { problem: 'it is no absolute URL' };
   }
   if (!/^https?$/i.test(scheme)) return { problem: 'its scheme is neither https nor http' };
@@ -54,6 +54,18 @@ export function metadataUrl(resource: ResourceIdentifier): string {
 
 /** The path of the metadata of a resource without a path; MCP clients also try it for one that has a path. */
 export const ROOT_METADATA_PATH = WELL_KNOWN_SUFFIX;
+
+/**
+ * The URL, or undefined where the text is none. `URL.canParse` would not do: once V8 has optimized it, Node 20 and 22
+ * refuse hosts beyond ASCII with it that they took before.
+ */
+export function parseUrl(value: string): URL | undefined {
+  try {
+    return new URL(value);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Whether the URL names this very machine, where https can do nothing that the kernel doesn't do already. */
 export function isLoopback(url: URL): boolean {

@@ -32,8 +32,13 @@ export function privateKeyJwt({ jwk, algorithm, keyId }: SigningKey): ClientAuth
   let imported: Promise<ClientAuth> | undefined;
   const load = async (): Promise<ClientAuth> => {
     const key = (await importJWK(jwk, algorithm)) as CryptoKey;
-    const withAlgorithm = (header: Record<string, unknown>): void => void (header['alg'] = algorithm);
-    return PrivateKeyJwt({ key, ...(keyId !== undefined && { kid: keyId }) }, { [modifyAssertion]: withAlgorithm });
+    const change = (header: Record<string, unknown>, payload: Record<string, unknown>): void => {
+      // By the name that the key was registered with: Ed25519 has two.
+      header['alg'] = algorithm;
+      // Not needed, and refused by a server whose clock is a second behind.
+      delete payload['nbf'];
+    };
+    return PrivateKeyJwt({ key, ...(keyId !== undefined && { kid: keyId }) }, { [modifyAssertion]: change });
   };
   return async (...request) => {
     imported ??= load();

@@ -1,4 +1,4 @@
-import { isLoopback } from '../core/resource.js';
+import { isLoopback, parseUrl } from '../core/resource.js';
 import { fetchJsonObject, OutboundError, type OutboundLimits } from './outbound.js';
 
 /** What is used of the metadata of an authorization server. */
@@ -89,10 +89,10 @@ function endpointIn(
     throw new MetadataError(`the metadata of ${issuer} names another issuer, so it is not used (RFC 8414 §3.3)`);
   }
   const endpoint = metadata[member];
-  if (typeof endpoint !== 'string' || !URL.canParse(endpoint)) {
+  const url = typeof endpoint === 'string' ? parseUrl(endpoint) : undefined;
+  if (typeof endpoint !== 'string' || !url) {
     throw new MetadataError(`the metadata of ${issuer} names no ${member}`);
   }
-  const url = new URL(endpoint);
   const insecure = url.protocol === 'http:' && (allowInsecureHttp || isLoopback(url));
   if (url.protocol !== 'https:' && !insecure) {
     throw new MetadataError(`the ${member} in the metadata of ${issuer} is not https, so it is not used`);

@@ -87,7 +87,7 @@ export class IntrospectionEndpoint {
   async #ask(url: string, token: string): Promise<IntrospectionAnswer> {
     const { issuer, clientId, authenticate, signed } = this.settings;
     const server: AuthorizationServer = { issuer, introspection_endpoint: url };
-    const client: Client = { client_id: clientId, [clockSkew]: Math.round((this.now() - Date.now()) / 1000) };
+    const client: Client = { client_id: clientId, [clockSkew]: seconds(this.now()) - seconds(Date.now()) };
     try {
       const response = await introspectionRequest(server, client, authenticate, token, {
         additionalParameters: { token_type_hint: 'access_token' },
@@ -140,6 +140,10 @@ export class IntrospectionEndpoint {
     const what = error instanceof Error ? error.message : 'no usable answer';
     return new IntrospectionError(`the answer of the introspection endpoint of ${this.settings.issuer}: ${what}`);
   }
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
 }
 
 function isAnswer(value: unknown): value is IntrospectionAnswer {

@@ -4,12 +4,12 @@ import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { callOfCaller, rememberContext } from '../mcp-auth.context.js';
 import { handlerPolicy } from '../mcp-auth.policy.js';
-import type { SdkCall } from './mcp-sdk.call.js';
+import { SdkCall } from './mcp-sdk.call.js';
 import { operationOf, type BridgedOperation } from './mcp-sdk.decorators.js';
 import { PARAMETERS, PARAMETERS_METADATA, tellApart } from './mcp-sdk.parameters.js';
 import { registerOperation, type SdkServer } from './mcp-sdk.server.js';
 
-/** Which of the decorated methods a server gets. */
+/** Which of the decorated methods a server gets, and how it will be reached. */
 export interface RegisterOptions {
   /**
    * Those of these classes only.
@@ -21,6 +21,13 @@ export interface RegisterOptions {
    * @default whichever resource they belong to; the guard still refuses callers of another one
    */
   resource?: string;
+  /**
+   * The server will be connected to standard input and output, where no request carries a token: the option `stdio` of
+   * `McpAuthModule` then says whether there is a caller, and who. To be set for no other transport, whose callers would
+   * otherwise be taken for whoever started the process.
+   * @default false: without a request that was let in, every call is refused
+   */
+  stdio?: boolean;
 }
 
 type Invoke = (args: unknown, call: SdkCall) => Promise<unknown>;
@@ -72,7 +79,7 @@ export class McpSdkBridge {
    * @param server a `McpServer` of version 1 or 2 of the SDK, not connected yet
    * @throws {McpAuthConfigError} if there is nothing to register, or nothing of one of the given providers.
    */
-  register(server: SdkServer, { providers, resource }: RegisterOptions = {}): void {
+  register(server: SdkServer, { providers, resource, stdio = false }: RegisterOptions = {}): void {
     const all = (this.#methods ??= this.#find());
     const strangers = (providers ?? []).filter((provider) => !all.some(({ classRef }) => classRef === provider));
     const methods = all
@@ -80,7 +87,9 @@ export class McpSdkBridge {
       .filter(({ resourceId }) => resource === undefined || resourceId === undefined || resourceId === resource);
     if (strangers.length > 0 || methods.length === 0) throw nothingToRegister(strangers, resource);
     for (const method of methods) {
-      registerOperation(server, method.operation, (call) => this.#run(method, call));
+      registerOperation(server, method.operation, (request, args, sdkContext) =>
+        this.#run(method, new SdkCall(request, args, sdkContext, stdio)),
+      );
     }
   }
 
@@ -102,7 +111,7 @@ export class McpSdkBridge {
     return this.#enter(method, await this.moduleRef.resolve(classRef, contextId, { strict: false }), contextId);
   }
 
-  #enter({ methodName }: BridgedMethod, instance: object, contextId?: ReturnType<typeof ContextIdFactory.create>): Invoke {
+  #enter({ methodName, wrapper }: BridgedMethod, instance: object, contextId?: ReturnType<typeof ContextIdFactory.create>): Invoke {
     const method = (instance as Record<string, (...parameters: unknown[]) => unknown>)[methodName];
     if (!method) throw new TypeError(`The instance that stands for a provider has no method ${methodName}`);
     const options = { guards: true, interceptors: true, filters: true };
@@ -113,7 +122,8 @@ export class McpSdkBridge {
       PARAMETERS_METADATA,
       PARAMETERS,
       contextId,
-      undefined,
+      // So that what is bound to the method is looked for where the instance was made, and transient guards are found.
+      wrapper.id,
       options,
       'rpc',
     ) as Invoke;

@@ -1,9 +1,9 @@
-import type { OperationKind } from '../core/operation.js';
-
 /** What the client asked for, in the terms of MCP; for a resource, with its URI in normal form. */
 export type SdkRequest =
-  | { readonly method: 'tools/call'; readonly params: { readonly name: string; readonly arguments: unknown } }
-  | { readonly method: 'prompts/get'; readonly params: { readonly name: string; readonly arguments: unknown } }
+  | {
+      readonly method: 'tools/call' | 'prompts/get';
+      readonly params: { readonly name: string; readonly arguments: unknown };
+    }
   | { readonly method: 'resources/read'; readonly params: { readonly uri: string } };
 
 /**
@@ -14,6 +14,8 @@ export type SdkRequest =
  * @typeParam Context `ServerContext` of version 2 of the SDK, `RequestHandlerExtra` of version 1
  */
 export class SdkCall<Context = unknown> {
+  readonly #isStdio: boolean;
+
   constructor(
     readonly mcpRequest: SdkRequest,
     /**
@@ -23,19 +25,22 @@ export class SdkCall<Context = unknown> {
     readonly args: unknown,
     /** What the SDK gave to the handler besides. */
     readonly sdkContext: Context,
-  ) {}
+    isStdio = false,
+  ) {
+    this.#isStdio = isStdio;
+  }
 
   /**
-   * The caller, if the transport was given one. Nothing but a hint: whether somebody was let in, this library knows
-   * by itself.
+   * The caller that the transport was told of, if it was. It may have been told by anybody: who was let in, this
+   * library knows by itself, and injects with `@AuthInfo()`.
    */
   get authInfo(): unknown {
     const { authInfo, http } = this.sdkContext as { authInfo?: unknown; http?: { authInfo?: unknown } };
     return http?.authInfo ?? authInfo;
   }
-}
 
-/** The request for a tool or a prompt, by its name. */
-export function requestFor(kind: Extract<OperationKind, 'tool' | 'prompt'>, name: string, args: unknown): SdkRequest {
-  return { method: kind === 'tool' ? 'tools/call' : 'prompts/get', params: { name, arguments: args } };
+  /** How the call came, in the terms of other MCP frameworks for Nest. */
+  getSession(): { readonly transport: 'stdio' | 'http' } {
+    return { transport: this.#isStdio ? 'stdio' : 'http' };
+  }
 }

@@ -78,6 +78,12 @@ export type BridgedOperation =
     };
 
 /**
+ * Nest's own key for classes by which requests come in. It binds global guards and the like that are request-scoped or
+ * transient to no others, and so would run none of them before a tool.
+ */
+const ENTRY_METADATA = '__entryProvider__';
+
+/**
  * Makes a method of a provider an MCP tool, on the servers that `McpSdkBridge.register` is given. It returns a result
  * of the SDK, or any other value, which becomes text.
  *
@@ -147,6 +153,7 @@ function operation(describe: (methodName: string) => BridgedOperation): MethodDe
       UseFilters(McpAuthFilter),
     );
     decorate(target, key, descriptor);
+    Reflect.defineMetadata(ENTRY_METADATA, true, target.constructor);
   };
 }
 

@@ -1,4 +1,4 @@
-import { requestFor, SdkCall } from './mcp-sdk.call.js';
+import type { SdkRequest } from './mcp-sdk.call.js';
 import type { BridgedOperation } from './mcp-sdk.decorators.js';
 import { toToolResult } from './tool-result.js';
 
@@ -12,8 +12,8 @@ export interface SdkServer {
   registerPrompt(name: string, config: object, callback: object): unknown;
 }
 
-/** Runs the method behind an operation and answers with what it returned. */
-type Run = (call: SdkCall) => Promise<unknown>;
+/** Runs the method behind an operation, and answers with what it returned. */
+type Run = (request: SdkRequest, args: unknown, sdkContext: unknown) => Promise<unknown>;
 
 /** Registers one operation, so that each call of it is handed to `run`. */
 export function registerOperation(server: SdkServer, operation: BridgedOperation, run: Run): void {
@@ -24,13 +24,13 @@ export function registerOperation(server: SdkServer, operation: BridgedOperation
       return registerPrompt(server, operation, run);
     case 'resource': {
       const { name, ...config } = operation.config;
-      const read = (uri: URL, context: unknown): unknown => run(readCall(uri, {}, context));
+      const read = (uri: URL, context: unknown): unknown => run(readRequest(uri), {}, context);
       server.registerResource(name, operation.name, config, read);
       return;
     }
     case 'resource-template': {
       const { name, ...config } = operation.config;
-      const read = (uri: URL, variables: unknown, context: unknown): unknown => run(readCall(uri, variables, context));
+      const read = (uri: URL, variables: unknown, context: unknown): unknown => run(readRequest(uri), variables, context);
       server.registerResource(name, operation.template, config, read);
       return;
     }
@@ -41,7 +41,7 @@ type Operation<Kind> = Extract<BridgedOperation, { kind: Kind }>;
 
 function registerTool(server: SdkServer, { name, config }: Operation<'tool'>, run: Run): void {
   const call = async (args: unknown, context: unknown): Promise<object> => {
-    const returned = await run(new SdkCall(requestFor('tool', name, args), args, context));
+    const returned = await run({ method: 'tools/call', params: { name, arguments: args } }, args, context);
     return toToolResult(returned, config.outputSchema !== undefined);
   };
   server.registerTool(name, config, takingArguments(config.inputSchema, call));
@@ -50,7 +50,7 @@ function registerTool(server: SdkServer, { name, config }: Operation<'tool'>, ru
 function registerPrompt(server: SdkServer, { name, config }: Operation<'prompt'>, run: Run): void {
   const { argsSchema } = config;
   const get = (args: unknown, context: unknown): Promise<unknown> =>
-    run(new SdkCall(requestFor('prompt', name, args), args, context));
+    run({ method: 'prompts/get', params: { name, arguments: args } }, args, context);
   const callback = takingArguments(argsSchema, get);
   const members = isVersion1(server) ? membersOf(argsSchema) : undefined;
   if (!members) {
@@ -67,8 +67,8 @@ function takingArguments(schema: object | undefined, call: (args: unknown, conte
   return schema === undefined ? (context: unknown) => call({}, context) : call;
 }
 
-function readCall({ href }: URL, variables: unknown, context: unknown): SdkCall {
-  return new SdkCall({ method: 'resources/read', params: { uri: href } }, variables, context);
+function readRequest({ href }: URL): SdkRequest {
+  return { method: 'resources/read', params: { uri: href } };
 }
 
 /** Version 2 has dropped the short forms. */

@@ -1,6 +1,7 @@
 export { parseChallenges } from './challenge-parser.js';
 export type { Challenge } from './challenge-parser.js';
 export type { TestFault } from './test-fault.js';
+export type { AnswerIntrospection, SignedAnswerChanges, TestIntrospectionOptions } from './test-introspection.js';
 export { TestIssuer } from './test-issuer.js';
 export type { RecordedRequest, TestEndpoint, TestIssuerOptions, WellKnownForm } from './test-issuer.js';
 export { generateTestKey, symmetricTestKey } from './test-key.js';

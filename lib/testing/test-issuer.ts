@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { JSONWebKeySet } from 'jose';
 import { answer, answerJson, type TestFault } from './test-fault.js';
+import {
+  TestIntrospection,
+  type AnswerIntrospection,
+  type IntrospectionOutcome,
+  type SignedAnswerChanges,
+  type TestIntrospectionOptions,
+} from './test-introspection.js';
 import { generateTestKey, type TestKey, type TestKeyOptions } from './test-key.js';
 import { signToken, type MintOptions } from './test-token.js';
 
@@ -18,7 +26,10 @@ import { signToken, type MintOptions } from './test-token.js';
 export type WellKnownForm = 'oauth' | 'oidc-insert' | 'oidc-append';
 
 /** What a request was for. `canary` is where the fault `redirect` leads; `other` is answered with 404. */
-export type TestEndpoint = 'metadata' | 'jwks' | 'canary' | 'other';
+export type TestEndpoint = 'metadata' | 'jwks' | 'introspection' | 'canary' | 'other';
+
+/** The endpoints that {@link TestIssuer.fail} breaks. */
+type FaultyEndpoint = 'metadata' | 'jwks' | 'introspection';
 
 export interface RecordedRequest {
   readonly method: string;
@@ -26,6 +37,8 @@ export interface RecordedRequest {
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly endpoint: TestEndpoint;
+  /** The body; of requests to the introspection endpoint only. */
+  readonly body?: string;
 }
 
 export interface TestIssuerOptions {
@@ -58,6 +71,11 @@ export interface TestIssuerOptions {
    */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /**
+   * Whether there is an introspection endpoint (RFC 7662), and who may use it: `true` for a client with default credentials.
+   * @default none: there is no such endpoint, and no `introspection_endpoint` in the metadata
+   */
+  readonly introspection?: TestIntrospectionOptions | true;
+  /**
    * The clock of `iat` and `exp`, in milliseconds since 1970.
    * @default Date.now
    */
@@ -65,10 +83,13 @@ export interface TestIssuerOptions {
 }
 
 const LIFETIME_SECONDS = 300;
+const SIGNED_ANSWER = 'application/token-introspection+jwt';
 
 /**
  * An authorization server FOR TESTS ONLY: a real HTTP server on a free port of 127.0.0.1, with metadata, keys, tokens for
  * anyone who asks in-process, and faults on demand. Its keys and tokens protect nothing.
+ *
+ * With `introspection`, it also issues opaque tokens, says what they stand for, and revokes them.
  *
  * It does NOT run any OAuth flow: the authorization and token endpoints in its metadata answer 404. For a flow with a browser
  * or a client, use `nestjs-mcp-auth/dev-server`.
@@ -80,7 +101,7 @@ const LIFETIME_SECONDS = 300;
  * await issuer.close();
  * ```
  *
- * @see RFC 8414 §3, RFC 7517 §5, RFC 9068 §2
+ * @see RFC 8414 §3, RFC 7517 §5, RFC 9068 §2, RFC 7662 §2
  */
 export class TestIssuer {
   /** The issuer identifier: the `iss` of tokens and the `issuer` of the metadata. Has no trailing slash unless the path has one. */
@@ -89,14 +110,24 @@ export class TestIssuer {
   readonly jwksUri: string;
   /** Where clients look for the metadata, served or not. */
   readonly wellKnownUris: Readonly<Record<WellKnownForm, string>>;
+  /** Where tokens are introspected, if the options say so. */
+  readonly introspectionUri: string;
   /** Changes to the metadata, in force from the next request; `undefined` removes a member. */
   metadata: Record<string, unknown>;
+  /** Changes what the introspection endpoint answers, from the next request on. */
+  answerIntrospection: AnswerIntrospection | undefined;
+  /**
+   * Changes to signed answers of the introspection endpoint (RFC 9701), from the next request on; `never` answers plain JSON
+   * even where a signed answer is asked for.
+   */
+  signedAnswer: SignedAnswerChanges | 'never' = {};
 
   readonly #server: Server;
   readonly #origin: string;
   readonly #options: TestIssuerOptions;
   readonly #requests: RecordedRequest[] = [];
-  readonly #faults = new Map<'metadata' | 'jwks', { fault: TestFault; turns: number }>();
+  readonly #faults = new Map<FaultyEndpoint, { fault: TestFault; turns: number }>();
+  readonly #introspection: TestIntrospection | undefined;
   #published: unknown[];
   #key: TestKey;
 
@@ -119,6 +150,7 @@ export class TestIssuer {
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     this.issuer = `${origin}${path}`;
     this.jwksUri = `${origin}${bare}/jwks`;
+    this.introspectionUri = `${origin}${bare}/introspect`;
     this.wellKnownUris = {
       oauth: `${origin}/.well-known/oauth-authorization-server${bare}`,
       'oidc-insert': `${origin}/.well-known/openid-configuration${bare}`,
@@ -130,6 +162,11 @@ export class TestIssuer {
     this.#options = options;
     this.#published = [key.publicJwk];
     this.#key = key;
+    if (options.introspection !== undefined) {
+      const settings = options.introspection === true ? {} : options.introspection;
+      const host = { issuer: this.issuer, now: options.now ?? Date.now, keys: () => this.#jwksDocument() as JSONWebKeySet };
+      this.#introspection = new TestIntrospection(settings, host);
+    }
     server.on('request', (request, response) => this.#handle(request, response));
   }
 
@@ -154,17 +191,35 @@ export class TestIssuer {
    * @see RFC 9068 §2
    */
   async mint(claims: Readonly<Record<string, unknown>> = {}, options: MintOptions = {}): Promise<string> {
-    const now = Math.floor((this.#options.now ?? Date.now)() / 1000);
-    const defaults = {
-      iss: this.issuer,
-      sub: 'alice',
-      client_id: 'test-client',
-      aud: this.#options.audience,
-      iat: now,
-      exp: now + LIFETIME_SECONDS,
-      jti: randomUUID(),
-    };
-    return signToken({ ...defaults, ...claims }, options.key ?? this.#key, options);
+    return signToken({ ...this.#defaultClaims(), ...claims }, options.key ?? this.#key, options);
+  }
+
+  /** The client that may use the introspection endpoint. */
+  get introspectionClient(): { readonly clientId: string; readonly clientSecret: string } {
+    const { clientId, clientSecret } = this.#introspecting();
+    return { clientId, clientSecret };
+  }
+
+  /**
+   * Issues an access token FOR TESTS ONLY that means nothing to anybody but the introspection endpoint, which answers with
+   * the same members that {@link mint} has as claims, `active` and `token_type` "Bearer".
+   *
+   * @param claims Members added or replacing those; `undefined` removes one
+   * @param options How the token begins. @default ''
+   * @throws TypeError when the issuer was started without `introspection`
+   */
+  opaque(claims: Readonly<Record<string, unknown>> = {}, options: { readonly prefix?: string } = {}): string {
+    return this.#introspecting().issue({ ...this.#defaultClaims(), ...claims }, options.prefix ?? '');
+  }
+
+  /**
+   * Makes the introspection endpoint call a token inactive, opaque or JWT. Whoever verifies JWTs without asking does NOT
+   * notice.
+   *
+   * @throws TypeError when the issuer was started without `introspection`
+   */
+  revoke(token: string): void {
+    this.#introspecting().revoke(token);
   }
 
   /**
@@ -199,10 +254,11 @@ export class TestIssuer {
     this.#published = this.#published.filter((published) => published !== entry);
   }
 
-  /** Breaks one endpoint, or both, until {@link recover}. A later fault replaces an earlier one at the same endpoint. */
-  fail(fault: TestFault, on: 'metadata' | 'jwks' | 'all' = 'all'): void {
-    if (on !== 'jwks') this.#faults.set('metadata', { fault, turns: 0 });
-    if (on !== 'metadata') this.#faults.set('jwks', { fault, turns: 0 });
+  /** Breaks one endpoint, or all, until {@link recover}. A later fault replaces an earlier one at the same endpoint. */
+  fail(fault: TestFault, on: FaultyEndpoint | 'all' = 'all'): void {
+    for (const endpoint of ['metadata', 'jwks', 'introspection'] as const) {
+      if (on === 'all' || on === endpoint) this.#faults.set(endpoint, { fault, turns: 0 });
+    }
   }
 
   /** Ends the faults. Does NOT answer the requests that hang already. */
@@ -237,6 +293,10 @@ export class TestIssuer {
     const { method = 'GET', url = '/', headers } = request;
     const place = `${this.#origin}${url.split('?', 1)[0]}`;
     const endpoint = this.#endpointAt(place);
+    if (endpoint === 'introspection') {
+      // Whoever asked has hung up, or the test's own `answerIntrospection` threw.
+      return void this.#introspect(request, response).catch((error: Error) => response.destroy(error));
+    }
     this.#requests.push({ method, url, headers, endpoint });
     request.resume();
 
@@ -252,8 +312,69 @@ export class TestIssuer {
     answer({ response, document, fault: state?.fault, turn, canaryUrl: `${this.#origin}/canary/${endpoint}` });
   }
 
+  async #introspect(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = 'GET', url = '/', headers } = request;
+    const body = await textOf(request);
+    this.#requests.push({ method, url, headers, endpoint: 'introspection', body });
+    if (method !== 'POST') return void response.writeHead(405, { allow: 'POST' }).end();
+    const outcome = await this.#introspecting().outcomeOf({ headers, body });
+    const state = this.#faults.get('introspection');
+    if (!state) return this.#answerOutcome(outcome, headers, response);
+    const document = outcome.kind === 'answer' ? outcome.answer : { error: outcome.error };
+    const canaryUrl = `${this.#origin}/canary/introspection`;
+    answer({ response, document, fault: state.fault, turn: ++state.turns, canaryUrl });
+  }
+
+  async #answerOutcome(
+    outcome: IntrospectionOutcome,
+    { accept }: IncomingMessage['headers'],
+    response: ServerResponse,
+  ): Promise<void> {
+    if (outcome.kind === 'refusal') {
+      const challenge = outcome.status === 401 ? { 'www-authenticate': 'Basic realm="test"' } : {};
+      response.writeHead(outcome.status, { 'content-type': 'application/json', ...challenge });
+      return void response.end(JSON.stringify({ error: outcome.error }));
+    }
+    const answered = this.answerIntrospection ? this.answerIntrospection(outcome.answer, outcome.token) : outcome.answer;
+    if (answered instanceof Response) {
+      response.writeHead(answered.status, Object.fromEntries(answered.headers));
+      return void response.end(Buffer.from(await answered.arrayBuffer()));
+    }
+    const isSigned = this.signedAnswer !== 'never' && accept === SIGNED_ANSWER;
+    response.writeHead(200, { 'content-type': isSigned ? SIGNED_ANSWER : 'application/json' });
+    response.end(isSigned ? this.#signedAnswer(answered) : JSON.stringify(answered));
+  }
+
+  /** @see RFC 9701 §5 */
+  #signedAnswer(answered: unknown): string {
+    const { claims, ...options } = this.signedAnswer === 'never' ? {} : this.signedAnswer;
+    const iat = Math.floor((this.#options.now ?? Date.now)() / 1000);
+    const defaults = { iss: this.issuer, aud: this.#introspecting().clientId, iat, token_introspection: answered };
+    const header = { typ: 'token-introspection+jwt', ...options.header };
+    return signToken({ ...defaults, ...claims }, options.key ?? this.#key, { ...options, header });
+  }
+
+  #introspecting(): TestIntrospection {
+    if (this.#introspection) return this.#introspection;
+    throw new TypeError('This issuer has no introspection endpoint: start it with { introspection: true }');
+  }
+
+  #defaultClaims(): Record<string, unknown> {
+    const now = Math.floor((this.#options.now ?? Date.now)() / 1000);
+    return {
+      iss: this.issuer,
+      sub: 'alice',
+      client_id: 'test-client',
+      aud: this.#options.audience,
+      iat: now,
+      exp: now + LIFETIME_SECONDS,
+      jti: randomUUID(),
+    };
+  }
+
   #endpointAt(place: string): TestEndpoint {
     if (place === this.jwksUri) return 'jwks';
+    if (this.#introspection && place === this.introspectionUri) return 'introspection';
     if (Object.values(this.wellKnownUris).includes(place)) return 'metadata';
     return place.startsWith(`${this.#origin}/canary/`) ? 'canary' : 'other';
   }
@@ -264,6 +385,7 @@ export class TestIssuer {
   }
 
   #canaryDocument(place: string): object | undefined {
+    if (place.endsWith('/introspection')) return { active: true, token_type: 'Bearer', ...this.#defaultClaims() };
     if (place.endsWith('/jwks')) return this.#jwksDocument();
     return place.endsWith('/metadata') ? this.#metadataDocument() : undefined;
   }
@@ -279,6 +401,7 @@ export class TestIssuer {
       authorization_endpoint: `${base}/authorize`,
       token_endpoint: `${base}/token`,
       jwks_uri: this.jwksUri,
+      ...(this.#introspection && { introspection_endpoint: this.introspectionUri }),
       response_types_supported: ['code'],
       grant_types_supported: ['authorization_code', 'refresh_token'],
       token_endpoint_auth_methods_supported: ['none'],
@@ -298,4 +421,10 @@ function isTestKey(value: unknown): value is TestKey {
 function assertPath(path: string): void {
   if (path === '' || /^\/[^?#\s]*$/.test(path)) return;
   throw new TypeError(`options.path must be '' or begin with a slash and have no query or fragment, such as '/tenant'; got ${JSON.stringify(path)}`);
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
 }

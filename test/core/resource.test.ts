@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isLoopback, metadataPath, metadataUrl, readResourceIdentifier, type ResourceIdentifier } from '../../lib/core/resource.js';
+import { isLoopback, metadataPath, metadataUrl, parseUrl, readResourceIdentifier, type ResourceIdentifier } from '../../lib/core/resource.js';
 
 function usable(value: string): ResourceIdentifier {
   const read = readResourceIdentifier(value);
@@ -68,6 +68,20 @@ describe('readResourceIdentifier', () => {
 
   it('never repeats a password in what it says', () => {
     expect(JSON.stringify(readResourceIdentifier('https://user:secret@mcp.example.com:443/a b'))).not.toContain('secret');
+  });
+});
+
+describe('parseUrl', () => {
+  it('gives undefined for what is no absolute URL', () => {
+    expect(['', 'x', '/x', 'https://', 'https://a b/'].map(parseUrl)).toEqual(Array.from({ length: 5 }));
+    expect(parseUrl('https://mcp.example.com/x')?.pathname).toBe('/x');
+  });
+
+  // On Node 20 and 22 `URL.canParse` changes its mind after some thousand calls.
+  it('says the same of a host beyond ASCII, however often it is asked', () => {
+    const seen = new Set<string | undefined>();
+    for (let i = 0; i < 50_000; i++) seen.add(parseUrl('https://bücher.example/')?.hostname);
+    expect([...seen]).toEqual(['xn--bcher-kva.example']);
   });
 });
 

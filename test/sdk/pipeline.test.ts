@@ -17,6 +17,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
   type PipeTransform,
+  type Provider,
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, REQUEST } from '@nestjs/core';
 import { AuthInfo, McpAuthError, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
@@ -81,6 +82,66 @@ class GlobalPipe implements PipeTransform {
   transform(value: unknown, { type }: { type: string }): unknown {
     if (type === 'body') ran.push('global pipe');
     return value;
+  }
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class ScopedGuard implements CanActivate {
+  constructor(@Inject(REQUEST) private readonly call: SdkCall) {}
+
+  canActivate(): boolean {
+    ran.push(`scoped guard of ${this.call.mcpRequest.method}`);
+    return false;
+  }
+}
+
+@Injectable({ scope: Scope.TRANSIENT })
+class TransientGuard implements CanActivate {
+  canActivate(): boolean {
+    ran.push('transient guard');
+    return false;
+  }
+}
+
+@Injectable()
+class Fenced {
+  @McpTool()
+  @UseGuards(ScopedGuard)
+  byScoped(): void {
+    ran.push('byScoped');
+  }
+}
+
+@Injectable()
+@UseGuards(TransientGuard)
+class FencedToo {
+  @McpTool()
+  byTransient(): void {
+    ran.push('byTransient');
+  }
+}
+
+@Injectable()
+class Unfenced {
+  @McpTool()
+  unfenced(): void {
+    ran.push('unfenced');
+  }
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class ScopedGlobalGuard implements CanActivate {
+  constructor(@Inject(REQUEST) private readonly call: Partial<SdkCall>) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    return context.getType() === 'http' || new ScopedGuard(this.call as SdkCall).canActivate();
+  }
+}
+
+@Injectable({ scope: Scope.TRANSIENT })
+class TransientGlobalGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    return context.getType() === 'http' || new TransientGuard().canActivate();
   }
 }
 
@@ -328,6 +389,36 @@ describe.each(SDKS)('a call through the bridge, on SDK %s', (sdk) => {
   it('has a transient provider to itself', async () => {
     await expect(textOf('passing')).resolves.toBe('{"calls":1}');
     await expect(textOf('passing')).resolves.toBe('{"calls":1}');
+  });
+});
+
+describe.each(SDKS)('a guard that is not a singleton, on SDK %s', (sdk) => {
+  const refused = async (providers: Provider[], tool: string, guard: string): Promise<void> => {
+    const server = await startSdkServer({ sdk, providers }, ran);
+    try {
+      forget(server);
+      const { result } = await server.ask('tools/call', { name: tool }, { token: await server.mint() });
+      expect(result).toMatchObject({ isError: true, content: [{ text: 'Forbidden resource' }] });
+      expect(server.ran).toEqual([guard]);
+    } finally {
+      await server.close();
+    }
+  };
+
+  it('runs before a method of a singleton, request-scoped as it is', async () => {
+    await refused([Fenced], 'byScoped', 'scoped guard of tools/call');
+  });
+
+  it('runs before the methods of a class, transient as it is', async () => {
+    await refused([FencedToo], 'byTransient', 'transient guard');
+  });
+
+  it('runs before every tool, where it is global and request-scoped', async () => {
+    await refused([Unfenced, { provide: APP_GUARD, useClass: ScopedGlobalGuard }], 'unfenced', 'scoped guard of tools/call');
+  });
+
+  it('runs before every tool, where it is global and transient', async () => {
+    await refused([Unfenced, { provide: APP_GUARD, useClass: TransientGlobalGuard }], 'unfenced', 'transient guard');
   });
 });
 

@@ -28,7 +28,7 @@ export class PresetArguments {
     if (!isObject && given !== undefined) this.refuse('', given, { why: 'it is no object', write });
     for (const [name, value] of Object.entries(this.#given)) {
       if (known.includes(name) || value === undefined) continue;
-      this.refuse(name, value, { why: 'there is no such argument here', write });
+      this.#refuseUnseen(name, { why: 'there is no such argument here', write });
     }
   }
 
@@ -85,6 +85,11 @@ export class PresetArguments {
     this.#problems.push({ option, seen: show(seen), why, write });
   }
 
+  /** What is not known may be a secret. */
+  #refuseUnseen(name: string, { why, write }: Refusal): void {
+    this.#problems.push({ option: `${this.preset}().${name}`, seen: 'a value', why, write });
+  }
+
   /** @throws {McpAuthConfigError} listing every problem there was. */
   check(): void {
     if (this.#problems.length > 0) throw new McpAuthConfigError(this.#problems);
@@ -115,6 +120,6 @@ function refusalOfUrl(value: string, example: string, added?: string): Refusal |
 /** For an error message: shortened, and on one line. */
 function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value) ?? typeof value;
+  const text = (JSON.stringify(value) ?? typeof value).replace(/\/\/[^/@"]*@/g, '//…@');
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

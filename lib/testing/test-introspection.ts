@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { compactVerify, createLocalJWKSet, importJWK, jwtVerify, type JSONWebKeySet, type JWK } from 'jose';
+import type { MintOptions } from './test-token.js';
+
+/** The one client that may introspect at a {@link TestIssuer}: the server under test. */
+export interface TestIntrospectionOptions {
+  /** @default 'resource-server' */
+  readonly clientId?: string;
+  /** What `client_secret_basic` and `client_secret_post` must bring. @default 'resource-server-secret' */
+  readonly clientSecret?: string;
+  /** The public key of `private_key_jwt`; its `alg` says how assertions are signed. @default none */
+  readonly clientKey?: JWK;
+}
+
+/** How signed answers (RFC 9701) differ from good ones: claims of the JWT around the answer, and its header and key. */
+export type SignedAnswerChanges = MintOptions & {
+  /** Added to `iss`, `aud`, `iat` and `token_introspection`, or replacing them; `undefined` removes one. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+};
+
+/**
+ * Changes an answer of the introspection endpoint. What is returned is sent as JSON, whatever it is; a `Response` is sent as
+ * it stands.
+ *
+ * @param right what would be answered
+ */
+export type AnswerIntrospection = (right: Readonly<Record<string, unknown>>, token: string) => unknown;
+
+/** What the introspection endpoint was asked, taken off the wire. */
+export interface IntrospectionRequest {
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+/** What this endpoint needs of its issuer. */
+export interface IntrospectionHost {
+  readonly issuer: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly keys: () => JSONWebKeySet;
+}
+
+/** What is answered: an answer about a token, or a refusal of the request. */
+export type IntrospectionOutcome =
+  | { readonly kind: 'answer'; readonly token: string; readonly answer: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'refusal'; readonly status: 400 | 401; readonly error: string };
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
+/**
+ * The memory of an introspection endpoint FOR TESTS ONLY: opaque tokens, what they stand for, and which were revoked. Knows
+ * the JWTs of its issuer by their signatures.
+ *
+ * @see RFC 7662 §2
+ */
+export class TestIntrospection {
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly #clientKey: JWK | undefined;
+  readonly #opaque = new Map<string, Readonly<Record<string, unknown>>>();
+  readonly #revoked = new Set<string>();
+
+  constructor(options: TestIntrospectionOptions, private readonly host: IntrospectionHost) {
+    this.clientId = options.clientId ?? 'resource-server';
+    this.clientSecret = options.clientSecret ?? 'resource-server-secret';
+    this.#clientKey = options.clientKey;
+  }
+
+  /** Makes a token that stands for these members. */
+  issue(members: Record<string, unknown>, prefix: string): string {
+    const token = `${prefix}${randomBytes(24).toString('base64url')}`;
+    const defined = Object.entries(members).filter(([, value]) => value !== undefined);
+    this.#opaque.set(token, Object.fromEntries(defined));
+    return token;
+  }
+
+  revoke(token: string): void {
+    this.#revoked.add(token);
+  }
+
+  async outcomeOf({ headers, body }: IntrospectionRequest): Promise<IntrospectionOutcome> {
+    const form = new URLSearchParams(body);
+    const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+    const [token, ...others] = form.getAll('token');
+    if (type !== 'application/x-www-form-urlencoded' || token === undefined || others.length > 0) {
+      return { kind: 'refusal', status: 400, error: 'invalid_request' };
+    }
+    if (!(await this.#isAuthenticated(headers.authorization, form))) {
+      return { kind: 'refusal', status: 401, error: 'invalid_client' };
+    }
+    return { kind: 'answer', token, answer: await this.#answerFor(token) };
+  }
+
+  /** @see RFC 7662 §2.2: of a token that is not active, nothing else is said. */
+  async #answerFor(token: string): Promise<Readonly<Record<string, unknown>>> {
+    const members = this.#opaque.get(token) ?? (await this.#claimsOf(token));
+    const isExpired = typeof members?.['exp'] === 'number' && members['exp'] <= this.host.now() / 1000;
+    if (!members || isExpired || this.#revoked.has(token)) return { active: false };
+    return { active: true, token_type: 'Bearer', ...members };
+  }
+
+  async #claimsOf(jwt: string): Promise<Record<string, unknown> | undefined> {
+    try {
+      const { payload } = await compactVerify(jwt, createLocalJWKSet(this.host.keys()));
+      return JSON.parse(Buffer.from(payload).toString()) as Record<string, unknown>;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** One method only (RFC 6749 §2.3). */
+  async #isAuthenticated(authorization: string | undefined, form: URLSearchParams): Promise<boolean> {
+    const assertion = form.get('client_assertion');
+    const secret = form.get('client_secret');
+    const used = [authorization, assertion, secret].filter((credential) => credential !== undefined && credential !== null);
+    if (used.length !== 1) return false;
+    if (authorization !== undefined) return this.#isBasic(authorization);
+    if (form.get('client_id') !== this.clientId) return false;
+    if (secret !== null) return secret === this.clientSecret;
+    return form.get('client_assertion_type') === ASSERTION_TYPE && this.#isAssertion(assertion ?? '');
+  }
+
+  #isBasic(authorization: string): boolean {
+    const encoded = /^Basic ([A-Za-z0-9+/]+=*)$/.exec(authorization)?.[1] ?? '';
+    const credentials = Buffer.from(encoded, 'base64').toString().split(':').map(formDecoded);
+    return credentials.length === 2 && credentials[0] === this.clientId && credentials[1] === this.clientSecret;
+  }
+
+  async #isAssertion(assertion: string): Promise<boolean> {
+    if (!this.#clientKey) return false;
+    try {
+      const { payload } = await jwtVerify(assertion, await importJWK(this.#clientKey), {
+        issuer: this.clientId,
+        subject: this.clientId,
+        audience: this.host.issuer,
+        requiredClaims: ['exp', 'jti'],
+        currentDate: new Date(this.host.now()),
+      });
+      return typeof payload.jti === 'string';
+    } catch {
+      return false;
+    }
+  }
+}
+
+function formDecoded(text: string): string {
+  return new URLSearchParams(`text=${text}`).get('text') ?? '';
+}
