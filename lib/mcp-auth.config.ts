@@ -1,6 +1,7 @@
 import { registerAs } from '@nestjs/config';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
-import { resolveOptions, type McpAuthModuleOptions } from './mcp-auth.options.js';
+import { resolveOptions } from './mcp-auth.options-check.js';
+import type { McpAuthModuleOptions } from './mcp-auth.options.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -89,16 +89,17 @@ export function ProtectedResource(id: string): ClassOrMethodDecorator {
   return annotate({ resourceId: id });
 }
 
+/** What {@link AuthInfo} injects; by itself for handlers that Nest does not call. */
+export function injectedCaller(key: keyof McpAuthInfo | undefined, context: ExecutionContext): unknown {
+  const auth = callOfContext(context)?.auth;
+  return key === undefined ? auth : auth?.[key];
+}
+
 /**
  * Injects the caller, or one property of it, into an HTTP or MCP handler: `@AuthInfo() auth: McpAuthInfo`,
  * `@AuthInfo('subject') subject: string`. Undefined where there is none, which is on public routes only.
  */
-export const AuthInfo: (key?: keyof McpAuthInfo) => ParameterDecorator = createParamDecorator(
-  (key: keyof McpAuthInfo | undefined, context: ExecutionContext): unknown => {
-    const auth = callOfContext(context)?.auth;
-    return key === undefined ? auth : auth?.[key];
-  },
-);
+export const AuthInfo: (key?: keyof McpAuthInfo) => ParameterDecorator = createParamDecorator(injectedCaller);
 
 /** The guard comes with the declaration, so that it holds however the handler is reached. */
 function protect(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {

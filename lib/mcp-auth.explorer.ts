@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import type { Operation, OperationKind } from './core/operation.js';
@@ -14,11 +14,15 @@ export interface ServedOperation {
   readonly origin: 'templates-first' | 'exact-first';
 }
 
-/** A method of a controller or provider that a request can reach. */
-interface Handler {
-  readonly classRef: object & { readonly name: string };
+/** A method that an MCP framework calls by itself, so that Nest puts nothing around it. */
+export interface DirectHandler {
+  readonly classRef: Type<object>;
   readonly methodName: string;
   readonly method: object;
+}
+
+/** A method of a controller or provider that a request can reach. */
+interface Handler extends DirectHandler {
   readonly isRoute: boolean;
   readonly operation: ServedOperation | undefined;
   readonly policy: HandlerPolicy;
@@ -35,8 +39,9 @@ const FRAMEWORK_METADATA: readonly [key: string, kind: OperationKind, name: stri
 /** Where the decorators of `nestjs-mcp-auth/sdk` keep theirs: `{ kind, name, config }`. */
 export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
 
-/** Nest's own key for the path of a route. */
+/** Nest's own keys for the path of a route, and for the message that a handler of a microservice is called for. */
 const ROUTE_PATH_METADATA = 'path';
+const PATTERN_METADATA = 'microservices:pattern';
 
 /**
  * Finds out what the handlers of the application declare, and which MCP operation each of them serves, from the
@@ -82,6 +87,11 @@ export class McpAuthExplorer {
   /** Every handler of an MCP operation, with what it declares. */
   get operations(): readonly { readonly operation: ServedOperation; readonly policy: HandlerPolicy }[] {
     return this.#all().flatMap(({ operation, policy }) => (operation ? { operation, policy } : []));
+  }
+
+  /** The handlers of MCP operations that are called by nothing but the MCP framework. */
+  get directHandlers(): readonly DirectHandler[] {
+    return this.#all().filter(({ method, operation }) => operation && !isCalledByNest(method));
   }
 
   /** Every scope that a decorator or the options name for a resource, sorted. */
@@ -139,15 +149,14 @@ export class McpAuthExplorer {
   }
 
   #all(): readonly Handler[] {
-    this.#handlers ??= [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap((wrapper) => {
-      const { metatype } = wrapper;
-      if (typeof metatype !== 'function' || wrapper.inject) return [];
-      return this.#handlersOf(metatype);
-    });
+    if (!this.#handlers) {
+      const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap(classOf);
+      this.#handlers = [...new Set(classes)].flatMap((classRef) => this.#handlersOf(classRef));
+    }
     return this.#handlers;
   }
 
-  #handlersOf(classRef: Handler['classRef'] & { readonly prototype?: unknown }): Handler[] {
+  #handlersOf(classRef: Type<object>): Handler[] {
     const prototype = classRef.prototype as Record<string, unknown> | undefined;
     if (!prototype) return [];
     return this.scanner.getAllMethodNames(prototype).flatMap((methodName) => {
@@ -159,6 +168,19 @@ export class McpAuthExplorer {
       return [{ classRef, methodName, method, isRoute, operation, policy }];
     });
   }
+}
+
+/** Of what a factory made, or a value, the class it is an instance of: some MCP frameworks find handlers there, too. */
+function classOf({ metatype, inject, instance }: ReturnType<DiscoveryService['getProviders']>[number]): Type<object>[] {
+  if (typeof metatype === 'function' && !inject) return [metatype as Type<object>];
+  const prototype: unknown = typeof instance === 'object' && instance !== null ? Object.getPrototypeOf(instance) : undefined;
+  const made: unknown = (prototype as object | null | undefined)?.constructor;
+  return typeof made === 'function' ? [made as Type<object>] : [];
+}
+
+/** As a microservice; or through the bridge of `nestjs-mcp-auth/sdk`, which goes by way of Nest. */
+function isCalledByNest(method: object): boolean {
+  return [PATTERN_METADATA, OPERATION_METADATA].some((key) => Reflect.hasMetadata(key, method));
 }
 
 function concerns({ resourceId }: HandlerPolicy, id: string): boolean {

@@ -73,7 +73,10 @@ export class McpAuthListing {
   #advertise(entry: unknown, { resource }: AuthorizedCall): void {
     if (!isRecord(entry) || typeof entry['name'] !== 'string') return;
     const schemes = this.authorizer.securitySchemes({ kind: 'tool', name: entry['name'] }, resource.id);
-    if (schemes) entry['_meta'] = { ...(isRecord(entry['_meta']) && entry['_meta']), securitySchemes: schemes };
+    if (!schemes) return;
+    entry['_meta'] = { ...(isRecord(entry['_meta']) && entry['_meta']), securitySchemes: schemes };
+    // Where the MCP framework has put its own idea of them as well.
+    if ('securitySchemes' in entry) entry['securitySchemes'] = schemes;
   }
 
   async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {

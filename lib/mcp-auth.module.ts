@@ -2,6 +2,7 @@ import { Inject, Logger, Module, type DynamicModule, type NestModule, type OnMod
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule, ModuleRef } from '@nestjs/core';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
+import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { FailureLog } from './mcp-auth.failures.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
@@ -17,7 +18,8 @@ import {
   type OPTIONS_TYPE,
 } from './mcp-auth.module-definition.js';
 import { McpAuthMounts } from './mcp-auth.mounts.js';
-import { resolveOptions, type ResolvedOptions } from './mcp-auth.options.js';
+import { resolveOptions } from './mcp-auth.options-check.js';
+import type { ResolvedOptions } from './mcp-auth.options.js';
 import { createResourceServers, ResourceServers } from './mcp-auth.resource-servers.js';
 import { McpAuthResponder } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
@@ -51,6 +53,7 @@ const PROVIDERS: Provider[] = [
   McpAuthMounts,
   McpAuthGuard,
   McpAuthFilter,
+  McpAuthDirectCalls,
   McpAuthService,
   WellKnownEndpoint,
   { provide: APP_FILTER, useExisting: McpAuthFilter },
@@ -89,6 +92,7 @@ export class McpAuthModule extends ConfigurableModuleClass implements NestModule
     @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
     @Inject(WellKnownEndpoint) private readonly wellKnown: WellKnownEndpoint,
     @Inject(ResourceServers) private readonly servers: ResourceServers,
+    @Inject(McpAuthDirectCalls) private readonly directCalls: McpAuthDirectCalls,
   ) {
     super();
   }
@@ -110,6 +114,7 @@ export class McpAuthModule extends ConfigurableModuleClass implements NestModule
   }
 
   onModuleInit(): Promise<void> {
+    this.directCalls.protect();
     return this.servers.ready();
   }
 }

@@ -30,10 +30,15 @@ export async function callOverStdio(
   return call;
 }
 
-/** `McpContext.getSession().transport` of `@rekog/mcp-nest`. */
+/** What is read of the contexts of `@rekog/mcp-nest`: of version 2, and of version 1. */
+interface TransportContext {
+  readonly getSession?: () => { readonly transport?: unknown } | undefined;
+  readonly mcpServer?: { readonly server?: { readonly transport?: object } };
+}
+
 function isOverStdio(rpcContext: unknown): rpcContext is object {
-  if (typeof rpcContext !== 'object' || rpcContext === null || !('getSession' in rpcContext)) return false;
-  const { getSession } = rpcContext;
-  const session: unknown = typeof getSession === 'function' ? getSession.call(rpcContext) : undefined;
-  return typeof session === 'object' && session !== null && 'transport' in session && session.transport === 'stdio';
+  if (typeof rpcContext !== 'object' || rpcContext === null) return false;
+  const context = rpcContext as TransportContext;
+  if (typeof context.getSession === 'function') return context.getSession()?.transport === 'stdio';
+  return context.mcpServer?.server?.transport?.constructor.name === 'StdioServerTransport';
 }

@@ -13,7 +13,7 @@ import {
 import { APP_GUARD } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { McpController, Prompt, Resource, Tool } from '@rekog/mcp-nest';
-import { defer, delay, of, type Observable } from 'rxjs';
+import { defer, delay, type Observable } from 'rxjs';
 import {
   AuthInfo,
   McpAuthConfigError,
@@ -141,13 +141,15 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() in a guard of the application
     const plain = await fetch(`${server.origin}/plain`, { headers: bearer(token) });
     const called = await server.callTool('ping', token);
     for (const { headers } of [plain, called]) {
-      expect([headers.get('cache-control'), headers.get('vary')]).toEqual(['private', expect.stringMatching(/authorization/i)]);
+      expect(headers.get('cache-control')).toBe('private');
+      expect(headers.get('vary')).toMatch(/authorization/i);
     }
   });
 
   it('lets the caller use the session that it opened, and nobody else', async () => {
     const stateful = await startNotesServer(platform, {
-      ...{ sharedIssuer: server.issuer, options: { globalGuard: false } },
+      sharedIssuer: server.issuer,
+      options: { globalGuard: false },
       providers: [{ provide: APP_GUARD, useClass: ApiKeyOrOAuthGuard }],
       transport: { statefulMode: true, enableJsonResponse: true },
     });
@@ -769,11 +771,11 @@ describe.each(PLATFORMS)('A McpAuthError of the application, on %s', (platform) 
   } as const;
   type Code = keyof typeof STATUS;
 
-  const isChallenged = (code: McpAuthErrorCode): boolean => code !== 'access_denied' && code !== 'temporarily_unavailable';
+  const UNCHALLENGED: ReadonlySet<McpAuthErrorCode> = new Set(['access_denied', 'temporarily_unavailable']);
+  const isChallenged = (code: McpAuthErrorCode): boolean => !UNCHALLENGED.has(code);
 
   const refuse = (code: string): never => {
-    const [found] = REFUSALS.filter(([known]) => known === code);
-    const [, reason, scopes] = found as (typeof REFUSALS)[number];
+    const [, reason, scopes] = REFUSALS.find(([known]) => known === code) as (typeof REFUSALS)[number];
     const cause = new Error('inner');
     throw new McpAuthError(code as McpAuthErrorCode, reason, { scopes, retryAfterSeconds: 7, cause });
   };
@@ -885,7 +887,8 @@ describe.each(PLATFORMS)('A McpAuthError of the application, on %s', (platform) 
       const { status, ...params } = STATUS[code];
       expect([response.status, response.headers.get('cache-control')]).toEqual([status, 'no-store']);
       const challenges = parseChallenges(response.headers.get('www-authenticate') ?? []);
-      expect(challenges).toMatchObject(isChallenged(code) ? [{ scheme: 'Bearer', params: { scope: 'a', ...params } }] : []);
+      const expected = { scheme: 'Bearer', params: { scope: 'a', ...params } };
+      expect(challenges).toMatchObject(isChallenged(code) ? [expected] : []);
       const [message] = messagesOf(await response.text());
       expect(message).toMatchObject({ result: { isError: true } });
       expect(JSON.stringify(message)).not.toContain('inner');
@@ -921,14 +924,16 @@ describe.each(PLATFORMS)('A McpAuthError of the application, on %s', (platform) 
     await start();
     try {
       const read = await server.rpc('resources/read', { uri: 'late://resource' }, bearer(token));
-      expect([read.status, messagesOf(await read.text())]).toMatchObject([
-        ...[403, [{ error: { code: 403, message: expect.stringContaining('lacks a scope') } }]],
+      expect(read.status).toBe(403);
+      expect(messagesOf(await read.text())).toMatchObject([
+        { error: { code: 403, message: expect.stringContaining('lacks a scope') } },
       ]);
       const [challenge] = parseChallenges(read.headers.get('www-authenticate') as string);
       expect(challenge?.params).toMatchObject({ error: 'insufficient_scope', scope: 'a late' });
       const prompted = await server.rpc('prompts/get', { name: 'late' }, bearer(token));
-      expect([prompted.status, messagesOf(await prompted.text())]).toMatchObject([
-        ...[403, [{ error: { code: 403, message: expect.stringContaining('not permitted') } }]],
+      expect(prompted.status).toBe(403);
+      expect(messagesOf(await prompted.text())).toMatchObject([
+        { error: { code: 403, message: expect.stringContaining('not permitted') } },
       ]);
     } finally {
       await server.close();

@@ -134,9 +134,10 @@ export const consentChecks = {
       await continueAs(page, 'Alice');
       assert.equal(await page.getByRole('definition').innerText(), words);
       // Nobody is there to answer, but where the policy refuses there is not even a request.
-      const left = page.waitForRequest((request) => request.url().startsWith(redirectUri));
-      await page.getByRole('button', { name: 'Allow' }).click();
-      await left;
+      await Promise.all([
+        page.waitForRequest((request) => request.url().startsWith(redirectUri)),
+        page.getByRole('button', { name: 'Allow' }).click(),
+      ]);
     }
   },
 };

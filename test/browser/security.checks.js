@@ -74,9 +74,11 @@ export const securityChecks = {
     client.pages.set('/attack', `<form method="post" action="${victim.url()}/confirm"><button>Win</button></form>`);
     const attacker = await victim.context().newPage();
     await attacker.goto(`${client.origin}/attack`);
-    const sent = attacker.waitForRequest((request) => request.method() === 'POST');
-    await attacker.getByRole('button', { name: 'Win' }).click();
-    assert.match((await (await sent).allHeaders())['cookie'] ?? '', /dev_interaction_/);
+    const [sent] = await Promise.all([
+      attacker.waitForRequest((request) => request.method() === 'POST'),
+      attacker.getByRole('button', { name: 'Win' }).click(),
+    ]);
+    assert.match((await sent.allHeaders())['cookie'] ?? '', /dev_interaction_/);
     await attacker.getByRole('heading', { level: 1, name: 'Refused' }).waitFor();
     assert.deepEqual(client.arrivals, []);
   },

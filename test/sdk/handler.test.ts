@@ -6,9 +6,9 @@ import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { forget, messagesOf, metadataUrlOf } from '../support/expectations.js';
+import { expectRefusal, forget, messagesOf, metadataUrlOf } from '../support/expectations.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
-import { SDKS, startSdkServer, type RpcAnswer, type SdkServer, type Serve } from './sdk-server.js';
+import { SDKS, startSdkServer, type Era, type RpcAnswer, type RpcSettings, type SdkServer, type Serve } from './sdk-server.js';
 
 const ran: string[] = [];
 let asked = 0;
@@ -67,7 +67,10 @@ const OTHERS: readonly [method: string, params: object][] = [
   ['prompts/get', { name: 'summary' }],
 ];
 
-const HOSTS = PLATFORMS.flatMap((platform) => SDKS.map((sdk) => ({ platform, sdk })));
+const HOSTS = PLATFORMS.flatMap((platform) => [
+  ...SDKS.map((sdk) => ({ platform, sdk, era: '2025-11-25' as Era })),
+  { platform, sdk: 'v2' as const, era: '2026-07-28' as Era },
+]);
 
 /** What the transport is told of its caller, by somebody who may have checked nothing. */
 const FORGED = { token: 'forged', clientId: 'forged', scopes: ['a'], subject: 'root' };
@@ -89,9 +92,9 @@ function mountOutside(platform: Platform, app: INestApplication, serve: Serve): 
   });
 }
 
-describe.each(HOSTS)('a transport of SDK $sdk that is mounted outside of Nest on $platform', ({ platform, sdk }) => {
+describe.each(HOSTS)('a transport of SDK $sdk, with messages of $era, mounted outside of Nest on $platform', ({ platform, sdk, era }) => {
   let server: SdkServer;
-  const outside = (token?: string): { path: string; token: string | undefined } => ({ path: 'outside', token });
+  const outside = (token: string | undefined): RpcSettings => ({ path: 'outside', token, era });
   beforeAll(async () => {
     const prepare = (app: INestApplication, serve: Serve): void => mountOutside(platform, app, serve);
     server = await startSdkServer({ sdk, platform, prepare, providers: [Notes] }, ran);
@@ -200,6 +203,27 @@ describe.each(SDKS)('a handler on SDK %s, behind the guard', (sdk) => {
   });
 });
 
+describe.each(SDKS)('an application on SDK %s that lets anonymous callers in', (sdk) => {
+  let server: SdkServer;
+  beforeAll(async () => {
+    server = await startSdkServer({ sdk, providers: [Notes, Open], options: { allowAnonymous: true } }, ran);
+  });
+  afterAll(() => server.close());
+  beforeEach(() => forget(server));
+
+  it('runs a public tool for them, and for others with their name', async () => {
+    const text = async (token?: string): Promise<unknown> =>
+      (await server.ask('tools/call', { name: 'open' }, { token })).result?.content?.[0]?.text;
+    await expect(text()).resolves.toBe('nobody');
+    await expect(text(await server.mint({ sub: 'bob' }))).resolves.toBe('bob');
+  });
+
+  it.each(TOOLS)('does not run the tool %s for them', async (name, scope) => {
+    const response = await server.rpc('tools/call', { name });
+    await expectRefusal(server, response, { status: 401, ...(scope !== undefined && { scope }) });
+  });
+});
+
 describe.each(SDKS)('a transport of SDK %s that is run where the context of the request is lost', (sdk) => {
   const elsewhere = new AsyncResource('elsewhere');
   const detached = (change: (auth: McpAuthInfo) => unknown) => (serve: Serve): Serve => async (request, response, body) => {
@@ -235,6 +259,16 @@ describe.each(SDKS)('a transport of SDK %s that is run where the context of the 
     }
   });
 });
+
+@Injectable()
+class Open {
+  @McpTool()
+  @Public()
+  open(@AuthInfo('subject') subject: string | undefined): string {
+    ran.push('open');
+    return subject ?? 'nobody';
+  }
+}
 
 @Injectable()
 class Callers {

@@ -42,8 +42,14 @@ export type Witness = Pick<NotesServer, 'ran' | 'log' | 'resource'>;
 
 /** Parameters that a challenge may have at all (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1). */
 const PARAMETERS = [
-  ...['realm', 'scope', 'error', 'error_description', 'error_uri'],
-  ...['acr_values', 'max_age', 'resource_metadata'],
+  'realm',
+  'scope',
+  'error',
+  'error_description',
+  'error_uri',
+  'acr_values',
+  'max_age',
+  'resource_metadata',
 ];
 
 /**

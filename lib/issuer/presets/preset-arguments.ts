@@ -1,4 +1,5 @@
 import { McpAuthConfigError, type ConfigProblem } from '../../core/error.js';
+import { showValue } from '../../core/show-value.js';
 
 /** Why an argument is refused, and what to write instead. */
 interface Refusal {
@@ -82,7 +83,7 @@ export class PresetArguments {
 
   refuse(name: string, seen: unknown, { why, write }: Refusal): void {
     const option = name === '' ? `${this.preset}()` : `${this.preset}().${name}`;
-    this.#problems.push({ option, seen: show(seen), why, write });
+    this.#problems.push({ option, seen: showValue(seen), why, write });
   }
 
   /** What is not known may be a secret. */
@@ -115,11 +116,4 @@ function refusalOfUrl(value: string, example: string, added?: string): Refusal |
   const at = added === undefined ? -1 : value.indexOf(added);
   if (at === -1) return undefined;
   return { why: `it holds "${added}" already, which is added here`, write: `Write "${value.slice(0, at)}"` };
-}
-
-/** For an error message: shortened, and on one line. */
-function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  const text = (JSON.stringify(value) ?? typeof value).replace(/\/\/[^/@"]*@/g, '//…@');
-  return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }
