@@ -70,13 +70,16 @@ export class McpAuthExplorer {
   /**
    * What is declared for an operation. Several handlers can share a name, one for each server in the process; those
    * of other resources are left out. Empty for an operation about which nothing is known.
+   *
+   * Of a URI that belongs to a template, the decisions of the application are left to the check at the handler: only
+   * there it is known what the variables of the template stand for.
    */
   policiesOf(operation: Pick<Operation, 'kind' | 'name'>, resourceId: string): readonly HandlerPolicy[] {
     this.#index ??= new OperationIndex([...this.#served(), ...this.#configured()]);
     return this.#index
       .find(operation)
-      .map(({ policy }) => policy)
-      .filter((policy) => concerns(policy, resourceId));
+      .filter(({ policy }) => concerns(policy, resourceId))
+      .map(({ kind, policy }) => (kind === operation.kind ? policy : { ...policy, policies: [] }));
   }
 
   /** The operation that a method serves, if it serves one. */

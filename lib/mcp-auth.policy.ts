@@ -11,7 +11,8 @@ export interface PolicyContext {
   readonly operation: { readonly kind: OperationKind; readonly name: string } | undefined;
   /**
    * The arguments of the call. The policy is asked twice: before dispatch with the arguments as sent, and at the
-   * handler with those the MCP framework validated. Undefined on plain HTTP routes.
+   * handler with those the MCP framework validated; both must agree. Undefined on plain HTTP routes. For a resource
+   * template, the policy is asked at the handler only, with the variables of the template.
    */
   readonly args: unknown;
   /** The platform's request; undefined at a handler whose framework does not pass it on. */

@@ -51,12 +51,18 @@ interface ResourceOptions extends Described {
   annotations?: { audience?: ('user' | 'assistant')[]; priority?: number; lastModified?: string };
 }
 
+interface FixedResource {
+  /** In normal form, as `new URL(uri).href` has it: the SDK looks for that. */
+  uri: string;
+}
+
+interface TemplatedResource {
+  /** `notes://{owner}/{id}`; or a `ResourceTemplate` of the SDK, which can list and complete too. */
+  uriTemplate: string | SdkResourceTemplate;
+}
+
 /** A resource of its own, or all those that a template describes. */
-export type McpResourceOptions = ResourceOptions &
-  (
-    | { /** In normal form, as `new URL(uri).href` has it: the SDK looks for that. */ uri: string }
-    | { /** `notes://{owner}/{id}`; or a `ResourceTemplate` of the SDK, which can list and complete too. */ uriTemplate: string | SdkResourceTemplate }
-  );
+export type McpResourceOptions = ResourceOptions & (FixedResource | TemplatedResource);
 
 export interface McpPromptOptions extends Described {
   /** @default the name of the method */

@@ -31,9 +31,9 @@ export class CachedVerifier extends TokenVerifier {
     super();
   }
 
-  override verify(token: string): Promise<VerifiedToken> {
+  override async verify(token: string): Promise<VerifiedToken> {
     const key = tokenKey(token);
-    return this.#flights.run(key, async () => (await this.#recall(key)) ?? this.#verify(key, token));
+    return (await this.#recall(key)) ?? this.#flights.run(key, () => this.#verify(key, token));
   }
 
   async #recall(key: string): Promise<VerifiedToken | undefined> {

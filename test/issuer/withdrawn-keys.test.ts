@@ -1,0 +1,103 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { CryptoKey, JSONWebKeySet } from 'jose';
+import { generateTestKey, type TestKey } from 'nestjs-mcp-auth/testing';
+import { RemoteKeySet, StaticKeySet, type KeyInput } from '../../lib/issuer/keys.js';
+
+const TIMES = { freshMs: 1_000, staleMs: 10_000, unknownKeyCoolDownMs: 100, failureCoolDownMs: 50 };
+
+/** As jose hands them over; the key function reads the header alone. */
+const inputFor = ({ alg, kid }: TestKey): KeyInput => [{ alg, kid }, { payload: '', signature: '' }] as KeyInput;
+
+describe('whether a key set still holds a key', () => {
+  let now: number;
+  let published: TestKey[];
+  let fetches: number;
+  let failure: Error | undefined;
+  let keys: RemoteKeySet;
+  let [first, second]: TestKey[] = [];
+
+  beforeEach(async () => {
+    [first, second] = [await generateTestKey({ alg: 'ES256' }), await generateTestKey({ alg: 'ES256' })];
+    now = 0;
+    fetches = 0;
+    failure = undefined;
+    published = [first!];
+    const load = async (): Promise<JSONWebKeySet> => {
+      fetches++;
+      if (failure) throw failure;
+      // Another object each time, as from the network.
+      return structuredClone({ keys: published.map(({ publicJwk }) => publicJwk) });
+    };
+    keys = new RemoteKeySet(load, () => now, () => undefined, TIMES);
+  });
+
+  const take = async (key: TestKey): Promise<CryptoKey> => (await keys.candidates(...inputFor(key)))[0]!;
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it('is so for a key that came from there, and not for another', async () => {
+    const key = await take(first!);
+    expect(keys.holds(key)).toBe(true);
+    const [stranger] = await new StaticKeySet({ keys: [first!.publicJwk] }).candidates(...inputFor(first!));
+    expect(keys.holds(stranger!)).toBe(false);
+  });
+
+  it('is not so before anything was fetched', async () => {
+    const key = await take(first!);
+    const fresh = new RemoteKeySet(async () => ({ keys: [] }), () => now, () => undefined, TIMES);
+    expect(fresh.holds(key)).toBe(false);
+  });
+
+  it('stays so when the same keys are fetched again', async () => {
+    const key = await take(first!);
+    now += TIMES.freshMs;
+    await take(first!);
+    await settled();
+    expect(fetches).toBe(2);
+    expect(keys.holds(key)).toBe(true);
+    expect(await take(first!)).toBe(key);
+  });
+
+  it('ends when keys without it are fetched', async () => {
+    const key = await take(first!);
+    published = [second!];
+    now += TIMES.unknownKeyCoolDownMs;
+    await take(second!);
+    expect(keys.holds(key)).toBe(false);
+  });
+
+  it('ends when other keys join it, until it is taken again', async () => {
+    const key = await take(first!);
+    published = [first!, second!];
+    now += TIMES.unknownKeyCoolDownMs;
+    await take(second!);
+    expect(keys.holds(key)).toBe(false);
+    expect(keys.holds(await take(first!))).toBe(true);
+  });
+
+  it('has keys fetched that are no longer fresh, once for all who ask', async () => {
+    const key = await take(first!);
+    published = [second!];
+    now += TIMES.freshMs;
+    expect([keys.holds(key), keys.holds(key)]).toEqual([true, true]);
+    await settled();
+    expect(fetches).toBe(2);
+    expect(keys.holds(key)).toBe(false);
+  });
+
+  it('outlasts a failure to fetch, but not for ever', async () => {
+    const key = await take(first!);
+    failure = new Error('down');
+    now += TIMES.staleMs - 1;
+    expect(keys.holds(key)).toBe(true);
+    await settled();
+    expect(keys.holds(key)).toBe(true);
+    now += 1;
+    expect(keys.holds(key)).toBe(false);
+  });
+
+  it('is always so for keys of the configuration', async () => {
+    const fixed = new StaticKeySet({ keys: [first!.publicJwk] });
+    const [key] = await fixed.candidates(...inputFor(first!));
+    expect(fixed.holds(key!)).toBe(true);
+  });
+});
