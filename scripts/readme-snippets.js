@@ -20,17 +20,24 @@ function snippet(file, region) {
   return body.map((line) => line.slice(indent)).join('\n');
 }
 
+const MARKED = /(<!-- (\S+)#(\S+) -->\n```ts\n)[^]*?^(```)$/gm;
+const ANY = /^```ts$/gm;
+
+let failed = false;
 for (const page of pages) {
   const url = new URL(page, root);
   const before = readFileSync(url, 'utf8');
-  const after = before.replace(
-    /(<!-- (\S+)#(\S+) -->\n```ts\n)[^`]*(```)/g,
-    (_all, head, file, region, tail) => `${head}${snippet(file, region)}\n${tail}`,
-  );
+  const after = before.replace(MARKED, (_all, head, file, region, tail) => `${head}${snippet(file, region)}\n${tail}`);
+  if ([...after.matchAll(ANY)].length !== [...after.matchAll(MARKED)].length) {
+    console.error(`${page} has TypeScript that nothing compiles: let a comment name the region it comes from`);
+    failed = true;
+  }
   if (after === before) continue;
   if (process.argv.includes('--check')) {
     console.error(`${page} does not show the code of the repository: run node scripts/readme-snippets.js`);
-    process.exit(1);
+    failed = true;
+  } else {
+    writeFileSync(url, after);
   }
-  writeFileSync(url, after);
 }
+if (failed) process.exit(1);
