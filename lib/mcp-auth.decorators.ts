@@ -98,6 +98,9 @@ export function injectedCaller(key: keyof McpAuthInfo | undefined, context: Exec
 /**
  * Injects the caller, or one property of it, into an HTTP or MCP handler: `@AuthInfo() auth: McpAuthInfo`,
  * `@AuthInfo('subject') subject: string`. Undefined where there is none, which is on public routes only.
+ *
+ * Where the MCP framework calls the method by itself, as version 1 of `@rekog/mcp-nest` does, it takes the place of the
+ * argument that would otherwise stand there.
  */
 export const AuthInfo: (key?: keyof McpAuthInfo) => ParameterDecorator = createParamDecorator(injectedCaller);
 

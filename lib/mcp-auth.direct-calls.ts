@@ -24,8 +24,13 @@ interface DecoratedParameter {
 const GUARDS_METADATA = '__guards__';
 const PARAMETERS_METADATA = '__routeArguments__';
 
-/** The method behind each that stands in for it. */
-const originals = new WeakMap<object, Method>();
+/** What is behind a method that stands in for another: that one, and who decides where no guard let the call in. */
+interface StandIn {
+  readonly original: Method;
+  application: McpAuthDirectCalls;
+}
+
+const standIns = new WeakMap<object, StandIn>();
 
 /** A class can be used by several applications of one process: each decides about the calls that its own guard let in. */
 const applications = new WeakMap<ResolvedResource, McpAuthDirectCalls>();
@@ -57,23 +62,21 @@ export class McpAuthDirectCalls {
   }
 
   #standIn({ classRef, methodName, method }: DirectHandler): void {
+    const known = standIns.get(method);
     // An inherited one stands in for the same method of the base class, which may declare less.
-    if (originals.has(method) && Object.hasOwn(classRef.prototype, methodName)) return;
-    const original = originals.get(method) ?? (method as Method);
-    const handler = { classRef, methodName, method: original };
-    const run = (self: unknown, args: readonly unknown[]): Promise<unknown> => {
-      const call = currentCall();
-      const application = (call && applications.get(call.resource)) ?? this;
-      return application.#call(handler, self, args);
-    };
-    const standIn = function (this: unknown, ...args: unknown[]): Promise<unknown> {
-      return run(this, args);
-    };
-    Object.defineProperty(standIn, 'name', { value: original.name });
-    for (const key of Reflect.getOwnMetadataKeys(original)) {
-      Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, original), standIn);
+    if (known && Object.hasOwn(classRef.prototype, methodName)) {
+      known.application = this;
+      return;
     }
-    originals.set(standIn, original);
+    const about: StandIn = { original: known?.original ?? (method as Method), application: this };
+    const handler = { classRef, methodName, method: about.original };
+    const standIn = function (this: unknown, ...args: unknown[]): Promise<unknown> {
+      const call = currentCall();
+      const application = (call && applications.get(call.resource)) ?? about.application;
+      return application.#call(handler, this, args);
+    };
+    standIns.set(standIn, about);
+    copyIdentity(about.original, standIn);
     Object.defineProperty(classRef.prototype, methodName, { value: standIn, writable: true, configurable: true });
   }
 
@@ -91,6 +94,12 @@ export class McpAuthDirectCalls {
       return isObservable(answer) ? lastValueFrom(answer) : answer;
     }
   }
+}
+
+/** MCP frameworks know a handler by its metadata, and some by its name. */
+function copyIdentity(from: Method, to: Method): void {
+  Object.defineProperty(to, 'name', { value: from.name });
+  for (const key of Reflect.getOwnMetadataKeys(from)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, from), to);
 }
 
 /**

@@ -26,7 +26,7 @@ import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
-import { findVerifier } from './mcp-auth.verifiers.js';
+import { findVerifier } from './mcp-auth.verifier-provider.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
 const logger = new Logger('McpAuth');

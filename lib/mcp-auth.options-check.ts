@@ -64,6 +64,8 @@ const SERVER_OPTIONS = [
   'claims',
 ];
 const CLAIM_OPTIONS = ['scopes', 'clientId', 'subject', 'audience'];
+/** Stricter than `URL`, which overlooks white space and turned slashes that no token and no metadata would repeat. */
+const ABSOLUTE_URL = /^[a-z][a-z0-9+.-]*:\/\/[^\s\p{Cc}\p{Cs}\\]+$/iu;
 /** A JSON Pointer that isn't empty: `~` stands only before 0 or 1 (RFC 6901 §3). */
 const JSON_POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
 const MEMBERS_FILLED_IN = new Set([
@@ -72,13 +74,13 @@ const MEMBERS_FILLED_IN = new Set([
   'scopes_supported',
   'bearer_methods_supported',
 ]);
-const METADATA_NAMES: Readonly<Record<string, string>> = {
-  resourceName: 'resource_name',
-  resourceDocumentation: 'resource_documentation',
-  resourcePolicyUri: 'resource_policy_uri',
-  resourceTosUri: 'resource_tos_uri',
-  jwksUri: 'jwks_uri',
-};
+const METADATA_NAMES: ReadonlyMap<string, string> = new Map([
+  ['resourceName', 'resource_name'],
+  ['resourceDocumentation', 'resource_documentation'],
+  ['resourcePolicyUri', 'resource_policy_uri'],
+  ['resourceTosUri', 'resource_tos_uri'],
+  ['jwksUri', 'jwks_uri'],
+]);
 
 /**
  * Validates the options and fills in the defaults.
@@ -158,7 +160,7 @@ class OptionsCheck {
   }
 
   #resources(value: unknown): ResolvedOptions['resources'] {
-    const entries: unknown[] = Array.isArray(value) ? value : [];
+    const entries = listOf(value);
     if (entries.length === 0) {
       this.#problem('resources', value, 'it is no list of resources', 'List at least one, or use `resource` instead');
       // One problem is enough: what a resource needs is not missing here.
@@ -189,7 +191,7 @@ class OptionsCheck {
       metadataUrl: metadataUrl(identifier),
       authorizationServers,
       trustedIssuer: this.#trustedIssuer(`${at}trustedIssuer`, given['trustedIssuer']),
-      verifier: this.#verifierOption(`${at}verifier`, given['verifier']) ?? this.#verifier,
+      verifier: this.#verifierOf(`${at}verifier`, given['verifier'], authorizationServers),
       audiences: this.#audiences(`${at}audience`, given['audience'], identifier.identifier),
       metadata: this.#metadata(`${at}metadata`, given['metadata'], authorizationServers),
       requiredScopes: this.#scopes(`${at}scopes.required`, scopes['required']) ?? [],
@@ -220,12 +222,13 @@ class OptionsCheck {
   }
 
   #servers(option: string, value: unknown): ResolvedAuthorizationServer[] {
-    if (!Array.isArray(value) || value.length === 0) {
+    const entries = listOf(value);
+    if (entries.length === 0) {
       const write = 'Name at least one issuer, such as ["https://login.example.com"]';
       this.#problem(option, value, 'MCP requires at least one authorization server', write);
       return [];
     }
-    const servers = value.map((entry: unknown, index) => this.#server(`${option}[${index}]`, entry));
+    const servers = entries.map((entry, index) => this.#server(`${option}[${index}]`, entry));
     for (const repeated of repetitions(servers.map(({ issuer }) => issuer).filter((issuer) => issuer !== ''))) {
       this.#problem(option, repeated, 'it is listed twice', 'List every issuer once');
     }
@@ -248,6 +251,21 @@ class OptionsCheck {
       if (entry === undefined || entry === null || entry === false) return undefined;
       return OptionsCheck.server(option, entry, issuer, allowInsecureHttp);
     };
+  }
+
+  /** Of one resource. A verifier has no use for introspection, which must not be set up in vain. */
+  #verifierOf(
+    option: string,
+    value: unknown,
+    servers: readonly ResolvedAuthorizationServer[],
+  ): ResolvedVerifier | undefined {
+    const verifier = this.#verifierOption(option, value) ?? this.#verifier;
+    const asked = servers.find(({ introspection }) => introspection !== undefined);
+    if (verifier && asked) {
+      const why = `it takes the place of the \`introspection\` that is set up for ${asked.issuer}`;
+      this.#describedProblem(option, 'a verifier', why, 'Remove one of the two');
+    }
+    return verifier;
   }
 
   #verifierOption(option: string, value: unknown): ResolvedVerifier | undefined {
@@ -324,7 +342,7 @@ class OptionsCheck {
 
   #issuer(option: string, value: unknown): string {
     const write = 'Write the issuer as the server itself spells it, such as "https://login.example.com/realms/main"';
-    if (typeof value !== 'string' || !URL.canParse(value)) {
+    if (typeof value !== 'string' || !ABSOLUTE_URL.test(value) || !URL.canParse(value)) {
       this.#problem(option, value, 'it is no absolute URL', write);
       return '';
     }
@@ -356,8 +374,8 @@ class OptionsCheck {
   }
 
   #jwks(option: string, value: unknown): JSONWebKeySet {
-    const keys: unknown = isRecord(value) ? value['keys'] : undefined;
-    if (!Array.isArray(keys) || keys.length === 0 || !keys.every(isRecord)) {
+    const keys = isRecord(value) ? listOf(value['keys']) : [];
+    if (keys.length === 0 || !keys.every(isRecord)) {
       this.#describedProblem(option, 'something else', 'it is no JSON Web Key Set', 'Write { keys: [ …public keys… ] }');
       return { keys: [] };
     }
@@ -395,15 +413,15 @@ class OptionsCheck {
     value: unknown,
     servers: readonly ResolvedAuthorizationServer[],
   ): Record<string, unknown> {
-    const members: Record<string, unknown> = {};
+    const members: [name: string, value: unknown][] = [];
     for (const [name, member] of Object.entries(this.#section(option, value))) {
       // RFC 9728 §3.2: members without a value are left out.
       if (member === undefined || member === null || (Array.isArray(member) && member.length === 0)) continue;
-      const key = METADATA_NAMES[name] ?? name;
+      const key = METADATA_NAMES.get(name) ?? name;
       this.#metadataMember(`${option}.${name}`, key, member, servers);
-      members[key] = this.#json(`${option}.${name}`, member);
+      members.push([key, this.#json(`${option}.${name}`, member)]);
     }
-    return members;
+    return Object.fromEntries(members);
   }
 
   #metadataMember(option: string, key: string, value: unknown, servers: readonly ResolvedAuthorizationServer[]): void {
@@ -513,9 +531,8 @@ class OptionsCheck {
   /** A non-empty list of non-empty strings, or undefined where nothing was given. */
   #texts(option: string, value: unknown, write: string): string[] | undefined {
     if (value === undefined) return undefined;
-    if (Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string' && text !== '')) {
-      return [...(value as string[])];
-    }
+    const texts = listOf(value);
+    if (texts.length > 0 && texts.every((text) => typeof text === 'string' && text !== '')) return texts as string[];
     this.#problem(option, value, 'it is no list of non-empty strings', write);
     return [];
   }
@@ -622,6 +639,11 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function asRecord(value: unknown): Record<string, unknown> {
   return isRecord(value) ? value : { issuer: value };
+}
+
+/** A copy, in which a hole (`[, 'a']`) is an undefined entry like any other; empty for what is no list. */
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? [...(value as unknown[])] : [];
 }
 
 /** Undefined for what JSON cannot say: functions, symbols, bigints, and objects that contain themselves. */

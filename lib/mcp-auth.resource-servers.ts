@@ -2,7 +2,7 @@ import type { Requirement } from './core/requirement.js';
 import { ScopeHierarchy } from './core/scopes.js';
 import type { TokenVerifier } from './token/verifier.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
-import { Verification, type VerificationSurroundings } from './mcp-auth.verification.js';
+import { VerificationSetup, type VerificationSurroundings } from './mcp-auth.verification.js';
 
 /** A protected resource at work: what verifies its tokens and what every request to it needs. */
 export interface ResourceServer {
@@ -42,7 +42,7 @@ export abstract class ResourceServers {
 
 /** Sets up the resource servers of the options. */
 export function createResourceServers(options: ResolvedOptions, surroundings: VerificationSurroundings): ResourceServers {
-  const verification = new Verification(options, surroundings);
+  const verification = new VerificationSetup(options, surroundings);
   const create = (resource: ResolvedResource): ResourceServer => ({
     resource,
     verifier: verification.verifierOf(resource),

@@ -7,7 +7,7 @@ import { MemoryStore } from './store/memory-store.js';
 import { CachedVerifier } from './token/cached.js';
 import { CustomVerifier, type Verify } from './token/custom.js';
 import { IntrospectionVerifier } from './token/introspection.js';
-import { IssuerLookup, type FoundIssuer } from './token/issuer-lookup.js';
+import { IssuerLookup, type FoundIssuer, type KnownIssuer } from './token/issuer-lookup.js';
 import type { IssuerVerifier } from './token/issuer-verifier.js';
 import { JwtVerifier } from './token/jwt.js';
 import { IssuerRouter, type OpaqueRoute } from './token/routing.js';
@@ -35,7 +35,7 @@ const MAX_LOOKED_UP_ISSUERS = 1_000;
  * Puts together what verifies the tokens of each resource. Issuers that several resources trust share one set of keys;
  * those that were looked up have their own, which goes when they go.
  */
-export class Verification {
+export class VerificationSetup {
   readonly #keySets = new Map<string, KeySet>();
   readonly #provided = new Map<VerifierClass, Promise<TokenVerifier>>();
 
@@ -80,7 +80,7 @@ export class Verification {
       const server = await this.#lookUp(issuer, trustedIssuer);
       return server && this.#foundIssuer(server, resource);
     };
-    const known = new MemoryStore<never>(MAX_LOOKED_UP_ISSUERS, now);
+    const known = new MemoryStore<KnownIssuer>(MAX_LOOKED_UP_ISSUERS, now);
     return new IssuerLookup(configured, lookUp, known, new MemoryStore(MAX_LOOKED_UP_ISSUERS, now), now);
   }
 

@@ -181,6 +181,9 @@ interface PlatformRequest {
   readonly body: RpcRequest;
 }
 
+/** What version 1 of `@rekog/mcp-nest` says of every tool, whatever guards there are. */
+const LIST = { tools: [{ name: 'scoped', securitySchemes: [{ type: 'noauth' }] }, { name: 'unknown', securitySchemes: [] }] };
+
 /** Calls methods as version 1 of `@rekog/mcp-nest` does: with the arguments, a context, and the request. */
 @Injectable()
 class Framework {
@@ -190,6 +193,7 @@ class Framework {
   constructor(@Inject(ModuleRef) private readonly modules: ModuleRef) {}
 
   async call(mcpRequest: RpcRequest, request: PlatformRequest | undefined): Promise<unknown> {
+    if (mcpRequest.method === 'tools/list') return LIST;
     const { name, arguments: args } = mcpRequest.params;
     // By another name than that by which the guard looks it up, a call is taken for something else before dispatch.
     const [token, methodName] = PLACES[name.replace(/^unseen-/, '')] as [Type, string];
@@ -310,7 +314,7 @@ describe.each(PLATFORMS)('handlers that an MCP framework calls as plain methods,
     ['made', 'a'],
     ['on-controller', 'a'],
     ['derived', 'b'],
-    ['derived-once-more', 'b c'],
+    ['derived-once-more', 'c'],
     ['guarded', undefined],
   ])('refuses %s at the handler where it is reached around the guard', async (name, needed) => {
     const { status, result } = await call(server, name, { path: 'around' });
@@ -370,7 +374,7 @@ describe.each(PLATFORMS)('handlers that an MCP framework calls as plain methods,
     await call(server, 'base', { token });
     await call(server, 'derived', { token });
     expect(ran).toEqual(['inherited', 'inherited']);
-    expect((await call(server, 'derived-once-more', { token })).challenge).toContain('scope="b c"');
+    expect((await call(server, 'derived-once-more', { token })).challenge).toContain('scope="c"');
     expect(ran).toEqual(['inherited', 'inherited']);
   });
 
@@ -382,6 +386,12 @@ describe.each(PLATFORMS)('handlers that an MCP framework calls as plain methods,
 
   it('leaves other errors to the framework', async () => {
     expect((await call(server, 'failing', { token: await server.mint({ scope: 'a' }) })).error?.message).toBe(FAILURE.message);
+  });
+
+  it('corrects what the framework says a tool needs, in both places, of the tools it knows', async () => {
+    const { result } = await call(server, '', { token: await server.mint(), method: 'tools/list' });
+    const securitySchemes = [{ type: 'oauth2', scopes: ['a', 'b'] }];
+    expect(result).toEqual({ tools: [{ name: 'scoped', securitySchemes, _meta: { securitySchemes } }, LIST.tools[1]] });
   });
 
   it('lets run what declares nothing, wherever it is reached', async () => {

@@ -117,6 +117,15 @@ describe('introspection', () => {
     expect(resolve(withIntrospection({ clientId: 'notes', auth: { method: 'private_key_jwt', privateKey: key() } }))).toBeDefined();
   });
 
+  it('is refused beside a verifier, which would never ask', () => {
+    const verifier = (): never => {
+      throw new Error('never');
+    };
+    expect(problems({ ...(withIntrospection(CLIENT) as object), verifier })).toEqual(['verifier: a verifier']);
+    const { resource, authorizationServers } = withIntrospection(CLIENT) as typeof BASE;
+    expect(problems({ resources: [{ resource, authorizationServers }], verifier })).toEqual(['resources[0].verifier: a verifier']);
+  });
+
   it('warns where an audience need not be named', () => {
     expect(resolve(withIntrospection({ ...CLIENT, audienceBound: true })).warnings).toEqual([expect.stringContaining(`${AT}.audienceBound is on`)]);
     expect(resolve(withIntrospection(CLIENT)).warnings).toEqual([]);

@@ -1,4 +1,6 @@
-/** The parameters of one Bearer challenge. What is absent is not written; an empty scope list is not written either. */
+import { isScopeToken } from './scopes.js';
+
+/** The parameters of one Bearer challenge. What is absent is not written; an empty list is not written either. */
 export interface Challenge {
   /** A registered code; absent where the request carried no usable credentials (RFC 6750 §3.1). */
   readonly error?: ChallengeError | undefined;
@@ -31,8 +33,8 @@ export function formatChallenge(challenge: Challenge): string {
   const parameters: [name: string, value: string | undefined][] = [
     ['error', challenge.error],
     ['error_description', challenge.errorDescription],
-    ['scope', nonEmpty(challenge.scopes)],
-    ['acr_values', nonEmpty(challenge.acrValues)],
+    ['scope', listOf(challenge.scopes)],
+    ['acr_values', listOf(challenge.acrValues)],
     ['max_age', challenge.maxAgeSeconds?.toString()],
     ['resource_metadata', challenge.resourceMetadata],
   ];
@@ -48,6 +50,8 @@ function quote(value: string): string {
   return `"${value.replace(/[^\x20-\x21\x23-\x5B\x5D-\x7E]/g, '')}"`;
 }
 
-function nonEmpty(values: readonly string[] | undefined): string | undefined {
-  return values?.length ? values.join(' ') : undefined;
+/** Names, separated by single spaces. What is no name would fall apart into several, or leave an empty one: left out. */
+function listOf(values: readonly string[] = []): string | undefined {
+  const names = values.filter(isScopeToken);
+  return names.length > 0 ? names.join(' ') : undefined;
 }

@@ -90,12 +90,13 @@ function endpointIn(
   }
   const endpoint = metadata[member];
   const url = typeof endpoint === 'string' ? parseUrl(endpoint) : undefined;
-  if (typeof endpoint !== 'string' || !url) {
+  if (!url) {
     throw new MetadataError(`the metadata of ${issuer} names no ${member}`);
   }
   const insecure = url.protocol === 'http:' && (allowInsecureHttp || isLoopback(url));
   if (url.protocol !== 'https:' && !insecure) {
     throw new MetadataError(`the ${member} in the metadata of ${issuer} is not https, so it is not used`);
   }
-  return endpoint;
+  // As it is parsed, not as it is spelt: it goes into the log, where a line break would begin another entry.
+  return url.href;
 }

@@ -74,7 +74,7 @@ function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySet<strin
   if (!kidIsUsable || Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
     throw invalidToken('header_rejected');
   }
-  // A nested token (RFC 7519 §5.2) is not looked into.
+  // A nested token (RFC 7519 §5.2) is not looked into; both names are one media type (RFC 7515 §4.1.10).
   const contentType = ownClaim(header, 'cty');
-  if (typeof contentType === 'string' && contentType.toLowerCase() === 'jwt') throw invalidToken('header_rejected');
+  if (typeof contentType === 'string' && /^(?:application\/)?jwt$/i.test(contentType)) throw invalidToken('header_rejected');
 }

@@ -126,7 +126,7 @@ describe('generateTestKey', () => {
   it('changes the published JWK as told', async () => {
     const { kid, publicJwk } = await generateTestKey({ alg: 'ES256', kid: 'k', jwk: { alg: undefined, kid: undefined, use: 'enc' } });
     expect(kid).toBe('k');
-    expect(Object.keys(publicJwk).sort()).toEqual(['crv', 'kty', 'use', 'x', 'y']);
+    expect(Object.keys(publicJwk).toSorted()).toEqual(['crv', 'kty', 'use', 'x', 'y']);
     expect(publicJwk.use).toBe('enc');
   });
 
