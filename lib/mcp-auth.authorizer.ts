@@ -76,7 +76,7 @@ export class McpAuthAuthorizer {
       policies: this.explorer.policiesOf(operation, server.resource.id),
     }));
     const isAtResource = withoutSlash(targetPath(request)) === withoutSlash(server.resource.identifier.path);
-    const isOpen = this.options.allowAnonymous && isAtResource && isOpenRoute(route) && isOpenRequest(request, body, found);
+    const isOpen = this.options.allowAnonymous && isAtResource && requiresNothing(route) && isOpenRequest(request, body, found);
     const all = [route, ...found.flatMap(({ policies }) => policies)];
     return {
       handler,
@@ -153,7 +153,10 @@ export class McpAuthAuthorizer {
    */
   async authorizeHandler(context: ExecutionContext): Promise<void> {
     const policy = this.explorer.policyOf(context.getClass(), context.getHandler());
-    const call = callOfContext(context) ?? (await callOverStdio(context, this.options.stdio, this.servers));
+    // Refused over stdio is what has requirements; the rest is for whoever started the process.
+    const needsNothing = requiresNothing(policy) && this.servers.first.baseline.allOf.length === 0;
+    const stdio = this.options.stdio === 'deny' && needsNothing ? 'trust' : this.options.stdio;
+    const call = callOfContext(context) ?? (await callOverStdio(context, stdio, this.servers));
     if (!call) throw this.#unauthenticated(context, policy, policy.resourceId);
     if (call === 'trusted') return;
     if (policy.resourceId !== undefined && policy.resourceId !== call.resource.id) {
@@ -269,8 +272,8 @@ export class McpAuthAuthorizer {
   }
 }
 
-/** A route that requires something itself is open to nobody without a token. */
-function isOpenRoute({ requirement, authentications, policies }: HandlerPolicy): boolean {
+/** Whether neither class nor method say anything that a caller would have to meet. */
+function requiresNothing({ requirement, authentications, policies }: HandlerPolicy): boolean {
   return [requirement.allOf, requirement.anyOf, authentications, policies].every((list) => list.length === 0);
 }
 

@@ -1,5 +1,4 @@
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
-import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthError } from './core/error.js';
 import { callOfContext, currentCall, runInCall } from './mcp-auth.context.js';
@@ -103,13 +102,17 @@ function copyIdentity(from: Method, to: Method): void {
 }
 
 /**
- * What Nest would have made of the call. Not of the third argument, the request: in a session that is the one which
- * opened it, whose token may since have been replaced by one for more, or less.
+ * As much of an execution context as the guard and the filter of this library ask for. Leaves out the third argument, the
+ * request: in a session that is the one which opened it, whose token may have been replaced by one for more, or less.
  */
 function contextOf({ classRef, method }: DirectHandler, [input, mcpContext]: readonly unknown[]): ExecutionContext {
-  const context = new ExecutionContextHost([input, mcpContext], classRef, method as Method);
-  context.setType('rpc');
-  return context;
+  const context = {
+    getType: () => 'rpc',
+    getClass: () => classRef,
+    getHandler: () => method,
+    switchToRpc: () => ({ getData: () => input, getContext: () => mcpContext }),
+  };
+  return context as unknown as ExecutionContext;
 }
 
 function isGuarded({ classRef, method }: DirectHandler): boolean {

@@ -1,0 +1,31 @@
+import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
+import { createApp, freePort } from './app';
+
+/** Starts the notes server and, where you would have your own, a development authorization server. */
+async function main(): Promise<void> {
+  const port = await freePort(Number(process.env.PORT ?? 3000)).catch(() => freePort());
+  const resource = `http://127.0.0.1:${port}/mcp`;
+  const { issuer, users } = await startDevAuthorizationServer({
+    port: Number(process.env.AUTHORIZATION_SERVER_PORT ?? 4000),
+    resources: [{ resource, name: 'Notes', scopes: { 'notes:read': 'Read your notes', 'notes:write': 'Add and delete notes' } }],
+  });
+  const app = await createApp(resource, issuer);
+  await app.listen(port, '127.0.0.1');
+
+  console.log(`
+  MCP server             ${resource}
+  Authorization server   ${issuer}
+  Sign in as             ${users.map(({ username, password }) => `${username} (password ${password})`).join(' or ')}
+
+Add the server to an MCP client, which will then ask you to sign in:
+
+  claude mcp add --transport http notes ${resource}
+
+Ctrl+C ends it.`);
+
+  // Started by a check: it is told the addresses, and when it ends, this ends.
+  process.send?.({ resource, users });
+  process.once('disconnect', () => process.exit());
+}
+
+void main();
