@@ -6,7 +6,8 @@ import { NotesTools } from './notes.tools.js';
 // Last: Node.js below 20.20 wants @nestjs/microservices, which notes.tools.js imports, loaded before this CommonJS package.
 import { McpHttpControllerFor, McpStrategy, StreamableHttpTransport } from '@rekog/mcp-nest';
 
-const transport = new StreamableHttpTransport();
+/** Without sessions; with `SESSIONS=true` a client keeps one, as some need for messages from the server. */
+const transport = new StreamableHttpTransport({ statefulMode: process.env.SESSIONS === 'true' });
 
 export const mcp = new McpStrategy({ name: 'notes', version: '1.0.0', transports: [transport] });
 

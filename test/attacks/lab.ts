@@ -15,7 +15,7 @@ export interface Lab {
   /** Trusted by nobody. Counts the requests it gets, of which there must be none. */
   readonly stranger: TestIssuer;
   readonly keys: LabKeys;
-  /** The time of the server, in whole seconds. */
+  /** The time of the server; whole. */
   readonly seconds: number;
 }
 
@@ -52,7 +52,8 @@ let made: Promise<LabKeys> | undefined;
 
 /** Sets up one server, for all attacks. */
 export async function openLab(platform: Platform): Promise<Lab> {
-  const clock = { now: Date.now() };
+  // Whole seconds, for what is decided at a very moment.
+  const clock = { now: Math.floor(Date.now() / 1000) * 1000 };
   const now = (): number => clock.now;
   const [issuer, other, stranger] = await Promise.all([
     TestIssuer.start({ alg: 'ES256', now }),
@@ -71,10 +72,10 @@ export async function openLab(platform: Platform): Promise<Lab> {
       scopes: { hierarchy: { admin: ['b'], b: ['a'] } },
     },
   });
-  clock.now = server.clock.now;
+  server.clock.now = clock.now;
   // Lets long headers through, so that they meet the limit of this library rather than that of Node.
   (server.app.getHttpServer() as { maxHeaderSize: number }).maxHeaderSize = 1024 * 1024;
-  return { server, issuer, other, stranger, keys, seconds: Math.floor(clock.now / 1000) };
+  return { server, issuer, other, stranger, keys, seconds: clock.now / 1000 };
 }
 
 export async function closeLab({ server, issuer, other, stranger }: Lab): Promise<void> {
