@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { VersionNegotiationMode } from '@modelcontextprotocol/client';
 import type { Person } from './browser.js';
-import { McpSession } from './mcp-session.js';
+import { McpSession, type Session } from './mcp-session.js';
 import { describe, Transcript } from './transcript.js';
 
 interface Servers {
@@ -24,18 +24,24 @@ const MODES = {
 
 type Revision = keyof typeof MODES;
 
+/** Makes one person's client; the library in it does all there is to authorization by itself. */
+type NewSession = (url: string, person: Person, revision: Revision) => Session;
+
+const withCurrentClient: NewSession = (url, person, revision) => new McpSession(url, person, MODES[revision]);
+
 class Demonstration {
   readonly #transcript = new Transcript();
   readonly #metadataUrl: string;
-  readonly #session: McpSession;
+  readonly #session: Session;
   #added: Note | undefined;
 
   constructor(
     private readonly revision: Revision,
     private readonly servers: Servers,
+    private readonly newSession: NewSession,
   ) {
     this.#metadataUrl = new URL('/.well-known/oauth-protected-resource/mcp', servers.resource).href;
-    this.#session = new McpSession(servers.resource, servers.users[0], MODES[revision]);
+    this.#session = newSession(servers.resource, servers.users[0], revision);
   }
 
   async run(): Promise<void> {
@@ -145,7 +151,7 @@ class Demonstration {
 
   private async someoneElse(): Promise<void> {
     const { step } = this.#transcript;
-    const other = new McpSession(this.servers.resource, this.servers.users[1], MODES[this.revision]);
+    const other = this.newSession(this.servers.resource, this.servers.users[1], this.revision);
 
     await step('list-notes of another user: none, notes belong to who wrote them', async () => {
       assert(await other.needsUser(() => other.connect()));
@@ -187,8 +193,9 @@ const DEADLINE_SECONDS = 30;
  * it was as expected.
  *
  * @param main what starts the server
+ * @param newSession the client, by default that of version 2 of the SDK
  */
-export async function demonstrate(main: URL, revisions: Revision[]): Promise<void> {
+export async function demonstrate(main: URL, revisions: Revision[], newSession = withCurrentClient): Promise<void> {
   const startedAt = Date.now();
   const server = fork(main, {
     env: { ...process.env, PORT: '0', AUTHORIZATION_SERVER_PORT: '0' },
@@ -202,7 +209,7 @@ export async function demonstrate(main: URL, revisions: Revision[]): Promise<voi
   try {
     const servers = await addressesFrom(server);
     console.log(`An MCP client on the official SDK meets ${servers.resource}, served by process ${server.pid}.`);
-    for (const revision of revisions) await new Demonstration(revision, servers).run();
+    for (const revision of revisions) await new Demonstration(revision, servers, newSession).run();
     console.log(`\nAll as expected, in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`);
   } catch (error) {
     console.error(`\n${error instanceof Error ? error.message : error}`);

@@ -61,3 +61,6 @@ export class McpSession {
     await this.#client.close();
   }
 }
+
+/** What the demonstration needs of a session, whichever client library it is made with. */
+export type Session = Pick<McpSession, 'exchanges' | 'oauth' | 'protocolVersion' | 'connect' | 'needsUser' | 'authorize' | 'call' | 'close'>;

@@ -53,12 +53,19 @@ try {
   run('npm', ['install', '--no-audit', '--no-fund', join(work, packed.filename)], app);
   run('npx', ['tsc'], app);
 
-  const demonstration = pathToFileURL(join(root, 'build', 'sample', 'demo-client', 'demonstration.js'));
+  const client = pathToFileURL(join(root, 'build', 'sample', 'demo-client'));
   const server = pathToFileURL(join(app, 'dist', 'main.js'));
-  const demonstrate = `(await import('${demonstration}')).demonstrate(new URL('${server}'), ['2025-11-25'])`;
+  const demonstrate = `
+    const { demonstrate } = await import('${client}/demonstration.js');
+    const { McpSessionV1 } = await import('${client}/mcp-session-v1.js');
+    const newSession = process.env.CLIENT === '1' ? (url, person) => new McpSessionV1(url, person) : undefined;
+    await demonstrate(new URL('${server}'), ['2025-11-25'], newSession);`;
   for (const PLATFORM of ['express', 'fastify']) {
     check(`the sample checks itself on ${PLATFORM}`, ['dist/check.js'], { PLATFORM });
-    check(`a client signs in and steps up by itself on ${PLATFORM}`, ['--input-type=module', '--eval', demonstrate], { PLATFORM });
+    for (const CLIENT of ['1', '2']) {
+      const name = `the client of SDK ${CLIENT} signs in and steps up by itself on ${PLATFORM}`;
+      check(name, ['--input-type=module', '--eval', demonstrate], { PLATFORM, CLIENT });
+    }
   }
   check('handlers of every kind', ['dist/checks/checks.js'], {});
 } finally {
