@@ -33,5 +33,7 @@ export default {
     '^@rekog/mcp-nest$': '<rootDir>/node_modules/@rekog/mcp-nest/src/index.ts',
   },
   transformIgnorePatterns: ['/node_modules/(?!@rekog/)'],
+  // Jest would leave a core idle, and half of two is a lot.
+  maxWorkers: '100%',
   testTimeout: 20_000,
 };

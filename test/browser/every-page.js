@@ -6,27 +6,27 @@ import { answer, consentHeading, continueAs, typePassword } from './steps.js';
 const LONG_NAME = 'Wintergardenweatherstationobservationsforeveryoneandtheirdog';
 
 /**
- * Each kind of page, in turn, in one browser.
+ * Shows each kind of page, in turn.
  *
  * @param {import('./scene.js').Scene} scene
- * @param {import('playwright-core').BrowserContextOptions} options
- * @param {(kind: string, page: import('playwright-core').Page) => Promise<void>} look
+ * @param {import('playwright-core').Page} page where to show them
+ * @param {(kind: string) => Promise<void>} look
  */
-export async function onEveryPage(scene, options, look) {
+export async function onEveryPage(scene, page, look) {
   const client = await scene.client({ client_name: LONG_NAME });
   const { issuer } = scene.server;
-  const page = await scene.open(client.authorizationUrl({ scope: 'notes:read', resource: NOTES }), options);
-  await look('sign-in', page);
+  await page.goto(client.authorizationUrl({ scope: 'notes:read', resource: NOTES }).href);
+  await look('sign-in');
   await typePassword(page, 'alice', 'wrong');
   await page.getByRole('alert').waitFor();
-  await look('sign-in after a wrong password', page);
+  await look('sign-in after a wrong password');
   await continueAs(page, 'Alice');
   await answer(page, 'Allow', client);
   await page.goto(client.authorizationUrl({ scope: 'openid notes:read notes:write', resource: NOTES }).href);
   await consentHeading(page).waitFor();
-  await look('consent', page);
+  await look('consent');
   await page.goto(`${issuer}/authorize?client_id=${LONG_NAME}`);
-  await look('error', page);
+  await look('error');
   await page.goto(issuer);
-  await look('home', page);
+  await look('home');
 }

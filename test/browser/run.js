@@ -14,13 +14,15 @@ import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 import { accessibilityChecks } from './accessibility.checks.js';
 import { LAUNCH_ARGUMENTS, requireChromium } from './chromium.js';
 import { consentChecks } from './consent.checks.js';
-import { RESOURCES, Scene } from './scene.js';
+import { RESOURCES, Scene, VIEW } from './scene.js';
 import { screenshotChecks } from './screenshots.js';
 import { securityChecks } from './security.checks.js';
 import { signInChecks } from './sign-in.checks.js';
 
 /** Checks at the same time: a browser mostly waits. */
 const LANES = 3;
+/** Whatever hangs, ends. Playwright takes the browser along. */
+const RUN_TIMEOUT_MS = 3 * 60 * 1000;
 
 const { values: options } = parseArgs({ options: { screenshots: { type: 'string' } } });
 const browserPath = requireChromium();
@@ -61,12 +63,19 @@ async function runChecks(browser, server, notices) {
     ...accessibilityChecks,
     ...(options.screenshots !== undefined && screenshotChecks(options.screenshots)),
   };
+  setTimeout(() => {
+    console.error('The browser checks hang.');
+    process.exit(1);
+  }, RUN_TIMEOUT_MS).unref();
   const waiting = Object.entries(checks);
   let passed = 0;
   let failed = 0;
   const lane = async () => {
+    const context = await browser.newContext(VIEW);
+    // Stays open, so that the window does.
+    await context.newPage();
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      if (await passes(...next, new Scene(browser, server))) passed += 1;
+      if (await passes(...next, new Scene(context, server))) passed += 1;
       else failed += 1;
     }
   };

@@ -20,10 +20,13 @@ const STEP_TIMEOUT_MS = 10_000;
 
 /** @typedef {Record<string, (scene: Scene) => Promise<void>>} Checks by the sentence that each proves */
 
+/** How the pages are seen where a check wants nothing else. */
+export const VIEW = { viewport: { width: 900, height: 700 }, locale: 'en-US' };
+
 /**
- * What one check works with: clients and browser contexts of its own, and a record of all that Chromium complained about
- * meanwhile. A complaint that the check did not announce fails it, such as one about the Content-Security-Policy or a
- * request to anywhere else.
+ * What one check works with: clients of its own, pages of a browser that has never been here, and a record of all that
+ * Chromium complained about meanwhile. A complaint that the check did not announce fails it, such as one about the
+ * Content-Security-Policy or a request to anywhere else.
  */
 export class Scene {
   /** @type {string[]} */
@@ -36,13 +39,15 @@ export class Scene {
   #origins;
 
   /**
-   * @param {import('playwright-core').Browser} browser
+   * @param {import('playwright-core').BrowserContext} context used again by the next check, because a new one takes long.
+   * Its cookies are all that it remembers of the pages
    * @param {import('nestjs-mcp-auth/dev-server').DevAuthorizationServer} server
    */
-  constructor(browser, server) {
-    this.browser = browser;
+  constructor(context, server) {
+    this.context = context;
     this.server = server;
     this.#origins = new Set([server.issuer]);
+    this.#closers.push(() => context.clearCookies());
   }
 
   /**
@@ -59,31 +64,38 @@ export class Scene {
   }
 
   /**
-   * An empty page of a browser that has never been here.
+   * An empty page; one with options shares no cookies with the others.
    *
    * @param {import('playwright-core').BrowserContextOptions} [options]
    */
   async page(options) {
-    const context = await this.browser.newContext({ viewport: { width: 900, height: 700 }, locale: 'en-US', ...options });
-    this.#closers.push(() => context.close());
-    context.setDefaultTimeout(STEP_TIMEOUT_MS);
-    context.on('console', (message) => this.#note(`${message.type()}: ${message.text()}`));
-    context.on('weberror', (error) => this.#note(`error: ${error.error().message}`));
-    context.on('request', (request) => {
+    const page = await (options === undefined ? this.context.newPage() : this.#pageApart(options));
+    this.#closers.push(() => page.close());
+    page.setDefaultTimeout(STEP_TIMEOUT_MS);
+    page.on('console', (message) => this.#note(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => this.#note(`error: ${error.message}`));
+    page.on('request', (request) => {
       const { origin, protocol } = new URL(request.url());
       if (protocol !== 'data:' && !this.#origins.has(origin)) this.complaints.push(`request: ${request.url()}`);
     });
+    return page;
+  }
+
+  /** @param {import('playwright-core').BrowserContextOptions} options */
+  async #pageApart(options) {
+    const context = await this.context.browser()?.newContext({ ...VIEW, ...options });
+    if (context === undefined) throw new Error('the browser is gone');
+    this.#closers.push(() => context.close());
     return context.newPage();
   }
 
   /**
-   * The page that an authorization request leads to.
+   * A page that has been led somewhere.
    *
    * @param {URL} address
-   * @param {import('playwright-core').BrowserContextOptions} [options]
    */
-  async open(address, options) {
-    const page = await this.page(options);
+  async open(address) {
+    const page = await this.page();
     await page.goto(address.href);
     return page;
   }

@@ -21,7 +21,8 @@ const HOSTILE_NAMES = [
 /** @type {import('./scene.js').Checks} */
 export const securityChecks = {
   'security: no page holds a script, a handler or anything that is loaded': async (scene) => {
-    await onEveryPage(scene, {}, async (kind, page) => {
+    const page = await scene.page();
+    await onEveryPage(scene, page, async (kind) => {
       assert.deepEqual(await activeContent(page), [], kind);
     });
   },
@@ -72,7 +73,7 @@ export const securityChecks = {
     const victim = await scene.open(client.authorizationUrl(REQUEST));
     await continueAs(victim, 'Alice');
     client.pages.set('/attack', `<form method="post" action="${victim.url()}/confirm"><button>Win</button></form>`);
-    const attacker = await victim.context().newPage();
+    const attacker = await scene.page();
     await attacker.goto(`${client.origin}/attack`);
     const [sent] = await Promise.all([
       attacker.waitForRequest((request) => request.method() === 'POST'),

@@ -88,7 +88,8 @@ export const signInChecks = {
 
   'sign-in: works with scripts switched off, to the end': async (scene) => {
     const client = await scene.client();
-    const page = await scene.open(client.authorizationUrl(REQUEST), { javaScriptEnabled: false });
+    const page = await scene.page({ javaScriptEnabled: false });
+    await page.goto(client.authorizationUrl(REQUEST).href);
     await continueAs(page, 'Alice');
     await page.getByRole('button', { name: 'Allow' }).click();
     await arriveAt(page, client);
