@@ -130,7 +130,7 @@ export const consentChecks = {
     for (const [redirectUri, words] of OTHER_REDIRECTS) {
       scene.expectComplaint(`request: ${redirectUri}?code=`);
       const client = await scene.client({ redirect_uris: [redirectUri] });
-      const page = await scene.open(client.authorizationUrl({ ...READ, redirect_uri: redirectUri }));
+      const page = await scene.open(client.authorizationUrl({ ...READ, redirect_uri: redirectUri, prompt: 'login' }));
       await continueAs(page, 'Alice');
       assert.equal(await page.getByRole('definition').innerText(), words);
       // Nobody is there to answer, but where the policy refuses there is not even a request.
