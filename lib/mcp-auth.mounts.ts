@@ -20,7 +20,7 @@ interface ExpressRoute {
 
 /** What is read of a Fastify application. */
 interface FastifyLike {
-  hasRoute?(route: { readonly method: string; readonly url: string }): boolean;
+  printRoutes?(options: { readonly method: string; readonly commonPrefix: boolean }): string;
 }
 
 /** Where MCP frameworks mount themselves unless told otherwise. */
@@ -68,7 +68,7 @@ export class McpAuthMounts {
     const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
     const platform: unknown = adapter?.getInstance();
     const candidates = new Set([...USUAL_PATHS, ...this.options.resources.map(({ identifier }) => identifier.path)]);
-    return [...expressPaths(platform as ExpressLike | undefined, candidates), ...fastifyPaths(platform as FastifyLike | undefined, candidates)];
+    return [...expressPaths(platform as ExpressLike | undefined, candidates), ...fastifyPaths(platform as FastifyLike | undefined)];
   }
 }
 
@@ -80,9 +80,20 @@ function expressPaths(platform: ExpressLike | undefined, candidates: ReadonlySet
     .map(({ path }) => String(path));
 }
 
-function fastifyPaths(platform: FastifyLike | undefined, candidates: ReadonlySet<string>): string[] {
-  if (typeof platform?.hasRoute !== 'function') return [];
-  return [...candidates].filter((url) => url !== '' && platform.hasRoute?.({ method: 'POST', url }));
+/** Fastify does not tell what serves a route, so that every one which is there already may be an MCP endpoint. */
+function fastifyPaths(platform: FastifyLike | undefined): string[] {
+  return postPaths(platform?.printRoutes?.({ method: 'POST', commonPrefix: false }) ?? '');
+}
+
+/** The paths in the tree that Fastify prints, where each line adds to the one it is indented below. */
+function postPaths(tree: string): string[] {
+  const parts: string[] = [];
+  return tree.split('\n').flatMap((line) => {
+    const [, indent, part, methods] = /^((?:[│ ] {3})*)[├└]── (\S*)(?: \((.*)\))?$/.exec(line) ?? [];
+    if (indent === undefined || part === undefined) return [];
+    parts.splice(indent.length / 4, Infinity, part);
+    return methods === undefined ? [] : [parts.join('')];
+  });
 }
 
 /** `StreamableHttpTransport` of `@rekog/mcp-nest` lays a handler that hands on to its method of this name. */

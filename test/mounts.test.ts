@@ -75,7 +75,7 @@ describe.each(PLATFORMS)('an MCP transport that mounts itself, on %s', (platform
   });
 });
 
-describe('an MCP transport that mounts itself at another path, on express', () => {
+describe.each(PLATFORMS)('an MCP transport that mounts itself at another path, on %s', (platform) => {
   it('is refused at start too', async () => {
     const transport = new StreamableHttpTransport({ mount: true, endpoint: '/elsewhere' });
     const strategy = new McpStrategy({ name: 'x', version: '1', transports: [transport], logging: false });
@@ -92,7 +92,9 @@ describe('an MCP transport that mounts itself at another path, on express', () =
       imports: [McpAuthModule.forRoot({ resource, authorizationServers: ['https://login.example.com'] })],
       controllers: [Tools],
     }).compile();
-    const app = module.createNestApplication(adapterFor('express'), { logger: false });
+    const app = module.createNestApplication(adapterFor(platform), { logger: false });
+    // A route that has part of the path in common.
+    app.getHttpAdapter().get('/else', () => undefined);
     strategy.setHttpAdapter(app.getHttpAdapter());
     app.connectMicroservice({ strategy });
     await app.startAllMicroservices();
