@@ -175,11 +175,11 @@ export function activeContent(page) {
  * @param {Page} page
  */
 export async function focused(page) {
-  const session = await page.context().newCDPSession(page);
-  const { result } = await session.send('Runtime.evaluate', { expression: 'document.activeElement' });
+  const devTools = await page.context().newCDPSession(page);
+  const { result } = await devTools.send('Runtime.evaluate', { expression: 'document.activeElement' });
   if (result.objectId === undefined || result.className === 'HTMLBodyElement') return '';
-  const { nodes } = await session.send('Accessibility.getPartialAXTree', { objectId: result.objectId, fetchRelatives: false });
+  const { nodes } = await devTools.send('Accessibility.getPartialAXTree', { objectId: result.objectId, fetchRelatives: false });
   const [{ role, name, description } = {}] = nodes;
-  await session.detach();
+  await devTools.detach();
   return [role?.value, name?.value, description?.value].filter(Boolean).join(', ');
 }
