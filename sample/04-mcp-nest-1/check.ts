@@ -1,19 +1,36 @@
 import assert from 'node:assert/strict';
+import { Module, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { McpStreamableHttpService } from '@rekog/mcp-nest';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { createApp, freePort } from './app';
+import { AppModule } from './app.module';
+
+/**
+ * What must not happen: the MCP server reached by a way that no guard sees. It is laid once Nest has laid its own routes,
+ * since before that the start would be refused.
+ */
+@Module({ imports: [AppModule] })
+class CheckedModule implements OnModuleInit {
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly providers: ModuleRef,
+  ) {}
+
+  onModuleInit(): void {
+    const mcp = this.providers.get(McpStreamableHttpService, { strict: false });
+    this.host.httpAdapter.getInstance().post('/around', (request: { body?: unknown }, response: object) => {
+      return mcp.handlePostRequest(request, response, request.body);
+    });
+  }
+}
 
 /** Starts the notes server with an issuer that runs inside of this process, goes through everything, and ends. */
 async function main(): Promise<void> {
   const port = await freePort();
   const resource = `http://127.0.0.1:${port}/mcp`;
   const issuer = await TestIssuer.start({ audience: resource });
-  const app = await createApp(resource, issuer.issuer);
-  // What must not happen: the MCP server reached by a way that no guard sees.
-  const mcp = app.get(McpStreamableHttpService, { strict: false });
-  app.getHttpAdapter().getInstance().post('/around', (request: { body?: unknown }, response: object) => {
-    return mcp.handlePostRequest(request, response, request.body);
-  });
+  const app = await createApp(resource, issuer.issuer, CheckedModule);
   await app.listen(port, '127.0.0.1');
 
   await step('A call without a token is refused, and told where to get one', async () => {

@@ -1,8 +1,8 @@
 /** An MCP server on version 1 of `@rekog/mcp-nest` with a handler of every kind, protected by this library. */
 import 'reflect-metadata';
 import { createServer, type AddressInfo } from 'node:net';
-import { Controller, Inject, Injectable, Module, Scope, UseGuards, type INestApplication } from '@nestjs/common';
-import { NestFactory, REQUEST, type AbstractHttpAdapter } from '@nestjs/core';
+import { Controller, Inject, Injectable, Module, Scope, UseGuards, type INestApplication, type OnModuleInit, type Type } from '@nestjs/common';
+import { HttpAdapterHost, ModuleRef, NestFactory, REQUEST, type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
@@ -224,11 +224,7 @@ export async function startHost({ platform, mode }: Settings): Promise<Host> {
     },
   );
   const adapter = (platform === 'express' ? new ExpressAdapter() : new FastifyAdapter()) as AbstractHttpAdapter;
-  const app = await NestFactory.create(module, adapter, { logger: ['warn', 'error'], forceCloseConnections: true });
-  const mcp = app.get(McpStreamableHttpService, { strict: false });
-  app.getHttpAdapter().getInstance().post('/around', (request: { body?: unknown }, response: object) => {
-    return mcp.handlePostRequest(request, response, request.body);
-  });
+  const app = await NestFactory.create(reachedAround(module), adapter, { logger: ['warn', 'error'], forceCloseConnections: true });
   app.get(McpRegistryService, { strict: false }).registerTool({
     name: 'dynamic',
     description: 'Registered at run time',
@@ -248,6 +244,25 @@ export async function startHost({ platform, mode }: Settings): Promise<Host> {
       await issuer.close();
     },
   };
+}
+
+/** Lays a route to the MCP server that no guard sees, once Nest has laid its own: before that, the start is refused. */
+function reachedAround(module: Type) {
+  @Module({ imports: [module] })
+  class AroundModule implements OnModuleInit {
+    constructor(
+      private readonly host: HttpAdapterHost,
+      private readonly providers: ModuleRef,
+    ) {}
+
+    onModuleInit(): void {
+      const mcp = this.providers.get(McpStreamableHttpService, { strict: false });
+      this.host.httpAdapter.getInstance().post('/around', (request: { body?: unknown }, response: object) => {
+        return mcp.handlePostRequest(request, response, request.body);
+      });
+    }
+  }
+  return AroundModule;
 }
 
 async function freePort(): Promise<number> {
