@@ -1,0 +1,115 @@
+import { parseUrl } from '../core/resource.js';
+
+/**
+ * What an operator has to do in one product, so that MCP clients and this resource server can work with it. Sentences for
+ * logs and reports, as the product's own documentation had it in November 2026; nothing is decided by them.
+ */
+export interface Product {
+  readonly name: string;
+  /** What makes its access tokens name this resource as their audience. */
+  audience(resource: string): string;
+  /** What lets clients get a client ID. */
+  readonly registration: string;
+  /** What lets clients see that it does PKCE; undefined where nothing has to be done. */
+  readonly pkce?: string;
+  /** What makes its authorization responses name the issuer; undefined where nothing is known to. */
+  readonly responseIssuer?: string;
+}
+
+interface KnownProduct extends Product {
+  /** Whether an issuer looks like one of this product. */
+  matches(issuer: URL): boolean;
+}
+
+const ENTER_CLIENT_ID = 'register a client yourself, and enter its ID in the MCP client';
+const NOT_ADVERTISED = 'it does PKCE without advertising it; clients that follow MCP to the letter refuse all the same';
+
+const PRODUCTS: readonly KnownProduct[] = [
+  {
+    name: 'Auth0',
+    matches: ({ hostname }) => hostname.endsWith('.auth0.com'),
+    audience: (resource) =>
+      `create an API with the identifier ${resource}, and turn on Settings → Advanced → Resource Parameter Compatibility Profile`,
+    registration: 'turn on Dynamic Client Registration or Client ID Metadata Document Registration in the settings of the tenant',
+    responseIssuer: 'turn on Settings → Advanced → Include Issuer in Authorization Responses',
+  },
+  {
+    name: 'Keycloak',
+    matches: ({ pathname }) => /(?:^|\/)realms\/[^/]+$/.test(pathname),
+    audience: (resource) =>
+      `add an Audience mapper with the Included Custom Audience ${resource} to a client scope that the client has`,
+    registration: 'adjust Clients → Client registration (Trusted Hosts, Allowed Client Scopes), or start it with --features=cimd',
+  },
+  {
+    name: 'Entra ID',
+    matches: ({ hostname }) => hostname === 'login.microsoftonline.com' || hostname === 'sts.windows.net',
+    audience: () =>
+      'set requestedAccessTokenVersion to 2 in the manifest of the app registration, and its Application (client) ID as the option audience',
+    registration: `it has no registration for MCP clients: ${ENTER_CLIENT_ID}`,
+    pkce: NOT_ADVERTISED,
+  },
+  {
+    name: 'Okta',
+    matches: ({ hostname }) => /\.(?:okta|oktapreview|okta-emea)\.com$/.test(hostname),
+    audience: (resource) => `use a custom authorization server (Security → API) with the Audience ${resource}`,
+    registration: `its registration needs an administrator's token: ${ENTER_CLIENT_ID}`,
+  },
+  {
+    name: 'Cognito',
+    matches: ({ hostname }) => /^cognito-idp\.[\w-]+\.amazonaws\.com$/.test(hostname),
+    audience: (resource) =>
+      `create a resource server with the identifier ${resource}, and let the client send resource; or trust app clients with clientIdAsAudience`,
+    registration: `it has no registration: create an app client, and enter its ID in the MCP client`,
+    pkce: NOT_ADVERTISED,
+  },
+  {
+    name: 'Logto',
+    matches: ({ hostname, pathname }) => hostname.endsWith('.logto.app') && pathname === '/oidc',
+    audience: (resource) => `create an API resource with the identifier ${resource}, and let the client send resource`,
+    registration: 'create a Dynamic app under Applications → Third-party apps, for clients with metadata documents',
+  },
+  {
+    name: 'WorkOS',
+    matches: ({ hostname }) => hostname.endsWith('.authkit.app'),
+    audience: (resource) => `add ${resource} under Connect → Configuration → MCP resource indicators`,
+    registration: 'turn on Client ID Metadata Document or Dynamic Client Registration under Connect → Configuration → MCP Auth',
+  },
+  {
+    name: 'Descope',
+    matches: ({ hostname, pathname }) => /(?:^|\.)descope\.com$/.test(hostname) && pathname.startsWith('/v1/apps/'),
+    audience: (resource) => `set ${resource} as the MCP Server URL of the MCP server`,
+    registration: 'turn on Client ID Metadata Documents or Dynamic Client Registration of the MCP server',
+  },
+  {
+    name: 'Stytch',
+    matches: ({ hostname }) => /(?:^|\.)stytch\.com$/.test(hostname),
+    audience: () => 'set the project ID as the option audience, or a custom audience in the Connected App',
+    registration: 'turn on metadata documents or dynamic registration under Connected Apps',
+    responseIssuer: 'set up a custom domain for the project, without which the two issuers differ',
+  },
+  {
+    name: 'Scalekit',
+    matches: ({ hostname }) => /(?:^|\.)scalekit\.(?:com|dev|cloud)$/.test(hostname),
+    audience: (resource) => `set ${resource} as the Server URL of the MCP server`,
+    registration: 'turn on dynamic registration and metadata documents of the MCP server',
+  },
+  {
+    name: 'Supabase',
+    matches: ({ hostname, pathname }) => hostname.endsWith('.supabase.co') && pathname === '/auth/v1',
+    audience: (resource) =>
+      `let a custom access token hook set aud to ${resource}; or set "authenticated" as the option audience, which accepts every client of the project`,
+    registration: 'turn on Allow Dynamic OAuth Apps under Authentication → OAuth Server',
+  },
+  {
+    name: 'Google',
+    matches: ({ hostname }) => hostname === 'accounts.google.com',
+    audience: () => 'none is to be had: its access tokens are for its own APIs; let another authorization server sign in with Google',
+    registration: 'none is to be had, see its entry in the guide to authorization servers',
+  },
+];
+
+/** The product that an issuer looks like; undefined for any other, and for one under a domain of its own. */
+export function productOf(issuer: string): Product | undefined {
+  const url = parseUrl(issuer);
+  return url && PRODUCTS.find((product) => product.matches(url));
+}
