@@ -21,7 +21,8 @@ import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Clock } from '../../lib/mcp-auth.clock.js';
 import { messagesOf, type Witness } from '../support/expectations.js';
-import { freePort, openLogs, RECORDER } from '../support/notes-server.js';
+import { freePort } from '../support/free-port.js';
+import { openLogs, RECORDER } from '../support/notes-server.js';
 import { adapterFor, type Platform } from '../support/platforms.js';
 
 /** Whose server and transport are in use. */

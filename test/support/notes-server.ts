@@ -33,6 +33,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { TestIssuer, type MintOptions, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
 import { Clock } from '../../lib/mcp-auth.clock.js';
+import { freePort } from './free-port.js';
 import { ManualClock } from './manual-clock.js';
 import { adapterFor, type Platform } from './platforms.js';
 
@@ -264,15 +265,6 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
       if (!settings.sharedIssuer) await issuer.close();
     },
   };
-}
-
-export async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net');
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Nest has one logger for the whole process, so that with several servers each log holds the lines of all of them. */

@@ -13,7 +13,8 @@ import {
 } from 'nestjs-mcp-auth';
 import { Clock } from '../../lib/mcp-auth.clock.js';
 import type { Witness } from './expectations.js';
-import { freePort, openLogs, RECORDER } from './notes-server.js';
+import { freePort } from './free-port.js';
+import { openLogs, RECORDER } from './notes-server.js';
 import { adapterFor, type Platform } from './platforms.js';
 
 /** One of the two MCP servers of the application, for the helpers that know a single one. */
