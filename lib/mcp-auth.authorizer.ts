@@ -75,8 +75,11 @@ export class McpAuthAuthorizer {
       operation,
       policies: this.explorer.policiesOf(operation, server.resource.id),
     }));
-    const isAtResource = withoutSlash(targetPath(request)) === withoutSlash(server.resource.identifier.path);
-    const isOpen = this.options.allowAnonymous && isAtResource && requiresNothing(route) && isOpenRequest(request, body, found);
+    const isOpen =
+      this.options.allowAnonymous &&
+      isAt(server.resource, request) &&
+      requiresNothing(route) &&
+      isOpenRequest(request, body, found);
     const all = [route, ...found.flatMap(({ policies }) => policies)];
     return {
       handler,
@@ -247,10 +250,10 @@ export class McpAuthAuthorizer {
         } else if (verdict !== true) isDenied = true;
       }
     }
-    const scopes = challengeScopes(requirement, auth.scopes, server.hierarchy);
-    this.#checkAuthentication(auth, authentications, scopes);
+    const needed = (): string[] => challengeScopes(requirement, auth.scopes, server.hierarchy);
+    this.#checkAuthentication(auth, authentications, needed);
     if (!isMet(requirement, auth.scopes, server.hierarchy)) {
-      throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes });
+      throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes: needed() });
     }
     if (isDenied) throw new McpAuthError('access_denied', 'policy_denied');
   }
@@ -258,7 +261,7 @@ export class McpAuthAuthorizer {
   #checkAuthentication(
     { claims }: McpAuthInfo,
     authentications: readonly AuthenticationRequirement[],
-    scopes: readonly string[],
+    needed: () => readonly string[],
   ): void {
     if (authentications.length === 0) return;
     const now = this.clock.now() / 1000;
@@ -266,7 +269,7 @@ export class McpAuthAuthorizer {
       isAuthenticatedSo(one, claims, now, this.options.clockToleranceSeconds);
     if (authentications.every(isMetBy)) return;
     throw new McpAuthError('insufficient_user_authentication', 'authentication_insufficient', {
-      scopes,
+      scopes: needed(),
       authentication: strictest(authentications),
     });
   }
@@ -289,6 +292,10 @@ function isOpenRequest(
   if (method === 'GET' || method === 'DELETE') return true;
   const isPublic = found.every(({ policies }) => policies.length > 0 && policies.every((policy) => policy.isPublic));
   return messages.length > 0 && isPublic && messages.every((message) => message.operations.length > 0 || isOpenMethod(message));
+}
+
+function isAt({ identifier }: ResolvedResource, request: HttpRequest): boolean {
+  return withoutSlash(targetPath(request)) === withoutSlash(identifier.path);
 }
 
 function withoutSlash(path: string): string {

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ArgumentsHost } from '@nestjs/common';
-import type { HeaderSource } from './core/credentials.js';
 import type { McpAuthError } from './core/error.js';
-import type { McpAuthInfo } from './mcp-auth.info.js';
+import type { HeaderSource } from './core/header-fields.js';
+import { Caller, type McpAuthInfo } from './mcp-auth.info.js';
 import type { ResolvedResource } from './mcp-auth.options.js';
 
 /** A request that was let through. */
@@ -28,7 +28,7 @@ export type HttpRequest = HeaderSource & {
 };
 
 const current = new AsyncLocalStorage<AuthorizedCall>();
-/** Keyed by Node's own request, by the caller, or by an RPC context. Nothing else can write here: `request.auth` is for others to read. */
+/** Keyed by Node's own request, or by an RPC context. Nothing else can write here: `request.auth` is for others to read. */
 const calls = new WeakMap<object, AuthorizedCall>();
 
 /** Node's request behind whatever the platform hands out. */
@@ -39,12 +39,14 @@ export function nodeRequest(request: HttpRequest): HttpRequest {
 /** The path of the request target as sent, not decoded, wherever a framework has mounted what handles it. */
 export function targetPath(request: HttpRequest): string {
   const { originalUrl, url = '' } = nodeRequest(request);
-  return (originalUrl ?? url).split('?', 1)[0] ?? '';
+  const target = originalUrl ?? url;
+  const end = target.indexOf('?');
+  return end === -1 ? target : target.slice(0, end);
 }
 
 export function rememberCall(request: HttpRequest, call: AuthorizedCall): void {
   calls.set(nodeRequest(request), call);
-  if (call.auth) calls.set(call.auth, call);
+  if (call.auth) Caller.bind(call.auth, call);
 }
 
 /** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
@@ -54,11 +56,6 @@ export function rememberContext(rpcContext: object, call: AuthorizedCall): void 
 
 export function callOfRequest(request: HttpRequest): AuthorizedCall | undefined {
   return calls.get(nodeRequest(request));
-}
-
-/** By the very caller that {@link rememberCall} was given, as frameworks hand it on; no copy and no lookalike will do. */
-export function callOfCaller(auth: unknown): AuthorizedCall | undefined {
-  return typeof auth === 'object' && auth !== null ? calls.get(auth) : undefined;
 }
 
 /** Runs the function, and everything it starts, with this call as the current one. */

@@ -61,9 +61,11 @@ export class McpAuthExplorer {
 
   /** What a class and its method declare together. */
   policyOf(classRef: object, method: object): HandlerPolicy {
-    const ofClass = this.#policies.get(classRef) ?? new WeakMap<object, HandlerPolicy>();
-    const policy = ofClass.get(method) ?? handlerPolicy(classRef, method);
-    this.#policies.set(classRef, ofClass.set(method, policy));
+    const ofClass = this.#policies.get(classRef);
+    const known = ofClass?.get(method);
+    if (known) return known;
+    const policy = handlerPolicy(classRef, method);
+    this.#policies.set(classRef, (ofClass ?? new WeakMap<object, HandlerPolicy>()).set(method, policy));
     return policy;
   }
 

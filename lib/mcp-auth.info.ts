@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { authorizationDetailsOf, type AuthorizationDetail } from './core/authorization-details.js';
+import type { AuthorizedCall } from './mcp-auth.context.js';
 import { ownClaim } from './token/claims.js';
 import type { VerifiedToken } from './token/verifier.js';
 
@@ -40,29 +41,82 @@ export interface McpAuthInfo {
 
 /** Builds the caller from a verified token. */
 export function authInfoOf(token: string, verified: VerifiedToken, resource: string): McpAuthInfo {
+  return new Caller(token, verified, resource);
+}
+
+/** Private fields keep what must not be copied, printed or replaced, and cost next to nothing. */
+export class Caller implements McpAuthInfo {
+  readonly #token: string;
+  readonly #resourceIdentifier: string;
+  #call: AuthorizedCall | undefined;
+  readonly clientId: string;
+  readonly scopes: string[];
+  readonly expiresAt: number;
+  readonly resource: URL;
+  readonly issuer: string;
+  readonly subject: string | undefined;
+  readonly principalKey: string;
+  readonly kind: 'user' | 'client';
+  readonly actor: Readonly<Record<string, unknown>> | undefined;
+  readonly audience: readonly string[];
+  readonly claims: Readonly<Record<string, unknown>>;
+
+  constructor(token: string, verified: VerifiedToken, resourceIdentifier: string) {
+    const { principalKey, kind, actor } = principalOf(verified);
+    this.#token = token;
+    this.#resourceIdentifier = resourceIdentifier;
+    this.clientId = verified.clientId ?? '';
+    this.scopes = [...verified.scopes];
+    this.expiresAt = verified.expiresAt;
+    this.resource = new URL(resourceIdentifier);
+    this.issuer = verified.issuer;
+    this.subject = verified.subject;
+    this.principalKey = principalKey;
+    this.kind = kind;
+    this.actor = actor;
+    this.audience = verified.audience;
+    this.claims = verified.claims;
+    Object.freeze(this);
+  }
+
+  get token(): string {
+    return this.#token;
+  }
+
+  /** Binds the caller to the request that was let through, once that is known. */
+  static bind(auth: McpAuthInfo, call: AuthorizedCall): void {
+    if (#call in auth) auth.#call = call;
+  }
+
+  /** By the very caller that was bound, as frameworks hand it on; no copy and no lookalike will do. */
+  static callOf(auth: unknown): AuthorizedCall | undefined {
+    return typeof auth === 'object' && auth !== null && #call in auth ? auth.#call : undefined;
+  }
+
+  /** The resource identifier as configured, which a URL may spell otherwise; empty for a lookalike of a caller. */
+  static resourceIdentifierOf(auth: McpAuthInfo): string {
+    return #resourceIdentifier in auth ? auth.#resourceIdentifier : '';
+  }
+}
+
+/** Who a token stands for, as far as that has to be worked out. */
+type Principal = Pick<McpAuthInfo, 'principalKey' | 'kind' | 'actor'>;
+
+/** Of the tokens that are remembered, for as long as they are: they come with every request of their caller. */
+const principals = new WeakMap<VerifiedToken, Principal>();
+
+function principalOf(verified: VerifiedToken): Principal {
+  const known = principals.get(verified);
+  if (known) return known;
   const { issuer, subject, clientId, claims } = verified;
-  const info = {
-    clientId: clientId ?? '',
-    scopes: [...verified.scopes],
-    expiresAt: verified.expiresAt,
-    resource: new URL(resource),
-    issuer,
-    subject,
-    principalKey: principalKeyOf(issuer, subject, clientId),
-    kind: kindOf(verified),
-    actor: actorOf(claims),
-    audience: verified.audience,
-    claims,
-  };
-  Object.defineProperty(info, 'token', { value: token });
-  const auth = Object.freeze(info) as McpAuthInfo;
-  identifiers.set(auth, resource);
-  return auth;
+  const principal = { principalKey: principalKeyOf(issuer, subject, clientId), kind: kindOf(verified), actor: actorOf(claims) };
+  principals.set(verified, principal);
+  return principal;
 }
 
 function principalKeyOf(issuer: string, subject: string | undefined, clientId: string | undefined): string {
   const principal = subject === undefined ? [issuer, 'client', clientId] : [issuer, 'subject', subject];
-  return createHash('sha256').update(JSON.stringify(principal)).digest('base64url');
+  return hash('sha256', JSON.stringify(principal), 'base64url');
 }
 
 /**
@@ -83,7 +137,8 @@ function actorOf(claims: VerifiedToken['claims']): Readonly<Record<string, unkno
   const actor = ownClaim(claims, 'act');
   if (typeof actor !== 'object' || actor === null || Array.isArray(actor)) return undefined;
   const { act: _history, ...outermost } = actor as Record<string, unknown>;
-  return outermost;
+  // One object for all requests of the caller.
+  return Object.freeze(outermost);
 }
 
 /**
@@ -93,8 +148,5 @@ function actorOf(claims: VerifiedToken['claims']): Readonly<Record<string, unkno
  * @see RFC 9396
  */
 export function authorizationDetails(auth: McpAuthInfo, type: string): AuthorizationDetail[] {
-  return authorizationDetailsOf(auth.claims, type, identifiers.get(auth) ?? '');
+  return authorizationDetailsOf(auth.claims, type, Caller.resourceIdentifierOf(auth));
 }
-
-/** The resource identifiers as configured, which a URL may spell otherwise. */
-const identifiers = new WeakMap<McpAuthInfo, string>();

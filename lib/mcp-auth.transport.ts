@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
+import { fieldValues } from './core/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from './core/mcp-request.js';
 import { isHostAllowed, isOriginAllowed, originRules, type OriginRules } from './core/origin.js';
 import type { Demand } from './mcp-auth.authorizer.js';
@@ -32,10 +33,10 @@ export class McpAuthTransportRules {
   checkOrigin(request: HttpRequest, { server, body }: Demand): void {
     const rules = this.#rules.get(server.resource);
     if (!rules || !(body.messages.length > 0 || isMcpRequest(request, server.resource))) return;
-    const { headers, rawHeaders } = nodeRequest(request);
-    const origins = fieldValues(rawHeaders, 'origin') ?? [headers['origin'] ?? []].flat();
-    const host = headers['host'];
-    const isAllowed = isOriginAllowed(origins, rules) && isHostAllowed(typeof host === 'string' ? host : undefined, rules);
+    const source = nodeRequest(request);
+    const { host } = source.headers;
+    const isAllowed =
+      isOriginAllowed(fieldValues(source, 'origin'), rules) && isHostAllowed(typeof host === 'string' ? host : undefined, rules);
     if (!isAllowed) throw new McpAuthError('origin_rejected', 'origin_not_allowed');
   }
 
@@ -89,8 +90,4 @@ function plainPath(path: string): string {
     // Not decodable, so no spelling of a path that is.
   }
   return decoded.toLowerCase().split('/').filter(Boolean).join('/');
-}
-
-function fieldValues(rawHeaders: readonly string[] | undefined, name: string): string[] | undefined {
-  return rawHeaders?.filter((_value, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
 }

@@ -1,3 +1,5 @@
+import { fieldValues, type HeaderSource } from './header-fields.js';
+
 /**
  * What the `Authorization` header of one request holds, as far as this resource server is concerned.
  *
@@ -14,12 +16,6 @@ export type Credentials =
   | { readonly kind: 'malformed' }
   | { readonly kind: 'bearer'; readonly token: string };
 
-/** The part of a Node request that is read here; Express hands it out as it is, Fastify as `request.raw`. */
-export interface HeaderSource {
-  readonly rawHeaders?: readonly string[] | undefined;
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-}
-
 /** `credentials = auth-scheme 1*SP token68`, and nothing before or after it (RFC 9110 §11.4). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 /** The scheme ends where its token does, so that a tab, comma or colon behind it is a malformed Bearer credential. */
@@ -32,28 +28,11 @@ const BEARER_SCHEME = /^bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])/i;
  * @see RFC 6750 §2.1, OAuth 2.1 §5.1.1
  */
 export function readCredentials(request: HeaderSource): Credentials {
-  const values = authorizationValues(request);
+  const values = fieldValues(request, 'authorization');
   const [value] = values;
   if (value === undefined) return { kind: 'none' };
   if (values.length > 1) return { kind: 'repeated' };
   const token = BEARER.exec(value)?.[1];
   if (token !== undefined) return { kind: 'bearer', token };
   return { kind: BEARER_SCHEME.test(value) ? 'malformed' : 'unsupported' };
-}
-
-/**
- * Every `Authorization` field of the request. `headers.authorization` would not do: Node keeps only the first
- * of several there, so a proxy and this server could each believe in another one.
- */
-function authorizationValues({ rawHeaders, headers }: HeaderSource): string[] {
-  if (!rawHeaders) {
-    const value = headers['authorization'];
-    return value === undefined ? [] : typeof value === 'string' ? [value] : [...value];
-  }
-  const values: string[] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] as string;
-    if (name.length === 13 && name.toLowerCase() === 'authorization') values.push(rawHeaders[i + 1] as string);
-  }
-  return values;
 }

@@ -1,16 +1,19 @@
-import { isLoopback, type ResourceIdentifier } from './resource.js';
+import { isLoopback, parseUrl, type ResourceIdentifier } from './resource.js';
 
 /** Which `Origin` and `Host` values a resource accepts. */
 export interface OriginRules {
   /** Serialised origins, such as `https://app.example.com`: scheme, host and port. */
   readonly allowed: ReadonlySet<string>;
+  /** The `Host` of a request to the resource by the address that clients know. */
+  readonly ownHost: string;
   /** Whether any page, and any name, of this very machine will do: so for a resource on loopback. */
   readonly allowLoopback: boolean;
 }
 
 /** What a resource accepts by default: pages of its own origin, and of this machine where it is on this machine. */
 export function originRules({ identifier, origin }: ResourceIdentifier, allowed: readonly string[]): OriginRules {
-  return { allowed: new Set([new URL(origin).origin, ...allowed]), allowLoopback: isLoopback(new URL(identifier)) };
+  const url = new URL(identifier);
+  return { allowed: new Set([new URL(origin).origin, ...allowed]), ownHost: url.host, allowLoopback: isLoopback(url) };
 }
 
 /**
@@ -30,14 +33,13 @@ export function isOriginAllowed(values: readonly string[], rules: OriginRules): 
  * Whether a request with this `Host` may go on. Only checked on loopback, where a page that made its name point to
  * this machine (DNS rebinding) is the attacker; elsewhere a proxy may have put its own name there.
  */
-export function isHostAllowed(host: string | undefined, { allowLoopback }: OriginRules): boolean {
-  if (!allowLoopback) return true;
-  const url = `http://${host ?? ''}`;
-  return URL.canParse(url) && new URL(url).host === host?.toLowerCase().replace(/:80$/, '') && isLoopback(new URL(url));
+export function isHostAllowed(host: string | undefined, { allowLoopback, ownHost }: OriginRules): boolean {
+  if (!allowLoopback || host === ownHost) return true;
+  const url = parseUrl(`http://${host ?? ''}`);
+  return url !== undefined && url.host === host?.toLowerCase().replace(/:80$/, '') && isLoopback(url);
 }
 
 function isLoopbackOrigin(value: string): boolean {
-  if (!URL.canParse(value)) return false;
-  const url = new URL(value);
-  return /^https?:$/.test(url.protocol) && url.origin === value && isLoopback(url);
+  const url = parseUrl(value);
+  return url !== undefined && /^https?:$/.test(url.protocol) && url.origin === value && isLoopback(url);
 }

@@ -14,17 +14,25 @@ export const NO_REQUIREMENT: Requirement = { allOf: [], anyOf: [] };
 
 /** Everything that any of the given requirements needs, in the order given. */
 export function union(...requirements: readonly Requirement[]): Requirement {
+  const needed = requirements.filter((requirement) => !isEmpty(requirement));
+  const [first = NO_REQUIREMENT] = needed;
+  if (needed.length < 2) return first;
   return {
-    allOf: [...new Set(requirements.flatMap(({ allOf }) => allOf))],
-    anyOf: requirements.flatMap(({ anyOf }) => anyOf),
+    allOf: [...new Set(needed.flatMap(({ allOf }) => allOf))],
+    anyOf: needed.flatMap(({ anyOf }) => anyOf),
   };
 }
 
 /** Whether the granted scopes, with all that they imply, meet the requirement. */
-export function isMet({ allOf, anyOf }: Requirement, granted: readonly string[], hierarchy: ScopeHierarchy): boolean {
-  if (allOf.length === 0 && anyOf.length === 0) return true;
+export function isMet(requirement: Requirement, granted: readonly string[], hierarchy: ScopeHierarchy): boolean {
+  if (isEmpty(requirement)) return true;
+  const { allOf, anyOf } = requirement;
   const held = hierarchy.expand(granted);
   return allOf.every((scope) => held.has(scope)) && anyOf.every((group) => group.some((scope) => held.has(scope)));
+}
+
+function isEmpty({ allOf, anyOf }: Requirement): boolean {
+  return allOf.length === 0 && anyOf.length === 0;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { readCredentials, type HeaderSource } from '../../lib/core/credentials.js';
+import { readCredentials } from '../../lib/core/credentials.js';
+import type { HeaderSource } from '../../lib/core/header-fields.js';
 
 /** A request as Node hands it out, with these `Authorization` fields between others. */
 function request(...values: string[]): HeaderSource {
