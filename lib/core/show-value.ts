@@ -4,7 +4,7 @@
  */
 export function showValue(value: unknown): string {
   const text = Array.isArray(value) ? `[${value.map(showOne).join(',')}]` : showOne(value);
-  const safe = text.replace(/\/\/[^\s"]*@/g, '//…@');
+  const safe = text.replace(/\/\/[^\s"]*@/g, '//…@').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
   return safe.length > 120 ? `${safe.slice(0, 120)}…` : safe;
 }
 
@@ -21,4 +21,9 @@ function showOne(value: unknown): string {
     default:
       return String(value);
   }
+}
+
+/** What JSON leaves as it is, and a log or a terminal may take for a line break, a command or another direction of text. */
+function escaped(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }

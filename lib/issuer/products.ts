@@ -6,6 +6,8 @@ import { parseUrl } from '../core/resource.js';
  */
 export interface Product {
   readonly name: string;
+  /** What makes the issuer of its metadata the one that is configured; undefined where nothing is particular. */
+  readonly issuer?: string;
   /** What makes its access tokens name this resource as their audience. */
   audience(resource: string): string;
   /** What lets clients get a client ID. */
@@ -22,12 +24,14 @@ interface KnownProduct extends Product {
 }
 
 const ENTER_CLIENT_ID = 'register a client yourself, and enter its ID in the MCP client';
-const NOT_ADVERTISED = 'it does PKCE without advertising it; clients that follow MCP to the letter refuse all the same';
+const NOT_ADVERTISED =
+  'it does PKCE without advertising it, and nothing is known to change that: use clients that make an exception for it, or put an authorization server that advertises PKCE before it';
 
 const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Auth0',
     matches: ({ hostname }) => hostname.endsWith('.auth0.com'),
+    issuer: 'its issuer ends in a slash, and is the domain at which clients sign in: with a custom domain, that one',
     audience: (resource) =>
       `create an API with the identifier ${resource}, and turn on Settings → Advanced → Resource Parameter Compatibility Profile`,
     registration: 'turn on Dynamic Client Registration or Client ID Metadata Document Registration in the settings of the tenant',
@@ -36,6 +40,7 @@ const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Keycloak',
     matches: ({ pathname }) => /(?:^|\/)realms\/[^/]+$/.test(pathname),
+    issuer: 'its issuer is that of the hostname it was told (option hostname); the case of the realm counts, and /auth belongs to it where it is started with --http-relative-path=/auth',
     audience: (resource) =>
       `add an Audience mapper with the Included Custom Audience ${resource} to a client scope that the client has`,
     registration: 'adjust Clients → Client registration (Trusted Hosts, Allowed Client Scopes), or start it with --features=cimd',
@@ -43,6 +48,7 @@ const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Entra ID',
     matches: ({ hostname }) => hostname === 'login.microsoftonline.com' || hostname === 'sts.windows.net',
+    issuer: 'its issuer holds the ID of the tenant, never a domain or "common", and is another one for tokens of version 1: use entraId()',
     audience: () =>
       'set requestedAccessTokenVersion to 2 in the manifest of the app registration, and its Application (client) ID as the option audience',
     registration: `it has no registration for MCP clients: ${ENTER_CLIENT_ID}`,
@@ -51,12 +57,14 @@ const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Okta',
     matches: ({ hostname }) => /\.(?:okta|oktapreview|okta-emea)\.com$/.test(hostname),
+    issuer: 'its issuer has the domain that clients use, never that of the admin console; see the setting Issuer of the authorization server',
     audience: (resource) => `use a custom authorization server (Security → API) with the Audience ${resource}`,
     registration: `its registration needs an administrator's token: ${ENTER_CLIENT_ID}`,
   },
   {
     name: 'Cognito',
     matches: ({ hostname }) => /^cognito-idp\.[\w-]+\.amazonaws\.com$/.test(hostname),
+    issuer: 'its issuer is https://cognito-idp.<region>.amazonaws.com/<pool ID>, whatever the domain of its sign-in pages: use cognito()',
     audience: (resource) =>
       `create a resource server with the identifier ${resource}, and let the client send resource; or trust app clients with clientIdAsAudience`,
     registration: `it has no registration: create an app client, and enter its ID in the MCP client`,
@@ -77,12 +85,14 @@ const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Descope',
     matches: ({ hostname, pathname }) => /(?:^|\.)descope\.com$/.test(hostname) && pathname.startsWith('/v1/apps/'),
+    issuer: 'where the metadata of the MCP server names the project, leave mcpServerId out of descope()',
     audience: (resource) => `set ${resource} as the MCP Server URL of the MCP server`,
     registration: 'turn on Client ID Metadata Documents or Dynamic Client Registration of the MCP server',
   },
   {
     name: 'Stytch',
     matches: ({ hostname }) => /(?:^|\.)stytch\.com$/.test(hostname),
+    issuer: 'set up a custom domain for the project, and configure that',
     audience: () => 'set the project ID as the option audience, or a custom audience in the Connected App',
     registration: 'turn on metadata documents or dynamic registration under Connected Apps',
     responseIssuer: 'set up a custom domain for the project, without which the two issuers differ',
@@ -90,6 +100,7 @@ const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Scalekit',
     matches: ({ hostname }) => /(?:^|\.)scalekit\.(?:com|dev|cloud)$/.test(hostname),
+    issuer: 'clients begin at <environment>/resources/<resource ID>, and tokens name the environment: use scalekit()',
     audience: (resource) => `set ${resource} as the Server URL of the MCP server`,
     registration: 'turn on dynamic registration and metadata documents of the MCP server',
   },
