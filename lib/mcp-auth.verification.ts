@@ -12,6 +12,7 @@ import type { IssuerVerifier } from './token/issuer-verifier.js';
 import { JwtVerifier } from './token/jwt.js';
 import { IssuerRouter, type OpaqueRoute } from './token/routing.js';
 import { ConfiguredIssuers, type TrustedIssuers } from './token/trusted-issuers.js';
+import { UncachedVerifier } from './token/uncached.js';
 import type { RepeatableVerifier } from './token/verification.js';
 import type { TokenVerifier } from './token/verifier.js';
 import type { FailureReports } from './mcp-auth.failures.js';
@@ -54,6 +55,7 @@ export class VerificationSetup {
     const verifier: RepeatableVerifier = resource.verifier
       ? this.#customVerifier(resource.verifier, resource, issuers)
       : new IssuerRouter(issuers, opaqueRoutes(resource, verifiers));
+    if (!this.#remembersAny(resource)) return new UncachedVerifier(verifier);
     return new CachedVerifier(verifier, new MemoryStore(this.options.cache.maxEntries, now), now);
   }
 
@@ -66,6 +68,13 @@ export class VerificationSetup {
     for (const { verifier } of this.options.resources) {
       if (verifier?.kind === 'provider') await this.#providedVerifier(verifier.type);
     }
+  }
+
+  /** Answers of an introspection endpoint have times of their own, with and without a cache for the rest. */
+  #remembersAny({ authorizationServers }: ResolvedResource): boolean {
+    const { jwtSeconds, customSeconds } = this.options.cache;
+    const isAsked = authorizationServers.some(({ introspection }) => introspection !== undefined);
+    return isAsked || jwtSeconds > 0 || customSeconds > 0;
   }
 
   #trustedIssuers(

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { invalidToken } from '../core/error.js';
 
 /** A JWT whose form is sound. Nothing in it is trusted yet. */
@@ -21,8 +22,6 @@ export function hasJwtForm(token: string): boolean {
   return others.length === 2 && /^\s*\{/.test(Buffer.from(header, 'base64url').toString());
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /**
  * Takes a compact JWS apart: exactly three base64url parts in their canonical spelling, header and payload being
  * JSON objects in UTF-8. Does NOT verify anything.
@@ -44,9 +43,11 @@ export function decodeJwt(token: string): DecodedJwt {
 
 function parseObject(part: string): Record<string, unknown> {
   const bytes = decodeBase64url(part);
+  // Otherwise what is no UTF-8 would be replaced by something that is.
+  if (!isUtf8(bytes)) throw invalidToken('token_malformed');
   let value: unknown;
   try {
-    value = JSON.parse(utf8.decode(bytes));
+    value = JSON.parse(bytes.toString());
   } catch {
     // The cause would quote the token.
     throw invalidToken('token_malformed');
