@@ -88,7 +88,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
   },
   './dev-server': {
     values: ['startDevAuthorizationServer'],
-    types: ['DevAuthorizationServer', 'DevAuthorizationServerOptions', 'DevResource', 'DevUser'],
+    types: ['DevAuthorizationServer', 'DevAuthorizationServerOptions', 'DevIntrospectionClient', 'DevResource', 'DevUser'],
   },
   './sdk': {
     values: ['Args', 'McpPrompt', 'McpResource', 'McpSdkBridge', 'McpSdkModule', 'McpTool', 'ResourceUri', 'SdkCall', 'SdkContext'],

@@ -26,6 +26,13 @@ export interface DevUser {
   readonly email?: string;
 }
 
+/** The resource server, as the client that may introspect. */
+export interface DevIntrospectionClient {
+  readonly clientId: string;
+  /** Sent in the `Authorization` header or in the body (`client_secret_basic`, `client_secret_post`). Never use a real one. */
+  readonly clientSecret: string;
+}
+
 export interface DevAuthorizationServerOptions {
   /**
    * Port on 127.0.0.1. A fixed one keeps the issuer the same between starts. Where it is taken, any free port is used
@@ -49,6 +56,12 @@ export interface DevAuthorizationServerOptions {
    */
   readonly accessTokenTtlSeconds?: number;
   /**
+   * Issues opaque access tokens instead of JWTs, and tells this client, and no other, what they stand for (RFC 7662): for
+   * trying a resource that introspects. It is told about access tokens only; refresh tokens are none of its business.
+   * @default none: access tokens are JWTs, and there is no introspection endpoint
+   */
+  readonly introspection?: DevIntrospectionClient;
+  /**
    * Client ID metadata documents by their https URL: they are taken from here instead of being fetched, so that a client
    * which identifies itself this way can be tried without a public web server. All others are fetched; see
    * {@link startDevAuthorizationServer} for the rules.
@@ -64,7 +77,9 @@ export interface DevAuthorizationServerOptions {
 }
 
 /** The options with every default applied. */
-export type DevServerSettings = Readonly<Required<DevAuthorizationServerOptions>>;
+export type DevServerSettings = Readonly<Required<Omit<DevAuthorizationServerOptions, 'introspection'>>> & {
+  readonly introspection: DevIntrospectionClient | undefined;
+};
 
 const READY_USERS: readonly DevUser[] = [
   { username: 'alice', password: 'alice', name: 'Alice', email: 'alice@example.com' },
@@ -81,6 +96,7 @@ export function resolveSettings(options: DevAuthorizationServerOptions): DevServ
     resources: options.resources,
     users: options.users ?? READY_USERS,
     accessTokenTtlSeconds: options.accessTokenTtlSeconds ?? 300,
+    introspection: options.introspection,
     clientMetadataDocuments: options.clientMetadataDocuments ?? {},
     onNotice: options.onNotice ?? ((message) => console.warn(`[dev authorization server] ${message}`)),
   };
@@ -91,11 +107,14 @@ export function resolveSettings(options: DevAuthorizationServerOptions): DevServ
   return settings;
 }
 
-function findProblems({ port, resources, users, accessTokenTtlSeconds }: DevServerSettings): string[] {
+function findProblems({ port, resources, users, accessTokenTtlSeconds, introspection }: DevServerSettings): string[] {
   const problems: string[] = [];
   if (!Number.isInteger(port) || port < 0 || port > 65535) problems.push(`port: ${port} is no port; write 0 for any`);
   if (!Number.isSafeInteger(accessTokenTtlSeconds) || accessTokenTtlSeconds < 1) {
     problems.push(`accessTokenTtlSeconds: ${accessTokenTtlSeconds} is no positive whole number of seconds`);
+  }
+  if (introspection && (!introspection.clientId || !introspection.clientSecret)) {
+    problems.push('introspection: clientId and clientSecret are both needed, and neither may be empty');
   }
   if (!resources?.length) {
     problems.push(

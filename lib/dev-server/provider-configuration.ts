@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider';
+import type { ClientMetadata, Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider';
 import { adaptClientMetadata, ClientAdapter, fetchWithDocuments } from './client-metadata.js';
 import type { DevResource, DevServerSettings, DevUser } from './dev-server.options.js';
 import { MemoryAdapter } from './memory-adapter.js';
@@ -11,6 +11,7 @@ export const ROUTES = {
   token: '/token',
   registration: '/register',
   revocation: '/revoke',
+  introspection: '/introspect',
   jwks: '/jwks',
 } as const;
 
@@ -46,6 +47,7 @@ export function providerConfiguration(input: ConfigurationInput): Configuration 
   const { settings, errors, signingKey, cookieSuffix, renderError } = input;
   return {
     routes: ROUTES,
+    clients: introspectionClients(settings),
     adapter: (model) => (model === 'Client' ? new ClientAdapter(refusal(errors)) : new MemoryAdapter()),
     jwks: { keys: [signingKey] },
     cookies: {
@@ -91,16 +93,29 @@ export function providerConfiguration(input: ConfigurationInput): Configuration 
       dPoP: { enabled: true },
       registration: { enabled: true, issueRegistrationAccessToken: false },
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+      introspection: {
+        enabled: settings.introspection !== undefined,
+        allowedPolicy: (_ctx, client, token) => client.clientId === settings.introspection?.clientId && token.kind === 'AccessToken',
+      },
       clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
       resourceIndicators: resourceIndicators(settings, errors),
     },
   };
 }
 
+const JWT_ACCESS_TOKEN = { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } } as const;
+
+/** A client that signs nobody in: it has a secret, and neither grants nor redirects. */
+function introspectionClients({ introspection }: DevServerSettings): ClientMetadata[] {
+  if (!introspection) return [];
+  const { clientId, clientSecret } = introspection;
+  return [{ client_id: clientId, client_secret: clientSecret, grant_types: [], response_types: [], redirect_uris: [] }];
+}
+
 type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['resourceIndicators']>;
 
 function resourceIndicators(
-  { resources, accessTokenTtlSeconds }: DevServerSettings,
+  { resources, accessTokenTtlSeconds, introspection }: DevServerSettings,
   errors: OidcProviderModule['errors'],
 ): ResourceIndicators {
   const known = `the resources here are ${resources.map(({ resource }) => resource).join(', ')}`;
@@ -121,8 +136,7 @@ function resourceIndicators(
         scope: Object.keys(resource.scopes).join(' '),
         audience: resource.resource,
         accessTokenTTL: accessTokenTtlSeconds,
-        accessTokenFormat: 'jwt',
-        jwt: { sign: { alg: 'RS256' } },
+        ...(introspection ? { accessTokenFormat: 'opaque' as const } : JWT_ACCESS_TOKEN),
       };
     },
   };
