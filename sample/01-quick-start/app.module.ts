@@ -1,19 +1,9 @@
-import { Controller, Module } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
 import { McpAuthModule } from 'nestjs-mcp-auth';
+import { McpHttpController } from './mcp-http.controller.js';
 import { NotesService } from './notes.service.js';
 import { NotesTools } from './notes.tools.js';
-// Last: Node.js below 20.20 wants @nestjs/microservices, which notes.tools.js imports, loaded before this CommonJS package.
-import { McpHttpControllerFor, McpStrategy, StreamableHttpTransport } from '@rekog/mcp-nest';
-
-/** Without sessions; with `SESSIONS=true` a client keeps one, as some need for messages from the server. */
-const transport = new StreamableHttpTransport({ statefulMode: process.env.SESSIONS === 'true' });
-
-export const mcp = new McpStrategy({ name: 'notes', version: '1.0.0', transports: [transport] });
-
-/** An ordinary Nest route, so that the guard runs before it; a route which the transport mounts by itself would pass it by. */
-@Controller('mcp')
-class McpHttpController extends McpHttpControllerFor(transport) {}
 
 // #region quick-start
 @Module({

@@ -1,9 +1,11 @@
+import type { Type } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
-import { AppModule, mcp } from './app.module.js';
+import { AppModule } from './app.module.js';
+import { mcp } from './mcp-http.controller.js';
 
-export async function createApp(adapter: AbstractHttpAdapter) {
-  const app = await NestFactory.create(AppModule, adapter, { logger: ['warn', 'error'], forceCloseConnections: true });
-  app.connectMicroservice({ strategy: mcp });
+export async function createApp(adapter: AbstractHttpAdapter, module: Type = AppModule, strategies = [mcp]) {
+  const app = await NestFactory.create(module, adapter, { logger: ['warn', 'error'], forceCloseConnections: true });
+  for (const strategy of strategies) app.connectMicroservice({ strategy });
   await app.startAllMicroservices();
   return app;
 }

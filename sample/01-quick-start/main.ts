@@ -1,4 +1,5 @@
+import { platform } from '../notes-server/platform.js';
 import { run } from '../notes-server/run.js';
 import { createApp } from './app.js';
 
-await run(createApp);
+await run(async () => createApp(await platform()));

@@ -1,19 +1,16 @@
 import { Module } from '@nestjs/common';
-import { ConfigModule, ConfigService } from '@nestjs/config';
-import { McpAuthModule } from 'nestjs-mcp-auth';
+import { ConfigModule } from '@nestjs/config';
+import { McpAuthModule, mcpAuthConfig } from 'nestjs-mcp-auth';
 import { McpSdkModule } from 'nestjs-mcp-auth/sdk';
 import { NotesService } from '../01-quick-start/notes.service.js';
 import { NotesTools } from '../02-official-sdk/notes.tools.js';
 import { McpHttpController } from './mcp-http.controller.js';
 
+/** Set up by the environment alone: `MCP_AUTH_RESOURCE`, `MCP_AUTH_ISSUER` and `MCP_AUTH_REQUIRED_SCOPES`. */
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
-    McpAuthModule.forRootAsync({ inject: [ConfigService], useFactory: (config: ConfigService) => ({
-      resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
-      authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
-      scopes: { required: ['notes:read'] },
-    }) }),
+    McpAuthModule.forRootAsync(mcpAuthConfig.asProvider()),
     McpSdkModule,
   ],
   controllers: [McpHttpController],

@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
+import { platform } from '../notes-server/platform.js';
 import { run } from '../notes-server/run.js';
 import { AppModule } from './app.module.js';
 
-await run((adapter) => NestFactory.create(AppModule, adapter, { logger: ['warn', 'error'], forceCloseConnections: true }));
+await run(async () => NestFactory.create(AppModule, await platform(), { logger: ['warn', 'error'], forceCloseConnections: true }));

@@ -1,3 +1,5 @@
+import type { InMemoryOAuthProvider } from './oauth-provider.js';
+
 export interface Person {
   username: string;
   password: string;
@@ -27,6 +29,13 @@ export class ScriptedBrowser {
       request = next ? new Request(next) : this.#answer(await pageOf(response, request), did);
     }
     throw new Error(`The browser is sent around in circles, now at ${request.url}`);
+  }
+
+  /** Goes where a client wants its user to go. Returns what the client is sent back with, and what the person did. */
+  async authorize(oauth: InMemoryOAuthProvider): Promise<{ answer: URLSearchParams; did: string[] }> {
+    if (!oauth.authorizationUrl) throw new Error('The SDK did not ask for the user');
+    const { callback, did } = await this.visit(oauth.authorizationUrl, oauth.redirectUrl);
+    return { answer: oauth.acceptCallback(callback), did };
   }
 
   #answer(page: Page, did: string[]): Request {

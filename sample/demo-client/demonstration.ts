@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import type { VersionNegotiationMode } from '@modelcontextprotocol/client';
 import type { Person } from './browser.js';
-import { McpSession, type Session } from './mcp-session.js';
-import { describe, Transcript } from './transcript.js';
+import { McpSession, type Session, signIn } from './mcp-session.js';
+import { withServer } from './server-process.js';
+import { show } from './show.js';
+import { describe, type Transcript } from './transcript.js';
 
 interface Servers {
   resource: string;
@@ -30,7 +30,6 @@ type NewSession = (url: string, person: Person, revision: Revision) => Session;
 const withCurrentClient: NewSession = (url, person, revision) => new McpSession(url, person, MODES[revision]);
 
 class Demonstration {
-  readonly #transcript = new Transcript();
   readonly #metadataUrl: string;
   readonly #session: Session;
   #added: Note | undefined;
@@ -39,13 +38,14 @@ class Demonstration {
     private readonly revision: Revision,
     private readonly servers: Servers,
     private readonly newSession: NewSession,
+    private readonly transcript: Transcript,
   ) {
     this.#metadataUrl = new URL('/.well-known/oauth-protected-resource/mcp', servers.resource).href;
     this.#session = newSession(servers.resource, servers.users[0], revision);
   }
 
   async run(): Promise<void> {
-    this.#transcript.chapter(`MCP ${this.revision}`);
+    this.transcript.chapter(`MCP ${this.revision}`);
     await this.signIn();
     await this.read();
     await this.stepUp();
@@ -54,7 +54,7 @@ class Demonstration {
   }
 
   private async signIn(): Promise<void> {
-    const { step } = this.#transcript;
+    const { step } = this.transcript;
     const session = this.#session;
 
     await step('Without a token the server refuses, and says where to get one', async () => {
@@ -98,7 +98,7 @@ class Demonstration {
   }
 
   private async read(): Promise<void> {
-    const { step } = this.#transcript;
+    const { step } = this.transcript;
     const session = this.#session;
 
     await step('whoami: the tool knows its caller', async () => {
@@ -116,7 +116,7 @@ class Demonstration {
   }
 
   private async stepUp(): Promise<void> {
-    const { step } = this.#transcript;
+    const { step } = this.transcript;
     const session = this.#session;
     const text = 'Buy milk';
 
@@ -150,13 +150,11 @@ class Demonstration {
   }
 
   private async someoneElse(): Promise<void> {
-    const { step } = this.#transcript;
+    const { step } = this.transcript;
     const other = this.newSession(this.servers.resource, this.servers.users[1], this.revision);
 
     await step('list-notes of another user: none, notes belong to who wrote them', async () => {
-      assert(await other.needsUser(() => other.connect()));
-      const did = await other.authorize();
-      await other.connect();
+      const did = await signIn(other);
       const answer = await other.call('list-notes');
       assert.deepEqual(answer, { notes: [] });
       await other.close();
@@ -179,14 +177,6 @@ class Demonstration {
   }
 }
 
-async function addressesFrom(child: ChildProcess): Promise<Servers> {
-  const [addresses] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
-  if (typeof addresses !== 'object' || addresses === null) throw new Error('The server ended before it was ready.');
-  return addresses as Servers;
-}
-
-const DEADLINE_SECONDS = 30;
-
 /**
  * Shows what an MCP client and its user go through, on the official SDK, against the notes server of a sample in a
  * process of its own, once for each protocol revision. Every step checks what it saw; the exit code says whether all of
@@ -196,25 +186,10 @@ const DEADLINE_SECONDS = 30;
  * @param newSession the client, by default that of version 2 of the SDK
  */
 export async function demonstrate(main: URL, revisions: Revision[], newSession = withCurrentClient): Promise<void> {
-  const startedAt = Date.now();
-  const server = fork(main, {
-    env: { ...process.env, PORT: '0', AUTHORIZATION_SERVER_PORT: '0' },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  setTimeout(() => {
-    console.error(`\nNot done after ${DEADLINE_SECONDS} s.`);
-    process.exit(1);
-  }, DEADLINE_SECONDS * 1000).unref();
-
-  try {
-    const servers = await addressesFrom(server);
-    console.log(`An MCP client on the official SDK meets ${servers.resource}, served by process ${server.pid}.`);
-    for (const revision of revisions) await new Demonstration(revision, servers, newSession).run();
-    console.log(`\nAll as expected, in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`);
-  } catch (error) {
-    console.error(`\n${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-  } finally {
-    server.kill();
-  }
+  await show((transcript) =>
+    withServer<Servers>(main, async (servers, pid) => {
+      console.log(`An MCP client on the official SDK meets ${servers.resource}, served by process ${pid}.`);
+      for (const revision of revisions) await new Demonstration(revision, servers, newSession, transcript).run();
+    }),
+  );
 }

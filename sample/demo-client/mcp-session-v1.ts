@@ -44,9 +44,8 @@ export class McpSessionV1 implements Session {
   }
 
   async authorize(): Promise<string[]> {
-    if (!this.#transport || !this.oauth.authorizationUrl) throw new Error('The SDK did not ask for the user');
-    const { callback, did } = await this.#browser.visit(this.oauth.authorizationUrl, this.oauth.redirectUrl);
-    await this.#transport.finishAuth(this.oauth.acceptCallback(callback).get('code') ?? '');
+    const { answer, did } = await this.#browser.authorize(this.oauth);
+    await this.#transport?.finishAuth(answer.get('code') ?? '');
     return did;
   }
 

@@ -42,9 +42,8 @@ export class McpSession {
 
   /** Sends the user to sign in and consent, and hands what comes back to the SDK. Returns what the user did. */
   async authorize(): Promise<string[]> {
-    if (!this.#transport || !this.oauth.authorizationUrl) throw new Error('The SDK did not ask for the user');
-    const { callback, did } = await this.#browser.visit(this.oauth.authorizationUrl, this.oauth.redirectUrl);
-    await this.#transport.finishAuth(this.oauth.acceptCallback(callback));
+    const { answer, did } = await this.#browser.authorize(this.oauth);
+    await this.#transport?.finishAuth(answer);
     return did;
   }
 
@@ -64,3 +63,11 @@ export class McpSession {
 
 /** What the demonstration needs of a session, whichever client library it is made with. */
 export type Session = Pick<McpSession, 'exchanges' | 'oauth' | 'protocolVersion' | 'connect' | 'needsUser' | 'authorize' | 'call' | 'close'>;
+
+/** Connects, which a client that has no token can only with its user. Returns what the user did. */
+export async function signIn(session: Session): Promise<string[]> {
+  if (!(await session.needsUser(() => session.connect()))) throw new Error('the client was let in without a token');
+  const did = await session.authorize();
+  await session.connect();
+  return did;
+}

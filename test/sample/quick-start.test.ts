@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { createApp } from '../../sample/01-quick-start/app.js';
-import { McpSession } from '../../sample/demo-client/mcp-session.js';
+import { McpSession, signIn } from '../../sample/demo-client/mcp-session.js';
+import { platform } from '../../sample/notes-server/platform.js';
 import { startNotesServer } from '../../sample/notes-server/servers.js';
 
 describe('sample 01-quick-start, with both preferred ports taken', () => {
@@ -13,7 +14,7 @@ describe('sample 01-quick-start, with both preferred ports taken', () => {
   beforeAll(async () => {
     occupants = await Promise.all([occupyPort(), occupyPort()]);
     const [mcp, authorizationServer] = occupants.map(portOf) as [number, number];
-    servers = await startNotesServer(createApp, { mcp, authorizationServer }, (notice) => notices.push(notice));
+    servers = await startNotesServer(async () => createApp(await platform()), { mcp, authorizationServer }, { onNotice: (notice) => notices.push(notice) });
   });
 
   afterAll(async () => {
@@ -32,9 +33,7 @@ describe('sample 01-quick-start, with both preferred ports taken', () => {
 
   async function signedIn(username: string): Promise<McpSession> {
     const session = newSession(username);
-    await session.needsUser(() => session.connect());
-    await session.authorize();
-    await session.connect();
+    await signIn(session);
     session.exchanges.take();
     return session;
   }

@@ -1,0 +1,16 @@
+import { Controller, Delete, HttpCode } from '@nestjs/common';
+import { AuthInfo, type McpAuthInfo } from 'nestjs-mcp-auth';
+import { AccessTokens } from './access-tokens.service.js';
+
+/** A plain HTTP route, protected as the tools are. */
+@Controller('access-token')
+export class AccessTokenController {
+  constructor(private readonly tokens: AccessTokens) {}
+
+  /** Whoever has a token may end it. */
+  @Delete()
+  @HttpCode(204)
+  async revoke(@AuthInfo() auth: McpAuthInfo): Promise<void> {
+    await this.tokens.revoke(auth.token);
+  }
+}

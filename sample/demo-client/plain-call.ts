@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { type Exchange, RecordedExchanges } from './exchanges.js';
+import { describe } from './transcript.js';
+
+/** What a tool call was answered; `result` is what the tool returned, where it ran. */
+export interface Answer extends Exchange {
+  readonly result: unknown;
+}
+
+/** Calls a tool as curl would: one request, and no client library that would sign in or step up by itself. */
+export async function callTool(
+  resource: string,
+  name: string,
+  { token, args = {} }: { token?: string | undefined; args?: Record<string, unknown> } = {},
+): Promise<Answer> {
+  const exchanges = new RecordedExchanges();
+  const response = await exchanges.fetch(resource, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2025-11-25',
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } }),
+  });
+  return { ...exchanges.next(), result: resultOf(await response.text()) };
+}
+
+/** Asserts that the call was refused, with exactly this challenge besides a text for people. */
+export function assertRefused(answer: Answer, status: number, expected: Record<string, string>): string[] {
+  assert.equal(answer.status, status);
+  const { error_description: _, ...challenge } = answer.challenge ?? {};
+  assert.deepEqual(challenge, expected);
+  assert.equal(answer.result, undefined, 'the tool ran');
+  return describe(answer);
+}
+
+/** Asserts that the tool ran, and returned this. */
+export function assertAnswered(answer: Answer, expected: unknown): string[] {
+  assert.equal(answer.status, 200);
+  assert.deepEqual(answer.result, expected);
+  return [...describe(answer), JSON.stringify(answer.result)];
+}
+
+/** The answer is JSON, or a stream of one event. */
+function resultOf(body: string): unknown {
+  const message = /^data: (.+)$/m.exec(body)?.[1] ?? body;
+  if (!message.startsWith('{')) return undefined;
+  const { result } = JSON.parse(message) as { result?: { content: { text: string }[]; isError?: boolean } };
+  const text = result?.content[0]?.text;
+  if (result?.isError) throw new Error(`The tool failed: ${text}`);
+  return text === undefined ? undefined : JSON.parse(text);
+}

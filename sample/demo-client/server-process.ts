@@ -1,0 +1,26 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+
+/**
+ * Runs a sample in a process of its own, on free ports, for as long as it is used.
+ *
+ * @param main what starts it
+ * @param use given what the sample tells its demo, and the id of its process
+ */
+export async function withServer<Facts>(main: URL, use: (facts: Facts, pid: number | undefined) => Promise<void>): Promise<void> {
+  const server = fork(main, {
+    env: { ...process.env, PORT: '0', AUTHORIZATION_SERVER_PORT: '0' },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  try {
+    await use(await factsFrom<Facts>(server), server.pid);
+  } finally {
+    server.kill();
+  }
+}
+
+async function factsFrom<Facts>(child: ChildProcess): Promise<Facts> {
+  const [facts] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+  if (typeof facts !== 'object' || facts === null) throw new Error('The server ended before it was ready.');
+  return facts as Facts;
+}
