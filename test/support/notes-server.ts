@@ -36,6 +36,7 @@ import { Clock } from '../../lib/mcp-auth.clock.js';
 import { freePort } from './free-port.js';
 import { ManualClock } from './manual-clock.js';
 import { adapterFor, type Platform } from './platforms.js';
+import { bearer, rpcTo, type SendRpc } from './rpc.js';
 
 /** What a test of a protected MCP server works with. */
 export interface NotesServer {
@@ -56,7 +57,7 @@ export interface NotesServer {
   /** An access token of the issuer for this resource; claims and options as in `TestIssuer.mint`. */
   mint(claims?: Readonly<Record<string, unknown>>, options?: MintOptions): Promise<string>;
   /** Sends one JSON-RPC request to the MCP endpoint. */
-  rpc(method: string, params?: object, headers?: Record<string, string>): Promise<Response>;
+  readonly rpc: SendRpc;
   /** `tools/call`; with a token, as `Authorization: Bearer`. */
   callTool(name: string, token?: string, args?: object, headers?: Record<string, string>): Promise<Response>;
   close(): Promise<void>;
@@ -234,18 +235,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   await app.startAllMicroservices();
   await app.listen(port, '127.0.0.1');
 
-  let id = 0;
-  const rpc: NotesServer['rpc'] = (method, params = {}, headers = {}) =>
-    fetch(resource, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        'mcp-protocol-version': '2025-11-25',
-        ...headers,
-      },
-      body: JSON.stringify({ jsonrpc: '2.0', id: ++id, method, params }),
-    });
+  const rpc = rpcTo(resource);
   return {
     app,
     strategy,
@@ -258,7 +248,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     mint: (claims = {}, mintOptions = {}) => issuer.mint({ aud: resource, ...claims }, mintOptions),
     rpc,
     callTool: (name, token, args = {}, headers = {}) =>
-      rpc('tools/call', { name, arguments: args }, { ...(token && { authorization: `Bearer ${token}` }), ...headers }),
+      rpc('tools/call', { name, arguments: args }, { ...bearer(token), ...headers }),
     close: async () => {
       await app.close();
       openLogs.delete(log);

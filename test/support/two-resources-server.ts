@@ -14,8 +14,10 @@ import {
 import { Clock } from '../../lib/mcp-auth.clock.js';
 import type { Witness } from './expectations.js';
 import { freePort } from './free-port.js';
+import { ManualClock } from './manual-clock.js';
 import { openLogs, RECORDER } from './notes-server.js';
 import { adapterFor, type Platform } from './platforms.js';
+import { bearer, rpcTo } from './rpc.js';
 
 /** One of the two MCP servers of the application, for the helpers that know a single one. */
 export interface ResourceUnderTest extends Witness {
@@ -47,7 +49,7 @@ export async function startTwoResourcesServer(
 ): Promise<TwoResourcesServer> {
   const ran: string[] = [];
   const log: string[] = [];
-  const clock = { now: Date.now() };
+  const clock = new ManualClock();
   const transports = { notes: new StreamableHttpTransport(), billing: new StreamableHttpTransport() };
 
   @Controller('notes/mcp')
@@ -142,7 +144,7 @@ export async function startTwoResourcesServer(
     controllers: [NotesEndpoint, BillingEndpoint, NotesTools, BillingTools, StrayTools, PlainController],
   })
     .overrideProvider(Clock)
-    .useValue({ now: () => clock.now })
+    .useValue(clock.provider)
     .compile();
   openLogs.add(log);
   const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
@@ -154,25 +156,14 @@ export async function startTwoResourcesServer(
   await app.startAllMicroservices();
   await app.listen(port, '127.0.0.1');
 
-  const bearer = (token?: string): Record<string, string> => (token === undefined ? {} : { authorization: `Bearer ${token}` });
-  let id = 0;
   const underTest = (name: 'notes' | 'billing'): ResourceUnderTest => {
     const resource = `${origin}/${name}/mcp`;
+    const rpc = rpcTo(resource);
     return {
       ran,
       log,
       resource,
-      callTool: (tool, token) =>
-        fetch(resource, {
-          method: 'POST',
-          headers: {
-            'content-type': 'application/json',
-            accept: 'application/json, text/event-stream',
-            'mcp-protocol-version': '2025-11-25',
-            ...bearer(token),
-          },
-          body: JSON.stringify({ jsonrpc: '2.0', id: ++id, method: 'tools/call', params: { name: tool, arguments: {} } }),
-        }),
+      callTool: (tool, token) => rpc('tools/call', { name: tool, arguments: {} }, bearer(token)),
       getPlain: (token) => fetch(`${origin}/${name}/plain`, { headers: bearer(token) }),
     };
   };
