@@ -1,14 +1,12 @@
 import { Transcript } from './transcript.js';
 
-const DEADLINE_SECONDS = 30;
-
 /** Shows something in steps that check what they see; the exit code says whether all of it was as expected. */
-export async function show(steps: (transcript: Transcript) => Promise<void>): Promise<void> {
+export async function show(steps: (transcript: Transcript) => Promise<void>, deadlineSeconds = 60): Promise<void> {
   const startedAt = Date.now();
   setTimeout(() => {
-    console.error(`\nNot done after ${DEADLINE_SECONDS} s.`);
+    console.error(`\nNot done after ${deadlineSeconds} s.`);
     process.exit(1);
-  }, DEADLINE_SECONDS * 1000).unref();
+  }, deadlineSeconds * 1000).unref();
 
   try {
     await steps(new Transcript());
