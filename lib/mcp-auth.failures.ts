@@ -1,4 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
+import type { Finding } from './issuer/review.js';
 
 /** Told about what keeps tokens from being judged, so that the operator hears of it; clients get a 503. */
 export interface FailureReports {
@@ -7,6 +8,8 @@ export interface FailureReports {
   /** @param issuer as a token names it, which nobody has verified */
   lookUpFailed(issuer: string, error: unknown): void;
   verifierFailed(error: unknown, token: string): void;
+  /** Not about tokens: clients will fail before they have one. */
+  serverFound(issuer: string, finding: Finding): void;
 }
 
 /** Shortest time between two lines about failures that any request can bring about, in milliseconds. */
@@ -39,6 +42,10 @@ export class FailureLog implements FailureReports {
   verifierFailed(error: unknown, token: string): void {
     const text = withoutToken(describe(error), token);
     this.#warnNowAndThen(`The configured verifier failed, and its token was answered with 503: ${text}`);
+  }
+
+  serverFound(issuer: string, { id, seen, consequence, remedy }: Finding): void {
+    this.logger.warn(`The authorization server ${issuer} (${id}): ${seen}; ${consequence}. What to do: ${remedy}`);
   }
 
   #warnNowAndThen(line: string): void {

@@ -1,4 +1,14 @@
-import { Inject, Logger, Module, type DynamicModule, type NestModule, type OnModuleInit, type Provider } from '@nestjs/common';
+import {
+  Inject,
+  Logger,
+  Module,
+  type DynamicModule,
+  type NestModule,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+  type Provider,
+} from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule, ModuleRef } from '@nestjs/core';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
@@ -85,7 +95,10 @@ const PROVIDERS: Provider[] = [
     McpAuthService,
   ],
 })
-export class McpAuthModule extends ConfigurableModuleClass implements NestModule, OnModuleInit {
+export class McpAuthModule
+  extends ConfigurableModuleClass
+  implements NestModule, OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
+{
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
@@ -116,6 +129,15 @@ export class McpAuthModule extends ConfigurableModuleClass implements NestModule
   onModuleInit(): Promise<void> {
     this.directCalls.protect();
     return this.servers.ready();
+  }
+
+  /** In the background: an authorization server that is slow or down must not delay or stop the start. */
+  onApplicationBootstrap(): void {
+    if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
+  }
+
+  onApplicationShutdown(): void {
+    this.servers.close();
   }
 }
 

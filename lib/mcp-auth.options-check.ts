@@ -2,10 +2,11 @@ import type { JSONWebKeySet } from 'jose';
 import { deepFreeze } from './core/deep-freeze.js';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import type { OperationKind } from './core/operation.js';
-import { isLoopback, metadataPath, metadataUrl, readResourceIdentifier, type ResourceIdentifier } from './core/resource.js';
+import { isRecord, ownMember } from './core/record.js';
+import { isLoopback, metadataPath, metadataUrl, parseUrl, readResourceIdentifier, type ResourceIdentifier } from './core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from './core/scopes.js';
-import type { KeySource } from './issuer/authorization-server.js';
-import type { Discovery } from './issuer/discovery.js';
+import type { KeySource, MetadataSource } from './issuer/authorization-server.js';
+import type { AuthorizationServerMetadata, Discovery, TransformMetadata } from './issuer/discovery.js';
 import {
   ambiguousPrefixes,
   resolveIntrospection,
@@ -29,6 +30,8 @@ const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const DEFAULT_ALGORITHMS = [...RSA_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
 const COMMON_OPTIONS = [
+  'checkAuthorizationServers',
+  'fetch',
   'verifier',
   'cache',
   'clockToleranceSeconds',
@@ -56,6 +59,8 @@ const SERVER_OPTIONS = [
   'issuer',
   'advertisedIssuer',
   'discovery',
+  'metadata',
+  'transformMetadata',
   'jwksUri',
   'jwks',
   'algorithms',
@@ -155,8 +160,12 @@ class OptionsCheck {
     if (forMcp.stdio === 'trust') this.#warnings.push('stdio is "trust": over stdio, nothing is checked');
     if (exposeErrorDetails) this.#warnings.push('exposeErrorDetails is on: clients are told why tokens are refused');
     const cache = this.#cache(given['cache']);
-    const allowInsecureHttp = this.#allowInsecureHttp;
-    return { resources, ...numbers, ...forMcp, cache, allowInsecureHttp, exposeErrorDetails, warnings: this.#warnings };
+    const outbound = {
+      allowInsecureHttp: this.#allowInsecureHttp,
+      checkAuthorizationServers: this.#flag('checkAuthorizationServers', given['checkAuthorizationServers'], true),
+      fetch: this.#function('fetch', given['fetch'], 'Write a function like the global fetch') as typeof fetch | undefined,
+    };
+    return { resources, ...numbers, ...forMcp, ...outbound, cache, exposeErrorDetails, warnings: this.#warnings };
   }
 
   #resources(value: unknown): ResolvedOptions['resources'] {
@@ -296,13 +305,18 @@ class OptionsCheck {
     const issuer = this.#issuer(at, given['issuer']);
     const claims = this.#section(`${option}.claims`, given['claims'], CLAIM_OPTIONS);
     const advertised = given['advertisedIssuer'];
+    const introspection = this.#introspection(`${option}.introspection`, given['introspection']);
+    const keys = this.#keySource(option, given);
+    const metadataMembers = membersNeeded(keys, introspection);
     return {
       issuer,
       advertisedIssuer: advertised === undefined ? issuer : this.#issuer(`${option}.advertisedIssuer`, advertised),
-      keys: this.#keySource(option, given),
+      metadata: this.#metadataSource(option, given, issuer, metadataMembers),
+      metadataMembers,
+      keys,
       algorithms: this.#algorithms(`${option}.algorithms`, given['algorithms']),
       profile: this.#profile(`${option}.profile`, given['profile']),
-      introspection: this.#introspection(`${option}.introspection`, given['introspection']),
+      introspection,
       claimNames: {
         scopes: this.#names(`${option}.claims.scopes`, claims['scopes'], ['scope']),
         clientId: this.#names(`${option}.claims.clientId`, claims['clientId'], ['client_id', 'azp', 'cid', 'appid']),
@@ -342,7 +356,7 @@ class OptionsCheck {
 
   #issuer(option: string, value: unknown): string {
     const write = 'Write the issuer as the server itself spells it, such as "https://login.example.com/realms/main"';
-    if (typeof value !== 'string' || !ABSOLUTE_URL.test(value) || !URL.canParse(value)) {
+    if (typeof value !== 'string' || !ABSOLUTE_URL.test(value) || !parseUrl(value)) {
       this.#problem(option, value, 'it is no absolute URL', write);
       return '';
     }
@@ -358,11 +372,49 @@ class OptionsCheck {
     }
     if (jwks !== undefined) return { kind: 'static', jwks: this.#jwks(`${option}.jwks`, jwks) };
     if (jwksUri !== undefined) return { kind: 'jwks', uri: this.#url(`${option}.jwksUri`, jwksUri) };
-    return {
-      kind: 'discovery',
-      discovery: this.#discovery(`${option}.discovery`, discovery),
-      allowInsecureHttp: this.#allowInsecureHttp,
-    };
+    return { kind: 'metadata' };
+  }
+
+  #metadataSource(
+    option: string,
+    { discovery, metadata, transformMetadata }: Readonly<Record<string, unknown>>,
+    issuer: string,
+    needed: readonly string[],
+  ): MetadataSource {
+    const write = 'Write a function of the document that returns another';
+    const transform = this.#function(`${option}.transformMetadata`, transformMetadata, write) as TransformMetadata | undefined;
+    if (transform && (metadata !== undefined || needed.length === 0)) {
+      const why = 'no metadata is asked for that it could be applied to';
+      this.#describedProblem(`${option}.transformMetadata`, 'a function', why, 'Remove it');
+    }
+    const found = this.#discovery(`${option}.discovery`, discovery);
+    if (metadata === undefined) return { kind: 'discovery', discovery: found, transform };
+    if (discovery !== undefined) {
+      const why = 'the metadata is given, so that it is not looked for';
+      this.#describedProblem(`${option}.discovery`, 'metadata too', why, 'Keep one of the two');
+    }
+    return { kind: 'static', document: this.#staticMetadata(`${option}.metadata`, metadata, issuer, needed) };
+  }
+
+  #staticMetadata(
+    option: string,
+    value: unknown,
+    issuer: string,
+    needed: readonly string[],
+  ): AuthorizationServerMetadata {
+    const document = isRecord(value) ? this.#json(option, value) : undefined;
+    if (!isRecord(document)) {
+      const isReported = isRecord(value) && document === undefined;
+      if (!isReported) this.#problem(option, value, 'it is no object', 'Write the metadata as the server publishes it');
+      return {};
+    }
+    const named = ownMember(document, 'issuer');
+    if (named !== issuer && issuer !== '') {
+      const why = `the issuer of this server is "${issuer}" (RFC 8414 §3.3)`;
+      this.#problem(`${option}.issuer`, named, why, 'Write the metadata of that issuer');
+    }
+    for (const member of needed) this.#url(`${option}.${member}`, ownMember(document, member));
+    return document;
   }
 
   #discovery(option: string, value: unknown): Discovery {
@@ -432,7 +484,7 @@ class OptionsCheck {
       this.#describedProblem(option, 'a value', why, 'Remove it');
     } else if (key.startsWith('dpop_') || key === 'tls_client_certificate_bound_access_tokens') {
       this.#problem(option, value, 'proof of possession is not supported, so it would be untrue', 'Remove it');
-    } else if (key === 'jwks_uri' && servers.some(({ keys }) => keys.kind === 'jwks' && keys.uri === value)) {
+    } else if (key === 'jwks_uri' && servers.some((server) => keysUriOf(server) === value)) {
       const why = 'these are keys of the authorization server; the member is for those of the resource (RFC 9728 §2)';
       this.#problem(option, value, why, 'Remove it: clients find the keys of the authorization server by themselves');
     } else if (key === 'resource_signing_alg_values_supported' && [value].flat().includes('none')) {
@@ -488,7 +540,7 @@ class OptionsCheck {
     const write = 'Write scheme, host and port, such as "https://app.example.com"';
     const origins = this.#texts('allowedOrigins', value, write) ?? [];
     for (const origin of origins) {
-      if (URL.canParse(origin) && new URL(origin).origin === origin) continue;
+      if (parseUrl(origin)?.origin === origin) continue;
       this.#problem('allowedOrigins', origin, 'it is no origin as browsers send it', write);
     }
     return origins;
@@ -543,10 +595,16 @@ class OptionsCheck {
     return undefined;
   }
 
-  #flag(option: string, value: unknown): boolean {
-    if (value === undefined || typeof value === 'boolean') return value ?? false;
+  #flag(option: string, value: unknown, fallback = false): boolean {
+    if (value === undefined || typeof value === 'boolean') return value ?? fallback;
     this.#problem(option, value, 'it is no boolean', 'Write true or false');
-    return false;
+    return fallback;
+  }
+
+  #function(option: string, value: unknown, write: string): unknown {
+    if (value === undefined || typeof value === 'function') return value;
+    this.#problem(option, value, 'it is no function', write);
+    return undefined;
   }
 
   #seconds(option: string, value: unknown, fallback: number, least: number, most: number): number {
@@ -568,7 +626,7 @@ class OptionsCheck {
   }
 
   #url(option: string, value: unknown): string {
-    if (typeof value !== 'string' || !URL.canParse(value)) {
+    if (typeof value !== 'string' || !parseUrl(value)) {
       this.#problem(option, value, 'it is no absolute URL', 'Write a URL such as "https://login.example.com/keys"');
       return '';
     }
@@ -633,8 +691,19 @@ function repetitions(values: readonly string[]): string[] {
   return values.filter((value, index) => values.indexOf(value) < index);
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Where the keys of a server are, as far as the options say. */
+function keysUriOf({ keys, metadata }: ResolvedAuthorizationServer): unknown {
+  if (keys.kind === 'jwks') return keys.uri;
+  return metadata.kind === 'static' ? ownMember(metadata.document, 'jwks_uri') : undefined;
+}
+
+/** What has to be in the metadata of a server, since no other option says it. */
+function membersNeeded(keys: KeySource, introspection: ResolvedIntrospection | undefined): string[] {
+  const needsKeys = introspection === undefined || introspection.signed;
+  return [
+    ...(needsKeys && keys.kind === 'metadata' ? ['jwks_uri'] : []),
+    ...(introspection && introspection.endpoint === undefined ? ['introspection_endpoint'] : []),
+  ];
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import type { JSONWebKeySet } from 'jose';
 import type { OperationKind } from './core/operation.js';
 import type { ResourceIdentifier } from './core/resource.js';
-import type { KeySource } from './issuer/authorization-server.js';
+import type { KeySource, MetadataSource } from './issuer/authorization-server.js';
 import type { Discovery } from './issuer/discovery.js';
 import type { IntrospectionOptions, ResolvedIntrospection } from './mcp-auth.introspection-options.js';
 import type { ResolvedVerifier, VerifierOption } from './mcp-auth.verifier-option.js';
@@ -27,6 +27,18 @@ export interface AuthorizationServerOptions {
    * @default 'auto'
    */
   discovery?: Discovery;
+  /**
+   * The metadata of the server (RFC 8414 §2), instead of discovery: its `jwks_uri` and `introspection_endpoint` are used
+   * where no other option names them. Its `issuer` must be the one above. Never fetched, so that changes need a restart.
+   */
+  metadata?: object;
+  /**
+   * Repairs the metadata that was found before it is used, for a product whose document does not conform; its `issuer` is
+   * compared after that, so that nobody but you vouches for it. Must return an object; what it throws makes the metadata
+   * unusable, and tokens are answered with 503.
+   * @default none
+   */
+  transformMetadata?: (document: unknown) => unknown;
   /** URL of the keys, instead of discovery. */
   jwksUri?: string;
   /** The keys themselves, instead of discovery; they are then never fetched, and a rotation needs a restart. */
@@ -185,6 +197,23 @@ export interface CacheOptions {
 /** Settings that hold for all resources of the module. */
 export interface CommonOptions {
   /**
+   * Asks each authorization server for its metadata and keys once the application has started, in the background, so that
+   * the first request finds them there, and logs a warning for all that will keep clients from signing in. Neither delays
+   * nor stops the start. Asks for nothing that tokens will not need, nor for those that `trustedIssuer` finds, nor for an
+   * issuer of the same origin as a resource: it may be this application, which does not listen yet.
+   *
+   * `false` opens no connection before the first token comes.
+   * @default true
+   */
+  checkAuthorizationServers?: boolean;
+  /**
+   * Makes the requests to authorization servers in place of the global `fetch`: through a proxy, with a client certificate,
+   * in a test. Sees the credentials of `introspection`. It is told to follow no redirects; an answer from another URL than
+   * was asked, a late one and a long one are refused whatever it does.
+   * @default the global fetch
+   */
+  fetch?: typeof fetch;
+  /**
    * For all resources that have no `verifier` of their own; see there.
    * @default the built-in verification
    */
@@ -254,6 +283,9 @@ export type McpAuthModuleOptions = CommonOptions &
 export interface ResolvedAuthorizationServer {
   readonly issuer: string;
   readonly advertisedIssuer: string;
+  readonly metadata: MetadataSource;
+  /** What is needed of it, since no other option says it. */
+  readonly metadataMembers: readonly string[];
   readonly keys: KeySource;
   readonly algorithms: readonly string[];
   readonly profile: JwtProfile;
@@ -292,6 +324,9 @@ export interface ResolvedOptions {
   readonly maxTokenLifetimeSeconds: number;
   /** Whether URLs that are found while the application runs may be plain http beyond loopback. */
   readonly allowInsecureHttp: boolean;
+  readonly checkAuthorizationServers: boolean;
+  /** Undefined for the global one. */
+  readonly fetch: typeof fetch | undefined;
   readonly cache: {
     readonly maxEntries: number;
     /** How long a verified JWT is reused; 0: not at all. */

@@ -23,6 +23,12 @@ export abstract class ResourceServers {
    */
   abstract ready(): Promise<void>;
 
+  /** Asks the authorization servers for what tokens will need, and reports what clients will fail on. Never rejects. */
+  abstract checkAuthorizationServers(): Promise<void>;
+
+  /** Ends the requests to authorization servers that are under way. */
+  abstract close(): void;
+
   get first(): ResourceServer {
     return this.all[0];
   }
@@ -55,6 +61,14 @@ export function createResourceServers(options: ResolvedOptions, surroundings: Ve
 
     override ready(): Promise<void> {
       return verification.findVerifiers();
+    }
+
+    override checkAuthorizationServers(): Promise<void> {
+      return verification.checkServers();
+    }
+
+    override close(): void {
+      verification.close();
     }
   })();
 }

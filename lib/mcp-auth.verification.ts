@@ -1,8 +1,8 @@
-import { keySetOf, OUTBOUND_LIMITS } from './issuer/authorization-server.js';
-import { DiscoveredEndpoint } from './issuer/discovered-endpoint.js';
-import { discoverEndpoint } from './issuer/discovery.js';
+import { parseUrl } from './core/resource.js';
+import { AuthorizationServer, OUTBOUND_LIMITS } from './issuer/authorization-server.js';
 import { IntrospectionEndpoint } from './issuer/introspection-endpoint.js';
-import type { KeySet } from './issuer/keys.js';
+import type { Outbound } from './issuer/outbound.js';
+import { reviewMetadata } from './issuer/review.js';
 import { MemoryStore } from './store/memory-store.js';
 import { CachedVerifier } from './token/cached.js';
 import { CustomVerifier, type Verify } from './token/custom.js';
@@ -32,24 +32,39 @@ export interface VerificationSurroundings {
 /** Most issuers that are remembered for each resource, besides the configured ones. */
 const MAX_LOOKED_UP_ISSUERS = 1_000;
 
+/** A configured authorization server, for all resources that trust it. */
+interface SharedServer {
+  readonly settings: ResolvedAuthorizationServer;
+  readonly server: AuthorizationServer;
+  /** Each asks for what the verifier of one resource will need of it. */
+  readonly warmUps: (() => Promise<void>)[];
+  /** Whether its metadata is among that. */
+  needsMetadata: boolean;
+}
+
 /**
  * Puts together what verifies the tokens of each resource. Issuers that several resources trust share one set of keys;
  * those that were looked up have their own, which goes when they go.
  */
 export class VerificationSetup {
-  readonly #keySets = new Map<string, KeySet>();
+  readonly #shared: SharedServer[] = [];
+  readonly #closing = new AbortController();
+  readonly #outbound: Outbound;
   readonly #provided = new Map<VerifierClass, Promise<TokenVerifier>>();
 
   constructor(
     private readonly options: ResolvedOptions,
     private readonly surroundings: VerificationSurroundings,
-  ) {}
+  ) {
+    const { fetch } = options;
+    this.#outbound = { ...OUTBOUND_LIMITS, ...(fetch && { fetch }), closing: this.#closing.signal };
+  }
 
   /** Opens no connection, and asks Nest for nothing yet: that happens when the first token comes. */
   verifierOf(resource: ResolvedResource): TokenVerifier {
     const { now } = this.surroundings;
     const verifiers = new Map(
-      resource.authorizationServers.map((server) => [server.issuer, this.#issuerVerifier(server, resource, this.#sharedKeys(server))]),
+      resource.authorizationServers.map((settings) => [settings.issuer, this.#configuredVerifier(settings, resource)]),
     );
     const issuers = this.#trustedIssuers(resource, verifiers);
     const verifier: RepeatableVerifier = resource.verifier
@@ -75,6 +90,36 @@ export class VerificationSetup {
     const { jwtSeconds, customSeconds } = this.options.cache;
     const isAsked = authorizationServers.some(({ introspection }) => introspection !== undefined);
     return isAsked || jwtSeconds > 0 || customSeconds > 0;
+  }
+
+  /**
+   * Asks each configured authorization server for what tokens will need, and reports what clients will fail on. Never
+   * rejects; that something cannot be had is reported like any later failure.
+   *
+   * Leaves alone an issuer of the same origin as a resource: it may be this application, which does not listen yet.
+   */
+  async checkServers(): Promise<void> {
+    const own = new Set(this.options.resources.map(({ identifier }) => parseUrl(identifier.origin)?.origin));
+    const isOwn = ({ settings }: SharedServer): boolean => own.has(parseUrl(settings.issuer)?.origin);
+    await Promise.all(this.#shared.filter((shared) => !isOwn(shared)).map((shared) => this.#check(shared)));
+  }
+
+  /** Ends the requests that are under way, and lets none begin. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Reviews the very document that the keys are found by, which is asked for once. */
+  async #check({ settings, server, warmUps, needsMetadata }: SharedServer): Promise<void> {
+    const isKnown = needsMetadata || settings.metadata.kind === 'static';
+    const document = isKnown ? await server.metadata().catch(() => undefined) : undefined;
+    await Promise.all(warmUps.map((warmUp) => warmUp()));
+    // Clients of another URL than this one read the document that they find there.
+    if (!document || this.#closing.signal.aborted || settings.advertisedIssuer !== settings.issuer) return;
+    for (const finding of reviewMetadata(document, settings.issuer)) {
+      // What is wrong with the keys was reported when they were asked for.
+      if (finding.level !== 'note' && finding.id !== 'AS-12') this.surroundings.failures.serverFound(settings.issuer, finding);
+    }
   }
 
   #trustedIssuers(
@@ -106,63 +151,76 @@ export class VerificationSetup {
   }
 
   /** With introspection there is a secret in a function, and no telling whether it is still the same. */
-  #foundIssuer(server: ResolvedAuthorizationServer, resource: ResolvedResource): FoundIssuer {
+  #foundIssuer(settings: ResolvedAuthorizationServer, resource: ResolvedResource): FoundIssuer {
+    const holdsFunction = settings.introspection !== undefined || transformOf(settings) !== undefined;
     return {
-      version: server.introspection ? undefined : JSON.stringify(server),
-      create: () => this.#issuerVerifier(server, resource, this.#keys(server)),
+      version: holdsFunction ? undefined : JSON.stringify(settings),
+      create: () => this.#issuerVerifier(settings, resource, this.#server(settings)).verifier,
     };
   }
 
-  #issuerVerifier(server: ResolvedAuthorizationServer, resource: ResolvedResource, keys: KeySet): IssuerVerifier {
+  #configuredVerifier(settings: ResolvedAuthorizationServer, resource: ResolvedResource): IssuerVerifier {
+    const shared = this.#sharedServer(settings);
+    const { verifier, warmUp } = this.#issuerVerifier(settings, resource, shared.server);
+    // A verifier of the application takes its place, and needs nothing of the server.
+    if (!resource.verifier) {
+      shared.warmUps.push(warmUp);
+      shared.needsMetadata ||= settings.metadataMembers.length > 0;
+    }
+    return verifier;
+  }
+
+  #issuerVerifier(settings: ResolvedAuthorizationServer, resource: ResolvedResource, server: AuthorizationServer): WarmVerifier {
+    if (settings.introspection) return this.#introspectionVerifier(settings, settings.introspection, resource, server);
     const { now } = this.surroundings;
-    if (server.introspection) return this.#introspectionVerifier(server, server.introspection, resource, keys);
-    const { issuer, profile, claimNames } = server;
-    const trusted = { issuer, keys, algorithms: new Set(server.algorithms), profile, claimNames };
-    return new JwtVerifier(trusted, { ...this.#rules(resource), reuseSeconds: this.options.cache.jwtSeconds }, now);
+    const { issuer, profile, claimNames } = settings;
+    const { keys } = server;
+    const trusted = { issuer, keys, algorithms: new Set(settings.algorithms), profile, claimNames };
+    const rules = { ...this.#rules(resource), reuseSeconds: this.options.cache.jwtSeconds };
+    return { verifier: new JwtVerifier(trusted, rules, now), warmUp: () => keys.warmUp() };
   }
 
   #introspectionVerifier(
-    server: ResolvedAuthorizationServer,
+    settings: ResolvedAuthorizationServer,
     introspection: ResolvedIntrospection,
     resource: ResolvedResource,
-    keys: KeySet,
-  ): IssuerVerifier {
+    server: AuthorizationServer,
+  ): WarmVerifier {
     const { now, failures } = this.surroundings;
-    const { issuer, claimNames } = server;
+    const { issuer, claimNames } = settings;
     const { clientId, authenticate, audienceBound, cacheSeconds, negativeCacheSeconds } = introspection;
     const rules = this.#rules(resource);
     const signed = {
-      keys,
-      algorithms: new Set(server.algorithms),
+      keys: server.keys,
+      algorithms: new Set(settings.algorithms),
       audiences: new Set([clientId, ...resource.audiences]),
       toleranceSeconds: rules.toleranceSeconds,
     };
     const endpoint = new IntrospectionEndpoint(
       {
         issuer,
-        endpoint: introspection.endpoint ?? this.#discovered(server),
+        endpoint: introspection.endpoint ?? {
+          url: () => server.endpoint('introspection_endpoint'),
+          forget: () => server.forgetMetadata(),
+        },
         clientId,
         authenticate,
         signed: introspection.signed ? signed : undefined,
       },
       now,
-      (error) => failures.introspectionFailed(issuer, error),
-      OUTBOUND_LIMITS,
+      this.#unlessClosing((error) => failures.introspectionFailed(issuer, error)),
+      this.#outbound,
     );
-    return new IntrospectionVerifier(
+    const verifier = new IntrospectionVerifier(
       endpoint,
       { ...rules, issuer, claimNames, audienceBound, cacheSeconds, negativeCacheSeconds },
       new MemoryStore(this.options.cache.maxEntries, now),
       now,
     );
-  }
-
-  #discovered({ issuer, keys }: ResolvedAuthorizationServer): DiscoveredEndpoint {
-    const discovery = keys.kind === 'discovery' ? keys.discovery : 'auto';
-    const { allowInsecureHttp } = this.options;
-    const search = (): Promise<string> =>
-      discoverEndpoint(issuer, 'introspection_endpoint', discovery, { ...OUTBOUND_LIMITS, allowInsecureHttp });
-    return new DiscoveredEndpoint(search, this.surroundings.now);
+    const warmUp = async (): Promise<void> => {
+      await Promise.all([endpoint.warmUp(), introspection.signed && server.keys.warmUp()]);
+    };
+    return { verifier, warmUp };
   }
 
   #customVerifier(verifier: ResolvedVerifier, resource: ResolvedResource, issuers: TrustedIssuers): RepeatableVerifier {
@@ -181,16 +239,26 @@ export class VerificationSetup {
     return known;
   }
 
-  #sharedKeys(server: ResolvedAuthorizationServer): KeySet {
-    const id = JSON.stringify([server.issuer, server.keys]);
-    const known = this.#keySets.get(id) ?? this.#keys(server);
-    this.#keySets.set(id, known);
-    return known;
+  #sharedServer(settings: ResolvedAuthorizationServer): SharedServer {
+    const known = this.#shared.find((shared) => isSameSource(shared.settings, settings));
+    if (known) return known;
+    const shared: SharedServer = { settings, server: this.#server(settings), warmUps: [], needsMetadata: false };
+    this.#shared.push(shared);
+    return shared;
   }
 
-  #keys({ issuer, keys }: ResolvedAuthorizationServer): KeySet {
+  #server({ issuer, metadata, keys }: ResolvedAuthorizationServer): AuthorizationServer {
     const { now, failures } = this.surroundings;
-    return keySetOf(issuer, keys, { now, onFailure: (error) => failures.keysFailed(issuer, error) });
+    const { allowInsecureHttp } = this.options;
+    const onKeysFailure = this.#unlessClosing((error) => failures.keysFailed(issuer, error));
+    return new AuthorizationServer({ issuer, metadata, keys, allowInsecureHttp }, { now, outbound: this.#outbound, onKeysFailure });
+  }
+
+  /** What was given up because the application is closing is no failure of anybody. */
+  #unlessClosing(report: (error: unknown) => void): (error: unknown) => void {
+    return (error) => {
+      if (!this.#closing.signal.aborted) report(error);
+    };
   }
 
   #rules(resource: ResolvedResource): { audiences: ReadonlySet<string>; toleranceSeconds: number; maxLifetimeSeconds: number } {
@@ -200,6 +268,22 @@ export class VerificationSetup {
       maxLifetimeSeconds: this.options.maxTokenLifetimeSeconds,
     };
   }
+}
+
+/** What verifies tokens, and a function that has asked for what it needs of the server; that reports failures itself. */
+interface WarmVerifier {
+  readonly verifier: IssuerVerifier;
+  readonly warmUp: () => Promise<void>;
+}
+
+/** Whether two resources know the same server, and would find the same keys. */
+function isSameSource(one: ResolvedAuthorizationServer, other: ResolvedAuthorizationServer): boolean {
+  const source = ({ issuer, metadata, keys }: ResolvedAuthorizationServer): string => JSON.stringify([issuer, metadata, keys]);
+  return source(one) === source(other) && transformOf(one) === transformOf(other);
+}
+
+function transformOf({ metadata }: ResolvedAuthorizationServer): unknown {
+  return metadata.kind === 'discovery' ? metadata.transform : undefined;
 }
 
 function opaqueRoutes(

@@ -1,55 +1,103 @@
 import type { JSONWebKeySet } from 'jose';
-import { discover, MetadataError, type AuthorizationServerMetadata, type Discovery } from './discovery.js';
+import { DiscoveredMetadata } from './discovered-metadata.js';
+import {
+  discover,
+  endpointIn,
+  MetadataError,
+  type AuthorizationServerMetadata,
+  type Discovery,
+  type TransformMetadata,
+} from './discovery.js';
 import { RemoteKeySet, type RemoteKeySetTimes, StaticKeySet, type KeySet } from './keys.js';
-import { fetchJsonObject, type OutboundLimits } from './outbound.js';
+import { fetchJsonObject, type Outbound, type OutboundLimits } from './outbound.js';
+
+/** Where the metadata of an authorization server comes from. */
+export type MetadataSource =
+  | { readonly kind: 'static'; readonly document: AuthorizationServerMetadata }
+  | { readonly kind: 'discovery'; readonly discovery: Discovery; readonly transform: TransformMetadata | undefined };
 
 /** Where the keys of an issuer come from. */
 export type KeySource =
   | { readonly kind: 'static'; readonly jwks: JSONWebKeySet }
   | { readonly kind: 'jwks'; readonly uri: string }
-  | { readonly kind: 'discovery'; readonly discovery: Discovery; readonly allowInsecureHttp: boolean };
+  /** The `jwks_uri` of the metadata. */
+  | { readonly kind: 'metadata' };
 
 export const OUTBOUND_LIMITS: OutboundLimits = { timeoutMs: 5_000, maxBytes: 1_048_576 };
 
-/** Makes the key set of one issuer. Opens no connection: that happens when the first token comes. */
-export function keySetOf(
-  issuer: string,
-  source: KeySource,
-  { now, onFailure, limits = OUTBOUND_LIMITS, times }: {
-    readonly now: () => number;
-    readonly onFailure: (error: unknown) => void;
-    readonly limits?: OutboundLimits;
-    readonly times?: RemoteKeySetTimes;
-  },
-): KeySet {
-  if (source.kind === 'static') return new StaticKeySet(source.jwks);
-  const load =
-    source.kind === 'jwks'
-      ? (): Promise<JSONWebKeySet> => fetchKeys(source.uri, limits)
-      : discoveredKeys(issuer, source, limits);
-  return new RemoteKeySet(load, now, onFailure, times);
+/** Of one authorization server. */
+export interface AuthorizationServerSettings {
+  readonly issuer: string;
+  readonly metadata: MetadataSource;
+  readonly keys: KeySource;
+  /** Whether endpoints that are discovered may be plain http beyond loopback. */
+  readonly allowInsecureHttp: boolean;
 }
 
-/** Finds the `jwks_uri` once, and again after its keys could not be had: the server may have moved them. */
-function discoveredKeys(
-  issuer: string,
-  { discovery, allowInsecureHttp }: Extract<KeySource, { kind: 'discovery' }>,
-  limits: OutboundLimits,
-): () => Promise<JSONWebKeySet> {
-  let metadata: AuthorizationServerMetadata | undefined;
-  return async () => {
-    metadata ??= await discover(issuer, discovery, { ...limits, allowInsecureHttp });
+/**
+ * One authorization server, as seen from here: its metadata and its keys, each asked for once, whoever needs them. Opens no
+ * connection by itself: that happens when something is asked for.
+ */
+export class AuthorizationServer {
+  readonly keys: KeySet;
+  readonly #metadata: DiscoveredMetadata;
+
+  constructor(
+    private readonly settings: AuthorizationServerSettings,
+    { now, outbound, onKeysFailure, times }: {
+      readonly now: () => number;
+      readonly outbound: Outbound;
+      readonly onKeysFailure: (error: unknown) => void;
+      readonly times?: RemoteKeySetTimes;
+    },
+  ) {
+    this.#metadata = new DiscoveredMetadata(() => this.#find(outbound), now);
+    this.keys = this.#keySet((load) => new RemoteKeySet(load, now, onKeysFailure, times), outbound);
+  }
+
+  /** @throws {OutboundError} or {@link MetadataError} when it cannot be had. */
+  metadata(): Promise<AuthorizationServerMetadata> {
+    return this.#metadata.document();
+  }
+
+  /** The URL of an endpoint, from the metadata. */
+  async endpoint(member: string): Promise<string> {
+    const { issuer, allowInsecureHttp } = this.settings;
+    return endpointIn(await this.metadata(), member, issuer, allowInsecureHttp);
+  }
+
+  /** What was found in the metadata does not do any more, and is looked for again. */
+  forgetMetadata(): void {
+    this.#metadata.forget();
+  }
+
+  async #find(outbound: Outbound): Promise<AuthorizationServerMetadata> {
+    const { issuer, metadata } = this.settings;
+    if (metadata.kind === 'static') return metadata.document;
+    return discover(issuer, metadata.discovery, outbound, metadata.transform);
+  }
+
+  #keySet(remote: (load: () => Promise<JSONWebKeySet>) => KeySet, outbound: Outbound): KeySet {
+    const { keys } = this.settings;
+    if (keys.kind === 'static') return new StaticKeySet(keys.jwks);
+    if (keys.kind === 'jwks') return remote(() => fetchKeys(keys.uri, outbound));
+    return remote(() => this.#discoveredKeys(outbound));
+  }
+
+  /** Looks for the `jwks_uri` again after its keys could not be had: the server may have moved them. */
+  async #discoveredKeys(outbound: Outbound): Promise<JSONWebKeySet> {
+    const uri = await this.endpoint('jwks_uri');
     try {
-      return await fetchKeys(metadata.jwks_uri, limits);
+      return await fetchKeys(uri, outbound);
     } catch (error) {
-      metadata = undefined;
+      this.forgetMetadata();
       throw error;
     }
-  };
+  }
 }
 
-async function fetchKeys(uri: string, limits: OutboundLimits): Promise<JSONWebKeySet> {
-  const { keys } = await fetchJsonObject(uri, limits);
+async function fetchKeys(uri: string, outbound: Outbound): Promise<JSONWebKeySet> {
+  const { keys } = await fetchJsonObject(uri, outbound);
   if (!Array.isArray(keys)) throw new MetadataError(`GET ${uri}: the body is no JSON Web Key Set (RFC 7517 §5)`);
   return { keys } as JSONWebKeySet;
 }

@@ -1,19 +1,16 @@
+import { isRecord, ownMember } from '../core/record.js';
 import { isLoopback, parseUrl } from '../core/resource.js';
-import { fetchJsonObject, OutboundError, type OutboundLimits } from './outbound.js';
+import { showValue } from '../core/show-value.js';
+import { fetchJsonObject, OutboundError, type Outbound } from './outbound.js';
 
-/** What is used of the metadata of an authorization server. */
-export interface AuthorizationServerMetadata {
-  readonly issuer: string;
-  readonly jwks_uri: string;
-}
+/** The metadata of an authorization server, as it published them; nothing but the issuer was looked at. */
+export type AuthorizationServerMetadata = Readonly<Record<string, unknown>>;
 
 /** Where to look for the metadata; `auto` is the order of the MCP specification. */
 export type Discovery = 'auto' | 'oauth' | 'oidc' | { readonly url: string };
 
-export interface DiscoveryOptions extends OutboundLimits {
-  /** Whether the URL that is found may be plain http beyond loopback. */
-  readonly allowInsecureHttp: boolean;
-}
+/** Repairs a document before it is used. What it throws says that the document cannot be. */
+export type TransformMetadata = (document: unknown) => unknown;
 
 /** The metadata was found, and cannot be used. */
 export class MetadataError extends Error {
@@ -40,32 +37,23 @@ export function metadataUrls(issuer: string, discovery: Discovery): string[] {
   return [...oauth, ...oidc];
 }
 
-/** Finds what is used of the metadata of an authorization server for verifying JWTs; see {@link discoverEndpoint}. */
+/**
+ * Finds the metadata of an authorization server. A URL that answers 404, or something other than JSON, is passed over for
+ * the next; any other failure ends the search, since it says nothing about where the document is.
+ *
+ * @throws {OutboundError} when no URL gave a document, {@link MetadataError} when it cannot be used.
+ */
 export async function discover(
   issuer: string,
   discovery: Discovery,
-  options: DiscoveryOptions,
+  outbound: Outbound,
+  transform?: TransformMetadata,
 ): Promise<AuthorizationServerMetadata> {
-  return { issuer, jwks_uri: await discoverEndpoint(issuer, 'jwks_uri', discovery, options) };
-}
-
-/**
- * Finds one URL in the metadata of an authorization server. A URL that answers 404, or something other than JSON, is passed
- * over for the next; any other failure ends the search, since it says nothing about where the document is.
- *
- * @throws {OutboundError} when no URL gave a document, {@link MetadataError} when it cannot be used.
- * @see RFC 8414 §3.3: a document that names another issuer must not be used.
- */
-export async function discoverEndpoint(
-  issuer: string,
-  member: string,
-  discovery: Discovery,
-  options: DiscoveryOptions,
-): Promise<string> {
   let failure: unknown;
   for (const url of metadataUrls(issuer, discovery)) {
     try {
-      return endpointIn(await fetchJsonObject(url, options), member, issuer, options.allowInsecureHttp);
+      const document = await fetchJsonObject(url, outbound);
+      return ofIssuer(issuer, transform ? await transformed(document, transform, issuer) : document);
     } catch (error) {
       if (!isAbsent(error)) throw error;
       failure ??= error;
@@ -74,21 +62,19 @@ export async function discoverEndpoint(
   throw failure;
 }
 
-/** A 4xx, or a page where JSON was expected (a single-page app answers every path): not the place to look. */
-function isAbsent(error: unknown): boolean {
-  return error instanceof OutboundError && error.status !== undefined && error.status !== 429 && error.status < 500;
-}
-
-function endpointIn(
-  metadata: Record<string, unknown>,
+/**
+ * One URL in the metadata of an authorization server.
+ *
+ * @throws {MetadataError} when there is none, or none that may be used.
+ */
+export function endpointIn(
+  metadata: AuthorizationServerMetadata,
   member: string,
   issuer: string,
+  /** Whether it may be plain http beyond loopback. */
   allowInsecureHttp: boolean,
 ): string {
-  if (metadata['issuer'] !== issuer) {
-    throw new MetadataError(`the metadata of ${issuer} names another issuer, so it is not used (RFC 8414 §3.3)`);
-  }
-  const endpoint = metadata[member];
+  const endpoint = ownMember(metadata, member);
   const url = typeof endpoint === 'string' ? parseUrl(endpoint) : undefined;
   if (!url) {
     throw new MetadataError(`the metadata of ${issuer} names no ${member}`);
@@ -99,4 +85,33 @@ function endpointIn(
   }
   // As it is parsed, not as it is spelt: it goes into the log, where a line break would begin another entry.
   return url.href;
+}
+
+/** A 4xx, or a page where JSON was expected (a single-page app answers every path): not the place to look. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof OutboundError && error.status !== undefined && error.status !== 429 && error.status < 500;
+}
+
+/** @see RFC 8414 §3.3: a document that names another issuer must not be used. */
+function ofIssuer(issuer: string, document: AuthorizationServerMetadata): AuthorizationServerMetadata {
+  const named = ownMember(document, 'issuer');
+  if (named === issuer) return document;
+  const seen = showValue(named);
+  throw new MetadataError(`the metadata of ${issuer} names another issuer (${seen}), so it is not used (RFC 8414 §3.3)`);
+}
+
+async function transformed(
+  document: unknown,
+  transform: TransformMetadata,
+  issuer: string,
+): Promise<AuthorizationServerMetadata> {
+  let result: unknown;
+  try {
+    result = await transform(document);
+  } catch (cause) {
+    const what = cause instanceof Error ? cause.message : 'it threw something that is no error';
+    throw new MetadataError(`transformMetadata failed for the metadata of ${issuer}: ${what}`, { cause });
+  }
+  if (isRecord(result)) return result;
+  throw new MetadataError(`transformMetadata returned no object for the metadata of ${issuer}`);
 }

@@ -9,8 +9,7 @@ import {
   type Client,
 } from 'oauth4webapi';
 import type { ClientAuthentication } from './client-authentication.js';
-import type { DiscoveredEndpoint } from './discovered-endpoint.js';
-import { isJson, OutboundError, postForm, type OutboundLimits } from './outbound.js';
+import { isJson, OutboundError, postForm, type Outbound } from './outbound.js';
 import { verifySignature, type SignatureRules } from './signature.js';
 
 /** What the server says about a token. Well-formed; nothing else in it was checked. */
@@ -25,6 +24,13 @@ export interface SignedAnswerRules extends SignatureRules {
   readonly audiences: ReadonlySet<string>;
   /** Allowed difference of clocks, in seconds. */
   readonly toleranceSeconds: number;
+}
+
+/** An endpoint that has to be looked for. */
+export interface DiscoveredEndpoint {
+  url(): Promise<string>;
+  /** What was found does not do any more: the server may have moved it. */
+  forget(): void;
 }
 
 export interface IntrospectionSettings {
@@ -58,7 +64,7 @@ export class IntrospectionEndpoint {
     private readonly now: () => number,
     /** Told once when the endpoint stops answering, not for every token. */
     private readonly onFailure: (error: unknown) => void,
-    private readonly limits: OutboundLimits,
+    private readonly outbound: Outbound,
   ) {}
 
   /**
@@ -73,10 +79,19 @@ export class IntrospectionEndpoint {
       this.#isFailing = false;
       return answer;
     } catch (error) {
-      if (!this.#isFailing) this.onFailure(error);
-      this.#isFailing = true;
+      this.#report(error);
       throw error;
     }
+  }
+
+  /** Looks for the endpoint, if it is not known yet; a failure is reported, not thrown. */
+  async warmUp(): Promise<void> {
+    await this.#url().catch((error: unknown) => this.#report(error));
+  }
+
+  #report(error: unknown): void {
+    if (!this.#isFailing) this.onFailure(error);
+    this.#isFailing = true;
   }
 
   async #url(): Promise<string> {
@@ -105,7 +120,7 @@ export class IntrospectionEndpoint {
 
   async #send(url: string, headers: Record<string, string>, body: URLSearchParams): Promise<Response> {
     const isExpected = this.settings.signed ? (type: string): boolean => type === SIGNED_ANSWER : isJson;
-    const { contentType, text } = await postForm(url, { headers, body }, isExpected, this.limits);
+    const { contentType, text } = await postForm(url, { headers, body }, isExpected, this.outbound);
     return new Response(text, { headers: { 'content-type': contentType } });
   }
 

@@ -22,6 +22,12 @@ export abstract class KeySet {
   abstract candidates(...input: KeyInput): Promise<readonly CryptoKey[]>;
 
   /**
+   * Fetches the keys, if they are not there yet, so that nobody has to wait for them later. Does not throw: a failure is
+   * reported like any other.
+   */
+  abstract warmUp(): Promise<void>;
+
+  /**
    * Whether the issuer still publishes a key that came from here, as far as that is known without asking. False also for
    * a key that was published anew among others, and must be asked for again.
    */
@@ -40,6 +46,8 @@ export class StaticKeySet extends KeySet {
   override candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
     return this.#keys.select(...input);
   }
+
+  override async warmUp(): Promise<void> {}
 
   override holds(key: CryptoKey): boolean {
     return this.#keys.has(key);
@@ -94,6 +102,10 @@ export class RemoteKeySet extends KeySet {
     // The issuer may have that key by now: while it doesn't answer, nobody can tell.
     if (found.length === 0 && this.#failure) throw this.#failure.error;
     return found;
+  }
+
+  override async warmUp(): Promise<void> {
+    await this.#current().catch(() => undefined);
   }
 
   /** Counts as a use of the keys, which are fetched again in the background when they are no longer fresh. */

@@ -6,6 +6,14 @@ export interface OutboundLimits {
   readonly maxBytes: number;
 }
 
+/** How requests are made. */
+export interface Outbound extends OutboundLimits {
+  /** In place of the global one. What it returns is held to the same limits, whether or not it knows of them. */
+  readonly fetch?: typeof fetch;
+  /** Ends requests that are under way, and lets none begin. */
+  readonly closing?: AbortSignal;
+}
+
 /** The answer could not be had, or is not what was asked for. Its message names method, URL and what was seen. */
 export class OutboundError extends Error {
   override readonly name = 'OutboundError';
@@ -43,9 +51,9 @@ export interface OutboundAnswer {
  *
  * @throws {OutboundError} for everything that is not 200, `application/json` (or `+json`), and a JSON object.
  */
-export async function fetchJsonObject(url: string, limits: OutboundLimits): Promise<Record<string, unknown>> {
+export async function fetchJsonObject(url: string, outbound: Outbound): Promise<Record<string, unknown>> {
   const request = { method: 'GET', headers: { accept: 'application/json' } } as const;
-  const { text } = await exchange(url, request, isJson, limits);
+  const { text } = await exchange(url, request, isJson, outbound);
   return parseObject(`GET ${url}`, text);
 }
 
@@ -59,9 +67,9 @@ export function postForm(
   url: string,
   form: { readonly headers: Readonly<Record<string, string>>; readonly body: URLSearchParams },
   isExpected: (contentType: string) => boolean,
-  limits: OutboundLimits,
+  outbound: Outbound,
 ): Promise<OutboundAnswer> {
-  return exchange(url, { method: 'POST', ...form }, isExpected, limits);
+  return exchange(url, { method: 'POST', ...form }, isExpected, outbound);
 }
 
 /** Whether a content type, in lower case and without parameters, is JSON. */
@@ -74,52 +82,133 @@ async function exchange(
   url: string,
   request: OutboundRequest,
   isExpected: (contentType: string) => boolean,
-  limits: OutboundLimits,
+  outbound: Outbound,
 ): Promise<OutboundAnswer> {
-  const name = `${request.method} ${url}`;
-  const response = await send(url, request, limits.timeoutMs);
+  const deadline = new Deadline(outbound);
   try {
+    const response = await send(url, request, outbound, deadline);
+    return await readAnswer(response, url, request, isExpected, outbound, deadline);
+  } finally {
+    deadline.clear();
+  }
+}
+
+async function readAnswer(
+  response: Response,
+  url: string,
+  request: OutboundRequest,
+  isExpected: (contentType: string) => boolean,
+  { maxBytes }: Outbound,
+  deadline: Deadline,
+): Promise<OutboundAnswer> {
+  const name = nameOf(url, request);
+  try {
+    if (response.redirected || isElsewhere(response.url, url)) throw new OutboundError(name, 'a redirect was followed', 302);
     if (response.status !== 200) throw new OutboundError(name, `status ${response.status}`, response.status);
     const contentType = (response.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
     if (!isExpected(contentType)) {
       const expected = request.headers['accept'] ?? 'another';
       throw new OutboundError(name, `content type "${contentType}", expected ${expected}`, 200);
     }
-    return { contentType, text: await readText(name, response, limits.maxBytes) };
-  } finally {
-    // Ends the transfer of a body that was not read to its end; nothing to do for one that was.
-    await response.body?.cancel().catch(() => undefined);
-  }
-}
-
-async function send(url: string, request: OutboundRequest, timeoutMs: number): Promise<Response> {
-  try {
-    return await fetch(url, {
-      ...request,
-      redirect: 'manual',
-      credentials: 'omit',
-      signal: AbortSignal.timeout(timeoutMs),
-    });
+    return { contentType, text: await readText(name, response, maxBytes, deadline) };
   } catch (cause) {
-    throw new OutboundError(`${request.method} ${url}`, describe(cause, timeoutMs), undefined, { cause });
+    // Not a response at all, which only a fetch of the application can return.
+    throw cause instanceof OutboundError ? cause : new OutboundError(name, 'no usable answer', undefined, { cause });
+  } finally {
+    await endTransfer(response);
   }
 }
 
-async function readText(request: string, response: Response, maxBytes: number): Promise<string> {
+/** A fetch of the application may follow redirects without saying so. Empty where it made the response itself. */
+function isElsewhere(answered: string, asked: string): boolean {
+  return answered !== '' && answered !== undefined && answered !== new URL(asked).href.split('#', 1)[0];
+}
+
+async function send(url: string, request: OutboundRequest, outbound: Outbound, deadline: Deadline): Promise<Response> {
+  const { signal } = deadline;
+  const ask = async (): Promise<Response> => {
+    signal.throwIfAborted();
+    const response: unknown = await (outbound.fetch ?? fetch)(url, { ...request, redirect: 'manual', credentials: 'omit', signal });
+    if (typeof response !== 'object' || response === null) throw new TypeError('fetch returned no response');
+    return response as Response;
+  };
+  const asked = ask();
+  try {
+    return await Promise.race([asked, deadline.passed]);
+  } catch (cause) {
+    // It may come yet, from a fetch that does not know of signals.
+    void asked.then(endTransfer).catch(() => undefined);
+    throw new OutboundError(nameOf(url, request), describe(cause, outbound.timeoutMs), undefined, { cause });
+  }
+}
+
+/** Of a body that was not read to its end; does nothing for one that was. */
+async function endTransfer({ body }: Response): Promise<void> {
+  await body?.cancel?.().catch(() => undefined);
+}
+
+async function readText(request: string, response: Response, maxBytes: number, deadline: Deadline): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
+  const reader = response.body?.getReader();
   let text = '';
   let bytes = 0;
   try {
-    for await (const chunk of response.body ?? []) {
-      bytes += (chunk as Uint8Array).byteLength;
+    for (;;) {
+      const { done, value } = (await Promise.race([reader?.read(), deadline.passed])) ?? { done: true };
+      if (done) return text + decoder.decode();
+      bytes += byteLengthOf(value);
       if (bytes > maxBytes) throw new OutboundError(request, `the body is longer than ${maxBytes} bytes`, 200);
-      text += decoder.decode(chunk as Uint8Array, { stream: true });
+      text += decoder.decode(value, { stream: true });
     }
-    return text + decoder.decode();
   } catch (cause) {
     if (cause instanceof OutboundError) throw cause;
     throw new OutboundError(request, 'the body could not be read to its end', 200, { cause });
+  } finally {
+    void reader?.cancel().catch(() => undefined);
+    reader?.releaseLock();
   }
+}
+
+/** @throws {TypeError} for what is no bytes, of which nobody knows how many there are. */
+function byteLengthOf(chunk: unknown): number {
+  if (!ArrayBuffer.isView(chunk)) throw new TypeError('the body is no stream of bytes');
+  return chunk.byteLength;
+}
+
+/** When one request has to be over, headers, body and all. Holds for a fetch that does not know of signals too. */
+class Deadline {
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  readonly #closing: AbortSignal | undefined;
+  readonly #close = (): void => this.#controller.abort(new DOMException('The application is closing', 'AbortError'));
+  /** Rejects at the deadline, and never resolves. */
+  readonly passed: Promise<never>;
+
+  constructor({ timeoutMs, closing }: Outbound) {
+    const { signal } = this.#controller;
+    this.passed = new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    this.passed.catch(() => undefined);
+    const expire = (): void => this.#controller.abort(new DOMException('The time is over', 'TimeoutError'));
+    this.#timer = setTimeout(expire, timeoutMs).unref();
+    this.#closing = closing;
+    closing?.addEventListener('abort', this.#close);
+    if (closing?.aborted) this.#close();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#closing?.removeEventListener('abort', this.#close);
+  }
+}
+
+function nameOf(url: string, { method }: OutboundRequest): string {
+  return `${method} ${url}`;
 }
 
 function parseObject(request: string, text: string): Record<string, unknown> {
@@ -138,6 +227,7 @@ function parseObject(request: string, text: string): Record<string, unknown> {
 function describe(cause: unknown, timeoutMs: number): string {
   if (!(cause instanceof Error)) return 'no answer';
   if (cause.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
+  if (cause.name === 'AbortError') return 'given up, since the application is closing';
   const inner = cause.cause;
   return inner instanceof Error ? `no answer (${(inner as NodeJS.ErrnoException).code ?? inner.message})` : 'no answer';
 }

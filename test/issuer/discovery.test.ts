@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { TestIssuer, type TestIssuerOptions, type WellKnownForm } from 'nestjs-mcp-auth/testing';
-import { discover, MetadataError, metadataUrls, type Discovery } from '../../lib/issuer/discovery.js';
+import { discover, endpointIn, MetadataError, metadataUrls, type Discovery } from '../../lib/issuer/discovery.js';
 import { OutboundError } from '../../lib/issuer/outbound.js';
 
 /** By its cause: Jest's own realm keeps the library from recognizing Node's errors, and its message from saying more. */
@@ -15,8 +15,12 @@ async function start(options: TestIssuerOptions = {}): Promise<TestIssuer> {
   return issuer;
 }
 
-const find = (discovery: Discovery = 'auto', limits: Partial<typeof LIMITS> = {}): ReturnType<typeof discover> =>
-  discover(issuer.issuer, discovery, { ...LIMITS, ...limits });
+/** What is used of the metadata for verifying JWTs. */
+async function find(discovery: Discovery = 'auto', limits: Partial<typeof LIMITS> = {}): Promise<Record<string, string>> {
+  const { allowInsecureHttp, ...outbound } = { ...LIMITS, ...limits };
+  const metadata = await discover(issuer.issuer, discovery, outbound);
+  return { issuer: issuer.issuer, jwks_uri: endpointIn(metadata, 'jwks_uri', issuer.issuer, allowInsecureHttp) };
+}
 
 /** The places that were asked, in order. */
 const asked = (): string[] => issuer.requests.map(({ url }) => new URL(url, issuer.issuer).href);

@@ -215,7 +215,13 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const resource = origin + (settings.resourcePath ?? path);
-  const options = { resource, authorizationServers: [issuer.issuer], ...settings.options } as McpAuthModuleOptions;
+  const options = {
+    resource,
+    authorizationServers: [issuer.issuer],
+    // Most tests know what is asked for when their tokens come.
+    checkAuthorizationServers: false,
+    ...settings.options,
+  } as McpAuthModuleOptions;
   const builder = Test.createTestingModule({
     imports: [McpAuthModule.forRoot(options)],
     controllers: [McpEndpoint, NotesTools, PlainController, OpenController, ...(settings.controllers ?? [])],

@@ -140,7 +140,7 @@ export async function startTwoResourcesServer(
   const origin = `http://127.0.0.1:${port}`;
   const resources = (['notes', 'billing'] as const).map((id) => ({ ...options[id], id, resource: `${origin}/${id}/mcp` }));
   const module = await Test.createTestingModule({
-    imports: [McpAuthModule.forRoot({ resources })],
+    imports: [McpAuthModule.forRoot({ resources, checkAuthorizationServers: false })],
     controllers: [NotesEndpoint, BillingEndpoint, NotesTools, BillingTools, StrayTools, PlainController],
   })
     .overrideProvider(Clock)
