@@ -20,7 +20,8 @@ import { adapterFor, listen, PLATFORMS, type Platform } from './support/platform
 const RESOURCE = 'https://mcp.example.com/mcp';
 const ISSUER = 'https://login.example.com';
 /** Nothing is asked for that no test is about. */
-const GOOD = { resource: RESOURCE, authorizationServers: [ISSUER], checkAuthorizationServers: false };
+const ONE = { resource: RESOURCE, authorizationServers: [ISSUER] };
+const GOOD = { ...ONE, checkAuthorizationServers: false };
 const METADATA = '/.well-known/oauth-protected-resource/mcp';
 
 interface LogLine {
@@ -90,7 +91,7 @@ type Row = readonly [what: string, options: object | null | string | undefined, 
 const server = (members: object): object => ({ ...GOOD, authorizationServers: [{ issuer: ISSUER, ...members }] });
 const withScopes = (scopes: unknown): object => ({ ...GOOD, scopes });
 const withMetadata = (metadata: unknown): object => ({ ...GOOD, metadata });
-const several = (...resources: unknown[]): object => ({ resources });
+const several = (...resources: unknown[]): object => ({ checkAuthorizationServers: false, resources });
 const HTTP_WHY = /plain http is accepted on loopback only/;
 
 const GENERAL: readonly Row[] = [
@@ -136,30 +137,30 @@ const RESOURCE_ROWS: readonly Row[] = [
   ['no audience at all', { ...GOOD, audience: [] }, ['audience', '[]', /non-empty strings/]],
   ['an audience that is false', { ...GOOD, audience: false }, ['audience', 'false', /non-empty strings/]],
   ['an audience that is a pattern', { ...GOOD, audience: /.*/ }, ['audience', 'an object', /non-empty strings/]],
-  ['both one resource and several', { ...GOOD, resources: [GOOD] }, ['resource', 'a value', /no such option/], ['authorizationServers', 'a value', /no such option/]],
+  ['both one resource and several', { ...GOOD, resources: [ONE] }, ['resource', 'a value', /no such option/], ['authorizationServers', 'a value', /no such option/]],
   ['an empty list of resources', several(), ['resources', '[]', /no list of resources/]],
   ['resources that are no list', { resources: GOOD }, ['resources', 'an object', /no list of resources/]],
   ['a resource that is a string', several(RESOURCE), ['resources[0]', `"${RESOURCE}"`, /no object/], ['resources[0].resource', 'nothing', /required/], ['resources[0].authorizationServers', 'nothing', /at least one/]],
-  ['a misspelt option of a resource', several({ ...GOOD, audiences: 'x' }), ['resources[0].audiences', 'a value', /no such option/]],
-  ['a common option inside a resource', several({ ...GOOD, allowInsecureHttp: true }), ['resources[0].allowInsecureHttp', 'a value', /no such option/]],
+  ['a misspelt option of a resource', several({ ...ONE, audiences: 'x' }), ['resources[0].audiences', 'a value', /no such option/]],
+  ['a common option inside a resource', several({ ...ONE, allowInsecureHttp: true }), ['resources[0].allowInsecureHttp', 'a value', /no such option/]],
   [
     'resources that share an id, and others that share a URL',
     several(
-      { ...GOOD, id: 'a' },
-      { ...GOOD, resource: 'https://mcp.example.com/b', id: 'a' },
-      { ...GOOD, resource: 'https://mcp.example.com/c', id: 'c' },
-      { ...GOOD, resource: 'https://mcp.example.com/c', id: 'd' },
+      { ...ONE, id: 'a' },
+      { ...ONE, resource: 'https://mcp.example.com/b', id: 'a' },
+      { ...ONE, resource: 'https://mcp.example.com/c', id: 'c' },
+      { ...ONE, resource: 'https://mcp.example.com/c', id: 'd' },
     ),
     ['resources', '"a"', /share/],
     ['resources', '"/.well-known/oauth-protected-resource/c"', /share/],
   ],
   [
     'three resources of one URL, one problem for each that is too many',
-    several({ ...GOOD, id: 'a' }, { ...GOOD, id: 'b' }, { ...GOOD, id: 'c' }),
+    several({ ...ONE, id: 'a' }, { ...ONE, id: 'b' }, { ...ONE, id: 'c' }),
     ['resources', '"/.well-known/oauth-protected-resource/mcp"', /share/],
     ['resources', '"/.well-known/oauth-protected-resource/mcp"', /share/],
   ],
-  ['two resources without a URL, which share nothing', several({ ...GOOD, resource: 1 }, { ...GOOD, resource: 2 }), ['resources[0].resource', '1', /required/], ['resources[1].resource', '2', /required/]],
+  ['two resources without a URL, which share nothing', several({ ...ONE, resource: 1 }, { ...ONE, resource: 2 }), ['resources[0].resource', '1', /required/], ['resources[1].resource', '2', /required/]],
 ];
 
 const SERVER_ROWS: readonly Row[] = [
@@ -501,6 +502,7 @@ describe.each(PLATFORMS)('the options object, on %s', (platform) => {
     scopes: { required: ['a'], supported: ['a'], hierarchy: { admin: ['a'], none: [] } },
     clockToleranceSeconds: 0,
     maxTokenLifetimeSeconds: 600,
+    checkAuthorizationServers: false,
   });
 
   it('is only read: a frozen one does', async () => {
@@ -751,7 +753,7 @@ describe('decorators that cannot be used', () => {
     }
   }
 
-  const RESOURCES = several({ ...GOOD, id: 'notes' }, { ...GOOD, resource: 'https://mcp.example.com/mail' }) as McpAuthModuleOptions;
+  const RESOURCES = several({ ...ONE, id: 'notes' }, { ...ONE, resource: 'https://mcp.example.com/mail' }) as McpAuthModuleOptions;
 
   it('refuses to start with a @ProtectedResource() that is not configured, naming those that are', async () => {
     const error = await refusal(() => McpAuthModule.forRoot({ ...GOOD, id: 'notes' }), [Stray, EmptyId]);
@@ -860,6 +862,7 @@ describe.each(PLATFORMS)('options that weaken protection, on %s', (platform) => 
         'http://127.0.0.1:9/loopback',
       ],
       allowInsecureHttp: true,
+      checkAuthorizationServers: false,
     };
     const { origin, log } = await start(McpAuthModule.forRoot(options), [NotesController], platform);
     const why = 'is plain http: tokens and keys can be read and changed on the way';

@@ -9,7 +9,6 @@ import { expectRefusal, forget } from './support/expectations.js';
 import { introspecting } from './support/introspection.js';
 import { openLogs, RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
-import { expectAccepted } from './support/tokens.js';
 
 /** Whatever MCP asks of an authorization server, that a {@link TestIssuer} does not say of itself. */
 const FLAWLESS = { client_id_metadata_document_supported: true };

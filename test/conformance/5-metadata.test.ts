@@ -81,7 +81,7 @@ async function start(platform: Platform, setup: Setup = {}): Promise<StartedApp>
   const log: LogLine[] = [];
   const root = {
     module: AppModule,
-    imports: [McpAuthModule.forRoot(setup.options ?? BASE), ...(setup.imports ?? [])],
+    imports: [McpAuthModule.forRoot({ checkAuthorizationServers: false, ...(setup.options ?? BASE) }), ...(setup.imports ?? [])],
     controllers: [...(setup.controllers ?? [])],
     providers: [...(setup.providers ?? [])],
   };
