@@ -239,6 +239,16 @@ describe('which servers are asked at the start', () => {
     expect((await asked({ resources } as McpAuthModuleOptions)).toSorted()).toEqual(['https://one.example/jwks', 'https://two.example/jwks']);
   });
 
+  it('are asked for each resource where one repairs their metadata and the other does not', async () => {
+    const transformMetadata = (document: unknown): unknown => document;
+    const resources = [{}, { transformMetadata }, { transformMetadata }].map((more, index) => ({
+      resource: `https://mcp.example.com/${index}`,
+      authorizationServers: [{ issuer: 'https://one.example', ...more }],
+    }));
+    const url = 'https://one.example/.well-known/oauth-authorization-server';
+    expect(await asked({ resources } as McpAuthModuleOptions)).toEqual([url, url]);
+  });
+
   it('are none of the origin of a resource, since that may be this application', async () => {
     const authorizationServers = [keysOf('https://mcp.example.com/auth'), keysOf('https://login.example.com')];
     expect(await asked({ resource: 'https://mcp.example.com/mcp', authorizationServers })).toEqual(['https://login.example.com/jwks']);

@@ -1,3 +1,5 @@
+import { isRecord } from '../core/record.js';
+
 /** Limits on one answer of an authorization server. */
 export interface OutboundLimits {
   /** Longest time until the whole answer is there, in milliseconds. */
@@ -218,16 +220,16 @@ function parseObject(request: string, text: string): Record<string, unknown> {
   } catch (cause) {
     throw new OutboundError(request, 'the body is not JSON', 200, { cause });
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new OutboundError(request, 'the body is no JSON object', 200);
-  }
-  return value as Record<string, unknown>;
+  if (!isRecord(value)) throw new OutboundError(request, 'the body is no JSON object', 200);
+  return value;
 }
 
+/** By their members, not their class: with a fetch of the application, errors may come from another realm. */
 function describe(cause: unknown, timeoutMs: number): string {
-  if (!(cause instanceof Error)) return 'no answer';
-  if (cause.name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
-  if (cause.name === 'AbortError') return 'given up, since the application is closing';
-  const inner = cause.cause;
-  return inner instanceof Error ? `no answer (${(inner as NodeJS.ErrnoException).code ?? inner.message})` : 'no answer';
+  const { name, cause: inner } = isRecord(cause) ? cause : {};
+  if (name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
+  if (name === 'AbortError') return 'given up, since the application is closing';
+  const { code, message } = isRecord(inner) ? inner : {};
+  const detail = code ?? message;
+  return typeof detail === 'string' ? `no answer (${detail})` : 'no answer';
 }

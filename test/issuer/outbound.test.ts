@@ -1,0 +1,120 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { TestIssuer, type TestFault } from 'nestjs-mcp-auth/testing';
+import { fetchJsonObject, type Outbound } from '../../lib/issuer/outbound.js';
+
+const LIMITS = { timeoutMs: 20_000, maxBytes: 10_000 };
+const URL_ASKED = 'https://login.example.com/jwks';
+
+const ask = (fetchOfApplication: unknown, changes: Partial<Outbound> = {}): Promise<Record<string, unknown>> =>
+  fetchJsonObject(URL_ASKED, { ...LIMITS, fetch: fetchOfApplication as typeof fetch, ...changes });
+
+/** A response that says of itself what the constructor does not let one say. */
+const responseWith = (members: object, body = '{}'): Response =>
+  Object.defineProperties(Response.json({}), {
+    ...Object.fromEntries(Object.entries(members).map(([name, value]) => [name, { value }])),
+    ...('body' in members ? {} : { body: { value: new Response(body).body } }),
+  }) as Response;
+
+describe('a fetch of the application', () => {
+  it('is asked as the global one is: for this URL, without redirects and credentials, with a time limit', async () => {
+    const asked: [unknown, RequestInit][] = [];
+    expect(await ask(async (url: unknown, init: RequestInit) => {
+      asked.push([url, init]);
+      return Response.json({ keys: [] });
+    })).toEqual({ keys: [] });
+    expect(asked).toEqual([
+      [URL_ASKED, expect.objectContaining({ method: 'GET', redirect: 'manual', credentials: 'omit', signal: expect.anything() })],
+    ]);
+  });
+
+  it('may answer with what it made itself, or with the URL that was asked', async () => {
+    expect(await ask(() => Response.json({ a: 1 }))).toEqual({ a: 1 });
+    expect(await ask(() => responseWith({ url: URL_ASKED }, '{"a":2}'))).toEqual({ a: 2 });
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['says that it followed a redirect', { redirected: true }, /a redirect was followed/],
+    ['answers from another URL', { url: 'https://evil.example/jwks' }, /a redirect was followed/],
+    ['answers from another path', { url: `${URL_ASKED}/` }, /a redirect was followed/],
+    ['answers with a redirect', { status: 302 }, /status 302/],
+    ['answers with an opaque redirect', { status: 0, type: 'opaqueredirect' }, /status 0/],
+    ['answers with an error', { status: 500 }, /status 500/],
+    ['has a body that is text', { body: new ReadableStream({ start: (to) => to.enqueue('{}') }) }, /could not be read/],
+    ['has a body that is no stream', { body: '{}' }, /no usable answer/],
+    ['has a body that is read already', { body: locked() }, /no usable answer/],
+  ])('is not believed where it %s', async (_what, members, message) => {
+    await expect(ask(() => responseWith(members))).rejects.toThrow(message);
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['text', '{}'],
+    ['an object', {}],
+    ['an object with a status', { status: 200 }],
+  ])('is not believed where it returns %s', async (_what, response) => {
+    await expect(ask(() => response)).rejects.toMatchObject({ name: 'OutboundError' });
+  });
+
+  it.each<[string, () => unknown]>([
+    ['rejects', () => Promise.reject(new Error('no proxy'))],
+    ['throws', () => { throw new Error('no proxy'); }],
+  ])('may fail: it %s', async (_what, fail) => {
+    await expect(ask(fail)).rejects.toMatchObject({ name: 'OutboundError', status: undefined, cause: { message: 'no proxy' } });
+  });
+
+  it('does not get more time by overlooking the signal, neither for the answer nor for the body', async () => {
+    const never = new Promise<never>(() => undefined);
+    await expect(ask(() => never, { timeoutMs: 10 })).rejects.toThrow('no answer within 10 ms');
+    const endless = new ReadableStream({ pull: () => never });
+    await expect(ask(() => responseWith({ body: endless }), { timeoutMs: 10 })).rejects.toThrow('could not be read to its end');
+  });
+
+  it('has the transfer ended of an answer that comes too late', async () => {
+    let deliver: (response: Response) => void = () => undefined;
+    const late = new Promise<Response>((resolve) => {
+      deliver = resolve;
+    });
+    await expect(ask(() => late, { timeoutMs: 1 })).rejects.toThrow('no answer within');
+    const ended = new Promise((resolve) => {
+      deliver(responseWith({ body: new ReadableStream({ cancel: resolve }) }));
+    });
+    await ended;
+  });
+
+  it('does not get a longer body through', async () => {
+    const chunk = new Uint8Array(1_000).fill(0x20);
+    const endless = new ReadableStream({ pull: (to) => to.enqueue(chunk) });
+    await expect(ask(() => responseWith({ body: endless }))).rejects.toThrow('longer than 10000 bytes');
+  });
+
+  it('is not asked once the application closes, and not waited for', async () => {
+    const closing = new AbortController();
+    const waiting = ask(() => new Promise(() => undefined), { closing: closing.signal });
+    closing.abort();
+    await expect(waiting).rejects.toThrow('the application is closing');
+    let count = 0;
+    await expect(ask(() => ++count, { closing: closing.signal })).rejects.toThrow('the application is closing');
+    expect(count).toBe(0);
+  });
+});
+
+describe('requests under way when the application closes', () => {
+  let issuer: TestIssuer;
+  afterEach(() => issuer.close());
+
+  it.each<[TestFault]>([['hang'], [{ slow: 60_000 }]])('end at once (%j)', async (fault) => {
+    issuer = await TestIssuer.start({ alg: 'ES256' });
+    issuer.fail(fault);
+    const closing = new AbortController();
+    const waiting = fetchJsonObject(issuer.jwksUri, { ...LIMITS, closing: closing.signal });
+    closing.abort();
+    await expect(waiting).rejects.toThrow('the application is closing');
+  });
+});
+
+function locked(): ReadableStream {
+  const stream = new ReadableStream();
+  stream.getReader();
+  return stream;
+}
