@@ -22,6 +22,14 @@ export abstract class KeySet {
   abstract candidates(...input: KeyInput): Promise<readonly CryptoKey[]>;
 
   /**
+   * The same for a token that none of these keys verified: keys that may have come in their place since, with the same
+   * `kid` or, as they are, without one. Empty where there are none.
+   *
+   * @throws when the token names no key, and whether there are new ones cannot be known now.
+   */
+  abstract successors(tried: readonly CryptoKey[], ...input: KeyInput): Promise<readonly CryptoKey[]>;
+
+  /**
    * Fetches the keys, if they are not there yet, so that nobody has to wait for them later. Does not throw: a failure is
    * reported like any other.
    */
@@ -47,6 +55,10 @@ export class StaticKeySet extends KeySet {
     return this.#keys.select(...input);
   }
 
+  override async successors(): Promise<readonly CryptoKey[]> {
+    return [];
+  }
+
   override async warmUp(): Promise<void> {}
 
   override holds(key: CryptoKey): boolean {
@@ -60,7 +72,7 @@ export interface RemoteKeySetTimes {
   readonly freshMs: number;
   /** After this time without a successful fetch, keys are not used any more. */
   readonly staleMs: number;
-  /** Shortest time between two fetches for keys that the set doesn't have. */
+  /** Shortest time between two fetches for keys that the set doesn't have; and between two for wrong signatures. */
   readonly unknownKeyCoolDownMs: number;
   /** Shortest time between a failed fetch and the next. */
   readonly failureCoolDownMs: number;
@@ -73,6 +85,9 @@ export const REMOTE_KEY_SET_TIMES: RemoteKeySetTimes = {
   failureCoolDownMs: 2_000,
 };
 
+/** Why keys are fetched that are still fresh: a key that the set doesn't have, or a signature that none of it verifies. */
+type FetchCause = 'unknown' | 'unverified';
+
 /**
  * Keys fetched from the issuer. One fetch at a time, whoever asks. A key the set does not have causes a fetch, at
  * most once per cool-down, so that a rotation is noticed and random `kid`s are no amplifier. When fetching fails,
@@ -81,7 +96,8 @@ export const REMOTE_KEY_SET_TIMES: RemoteKeySetTimes = {
 export class RemoteKeySet extends KeySet {
   #loaded: { readonly keys: PublishedKeys; readonly at: number } | undefined;
   #loading: Promise<void> | undefined;
-  #lastUnknownKeyFetch = -Infinity;
+  /** When keys were last fetched for each cause, so that tokens with wrong signatures do not keep a new `kid` waiting. */
+  readonly #lastFetch: Record<FetchCause, number> = { unknown: -Infinity, unverified: -Infinity };
   #failure: { readonly error: unknown; readonly at: number } | undefined;
 
   constructor(
@@ -94,13 +110,24 @@ export class RemoteKeySet extends KeySet {
   }
 
   override async candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
-    const keys = await (await this.#current()).select(...input);
-    if (keys.length > 0 || !this.#mayFetchForUnknownKey()) return keys;
-    this.#lastUnknownKeyFetch = this.now();
-    await this.#refresh();
-    const found = await (await this.#current()).select(...input);
+    const found = await this.#findOrFetch('unknown', async () => (await this.#current()).select(...input));
     // The issuer may have that key by now: while it doesn't answer, nobody can tell.
     if (found.length === 0 && this.#failure) throw this.#failure.error;
+    return found;
+  }
+
+  /**
+   * A signature that is wrong is treated like a key that is unknown, with a cool-down as long: it may be that of a key which
+   * took the place of another, and most often it is forged.
+   */
+  override async successors(tried: readonly CryptoKey[], ...input: KeyInput): Promise<readonly CryptoKey[]> {
+    const [{ kid }] = input;
+    const found = await this.#findOrFetch('unverified', async () => {
+      const keys = await (await this.#current()).select(...input);
+      return keys.filter((key) => !tried.includes(key));
+    });
+    // With a kid it is that key which did not verify it: not so much is in doubt that a forged token were to get a 503.
+    if (found.length === 0 && kid === undefined && this.#failure) throw this.#failure.error;
     return found;
   }
 
@@ -112,6 +139,15 @@ export class RemoteKeySet extends KeySet {
   override holds(key: CryptoKey): boolean {
     if (this.#age() >= this.times.freshMs) void this.#refresh();
     return this.#age() < this.times.staleMs && this.#loaded?.keys.has(key) === true;
+  }
+
+  /** Looks among the keys there are, and once more after a fetch if that may be. */
+  async #findOrFetch(cause: FetchCause, find: () => Promise<readonly CryptoKey[]>): Promise<readonly CryptoKey[]> {
+    const keys = await find();
+    if (keys.length > 0 || !this.#mayFetchFor(cause)) return keys;
+    this.#lastFetch[cause] = this.now();
+    await this.#refresh();
+    return find();
   }
 
   async #current(): Promise<PublishedKeys> {
@@ -128,9 +164,9 @@ export class RemoteKeySet extends KeySet {
   }
 
   /** Within the cool-down too, while a fetch is under way, to share its result, and after one that failed. */
-  #mayFetchForUnknownKey(): boolean {
+  #mayFetchFor(cause: FetchCause): boolean {
     if (this.#loading || this.#failure) return true;
-    return this.now() - this.#lastUnknownKeyFetch >= this.times.unknownKeyCoolDownMs;
+    return this.now() - this.#lastFetch[cause] >= this.times.unknownKeyCoolDownMs;
   }
 
   /** Resolves when a fetch has ended, well or badly, or at once while a failure is too recent to try again. */

@@ -20,10 +20,12 @@ const RETRY_AFTER_SECONDS = 5;
  */
 export async function verifySignature(jws: string, { keys, algorithms }: SignatureRules): Promise<CryptoKey> {
   const options = { algorithms: [...algorithms] };
+  let input: KeyInput | undefined;
   let candidates: readonly CryptoKey[] = [];
   // The first candidate goes through jose's own key function, which is handed the header as jose parsed it.
-  const choose = async (...input: KeyInput): Promise<CryptoKey> => {
-    candidates = await candidateKeys(keys, input);
+  const choose = async (...given: KeyInput): Promise<CryptoKey> => {
+    input = given;
+    candidates = await available(keys.candidates(...given));
     const [first] = candidates;
     if (!first) throw invalidToken('key_unknown');
     return first;
@@ -32,22 +34,34 @@ export async function verifySignature(jws: string, { keys, algorithms }: Signatu
     return (await compactVerify(jws, choose, options)).key;
   } catch (error) {
     if (error instanceof McpAuthError) throw error;
-    for (const key of candidates.slice(1)) {
-      if (await verifies(jws, key, options)) return key;
-    }
+    const key =
+      (await firstToVerify(jws, candidates.slice(1), options)) ??
+      (input && (await firstToVerify(jws, await available(keys.successors(candidates, ...input)), options)));
+    if (key) return key;
     throw invalidToken('signature_invalid', error);
   }
 }
 
-async function candidateKeys(keys: KeySet, input: KeyInput): Promise<readonly CryptoKey[]> {
+async function available(keys: Promise<readonly CryptoKey[]>): Promise<readonly CryptoKey[]> {
   try {
-    return await keys.candidates(...input);
+    return await keys;
   } catch (cause) {
     throw new McpAuthError('temporarily_unavailable', 'issuer_unreachable', {
       cause,
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
   }
+}
+
+async function firstToVerify(
+  jws: string,
+  keys: readonly CryptoKey[],
+  options: { algorithms: string[] },
+): Promise<CryptoKey | undefined> {
+  for (const key of keys) {
+    if (await verifies(jws, key, options)) return key;
+  }
+  return undefined;
 }
 
 /** jose throws an uncoded error for keys it finds too weak, so that any error means: not with this key. */

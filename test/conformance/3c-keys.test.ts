@@ -252,6 +252,84 @@ describe.each(PLATFORMS)('rotation of keys, on %s', (platform) => {
     await expectAccepted(server, token);
   });
 
+  /** Issuers that do not tell their keys apart, by what they call all of them. */
+  const WITHOUT_NAMES: readonly [string, string | undefined][] = [
+    ['has no kid', undefined],
+    ['keeps its kid', 'always-the-same'],
+  ];
+
+  describe.each(WITHOUT_NAMES)('of an issuer whose new key %s', (_what, kid) => {
+    let key: TestKey;
+
+    /** The issuer publishes this key and no other. */
+    async function replaceKey(): Promise<void> {
+      const made = await generateTestKey({ alg: 'ES256' });
+      const next = { ...made, publicJwk: { ...made.publicJwk, kid } as TestKey['publicJwk'] };
+      server.issuer.withdraw(key ?? server.issuer.key);
+      server.issuer.publish(next.publicJwk);
+      key = next;
+    }
+
+    const signed = (claims = {}, by = key): Promise<string> => server.mint(claims, { key: by, header: { kid } });
+    const forged = async (): Promise<string> => signed({}, await generateTestKey({ alg: 'ES256' }));
+
+    beforeEach(async () => {
+      await replaceKey();
+      server.issuer.withdraw(server.issuer.key);
+      await expectAccepted(server, await signed());
+      server.issuer.clearRequests();
+    });
+
+    it('RFC8725-3.10-c: the new key works at once, for everybody who comes with it, by one fetch', async () => {
+      await replaceKey();
+      const tokens = await Promise.all(Array.from({ length: 50 }, () => signed()));
+      const answers = await Promise.all(tokens.map((token) => server.callTool('ping', token)));
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+      expect(fetches()).toBe(1);
+    });
+
+    it('RFC8725-3.10-c: the old key does not work any more', async () => {
+      const old = await signed();
+      await replaceKey();
+      await expectAccepted(server, await signed());
+      await expectRejected(server, old, 'signature_invalid');
+    });
+
+    it('RFC8725-3.10-c: forged tokens cost the issuer one request in a cool-down, and good ones are served meanwhile', async () => {
+      for (let round = 1; round <= 3; round++) {
+        for (let i = 0; i < 20; i++) {
+          await expectRejected(server, await forged(), 'signature_invalid');
+          await expectAccepted(server, await signed());
+        }
+        expect(fetches()).toBe(round);
+        server.clock.now += COOL_DOWN_MS;
+      }
+    });
+
+    it('RFC8725-3.10-c: forged tokens put a new key off until the cool-down is over, and no longer', async () => {
+      await expectRejected(server, await forged(), 'signature_invalid');
+      await replaceKey();
+      await expectRejected(server, await signed(), 'signature_invalid');
+      server.clock.now += COOL_DOWN_MS;
+      await expectAccepted(server, await signed());
+    });
+
+    it('RFC8725-3.10-c: forged tokens do not put off a key of another kid', async () => {
+      await expectRejected(server, await forged(), 'signature_invalid');
+      const named = await server.issuer.addKey({ alg: 'ES256' });
+      await expectAccepted(server, await server.mint({}, { key: named }));
+    });
+
+    it('RFC8725-3.10-c: while the issuer is down, nobody can tell, unless the token names a key', async () => {
+      server.issuer.fail('error', 'jwks');
+      const token = await forged();
+      forget(server);
+      if (kid === undefined) await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
+      else await expectRejected(server, token, 'signature_invalid');
+      await expectAccepted(server, await signed());
+    });
+  });
+
   it('RFC8725-3.10-c: cheap checks come first: a token that is refused anyway costs the issuer nothing', async () => {
     const key = await generateTestKey({ alg: 'ES256' });
     const hopeless = [
