@@ -30,6 +30,9 @@ const FOREIGN_CLAIMS = [
 
 const REQUIRED_CLAIMS = ['sub', 'client_id', 'iat', 'jti'];
 
+/** Those of them that are non-empty strings, whatever claim names are configured; times are checked elsewhere. */
+const REQUIRED_TEXTS = ['sub', 'client_id', 'jti'];
+
 /**
  * Refuses a JWT of the same issuer that is something other than an access token. Without this, whoever gets hold
  * of an ID token or a client assertion could use it here.
@@ -43,6 +46,7 @@ export function checkKind(header: Members, claims: Members, profile: JwtProfile)
   if (profile === 'rfc9068') {
     if (!ACCESS_TOKEN_TYPES.has(name)) throw invalidToken('type_rejected');
     if (REQUIRED_CLAIMS.some((claim) => ownClaim(claims, claim) === undefined)) throw invalidToken('claim_missing');
+    if (!REQUIRED_TEXTS.every((claim) => isText(ownClaim(claims, claim)))) throw invalidToken('claim_malformed');
   } else if (!ACCESS_TOKEN_TYPES.has(name)) {
     if (name !== undefined && name !== 'jwt') throw invalidToken('type_rejected');
     checkUndeclared(claims);
@@ -74,6 +78,10 @@ export function checkKindOfAnswer(answer: Members): void {
   if (name === 'dpop') throw invalidToken('sender_constrained');
   if (name !== undefined && name !== 'bearer' && name !== 'access_token') throw invalidToken('not_an_access_token');
   checkKindClaims(answer);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
 }
 
 /** Keycloak, Cognito and Hydra say in a claim what kind of token it is. */

@@ -283,6 +283,11 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
       },
     );
 
+    it.each([null, 7, true, '', [], ['id'], {}])('RFC9068-2.2-a: refuses jti of %j under rfc9068', async (jti) => {
+      await expectAccepted(server, await server.mint({ jti }));
+      await expectRejected(server, await mintStrict({ jti }), 'claim_malformed');
+    });
+
     it('RFC9068-2.2-a: refuses a token that names neither subject nor client', async () => {
       const token = await server.mint({ sub: undefined, client_id: undefined });
       await expectRejected(server, token, 'no_principal');
