@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { isRecord } from './core/record.js';
 
 /**
  * Keeps what is written to a response until its end, and then sends the text that the function makes of it, under the
@@ -40,6 +41,6 @@ export function holdBack(response: ServerResponse, change: (text: string) => Pro
 
 /** The text may be shorter than the one whose length was written. */
 function withoutLength(argument: unknown): unknown {
-  if (typeof argument !== 'object' || argument === null || Array.isArray(argument)) return argument;
+  if (!isRecord(argument)) return argument;
   return Object.fromEntries(Object.entries(argument).filter(([name]) => name.toLowerCase() !== 'content-length'));
 }

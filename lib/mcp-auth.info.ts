@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { authorizationDetailsOf, type AuthorizationDetail } from './core/authorization-details.js';
+import { isRecord } from './core/record.js';
 import type { AuthorizedCall } from './mcp-auth.context.js';
 import { ownClaim } from './token/claims.js';
 import type { VerifiedToken } from './token/verifier.js';
@@ -135,8 +136,8 @@ function kindOf({ subject, clientId, claims }: VerifiedToken): 'user' | 'client'
 
 function actorOf(claims: VerifiedToken['claims']): Readonly<Record<string, unknown>> | undefined {
   const actor = ownClaim(claims, 'act');
-  if (typeof actor !== 'object' || actor === null || Array.isArray(actor)) return undefined;
-  const { act: _history, ...outermost } = actor as Record<string, unknown>;
+  if (!isRecord(actor)) return undefined;
+  const { act: _history, ...outermost } = actor;
   // One object for all requests of the caller.
   return Object.freeze(outermost);
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { OperationKind } from './core/operation.js';
+import { isRecord } from './core/record.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import type { AuthorizedCall } from './mcp-auth.context.js';
 import { holdBack } from './mcp-auth.held-response.js';
@@ -85,8 +86,4 @@ export class McpAuthListing {
     const outlook = await this.authorizer.outlook(call, { kind, name, args: undefined });
     return call.resource.listing === 'hide' ? outlook === 'allowed' : outlook !== 'denied';
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

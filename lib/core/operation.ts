@@ -1,3 +1,5 @@
+import { isRecord } from './record.js';
+
 /** The kinds of MCP primitives whose handlers can carry requirements of their own. */
 export type OperationKind = 'tool' | 'resource' | 'resource-template' | 'prompt';
 
@@ -156,8 +158,4 @@ function mirroredParameter(method: string | undefined): string | undefined {
     default:
       return undefined;
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { parseUrl } from './parse-url.js';
 import { MemoryAdapter } from './memory-adapter.js';
 import type { AdapterPayload } from 'oidc-provider';
 
@@ -28,7 +29,7 @@ export function adaptClientMetadata(metadata: ClientMetadata): void {
   if (Array.isArray(metadata['grant_types'])) {
     metadata['grant_types'] = metadata['grant_types'].filter((grantType) => GRANT_TYPES.has(grantType));
   }
-  const isDocument = URL.canParse(String(metadata['client_id']));
+  const isDocument = parseUrl(String(metadata['client_id'])) !== undefined;
   if (isDocument && metadata['token_endpoint_auth_method'] === 'client_secret_basic') {
     metadata['token_endpoint_auth_method'] = 'none';
   }
@@ -68,7 +69,7 @@ export class ClientAdapter extends MemoryAdapter {
 }
 
 function isLoopbackDocumentUrl(id: string): boolean {
-  const url = URL.canParse(id) ? new URL(id) : undefined;
+  const url = parseUrl(id);
   return (
     url?.protocol === 'http:' && url.href === id && LOOPBACK_HOSTS.has(url.hostname) && url.pathname !== '/' && url.hash === ''
   );

@@ -1,3 +1,4 @@
+import { parseUrl } from './parse-url.js';
 import { LOOPBACK_HOSTS } from './client-metadata.js';
 import type { ClientView } from './pages.js';
 
@@ -7,7 +8,7 @@ const LONGEST_NAME = 60;
 export function clientView(clientId: string, clientName: string | undefined, redirectUri: string): ClientView {
   return {
     name: displayName(clientName ?? '') || clientId,
-    url: URL.canParse(clientId) ? clientId : undefined,
+    url: parseUrl(clientId) ? clientId : undefined,
     returnsTo: describeRedirect(redirectUri),
   };
 }

@@ -1,3 +1,5 @@
+import { parseUrl } from './parse-url.js';
+
 /** A protected resource (an MCP server) that clients may ask tokens for. */
 export interface DevResource {
   /**
@@ -135,7 +137,7 @@ function findProblems({ port, resources, users, accessTokenTtlSeconds, introspec
 
 function resourceProblems({ resource, scopes }: DevResource): string[] {
   const problems: string[] = [];
-  if (!URL.canParse(resource)) problems.push(`resources: "${resource}" is no absolute URI`);
+  if (!parseUrl(resource)) problems.push(`resources: "${resource}" is no absolute URI`);
   else if (resource.includes('#')) problems.push(`resources: "${resource}" has a fragment (RFC 8707 §2 forbids it)`);
   for (const scope of Object.keys(scopes)) {
     if (!SCOPE_TOKEN.test(scope)) problems.push(`resources: "${scope}" of "${resource}" is no scope name (RFC 6749 §3.3)`);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientMetadata, Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider';
+import { parseUrl } from './parse-url.js';
 import { adaptClientMetadata, ClientAdapter, fetchWithDocuments } from './client-metadata.js';
 import type { DevResource, DevServerSettings, DevUser } from './dev-server.options.js';
 import { MemoryAdapter } from './memory-adapter.js';
@@ -144,7 +145,7 @@ function resourceIndicators(
 
 /** The configured resource that an indicator names. Spellings that URL parsers take for the same are the same. */
 export function findResource(resources: readonly DevResource[], indicator: string): DevResource | undefined {
-  const normal = (value: string): string => (URL.canParse(value) ? new URL(value).href : value);
+  const normal = (value: string): string => parseUrl(value)?.href ?? value;
   return resources.find(({ resource }) => normal(resource) === normal(indicator));
 }
 

@@ -8,6 +8,7 @@ import {
   type AuthorizationServer,
   type Client,
 } from 'oauth4webapi';
+import { isRecord, ownMember } from '../core/record.js';
 import type { ClientAuthentication } from './client-authentication.js';
 import { isJson, OutboundError, postForm, type Outbound } from './outbound.js';
 import { verifySignature, type SignatureRules } from './signature.js';
@@ -162,6 +163,5 @@ function seconds(milliseconds: number): number {
 }
 
 function isAnswer(value: unknown): value is IntrospectionAnswer {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  return Object.hasOwn(value, 'active') && typeof (value as IntrospectionAnswer).active === 'boolean';
+  return isRecord(value) && typeof ownMember(value, 'active') === 'boolean';
 }

@@ -7,6 +7,7 @@ import {
   type JWK,
   type JSONWebKeySet,
 } from 'jose';
+import { isRecord } from '../core/record.js';
 
 /** Header and token, as jose hands them to a key function. */
 export type KeyInput = readonly [header: CompactJWSHeaderParameters, token: FlattenedJWSInput];
@@ -200,7 +201,8 @@ class PublishedKeys {
   /** @throws {errors.JWKSInvalid} when the value is no key set at all; a single bad key spoils only itself. */
   constructor(jwks: JSONWebKeySet) {
     this.#text = JSON.stringify(jwks.keys);
-    this.#find = createLocalJWKSet({ keys: jwks.keys.filter(isJsonObject).map(forVerification) });
+    // What else an issuer may have put among its keys, arrays included, makes jose refuse the whole set.
+    this.#find = createLocalJWKSet({ keys: jwks.keys.filter(isRecord).map(forVerification) });
   }
 
   /** Whether a key set says the same as this one. */
@@ -228,11 +230,6 @@ class PublishedKeys {
       return keys;
     }
   }
-}
-
-/** What else an issuer may have put among its keys, arrays included, makes jose refuse the whole set. */
-function isJsonObject(value: unknown): value is JWK {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Vaults export a key with all that its pair can do; Web Crypto then refuses the public half, which cannot sign. */

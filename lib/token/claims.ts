@@ -1,13 +1,12 @@
 import { invalidToken } from '../core/error.js';
+import { isRecord, ownMember as ownClaim } from '../core/record.js';
 import { isScopeToken, parseScope } from '../core/scopes.js';
 import type { VerifiedToken } from './verifier.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 
 /** A claim of the token itself, never one inherited from a prototype. */
-export function ownClaim(claims: Claims, name: string): unknown {
-  return Object.hasOwn(claims, name) ? claims[name] : undefined;
-}
+export { ownClaim };
 
 /**
  * The claim of a configured name. A name that begins with a slash is a JSON Pointer to a member of a claim, such as
@@ -20,8 +19,8 @@ export function namedClaim(claims: Claims, name: string): unknown {
   if (!name.startsWith('/')) return ownClaim(claims, name);
   let value: unknown = claims;
   for (const token of name.slice(1).split('/')) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
-    value = ownClaim(value as Claims, token.replaceAll('~1', '/').replaceAll('~0', '~'));
+    if (!isRecord(value)) return undefined;
+    value = ownClaim(value, token.replaceAll('~1', '/').replaceAll('~0', '~'));
   }
   return value;
 }

@@ -1,4 +1,5 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
+import { isRecord } from '../core/record.js';
 import { checkAudience, checkTimes, identify, ownClaim, type TimeRules } from './claims.js';
 import type { TrustedIssuers } from './trusted-issuers.js';
 import { RepeatableVerifier, type Verification } from './verification.js';
@@ -85,8 +86,4 @@ function copyOf(claims: unknown): VerifiedToken['claims'] {
   } catch (cause) {
     throw invalidToken('claim_malformed', cause);
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { invalidToken } from '../core/error.js';
+import { isRecord } from '../core/record.js';
 
 /** A JWT whose form is sound. Nothing in it is trusted yet. */
 export interface DecodedJwt {
@@ -52,8 +53,8 @@ function parseObject(part: string): Record<string, unknown> {
     // The cause would quote the token.
     throw invalidToken('token_malformed');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidToken('token_malformed');
-  return value as Record<string, unknown>;
+  if (!isRecord(value)) throw invalidToken('token_malformed');
+  return value;
 }
 
 /** Refuses every spelling but the canonical one: several strings for one token would be several cache keys. */

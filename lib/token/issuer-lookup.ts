@@ -1,4 +1,5 @@
 import { McpAuthError } from '../core/error.js';
+import { parseUrl } from '../core/resource.js';
 import type { ExpiringStore } from '../store/expiring-store.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
@@ -56,7 +57,7 @@ export class IssuerLookup extends TrustedIssuers {
   override async find(issuer: string): Promise<Trust | undefined> {
     const configured = await this.configured.find(issuer);
     if (configured) return configured;
-    if (issuer.length > MAX_ISSUER_LENGTH || !URL.canParse(issuer)) return undefined;
+    if (issuer.length > MAX_ISSUER_LENGTH || !parseUrl(issuer)) return undefined;
     return this.#flights.run(issuer, () => this.#find(issuer));
   }
 

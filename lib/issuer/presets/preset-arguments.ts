@@ -1,4 +1,6 @@
 import { McpAuthConfigError, type ConfigProblem } from '../../core/error.js';
+import { isRecord } from '../../core/record.js';
+import { parseUrl } from '../../core/resource.js';
 import { showValue } from '../../core/show-value.js';
 
 /** Why an argument is refused, and what to write instead. */
@@ -23,10 +25,9 @@ export class PresetArguments {
     given: unknown,
     known: readonly string[],
   ) {
-    const isObject = typeof given === 'object' && given !== null && !Array.isArray(given);
     const write = `Known are ${known.join(', ')}`;
-    this.#given = isObject ? { ...given } : {};
-    if (!isObject && given !== undefined) this.refuse('', given, { why: 'it is no object', write });
+    this.#given = isRecord(given) ? { ...given } : {};
+    if (!isRecord(given) && given !== undefined) this.refuse('', given, { why: 'it is no object', write });
     for (const [name, value] of Object.entries(this.#given)) {
       if (known.includes(name) || value === undefined) continue;
       this.#refuseUnseen(name, { why: 'there is no such argument here', write });
@@ -37,9 +38,9 @@ export class PresetArguments {
   host(name: string, example: string): string {
     const value = this.#text(name, `Write a host name such as "${example}"`);
     if (value === '' || HOST.test(value)) return value;
-    const isUrl = value.includes('://') && URL.canParse(value);
-    const why = isUrl ? 'it is a URL, and only the host name of it is wanted' : 'it is no host name in lower case';
-    this.refuse(name, value, { why, write: `Write "${isUrl ? new URL(value).host : example}"` });
+    const url = value.includes('://') ? parseUrl(value) : undefined;
+    const why = url ? 'it is a URL, and only the host name of it is wanted' : 'it is no host name in lower case';
+    this.refuse(name, value, { why, write: `Write "${url ? url.host : example}"` });
     return example;
   }
 
@@ -106,10 +107,11 @@ export class PresetArguments {
 
 function refusalOfUrl(value: string, example: string, added?: string): Refusal | undefined {
   const write = `Write a URL such as "${example}"`;
-  if (!/^https?:\/\//i.test(value) || !URL.canParse(value)) {
+  const url = parseUrl(value);
+  if (!/^https?:\/\//i.test(value) || !url) {
     return { why: 'it is no absolute http or https URL', write: HOST.test(value) ? `Write "https://${value}"` : write };
   }
-  const { href, username, password } = new URL(value);
+  const { href, username, password } = url;
   if (/[?#]/.test(value)) return { why: 'it has a query or a fragment', write };
   if (username || password) return { why: 'it holds a user name or password', write };
   if (href !== value && href !== `${value}/`) return { why: 'it is not in normal form', write: `Write "${href}"` };
