@@ -144,7 +144,12 @@ export class RemoteKeySet extends KeySet {
 
   /** Looks among the keys there are, and once more after a fetch if that may be. */
   async #findOrFetch(cause: FetchCause, find: () => Promise<readonly CryptoKey[]>): Promise<readonly CryptoKey[]> {
-    const keys = await find();
+    let keys = await find();
+    if (keys.length === 0 && this.#loading) {
+      // Under way already, it may bring keys of before a rotation: then it is not the fetch that this token may cause.
+      await this.#loading;
+      keys = await find();
+    }
     if (keys.length > 0 || !this.#mayFetchFor(cause)) return keys;
     this.#lastFetch[cause] = this.now();
     await this.#refresh();
@@ -164,7 +169,7 @@ export class RemoteKeySet extends KeySet {
     return this.#loaded ? this.now() - this.#loaded.at : Infinity;
   }
 
-  /** Within the cool-down too, while a fetch is under way, to share its result, and after one that failed. */
+  /** Within the cool-down too, while a fetch has begun since, to share its result, and after one that failed. */
   #mayFetchFor(cause: FetchCause): boolean {
     if (this.#loading || this.#failure) return true;
     return this.now() - this.#lastFetch[cause] >= this.times.unknownKeyCoolDownMs;

@@ -1,10 +1,30 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { TestIssuer, type TestFault, type WellKnownForm } from 'nestjs-mcp-auth/testing';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { generateTestKey, TestIssuer, type TestFault, type TestKey, type WellKnownForm } from 'nestjs-mcp-auth/testing';
 import { expectRefusal, expectServed, forget } from '../support/expectations.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
 const MINUTE = 60_000;
+
+/** The default time between a fetch that failed and the next. */
+const FAILURE_COOL_DOWN = 2_000;
+
+/** What answers at once, and not as it should; that it does not answer, or only now and then, comes apart. */
+const FAULTS: readonly TestFault[] = ['down', 'error', 'html', 'invalid-json', 'not-found', 'redirect', 'huge', 'wrong-issuer'];
+
+/** All timers but `setTimeout`. */
+const CLOCKS_OF_OTHERS = [
+  'Date',
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+] as const;
 
 describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %s', (platform) => {
   let server: NotesServer;
@@ -16,6 +36,12 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
 
   async function start(settings: NotesServerSettings = {}): Promise<void> {
     server = await startNotesServer(platform, { issuer: { alg: 'ES256', ...settings.issuer }, ...settings });
+  }
+
+  async function expectTryLater(response: Response, token: string): Promise<void> {
+    const retryAfter = response.headers.get('retry-after');
+    await expectRefusal(server, response, { status: 503, token });
+    expect(retryAfter).toMatch(/^[1-9]\d?$/);
   }
 
   it('RFC8414-3.3-a: uses no metadata that names another issuer, and none of its keys', async () => {
@@ -39,21 +65,153 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
     expect(server.issuer.requestCount('jwks')).toBe(1);
   });
 
-  it.each<[TestFault]>([['down'], ['error'], ['html'], ['invalid-json'], ['not-found'], ['redirect'], ['huge']])(
-    'LIB-12: starts while the issuer is at fault (%s), says 503 until it is not, and needs no restart',
-    async (fault) => {
+  describe.each<[TestFault, 'metadata' | 'jwks']>([
+    ...FAULTS.map((fault): [TestFault, 'metadata'] => [fault, 'metadata']),
+    ...FAULTS.filter((fault) => fault !== 'wrong-issuer').map((fault): [TestFault, 'jwks'] => [fault, 'jwks']),
+  ])('an issuer at fault: %s, %s', (fault, endpoint) => {
+    it('LIB-12: at the start: the application starts, says 503 until it recovers, and needs no restart', async () => {
       const issuer = await TestIssuer.start({ alg: 'ES256' });
       others.push(issuer);
-      issuer.fail(fault);
+      issuer.fail(fault, endpoint);
       await start({ sharedIssuer: issuer });
       const token = await issuer.mint({ aud: server.resource, exp: Math.floor(server.clock.now / 1000) + 600 });
-      await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
-      expect(issuer.requestCount('canary')).toBe(0);
+      for (let i = 0; i < 3; i++) await expectTryLater(await server.callTool('ping', token), token);
+      expect([issuer.requestCount(endpoint), issuer.requestCount('canary')]).toEqual([expect.any(Number), 0]);
       issuer.recover();
-      server.clock.now += MINUTE;
+      server.clock.now += FAILURE_COOL_DOWN;
       await expectServed(server, await server.callTool('ping', token), 'ping');
-    },
-  );
+    });
+
+    it('LIB-12: later: the keys there are serve on, and are fetched again once it recovers', async () => {
+      await start({ options: { cache: false } });
+      const old = await server.mint({ exp: Math.floor(server.clock.now / 1000) + 7_200 });
+      await expectServed(server, await server.callTool('ping', old), 'ping');
+      server.issuer.fail(fault, endpoint);
+      // Fresh for ten minutes, and stale from then on.
+      for (let i = 0; i < 3; i++) {
+        server.clock.now += 15 * MINUTE;
+        forget(server);
+        await expectServed(server, await server.callTool('ping', old), 'ping');
+      }
+      server.issuer.recover();
+      await server.issuer.rotateKeys({ keepOld: true });
+      server.clock.now += FAILURE_COOL_DOWN;
+      forget(server);
+      await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
+    });
+  });
+
+  describe('an issuer that takes its time', () => {
+    beforeEach(() => {
+      // The limit of the library, and the delay of the issuer; nothing else goes by these.
+      jest.useFakeTimers({ doNotFake: [...CLOCKS_OF_OTHERS] });
+    });
+    afterEach(() => {
+      jest.useRealTimers();
+    });
+
+    /** Sends a request, and lets time pass once the issuer was asked. */
+    async function pingAfter(milliseconds: number, endpoint: 'metadata' | 'jwks', token: string): Promise<Response> {
+      const before = server.issuer.requestCount(endpoint);
+      const answer = server.callTool('ping', token);
+      while (server.issuer.requestCount(endpoint) === before) await turn();
+      jest.advanceTimersByTime(milliseconds);
+      return answer;
+    }
+
+    it.each<['metadata' | 'jwks']>([['metadata'], ['jwks']])('LIB-11: is given up after five seconds, and asked again (%s)', async (endpoint) => {
+      await start();
+      const token = await server.mint();
+      server.issuer.fail('hang', endpoint);
+      await expectTryLater(await pingAfter(5_000, endpoint, token), token);
+      server.issuer.fail({ slow: 6_000 }, endpoint);
+      server.clock.now += FAILURE_COOL_DOWN;
+      await expectTryLater(await pingAfter(5_000, endpoint, token), token);
+      server.issuer.recover();
+      server.clock.now += FAILURE_COOL_DOWN;
+      await expectServed(server, await server.callTool('ping', token), 'ping');
+    });
+
+    it.each<['metadata' | 'jwks']>([['metadata'], ['jwks']])('LIB-11: is waited for up to that (%s)', async (endpoint) => {
+      await start();
+      server.issuer.fail({ slow: 4_900 }, endpoint);
+      await expectServed(server, await pingAfter(4_900, endpoint, await server.mint()), 'ping');
+    });
+
+    it('LIB-12: keeps nobody waiting whose keys are there', async () => {
+      await start({ options: { cache: false } });
+      await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
+      server.issuer.fail('hang');
+      for (let i = 0; i < 3; i++) {
+        server.clock.now += 15 * MINUTE;
+        forget(server);
+        await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
+      }
+    });
+
+    it('RFC8725-3.10-c: a new key is found that came while the old ones were on their way', async () => {
+      await start({ options: { cache: false } });
+      await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
+      server.issuer.fail({ slow: 1_000 }, 'jwks');
+      server.clock.now += 10 * MINUTE;
+      const before = server.issuer.requestCount('jwks');
+      // Has the keys fetched in the background: the issuer answers late, with what it has now.
+      await (await server.callTool('ping', await server.mint())).text();
+      while (server.issuer.requestCount('jwks') === before) await turn();
+      await server.issuer.rotateKeys();
+      server.issuer.recover();
+      forget(server);
+      const answer = server.callTool('ping', await server.mint());
+      // In small steps, so that the request is there before the old keys are.
+      for (let passed = 0; passed < 1_000; passed++) {
+        await turn();
+        jest.advanceTimersByTime(1);
+      }
+      await expectServed(server, await answer, 'ping');
+    });
+  });
+
+  it('LIB-12: loses no request to an issuer that answers every other time', async () => {
+    await start({ options: { cache: false } });
+    server.issuer.fail('flapping');
+    for (let i = 0; i < 20; i++) {
+      forget(server);
+      await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
+      server.clock.now += 11 * MINUTE;
+    }
+    expect(server.issuer.requestCount('jwks')).toBeGreaterThan(5);
+  });
+
+  it.each([
+    ['with a kid', 'named'],
+    ['without', undefined],
+  ])('RFC8725-3.10-c: rotation under load loses no valid request, where keys are %s', async (_what, kid) => {
+    await start();
+    const isNamed = kid !== undefined;
+    const unnamed = async (): Promise<TestKey> => {
+      const made = await generateTestKey({ alg: 'ES256' });
+      return isNamed ? made : { ...made, publicJwk: { ...made.publicJwk, kid: undefined } as unknown as TestKey['publicJwk'] };
+    };
+    const [old, next] = [await unnamed(), await unnamed()];
+    server.issuer.withdraw(server.issuer.key);
+    server.issuer.publish(old.publicJwk);
+    const tokens = (key: TestKey, count: number): Promise<string[]> =>
+      Promise.all(Array.from({ length: count }, () => server.mint({}, { key, ...(!isNamed && { header: { kid: undefined } }) })));
+    const [before, during, after] = [await tokens(old, 100), await tokens(old, 150), await tokens(next, 150)];
+    const send = (token: string): Promise<number> =>
+      server.callTool('ping', token).then(async (answer) => {
+        await answer.text();
+        return answer.status;
+      });
+
+    const early = before.map(send);
+    await early[0];
+    server.issuer.publish(next.publicJwk);
+    const mixed = during.flatMap((token, index) => [send(token), send(after[index] as string)]);
+    expect(new Set(await Promise.all([...early, ...mixed]))).toEqual(new Set([200]));
+    expect(server.issuer.requestCount('jwks')).toBeLessThanOrEqual(2);
+    expect(server.issuer.requestCount('metadata')).toBe(1);
+  }, 60_000);
 
   it('LIB-12: serves on with the keys it has for a limited time', async () => {
     await start({ options: { cache: false } });
