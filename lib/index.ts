@@ -22,7 +22,20 @@ export {
   RequireAuthentication,
   RequireScopes,
 } from './mcp-auth.decorators.js';
+export type {
+  AnonymousEvent,
+  AuthenticatedEvent,
+  IssuerPart,
+  IssuerRecoveredEvent,
+  IssuerUnreachableEvent,
+  KeysRefreshedEvent,
+  McpAuthEvent,
+  RefusedEvent,
+  SessionRefusedEvent,
+  StepUpEvent,
+} from './mcp-auth.event.js';
 export { McpAuthGuard } from './mcp-auth.guard.js';
+export { McpAuthHealthIndicator, type IssuerHealth, type IssuerHealthState, type McpAuthHealth } from './mcp-auth.health.js';
 export type { AuthorizationDetail } from './core/authorization-details.js';
 export { authorizationDetails, type McpAuthInfo } from './mcp-auth.info.js';
 export type { IntrospectionAuth, IntrospectionOptions } from './mcp-auth.introspection-options.js';

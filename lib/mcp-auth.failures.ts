@@ -1,9 +1,17 @@
 import type { LoggerService } from '@nestjs/common';
+import type { JSONWebKeySet } from 'jose';
 import type { Finding } from './issuer/review.js';
+import { describeError, withoutToken } from './token/error-text.js';
+import type { IssuerPart } from './mcp-auth.event.js';
 
-/** Told about what keeps tokens from being judged, so that the operator hears of it; clients get a 503. */
+/**
+ * Told about what keeps tokens from being judged, so that the operator hears of it, clients getting a 503; and about what
+ * shows that it does not any more.
+ */
 export interface FailureReports {
+  keysFetched(issuer: string, keys: JSONWebKeySet): void;
   keysFailed(issuer: string, error: unknown): void;
+  introspectionAnswered(issuer: string): void;
   introspectionFailed(issuer: string, error: unknown): void;
   /** @param issuer as a token names it, which nobody has verified */
   lookUpFailed(issuer: string, error: unknown): void;
@@ -16,31 +24,36 @@ export interface FailureReports {
 const QUIET_MS = 30_000;
 
 /** Writes failures to the log: what failed and how, and nothing of tokens. */
-export class FailureLog implements FailureReports {
+export class FailureLog {
   #quietUntil = -Infinity;
 
   constructor(
-    private readonly logger: Pick<LoggerService, 'warn'>,
+    private readonly logger: Pick<LoggerService, 'warn' | 'log'>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {}
 
   keysFailed(issuer: string, error: unknown): void {
     const what = `The keys of ${issuer} cannot be had; its tokens are answered with 503 until they can`;
-    this.logger.warn(`${what}: ${describe(error)}`);
+    this.logger.warn(`${what}: ${describeError(error)}`);
   }
 
   introspectionFailed(issuer: string, error: unknown): void {
     const what = `The introspection endpoint of ${issuer} gives no usable answer; its tokens are answered with 503 until it does`;
-    this.logger.warn(`${what}: ${describe(error)}`);
+    this.logger.warn(`${what}: ${describeError(error)}`);
+  }
+
+  recovered(issuer: string, what: IssuerPart): void {
+    const which = { metadata: 'The metadata', keys: 'The keys', introspection: 'The answers of the introspection endpoint' }[what];
+    this.logger.log(`${which} of ${issuer} can be had again`);
   }
 
   lookUpFailed(issuer: string, error: unknown): void {
-    this.#warnNowAndThen(`The issuer ${JSON.stringify(issuer)} could not be looked up, and was answered with 503: ${describe(error)}`);
+    this.#warnNowAndThen(`The issuer ${JSON.stringify(issuer)} could not be looked up, and was answered with 503: ${describeError(error)}`);
   }
 
   verifierFailed(error: unknown, token: string): void {
-    const text = withoutToken(describe(error), token);
+    const text = withoutToken(describeError(error), token);
     this.#warnNowAndThen(`The configured verifier failed, and its token was answered with 503: ${text}`);
   }
 
@@ -53,15 +66,4 @@ export class FailureLog implements FailureReports {
     this.#quietUntil = this.now() + QUIET_MS;
     this.logger.warn(line);
   }
-}
-
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.name === 'Error' ? error.message : `${error.name}: ${error.message}`;
-}
-
-/** The application may put into its errors what it likes. */
-function withoutToken(text: string, token: string): string {
-  const secrets = [token, ...token.split('.').filter((part) => part.length >= 8)];
-  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
 }

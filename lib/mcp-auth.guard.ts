@@ -2,6 +2,7 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { McpAuthError } from './core/error.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { callOfRequest, nodeRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
+import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
@@ -27,6 +28,7 @@ export class McpAuthGuard implements CanActivate {
     @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
     @Inject(McpAuthResponseWatch) private readonly watch: McpAuthResponseWatch,
     @Inject(McpAuthListing) private readonly listing: McpAuthListing,
+    @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -49,7 +51,9 @@ export class McpAuthGuard implements CanActivate {
       return true;
     } catch (error) {
       if (!(error instanceof McpAuthError)) throw error;
-      return answered(this.responder.refuse(error, request, response, this.authorizer.factsOf(demand)));
+      const facts = this.authorizer.factsOf(demand);
+      this.decisions.refusedRequest(error, request, facts);
+      return answered(this.responder.refuse(error, request, response, facts));
     }
   }
 
@@ -74,8 +78,13 @@ export class McpAuthGuard implements CanActivate {
   async #admit(request: HttpRequest, response: HttpResponse, demand: Demand): Promise<McpAuthInfo | undefined> {
     this.transport.checkOrigin(request, demand);
     const auth = await this.authorizer.authenticate(request, demand);
-    this.transport.checkMessage(request, demand, auth);
-    await this.authorizer.authorize(auth, demand, request);
+    try {
+      this.transport.checkMessage(request, demand, auth);
+      await this.authorizer.authorize(auth, demand, request);
+    } catch (error) {
+      this.decisions.noteCaller(request, auth);
+      throw error;
+    }
     const call: AuthorizedCall = { auth, resource: demand.server.resource, handler: demand.handler };
     rememberCall(request, call);
     // Frameworks see Fastify's request or the one inside; `user` may belong to the application already.
@@ -86,6 +95,7 @@ export class McpAuthGuard implements CanActivate {
     this.responder.markPrivate(response);
     this.watch.follow(request, response, demand, call);
     this.listing.follow(response.raw ?? response, demand, call);
+    this.decisions.admitted(request, demand, auth);
     return auth;
   }
 }

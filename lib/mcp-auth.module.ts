@@ -14,10 +14,14 @@ import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
 import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { McpAuthDecisions } from './mcp-auth.decisions.js';
+import { McpAuthEvents } from './mcp-auth.events.js';
 import { FailureLog } from './mcp-auth.failures.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
+import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { McpAuthInterceptor } from './mcp-auth.interceptor.js';
+import { IssuerMonitor } from './mcp-auth.issuer-monitor.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
 import {
   ConfigurableModuleClass,
@@ -30,6 +34,7 @@ import {
 import { McpAuthMounts } from './mcp-auth.mounts.js';
 import { resolveOptions } from './mcp-auth.options-check.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
+import { DEFAULT_REFUSAL_LOG_LIMITS, McpAuthRefusalLog, REFUSAL_LOG_LIMITS } from './mcp-auth.refusal-log.js';
 import { createResourceServers, ResourceServers } from './mcp-auth.resource-servers.js';
 import { McpAuthResponder } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
@@ -44,14 +49,24 @@ const logger = new Logger('McpAuth');
 const PROVIDERS: Provider[] = [
   { provide: RESOLVED_OPTIONS, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
   { provide: Clock, useClass: SystemClock },
+  McpAuthEvents,
+  { provide: REFUSAL_LOG_LIMITS, useValue: DEFAULT_REFUSAL_LOG_LIMITS },
+  McpAuthRefusalLog,
+  McpAuthDecisions,
+  {
+    provide: IssuerMonitor,
+    useFactory: (options: ResolvedOptions, events: McpAuthEvents, clock: Clock) => {
+      const now = (): number => clock.now();
+      const issuers = options.resources.flatMap(({ authorizationServers }) => authorizationServers.map(({ issuer }) => issuer));
+      return new IssuerMonitor(issuers, new FailureLog(logger, now), events, now);
+    },
+    inject: [RESOLVED_OPTIONS, McpAuthEvents, Clock],
+  },
   {
     provide: ResourceServers,
-    useFactory: (options: ResolvedOptions, clock: Clock, modules: ModuleRef) => {
-      const now = (): number => clock.now();
-      const failures = new FailureLog(logger, now);
-      return createResourceServers(options, { now, failures, findVerifier: (type) => findVerifier(modules, type) });
-    },
-    inject: [RESOLVED_OPTIONS, Clock, ModuleRef],
+    useFactory: (options: ResolvedOptions, clock: Clock, failures: IssuerMonitor, modules: ModuleRef) =>
+      createResourceServers(options, { now: () => clock.now(), failures, findVerifier: (type) => findVerifier(modules, type) }),
+    inject: [RESOLVED_OPTIONS, Clock, IssuerMonitor, ModuleRef],
   },
   McpAuthExplorer,
   McpAuthAuthorizer,
@@ -65,6 +80,7 @@ const PROVIDERS: Provider[] = [
   McpAuthFilter,
   McpAuthDirectCalls,
   McpAuthService,
+  McpAuthHealthIndicator,
   WellKnownEndpoint,
   { provide: APP_FILTER, useExisting: McpAuthFilter },
   { provide: APP_INTERCEPTOR, useClass: McpAuthInterceptor },
@@ -91,8 +107,10 @@ const PROVIDERS: Provider[] = [
     McpAuthResponseWatch,
     McpAuthListing,
     McpAuthExplorer,
+    McpAuthDecisions,
     McpAuthGuard,
     McpAuthService,
+    McpAuthHealthIndicator,
   ],
 })
 export class McpAuthModule

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { McpAuthError } from './core/error.js';
 import { challengeOf, toRefusal, type Refusal } from './core/refusal.js';
@@ -14,8 +14,6 @@ export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse };
 /** Puts decisions into responses: of HTTP, on either platform, and of MCP handlers. */
 @Injectable()
 export class McpAuthResponder {
-  readonly #logger = new Logger('McpAuth');
-
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
@@ -89,16 +87,14 @@ export class McpAuthResponder {
     return Object.assign(new Error(description), { code: status });
   }
 
-  /** A refusal as it goes over HTTP. Writes the operator's line about it. */
+  /** A refusal as it goes over HTTP. */
   refusalOf(error: McpAuthError, { resource, scopes, body }: RefusalFacts): Refusal {
-    const refusal = toRefusal(error, {
+    return toRefusal(error, {
       resourceMetadata: resource.metadataUrl,
       scopes,
       requestId: body.requestId,
       exposeErrorDetails: this.options.exposeErrorDetails,
     });
-    this.#logger.debug(`Refused with ${refusal.status}: ${error.message}`);
-    return refusal;
   }
 
   /** Undefined where an HTTP status is what the client acts on, or nothing but a tool result would say what it has to. */

@@ -1,12 +1,29 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Observable } from 'rxjs';
 import { currentCall } from './mcp-auth.context.js';
+import type { McpAuthEvent } from './mcp-auth.event.js';
+import { McpAuthEvents } from './mcp-auth.events.js';
 import { authInfoOf, type McpAuthInfo } from './mcp-auth.info.js';
 import { ResourceServers } from './mcp-auth.resource-servers.js';
 
 /** The caller, wherever there is no parameter to inject it into; and verification for transports of your own. */
 @Injectable()
 export class McpAuthService {
-  constructor(@Inject(ResourceServers) private readonly servers: ResourceServers) {}
+  constructor(
+    @Inject(ResourceServers) private readonly servers: ResourceServers,
+    @Inject(McpAuthEvents) private readonly events: McpAuthEvents,
+  ) {}
+
+  /**
+   * What was decided about requests, and how the authorization servers are doing, from the time of subscription on.
+   * Subscribers run before the request goes on: leave work that takes time for later. One that throws breaks nothing; the
+   * log is told. Never completes. What {@link verify} decides is not among it, nor is a call over stdio that was let in.
+   *
+   * The same objects are published on `node:diagnostics_channel`, as `nestjs-mcp-auth:` and the type of the event.
+   */
+  get events$(): Observable<McpAuthEvent> {
+    return this.events.events$;
+  }
 
   /**
    * The caller of the request under way, from anywhere below its handler, asynchronous parts included. Undefined on

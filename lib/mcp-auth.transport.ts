@@ -34,10 +34,10 @@ export class McpAuthTransportRules {
     const rules = this.#rules.get(server.resource);
     if (!rules || !(body.messages.length > 0 || isMcpRequest(request, server.resource))) return;
     const source = nodeRequest(request);
+    const origins = fieldValues(source, 'origin');
     const { host } = source.headers;
-    const isAllowed =
-      isOriginAllowed(fieldValues(source, 'origin'), rules) && isHostAllowed(typeof host === 'string' ? host : undefined, rules);
-    if (!isAllowed) throw new McpAuthError('origin_rejected', 'origin_not_allowed');
+    const isAllowed = isOriginAllowed(origins, rules) && isHostAllowed(typeof host === 'string' ? host : undefined, rules);
+    if (!isAllowed) throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen: { Origin: origins, Host: host } });
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { JSONWebKeySet } from 'jose';
 import { parseUrl } from './core/resource.js';
 import { AuthorizationServer, OUTBOUND_LIMITS } from './issuer/authorization-server.js';
 import { IntrospectionEndpoint } from './issuer/introspection-endpoint.js';
@@ -208,7 +209,10 @@ export class VerificationSetup {
         signed: introspection.signed ? signed : undefined,
       },
       now,
-      this.#unlessClosing((error) => failures.introspectionFailed(issuer, error)),
+      {
+        answered: () => failures.introspectionAnswered(issuer),
+        failed: this.#unlessClosing((error) => failures.introspectionFailed(issuer, error)),
+      },
       this.#outbound,
     );
     const verifier = new IntrospectionVerifier(
@@ -251,7 +255,9 @@ export class VerificationSetup {
     const { now, failures } = this.surroundings;
     const { allowInsecureHttp } = this.options;
     const onKeysFailure = this.#unlessClosing((error) => failures.keysFailed(issuer, error));
-    return new AuthorizationServer({ issuer, metadata, keys, allowInsecureHttp }, { now, outbound: this.#outbound, onKeysFailure });
+    const onKeysFetched = (jwks: JSONWebKeySet): void => failures.keysFetched(issuer, jwks);
+    const reports = { onKeysFailure, onKeysFetched };
+    return new AuthorizationServer({ issuer, metadata, keys, allowInsecureHttp }, { now, outbound: this.#outbound, ...reports });
   }
 
   /** What was given up because the application is closing is no failure of anybody. */

@@ -908,7 +908,7 @@ describe.each(PLATFORMS)('options that weaken protection, on %s', (platform) => 
     const { description, body, log } = await refused({}, token);
     expect(description).toBe('The access token is invalid or has expired.');
     expect(JSON.parse(body)).toEqual({ error: 'invalid_token', error_description: description });
-    expect(log).toContainEqual({ level: 'debug', text: 'Refused with 401: the token has expired' });
+    expect(log).toContainEqual({ level: 'debug', text: expect.stringMatching(/^Refused 401 invalid_token for GET \/notes .*: the token has expired/) });
   });
 
   it('tells clients the reason with exposeErrorDetails, and nothing of the token, with a warning at start', async () => {
@@ -916,7 +916,10 @@ describe.each(PLATFORMS)('options that weaken protection, on %s', (platform) => 
     const { description, body, log } = await refused({ exposeErrorDetails: true }, token);
     expect(description).toBe('The access token is invalid or has expired. Reason: the token was issued for another audience.');
     expect(JSON.parse(body)).toEqual({ error: 'invalid_token', error_description: description });
-    expect(warnings(log)).toEqual(['exposeErrorDetails is on: clients are told why tokens are refused']);
+    expect(warnings(log)).toEqual([
+      'exposeErrorDetails is on: clients are told why tokens are refused',
+      expect.stringContaining('aud is "https://other.example.com/mcp"'),
+    ]);
     for (const secret of [token, ...token.split('.'), 'other.example.com']) expect(body + description).not.toContain(secret);
   });
 });

@@ -1,4 +1,5 @@
 import type { AuthenticationRequirement } from './authentication.js';
+import { NOTHING_SEEN, seenAs, type Seen } from './seen.js';
 
 /**
  * What a refusal means on the wire:
@@ -94,6 +95,17 @@ export interface McpAuthErrorDetails {
   readonly retryAfterSeconds?: number;
   /** What led to the refusal; for logs only, never sent. */
   readonly cause?: unknown;
+  /** What was found where something else was expected, by name; for logs only, never sent. No secrets. */
+  readonly seen?: Readonly<Record<string, unknown>>;
+}
+
+/** Whom a refused token says it comes from; for the operator alone. */
+export interface TokenOrigin {
+  /** One that is trusted; of any other it is not known where a token comes from. */
+  readonly issuer: string;
+  readonly clientId: string | undefined;
+  /** Whether the issuer said so; if not, it was refused before its signature was looked at, and anybody can write such a token. */
+  readonly isVerified: boolean;
 }
 
 /**
@@ -105,6 +117,9 @@ export class McpAuthError extends Error {
   readonly scopes: readonly string[];
   readonly authentication: AuthenticationRequirement | undefined;
   readonly retryAfterSeconds: number | undefined;
+  // Private, so that whoever prints or serialises the error does not hand them to a client.
+  #seen: Seen;
+  #origin: TokenOrigin | undefined;
 
   /** For handlers: the call needs these scopes too. All that it needs, so that one step-up is enough. */
   static insufficientScope(...scopes: [string, ...string[]]): McpAuthError {
@@ -130,12 +145,30 @@ export class McpAuthError extends Error {
     this.scopes = details.scopes ?? [];
     this.authentication = details.authentication;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.#seen = details.seen ? seenAs(details.seen) : NOTHING_SEEN;
+  }
+
+  /** What was found where something else was expected: bounded, quoted, on one line; for the operator alone. */
+  get seen(): Seen {
+    return this.#seen;
+  }
+
+  /** Whom the refused token says it comes from, where that is known; for the operator alone. */
+  get origin(): TokenOrigin | undefined {
+    return this.#origin;
+  }
+
+  /** Adds what only those know who had the token in hand. For errors of one's own: one may be thrown for several requests. */
+  explain(seen: Readonly<Record<string, unknown>>, origin: TokenOrigin | undefined): this {
+    this.#seen = { ...seenAs(seen), ...this.#seen };
+    this.#origin ??= origin;
+    return this;
   }
 }
 
 /** An {@link McpAuthError} that the token is bad: 401, never 403 and never 503. */
-export function invalidToken(reason: McpAuthReason, cause?: unknown): McpAuthError {
-  return new McpAuthError('invalid_token', reason, { cause });
+export function invalidToken(reason: McpAuthReason, cause?: unknown, seen?: McpAuthErrorDetails['seen']): McpAuthError {
+  return new McpAuthError('invalid_token', reason, { cause, ...(seen && { seen }) });
 }
 
 /** One thing that is wrong with the configuration. */

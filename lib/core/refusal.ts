@@ -87,7 +87,8 @@ export function challengeOf(
   }
 }
 
-function statusOf(error: McpAuthError): Refusal['status'] {
+/** The HTTP status of a refusal, also where it reaches its client in another form. */
+export function statusOf(error: McpAuthError): Refusal['status'] {
   switch (error.code) {
     case 'invalid_request':
     case 'header_mismatch':

@@ -8,6 +8,7 @@ import {
   type Discovery,
   type TransformMetadata,
 } from './discovery.js';
+import { asSearch } from './failed-search.js';
 import { RemoteKeySet, type RemoteKeySetTimes, StaticKeySet, type KeySet } from './keys.js';
 import { fetchJsonObject, type Outbound, type OutboundLimits } from './outbound.js';
 
@@ -44,15 +45,16 @@ export class AuthorizationServer {
 
   constructor(
     private readonly settings: AuthorizationServerSettings,
-    { now, outbound, onKeysFailure, times }: {
+    { now, outbound, onKeysFailure, onKeysFetched, times }: {
       readonly now: () => number;
       readonly outbound: Outbound;
       readonly onKeysFailure: (error: unknown) => void;
+      readonly onKeysFetched?: (jwks: JSONWebKeySet) => void;
       readonly times?: RemoteKeySetTimes;
     },
   ) {
     this.#metadata = new DiscoveredMetadata(() => this.#find(outbound), now);
-    this.keys = this.#keySet((load) => new RemoteKeySet(load, now, onKeysFailure, times), outbound);
+    this.keys = this.#keySet((load) => new RemoteKeySet(load, now, onKeysFailure, times, onKeysFetched), outbound);
   }
 
   /** @throws {OutboundError} or {@link MetadataError} when it cannot be had. */
@@ -61,14 +63,18 @@ export class AuthorizationServer {
   }
 
   /** The URL of an endpoint, from the metadata. */
-  async endpoint(member: string): Promise<string> {
-    const { issuer, allowInsecureHttp } = this.settings;
-    return endpointIn(await this.metadata(), member, issuer, allowInsecureHttp);
+  endpoint(member: string): Promise<string> {
+    return asSearch(this.#endpoint(member));
   }
 
   /** What was found in the metadata does not do any more, and is looked for again. */
   forgetMetadata(): void {
     this.#metadata.forget();
+  }
+
+  async #endpoint(member: string): Promise<string> {
+    const { issuer, allowInsecureHttp } = this.settings;
+    return endpointIn(await this.metadata(), member, issuer, allowInsecureHttp);
   }
 
   async #find(outbound: Outbound): Promise<AuthorizationServerMetadata> {

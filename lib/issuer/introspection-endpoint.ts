@@ -57,14 +57,12 @@ const SIGNED_ANSWER = 'application/token-introspection+jwt';
  * @see RFC 7662 §2, RFC 9701 §5
  */
 export class IntrospectionEndpoint {
-  #isFailing = false;
-
   constructor(
     private readonly settings: IntrospectionSettings,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
-    /** Told once when the endpoint stops answering, not for every token. */
-    private readonly onFailure: (error: unknown) => void,
+    /** Told what came of every request. */
+    private readonly reports: { readonly answered: () => void; readonly failed: (error: unknown) => void },
     private readonly outbound: Outbound,
   ) {}
 
@@ -77,22 +75,17 @@ export class IntrospectionEndpoint {
   async introspect(token: string): Promise<IntrospectionAnswer> {
     try {
       const answer = await this.#ask(await this.#url(), token);
-      this.#isFailing = false;
+      this.reports.answered();
       return answer;
     } catch (error) {
-      this.#report(error);
+      this.reports.failed(error);
       throw error;
     }
   }
 
   /** Looks for the endpoint, if it is not known yet; a failure is reported, not thrown. */
   async warmUp(): Promise<void> {
-    await this.#url().catch((error: unknown) => this.#report(error));
-  }
-
-  #report(error: unknown): void {
-    if (!this.#isFailing) this.onFailure(error);
-    this.#isFailing = true;
+    await this.#url().catch((error: unknown) => this.reports.failed(error));
   }
 
   async #url(): Promise<string> {

@@ -106,6 +106,7 @@ export class RemoteKeySet extends KeySet {
     private readonly now: () => number,
     private readonly onFailure: (error: unknown) => void,
     private readonly times: RemoteKeySetTimes = REMOTE_KEY_SET_TIMES,
+    private readonly onFetched: (jwks: JSONWebKeySet) => void = () => undefined,
   ) {
     super();
   }
@@ -190,6 +191,7 @@ export class RemoteKeySet extends KeySet {
       const keys = this.#loaded?.keys.isOf(jwks) ? this.#loaded.keys : new PublishedKeys(jwks);
       this.#loaded = { keys, at: this.now() };
       this.#failure = undefined;
+      this.onFetched(jwks);
     } catch (error) {
       this.#failure = { error, at: this.now() };
       this.onFailure(error);

@@ -1,6 +1,8 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 import { checkAudience, checkTimes, identify, ownClaim, type TimeRules } from './claims.js';
+import { describeError, withoutToken } from './error-text.js';
+import { explained } from './explain.js';
 import type { TrustedIssuers } from './trusted-issuers.js';
 import { RepeatableVerifier, type Verification } from './verification.js';
 import { saysTokenIsBad } from './verifier-error.js';
@@ -18,6 +20,9 @@ export interface CustomRules extends TimeRules {
 export type Verify = (token: string) => unknown;
 
 const MEMBERS = { scopes: ['scopes'], clientId: ['clientId'], subject: ['subject'] };
+
+/** How its result is called where it is explained as a token. */
+const CLAIMS = { ...MEMBERS, audience: ['aud'] };
 
 /** Seconds a client is asked to wait when the verification of the application failed. */
 const RETRY_AFTER_SECONDS = 5;
@@ -48,14 +53,24 @@ export class CustomVerifier extends RepeatableVerifier {
     const result = await this.#ask(token);
     const issuer = ownClaim(result, 'issuer');
     const trust = typeof issuer === 'string' ? await this.issuers.find(issuer) : undefined;
-    if (!trust || typeof issuer !== 'string') throw invalidToken('issuer_unknown');
+    if (!trust || typeof issuer !== 'string') throw invalidToken('issuer_unknown', undefined, { iss: issuer ?? null });
+    try {
+      return this.#check(result, issuer, Math.min(askedAt + this.rules.reuseSeconds * 1000, trust.until));
+    } catch (error) {
+      const claims = { aud: ownClaim(result, 'audience'), exp: ownClaim(result, 'expiresAt'), clientId: ownClaim(result, 'clientId') };
+      const { audiences } = this.rules;
+      throw explained(error, { issuer, isVerified: true, claims, claimNames: CLAIMS, audiences, now: this.now() / 1000 });
+    }
+  }
+
+  #check(result: Readonly<Record<string, unknown>>, issuer: string, reusableUntil: number): Verification {
     const expiresAt = checkTimes({ exp: ownClaim(result, 'expiresAt') }, this.now() / 1000, this.rules);
     const audience = checkAudience({ aud: ownClaim(result, 'audience') }, this.rules.audiences);
     const claims = copyOf(ownClaim(result, 'claims') ?? {});
     if (ownClaim(claims, 'cnf') !== undefined) throw invalidToken('sender_constrained');
     return {
       token: { issuer, ...identify(result, MEMBERS), audience: [...audience], expiresAt, claims },
-      reusableUntil: Math.min(askedAt + this.rules.reuseSeconds * 1000, trust.until),
+      reusableUntil,
       isCurrent: () => true,
     };
   }
@@ -66,7 +81,7 @@ export class CustomVerifier extends RepeatableVerifier {
       result = await this.ask(token);
     } catch (error) {
       if (error instanceof McpAuthError) throw error;
-      if (saysTokenIsBad(error)) throw invalidToken('verifier_failed', error);
+      if (saysTokenIsBad(error)) throw invalidToken('verifier_failed', error, { error: withoutToken(describeError(error), token) });
       this.onFailure(error, token);
       throw new McpAuthError('temporarily_unavailable', 'verifier_unavailable', {
         cause: error,

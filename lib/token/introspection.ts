@@ -3,6 +3,7 @@ import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/intro
 import type { ExpiringStore } from '../store/expiring-store.js';
 import { audienceClaim, checkAudience, checkTimesPresent, identify, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
 import type { DecodedJwt } from './decode.js';
+import { explained } from './explain.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { checkKindBeforeAsking, checkKindOfAnswer } from './profile.js';
 import { tokenKey } from './token-key.js';
@@ -51,9 +52,19 @@ export class IntrospectionVerifier extends IssuerVerifier {
   }
 
   override async verify(token: string, jwt: DecodedJwt | undefined): Promise<Verification> {
-    if (jwt) checkKindBeforeAsking(jwt.header, jwt.claims);
-    const askedAt = this.now();
-    const answer = await this.#ask(token);
+    let answer: IntrospectionAnswer | undefined;
+    try {
+      if (jwt) checkKindBeforeAsking(jwt.header, jwt.claims);
+      const askedAt = this.now();
+      answer = await this.#ask(token);
+      return this.#check(answer, askedAt);
+    } catch (error) {
+      const claims = answer ?? jwt?.claims ?? {};
+      throw explained(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined, now: this.now() / 1000 });
+    }
+  }
+
+  #check(answer: IntrospectionAnswer, askedAt: number): Verification {
     const { issuer, claimNames, cacheSeconds } = this.rules;
     const named = ownClaim(answer, 'iss');
     if (named !== undefined && named !== issuer) throw invalidToken('issuer_unknown');

@@ -2,6 +2,7 @@ import { invalidToken } from '../core/error.js';
 import { verifySignature, type SignatureRules } from '../issuer/signature.js';
 import { checkAudience, checkTimes, identify, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
 import type { DecodedJwt } from './decode.js';
+import { explained } from './explain.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { checkKind, type JwtProfile } from './profile.js';
 import type { Verification } from './verification.js';
@@ -42,8 +43,16 @@ export class JwtVerifier extends IssuerVerifier {
   }
 
   override async verify(token: string, jwt: DecodedJwt | undefined): Promise<Verification> {
-    const { issuer, keys, algorithms, profile, claimNames } = this.trusted;
     if (!jwt) throw invalidToken('token_malformed');
+    try {
+      return await this.#verify(token, jwt);
+    } catch (error) {
+      throw explained(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false, now: this.now() / 1000 });
+    }
+  }
+
+  async #verify(token: string, jwt: DecodedJwt): Promise<Verification> {
+    const { issuer, keys, algorithms, profile, claimNames } = this.trusted;
     if (ownClaim(jwt.claims, 'iss') !== issuer) throw invalidToken('issuer_unknown');
     checkHeader(jwt.header, algorithms);
     checkKind(jwt.header, jwt.claims, profile);

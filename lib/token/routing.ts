@@ -36,7 +36,7 @@ export class IssuerRouter extends RepeatableVerifier {
     const jwt = decodeJwt(token);
     const issuer = ownClaim(jwt.claims, 'iss');
     const trust = typeof issuer === 'string' ? await this.issuers.find(issuer) : undefined;
-    if (!trust) throw invalidToken('issuer_unknown');
+    if (!trust) throw invalidToken('issuer_unknown', undefined, { iss: issuer ?? null });
     const verification = await trust.verifier.verify(token, jwt);
     return { ...verification, reusableUntil: Math.min(verification.reusableUntil, trust.until) };
   }

@@ -62,10 +62,15 @@ describe.each(PLATFORMS)('attacks on credentials, on %s', (platform) => {
   afterAll(() => closeLab(lab));
   beforeEach(() => forget(lab.server));
 
-  /** Asserts on what no attack may achieve: that what it says is repeated, or that the server goes where it says. */
+  /**
+   * Asserts on what no attack may achieve: that what it says is repeated, but for the operator and in quotes there; that it
+   * writes lines of its own into the log; or that the server goes where it says.
+   */
   function expectNoEffect(answer: string): void {
     const { server, stranger } = lab;
-    expect([answer, ...server.log].filter((text) => text.includes(MARK))).toEqual([]);
+    const unquoted = server.log.map((line) => line.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""'));
+    expect([answer, ...unquoted].filter((text) => text.includes(MARK))).toEqual([]);
+    expect(server.log.filter((line) => /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(line))).toEqual([]);
     expect(stranger.requests).toEqual([]);
   }
 

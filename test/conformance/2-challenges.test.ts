@@ -1212,7 +1212,7 @@ describe.each(PLATFORMS)('2. Secrets, on %s', (platform) => {
       });
       const log = which === 'a logger of the application' ? server.log.join('\n') : written;
       // What was captured is what there was: refusals, failures, and what the application itself logged.
-      for (const line of ['Refused with 401', 'Refused with 403', 'Refused with 503', 'out of order', 'caller: ']) {
+      for (const line of ['Refused 401', 'Refused 403', 'Refused 503', 'out of order', 'caller: ']) {
         expect(log).toContain(line);
       }
       const outbound = JSON.stringify(server.issuer.requests);

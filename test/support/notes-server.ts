@@ -33,6 +33,8 @@ import {
 } from 'nestjs-mcp-auth';
 import { TestIssuer, type MintOptions, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
 import { Clock } from '../../lib/mcp-auth.clock.js';
+import { REFUSAL_LOG_LIMITS } from '../../lib/mcp-auth.refusal-log.js';
+import type { LogLimits } from '../../lib/mcp-auth.log-limit.js';
 import { freePort } from './free-port.js';
 import { ManualClock } from './manual-clock.js';
 import { adapterFor, type Platform } from './platforms.js';
@@ -81,6 +83,8 @@ export interface NotesServerSettings {
   readonly inheritAppConfig?: boolean;
   /** Applied to the controller of the MCP endpoint, such as `UseFilters(…)`. */
   readonly decorateEndpoint?: ClassDecorator;
+  /** @default none: every refusal gets its line, so that tests can tell why each was refused */
+  readonly logLimits?: LogLimits;
   /** Changes the testing module before it is compiled. */
   readonly configure?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
   /** Changes the application before it is initialised. */
@@ -228,7 +232,9 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     providers: [...(settings.providers ?? [])],
   })
     .overrideProvider(Clock)
-    .useValue(clock.provider);
+    .useValue(clock.provider)
+    .overrideProvider(REFUSAL_LOG_LIMITS)
+    .useValue(settings.logLimits ?? UNLIMITED);
   const module = await (settings.configure?.(builder) ?? builder).compile();
   openLogs.add(log);
   const app = module.createNestApplication(adapterFor(platform), {
@@ -262,6 +268,8 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     },
   };
 }
+
+export const UNLIMITED: LogLimits = { quietMs: 0, linesPerSecond: Infinity, maxKeys: 1 };
 
 /** Nest has one logger for the whole process, so that with several servers each log holds the lines of all of them. */
 export const openLogs = new Set<string[]>();

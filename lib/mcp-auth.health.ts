@@ -1,0 +1,118 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { REMOTE_KEY_SET_TIMES } from './issuer/keys.js';
+import { Clock } from './mcp-auth.clock.js';
+import type { IssuerPart } from './mcp-auth.event.js';
+import { IssuerMonitor, type IssuerState } from './mcp-auth.issuer-monitor.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import type { ResolvedAuthorizationServer, ResolvedOptions } from './mcp-auth.options.js';
+
+/**
+ * How an authorization server is doing, as the last requests to it showed:
+ *
+ * - `ready`: its tokens are judged;
+ * - `stale`: they are, with the keys there are; new ones cannot be had;
+ * - `not asked yet`, and `not asked lately`: the next token will show;
+ * - `unreachable`: its tokens are answered with 503.
+ */
+export type IssuerHealthState = 'ready' | 'stale' | 'not asked yet' | 'not asked lately' | 'unreachable';
+
+/** What is known of one authorization server. No error texts: health endpoints are often open to everybody; see the log. */
+export interface IssuerHealth {
+  readonly state: IssuerHealthState;
+  /** How many keys of it are known; undefined where it is asked about each token, or was not asked yet. */
+  readonly keys?: number;
+  /** Since its keys were fetched, or since it last answered about a token; undefined for keys from the configuration. */
+  readonly ageSeconds?: number;
+  /** What could not be had of it when it was last tried. */
+  readonly lastFailure?: { readonly what: IssuerPart; readonly secondsAgo: number };
+}
+
+/** The result as `@nestjs/terminus` wants it. */
+export type McpAuthHealth<Key extends string = string> = Record<
+  Key,
+  {
+    readonly status: 'up' | 'down';
+    /** The configured authorization servers, by issuer. */
+    readonly issuers: Readonly<Record<string, IssuerHealth>>;
+    /** Those that `trustedIssuer` has found, where it is set: how many were asked, and of how many tokens are answered with 503. */
+    readonly lookedUp?: { readonly asked: number; readonly unreachable: number };
+  }
+>;
+
+/**
+ * How long a failure counts when nothing was tried since, in milliseconds. After that nobody knows; and a server that gets no
+ * requests because it is down would never find out that it is not.
+ */
+const FAILURE_COUNTS_MS = 60_000;
+
+/**
+ * A health indicator for `@nestjs/terminus`, or for anything else that takes its results: `down` while tokens of a configured
+ * authorization server are answered with 503. It says what requests have shown, and makes none of its own: before the first
+ * token came, and a minute after the last failure, that is `up`, as nobody can tell.
+ *
+ * Authorization servers that `trustedIssuer` finds are counted, and never make it `down`: one of a thousand tenants should
+ * not take the others offline.
+ */
+@Injectable()
+export class McpAuthHealthIndicator {
+  constructor(
+    @Inject(IssuerMonitor) private readonly monitor: IssuerMonitor,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  /** @param key under which the result stands. Never throws. */
+  isHealthy<const Key extends string = 'mcp-auth'>(key: Key = 'mcp-auth' as Key): McpAuthHealth<Key> {
+    const now = this.clock.now();
+    const servers = this.options.resources.flatMap(({ authorizationServers }) => authorizationServers);
+    const issuers = Object.fromEntries(servers.map((server) => [server.issuer, healthOf(server, this.monitor.stateOf(server.issuer), now)]));
+    const isDown = Object.values(issuers).some(({ state }) => state === 'unreachable');
+    const result = { status: isDown ? 'down' : 'up', issuers, ...this.#lookedUp(now) } as const;
+    return { [key]: result } as McpAuthHealth<Key>;
+  }
+
+  #lookedUp(now: number): { lookedUp?: { asked: number; unreachable: number } } {
+    if (!this.options.resources.some(({ trustedIssuer }) => trustedIssuer)) return {};
+    const states = this.monitor.lookedUp;
+    const unreachable = states.filter((state) => stateOfKeys(state, now) === 'unreachable').length;
+    return { lookedUp: { asked: states.length, unreachable } };
+  }
+}
+
+function healthOf({ keys, introspection }: ResolvedAuthorizationServer, known: IssuerState | undefined, now: number): IssuerHealth {
+  const failed = lastFailure(known, now);
+  const lastly = failed && { lastFailure: failed };
+  const state: IssuerState = known ?? { failures: new Map() };
+  if (introspection) return { state: stateOfIntrospection(state, now), ...age(state.introspectedAt, now), ...lastly };
+  if (keys.kind === 'static') return { state: 'ready', keys: keys.jwks.keys.length };
+  return { state: stateOfKeys(state, now), ...(state.keys && { keys: state.keys.ids.size }), ...age(state.keys?.at, now), ...lastly };
+}
+
+function stateOfKeys({ keys, failures }: IssuerState, now: number): IssuerHealthState {
+  const isFailing = failures.size > 0;
+  if (keys && now - keys.at < REMOTE_KEY_SET_TIMES.staleMs) return isFailing ? 'stale' : 'ready';
+  if (isFailing && isRecent(failures, now)) return 'unreachable';
+  return keys || isFailing ? 'not asked lately' : 'not asked yet';
+}
+
+function stateOfIntrospection({ introspectedAt, failures }: IssuerState, now: number): IssuerHealthState {
+  if (failures.size > 0) return isRecent(failures, now) ? 'unreachable' : 'not asked lately';
+  return introspectedAt === undefined ? 'not asked yet' : 'ready';
+}
+
+function isRecent(failures: IssuerState['failures'], now: number): boolean {
+  return [...failures.values()].some(({ at }) => now - at < FAILURE_COUNTS_MS);
+}
+
+function lastFailure(known: IssuerState | undefined, now: number): IssuerHealth['lastFailure'] {
+  const [latest] = [...(known?.failures ?? [])].toSorted(([, one], [, other]) => other.at - one.at);
+  return latest && { what: latest[0], secondsAgo: seconds(now - latest[1].at) };
+}
+
+function age(at: number | undefined, now: number): { ageSeconds?: number } {
+  return at === undefined ? {} : { ageSeconds: seconds(now - at) };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.max(0, Math.round(milliseconds / 1000));
+}

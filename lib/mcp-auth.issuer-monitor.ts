@@ -1,0 +1,116 @@
+import type { JSONWebKeySet } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { isFailedSearch } from './issuer/failed-search.js';
+import type { Finding } from './issuer/review.js';
+import { describeError } from './token/error-text.js';
+import type { IssuerPart } from './mcp-auth.event.js';
+import type { McpAuthEvents } from './mcp-auth.events.js';
+import type { FailureLog, FailureReports } from './mcp-auth.failures.js';
+
+/** What is known of an issuer from having asked it. Times are in milliseconds since the epoch. */
+export interface IssuerState {
+  keys?: { readonly ids: ReadonlySet<string>; readonly at: number };
+  introspectedAt?: number;
+  /** What cannot be had at the moment. */
+  readonly failures: Map<IssuerPart, { readonly since: number; readonly at: number }>;
+}
+
+/** Issuers remembered at most, besides the configured ones. */
+const MAX_LOOKED_UP_ISSUERS = 1_000;
+
+/** Longest text of an error in an event, in characters. */
+const MAX_ERROR_LENGTH = 500;
+
+/** Keeps how the authorization servers are doing, as the requests to them show; asks them nothing by itself. */
+export class IssuerMonitor implements FailureReports {
+  readonly #configured: ReadonlyMap<string, IssuerState>;
+  readonly #lookedUp = new LRUCache<string, IssuerState>({ max: MAX_LOOKED_UP_ISSUERS });
+
+  constructor(
+    issuers: readonly string[],
+    private readonly log: FailureLog,
+    private readonly events: McpAuthEvents,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+  ) {
+    this.#configured = new Map(issuers.map((issuer) => [issuer, { failures: new Map() }]));
+  }
+
+  /** Undefined for an issuer that was not asked for anything yet. */
+  stateOf(issuer: string): Readonly<IssuerState> | undefined {
+    return this.#configured.get(issuer) ?? this.#lookedUp.peek(issuer);
+  }
+
+  /** The states of the issuers that the application looked up. */
+  get lookedUp(): Readonly<IssuerState>[] {
+    return [...this.#lookedUp.values()];
+  }
+
+  keysFetched(issuer: string, { keys }: JSONWebKeySet): void {
+    const state = this.#state(issuer);
+    const before = state.keys?.ids ?? new Set();
+    const ids = new Set(keys.map((key: unknown) => JSON.stringify(key)));
+    state.keys = { ids, at: this.now() };
+    this.#recovered(issuer, state, ['metadata', 'keys']);
+    if (!this.events.isHeard('keys-refreshed')) return;
+    const added = [...ids].filter((id) => !before.has(id)).length;
+    const removed = [...before].filter((id) => !ids.has(id)).length;
+    this.events.emit({ type: 'keys-refreshed', issuer, keys: keys.length, added, removed });
+  }
+
+  keysFailed(issuer: string, error: unknown): void {
+    this.log.keysFailed(issuer, error);
+    this.#failed(issuer, isFailedSearch(error) ? 'metadata' : 'keys', error);
+  }
+
+  introspectionAnswered(issuer: string): void {
+    const state = this.#state(issuer);
+    state.introspectedAt = this.now();
+    if (state.failures.size > 0) this.#recovered(issuer, state, ['metadata', 'introspection']);
+  }
+
+  introspectionFailed(issuer: string, error: unknown): void {
+    const what = isFailedSearch(error) ? 'metadata' : 'introspection';
+    if (!this.#state(issuer).failures.has(what)) this.log.introspectionFailed(issuer, error);
+    this.#failed(issuer, what, error);
+  }
+
+  lookUpFailed(issuer: string, error: unknown): void {
+    this.log.lookUpFailed(issuer, error);
+  }
+
+  verifierFailed(error: unknown, token: string): void {
+    this.log.verifierFailed(error, token);
+  }
+
+  serverFound(issuer: string, finding: Finding): void {
+    this.log.serverFound(issuer, finding);
+  }
+
+  #state(issuer: string): IssuerState {
+    const known = this.#configured.get(issuer) ?? this.#lookedUp.get(issuer);
+    if (known) return known;
+    const state: IssuerState = { failures: new Map() };
+    this.#lookedUp.set(issuer, state);
+    return state;
+  }
+
+  #failed(issuer: string, what: IssuerPart, error: unknown): void {
+    const { failures } = this.#state(issuer);
+    const before = failures.get(what);
+    failures.set(what, { since: before?.since ?? this.now(), at: this.now() });
+    if (before || !this.events.isHeard('issuer-unreachable')) return;
+    this.events.emit({ type: 'issuer-unreachable', issuer, what, error: describeError(error).slice(0, MAX_ERROR_LENGTH) });
+  }
+
+  #recovered(issuer: string, { failures }: IssuerState, parts: readonly IssuerPart[]): void {
+    for (const what of parts) {
+      const failure = failures.get(what);
+      if (!failure) continue;
+      failures.delete(what);
+      this.log.recovered(issuer, what);
+      if (!this.events.isHeard('issuer-recovered')) continue;
+      this.events.emit({ type: 'issuer-recovered', issuer, what, afterMs: this.now() - failure.since });
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { McpAuthError } from './core/error.js';
+import { statusOf } from './core/refusal.js';
+import { shown, type Seen } from './core/seen.js';
+import { ownClaim } from './token/claims.js';
+import { Clock } from './mcp-auth.clock.js';
+import type { McpAuthInfo } from './mcp-auth.info.js';
+import { LogLimit, type LeftOut, type LogLimits } from './mcp-auth.log-limit.js';
+import type { ResolvedResource } from './mcp-auth.options.js';
+import { REFUSAL_LEVELS, type RefusalLevel } from './mcp-auth.refusal-levels.js';
+import { remedyFor } from './mcp-auth.remedies.js';
+
+/** DI token of {@link LogLimits}, so that tests can see every line. */
+export const REFUSAL_LOG_LIMITS = Symbol('nestjs-mcp-auth:refusal-log-limits');
+
+/** For each level; so that a flood of everyday refusals leaves room for those that need somebody. */
+export const DEFAULT_REFUSAL_LOG_LIMITS: LogLimits = { quietMs: 30_000, linesPerSecond: 10, maxKeys: 1_000 };
+
+/** Everything the operator is told about a refusal. */
+export interface RefusalRecord {
+  readonly error: McpAuthError;
+  readonly resource: ResolvedResource;
+  readonly operations: readonly string[];
+  /** Verified; undefined where it is not known who asked. */
+  readonly caller: McpAuthInfo | undefined;
+  /** All that the request needs, as far as that is known. */
+  readonly scopes: readonly string[];
+}
+
+/** Operations that a line names; of the others, how many there are. */
+const MAX_OPERATIONS = 3;
+
+/**
+ * Writes a line about a refusal: what was refused, why, what was seen, whose request it was, and what to do. Nothing of a
+ * token, and no claim that is not needed for that; what clients wrote stands in quotes. The same is said once in a while only.
+ */
+@Injectable()
+export class McpAuthRefusalLog {
+  readonly #logger = new Logger('McpAuth');
+  readonly #limits: Readonly<Record<RefusalLevel, LogLimit>>;
+
+  constructor(@Inject(REFUSAL_LOG_LIMITS) limits: LogLimits, @Inject(Clock) clock: Clock) {
+    const limit = (): LogLimit => new LogLimit(limits, () => clock.now());
+    this.#limits = { warn: limit(), log: limit(), debug: limit() };
+  }
+
+  write(record: RefusalRecord): void {
+    const level = REFUSAL_LEVELS[record.error.reason];
+    const leftOut = this.#limits[level].admit(keyOf(record));
+    if (leftOut) this.#logger[level](lineFor(record) + addition(leftOut));
+  }
+}
+
+/** The same for refusals of which one line is enough. */
+function keyOf({ error, operations, caller }: RefusalRecord): string {
+  const { origin, seen } = error;
+  const issuer = caller?.issuer ?? origin?.issuer ?? seen['iss'];
+  return JSON.stringify([error.reason, issuer, (caller ?? origin)?.clientId?.slice(0, 200), operations.slice(0, MAX_OPERATIONS)]);
+}
+
+function lineFor({ error, resource, operations, caller, scopes }: RefusalRecord): string {
+  const what = operations.length === 0 ? '' : ` for ${operationsText(operations)}`;
+  const head = `Refused ${statusOf(error)} ${error.code}${what} at ${resource.identifier.identifier}: ${error.message}`;
+  const seen = seenText({ ...error.seen, ...seenOfCaller(error, caller, scopes) });
+  const who = caller ? callerText(caller) : originText(error);
+  const [server, ...others] = resource.authorizationServers;
+  const issuer = caller?.issuer ?? error.origin?.issuer ?? (others.length === 0 ? server?.issuer : undefined);
+  const remedy = remedyFor(error.reason, { resource: resource.identifier.identifier, issuer });
+  return `${head}${seen}${who}.${remedy === undefined ? '' : ` ${remedy}.`}`;
+}
+
+function addition({ same, others }: LeftOut): string {
+  const ofSame = same === 0 ? '' : ` And ${same} more like it since the last such line.`;
+  return others === 0 ? ofSame : `${ofSame} Of other refusals, ${others} were too many to write down.`;
+}
+
+function operationsText(operations: readonly string[]): string {
+  const named = operations.slice(0, MAX_OPERATIONS).map(plain).join(', ');
+  const others = operations.length - MAX_OPERATIONS;
+  return others > 0 ? `${named} and ${others} more` : named;
+}
+
+/** What could not be mistaken for another part of the line, as it is; everything else in quotes. */
+function plain(text: string): string {
+  return /^[\w./:{}@?=&%~+-]+(?: [\w./:{}@?=&%~+-]+)?$/.test(text) && text.length <= 150 && !text.includes('eyJ') ? text : shown(text);
+}
+
+/** `aud is "account", expected "https://…"`; times, which are numbers, as seconds from now. */
+function seenText(seen: Seen): string {
+  const parts = Object.entries(seen).map(([name, value]) => {
+    if (/^-?\d+$/.test(value)) return `${name} is ${value} s from now`;
+    return ['expected', 'missing', 'needs', 'looked'].includes(name) ? `${name} ${value}` : `${name} is ${value === 'null' ? 'absent' : value}`;
+  });
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+/** What a verified caller has, where something else was needed. */
+function seenOfCaller({ reason, scopes, authentication }: McpAuthError, caller: McpAuthInfo | undefined, needed: readonly string[]): Seen {
+  if (!caller) return {};
+  if (reason === 'scope_missing') {
+    const all = scopes.length > 0 ? scopes : needed;
+    return { needs: shown(all.join(' ')), scope: shown(caller.scopes.join(' ')) };
+  }
+  if (reason !== 'authentication_insufficient') return {};
+  const { acr = [], maxAgeSeconds } = authentication ?? {};
+  return {
+    ...(acr.length > 0 && { acr: shown(ownClaim(caller.claims, 'acr') ?? null), expected: shown(acr) }),
+    ...(maxAgeSeconds !== undefined && { auth_time: `${shown(ownClaim(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed` }),
+  };
+}
+
+function callerText({ issuer, clientId, principalKey }: McpAuthInfo): string {
+  return `; issuer ${plain(issuer)}, client ${shown(clientId)}, principal ${principalKey}`;
+}
+
+function originText({ origin }: McpAuthError): string {
+  if (!origin) return '';
+  const client = origin.clientId === undefined ? '' : `, client ${shown(origin.clientId)}`;
+  return `; issuer ${plain(origin.issuer)}${client}${origin.isVerified ? '' : ', as the token says, which was not verified'}`;
+}

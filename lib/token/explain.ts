@@ -1,0 +1,83 @@
+import { McpAuthError, type McpAuthReason } from '../core/error.js';
+import { audienceClaim, namedClaim, ownClaim, type ClaimNames } from './claims.js';
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** What a refused token was held against. */
+export interface TokenFacts {
+  /** The trusted issuer by whose rules the token was judged. */
+  readonly issuer: string;
+  /** Whether the issuer itself said what stands in the claims. */
+  readonly isVerified: boolean;
+  /** Undefined where the token is no JWT. */
+  readonly header?: Members | undefined;
+  readonly claims: Members;
+  readonly claimNames: ClaimNames;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  readonly audiences: ReadonlySet<string>;
+  /** Those accepted, where there is a signature. */
+  readonly algorithms?: ReadonlySet<string> | undefined;
+}
+
+/** The claims that tell what kind of token a JWT is, where `typ` does not. */
+const KIND_CLAIMS = ['typ', 'token_use', 'token_type', 'nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'response_type'];
+
+/**
+ * Adds to a refusal what its operator needs to mend it, and no claim besides. Done only once a token is refused, and in
+ * one place: what checks tokens has nothing to do with it.
+ *
+ * @returns the same error, to be thrown on
+ */
+export function explained(error: unknown, facts: TokenFacts): unknown {
+  if (!(error instanceof McpAuthError)) return error;
+  const { issuer, isVerified, claims, claimNames } = facts;
+  const clientId = firstText(claims, claimNames.clientId);
+  return error.explain(seenFor(error.reason, facts), { issuer, clientId, isVerified });
+}
+
+function seenFor(reason: McpAuthReason, { header = {}, claims, claimNames, ...facts }: TokenFacts): Members {
+  switch (reason) {
+    case 'audience_rejected':
+      return { aud: audienceClaim(claims, claimNames.audience), expected: oneOrAll(facts.audiences) };
+    case 'audience_missing':
+      return { expected: oneOrAll(facts.audiences) };
+    case 'issuer_unknown':
+      return { iss: ownClaim(claims, 'iss'), expected: facts.issuer };
+    case 'algorithm_rejected':
+      return { alg: ownClaim(header, 'alg') ?? null, expected: oneOrAll(facts.algorithms ?? new Set()) };
+    case 'type_rejected':
+      return { typ: ownClaim(header, 'typ') ?? null };
+    case 'key_unknown':
+    case 'signature_invalid':
+      return { alg: ownClaim(header, 'alg'), kid: ownClaim(header, 'kid') ?? null };
+    case 'not_an_access_token':
+      return { typ: ownClaim(header, 'typ'), claims: KIND_CLAIMS.filter((name) => ownClaim(claims, name) !== undefined) };
+    case 'claim_missing':
+      return { missing: ['sub', 'client_id', 'iat', 'jti'].filter((name) => ownClaim(claims, name) === undefined) };
+    case 'no_principal':
+      return { looked: [...claimNames.subject, ...claimNames.clientId] };
+    case 'expired':
+    case 'lifetime_too_long':
+      return { exp: secondsFromNow(ownClaim(claims, 'exp'), facts.now) };
+    case 'not_yet_valid':
+      return { nbf: secondsFromNow(ownClaim(claims, 'nbf'), facts.now), iat: secondsFromNow(ownClaim(claims, 'iat'), facts.now) };
+    default:
+      return {};
+  }
+}
+
+function oneOrAll(values: ReadonlySet<string>): string | string[] | undefined {
+  const [first, ...others] = values;
+  return others.length === 0 ? first : [...values];
+}
+
+/** A number, so that it needs no unit in the log to be understood: `-12` is twelve seconds ago. */
+function secondsFromNow(time: unknown, now: number): number | undefined {
+  return typeof time === 'number' ? Math.round(time - now) : undefined;
+}
+
+/** Never throws: the token has been refused already. */
+function firstText(claims: Members, names: readonly string[]): string | undefined {
+  return names.map((name) => namedClaim(claims, name)).find((value) => typeof value === 'string' && value !== '') as string | undefined;
+}
