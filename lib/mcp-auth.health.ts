@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { REMOTE_KEY_SET_TIMES } from './issuer/keys.js';
 import { Clock } from './mcp-auth.clock.js';
 import type { IssuerPart } from './mcp-auth.event.js';
-import { IssuerMonitor, type IssuerState } from './mcp-auth.issuer-monitor.js';
+import { IssuerMonitor, type IssuerFailure, type IssuerState } from './mcp-auth.issuer-monitor.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedAuthorizationServer, ResolvedOptions } from './mcp-auth.options.js';
 
@@ -65,7 +65,7 @@ export class McpAuthHealthIndicator {
   isHealthy<const Key extends string = 'mcp-auth'>(key: Key = 'mcp-auth' as Key): McpAuthHealth<Key> {
     const now = this.clock.now();
     const servers = this.options.resources.flatMap(({ authorizationServers }) => authorizationServers);
-    const issuers = Object.fromEntries(servers.map((server) => [server.issuer, healthOf(server, this.monitor.stateOf(server.issuer), now)]));
+    const issuers = Object.fromEntries(servers.map((server) => [server.issuer, healthOf(server, this.monitor.stateOf(server.issuer) ?? {}, now)]));
     const isDown = Object.values(issuers).some(({ state }) => state === 'unreachable');
     const result = { status: isDown ? 'down' : 'up', issuers, ...this.#lookedUp(now) } as const;
     return { [key]: result } as McpAuthHealth<Key>;
@@ -79,34 +79,27 @@ export class McpAuthHealthIndicator {
   }
 }
 
-function healthOf({ keys, introspection }: ResolvedAuthorizationServer, known: IssuerState | undefined, now: number): IssuerHealth {
-  const failed = lastFailure(known, now);
-  const lastly = failed && { lastFailure: failed };
-  const state: IssuerState = known ?? { failures: new Map() };
-  if (introspection) return { state: stateOfIntrospection(state, now), ...age(state.introspectedAt, now), ...lastly };
+function healthOf({ keys, introspection }: ResolvedAuthorizationServer, known: IssuerState, now: number): IssuerHealth {
+  const { failure } = known;
+  const lastly = failure && { lastFailure: { what: failure.what, secondsAgo: seconds(now - failure.at) } };
+  if (introspection) return { state: stateOfIntrospection(known, now), ...age(known.introspectedAt, now), ...lastly };
   if (keys.kind === 'static') return { state: 'ready', keys: keys.jwks.keys.length };
-  return { state: stateOfKeys(state, now), ...(state.keys && { keys: state.keys.ids.size }), ...age(state.keys?.at, now), ...lastly };
+  return { state: stateOfKeys(known, now), ...(known.keys && { keys: known.keys.ids.size }), ...age(known.keys?.at, now), ...lastly };
 }
 
-function stateOfKeys({ keys, failures }: IssuerState, now: number): IssuerHealthState {
-  const isFailing = failures.size > 0;
-  if (keys && now - keys.at < REMOTE_KEY_SET_TIMES.staleMs) return isFailing ? 'stale' : 'ready';
-  if (isFailing && isRecent(failures, now)) return 'unreachable';
-  return keys || isFailing ? 'not asked lately' : 'not asked yet';
+function stateOfKeys({ keys, failure }: IssuerState, now: number): IssuerHealthState {
+  if (keys && now - keys.at < REMOTE_KEY_SET_TIMES.staleMs) return failure ? 'stale' : 'ready';
+  if (failure) return stateOfFailure(failure, now);
+  return keys ? 'not asked lately' : 'not asked yet';
 }
 
-function stateOfIntrospection({ introspectedAt, failures }: IssuerState, now: number): IssuerHealthState {
-  if (failures.size > 0) return isRecent(failures, now) ? 'unreachable' : 'not asked lately';
+function stateOfIntrospection({ introspectedAt, failure }: IssuerState, now: number): IssuerHealthState {
+  if (failure) return stateOfFailure(failure, now);
   return introspectedAt === undefined ? 'not asked yet' : 'ready';
 }
 
-function isRecent(failures: IssuerState['failures'], now: number): boolean {
-  return [...failures.values()].some(({ at }) => now - at < FAILURE_COUNTS_MS);
-}
-
-function lastFailure(known: IssuerState | undefined, now: number): IssuerHealth['lastFailure'] {
-  const [latest] = [...(known?.failures ?? [])].toSorted(([, one], [, other]) => other.at - one.at);
-  return latest && { what: latest[0], secondsAgo: seconds(now - latest[1].at) };
+function stateOfFailure({ at }: IssuerFailure, now: number): IssuerHealthState {
+  return now - at < FAILURE_COUNTS_MS ? 'unreachable' : 'not asked lately';
 }
 
 function age(at: number | undefined, now: number): { ageSeconds?: number } {

@@ -11,8 +11,15 @@ import type { FailureLog, FailureReports } from './mcp-auth.failures.js';
 export interface IssuerState {
   keys?: { readonly ids: ReadonlySet<string>; readonly at: number };
   introspectedAt?: number;
-  /** What cannot be had at the moment. */
-  readonly failures: Map<IssuerPart, { readonly since: number; readonly at: number }>;
+  /** Of what cannot be had at the moment, what was last tried: keys are looked for through the metadata, so that one outage is both. */
+  failure?: IssuerFailure | undefined;
+}
+
+export interface IssuerFailure {
+  readonly what: IssuerPart;
+  /** When the first attempt failed, and the last. */
+  readonly since: number;
+  readonly at: number;
 }
 
 /** Issuers remembered at most, besides the configured ones. */
@@ -33,7 +40,7 @@ export class IssuerMonitor implements FailureReports {
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {
-    this.#configured = new Map(issuers.map((issuer) => [issuer, { failures: new Map() }]));
+    this.#configured = new Map(issuers.map((issuer) => [issuer, {}]));
   }
 
   /** Undefined for an issuer that was not asked for anything yet. */
@@ -51,7 +58,7 @@ export class IssuerMonitor implements FailureReports {
     const before = state.keys?.ids ?? new Set();
     const ids = new Set(keys.map((key: unknown) => JSON.stringify(key)));
     state.keys = { ids, at: this.now() };
-    this.#recovered(issuer, state, ['metadata', 'keys']);
+    if (state.failure && state.failure.what !== 'introspection') this.#recovered(issuer, state, state.failure);
     if (!this.events.isHeard('keys-refreshed')) return;
     const added = [...ids].filter((id) => !before.has(id)).length;
     const removed = [...before].filter((id) => !ids.has(id)).length;
@@ -66,13 +73,12 @@ export class IssuerMonitor implements FailureReports {
   introspectionAnswered(issuer: string): void {
     const state = this.#state(issuer);
     state.introspectedAt = this.now();
-    if (state.failures.size > 0) this.#recovered(issuer, state, ['metadata', 'introspection']);
+    if (state.failure) this.#recovered(issuer, state, state.failure);
   }
 
   introspectionFailed(issuer: string, error: unknown): void {
-    const what = isFailedSearch(error) ? 'metadata' : 'introspection';
-    if (!this.#state(issuer).failures.has(what)) this.log.introspectionFailed(issuer, error);
-    this.#failed(issuer, what, error);
+    if (!this.#state(issuer).failure) this.log.introspectionFailed(issuer, error);
+    this.#failed(issuer, isFailedSearch(error) ? 'metadata' : 'introspection', error);
   }
 
   lookUpFailed(issuer: string, error: unknown): void {
@@ -90,27 +96,23 @@ export class IssuerMonitor implements FailureReports {
   #state(issuer: string): IssuerState {
     const known = this.#configured.get(issuer) ?? this.#lookedUp.get(issuer);
     if (known) return known;
-    const state: IssuerState = { failures: new Map() };
+    const state: IssuerState = {};
     this.#lookedUp.set(issuer, state);
     return state;
   }
 
   #failed(issuer: string, what: IssuerPart, error: unknown): void {
-    const { failures } = this.#state(issuer);
-    const before = failures.get(what);
-    failures.set(what, { since: before?.since ?? this.now(), at: this.now() });
+    const state = this.#state(issuer);
+    const before = state.failure;
+    state.failure = { what, since: before?.since ?? this.now(), at: this.now() };
     if (before || !this.events.isHeard('issuer-unreachable')) return;
     this.events.emit({ type: 'issuer-unreachable', issuer, what, error: describeError(error).slice(0, MAX_ERROR_LENGTH) });
   }
 
-  #recovered(issuer: string, { failures }: IssuerState, parts: readonly IssuerPart[]): void {
-    for (const what of parts) {
-      const failure = failures.get(what);
-      if (!failure) continue;
-      failures.delete(what);
-      this.log.recovered(issuer, what);
-      if (!this.events.isHeard('issuer-recovered')) continue;
-      this.events.emit({ type: 'issuer-recovered', issuer, what, afterMs: this.now() - failure.since });
-    }
+  #recovered(issuer: string, state: IssuerState, { what, since }: IssuerFailure): void {
+    state.failure = undefined;
+    this.log.recovered(issuer, what);
+    if (!this.events.isHeard('issuer-recovered')) return;
+    this.events.emit({ type: 'issuer-recovered', issuer, what, afterMs: this.now() - since });
   }
 }
