@@ -16,6 +16,8 @@ import { AccessTokens } from './access-tokens.service.js';
       authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
       // The class of a provider: it has its dependencies injected. Its results are not remembered unless `cache` says so.
       verifier: AccessTokenVerifier,
+      // There is nothing to be found at that issuer: only the verifier above knows its tokens.
+      checkAuthorizationServers: false,
       scopes: { required: ['notes:read'] },
     }) }),
   ],

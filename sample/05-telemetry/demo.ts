@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
+import type { Attributes } from '@opentelemetry/api';
+import { AggregationTemporality, type Histogram, InMemoryMetricExporter } from '@opentelemetry/sdk-metrics';
+import { InMemorySpanExporter } from '@opentelemetry/sdk-trace-base';
+import { McpSession } from '../demo-client/mcp-session.js';
+import { Transcript } from '../demo-client/transcript.js';
+import { platform } from '../notes-server/platform.js';
+import { startNotesServer } from '../notes-server/servers.js';
+import { createApp } from './app.js';
+import { startTelemetry } from './telemetry.js';
+
+const meters = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+const spans = new InMemorySpanExporter();
+const telemetry = startTelemetry(meters, spans);
+const servers = await startNotesServer(async () => createApp(await platform()), { mcp: 0, authorizationServer: 0 });
+const session = new McpSession(servers.resource, servers.users[0]!, { pin: '2026-07-28' });
+const { step } = new Transcript();
+
+/** The latest values of a metric, each with its labels. */
+async function valuesOf(metric: string): Promise<readonly { attributes: Attributes; value: unknown }[]> {
+  await telemetry.flush();
+  const latest = meters.getMetrics().at(-1)?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
+  return latest.filter(({ descriptor }) => descriptor.name === metric).flatMap(({ dataPoints }) => [...dataPoints]);
+}
+
+/** How many decisions with these labels were counted. */
+async function decisions(outcome: string, reason?: string): Promise<number> {
+  const values = await valuesOf('mcp.auth.decisions');
+  const counted = values.filter(({ attributes }) => attributes.outcome === outcome && attributes.reason === reason);
+  return counted.reduce((sum, { value }) => sum + Number(value), 0);
+}
+
+/** The attributes of a span, those of its events included. It ends a little after the client has its answer. */
+async function spanWith(name: string, value: RegExp): Promise<Attributes> {
+  for (let turn = 0; turn < 1_000; turn++) {
+    const all = spans.getFinishedSpans().map(({ attributes, events }) => Object.assign({}, attributes, ...events.map((event) => event.attributes)) as Attributes);
+    const found = all.find((attributes) => value.test(String(attributes[name])));
+    if (found) return found;
+    await setImmediate();
+  }
+  throw new Error(`no span has ${name} ${value}`);
+}
+
+async function health() {
+  const response = await fetch(new URL('/health', servers.resource));
+  const { details } = (await response.json()) as { details: { 'mcp-auth': object } };
+  return { code: response.status, ...details['mcp-auth'] };
+}
+
+async function observe(): Promise<void> {
+  await step('Health, before the first token: up, and nobody was asked', async () => {
+    const seen = await health();
+    assert.deepEqual(seen, { code: 200, status: 'up', issuers: { [servers.issuer]: { state: 'not asked yet' } } });
+    return [JSON.stringify(seen)];
+  });
+
+  await step('A call without a token is refused: counted with its reason, and told by its span', async () => {
+    assert(await session.needsUser(() => session.connect()));
+    assert.equal(await decisions('refused', 'no_credentials'), 1);
+    const span = await spanWith('reason', /^no_credentials$/);
+    assert.equal(span['http.response.status_code'], 401);
+    return [JSON.stringify(span)];
+  });
+
+  await step('With a token it is accepted: counted, and its span knows the caller', async () => {
+    await session.authorize();
+    await session.connect();
+    const before = await decisions('accepted');
+    await session.call('whoami');
+    assert.equal(await decisions('accepted'), before + 1);
+    return [JSON.stringify(await spanWith('enduser.id', /^[\w-]{43}$/))];
+  });
+
+  await step('A missing scope, and the step-up: both are there, with the time it took', async () => {
+    assert(await session.needsUser(() => session.call('add-note', { text: 'Buy milk' })));
+    assert.equal(await decisions('refused', 'scope_missing'), 1);
+    assert.deepEqual((await spanWith('reason', /^scope_missing$/)).operations, ['tools/call add-note']);
+    await session.authorize();
+    await session.call('add-note', { text: 'Buy milk' });
+    const [stepUp] = await valuesOf('mcp.auth.step_up.duration');
+    assert(stepUp);
+    const { count, sum } = stepUp.value as Histogram;
+    assert.equal(count, 1);
+    return [`${count} step-up, of ${sum} s`];
+  });
+
+  await step('Health: the keys are known', async () => {
+    const seen = await health();
+    assert.equal(seen.code, 200);
+    assert.match(JSON.stringify(seen), /"state":"ready","keys":\d+,"ageSeconds":\d+/);
+    return [JSON.stringify(seen)];
+  });
+
+  await step('Nothing of the token is in what was exported', () => {
+    const token = session.oauth.tokens()?.access_token ?? '';
+    const exported = JSON.stringify([meters.getMetrics(), spans.getFinishedSpans().map(({ name, attributes, events }) => ({ name, attributes, events }))]);
+    const secrets = [token, ...token.split('.')].filter((part) => part.length >= 16);
+    assert(secrets.length >= 4);
+    assert(!secrets.some((secret) => exported.includes(secret)), 'a token was exported');
+    return [`${exported.length} characters were exported`];
+  });
+}
+
+try {
+  await observe();
+  console.log('\nAll as expected.');
+} catch (error) {
+  console.error(`\n${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+} finally {
+  await session.close();
+  await servers.close();
+  await telemetry.shutdown();
+}
