@@ -1,13 +1,15 @@
 /**
- * Keeps the code in the README and in docs/*.md the code of the repository: `node scripts/readme-snippets.js` writes
+ * Keeps the code in the README, in docs/*.md and in docs/guides/*.md the code of the repository: `node scripts/readme-snippets.js` writes
  * into each fenced block that follows a comment `<!-- file#region -->` what stands between `// #region region` and
  * `// #endregion` in that file. With `--check` it writes nothing, and fails where that would change something.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('../', import.meta.url);
-const docs = readdirSync(new URL('docs/', root)).filter((name) => name.endsWith('.md'));
-const pages = ['README.md', ...docs.map((name) => `docs/${name}`)];
+const docs = ['docs', 'docs/guides'].flatMap((folder) =>
+  readdirSync(new URL(`${folder}/`, root)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`),
+);
+const pages = ['README.md', ...docs];
 
 /** @param {string} file @param {string} region */
 function snippet(file, region) {

@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { REFUSAL_LEVELS } from '../../lib/mcp-auth.refusal-levels.js';
+import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { AuditLog, reasons } from './observability-snippets.js';
+
+describe('docs/guides/observability.md', () => {
+  let server: NotesServer;
+  beforeAll(async () => {
+    server = await startNotesServer('express', { providers: [AuditLog] });
+  });
+  afterAll(() => server.close());
+
+  it('has an audit log that works', async () => {
+    await server.callTool('write-note', await server.mint({ scope: 'a' }));
+    const line = server.log.find((one) => one.includes('"type":"refused"'));
+    expect(JSON.parse(line!)).toMatchObject({ reason: 'scope_missing', operations: ['tools/call write-note'] });
+  });
+
+  it('has a subscriber to a channel that works', async () => {
+    reasons.clear();
+    await server.callTool('ping');
+    expect([...reasons]).toEqual([['no_credentials', 1]]);
+  });
+
+  it('names every reason, at the level it has', async () => {
+    const page = await readFile(new URL('../../docs/guides/observability.md', import.meta.url), 'utf8');
+    const listed = [...page.matchAll(/^\| `(warn|log|debug)` \| [^|]+ \| (.+) \|$/gm)].flatMap(([, level, reasonsOf = '']) =>
+      [...reasonsOf.matchAll(/`(\w+)`/g)].map(([, reason]) => [reason, level]),
+    );
+    expect(Object.fromEntries(listed)).toEqual(REFUSAL_LEVELS);
+  });
+});
