@@ -2,41 +2,11 @@ import { registerAs } from '@nestjs/config';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import { resolveOptions } from './mcp-auth.options-check.js';
 import type { McpAuthModuleOptions } from './mcp-auth.options.js';
+import { VARIABLES } from './mcp-auth.variables.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-interface Variable {
-  readonly name: string;
-  /** The option it sets, as an error message names it. */
-  readonly option: string;
-  readonly example: string;
-}
-
 const PREFIX = 'MCP_AUTH_';
-
-const VARIABLES: readonly Variable[] = [
-  { name: 'MCP_AUTH_RESOURCE', option: 'resource', example: 'https://mcp.example.com/mcp' },
-  { name: 'MCP_AUTH_ISSUER', option: 'authorizationServers', example: 'https://login.example.com' },
-  {
-    name: 'MCP_AUTH_INTROSPECTION_CLIENT_ID',
-    option: 'authorizationServers[0].introspection.clientId',
-    example: 'notes-server',
-  },
-  {
-    name: 'MCP_AUTH_INTROSPECTION_CLIENT_SECRET',
-    option: 'authorizationServers[0].introspection.auth.clientSecret',
-    example: 'the-secret-of-notes-server',
-  },
-  { name: 'MCP_AUTH_AUDIENCE', option: 'audience', example: 'https://mcp.example.com/mcp' },
-  { name: 'MCP_AUTH_REQUIRED_SCOPES', option: 'scopes.required', example: 'notes:read' },
-  { name: 'MCP_AUTH_SCOPES_SUPPORTED', option: 'scopes.supported', example: 'notes:read,notes:write' },
-  { name: 'MCP_AUTH_RESOURCE_NAME', option: 'metadata.resourceName', example: 'Notes' },
-  { name: 'MCP_AUTH_RESOURCE_DOCUMENTATION', option: 'metadata.resourceDocumentation', example: 'https://docs.example.com' },
-  { name: 'MCP_AUTH_CLOCK_TOLERANCE_SECONDS', option: 'clockToleranceSeconds', example: '5' },
-  { name: 'MCP_AUTH_MAX_TOKEN_LIFETIME_SECONDS', option: 'maxTokenLifetimeSeconds', example: '86400' },
-  { name: 'MCP_AUTH_ALLOW_INSECURE_HTTP', option: 'allowInsecureHttp', example: 'true' },
-  { name: 'MCP_AUTH_EXPOSE_ERROR_DETAILS', option: 'exposeErrorDetails', example: 'true' },
-];
 
 /**
  * The options of `McpAuthModule` from environment variables, as a namespace of `@nestjs/config`:

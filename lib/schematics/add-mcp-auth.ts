@@ -1,0 +1,147 @@
+import { posix } from 'node:path';
+import { findApplication, type Application } from './application.js';
+import { addToEnvironmentExample } from './environment-example.js';
+import type { Formatter } from './formatter.js';
+import { addNamedImports } from './import-declarations.js';
+import { connectStrategy } from './main-file.js';
+import { addToManifest, hasOtherPackages, manifestAdditions, type Manifest } from './manifest.js';
+import { addToModuleImports } from './module-imports.js';
+import { SchematicError } from './schematic-error.js';
+import { DEV_SERVER_SCRIPT, devServerScript, exampleFiles, type TemplateFile } from './template-files.js';
+import { reads, tokenize } from './tokens.js';
+import { readText, type SchematicContext, type Tree } from './tree.js';
+
+/** See schematics/nest-add.json. */
+export interface NestAddOptions {
+  readonly project?: string;
+  readonly sourceRoot?: string;
+  readonly module?: string;
+  readonly example?: boolean;
+  readonly skipInstall?: boolean;
+}
+
+const ENVIRONMENT_EXAMPLE = '.env.example';
+const RESOURCE = 'http://127.0.0.1:3000/mcp';
+const DEVELOPMENT = { MCP_AUTH_RESOURCE: RESOURCE, MCP_AUTH_ISSUER: 'http://127.0.0.1:4000' };
+
+/**
+ * Imports `McpAuthModule` into the root module of an application and adds what goes with it: packages, an example of the
+ * environment, a development authorization server, and an example of an MCP server. Run again, it changes nothing.
+ * Does NOT touch `.env`.
+ *
+ * @throws {SchematicError} where it does not understand the application, before anything is written
+ */
+export async function addMcpAuth(tree: Tree, context: SchematicContext, options: NestAddOptions, formatter?: Formatter): Promise<void> {
+  const application = findApplication(tree, options);
+  const present = moduleWithMcpAuth(tree, application);
+  const withExample = options.example ?? present === undefined;
+  const files = [devServerScript(withExample), ...(withExample ? exampleFiles(application.sourceRoot, application.importExtension) : [])];
+  if (withExample) refuseForeignNotes(tree, files);
+
+  const manifest = required(tree, 'package.json');
+  const additions = manifestAdditions(JSON.parse(manifest) as Manifest, DEV_SERVER_SCRIPT, withExample);
+  const environment = { ...DEVELOPMENT, ...(withExample && { MCP_AUTH_REQUIRED_SCOPES: 'notes:read' }) };
+  const edits = new Map([
+    ...editedSources(tree, application, present === undefined, withExample),
+    ['package.json', addToManifest(manifest, additions)],
+    [ENVIRONMENT_EXAMPLE, addToEnvironmentExample(readText(tree, ENVIRONMENT_EXAMPLE) ?? '', environment)],
+    ...files.filter(({ path }) => !tree.exists(path)).map(({ path, content }) => [path, content] as const),
+  ]);
+
+  const isChanged = await write(tree, edits, formatter);
+  const mustInstall = hasOtherPackages(manifest, edits.get('package.json') ?? manifest);
+  if (mustInstall && !options.skipInstall) {
+    // As NodePackageInstallTask of @angular-devkit/schematics, with the package manager whose lock file is there.
+    context.addTask({ toConfiguration: () => ({ name: 'node-package', options: { command: 'install', quiet: true, hideOutput: true } }) });
+  }
+  context.logger.info(isChanged ? nextSteps(withExample, mustInstall && options.skipInstall === true) : `Nothing to do: McpAuthModule is in ${present}.`);
+}
+
+/** The file that has McpAuthModule already, anywhere in the application. */
+function moduleWithMcpAuth(tree: Tree, { sourceRoot, moduleFile }: Application): string | undefined {
+  const candidates = [moduleFile];
+  tree.getDir(sourceRoot).visit((path) => {
+    if (/(?<!\.d|\.spec|\.test|-spec)\.ts$/.test(path) && !path.includes('/node_modules/')) candidates.push(path.replace(/^\//, ''));
+  });
+  return candidates.find((path) => {
+    const text = readText(tree, path) ?? '';
+    const tokens = text.includes('McpAuthModule') ? tokenize(text) : [];
+    return tokens.some((_, index) => reads(tokens, index, 'McpAuthModule', '.'));
+  });
+}
+
+/** The root module and, with the example, the file where the application starts, both with what is added. */
+function editedSources(tree: Tree, application: Application, addsModule: boolean, withExample: boolean): Map<string, string> {
+  const { moduleFile, mainFile } = application;
+  const edits = new Map([[moduleFile, editedModule(required(tree, moduleFile), application, addsModule, withExample)]]);
+  if (withExample) {
+    const main = connectStrategy(edits.get(mainFile) ?? required(tree, mainFile), 'mcp');
+    edits.set(mainFile, addNamedImports(main, ['mcp'], notesModuleFrom(mainFile, application)));
+  }
+  return edits;
+}
+
+function editedModule(text: string, application: Application, addsModule: boolean, withExample: boolean): string {
+  const tokens = tokenize(text);
+  const calls = (...texts: string[]): boolean => tokens.some((_, index) => reads(tokens, index, ...texts));
+  const addsConfig = addsModule && !calls('ConfigModule', '.', 'forRoot', '(');
+  const addsNotes = withExample && !calls('NotesModule');
+  const expressions = [
+    ...(addsConfig ? ['ConfigModule.forRoot({ isGlobal: true })'] : []),
+    ...(addsModule ? ['McpAuthModule.forRootAsync(mcpAuthConfig.asProvider())'] : []),
+    ...(addsNotes ? ['NotesModule'] : []),
+  ];
+  let edited = addToModuleImports(text, application.moduleClass, expressions);
+  if (addsConfig) edited = addNamedImports(edited, ['ConfigModule'], '@nestjs/config');
+  if (addsModule) edited = addNamedImports(edited, ['McpAuthModule', 'mcpAuthConfig'], 'nestjs-mcp-auth');
+  if (addsNotes) edited = addNamedImports(edited, ['NotesModule'], notesModuleFrom(application.moduleFile, application));
+  return edited;
+}
+
+/** What the file has to import to get at the module of the example. */
+function notesModuleFrom(file: string, { sourceRoot, importExtension }: Application): string {
+  const relative = posix.relative(posix.dirname(file), posix.join(sourceRoot, 'notes/notes.module'));
+  return (relative.startsWith('.') ? '' : './') + relative + importExtension;
+}
+
+/** An application may have notes of its own. */
+function refuseForeignNotes(tree: Tree, files: readonly TemplateFile[]): void {
+  const foreign = files.find(({ path }) => path.endsWith('notes.module.ts') && !(readText(tree, path) ?? 'McpStrategy').includes('McpStrategy'));
+  if (foreign) throw new SchematicError(`There is a ${foreign.path} already, which is not the example.`, 'Do without the example: --no-example');
+}
+
+/** Writes what has changed, files that were formatted formatted again; tells whether anything had. */
+async function write(tree: Tree, edits: ReadonlyMap<string, string>, formatter: Formatter | undefined): Promise<boolean> {
+  let isChanged = false;
+  for (const [path, content] of edits) {
+    const before = readText(tree, path);
+    if (content === before) continue;
+    isChanged = true;
+    const formats = formatter && /\.m?ts$|\.mjs$/.test(path) && (before === undefined || (await formatter.isFormatted(path, before)));
+    const after = formats ? await formatter.format(path, content) : content;
+    if (before === undefined) tree.create(path, after);
+    else tree.overwrite(path, after);
+  }
+  return isChanged;
+}
+
+function required(tree: Tree, path: string): string {
+  const text = readText(tree, path);
+  if (text === undefined) throw new SchematicError(`There is no file ${path}.`, 'Run this in the directory of a Nest application.');
+  return text;
+}
+
+function nextSteps(withExample: boolean, mustInstall: boolean): string {
+  const steps = [
+    ...(mustInstall ? ['npm install'] : []),
+    `copy ${ENVIRONMENT_EXAMPLE} to .env, and adapt it to your authorization server; as it is, it fits the one of the next step`,
+    'npm run auth:dev     a development authorization server (sign in as alice, password alice)',
+    'npm run start:dev    in another terminal',
+    ...(withExample ? [`claude mcp add --transport http notes ${RESOURCE}     or any other MCP client`] : []),
+  ];
+  return [
+    'McpAuthModule protects every route of this application. Next:',
+    ...steps.map((step, index) => `  ${index + 1}. ${step}`),
+    'Routes that need no token are marked with @Public(). Tests that call the others get tokens from nestjs-mcp-auth/testing.',
+  ].join('\n');
+}

@@ -1,0 +1,38 @@
+// An authorization server for development: people sign in here to your MCP server, with passwords that everyone knows.
+import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
+
+try {
+  process.loadEnvFile();
+} catch {
+  // Without a file .env, the variables come from elsewhere.
+}
+const { MCP_AUTH_RESOURCE: resource, MCP_AUTH_ISSUER: expected } = process.env;
+if (!resource || !expected) {
+  throw new Error(
+    'MCP_AUTH_RESOURCE and MCP_AUTH_ISSUER are not set: copy .env.example to .env',
+  );
+}
+
+const { issuer, users } = await startDevAuthorizationServer({
+  port: Number(new URL(expected).port),
+  resources: [
+    {
+      resource,
+      // What your tools need, and how the consent page explains it.
+      scopes: {
+        'notes:read': 'Read your notes',
+        'notes:write': 'Add notes',
+      },
+    },
+  ],
+});
+if (issuer !== expected) {
+  throw new Error(
+    `This server is ${issuer}, but MCP_AUTH_ISSUER is ${expected}: they have to be equal`,
+  );
+}
+
+console.log(`Authorization server  ${issuer}`);
+for (const { username, password } of users) {
+  console.log(`Sign in as            ${username} (password ${password})`);
+}

@@ -1,0 +1,23 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+
+export interface Note {
+  id: string;
+  text: string;
+}
+
+/** Notes in memory; an owner reaches no notes but their own. */
+@Injectable()
+export class NotesService {
+  private readonly notes = new Map<string, Note[]>();
+
+  list(owner: string): Note[] {
+    return this.notes.get(owner) ?? [];
+  }
+
+  add(owner: string, text: string): Note {
+    const note = { id: randomUUID(), text };
+    this.notes.set(owner, [...this.list(owner), note]);
+    return note;
+  }
+}
