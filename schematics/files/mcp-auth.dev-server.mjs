@@ -21,7 +21,7 @@ const { issuer, users } = await startDevAuthorizationServer({
       // What your tools need, and how the consent page explains it.
       scopes: {
         'notes:read': 'Read your notes',
-        'notes:write': 'Add notes',
+        'notes:write': 'Add and delete notes',
       },
     },
   ],

@@ -19,7 +19,7 @@ function run(command, args, cwd) {
 
 try {
   const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', work], root));
-  const strays = packed.files.map(({ path }) => path).filter((path) => !/^(dist\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path));
+  const strays = packed.files.map(({ path }) => path).filter((path) => !/^(dist\/|schematics\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path));
   if (strays.length > 0) throw new Error(`The tarball holds what users do not need: ${strays.join(', ')}`);
   const apps = readdirSync(here, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   for (const { name } of apps) {

@@ -20,4 +20,11 @@ export class NotesService {
     this.notes.set(owner, [...this.list(owner), note]);
     return note;
   }
+
+  delete(owner: string, id: string): boolean {
+    const before = this.list(owner);
+    const after = before.filter((note) => note.id !== id);
+    this.notes.set(owner, after);
+    return after.length < before.length;
+  }
 }

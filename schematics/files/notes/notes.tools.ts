@@ -29,4 +29,13 @@ export class NotesTools {
   addNote(@Payload() note: { text: string }, @AuthInfo() auth: McpAuthInfo) {
     return this.notes.add(auth.principalKey, note.text);
   }
+  @Tool({
+    name: 'delete-note',
+    description: 'Delete one of your notes',
+    parameters: z.object({ id: z.string() }),
+  })
+  @RequireScopes('notes:write')
+  deleteNote(@Payload() note: { id: string }, @AuthInfo() auth: McpAuthInfo) {
+    return { deleted: this.notes.delete(auth.principalKey, note.id) };
+  }
 }
