@@ -122,6 +122,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   testing: [],
   'dev-server': [],
   cli: ['core', 'issuer', 'token'],
+  schematics: ['mcp-auth'],
 };
 
 /** Subpaths that promise to need no more than these packages. */
@@ -134,6 +135,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const LIB = join(ROOT, 'lib');
 
 interface Manifest {
+  readonly schematics: string;
   readonly type: string;
   readonly main: string;
   readonly types: string;
@@ -277,7 +279,8 @@ describe('package.json', () => {
   });
 
   it('publishes what was built, and no sources', () => {
-    expect(manifest.files).toContain('dist');
+    expect(manifest.files).toEqual(['dist', 'schematics', 'README.md', 'CHANGELOG.md', 'LICENSE']);
+    expect(manifest.schematics).toBe('./schematics/collection.json');
     expect(manifest.files.filter((name) => /^(?:lib|test|sample|bench|scripts)\b/.test(name))).toEqual([]);
   });
 
@@ -354,6 +357,12 @@ describe('the house', () => {
   it('imports Nest in files that are named for it only', () => {
     const strangers = imports.filter(({ file, specifier }) => specifier.startsWith('@nestjs/') && !/^(?:(?:mcp-auth|well-known)\.|sdk\/mcp-sdk\.)/.test(file));
     expect(strangers).toEqual([]);
+  });
+
+  it('keeps the schematics free of all packages: they run in the Nest CLI, maybe before the peers are installed', () => {
+    const files = [...reached('schematics/nest-add.ts')];
+    expect(packagesReached('schematics/nest-add.ts')).toEqual([]);
+    expect(files.filter((file) => folderOf(file) !== 'schematics')).toEqual(['mcp-auth.variables.ts']);
   });
 
   it('imports no MCP framework and no HTTP platform', () => {

@@ -3,9 +3,10 @@ import { findApplication, type Application } from './application.js';
 import { addToEnvironmentExample } from './environment-example.js';
 import type { Formatter } from './formatter.js';
 import { addNamedImports } from './import-declarations.js';
-import { connectStrategy } from './main-file.js';
-import { addToManifest, hasOtherPackages, manifestAdditions, type Manifest } from './manifest.js';
+import { connectStrategy, localUrl } from './main-file.js';
+import { addToManifest, hasCommonJsJest, hasOtherPackages, manifestAdditions, type Manifest } from './manifest.js';
 import { addToModuleImports } from './module-imports.js';
+import { ENVIRONMENT_EXAMPLE, nextSteps } from './next-steps.js';
 import { SchematicError } from './schematic-error.js';
 import { DEV_SERVER_SCRIPT, devServerScript, exampleFiles, type TemplateFile } from './template-files.js';
 import { reads, tokenize } from './tokens.js';
@@ -20,9 +21,12 @@ export interface NestAddOptions {
   readonly skipInstall?: boolean;
 }
 
-const ENVIRONMENT_EXAMPLE = '.env.example';
-const RESOURCE = 'http://127.0.0.1:3000/mcp';
-const DEVELOPMENT = { MCP_AUTH_RESOURCE: RESOURCE, MCP_AUTH_ISSUER: 'http://127.0.0.1:4000' };
+/** As NodePackageInstallTask of @angular-devkit/schematics has it: with the package manager whose lock file is there. */
+const INSTALLATION = {
+  toConfiguration: () => ({ name: 'node-package', options: { command: 'install', quiet: true, hideOutput: true } }),
+};
+
+const DEVELOPMENT_ISSUER = 'http://127.0.0.1:4000';
 
 /**
  * Imports `McpAuthModule` into the root module of an application and adds what goes with it: packages, an example of the
@@ -40,7 +44,12 @@ export async function addMcpAuth(tree: Tree, context: SchematicContext, options:
 
   const manifest = required(tree, 'package.json');
   const additions = manifestAdditions(JSON.parse(manifest) as Manifest, DEV_SERVER_SCRIPT, withExample);
-  const environment = { ...DEVELOPMENT, ...(withExample && { MCP_AUTH_REQUIRED_SCOPES: 'notes:read' }) };
+  const resource = localUrl(readText(tree, application.mainFile) ?? '', 'mcp');
+  const environment = {
+    MCP_AUTH_RESOURCE: resource,
+    MCP_AUTH_ISSUER: DEVELOPMENT_ISSUER,
+    ...(withExample && { MCP_AUTH_REQUIRED_SCOPES: 'notes:read' }),
+  };
   const edits = new Map([
     ...editedSources(tree, application, present === undefined, withExample),
     ['package.json', addToManifest(manifest, additions)],
@@ -50,11 +59,9 @@ export async function addMcpAuth(tree: Tree, context: SchematicContext, options:
 
   const isChanged = await write(tree, edits, formatter);
   const mustInstall = hasOtherPackages(manifest, edits.get('package.json') ?? manifest);
-  if (mustInstall && !options.skipInstall) {
-    // As NodePackageInstallTask of @angular-devkit/schematics, with the package manager whose lock file is there.
-    context.addTask({ toConfiguration: () => ({ name: 'node-package', options: { command: 'install', quiet: true, hideOutput: true } }) });
-  }
-  context.logger.info(isChanged ? nextSteps(withExample, mustInstall && options.skipInstall === true) : `Nothing to do: McpAuthModule is in ${present}.`);
+  if (mustInstall && !options.skipInstall) context.addTask(INSTALLATION);
+  const steps = { resource, withExample, mustInstall: mustInstall && options.skipInstall === true, mustTellJest: hasCommonJsJest(manifest) };
+  context.logger.info(isChanged ? nextSteps(steps) : `Nothing to do: McpAuthModule is in ${present}.`);
 }
 
 /** The file that has McpAuthModule already, anywhere in the application. */
@@ -129,19 +136,4 @@ function required(tree: Tree, path: string): string {
   const text = readText(tree, path);
   if (text === undefined) throw new SchematicError(`There is no file ${path}.`, 'Run this in the directory of a Nest application.');
   return text;
-}
-
-function nextSteps(withExample: boolean, mustInstall: boolean): string {
-  const steps = [
-    ...(mustInstall ? ['npm install'] : []),
-    `copy ${ENVIRONMENT_EXAMPLE} to .env, and adapt it to your authorization server; as it is, it fits the one of the next step`,
-    'npm run auth:dev     a development authorization server (sign in as alice, password alice)',
-    'npm run start:dev    in another terminal',
-    ...(withExample ? [`claude mcp add --transport http notes ${RESOURCE}     or any other MCP client`] : []),
-  ];
-  return [
-    'McpAuthModule protects every route of this application. Next:',
-    ...steps.map((step, index) => `  ${index + 1}. ${step}`),
-    'Routes that need no token are marked with @Public(). Tests that call the others get tokens from nestjs-mcp-auth/testing.',
-  ].join('\n');
 }

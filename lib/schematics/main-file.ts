@@ -1,7 +1,7 @@
 import { creationIndex } from './application.js';
 import { beginsLine, indentationAt, layoutOf, lineStart, replaceBetween } from './layout.js';
 import { SchematicError } from './schematic-error.js';
-import { reads, tokenize, type Token } from './tokens.js';
+import { closingIndex, reads, stringValue, tokenize, type Token } from './tokens.js';
 
 /**
  * Has an application serve an MCP strategy, which `@rekog/mcp-nest` wants as a microservice that is started before the
@@ -25,6 +25,20 @@ export function connectStrategy(text: string, strategy: string): string {
     );
   }
   return insertBefore(text, tokens, listen, [connect, `await ${app}.startAllMicroservices();`]);
+}
+
+/**
+ * Where clients on this machine would reach a route of an application, as far as its source says: the port it listens at,
+ * by default 3000, and its global prefix. Does NOT know what is computed.
+ */
+export function localUrl(text: string, route: string): string {
+  const tokens = tokenize(text);
+  const prefix = tokens.findIndex((_, index) => reads(tokens, index, '.', 'setGlobalPrefix', '('));
+  const listen = tokens.findIndex((_, index) => reads(tokens, index, '.', 'listen', '('));
+  const listenArguments = listen === -1 ? [] : tokens.slice(listen + 3, closingIndex(tokens, listen + 2));
+  const port = listenArguments.find((token) => /^\d{2,5}$/.test(token.text))?.text ?? '3000';
+  const path = [prefix === -1 ? undefined : stringValue(tokens[prefix + 3]), route].join('/');
+  return `http://127.0.0.1:${port}/${path.replaceAll(/^\/+|\/+(?=\/)/g, '')}`;
 }
 
 /** The name in `const name = await NestFactory.create`. */

@@ -68,6 +68,12 @@ export function hasOtherPackages(before: string, after: string): boolean {
   return packages(before) !== packages(after);
 }
 
+/** Whether tests run as CommonJS in Jest, as in the applications of Nest CLI 11. */
+export function hasCommonJsJest(manifest: string): boolean {
+  const { type, devDependencies } = JSON.parse(manifest) as Manifest;
+  return type !== 'module' && 'ts-jest' in (devDependencies ?? {});
+}
+
 function nestMajor({ dependencies }: Manifest): number {
   return Number(/\d+/.exec(dependencies?.['@nestjs/core'] ?? dependencies?.['@nestjs/common'] ?? '')?.[0]);
 }

@@ -8,7 +8,7 @@
  * second run; and for the first one the very command that it spawns, so that the schematic installs packages itself.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -34,10 +34,10 @@ function run(command, args, cwd, env = {}) {
   return stdout;
 }
 
-/** @param {string} name @param {() => void} work */
-function check(name, work) {
+/** @param {string} name @param {() => void} attempt */
+function check(name, attempt) {
   try {
-    work();
+    attempt();
     passed++;
     console.log(`✓ ${name}`);
   } catch (error) {
@@ -87,6 +87,19 @@ function signIn(app, revisions) {
   for (const status of [401, 403, 200]) assert(output.includes(String(status)), `no ${status} in\n${output}`);
 }
 
+/**
+ * The end-to-end test of the application calls a route without a token, so it sees 401: the application was loaded.
+ * @param {string} app @param {string} said
+ */
+function loadInJest(app, said) {
+  const printed = JSON.parse(`{${said.slice(said.indexOf('"transform"'), said.indexOf(']', said.indexOf('"transformIgnorePatterns"')) + 1)}}`);
+  const config = JSON.parse(readFileSync(join(app, 'test', 'jest-e2e.json'), 'utf8'));
+  writeFileSync(join(app, 'jest-e2e-printed.json'), JSON.stringify({ ...config, rootDir: 'test', ...printed }));
+  cpSync(join(app, '.env.example'), join(app, '.env'));
+  const { stderr } = spawnSync('npx', ['jest', '--config', 'jest-e2e-printed.json'], { cwd: app, encoding: 'utf8', shell: process.platform === 'win32' });
+  assert(stderr.includes('got 401'), stderr);
+}
+
 /** @param {{ cli: string, kind: string, revisions: string[] }} application @param {string} tarball */
 function checkApplication({ cli, kind, revisions }, tarball) {
   const name = `nest-${cli}`;
@@ -101,8 +114,9 @@ function checkApplication({ cli, kind, revisions }, tarball) {
     assert(/CREATE.*notes\.tools\.ts/.test(output) && /UPDATE.*app\.module\.ts/.test(output), output);
     assert(snapshot(app) === before, 'files have changed');
   });
+  let said = '';
   check('the schematic sets the application up and installs what it needs', () => {
-    runSchematic(app);
+    said = runSchematic(app);
     assert(existsSync(join(app, 'node_modules', 'oidc-provider')), 'nothing was installed');
     assert(!existsSync(join(app, '.env')), 'it wrote .env');
     const extension = kind === 'ESM' ? '.js' : '';
@@ -111,6 +125,7 @@ function checkApplication({ cli, kind, revisions }, tarball) {
   check('what was written has the formatting of the application', () => run('npx', ['prettier', '--check', 'src', 'mcp-auth.dev-server.mjs'], app));
   for (const script of ['build', 'lint', 'test']) check(`npm run ${script}`, () => run('npm', ['run', script], app));
   check('an MCP client signs in (401), is refused (403), steps up and succeeds (200)', () => signIn(app, revisions));
+  if (said.includes('"transformIgnorePatterns"')) check('Jest loads the application with the configuration that was printed', () => loadInJest(app, said));
   check('nest add again changes nothing', () => {
     const before = snapshot(app);
     const output = addAgain(app);

@@ -1,0 +1,34 @@
+export const ENVIRONMENT_EXAMPLE = '.env.example';
+
+const JEST_IN_COMMONJS = [
+  'Jest requires ES modules from Node.js 24.9 on only. Below, tests of what imports nestjs-mcp-auth need these in its configuration:',
+  '  "transform": { "^.+\\\\.(t|j)s$": ["ts-jest", { "tsconfig": { "allowJs": true, "isolatedModules": true, "esModuleInterop": true,',
+  '    "experimentalDecorators": true, "emitDecoratorMetadata": true } }] },',
+  '  "transformIgnorePatterns": ["/node_modules/(?!(nestjs-mcp-auth|jose|oauth4webapi)/)"]',
+].join('\n');
+
+export interface Steps {
+  /** Where clients reach the MCP endpoint. */
+  readonly resource: string;
+  readonly withExample: boolean;
+  readonly mustInstall: boolean;
+  /** Whether tests run as CommonJS in Jest. */
+  readonly mustTellJest: boolean;
+}
+
+/** What is printed when something was changed. */
+export function nextSteps({ resource, withExample, mustInstall, mustTellJest }: Steps): string {
+  const steps = [
+    ...(mustInstall ? ['npm install'] : []),
+    `copy ${ENVIRONMENT_EXAMPLE} to .env; as it is, it fits the authorization server of the next step`,
+    'npm run auth:dev     a development authorization server (sign in as alice, password alice)',
+    'npm run start:dev    in another terminal',
+    ...(withExample ? [`claude mcp add --transport http notes ${resource}     or any other MCP client`] : []),
+  ];
+  return [
+    'McpAuthModule protects every route of this application. Next:',
+    ...steps.map((step, index) => `  ${index + 1}. ${step}`),
+    'Routes that need no token are marked with @Public(). Tests that call the others get tokens from nestjs-mcp-auth/testing.',
+    ...(mustTellJest ? [JEST_IN_COMMONJS] : []),
+  ].join('\n');
+}
