@@ -12,12 +12,15 @@ import { DEV_SERVER_SCRIPT, devServerScript, exampleFiles, type TemplateFile } f
 import { reads, tokenize } from './tokens.js';
 import { readText, type SchematicContext, type Tree } from './tree.js';
 
-/** See schematics/nest-add.json. */
+/**
+ * See schematics/nest-add.json. No flag is meant to be negated, since `--no-example` would arrive from the Nest CLI as
+ * `example: true`.
+ */
 export interface NestAddOptions {
   readonly project?: string;
   readonly sourceRoot?: string;
   readonly module?: string;
-  readonly example?: boolean;
+  readonly skipExample?: boolean;
   readonly skipInstall?: boolean;
 }
 
@@ -38,7 +41,7 @@ const DEVELOPMENT_ISSUER = 'http://127.0.0.1:4000';
 export async function addMcpAuth(tree: Tree, context: SchematicContext, options: NestAddOptions, formatter?: Formatter): Promise<void> {
   const application = findApplication(tree, options);
   const present = moduleWithMcpAuth(tree, application);
-  const withExample = options.example ?? present === undefined;
+  const withExample = options.skipExample === undefined ? present === undefined : !options.skipExample;
   const files = [devServerScript(withExample), ...(withExample ? exampleFiles(application.sourceRoot, application.importExtension) : [])];
   if (withExample) refuseForeignNotes(tree, files);
 
@@ -114,7 +117,7 @@ function notesModuleFrom(file: string, { sourceRoot, importExtension }: Applicat
 /** An application may have notes of its own. */
 function refuseForeignNotes(tree: Tree, files: readonly TemplateFile[]): void {
   const foreign = files.find(({ path }) => path.endsWith('notes.module.ts') && !(readText(tree, path) ?? 'McpStrategy').includes('McpStrategy'));
-  if (foreign) throw new SchematicError(`There is a ${foreign.path} already, which is not the example.`, 'Do without the example: --no-example');
+  if (foreign) throw new SchematicError(`There is a ${foreign.path} already, which is not the example.`, 'Do without the example: --skip-example');
 }
 
 /** Writes what has changed, files that were formatted formatted again; tells whether anything had. */

@@ -84,19 +84,19 @@ export class AppModule {}
     const tree = application();
     await add(tree);
     const before = new Map(tree.files);
-    await add(tree, { example: true });
+    await add(tree, { skipExample: false });
     expect(tree.files).toEqual(before);
   });
 
   it('leaves the example out, and adds it later', async () => {
     const tree = application();
-    await add(tree, { example: false });
+    await add(tree, { skipExample: true });
     expect(tree.text('src/main.ts')).toBe(MAIN);
     expect(inModule(tree)).not.toContain('NotesModule');
     expect(tree.text('package.json')).not.toContain('@rekog/mcp-nest');
     expect(tree.text('mcp-auth.dev-server.mjs')).toContain('scopes: {},');
     expect(() => parseSync(tree.text('mcp-auth.dev-server.mjs'), { syntax: 'ecmascript', target: 'es2022' })).not.toThrow();
-    await add(tree, { example: true });
+    await add(tree, { skipExample: false });
     expect(inModule(tree).match(/^ +(?:Config|McpAuth|Notes)Module/gm)).toEqual(['    NotesModule', '    ConfigModule', '    McpAuthModule']);
     expect(tree.text('src/main.ts')).toContain('strategy: mcp');
   });
@@ -148,8 +148,8 @@ export class AppModule {}
     ['no application', { 'src/main.ts': '// NestFactory.create(AppModule)' }, {}, /no NestFactory\.create.*--module/],
     ['a root module from a package', { 'src/main.ts': MAIN.replace('./app.module.js', '@acme/app') }, {}, /@acme\/app.*--module/],
     ['a root module that is not in its file', { 'src/app.module.ts': "export * from './other.js';" }, {}, /class AppModule.*--module/],
-    ['an application that starts otherwise', { 'src/main.ts': MAIN.replace('await NestFactory', 'NestFactory') }, {}, /--no-example/],
-    ['notes of its own', { 'src/notes/notes.module.ts': '@Module({}) export class NotesModule {}' }, {}, /notes\.module\.ts already.*--no-example/],
+    ['an application that starts otherwise', { 'src/main.ts': MAIN.replace('await NestFactory', 'NestFactory') }, {}, /--skip-example/],
+    ['notes of its own', { 'src/notes/notes.module.ts': '@Module({}) export class NotesModule {}' }, {}, /notes\.module\.ts already.*--skip-example/],
     ['an old Nest', { 'package.json': manifest('^10.0.0') }, {}, /@nestjs\/core \^10\.0\.0.*Nest 11 or 12/],
     ['no such project', {}, { project: 'api' }, /no project "api"/],
     ['no such file', {}, { module: 'src/root.module.ts' }, /no file src\/root\.module\.ts/],

@@ -115,7 +115,7 @@ describe('the file where an application starts', () => {
   });
 
   it.each(['NestFactory.create(AppModule).then((app) => app.listen(1));', 'const app = await NestFactory.create(AppModule);'])('is refused as %s', (text) => {
-    expect(() => connectStrategy(text, 'mcp')).toThrow(/--no-example/);
+    expect(() => connectStrategy(text, 'mcp')).toThrow(/--skip-example/);
   });
 
   it.each([
