@@ -13,8 +13,8 @@ import { reads, tokenize } from './tokens.js';
 import { readText, type SchematicContext, type Tree } from './tree.js';
 
 /**
- * See schematics/nest-add.json. No flag is meant to be negated, since `--no-example` would arrive from the Nest CLI as
- * `example: true`.
+ * See schematics/nest-add.json. No flag is meant to be negated, since version 12 of the Nest CLI hands `--no-example`
+ * on as `example: true`.
  */
 export interface NestAddOptions {
   readonly project?: string;
