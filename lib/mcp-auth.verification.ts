@@ -102,7 +102,9 @@ export class VerificationSetup {
   async checkServers(): Promise<void> {
     const own = new Set(this.options.resources.map(({ identifier }) => parseUrl(identifier.origin)?.origin));
     const isOwn = ({ settings }: SharedServer): boolean => own.has(parseUrl(settings.issuer)?.origin);
-    await Promise.all(this.#shared.filter((shared) => !isOwn(shared)).map((shared) => this.#check(shared)));
+    const checks = this.#shared.filter((shared) => !isOwn(shared)).map((shared) => this.#check(shared));
+    // What can be thrown comes from the logger of the application; with nobody waiting, it would end the process.
+    await Promise.allSettled(checks);
   }
 
   /** Ends the requests that are under way, and lets none begin. */
@@ -151,7 +153,7 @@ export class VerificationSetup {
     }
   }
 
-  /** With introspection there is a secret in a function, and no telling whether it is still the same. */
+  /** Of functions, such as one that holds the secret for introspection, there is no telling whether they are still the same. */
   #foundIssuer(settings: ResolvedAuthorizationServer, resource: ResolvedResource): FoundIssuer {
     const holdsFunction = settings.introspection !== undefined || transformOf(settings) !== undefined;
     return {

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { McpAuthModule, type AuthorizationServerOptions, type McpAuthModuleOptions, type VerifiedToken } from 'nestjs-mcp-auth';
 import { TestIssuer, type TestFault, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
 import { expectRefusal, forget } from './support/expectations.js';
@@ -127,6 +127,22 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
     await turn();
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
     expect(log.filter((line) => line.includes(issuer.issuer))).toEqual([]);
+  });
+
+  it('LIB-12: does not end the process where the logger of the application throws', async () => {
+    const issuer = await issuerWith({ metadata: { code_challenge_methods_supported: undefined } });
+    const unhandled: unknown[] = [];
+    const keep = (reason: unknown): number => unhandled.push(reason);
+    process.on('unhandledRejection', keep);
+    const warn = jest.spyOn(RECORDER, 'warn').mockImplementation(() => {
+      throw new Error('the disk is full');
+    });
+    const { callTool } = await start(issuer);
+    await until(() => warn.mock.calls.length > 0);
+    warn.mockRestore();
+    expect((await callTool('ping', await token(issuer))).status).toBe(200);
+    process.off('unhandledRejection', keep);
+    expect(unhandled).toEqual([]);
   });
 
   it('asks for nothing before the first token where it is turned off', async () => {
