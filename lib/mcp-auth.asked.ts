@@ -1,3 +1,4 @@
+import { withoutTokens } from './core/seen.js';
 import type { RpcBody, RpcMessage } from './core/operation.js';
 import { targetPath, type HttpRequest } from './mcp-auth.context.js';
 
@@ -20,6 +21,7 @@ function wordsFor({ method = 'a response', operations }: RpcMessage): string {
   return [method, ...operations.slice(0, MAX_MESSAGES).map(({ name }) => name)].join(' ');
 }
 
+/** For what clients chose. */
 export function shortened(text: string): string {
-  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
+  return withoutTokens(text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text);
 }

@@ -27,7 +27,7 @@ interface CallerFacts {
   readonly issuer: string;
   /** Empty where the token names none. */
   readonly clientId: string;
-  /** Stands for the user, or for the client where there is none, and cannot be traced back: see `McpAuthInfo.principalKey`. */
+  /** Stands for the user, or for the client where there is none: `McpAuthInfo.principalKey`, a hash of issuer and subject. */
   readonly principalKey: string;
   readonly scopes: readonly string[];
 }

@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import type { JSONWebKeySet } from 'jose';
 import type { Finding } from './issuer/review.js';
+import { shown } from './core/seen.js';
 import { describeError, withoutToken } from './token/error-text.js';
 import type { IssuerPart } from './mcp-auth.event.js';
 
@@ -49,7 +50,7 @@ export class FailureLog {
   }
 
   lookUpFailed(issuer: string, error: unknown): void {
-    this.#warnNowAndThen(`The issuer ${JSON.stringify(issuer)} could not be looked up, and was answered with 503: ${describeError(error)}`);
+    this.#warnNowAndThen(`The issuer ${shown(issuer)} could not be looked up, and was answered with 503: ${describeError(error)}`);
   }
 
   verifierFailed(error: unknown, token: string): void {

@@ -85,11 +85,17 @@ function plain(text: string): string {
   return /^[\w./:{}@?=&%~+-]+(?: [\w./:{}@?=&%~+-]+)?$/.test(text) && text.length <= 150 && !text.includes('eyJ') ? text : shown(text);
 }
 
-/** `aud is "account", expected "https://…"`; times, which are numbers, as seconds from now. */
+/** Of what was seen, that which is no claim or header of its own. */
+const LABELS: ReadonlySet<string> = new Set(['expected', 'missing', 'needs', 'looked for', 'marked by']);
+
+/** Shown as the seconds from now until then. */
+const TIMES: ReadonlySet<string> = new Set(['exp', 'nbf', 'iat']);
+
+/** `aud is "account", expected "https://…"` */
 function seenText(seen: Seen): string {
   const parts = Object.entries(seen).map(([name, value]) => {
-    if (/^-?\d+$/.test(value)) return `${name} is ${value} s from now`;
-    return ['expected', 'missing', 'needs', 'looked'].includes(name) ? `${name} ${value}` : `${name} is ${value === 'null' ? 'absent' : value}`;
+    if (LABELS.has(name)) return `${name} ${value}`;
+    return `${name} is ${value === 'null' ? 'absent' : value}${TIMES.has(name) ? ' s from now' : ''}`;
   });
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }

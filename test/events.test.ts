@@ -233,6 +233,18 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
     for (const other of ['alice@example.com', 'other.example']) expect(text).not.toContain(other);
   });
 
+  it('hold no token that a client has put where none belongs', async () => {
+    const token = await server.mint();
+    const headers = { authorization: `Bearer ${token}` };
+    await server.callTool(token, token);
+    await server.callTool(`x ${token}`);
+    await fetch(`${server.origin}/plain/${token}`, { headers });
+    await fetch(`${server.origin}/own?${token}`);
+    await server.callTool('ping', await server.mint({ aud: 'x', client_id: token }));
+    expect(heard.length).toBeGreaterThanOrEqual(4);
+    expectNoTrace(token, { events: JSON.stringify(heard), log: server.log.join('\n') });
+  });
+
   it('shorten what clients choose', async () => {
     const batch = Array.from({ length: 60 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'x'.repeat(1_000) } }));
     const token = await server.mint();

@@ -49,7 +49,8 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
     ['the algorithm, and those on the list', {}, { alg: 'HS256' }, /\(alg is "HS256", expected \["RS256", /],
     ['the key', {}, { kid: 'nobody' }, /\(alg is "RS256", kid is "nobody"\)/],
     ['how long ago the token expired', { exp: Math.floor(Date.now() / 1000) - 100 }, {}, /\(exp is -1\d\d s from now\)/],
-    ['which claims make it another kind of token', { nonce: 'n-0S6', at_hash: 'x' }, {}, /nonce", "at_hash"\]/],
+    ['which claims make it another kind of token', { nonce: 'n-0S6', at_hash: 'x' }, {}, /\(typ is "at\+jwt", marked by \["nonce", "at_hash"\]\)/],
+    ['an audience that is no text, as such', { aud: 5 }, {}, /a claim has the wrong type; issuer/],
   ])('shows %s', async (_what, claims, header, said) => {
     expect(await lineFor(claims, 'ping', header)).toMatch(said);
   });

@@ -158,9 +158,14 @@ export class McpAuthError extends Error {
     return this.#origin;
   }
 
-  /** Adds what only those know who had the token in hand. For errors of one's own: one may be thrown for several requests. */
+  /**
+   * Adds what only those know who had the token in hand. Not for errors that the application made, which may throw one for
+   * several requests.
+   *
+   * @internal
+   */
   explain(seen: Readonly<Record<string, unknown>>, origin: TokenOrigin | undefined): this {
-    this.#seen = { ...seenAs(seen), ...this.#seen };
+    this.#seen = Object.freeze({ ...seenAs(seen), ...this.#seen });
     this.#origin ??= origin;
     return this;
   }

@@ -52,11 +52,11 @@ function seenFor(reason: McpAuthReason, { header = {}, claims, claimNames, ...fa
     case 'signature_invalid':
       return { alg: ownClaim(header, 'alg'), kid: ownClaim(header, 'kid') ?? null };
     case 'not_an_access_token':
-      return { typ: ownClaim(header, 'typ'), claims: KIND_CLAIMS.filter((name) => ownClaim(claims, name) !== undefined) };
+      return { typ: ownClaim(header, 'typ'), 'marked by': marksOf(claims) };
     case 'claim_missing':
       return { missing: ['sub', 'client_id', 'iat', 'jti'].filter((name) => ownClaim(claims, name) === undefined) };
     case 'no_principal':
-      return { looked: [...claimNames.subject, ...claimNames.clientId] };
+      return { 'looked for': [...claimNames.subject, ...claimNames.clientId] };
     case 'expired':
     case 'lifetime_too_long':
       return { exp: secondsFromNow(ownClaim(claims, 'exp'), facts.now) };
@@ -67,12 +67,17 @@ function seenFor(reason: McpAuthReason, { header = {}, claims, claimNames, ...fa
   }
 }
 
+function marksOf(claims: Members): string[] | undefined {
+  const marks = KIND_CLAIMS.filter((name) => ownClaim(claims, name) !== undefined);
+  return marks.length === 0 ? undefined : marks;
+}
+
 function oneOrAll(values: ReadonlySet<string>): string | string[] | undefined {
   const [first, ...others] = values;
   return others.length === 0 ? first : [...values];
 }
 
-/** A number, so that it needs no unit in the log to be understood: `-12` is twelve seconds ago. */
+/** `-12` is twelve seconds ago. */
 function secondsFromNow(time: unknown, now: number): number | undefined {
   return typeof time === 'number' ? Math.round(time - now) : undefined;
 }
