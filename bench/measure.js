@@ -1,9 +1,10 @@
-import { cpus, totalmem } from 'node:os';
+import { cpus, release, totalmem, type } from 'node:os';
 
 /** The machine, for whoever reads the figures. */
 export function machine() {
   const [cpu] = cpus();
-  return `${cpus().length} × ${cpu?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform}`;
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  return `${cpus().length} × ${cpu?.model.trim()}, ${memory}, Node ${process.version}, ${type()} ${release()}`;
 }
 
 /** @param {number[]} values */
@@ -13,18 +14,26 @@ export function median(values) {
 }
 
 /**
+ * Something whose time is taken. What `prepare` makes is given to `run`, once each; making it takes no time of the
+ * measurement.
+ *
+ * @typedef {{ prepare?: () => unknown, run: (prepared: any) => Promise<unknown> }} Measured
+ */
+
+/**
  * Runs the subjects in turn, round after round, so that a machine whose speed drifts treats all alike, and returns for
  * each the median time of one call, in microseconds.
  *
- * @param {Record<string, () => Promise<unknown>>} subjects
+ * @param {Record<string, Measured>} subjects
  * @param {{ rounds?: number, calls?: number }} [options]
  */
 export async function interleaved(subjects, { rounds = 30, calls = 2_000 } = {}) {
   const times = Object.fromEntries(Object.keys(subjects).map((name) => [name, /** @type {number[]} */ ([])]));
   for (let round = -3; round < rounds; round += 1) {
-    for (const [name, run] of Object.entries(subjects)) {
+    for (const [name, { prepare = () => undefined, run }] of Object.entries(subjects)) {
+      const prepared = Array.from({ length: calls }, prepare);
       const start = process.hrtime.bigint();
-      for (let call = 0; call < calls; call += 1) await run();
+      for (const one of prepared) await run(one);
       const elapsed = Number(process.hrtime.bigint() - start) / 1_000 / calls;
       // The first rounds warm up.
       if (round >= 0) times[name]?.push(elapsed);

@@ -1,11 +1,12 @@
 /**
  * Lets every npm script work on a fresh clone: installs when what is there is not what `package-lock.json` says, and
  * does nothing otherwise. Versions are compared rather than file times: a checkout touches files without changing them.
+ * With the name of a folder, it is the package in that folder.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-const root = new URL('../', import.meta.url);
+const root = new URL(`../${process.argv[2] ?? '.'}/`, import.meta.url);
 
 function packagesOf(lockFile) {
   try {

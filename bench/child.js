@@ -1,0 +1,55 @@
+import { fork } from 'node:child_process';
+
+/**
+ * Starts a script in a process of its own, which answers questions with what it gave to {@link answer}.
+ *
+ * @param {URL} script
+ * @param {{ execArgv?: string[] }} [options]
+ */
+export function startChild(script, { execArgv = [] } = {}) {
+  const child = fork(script, {
+    execArgv,
+    env: { ...process.env, NODE_ENV: 'production' },
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+  /** @type {Map<number, { resolve: (result: any) => void, reject: (error: Error) => void }>} */
+  const waiting = new Map();
+  let asked = 0;
+  child.on('message', ({ id, result, error }) => {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) resolve(result);
+    else reject(new Error(error));
+  });
+  child.on('exit', (code) => {
+    for (const { reject } of waiting.values()) reject(new Error(`${script.pathname} ended with ${code}`));
+  });
+  return {
+    /** @param {string} question @param {...unknown} args @returns {Promise<any>} */
+    ask(question, ...args) {
+      return new Promise((resolve, reject) => {
+        waiting.set((asked += 1), { resolve, reject });
+        child.send({ id: asked, question, args });
+      });
+    },
+    stop() {
+      if (child.connected) child.disconnect();
+    },
+  };
+}
+
+/**
+ * In the child: what it can be asked. It ends when its parent has gone, or wants no more of it.
+ *
+ * @param {Record<string, (...args: any[]) => unknown>} answers
+ */
+export function answer(answers) {
+  process.on('disconnect', () => process.exit());
+  process.on('message', async ({ id, question, args }) => {
+    try {
+      process.send({ id, result: await answers[question](...args) });
+    } catch (error) {
+      process.send({ id, error: error?.stack ?? String(error) });
+    }
+  });
+}

@@ -1,0 +1,67 @@
+/** How often the issuer is asked. Counted, not timed: what is said here holds on any machine. */
+import { randomUUID } from 'node:crypto';
+import { TestIssuer } from '../dist/testing/index.js';
+import { startChild } from './child.js';
+import { verifierWith } from './in-process/verifier.js';
+import { send } from './load.js';
+import { RESOURCE } from './resource.js';
+
+/** Shortest time between two fetches for keys that the set does not have; default of the library. */
+const COOL_DOWN_MS = 30_000;
+
+/** @param {{ quick: boolean }} options */
+export async function counts({ quick }) {
+  return [await firstRequests(1_000), await unknownKeys(quick ? 10_000 : 100_000)];
+}
+
+/** Everybody comes at once, each with a token of their own, to a server that has not seen its issuer yet. */
+async function firstRequests(count) {
+  const alg = 'ES256';
+  const issuer = startChild(new URL('issuer.js', import.meta.url));
+  const server = startChild(new URL('servers/server.js', import.meta.url));
+  try {
+    const settings = { resource: RESOURCE, alg, ...(await issuer.ask('start', { alg, audience: RESOURCE })) };
+    const url = await server.ask('start', 'ours', settings);
+    const tokens = await issuer.ask('mint', count);
+    const served = await Promise.all(tokens.map((token) => isServed(url, token)));
+    const { metadata, jwks } = await issuer.ask('requests');
+    return {
+      what: `${count.toLocaleString('en')} first requests at once, each with its own token`,
+      expected: 'all served, with 1 request for metadata and 1 for keys',
+      seen: `${served.filter(Boolean).length} served, ${metadata} for metadata, ${jwks} for keys`,
+      holds: served.every(Boolean) && metadata === 1 && jwks === 1,
+    };
+  } finally {
+    for (const child of [issuer, server]) child.stop();
+  }
+}
+
+async function isServed(url, token) {
+  const response = await send(url, 'notes', token);
+  await response.arrayBuffer();
+  return response.status === 200;
+}
+
+/** Tokens that name keys nobody has, over the time of ten cool-downs, on a clock that is moved. */
+async function unknownKeys(count) {
+  const coolDowns = 10;
+  const start = Date.now();
+  let now = start;
+  const issuer = await TestIssuer.start({ alg: 'ES256', audience: RESOURCE });
+  const verifier = verifierWith({ authorizationServers: [issuer.issuer] }, () => now);
+  await verifier.verify(await issuer.mint());
+  let refused = 0;
+  for (let sent = 0; sent < count; sent += 1) {
+    now = start + Math.floor((sent / count) * coolDowns * COOL_DOWN_MS);
+    const token = await issuer.mint({ exp: Math.floor(now / 1000) + 60 }, { header: { kid: randomUUID() }, signature: 'AAAA' });
+    refused += await verifier.verify(token).then(() => 0, ({ reason }) => Number(reason === 'key_unknown'));
+  }
+  const refreshes = issuer.requestCount('jwks') - 1;
+  await issuer.close();
+  return {
+    what: `${count.toLocaleString('en')} tokens that name keys nobody has, in the time of ${coolDowns} cool-downs`,
+    expected: `all refused, with at most ${coolDowns} requests for keys`,
+    seen: `${refused} refused, ${refreshes} for keys`,
+    holds: refused === count && refreshes <= coolDowns,
+  };
+}

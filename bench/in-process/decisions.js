@@ -1,0 +1,22 @@
+/** What a decision of the guard costs when the token is known: for a plain route, and for the call of one tool of ten. */
+import { TestIssuer } from '../../dist/testing/index.js';
+import { interleaved } from '../measure.js';
+import { RESOURCE } from '../resource.js';
+import { guardOf, plainRequest, toolCall } from './guard.js';
+
+/** @param {{ quick: boolean }} options */
+export async function decisions({ quick }) {
+  const issuer = await TestIssuer.start({ alg: 'ES256', audience: RESOURCE });
+  const token = await issuer.mint({ scope: 'tools' });
+  const guard = await guardOf({ tools: 10, issuer: issuer.issuer });
+  const run = (context) => guard.canActivate(context);
+  const times = await interleaved(
+    {
+      'a plain route': { prepare: () => plainRequest(token), run },
+      'an MCP `tools/call`': { prepare: () => toolCall(token, 'tool-9'), run },
+    },
+    { rounds: quick ? 10 : 60, calls: 2_000 },
+  );
+  await issuer.close();
+  return Object.entries(times).map(([label, micros]) => ({ label, micros }));
+}

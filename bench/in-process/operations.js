@@ -1,0 +1,21 @@
+/** What a decision costs with 10, 100, 1,000 and 5,000 decorated tools, for a call of the last of them. It has to stay the same. */
+import { TestIssuer } from '../../dist/testing/index.js';
+import { interleaved } from '../measure.js';
+import { RESOURCE } from '../resource.js';
+import { guardOf, toolCall } from './guard.js';
+
+const COUNTS = [10, 100, 1_000, 5_000];
+
+/** @param {{ quick: boolean }} options */
+export async function operations({ quick }) {
+  const issuer = await TestIssuer.start({ alg: 'ES256', audience: RESOURCE });
+  const token = await issuer.mint({ scope: 'tools' });
+  const subjects = {};
+  for (const tools of COUNTS) {
+    const guard = await guardOf({ tools, issuer: issuer.issuer });
+    subjects[tools] = { prepare: () => toolCall(token, `tool-${tools - 1}`), run: (context) => guard.canActivate(context) };
+  }
+  const times = await interleaved(subjects, { rounds: quick ? 10 : 40, calls: 2_000 });
+  await issuer.close();
+  return COUNTS.map((tools) => ({ tools, micros: times[tools], ratio: times[tools] / times[COUNTS[0]] }));
+}

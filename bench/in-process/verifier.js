@@ -1,0 +1,18 @@
+import { createResourceServers } from '../../dist/mcp-auth.resource-servers.js';
+import { resolveOptions } from '../../dist/mcp-auth.options-check.js';
+import { RESOURCE } from '../resource.js';
+
+/**
+ * What verifies tokens behind the guard, without Nest.
+ *
+ * @param {object} options as for the module, without `resource`
+ * @param {() => number} [now] milliseconds since the epoch
+ */
+export function verifierWith(options, now = Date.now) {
+  const fail = (...args) => {
+    throw new Error('What the measurement relies on failed', { cause: args });
+  };
+  const failures = { keysFailed: fail, introspectionFailed: fail, lookUpFailed: fail, verifierFailed: fail };
+  const servers = createResourceServers(resolveOptions({ resource: RESOURCE, ...options }), { now, failures, findVerifier: fail });
+  return servers.first.verifier;
+}

@@ -1,0 +1,28 @@
+/** The authorization server that all servers trust, in a process of its own: it also signs the tokens. */
+import { generateTestKey, TestIssuer } from '../dist/testing/index.js';
+import { answer } from './child.js';
+
+const ONE_HOUR = 3_600;
+
+/** @type {TestIssuer} */
+let issuer;
+/** @type {import('../dist/testing/index.js').TestKeyOptions['alg']} */
+let alg;
+
+answer({
+  async start(options) {
+    issuer = await TestIssuer.start(options);
+    alg = options.alg;
+    return { issuer: issuer.issuer, jwksUri: issuer.jwksUri, jwks: { keys: [issuer.key.publicJwk] } };
+  },
+  mint: (count, claims) => Promise.all(Array.from({ length: count }, () => issuer.mint(lasting(claims)))),
+  /** With a `kid` that is published, and the signature of a key that is not. */
+  async mintForged() {
+    return issuer.mint(lasting(), { key: await generateTestKey({ alg, kid: issuer.key.kid }) });
+  },
+  requests: () => ({ metadata: issuer.requestCount('metadata'), jwks: issuer.requestCount('jwks') }),
+});
+
+function lasting(claims = {}) {
+  return { exp: Math.floor(Date.now() / 1000) + ONE_HOUR, scope: 'notes:read', ...claims };
+}

@@ -1,0 +1,61 @@
+/** The load on one server. autocannon costs a fraction of what a Nest server does, so that the server is what is measured. */
+import autocannon from 'autocannon';
+
+const CONNECTIONS = 16;
+
+const REQUESTS = {
+  notes: { method: 'GET', path: '/notes', headers: {} },
+  mcp: {
+    method: 'POST',
+    path: '/mcp',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2025-11-25',
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'list-notes', arguments: {} } }),
+  },
+};
+
+/**
+ * Sends requests for so many seconds, the tokens in turn.
+ *
+ * @param {string} url
+ * @param {'notes' | 'mcp'} application
+ * @param {{ tokens: string[], seconds: number }} load
+ * @throws when an answer is not 2xx, for then it is not the work that was measured
+ */
+export async function load(url, application, { tokens, seconds }) {
+  let connections = 0;
+  const setupClient = (client) => {
+    const mine = shareOf(tokens, connections);
+    connections += 1;
+    client.setRequests(mine.map((token) => withToken(REQUESTS[application], token)));
+  };
+  const result = await autocannon({ url, connections: CONNECTIONS, duration: seconds, setupClient });
+  if (result.non2xx + result.errors + result.timeouts > 0) {
+    throw new Error(`${url}: ${result.non2xx} answers that are not 2xx, ${result.errors} errors`);
+  }
+  return { requests: result['2xx'], seconds: result.duration };
+}
+
+/** Every connection has tokens of its own, as long as there are enough. */
+function shareOf(tokens, connection) {
+  return tokens.length < CONNECTIONS ? tokens : tokens.filter((_, index) => index % CONNECTIONS === connection);
+}
+
+/**
+ * One request.
+ *
+ * @param {string} url
+ * @param {'notes' | 'mcp'} application
+ * @param {string} [token]
+ */
+export function send(url, application, token) {
+  const { path, ...request } = withToken(REQUESTS[application], token);
+  return fetch(url + path, request);
+}
+
+function withToken(request, token) {
+  return token === undefined ? request : { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
+}

@@ -1,0 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
+
+/** What is left after collecting garbage, in bytes. Needs `--expose-gc`. */
+export async function heap() {
+  for (let times = 0; times < 3; times += 1) {
+    await setImmediate();
+    globalThis.gc();
+  }
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: heapUsed + external, rss };
+}

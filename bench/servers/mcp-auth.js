@@ -1,0 +1,9 @@
+/** `bearerAuth` as the documentation of mcp-auth has it, with the audience, which it leaves to its user. */
+import { MCPAuth } from 'mcp-auth';
+
+export default ({ resource, issuer }) => {
+  const mcpAuth = new MCPAuth({
+    protectedResources: [{ metadata: { resource, authorizationServers: [{ issuer, type: 'oauth' }] } }],
+  });
+  return { middleware: mcpAuth.bearerAuth('jwt', { resource, audience: resource }) };
+};

@@ -1,0 +1,17 @@
+/** `requireBearerAuth` of the official SDK, which leaves the verification to its user: here jose. */
+import { requireBearerAuth } from '@modelcontextprotocol/express';
+import { OAuthError, OAuthErrorCode } from '@modelcontextprotocol/server';
+import { joseVerification } from './jose-verification.js';
+
+export default (settings) => {
+  const verify = joseVerification(settings);
+  const verifier = {
+    async verifyAccessToken(token) {
+      const claims = await verify(token).catch(() => {
+        throw new OAuthError(OAuthErrorCode.InvalidToken, 'The token is not valid');
+      });
+      return { token, clientId: claims.client_id, scopes: claims.scope?.split(' ') ?? [], expiresAt: claims.exp };
+    },
+  };
+  return { middleware: requireBearerAuth({ verifier }) };
+};

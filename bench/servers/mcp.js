@@ -1,0 +1,29 @@
+/** An MCP server on @rekog/mcp-nest, with one tool; guarded, it needs a scope. */
+import 'reflect-metadata';
+import { Controller, Module } from '@nestjs/common';
+import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTransport, Tool } from '@rekog/mcp-nest';
+import { RequireScopes } from '../../dist/index.js';
+import { decorate } from '../decorate.js';
+
+const transport = new StreamableHttpTransport({ statefulMode: false });
+export const strategy = new McpStrategy({ name: 'notes', version: '1.0.0', transports: [transport], logging: false });
+
+class McpEndpoint extends McpHttpControllerFor(transport) {}
+Controller('mcp')(McpEndpoint);
+
+/** @param {import('./subjects.js').Protection} protection */
+export function mcpModule({ imports = [] }) {
+  class NotesTools {
+    list() {
+      return { content: [{ type: 'text', text: 'Water the plants' }] };
+    }
+  }
+  // Nobody could meet a requirement without the module that checks it: Nest refuses to start.
+  const needs = imports.length > 0 ? [RequireScopes('notes:read')] : [];
+  decorate(NotesTools, 'list', [Tool({ name: 'list-notes', description: 'List your notes' }), ...needs]);
+  McpController()(NotesTools);
+
+  class AppModule {}
+  Module({ imports, controllers: [McpEndpoint, NotesTools] })(AppModule);
+  return AppModule;
+}

@@ -1,0 +1,57 @@
+/**
+ * What a file of this folder gives an application for its protection.
+ *
+ * @typedef {object} Protection
+ * @property {import('@nestjs/common').DynamicModule[]} [imports]
+ * @property {import('@nestjs/common').Provider[]} [providers]
+ * @property {Function} [middleware] for Express, applied as Nest middleware
+ */
+
+/**
+ * A server that is measured.
+ *
+ * @typedef {object} Subject
+ * @property {string} label
+ * @property {string} protection the file of this folder that says how it is protected
+ * @property {'express' | 'fastify'} platform
+ * @property {'notes' | 'mcp'} application
+ */
+
+/** @type {Record<string, Subject>} */
+export const SUBJECTS = {
+  unguarded: subject('no guard', 'unguarded'),
+  control: subject('no guard, a second process', 'unguarded'),
+  ours: subject('nestjs-mcp-auth', 'nestjs-mcp-auth'),
+  oursUncached: subject('nestjs-mcp-auth, `cache: false`', 'nestjs-mcp-auth-uncached'),
+  mcpAuth: subject('mcp-auth, `bearerAuth`', 'mcp-auth'),
+  mcpSdk: subject('@modelcontextprotocol/express, `requireBearerAuth`, with jose', 'mcp-sdk'),
+  expressOauth2: subject('express-oauth2-jwt-bearer, `auth`, and an exception filter', 'express-oauth2-jwt-bearer'),
+  joseGuard: subject('a guard by hand, with jose', 'jose-guard'),
+  fastJwtGuard: subject('a guard by hand, with fast-jwt and its cache', 'fast-jwt-guard'),
+  fastifyUnguarded: subject('no guard', 'unguarded', 'fastify'),
+  fastifyOurs: subject('nestjs-mcp-auth', 'nestjs-mcp-auth', 'fastify'),
+  mcpUnguarded: subject('no guard', 'unguarded', 'express', 'mcp'),
+  mcpOurs: subject('nestjs-mcp-auth', 'nestjs-mcp-auth', 'express', 'mcp'),
+};
+
+/** Who is compared with whom: the first is the measure of the others. */
+export const GROUPS = {
+  'GET /notes, Express': [
+    'unguarded',
+    'control',
+    'ours',
+    'fastJwtGuard',
+    'oursUncached',
+    'joseGuard',
+    'mcpSdk',
+    'mcpAuth',
+    'expressOauth2',
+  ],
+  'GET /notes, Fastify': ['fastifyUnguarded', 'fastifyOurs'],
+  'MCP tools/call on @rekog/mcp-nest, Express': ['mcpUnguarded', 'mcpOurs'],
+};
+
+/** @returns {Subject} */
+function subject(label, protection, platform = 'express', application = 'notes') {
+  return { label, protection, platform, application };
+}

@@ -1,0 +1,132 @@
+/** Requests a second of every server, and what its guard leaves of those of the unguarded one. */
+import { startChild } from './child.js';
+import { load, send } from './load.js';
+import { median } from './measure.js';
+import { RESOURCE } from './resource.js';
+import { GROUPS, SUBJECTS } from './servers/subjects.js';
+
+/** Of the algorithms in wide use the one that is cheapest to verify: kind to whoever verifies every time. */
+const ALG = 'RS256';
+
+/** What is sent: one token again and again, or a thousand in turn. */
+const SERIES = [
+  { title: 'One token', tokens: 1, groups: Object.keys(GROUPS) },
+  { title: '1,000 tokens in turn', tokens: 1_000, groups: ['GET /notes, Express'] },
+];
+
+/** @param {{ quick: boolean, log: (line: string) => void }} options */
+export async function throughput({ quick, log }) {
+  const { rounds, seconds } = quick ? { rounds: 3, seconds: 1 } : { rounds: 7, seconds: 2 };
+  const issuer = startChild(new URL('issuer.js', import.meta.url));
+  const { issuer: identifier, jwksUri } = await issuer.ask('start', { alg: ALG, audience: RESOURCE });
+  const servers = await startServers({ resource: RESOURCE, issuer: identifier, jwksUri, alg: ALG });
+  try {
+    const { fit, unfit } = await sortOut(servers, await tokensToCheckWith(issuer));
+    for (const { label, why } of unfit) log(`${label} is not measured: ${why}`);
+    const series = [];
+    for (const { title, tokens, groups } of SERIES) {
+      const subjects = groups.flatMap((group) => GROUPS[group]).filter((id) => fit.has(id));
+      log(`${title}: ${subjects.length} servers, ${rounds} rounds of ${seconds} s`);
+      const minted = await issuer.ask('mint', tokens);
+      const measured = await measure(subjects, servers, { rounds, seconds, tokens: minted });
+      series.push({ title, groups: groups.map((group) => ({ group, rows: rowsOf(group, measured) })) });
+    }
+    return { alg: ALG, rounds, seconds, unfit, series };
+  } finally {
+    for (const { child } of [...servers.values(), { child: issuer }]) child.stop();
+  }
+}
+
+/** Two at a time: there may be no more processors than that. */
+async function startServers(settings) {
+  const servers = new Map();
+  const waiting = Object.keys(SUBJECTS);
+  const startNext = async () => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      const child = startChild(new URL('servers/server.js', import.meta.url));
+      servers.set(id, { child, url: await child.ask('start', id, settings) });
+    }
+  };
+  await Promise.all([startNext(), startNext()]);
+  return servers;
+}
+
+async function tokensToCheckWith(issuer) {
+  const mint = async (claims) => (await issuer.ask('mint', 1, claims))[0];
+  return {
+    good: await mint(),
+    bad: {
+      'a bad signature': await issuer.ask('mintForged'),
+      'another audience': await mint({ aud: 'https://other.example' }),
+      'another issuer': await mint({ iss: 'https://issuer.example' }),
+      'a time long past': await mint({ exp: 1_000_000_000 }),
+    },
+  };
+}
+
+/** Whoever does not do the work must not be compared with those who do. */
+async function sortOut(servers, tokens) {
+  const fit = new Set();
+  const unfit = [];
+  for (const [id, { url }] of servers) {
+    const why = await faultOf(SUBJECTS[id], url, tokens);
+    if (why === undefined) fit.add(id);
+    else if (SUBJECTS[id].protection === 'unguarded') throw new Error(`There is nothing to compare with: ${why}`);
+    else unfit.push({ label: SUBJECTS[id].label, why });
+  }
+  return { fit, unfit };
+}
+
+/** @returns {Promise<string | undefined>} undefined for a server that answers as it should */
+async function faultOf({ protection, application }, url, { good, bad }) {
+  const served = await send(url, application, good);
+  const body = await served.text();
+  if (served.status !== 200 || body.includes('"error"')) return `a good token is answered with ${served.status}: ${body}`;
+  if (protection === 'unguarded') return undefined;
+  for (const [what, token] of [...Object.entries(bad), ['no token', undefined]]) {
+    const { status } = await send(url, application, token);
+    if (status !== 401) return `${what} is answered with ${status} instead of 401`;
+  }
+  return undefined;
+}
+
+/** In each round everybody in turn, each time beginning with another. */
+async function measure(subjects, servers, { rounds, seconds, tokens }) {
+  /** @type {Map<string, { perSecond: number, cpu: number }[]>} */
+  const measured = new Map(subjects.map((id) => [id, []]));
+  for (const id of subjects) await load(servers.get(id).url, SUBJECTS[id].application, { tokens, seconds: 1 });
+  for (let round = 0; round < rounds; round += 1) {
+    const first = Math.floor((round * subjects.length) / rounds);
+    for (const id of [...subjects.slice(first), ...subjects.slice(0, first)]) {
+      measured.get(id).push(await measureOnce(servers.get(id), SUBJECTS[id].application, { tokens, seconds }));
+    }
+  }
+  return measured;
+}
+
+async function measureOnce({ child, url }, application, what) {
+  const before = await child.ask('cpu');
+  const { requests, seconds } = await load(url, application, what);
+  const cpu = (await child.ask('cpu')) - before;
+  return { perSecond: requests / seconds, cpu: cpu / requests };
+}
+
+/** Ratios are taken within a round, so that what slows the whole machine down for a while does not count. */
+function rowsOf(group, measured) {
+  const [baseline, ...others] = GROUPS[group].filter((id) => measured.has(id));
+  return [baseline, ...others].map((id) => {
+    const mine = measured.get(id);
+    const ratios = mine.map(({ perSecond }, round) => perSecond / measured.get(baseline)[round].perSecond);
+    const cpuRatios = mine.map(({ cpu }, round) => measured.get(baseline)[round].cpu / cpu);
+    return {
+      id,
+      label: SUBJECTS[id].label,
+      perSecond: median(mine.map(({ perSecond }) => perSecond)),
+      ratio: median(ratios),
+      lowest: Math.min(...ratios),
+      highest: Math.max(...ratios),
+      cpu: median(mine.map(({ cpu }) => cpu)),
+      cpuRatio: median(cpuRatios),
+    };
+  });
+}
