@@ -4,7 +4,8 @@ import { cpus, release, totalmem, type } from 'node:os';
 export function machine() {
   const [cpu] = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
-  return `${cpus().length} × ${cpu?.model.trim()}, ${memory}, Node ${process.version}, ${type()} ${release()}`;
+  const [kernel] = /^\d+\.\d+/.exec(release()) ?? [''];
+  return `${cpus().length} × ${cpu?.model.trim()}, ${memory}, Node ${process.version}, ${type()} ${kernel}`;
 }
 
 /** @param {number[]} values */

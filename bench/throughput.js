@@ -111,13 +111,16 @@ async function measureOnce({ child, url }, application, what) {
   return { perSecond: requests / seconds, cpu: cpu / requests };
 }
 
-/** Ratios are taken within a round, so that what slows the whole machine down for a while does not count. */
+/**
+ * Ratios are taken within a round, so that what slows the whole machine down for a while does not count. Of processor time
+ * the least counts: other work only adds to it.
+ */
 function rowsOf(group, measured) {
-  const [baseline, ...others] = GROUPS[group].filter((id) => measured.has(id));
-  return [baseline, ...others].map((id) => {
+  const baseline = measured.get(GROUPS[group][0]);
+  const leastCpu = (rounds) => Math.min(...rounds.map(({ cpu }) => cpu));
+  return GROUPS[group].filter((id) => measured.has(id)).map((id) => {
     const mine = measured.get(id);
-    const ratios = mine.map(({ perSecond }, round) => perSecond / measured.get(baseline)[round].perSecond);
-    const cpuRatios = mine.map(({ cpu }, round) => measured.get(baseline)[round].cpu / cpu);
+    const ratios = mine.map(({ perSecond }, round) => perSecond / baseline[round].perSecond);
     return {
       id,
       label: SUBJECTS[id].label,
@@ -125,8 +128,8 @@ function rowsOf(group, measured) {
       ratio: median(ratios),
       lowest: Math.min(...ratios),
       highest: Math.max(...ratios),
-      cpu: median(mine.map(({ cpu }) => cpu)),
-      cpuRatio: median(cpuRatios),
+      cpu: leastCpu(mine),
+      cpuRatio: leastCpu(baseline) / leastCpu(mine),
     };
   });
 }

@@ -15,7 +15,7 @@ export async function decisions({ quick }) {
       'a plain route': { prepare: () => plainRequest(token), run },
       'an MCP `tools/call`': { prepare: () => toolCall(token, 'tool-9'), run },
     },
-    { rounds: quick ? 10 : 60, calls: 2_000 },
+    { rounds: quick ? 10 : 40, calls: 2_000 },
   );
   await issuer.close();
   return Object.entries(times).map(([label, micros]) => ({ label, micros }));

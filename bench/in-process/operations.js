@@ -15,7 +15,7 @@ export async function operations({ quick }) {
     const guard = await guardOf({ tools, issuer: issuer.issuer });
     subjects[tools] = { prepare: () => toolCall(token, `tool-${tools - 1}`), run: (context) => guard.canActivate(context) };
   }
-  const times = await interleaved(subjects, { rounds: quick ? 10 : 40, calls: 2_000 });
+  const times = await interleaved(subjects, { rounds: quick ? 10 : 25, calls: 2_000 });
   await issuer.close();
   return COUNTS.map((tools) => ({ tools, micros: times[tools], ratio: times[tools] / times[COUNTS[0]] }));
 }

@@ -13,7 +13,7 @@ export async function signatures({ quick }) {
   const rows = [];
   for (const alg of ['ES256', 'RS256']) {
     const issuer = await TestIssuer.start({ alg, audience: RESOURCE });
-    const rounds = { rounds: quick ? 10 : 60, calls: 200 };
+    const rounds = { rounds: quick ? 10 : 40, calls: 200 };
     const times = await interleaved(await subjectsFor(issuer, alg), rounds);
     for (const keys of ['given', 'fetched']) {
       const [ours, jose] = [times[`ours, ${keys}`], times[`jose, ${keys}`]];
@@ -51,7 +51,7 @@ export async function keySets({ quick }) {
     return { run: () => verifier.verify(token) };
   };
   const subjects = { 1: subjectWith([own]), 100: subjectWith([...others.map(({ publicJwk }) => publicJwk), own]) };
-  const times = await interleaved(subjects, { rounds: quick ? 10 : 60, calls: 200 });
+  const times = await interleaved(subjects, { rounds: quick ? 10 : 40, calls: 200 });
   await issuer.close();
   return [1, 100].map((keys) => ({ keys, micros: times[keys], ratio: times[keys] / times[1] }));
 }

@@ -1,4 +1,4 @@
-/** This library without its cache: every request verifies a signature, as most of the others do. */
+/** This library without its cache. Requests that present the same token at the same time still share one verification. */
 import { McpAuthModule } from '../../dist/index.js';
 
 export default ({ resource, issuer }) => ({
