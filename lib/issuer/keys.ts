@@ -73,7 +73,7 @@ export interface RemoteKeySetTimes {
   readonly freshMs: number;
   /** After this time without a successful fetch, keys are not used any more. */
   readonly staleMs: number;
-  /** Shortest time between two fetches for keys that the set doesn't have; and between two for wrong signatures. */
+  /** Shortest time between two fetches for keys that the set doesn't have, or in place of those that did not verify. */
   readonly unknownKeyCoolDownMs: number;
   /** Shortest time between a failed fetch and the next. */
   readonly failureCoolDownMs: number;
@@ -86,9 +86,6 @@ export const REMOTE_KEY_SET_TIMES: RemoteKeySetTimes = {
   failureCoolDownMs: 2_000,
 };
 
-/** Why keys are fetched that are still fresh: a key that the set doesn't have, or a signature that none of it verifies. */
-type FetchCause = 'unknown' | 'unverified';
-
 /**
  * Keys fetched from the issuer. One fetch at a time, whoever asks. A key the set does not have causes a fetch, at
  * most once per cool-down, so that a rotation is noticed and random `kid`s are no amplifier. When fetching fails,
@@ -97,8 +94,7 @@ type FetchCause = 'unknown' | 'unverified';
 export class RemoteKeySet extends KeySet {
   #loaded: { readonly keys: PublishedKeys; readonly at: number } | undefined;
   #loading: Promise<void> | undefined;
-  /** When keys were last fetched for each cause, so that tokens with wrong signatures do not keep a new `kid` waiting. */
-  readonly #lastFetch: Record<FetchCause, number> = { unknown: -Infinity, unverified: -Infinity };
+  #lastUnknownKeyFetch = -Infinity;
   #failure: { readonly error: unknown; readonly at: number } | undefined;
 
   constructor(
@@ -112,19 +108,19 @@ export class RemoteKeySet extends KeySet {
   }
 
   override async candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
-    const found = await this.#findOrFetch('unknown', async () => (await this.#current()).select(...input));
+    const found = await this.#findOrFetch(async () => (await this.#current()).select(...input));
     // The issuer may have that key by now: while it doesn't answer, nobody can tell.
     if (found.length === 0 && this.#failure) throw this.#failure.error;
     return found;
   }
 
   /**
-   * A signature that is wrong is treated like a key that is unknown, with a cool-down as long: it may be that of a key which
-   * took the place of another, and most often it is forged.
+   * A signature that is wrong counts like a key that is unknown, with the same cool-down: it may be that of a key which took
+   * the place of another, and most often it is forged.
    */
   override async successors(tried: readonly CryptoKey[], ...input: KeyInput): Promise<readonly CryptoKey[]> {
     const [{ kid }] = input;
-    const found = await this.#findOrFetch('unverified', async () => {
+    const found = await this.#findOrFetch(async () => {
       const keys = await (await this.#current()).select(...input);
       return keys.filter((key) => !tried.includes(key));
     });
@@ -144,15 +140,15 @@ export class RemoteKeySet extends KeySet {
   }
 
   /** Looks among the keys there are, and once more after a fetch if that may be. */
-  async #findOrFetch(cause: FetchCause, find: () => Promise<readonly CryptoKey[]>): Promise<readonly CryptoKey[]> {
+  async #findOrFetch(find: () => Promise<readonly CryptoKey[]>): Promise<readonly CryptoKey[]> {
     let keys = await find();
     if (keys.length === 0 && this.#loading) {
       // Under way already, it may bring keys of before a rotation: then it is not the fetch that this token may cause.
       await this.#loading;
       keys = await find();
     }
-    if (keys.length > 0 || !this.#mayFetchFor(cause)) return keys;
-    this.#lastFetch[cause] = this.now();
+    if (keys.length > 0 || !this.#mayFetchForUnknownKey()) return keys;
+    this.#lastUnknownKeyFetch = this.now();
     await this.#refresh();
     return find();
   }
@@ -171,9 +167,9 @@ export class RemoteKeySet extends KeySet {
   }
 
   /** Within the cool-down too, while a fetch has begun since, to share its result, and after one that failed. */
-  #mayFetchFor(cause: FetchCause): boolean {
+  #mayFetchForUnknownKey(): boolean {
     if (this.#loading || this.#failure) return true;
-    return this.now() - this.#lastFetch[cause] >= this.times.unknownKeyCoolDownMs;
+    return this.now() - this.#lastUnknownKeyFetch >= this.times.unknownKeyCoolDownMs;
   }
 
   /** Resolves when a fetch has ended, well or badly, or at once while a failure is too recent to try again. */
