@@ -15,9 +15,7 @@ import { StepUps } from './mcp-auth.step-ups.js';
 @Injectable()
 export class McpAuthDecisions {
   readonly #stepUps = new StepUps();
-  /** What was taken down already, by Node's request or the context of an RPC: an error may come by more than once. */
-  readonly #refused = new WeakMap<object, McpAuthError>();
-  /** Who made a request that was then refused. */
+  /** Who made a request that was then refused, by Node's request. */
   readonly #callers = new WeakMap<object, McpAuthInfo>();
 
   constructor(
@@ -46,20 +44,15 @@ export class McpAuthDecisions {
 
   /** A request was refused, by the guard or by its handler. */
   refusedRequest(error: McpAuthError, request: HttpRequest, facts: RefusalFacts, caller?: McpAuthInfo): void {
-    const source = nodeRequest(request);
-    this.#take(source, error, facts, askedFor(request, facts.body), caller ?? this.#callers.get(source));
+    this.#take(error, facts, askedFor(request, facts.body), caller ?? this.#callers.get(nodeRequest(request)));
   }
 
   /** A call was refused at the handler of an MCP operation. */
   refusedCall(error: McpAuthError, rpcContext: unknown, facts: RefusalFacts, caller: McpAuthInfo | undefined): void {
-    // A handler that the application calls by itself may have been given no context.
-    const source = typeof rpcContext === 'object' && rpcContext !== null ? rpcContext : {};
-    this.#take(source, error, facts, askedFor(undefined, rpcBodyOf(source)), caller);
+    this.#take(error, facts, askedFor(undefined, rpcBodyOf(rpcContext)), caller);
   }
 
-  #take(source: object, error: McpAuthError, facts: RefusalFacts, operations: string[], caller: McpAuthInfo | undefined): void {
-    if (this.#refused.get(source) === error) return;
-    this.#refused.set(source, error);
+  #take(error: McpAuthError, facts: RefusalFacts, operations: string[], caller: McpAuthInfo | undefined): void {
     const scopes = error.scopes.length > 0 ? error.scopes : facts.scopes;
     const record = { error, resource: facts.resource, operations, caller, scopes };
     this.log.write(record);
@@ -116,8 +109,8 @@ function callerFacts({ issuer, clientId, principalKey, scopes }: McpAuthInfo) {
   return { issuer, clientId, principalKey, scopes: [...scopes] };
 }
 
-/** The request that `@rekog/mcp-nest` and the bridge of `nestjs-mcp-auth/sdk` hand to a handler. */
-function rpcBodyOf(rpcContext: object): RefusalFacts['body'] {
-  const { mcpRequest } = rpcContext as { mcpRequest?: object };
+/** The request that `@rekog/mcp-nest` and the bridge of `nestjs-mcp-auth/sdk` hand to a handler; nothing where there is none. */
+function rpcBodyOf(rpcContext: unknown): RefusalFacts['body'] {
+  const { mcpRequest } = (rpcContext ?? {}) as { mcpRequest?: object };
   return readRpcBody(mcpRequest && { ...mcpRequest, jsonrpc: '2.0' });
 }
