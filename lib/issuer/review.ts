@@ -104,7 +104,7 @@ function advertisesPkce({ document, product }: Subject): Remark[] {
   }
   if (!has(methods, 'plain')) return [];
   const consequence = 'a client may choose "plain", which protects no code from whoever saw its request (OAuth 2.1 §7.5)';
-  return [{ level: 'warning', seen, consequence, remedy: 'allow S256 as the only challenge method' }];
+  return [{ level: 'note', seen, consequence, remedy: 'allow S256 as the only challenge method' }];
 }
 
 function offersCodeFlow(subject: Subject): Remark[] {

@@ -58,7 +58,7 @@ describe('reviewMetadata', () => {
     ['AS-04: PKCE with no method', { code_challenge_methods_supported: [] }, ['AS-04 error']],
     ['AS-04: PKCE as text', { code_challenge_methods_supported: 'S256' }, ['AS-04 error']],
     ['AS-04: S256 in lower case', { code_challenge_methods_supported: ['s256'] }, ['AS-04 error']],
-    ['AS-04: plain beside S256', { code_challenge_methods_supported: ['plain', 'S256'] }, ['AS-04 warning']],
+    ['AS-04: plain beside S256', { code_challenge_methods_supported: ['plain', 'S256'] }, ['AS-04 note']],
     ['AS-05: no authorization endpoint', { authorization_endpoint: undefined }, ['AS-05 error']],
     ['AS-05: no token endpoint', { token_endpoint: undefined }, ['AS-05 error']],
     ['AS-05: a relative endpoint', { token_endpoint: '/token' }, ['AS-05 error']],
@@ -188,7 +188,7 @@ const PRODUCTS: Readonly<Record<string, { preset: IssuerPreset; document: Docume
       response_types_supported: ['code', 'token', 'id_token', 'code token'],
       scopes_supported: ['openid', 'profile', 'offline_access'],
     },
-    expected: ['AS-04 warning', 'AS-07 warning', 'AS-08 warning', 'AS-18 note'],
+    expected: ['AS-04 note', 'AS-07 warning', 'AS-08 warning', 'AS-18 note'],
   },
   'Auth0 with all that the guide turns on': {
     preset: auth0({ domain: 'acme.eu.auth0.com' }),
@@ -210,7 +210,7 @@ const PRODUCTS: Readonly<Record<string, { preset: IssuerPreset; document: Docume
       response_types_supported: ['code', 'none', 'id_token', 'token', 'code id_token token'],
       grant_types_supported: ['authorization_code', 'implicit', 'refresh_token', 'password'],
     },
-    expected: ['AS-04 warning', 'AS-06 note', 'AS-18 note', 'AS-18 note'],
+    expected: ['AS-04 note', 'AS-06 note', 'AS-18 note', 'AS-18 note'],
   },
   'Entra ID': {
     preset: entraId({ tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47' }),
@@ -261,7 +261,7 @@ const PRODUCTS: Readonly<Record<string, { preset: IssuerPreset; document: Docume
   Supabase: {
     preset: supabase({ projectUrl: 'https://abcdefghijklmnop.supabase.co' }),
     document: { code_challenge_methods_supported: ['S256', 'plain'] },
-    expected: ['AS-04 warning', 'AS-07 warning', 'AS-08 warning'],
+    expected: ['AS-04 note', 'AS-07 warning', 'AS-08 warning'],
   },
 };
 
