@@ -26,6 +26,7 @@ export interface McpAuthInfo {
   readonly expiresAt: number;
   /** The protected resource the token was accepted for. */
   readonly resource: URL;
+  /** Who issued the token, exactly as configured. */
   readonly issuer: string;
   /** The subject at that issuer; undefined where the token names none. */
   readonly subject: string | undefined;
@@ -35,6 +36,7 @@ export interface McpAuthInfo {
   readonly kind: 'user' | 'client';
   /** The party acting for the subject: the outermost `act` only; nested ones are history (RFC 8693 §4.1). */
   readonly actor: Readonly<Record<string, unknown>> | undefined;
+  /** For whom the token was issued: its whole `aud`, of which one value was accepted. */
   readonly audience: readonly string[];
   /** Every claim of the token, verified. Read own properties only. */
   readonly claims: Readonly<Record<string, unknown>>;

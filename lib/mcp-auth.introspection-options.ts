@@ -10,14 +10,29 @@ import {
 /** How this server authenticates at the introspection endpoint. */
 export type IntrospectionAuth =
   /** Id and secret in the `Authorization` header; what most servers expect (RFC 6749 §2.3.1). */
-  | { method: 'client_secret_basic'; clientSecret: string }
+  | {
+      /** RFC 6749 §2.3.1, first form. */
+      method: 'client_secret_basic';
+      /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so that it is in no object one could log. */
+      clientSecret: string;
+    }
   /** Id and secret in the body, for servers that don't take them in the header. */
-  | { method: 'client_secret_post'; clientSecret: string }
+  | {
+      /** RFC 6749 §2.3.1, second form. */
+      method: 'client_secret_post';
+      /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so that it is in no object one could log. */
+      clientSecret: string;
+    }
   /**
    * A signed assertion: nothing that is sent is of use to anybody else (RFC 7523 §3). The key is a private JWK, whose `alg`
    * and `kid` are used if present, or PEM text (PKCS #8).
    */
-  | { method: 'private_key_jwt'; privateKey: JWK | string };
+  | {
+      /** RFC 7523 §2.2. */
+      method: 'private_key_jwt';
+      /** RSA, EC (P-256, P-384, P-521) or Ed25519. Its public half must be registered at the authorization server. */
+      privateKey: JWK | string;
+    };
 
 /**
  * Asks the authorization server about every token, instead of verifying it here (RFC 7662): for tokens that are no JWTs,
@@ -28,6 +43,7 @@ export interface IntrospectionOptions {
   endpoint?: string;
   /** The client id of this resource server at the authorization server. */
   clientId: string;
+  /** How it proves to be that client. */
   auth: IntrospectionAuth;
   /**
    * Asks for signed answers and takes no others (RFC 9701). They must be signed with the keys and algorithms of the issuer,

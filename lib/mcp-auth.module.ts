@@ -128,10 +128,21 @@ export class McpAuthModule
     super();
   }
 
+  /**
+   * With options that are known when the module is loaded.
+   *
+   * @throws {McpAuthConfigError} at start, not here: as rejection of `NestFactory.create` or of `compile()`.
+   */
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
     return withGuard(super.forRoot(options), options);
   }
 
+  /**
+   * With options that a factory makes: `useFactory` with `inject` and `imports`; or `useClass` or `useExisting`, whose
+   * class has a method `createMcpAuthOptions`. `globalGuard` stands beside these, since Nest needs it before the factory.
+   *
+   * @throws {McpAuthConfigError} at start, not here: as rejection of `NestFactory.create` or of `compile()`.
+   */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     return withGuard(super.forRootAsync(options), options);
   }
@@ -144,6 +155,7 @@ export class McpAuthModule
     this.wellKnown.mount();
   }
 
+  /** Nest calls this once all providers are there, before the application listens. */
   onModuleInit(): Promise<void> {
     this.directCalls.protect();
     return this.servers.ready();

@@ -116,8 +116,11 @@ export interface ScopeOptions {
    * @default none
    */
   operations?: {
+    /** By tool name. */
     tools?: Record<string, string[]>;
+    /** By URI, or URI template, as the server lists it. */
     resources?: Record<string, string[]>;
+    /** By prompt name. */
     prompts?: Record<string, string[]>;
   };
   /**
@@ -133,6 +136,7 @@ export interface ScopeOptions {
   listing?: ListingPolicy;
 }
 
+/** What lists hold for a caller who may not use everything; see {@link ScopeOptions.listing}. */
 export type ListingPolicy = 'show' | 'hide' | 'obtainable';
 
 /**
@@ -173,7 +177,9 @@ export interface ProtectedResourceOptions {
    * @default the resource identifier
    */
   audience?: string | string[];
+  /** Further members of the metadata document. @default none */
   metadata?: ResourceMetadataOptions;
+  /** What calls need beyond a valid token. @default nothing beyond what decorators say */
   scopes?: ScopeOptions;
 }
 
@@ -251,7 +257,13 @@ export interface CommonOptions {
    * trusted like whoever started the process, or judged by the access token in the environment variable named here.
    * @default 'deny'
    */
-  stdio?: 'deny' | 'trust' | { tokenEnv: string };
+  stdio?:
+    | 'deny'
+    | 'trust'
+    | {
+        /** Name of the environment variable; read at each call, so that a token that was renewed counts. */
+        tokenEnv: string;
+      };
   /**
    * Starts even if an MCP endpoint was laid on the platform itself, where no guard runs before it: tools without
    * requirements of their own then run for anybody. Decorated ones are refused at the handler. Logged as a warning at
@@ -275,8 +287,14 @@ export interface CommonOptions {
 /** Options of `McpAuthModule`: one resource, or several under `resources`. */
 export type McpAuthModuleOptions = CommonOptions &
   (
-    | (ProtectedResourceOptions & { resources?: never })
-    | ({ resources: ProtectedResourceOptions[] } & { [K in Exclude<keyof ProtectedResourceOptions, keyof CommonOptions>]?: never })
+    | (ProtectedResourceOptions & {
+        /** Not beside `resource`. */
+        resources?: never;
+      })
+    | ({
+        /** At least one. Each has an `id` and a path of its own. */
+        resources: ProtectedResourceOptions[];
+      } & { [K in Exclude<keyof ProtectedResourceOptions, keyof CommonOptions>]?: never })
   );
 
 /** A trusted issuer, with every default filled in. */

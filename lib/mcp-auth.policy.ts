@@ -6,9 +6,17 @@ import type { McpAuthInfo } from './mcp-auth.info.js';
 
 /** What a policy decides about. */
 export interface PolicyContext {
+  /** The verified caller. A policy is never asked about a call without one. */
   readonly auth: McpAuthInfo;
   /** The MCP primitive that is used; undefined on plain HTTP routes. */
-  readonly operation: { readonly kind: OperationKind; readonly name: string } | undefined;
+  readonly operation:
+    | {
+        /** `tool`, `resource`, `resource-template` or `prompt`. */
+        readonly kind: OperationKind;
+        /** Tool or prompt name, resource URI or URI template, as sent. */
+        readonly name: string;
+      }
+    | undefined;
   /**
    * The arguments of the call. The policy is asked twice: before dispatch with the arguments as sent, and at the
    * handler with those the MCP framework validated; both must agree. Undefined on plain HTTP routes. For a resource

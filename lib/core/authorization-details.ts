@@ -1,5 +1,6 @@
 /** One entry of `authorization_details`; further members are up to its type. */
 export interface AuthorizationDetail {
+  /** Says what the other members mean (RFC 9396 §2). */
   readonly type: string;
   readonly [member: string]: unknown;
 }

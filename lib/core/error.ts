@@ -113,9 +113,13 @@ export interface TokenOrigin {
  * token nor a claim.
  */
 export class McpAuthError extends Error {
+  /** Tells it from other errors, also from those of another copy of this package. */
   override readonly name = 'McpAuthError';
+  /** Every scope the refused operation needs, held or not; empty where that is not what was refused. */
   readonly scopes: readonly string[];
+  /** How the user must have signed in (RFC 9470 §3); only with `insufficient_user_authentication`. */
   readonly authentication: AuthenticationRequirement | undefined;
+  /** Seconds after which trying again makes sense; only with `temporarily_unavailable`. */
   readonly retryAfterSeconds: number | undefined;
   // Private, so that whoever prints or serialises the error does not hand them to a client.
   #seen: Seen;
@@ -193,9 +197,13 @@ export interface ConfigProblem {
  * was seen, why it is refused, and what to write instead.
  */
 export class McpAuthConfigError extends Error {
+  /** Tells it from other errors. */
   override readonly name = 'McpAuthConfigError';
 
-  constructor(readonly problems: readonly ConfigProblem[]) {
+  constructor(
+    /** All of them, in the order of the options. At least one. */
+    readonly problems: readonly ConfigProblem[],
+  ) {
     const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
     const lines = problems.map(({ option, seen, why, write }) => `  - ${option}: saw ${seen}; ${why}. ${write}`);
     super(`The configuration of McpAuthModule has ${count}:\n${lines.join('\n')}`);

@@ -21,6 +21,7 @@ export interface DevResource {
 export interface DevUser {
   /** What is typed at sign-in, and the `sub` of the tokens. */
   readonly username: string;
+  /** In plain text, and shown on the sign-in page. */
   readonly password: string;
   /** The name shown on the pages. */
   readonly name: string;
@@ -30,11 +31,13 @@ export interface DevUser {
 
 /** The resource server, as the client that may introspect. */
 export interface DevIntrospectionClient {
+  /** Any name. */
   readonly clientId: string;
   /** Sent in the `Authorization` header or in the body (`client_secret_basic`, `client_secret_post`). Never use a real one. */
   readonly clientSecret: string;
 }
 
+/** What {@link startDevAuthorizationServer} takes. */
 export interface DevAuthorizationServerOptions {
   /**
    * Port on 127.0.0.1. A fixed one keeps the issuer the same between starts. Where it is taken, any free port is used

@@ -1,10 +1,25 @@
 /** What the client asked for, in the terms of MCP; for a resource, with its URI in normal form. */
 export type SdkRequest =
   | {
+      /** The JSON-RPC method. */
       readonly method: 'tools/call' | 'prompts/get';
-      readonly params: { readonly name: string; readonly arguments: unknown };
+      /** What MCP names so in requests of this method. */
+      readonly params: {
+        /** Of the tool or prompt. */
+        readonly name: string;
+        /** Validated by its schema, if it has one. */
+        readonly arguments: unknown;
+      };
     }
-  | { readonly method: 'resources/read'; readonly params: { readonly uri: string } };
+  | {
+      /** The JSON-RPC method. */
+      readonly method: 'resources/read';
+      /** What MCP names so in requests of this method. */
+      readonly params: {
+        /** Of the resource, in normal form. */
+        readonly uri: string;
+      };
+    };
 
 /**
  * One call through the bridge. Guards, pipes, interceptors and filters get it as RPC context,
@@ -17,6 +32,7 @@ export class SdkCall<Context = unknown> {
   readonly #isStdio: boolean;
 
   constructor(
+    /** What the client asked for. */
     readonly mcpRequest: SdkRequest,
     /**
      * Validated by the schema of the tool or prompt; of a resource template the values of its variables, as they
@@ -40,7 +56,10 @@ export class SdkCall<Context = unknown> {
   }
 
   /** How the call came, in the terms of other MCP frameworks for Nest. */
-  getSession(): { readonly transport: 'stdio' | 'http' } {
+  getSession(): {
+    /** `stdio` only where the server was registered with `stdio: true`. */
+    readonly transport: 'stdio' | 'http';
+  } {
     return { transport: this.#isStdio ? 'stdio' : 'http' };
   }
 }

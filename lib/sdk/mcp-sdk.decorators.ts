@@ -18,12 +18,24 @@ import { resourceTemplate, type SdkResourceTemplate } from './uri-template.js';
 
 /** What tools, resources and prompts have in common; given to the SDK as it is. */
 interface Described {
+  /** For people. */
   title?: string;
+  /** For models, and for people. */
   description?: string;
-  icons?: { src: string; mimeType?: string; sizes?: string[] }[];
+  /** For the user interface of clients. */
+  icons?: {
+    /** URL, or `data:` URI. */
+    src: string;
+    /** Of the image, where the server that has it does not say. */
+    mimeType?: string;
+    /** Such as `48x48`, or `any`. */
+    sizes?: string[];
+  }[];
+  /** Further members for clients that know them. */
   _meta?: Record<string, unknown>;
 }
 
+/** What `@McpTool()` takes. */
 export interface McpToolOptions extends Described {
   /** @default the name of the method */
   name?: string;
@@ -34,11 +46,17 @@ export interface McpToolOptions extends Described {
   inputSchema?: object;
   /** The SDK validates the structured content with it; a plain value that the method returns is that content. */
   outputSchema?: object;
+  /** Hints for clients (MCP, "Tool Annotations"). Nothing here is enforced by them: scopes and policies do that. */
   annotations?: {
+    /** For people; `title` above is the newer place. */
     title?: string;
+    /** It changes nothing. */
     readOnlyHint?: boolean;
+    /** It may destroy something. */
     destructiveHint?: boolean;
+    /** Calling it again with the same arguments changes nothing further. */
     idempotentHint?: boolean;
+    /** It reaches beyond this server. */
     openWorldHint?: boolean;
   };
 }
@@ -46,9 +64,19 @@ export interface McpToolOptions extends Described {
 interface ResourceOptions extends Described {
   /** @default the name of the method */
   name?: string;
+  /** Of the contents. */
   mimeType?: string;
+  /** Of the contents, in bytes. */
   size?: number;
-  annotations?: { audience?: ('user' | 'assistant')[]; priority?: number; lastModified?: string };
+  /** Hints for clients. */
+  annotations?: {
+    /** For whom it is. */
+    audience?: ('user' | 'assistant')[];
+    /** 0 (of no importance) to 1 (needed). */
+    priority?: number;
+    /** ISO 8601. */
+    lastModified?: string;
+  };
 }
 
 interface FixedResource {
@@ -64,6 +92,7 @@ interface TemplatedResource {
 /** A resource of its own, or all those that a template describes. */
 export type McpResourceOptions = ResourceOptions & (FixedResource | TemplatedResource);
 
+/** What `@McpPrompt()` takes. */
 export interface McpPromptOptions extends Described {
   /** @default the name of the method */
   name?: string;

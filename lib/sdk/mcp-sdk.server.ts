@@ -7,8 +7,11 @@ import { toToolResult } from './tool-result.js';
  * than that they are some, since the versions differ in what they call them with.
  */
 export interface SdkServer {
+  /** Called once for each `@McpTool()`. */
   registerTool(name: string, config: object, callback: object): unknown;
+  /** Called once for each `@McpResource()`. */
   registerResource(name: string, uriOrTemplate: string | object, config: object, callback: object): unknown;
+  /** Called once for each `@McpPrompt()`. */
   registerPrompt(name: string, config: object, callback: object): unknown;
 }
 

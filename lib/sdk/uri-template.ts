@@ -1,13 +1,19 @@
 import { McpAuthConfigError } from '../core/error.js';
 
-/** What both versions of the SDK read of a `ResourceTemplate`; theirs have this form, and so has {@link resourceTemplate}. */
+/** What both versions of the SDK read of a `ResourceTemplate`; theirs have this form. */
 export interface SdkResourceTemplate {
+  /** The template itself. */
   readonly uriTemplate: {
+    /** In the order in which they stand in the template. */
     readonly variableNames: string[];
+    /** The values of the variables in a URI; null for one that does not match. */
     match(uri: string): Record<string, string | string[]> | null;
+    /** As it was written. */
     toString(): string;
   };
+  /** Lists the resources that the template describes; undefined where it can't. */
   readonly listCallback: unknown;
+  /** What completes this variable; undefined where nothing does. */
   completeCallback(variable: string): unknown;
 }
 

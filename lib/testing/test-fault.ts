@@ -22,7 +22,10 @@ import { Readable, pipeline } from 'node:stream';
 export type TestFault =
   | 'down'
   | 'hang'
-  | { readonly slow: number }
+  | {
+      /** Milliseconds. */
+      readonly slow: number;
+    }
   | 'error'
   | 'flapping'
   | 'not-found'

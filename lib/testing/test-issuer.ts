@@ -31,16 +31,21 @@ export type TestEndpoint = 'metadata' | 'jwks' | 'introspection' | 'canary' | 'o
 /** The endpoints that {@link TestIssuer.fail} breaks. */
 type FaultyEndpoint = 'metadata' | 'jwks' | 'introspection';
 
+/** One request to a {@link TestIssuer}. */
 export interface RecordedRequest {
+  /** Such as `GET`. */
   readonly method: string;
   /** Path and query, as they came. */
   readonly url: string;
+  /** As Node parsed them; those to the introspection endpoint hold the credentials of the client. */
   readonly headers: IncomingHttpHeaders;
+  /** What it was for. */
   readonly endpoint: TestEndpoint;
   /** The body; of requests to the introspection endpoint only. */
   readonly body?: string;
 }
 
+/** What `TestIssuer.start` takes; all of it may be left out. */
 export interface TestIssuerOptions {
   /**
    * The `aud` of minted tokens, normally the resource identifier of the server under test.
@@ -195,7 +200,12 @@ export class TestIssuer {
   }
 
   /** The client that may use the introspection endpoint. */
-  get introspectionClient(): { readonly clientId: string; readonly clientSecret: string } {
+  get introspectionClient(): {
+    /** As in the options, or their default. */
+    readonly clientId: string;
+    /** As in the options, or their default. */
+    readonly clientSecret: string;
+  } {
     const { clientId, clientSecret } = this.#introspecting();
     return { clientId, clientSecret };
   }
@@ -285,6 +295,7 @@ export class TestIssuer {
     await closed;
   }
 
+  /** For `await using`; the same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -34,6 +34,7 @@ export interface TestKey {
   readonly publicJwk: JWK;
 }
 
+/** How {@link generateTestKey} makes a key. */
 export interface TestKeyOptions {
   /** @default 'RS256' */
   readonly alg?: Exclude<TestAlgorithm, 'HS256'>;

@@ -10,16 +10,26 @@ export interface IssuerPreset {
   /** What clients are told instead, where the product has them begin elsewhere. */
   advertisedIssuer?: string;
   /** Where the product documents its metadata to be: `oauth` and `oidc` for the standard place. */
-  discovery?: 'oauth' | 'oidc' | { readonly url: string };
+  discovery?:
+    | 'oauth'
+    | 'oidc'
+    | {
+        /** Of the metadata document itself. */
+        readonly url: string;
+      };
   /** Where the product documents its keys to be, if not in metadata that names this very issuer. */
   jwksUri?: string;
   /** What the product documents to sign with; all that are supported where it can be configured. */
   algorithms?: string[];
   /** Where the product puts them, if not where the standards do. */
   claims?: {
+    /** Of these, the first one present holds the scopes. @default `scope` */
     scopes?: string[];
+    /** The same for the client. @default `client_id`, `azp`, `cid`, `appid` */
     clientId?: string[];
+    /** The same for the user. @default `sub` */
     subject?: string[];
+    /** What is compared with the accepted audiences. @default `aud` */
     audience?: string[];
   };
 }
