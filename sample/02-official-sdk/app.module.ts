@@ -6,6 +6,7 @@ import { NotesService } from '../01-quick-start/notes.service.js';
 import { McpHttpController } from './mcp-http.controller.js';
 import { NotesTools } from './notes.tools.js';
 
+// #region official-sdk
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
@@ -20,3 +21,4 @@ import { NotesTools } from './notes.tools.js';
   providers: [NotesService, NotesTools],
 })
 export class AppModule {}
+// #endregion

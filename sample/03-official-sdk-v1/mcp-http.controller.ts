@@ -6,6 +6,7 @@ import { McpSdkBridge } from 'nestjs-mcp-auth/sdk';
 import { exchangeOf, type PlatformRequest, type PlatformResponse } from '../notes-server/exchange.js';
 
 /** Version 1 of the SDK behind an ordinary Nest route, without sessions: a server and a transport for each request. */
+// #region official-sdk-1
 @Controller('mcp')
 export class McpHttpController {
   constructor(private readonly bridge: McpSdkBridge) {}
@@ -33,3 +34,4 @@ export class McpHttpController {
   @Header('Allow', 'POST')
   delete() {}
 }
+// #endregion

@@ -5,6 +5,7 @@ import { McpAuthModule } from 'nestjs-mcp-auth';
 import { NotesService } from './notes.service';
 import { NotesTools } from './notes.tools';
 
+// #region mcp-nest-1
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
@@ -19,3 +20,4 @@ import { NotesTools } from './notes.tools';
   providers: [NotesService, NotesTools],
 })
 export class AppModule {}
+// #endregion

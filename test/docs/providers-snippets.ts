@@ -226,3 +226,16 @@ export class Scalekit {}
   // #endregion
 })
 export class Supabase {}
+
+@Module({
+  // #region from-mcp-auth
+  imports: [
+    McpAuthModule.forRoot({
+      resource: 'https://mcp.example.com/mcp',
+      authorizationServers: [{ issuer: 'https://login.example.com', discovery: 'oidc' }],
+      scopes: { required: ['notes:read'] },
+    }),
+  ],
+  // #endregion
+})
+export class FromMcpAuth {}
