@@ -22,10 +22,19 @@ import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 
 const ran: string[] = [];
 
-function run(name: string): object {
-  ran.push(name);
+/** What is behind the tools; it remembers what was done. */
+function did(what: string): object {
+  ran.push(what);
   return { ok: true };
 }
+
+const archive = { search: () => did('search-archive'), empty: () => did('empty-archive') };
+const notes = {
+  export: () => did('export-notes'),
+  share: (to: string) => did(`share-note ${to}`),
+  deleteAll: () => did('close-account'),
+  open: (id: string) => did(`open-note ${id}`),
+};
 
 // #region class-and-method
 @McpController()
@@ -33,13 +42,13 @@ function run(name: string): object {
 class ArchiveTools {
   @Tool({ name: 'search-archive', description: 'Search old notes' })
   search() {
-    return run('search-archive');
+    return archive.search();
   }
 
   @Tool({ name: 'empty-archive', description: 'Delete all old notes' })
   @RequireScopes('notes:delete')
   empty() {
-    return run('empty-archive');
+    return archive.empty();
   }
 }
 // #endregion
@@ -50,7 +59,7 @@ class NotesTools {
   @Tool({ name: 'export-notes', description: 'Export your notes' })
   @RequireAnyScope('notes:read', 'notes:export')
   exportNotes() {
-    return run('export-notes');
+    return notes.export();
   }
   // #endregion
 
@@ -61,7 +70,7 @@ class NotesTools {
     return (args as { to: string }).to.endsWith('@example.com') ? true : ['notes:share'];
   })
   shareNote(@Payload() { to }: { to: string }) {
-    return run(`share-note ${to}`);
+    return notes.share(to);
   }
   // #endregion
 
@@ -70,7 +79,7 @@ class NotesTools {
   @RequireScopes('notes:delete')
   @RequireAuthentication({ acr: 'urn:example:mfa', maxAgeSeconds: 300 })
   closeAccount() {
-    return run('close-account');
+    return notes.deleteAll();
   }
   // #endregion
 
@@ -78,7 +87,7 @@ class NotesTools {
   @Tool({ name: 'help', description: 'What can be done here' })
   @Public()
   help() {
-    return run('help');
+    return { text: 'Ask me to search, export or share your notes.' };
   }
   // #endregion
 
@@ -87,7 +96,7 @@ class NotesTools {
   @RequireScopes('notes:read')
   openNote(@Payload() { id }: { id: string }) {
     if (id.startsWith('secret-')) throw McpAuthError.insufficientScope('notes:read', 'notes:secret');
-    return run(`open-note ${id}`);
+    return notes.open(id);
   }
   // #endregion
 }

@@ -1,0 +1,131 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type DefaultTheme } from 'vitepress';
+import { repositoryLinks, ROOT_PAGES } from './repository-links.js';
+
+/** Where the site will be, such as `/nestjs-mcp-auth/`; with a slash at both ends. */
+const base = process.env['DOCS_BASE'] ?? '/';
+
+const description =
+  'Makes every MCP server inside a NestJS app an OAuth 2.1 protected resource: metadata, token verification, scopes per tool with step-up.';
+
+/** In the page itself: one file less that has to be found under any base. */
+const icon = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#3451b2"/><path d="M16 6a6 6 0 0 0-2 11.7V26h4v-8.3A6 6 0 0 0 16 6Z" fill="#fff"/></svg>',
+)}`;
+
+const guides: DefaultTheme.SidebarItem[] = [
+  {
+    text: 'Begin',
+    items: [
+      { text: 'Overview', link: '/overview' },
+      { text: 'Protect a server', link: '/guides/protect-a-server' },
+      { text: 'Scopes and step-up', link: '/guides/scopes' },
+      { text: 'Authorization servers', link: '/providers' },
+      { text: 'Test your app', link: '/guides/testing' },
+      { text: 'Troubleshooting', link: '/guides/troubleshooting' },
+      { text: 'Samples', link: '/samples' },
+    ],
+  },
+  {
+    text: 'Tokens',
+    items: [
+      { text: 'Several resources in one app', link: '/guides/several-resources' },
+      { text: 'Opaque tokens', link: '/guides/opaque-tokens' },
+      { text: 'An issuer for each tenant', link: '/guides/tenants' },
+      { text: 'A verifier of your own', link: '/guides/custom-verifier' },
+    ],
+  },
+  {
+    text: 'Operations',
+    items: [
+      { text: 'Behind a proxy', link: '/guides/behind-a-proxy' },
+      { text: 'Several replicas', link: '/guides/replicas' },
+      { text: 'Observability', link: '/guides/observability' },
+      { text: 'Doctor', link: '/guides/doctor' },
+    ],
+  },
+  {
+    text: 'Hosts',
+    items: [
+      { text: 'The official SDK', link: '/guides/official-sdk' },
+      { text: '@rekog/mcp-nest 1.9', link: '/guides/mcp-nest-1' },
+      { text: 'stdio', link: '/guides/stdio' },
+    ],
+  },
+  {
+    text: 'Moving over',
+    items: [
+      { text: 'From mcp-auth', link: '/guides/from-mcp-auth' },
+      { text: 'From @rekog/mcp-nest-auth', link: '/guides/from-mcp-nest-auth' },
+      { text: 'From a hand-written guard', link: '/guides/from-a-guard' },
+    ],
+  },
+  {
+    text: 'Project',
+    items: [
+      { text: 'Architecture', link: '/architecture' },
+      { text: 'Security', link: '/security' },
+      { text: 'Contributing', link: '/contributing' },
+      { text: 'Changelog', link: '/changelog' },
+    ],
+  },
+];
+
+/** One section for each way to import the package, from the files that TypeDoc has written. */
+const ENTRY_POINTS = [
+  ['index', 'nestjs-mcp-auth'],
+  ['sdk', 'nestjs-mcp-auth/sdk'],
+  ['testing', 'nestjs-mcp-auth/testing'],
+  ['dev-server', 'nestjs-mcp-auth/dev-server'],
+] as const;
+
+function apiSidebar(): DefaultTheme.SidebarItem[] {
+  return ENTRY_POINTS.map(([folder, text]) => ({
+    text,
+    link: `/api/${folder}/README`,
+    collapsed: folder !== 'index',
+    items: namesIn(folder).map((path) => ({ text: path.split('/').at(-1) as string, link: `/api/${folder}/${path}` })),
+  }));
+}
+
+/** `classes/McpAuthError` and the like, by name. */
+function namesIn(folder: string): string[] {
+  const files = readdirSync(fileURLToPath(new URL(`../api/${folder}/`, import.meta.url)), { recursive: true, encoding: 'utf8' });
+  const pages = files.filter((file) => file.endsWith('.md') && file !== 'README.md').map((file) => file.slice(0, -3).replaceAll('\\', '/'));
+  const nameOf = (path: string): string => path.slice(path.indexOf('/') + 1);
+  return pages.toSorted((one, other) => nameOf(one).localeCompare(nameOf(other)));
+}
+
+export default defineConfig({
+  title: 'nestjs-mcp-auth',
+  description,
+  lang: 'en',
+  base,
+  head: [['link', { rel: 'icon', href: icon }]],
+  // The root of the repository, so that README.md and the like are pages as they are.
+  srcDir: '..',
+  srcExclude: ['bench/**', 'build/**', 'dist/**', 'lib/**', 'scripts/**', 'test/**', 'sample/0*/**', '**/node_modules/**'],
+  rewrites: { ...ROOT_PAGES, 'docs/:page*': ':page*' },
+  outDir: '.vitepress/dist',
+  cacheDir: '.vitepress/cache',
+  cleanUrls: false,
+  metaChunk: true,
+  markdown: {
+    config: (md) => repositoryLinks(md),
+  },
+  vite: {
+    // Pages outside of docs/ would look for Vue beside themselves.
+    resolve: { alias: [{ find: /^vue(\/server-renderer)?$/, replacement: `${fileURLToPath(new URL('../node_modules/vue', import.meta.url))}$1` }] },
+  },
+  themeConfig: {
+    nav: [
+      { text: 'Guides', link: '/guides/protect-a-server', activeMatch: '/guides/' },
+      { text: 'API', link: '/api/index/README', activeMatch: '/api/' },
+      { text: 'Troubleshooting', link: '/guides/troubleshooting' },
+    ],
+    sidebar: { '/api/': apiSidebar(), '/': guides },
+    outline: { level: [2, 3] },
+    search: { provider: 'local' },
+  },
+});
