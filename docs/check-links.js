@@ -26,15 +26,21 @@ function checkSite() {
   const files = readdirSync(site, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.html'));
   const pages = new Map(files.map((file) => [join(site, file), readFileSync(join(site, file), 'utf8')]));
   const ids = new Map([...pages].map(([file, html]) => [file, new Set(all(html, /\sid="([^"]+)"/g).map(decoded))]));
+  /** @type {Set<string>} */
+  const linked = new Set();
   for (const [file, html] of pages) {
     for (const href of new Set(all(html, /<a\s[^>]*?href="([^"]*)"/g).map(decoded))) {
       if (/^[a-z][a-z+.-]*:/i.test(href)) continue;
       const [path = '', anchor = ''] = href.split('#');
       const target = path === '' ? file : targetOf(path, file);
+      if (target !== file) linked.add(target);
       const name = `${relative(site, file)}: ${href}`;
       if (!existsSync(target)) problems.push(`${name}: no such page`);
       else if (anchor !== '' && ids.get(target)?.has(decodeURIComponent(anchor)) === false) problems.push(`${name}: no such anchor`);
     }
+  }
+  for (const file of pages.keys()) {
+    if (!linked.has(file) && !file.endsWith('404.html')) problems.push(`${relative(site, file)}: no link leads to it`);
   }
   if (pages.size < 20) problems.push(`${relative(root, site)}: only ${pages.size} pages`);
 }

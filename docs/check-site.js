@@ -145,8 +145,10 @@ async function screenshots(browser, url, folder) {
     ['guide', 'guides/scopes.html', 'light', 1280, false],
     ['guide-narrow', 'guides/troubleshooting.html', 'dark', 390, false],
     ['architecture', 'architecture.html', 'dark', 1280, true],
-    ['api', 'api/index/interfaces/ProtectedResourceOptions.html', 'light', 1280, false],
-    ['api-narrow', 'api/index/classes/McpAuthError.html', 'dark', 390, false],
+    ['api', 'api/nestjs-mcp-auth/interfaces/ProtectedResourceOptions.html', 'light', 1280, false],
+    ['overview', 'overview.html', 'light', 1280, true],
+    ['security', 'security.html', 'dark', 1280, true],
+    ['api-narrow', 'api/nestjs-mcp-auth/classes/McpAuthError.html', 'dark', 390, false],
   ];
   for (const [name, path, colorScheme, width, isWhole] of views) {
     const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });

@@ -1,3 +1,9 @@
+/**
+ * The module, the decorators, and what handlers get of their caller. Begin at {@link McpAuthModule},
+ * {@link RequireScopes} and {@link AuthInfo}.
+ *
+ * @module nestjs-mcp-auth
+ */
 export { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthErrorCode, type McpAuthReason } from './core/error.js';
 export { auth0 } from './issuer/presets/auth0.js';
 export { cognito } from './issuer/presets/cognito.js';

@@ -72,29 +72,24 @@ const guides: DefaultTheme.SidebarItem[] = [
   },
 ];
 
-/** One section for each way to import the package, from the files that TypeDoc has written. */
-const ENTRY_POINTS = [
-  ['index', 'nestjs-mcp-auth'],
-  ['sdk', 'nestjs-mcp-auth/sdk'],
-  ['testing', 'nestjs-mcp-auth/testing'],
-  ['dev-server', 'nestjs-mcp-auth/dev-server'],
-] as const;
+/** The ways to import the package: one section for each, from the files that TypeDoc has written. */
+const ENTRY_POINTS = ['nestjs-mcp-auth', 'nestjs-mcp-auth/sdk', 'nestjs-mcp-auth/testing', 'nestjs-mcp-auth/dev-server'];
 
 function apiSidebar(): DefaultTheme.SidebarItem[] {
-  return ENTRY_POINTS.map(([folder, text]) => ({
-    text,
-    link: `/api/${folder}/README`,
-    collapsed: folder !== 'index',
-    items: namesIn(folder).map((path) => ({ text: path.split('/').at(-1) as string, link: `/api/${folder}/${path}` })),
+  return ENTRY_POINTS.map((name, index) => ({
+    text: name,
+    link: `/api/${name}/README`,
+    collapsed: index > 0,
+    items: symbolsOf(name).map((path) => ({ text: path.slice(path.indexOf('/') + 1), link: `/api/${name}/${path}` })),
   }));
 }
 
 /** `classes/McpAuthError` and the like, by name. */
-function namesIn(folder: string): string[] {
-  const files = readdirSync(fileURLToPath(new URL(`../api/${folder}/`, import.meta.url)), { recursive: true, encoding: 'utf8' });
-  const pages = files.filter((file) => file.endsWith('.md') && file !== 'README.md').map((file) => file.slice(0, -3).replaceAll('\\', '/'));
-  const nameOf = (path: string): string => path.slice(path.indexOf('/') + 1);
-  return pages.toSorted((one, other) => nameOf(one).localeCompare(nameOf(other)));
+function symbolsOf(name: string): string[] {
+  const files = readdirSync(fileURLToPath(new URL(`../api/${name}/`, import.meta.url)), { recursive: true, encoding: 'utf8' });
+  const paths = files.map((file) => file.replaceAll('\\', '/')).filter((file) => /^(?:classes|functions|interfaces|type-aliases|variables)\/[^/]+\.md$/.test(file));
+  const symbol = (path: string): string => path.slice(path.indexOf('/') + 1);
+  return paths.map((path) => path.slice(0, -'.md'.length)).toSorted((one, other) => symbol(one).localeCompare(symbol(other)));
 }
 
 export default defineConfig({
@@ -105,7 +100,7 @@ export default defineConfig({
   head: [['link', { rel: 'icon', href: icon }]],
   // The root of the repository, so that README.md and the like are pages as they are.
   srcDir: '..',
-  srcExclude: ['bench/**', 'build/**', 'dist/**', 'lib/**', 'scripts/**', 'test/**', 'sample/0*/**', '**/node_modules/**'],
+  srcExclude: ['bench/**', 'build/**', 'dist/**', 'lib/**', 'scripts/**', 'test/**', 'sample/0*/**', 'docs/api/README.md', '**/node_modules/**'],
   rewrites: { ...ROOT_PAGES, 'docs/:page*': ':page*' },
   outDir: '.vitepress/dist',
   cacheDir: '.vitepress/cache',
@@ -121,7 +116,7 @@ export default defineConfig({
   themeConfig: {
     nav: [
       { text: 'Guides', link: '/guides/protect-a-server', activeMatch: '/guides/' },
-      { text: 'API', link: '/api/index/README', activeMatch: '/api/' },
+      { text: 'API', link: '/api/nestjs-mcp-auth/README', activeMatch: '/api/' },
       { text: 'Troubleshooting', link: '/guides/troubleshooting' },
     ],
     sidebar: { '/api/': apiSidebar(), '/': guides },

@@ -1,3 +1,9 @@
+/**
+ * Methods of Nest providers as tools, resources and prompts of the official SDK, versions 1 and 2. Begin at
+ * {@link McpSdkModule} and {@link McpTool}.
+ *
+ * @module nestjs-mcp-auth/sdk
+ */
 export { McpSdkBridge, type RegisterOptions } from './mcp-sdk.bridge.js';
 export { SdkCall, type SdkRequest } from './mcp-sdk.call.js';
 export {

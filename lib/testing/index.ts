@@ -1,3 +1,9 @@
+/**
+ * An issuer that runs inside your tests, mints any token and fails on demand. For tests only. Begin at
+ * {@link TestIssuer}.
+ *
+ * @module nestjs-mcp-auth/testing
+ */
 export { parseChallenges } from './challenge-parser.js';
 export type { Challenge } from './challenge-parser.js';
 export type { TestFault } from './test-fault.js';
