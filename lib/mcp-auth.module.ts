@@ -166,6 +166,7 @@ export class McpAuthModule
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
   }
 
+  /** Nest calls this when the application ends, if it was told to by `enableShutdownHooks()` or `close()`. */
   onApplicationShutdown(): void {
     this.servers.close();
   }

@@ -86,10 +86,11 @@ describe('imports', () => {
   });
 });
 
+/** Node's own ways to open a connection, called as they are. */
+const OPENS_CONNECTION = /(?<![\w.#$])fetch\)?\(|\b(?:https?|net|tls)\.(?:request|get|connect)\(/;
+
 it('opens connections in one file only', () => {
-  const opening = files.filter((file) => {
-    const source = readFileSync(join(root, file), 'utf8');
-    return !/^lib\/(?:testing|dev-server|cli)\//.test(file) && /(?<![\w.#$])fetch\(|\b(?:http|https|net)\.(?:request|get|connect)\(/.test(source.replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, ''));
-  });
+  const serving = files.filter((file) => !/^lib\/(?:testing|dev-server|cli|schematics)\//.test(file));
+  const opening = serving.filter((file) => OPENS_CONNECTION.test(readFileSync(join(root, file), 'utf8').replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, '')));
   expect(opening).toEqual(['lib/issuer/outbound.ts']);
 });
