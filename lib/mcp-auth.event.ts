@@ -24,33 +24,41 @@ interface RequestFacts extends EventBase {
 
 /** A verified caller. */
 interface CallerFacts {
+  /** Who issued the token, exactly as configured. */
   readonly issuer: string;
   /** Empty where the token names none. */
   readonly clientId: string;
   /** Stands for the user, or for the client where there is none: `McpAuthInfo.principalKey`, a hash of issuer and subject. */
   readonly principalKey: string;
+  /** As granted; implied scopes are not added. */
   readonly scopes: readonly string[];
 }
 
 /** A request was let in, with this caller. What happens at its handler may still be refused. */
 export interface AuthenticatedEvent extends RequestFacts, CallerFacts {
+  /** Tells it from other events. */
   readonly type: 'authenticated';
 }
 
 /** A request was let in without a caller, by `allowAnonymous`. */
 export interface AnonymousEvent extends RequestFacts {
+  /** Tells it from other events. */
   readonly type: 'anonymous';
 }
 
 /** A request, or the call of a handler, was refused. */
 export interface RefusedEvent extends RequestFacts {
+  /** Tells it from other events. */
   readonly type: 'refused';
+  /** What the client was told. */
   readonly code: McpAuthErrorCode;
+  /** What the client was not told; one of a closed list, so that it can be a label of metrics. */
   readonly reason: McpAuthReason;
   /** The HTTP status that stands for the code, also where the answer is a tool result. */
   readonly status: number;
   /** A trusted one; undefined where it is not known whose token it is. */
   readonly issuer: string | undefined;
+  /** The client that the token names, verified or not, see `isVerified`; undefined where there is none. */
   readonly clientId: string | undefined;
   /** Only where the caller was verified. */
   readonly principalKey: string | undefined;
@@ -65,6 +73,7 @@ export interface RefusedEvent extends RequestFacts {
 
 /** A caller who lacked scopes came back with them, and was let in: consent was given. Comes after its `authenticated`. */
 export interface StepUpEvent extends RequestFacts, CallerFacts {
+  /** Tells it from other events. */
   readonly type: 'step-up';
   /** What was asked for. */
   readonly scopesNeeded: readonly string[];
@@ -74,16 +83,21 @@ export interface StepUpEvent extends RequestFacts, CallerFacts {
 
 /** A session that does not exist, or belongs to somebody else, was asked for. Comes after its `refused`. */
 export interface SessionRefusedEvent extends RequestFacts {
+  /** Tells it from other events. */
   readonly type: 'session-refused';
+  /** Which of the two it was; the client is told the same. */
   readonly reason: 'session_unknown' | 'session_of_another';
   /** Who asked; undefined for an anonymous caller. */
   readonly principalKey: string | undefined;
+  /** The client that asked; undefined for an anonymous caller. */
   readonly clientId: string | undefined;
 }
 
 /** The keys of an issuer were fetched. */
 export interface KeysRefreshedEvent extends EventBase {
+  /** Tells it from other events. */
   readonly type: 'keys-refreshed';
+  /** Whose keys they are. */
   readonly issuer: string;
   /** How many keys it publishes. */
   readonly keys: number;
@@ -98,8 +112,11 @@ export type IssuerPart = 'metadata' | 'keys' | 'introspection';
 
 /** Something of an issuer cannot be had any more. Once, until it can. */
 export interface IssuerUnreachableEvent extends EventBase {
+  /** Tells it from other events. */
   readonly type: 'issuer-unreachable';
+  /** As configured, or as `trustedIssuer` found it. */
   readonly issuer: string;
+  /** What of it. */
   readonly what: IssuerPart;
   /** What was tried, and what came of it. */
   readonly error: string;
@@ -107,8 +124,11 @@ export interface IssuerUnreachableEvent extends EventBase {
 
 /** What could not be had of an issuer can be had again. */
 export interface IssuerRecoveredEvent extends EventBase {
+  /** Tells it from other events. */
   readonly type: 'issuer-recovered';
+  /** As configured, or as `trustedIssuer` found it. */
   readonly issuer: string;
+  /** What of it. */
   readonly what: IssuerPart;
   /** Milliseconds since it was first noticed. */
   readonly afterMs: number;

@@ -18,24 +18,36 @@ export type IssuerHealthState = 'ready' | 'stale' | 'not asked yet' | 'not asked
 
 /** What is known of one authorization server. No error texts: health endpoints are often open to everybody; see the log. */
 export interface IssuerHealth {
+  /** Whether its tokens are judged. */
   readonly state: IssuerHealthState;
   /** How many keys of it are known; undefined where it is asked about each token, or was not asked yet. */
   readonly keys?: number;
   /** Since its keys were fetched, or since it last answered about a token; undefined for keys from the configuration. */
   readonly ageSeconds?: number;
   /** What could not be had of it when it was last tried. */
-  readonly lastFailure?: { readonly what: IssuerPart; readonly secondsAgo: number };
+  readonly lastFailure?: {
+    /** What of it. */
+    readonly what: IssuerPart;
+    /** Whole seconds since then. */
+    readonly secondsAgo: number;
+  };
 }
 
 /** The result as `@nestjs/terminus` wants it. */
 export type McpAuthHealth<Key extends string = string> = Record<
   Key,
   {
+    /** `down` while tokens of a configured authorization server are answered with 503. */
     readonly status: 'up' | 'down';
     /** The configured authorization servers, by issuer. */
     readonly issuers: Readonly<Record<string, IssuerHealth>>;
-    /** Those that `trustedIssuer` has found, where it is set: how many were asked, and of how many tokens are answered with 503. */
-    readonly lookedUp?: { readonly asked: number; readonly unreachable: number };
+    /** Those that `trustedIssuer` has found, where it is set. */
+    readonly lookedUp?: {
+      /** How many were asked for keys. */
+      readonly asked: number;
+      /** Of how many tokens are answered with 503. */
+      readonly unreachable: number;
+    };
   }
 >;
 
@@ -61,7 +73,11 @@ export class McpAuthHealthIndicator {
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
-  /** @param key under which the result stands. Never throws. */
+  /**
+   * The state of all configured authorization servers, from memory. Never throws.
+   *
+   * @param key under which the result stands.
+   */
   isHealthy<const Key extends string = 'mcp-auth'>(key: Key = 'mcp-auth' as Key): McpAuthHealth<Key> {
     const now = this.clock.now();
     const servers = this.options.resources.flatMap(({ authorizationServers }) => authorizationServers);

@@ -166,7 +166,7 @@ export class McpAuthModule
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
   }
 
-  /** Nest calls this when the application ends, if it was told to by `enableShutdownHooks()` or `close()`. */
+  /** Nest calls this when the application ends. Ends the requests to authorization servers that are under way. */
   onApplicationShutdown(): void {
     this.servers.close();
   }
