@@ -100,7 +100,7 @@ export default defineConfig({
   head: [['link', { rel: 'icon', href: icon }]],
   // The root of the repository, so that README.md and the like are pages as they are.
   srcDir: '..',
-  srcExclude: ['bench/**', 'build/**', 'dist/**', 'lib/**', 'scripts/**', 'test/**', 'sample/*/**', 'docs/api/README.md', '**/node_modules/**'],
+  srcExclude: ['bench/**', 'build/**', 'dist/**', 'lib/**', 'schematics/**', 'scripts/**', 'test/**', 'sample/*/**', 'docs/api/README.md', '**/node_modules/**'],
   rewrites: { ...ROOT_PAGES, 'docs/:page*': ':page*' },
   outDir: '.vitepress/dist',
   cacheDir: '.vitepress/cache',
