@@ -160,7 +160,7 @@ describe.each(PLATFORMS)('McpAuthHealthIndicator with @nestjs/terminus, on %s', 
 
   it('counts issuers that were looked up, and is not down for one of them', async () => {
     const { health, issuer, call } = await start((one) =>
-      McpAuthModule.forRoot({ ...SETTINGS, authorizationServers: ['https://home.example'], trustedIssuer: (asked) => (asked === one.issuer ? asked : undefined) }),
+      McpAuthModule.forRoot({ ...SETTINGS, authorizationServers: ['https://home.example'], trustedIssuer: (asked: string) => (asked === one.issuer ? asked : undefined) }),
     );
     issuer.fail('error');
     expect(await call()).toBe(503);
