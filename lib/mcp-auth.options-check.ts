@@ -5,6 +5,7 @@ import type { OperationKind } from './core/operation.js';
 import { isRecord, ownMember } from './core/record.js';
 import { isLoopback, metadataPath, metadataUrl, parseUrl, readResourceIdentifier, type ResourceIdentifier } from './core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from './core/scopes.js';
+import { SIGNATURE_ALGORITHMS } from './issuer/algorithms.js';
 import type { KeySource, MetadataSource } from './issuer/authorization-server.js';
 import type { AuthorizationServerMetadata, Discovery, TransformMetadata } from './issuer/discovery.js';
 import {
@@ -14,6 +15,7 @@ import {
   type ResolvedIntrospection,
 } from './mcp-auth.introspection-options.js';
 import { resolveVerifier, type ResolvedVerifier } from './mcp-auth.verifier-option.js';
+import { CLIENT_ID_CLAIMS } from './token/claims.js';
 import type { JwtProfile } from './token/profile.js';
 
 import { showValue } from './core/show-value.js';
@@ -25,9 +27,6 @@ import type {
   ResolvedResource,
   TrustedIssuerOption,
 } from './mcp-auth.options.js';
-
-const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
-const DEFAULT_ALGORITHMS = [...RSA_ALGORITHMS, 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'];
 
 const COMMON_OPTIONS = [
   'checkAuthorizationServers',
@@ -319,7 +318,7 @@ class OptionsCheck {
       introspection,
       claimNames: {
         scopes: this.#names(`${option}.claims.scopes`, claims['scopes'], ['scope']),
-        clientId: this.#names(`${option}.claims.clientId`, claims['clientId'], ['client_id', 'azp', 'cid', 'appid']),
+        clientId: this.#names(`${option}.claims.clientId`, claims['clientId'], [...CLIENT_ID_CLAIMS]),
         subject: this.#names(`${option}.claims.subject`, claims['subject'], ['sub']),
         audience: this.#audienceClaims(`${option}.claims.audience`, claims['audience']),
       },
@@ -439,11 +438,11 @@ class OptionsCheck {
   }
 
   #algorithms(option: string, value: unknown): string[] {
-    const algorithms = this.#texts(option, value, 'Write a list such as ["RS256"]') ?? DEFAULT_ALGORITHMS;
+    const algorithms = this.#texts(option, value, 'Write a list such as ["RS256"]') ?? [...SIGNATURE_ALGORITHMS];
     for (const algorithm of algorithms) {
-      if (DEFAULT_ALGORITHMS.includes(algorithm)) continue;
+      if (SIGNATURE_ALGORITHMS.includes(algorithm)) continue;
       const why = 'it is no asymmetric signature algorithm that is supported';
-      this.#problem(option, algorithm, why, `Choose from ${DEFAULT_ALGORITHMS.join(', ')}`);
+      this.#problem(option, algorithm, why, `Choose from ${SIGNATURE_ALGORITHMS.join(', ')}`);
     }
     return algorithms;
   }

@@ -1,11 +1,23 @@
+/** Far more than is shown; what follows it would only cost time. */
+const LONGEST_LOOKED_AT = 2_000;
+
 /**
  * A value for an error message: on one line, shortened, and without what may be a secret: members of objects, and the
  * user name and password of a URL.
  */
 export function showValue(value: unknown): string {
-  const text = Array.isArray(value) ? `[${value.map(showOne).join(',')}]` : showOne(value);
-  const safe = text.replace(/\/\/[^\s"]*@/g, '//…@').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
+  return showText(Array.isArray(value) ? `[${value.map(showOne).join(',')}]` : showOne(value));
+}
+
+/** The same for text that is part of a sentence, and so stands in no quotes. */
+export function showText(text: string): string {
+  const safe = printable(text.slice(0, LONGEST_LOOKED_AT).replace(/\/\/[^\s"]*@/g, '//…@'));
   return safe.length > 120 ? `${safe.slice(0, 120)}…` : safe;
+}
+
+/** Text of any length that cannot do anything to a log or a terminal but be read. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 }
 
 function showOne(value: unknown): string {

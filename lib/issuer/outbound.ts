@@ -23,7 +23,8 @@ export class OutboundError extends Error {
   constructor(
     /** Method and URL; nothing of the header or the body. */
     request: string,
-    what: string,
+    /** What was seen, and nothing of the request. */
+    readonly what: string,
     /** HTTP status of the answer, if there was one. */
     readonly status?: number,
     options?: ErrorOptions,
@@ -33,10 +34,10 @@ export class OutboundError extends Error {
 }
 
 /** What is sent besides the URL. */
-interface OutboundRequest {
-  readonly method: 'GET' | 'POST';
+export interface OutboundRequest {
+  readonly method: 'GET' | 'HEAD' | 'OPTIONS' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: URLSearchParams;
+  readonly body?: URLSearchParams | string;
 }
 
 /** A whole answer of status 200. */
@@ -74,12 +75,64 @@ export function postForm(
   return exchange(url, { method: 'POST', ...form }, isExpected, outbound);
 }
 
+/** An answer as it came. */
+export interface ProbedAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** In lower case, without parameters. */
+  readonly contentType: string;
+  /** The body; empty where something was wrong with it. */
+  readonly text: string;
+  /** Why there is no body; undefined where there is one, or an empty one. */
+  readonly flaw: string | undefined;
+}
+
+/**
+ * Sends one request within the same bounds, for the sake of the answer itself: whatever its status and type, and without
+ * following redirects. A body that is too long or too late is left out, and a stream of events is not waited for.
+ *
+ * @throws {OutboundError} when there is no answer at all
+ */
+export async function probe(url: string, request: OutboundRequest, outbound: Outbound): Promise<ProbedAnswer> {
+  const deadline = new Deadline(outbound);
+  try {
+    const response = await send(url, request, outbound, deadline);
+    return { ...headOf(response), ...(await readProbed(response, url, request, outbound, deadline)) };
+  } finally {
+    deadline.clear();
+  }
+}
+
+function headOf({ status, headers }: Response): Pick<ProbedAnswer, 'status' | 'headers' | 'contentType'> {
+  return { status, headers, contentType: contentTypeOf(headers) };
+}
+
+async function readProbed(
+  response: Response,
+  url: string,
+  request: OutboundRequest,
+  { maxBytes }: Outbound,
+  deadline: Deadline,
+): Promise<Pick<ProbedAnswer, 'text' | 'flaw'>> {
+  try {
+    if (contentTypeOf(response.headers) === 'text/event-stream') return { text: '', flaw: 'the body is a stream of events' };
+    return { text: await readText(nameOf(url, request), response, maxBytes, deadline), flaw: undefined };
+  } catch (error) {
+    return { text: '', flaw: (error as OutboundError).what };
+  } finally {
+    await endTransfer(response);
+  }
+}
+
+function contentTypeOf(headers: Headers): string {
+  return (headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
 /** Whether a content type, in lower case and without parameters, is JSON. */
 export function isJson(contentType: string): boolean {
   return contentType === 'application/json' || /^application\/[\w.+-]+\+json$/.test(contentType);
 }
 
-/** The only function of this library that opens a connection. */
 async function exchange(
   url: string,
   request: OutboundRequest,
@@ -107,7 +160,7 @@ async function readAnswer(
   try {
     if (response.redirected || isElsewhere(response.url, url)) throw new OutboundError(name, 'a redirect was followed', 302);
     if (response.status !== 200) throw new OutboundError(name, `status ${response.status}`, response.status);
-    const contentType = (response.headers.get('content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+    const contentType = contentTypeOf(response.headers);
     if (!isExpected(contentType)) {
       const expected = request.headers['accept'] ?? 'another';
       throw new OutboundError(name, `content type "${contentType}", expected ${expected}`, 200);

@@ -4,8 +4,8 @@
  *
  * @module nestjs-mcp-auth/testing
  */
-export { parseChallenges } from './challenge-parser.js';
-export type { Challenge } from './challenge-parser.js';
+export { parseChallenges } from '../core/challenge-parser.js';
+export type { Challenge } from '../core/challenge-parser.js';
 export type { TestFault } from './test-fault.js';
 export type { AnswerIntrospection, SignedAnswerChanges, TestIntrospectionOptions } from './test-introspection.js';
 export { TestIssuer } from './test-issuer.js';

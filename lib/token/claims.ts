@@ -105,6 +105,9 @@ export interface ClaimNames extends PrincipalNames {
   readonly audience: readonly string[];
 }
 
+/** Where servers name the client: as RFC 9068 has it, and as products did before. */
+export const CLIENT_ID_CLAIMS: readonly string[] = ['client_id', 'azp', 'cid', 'appid'];
+
 export interface PrincipalNames {
   readonly scopes: readonly string[];
   readonly clientId: readonly string[];

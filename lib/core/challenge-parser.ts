@@ -20,12 +20,12 @@ const COMMA = /[ \t]*,[ \t]*/y;
 const SPACES = / +/y;
 
 /**
- * Reads every challenge of one `WWW-Authenticate` header, or of several in order, so that a test asserts on what a client
- * would understand rather than on substrings.
+ * Reads every challenge of one `WWW-Authenticate` header, or of several in order, so that whoever judges a server goes by
+ * what a client would understand rather than by substrings.
  *
  * Stricter than a client should be, because it judges what a server sends: empty list elements, which only recipients must
  * tolerate, are refused too (RFC 9110 §5.6.1.1). It does NOT know any scheme: which parameters `Bearer` may have, and which
- * characters their values, is for the test to say.
+ * characters their values, is for the caller to say.
  *
  * @param header One field value, or several; an empty array has no challenges
  * @throws SyntaxError where the grammar is broken, the value is empty, or a challenge has a parameter twice
