@@ -1,0 +1,118 @@
+import { parseArgs } from 'node:util';
+import { readResourceIdentifier, type ResourceIdentifier } from '../core/resource.js';
+
+/** What the command line asks for. Nothing of what was refused is repeated: it could be a token. */
+export type Command =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'refused'; readonly why: string }
+  | ({ readonly kind: 'doctor' } & DoctorCommand);
+
+export interface DoctorCommand {
+  readonly target: ResourceIdentifier;
+  readonly isIssuer: boolean;
+  readonly json: boolean;
+  readonly verbose: boolean;
+  /** Where a sample token is to be read from; by default the environment, if it has one. */
+  readonly tokenSource: { readonly file: string } | 'stdin' | 'environment';
+  readonly audiences: readonly string[];
+  readonly clientId: string | undefined;
+  readonly redirectUri: string | undefined;
+  readonly register: boolean;
+  readonly timeoutMs: number;
+}
+
+export const USAGE = `Usage: nestjs-mcp-auth doctor [options] <URL of an MCP server, or issuer>
+
+Looks at a running MCP server and its authorization servers as a client would, and says what is wrong.
+
+  --issuer               the URL is that of an authorization server; otherwise that is found out
+  --token-file <path>    judges a sample access token, and sends it to the MCP server
+  --token -              the same, read from standard input; or put it in MCP_AUTH_TOKEN
+  --audience <value>     an audience that the MCP server accepts besides its own URL; may be repeated
+  --client-id <id>       tries what the authorization endpoint refuses; with the secret in MCP_AUTH_CLIENT_SECRET
+                         and an issuer as URL, also asks for a token by the client credentials grant
+  --redirect-uri <uri>   a redirect URI of that client, for trying what happens without PKCE
+  --probe-dcr            REGISTERS A CLIENT, to see whether that works; all else changes nothing
+  --timeout <seconds>    longest time for one answer (default 5)
+  --verbose              a line for each thing that cannot be seen from outside, too
+  --json                 one JSON document instead of text
+  --help, --version
+
+Exit code: 0 when nothing is wrong, 1 when something is, 2 for wrong usage or when nobody answers.
+`;
+
+const OPTIONS = {
+  issuer: { type: 'boolean' },
+  token: { type: 'string' },
+  'token-file': { type: 'string' },
+  audience: { type: 'string', multiple: true },
+  'client-id': { type: 'string' },
+  'redirect-uri': { type: 'string' },
+  'probe-dcr': { type: 'boolean' },
+  timeout: { type: 'string' },
+  verbose: { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const;
+
+export function readCommandLine(args: readonly string[]): Command {
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    if (values.help) return { kind: 'help' };
+    if (values.version) return { kind: 'version' };
+    return doctorCommand(values, positionals);
+  } catch (error) {
+    return refused(reasonOf(error));
+  }
+}
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
+
+function doctorCommand(values: Values, [command, target, ...others]: readonly string[]): Command {
+  if (command !== 'doctor') return refused(command === undefined ? 'no command is given' : 'the only command is "doctor"');
+  if (target === undefined) return refused('the URL of an MCP server or an issuer is missing');
+  if (others.length > 0) return refused('more than one URL is given');
+  const read = readResourceIdentifier(target);
+  if ('problem' in read) return refused(`the URL cannot be used: ${read.problem}`);
+  const tokenSource = tokenSourceOf(values);
+  if (typeof tokenSource === 'object' && 'why' in tokenSource) return refused(tokenSource.why);
+  const timeoutMs = Number(values.timeout ?? 5) * 1000;
+  if (!(timeoutMs > 0 && timeoutMs <= 600_000)) return refused('--timeout is a number of seconds, up to 600');
+  return {
+    kind: 'doctor',
+    target: read,
+    isIssuer: values.issuer ?? false,
+    json: values.json ?? false,
+    verbose: values.verbose ?? false,
+    tokenSource,
+    audiences: values.audience ?? [],
+    clientId: values['client-id'],
+    redirectUri: values['redirect-uri'],
+    register: values['probe-dcr'] ?? false,
+    timeoutMs,
+  };
+}
+
+function tokenSourceOf({ token, 'token-file': file }: Values): DoctorCommand['tokenSource'] | { readonly why: string } {
+  if (token !== undefined && token !== '-') {
+    const why = 'a token on the command line is in the history of the shell and the list of processes, where others can read it';
+    return { why: `${why}. Use --token-file <path>, --token - for standard input, or MCP_AUTH_TOKEN` };
+  }
+  if (token !== undefined && file !== undefined) return { why: '--token and --token-file exclude each other' };
+  if (token !== undefined) return 'stdin';
+  return file === undefined ? 'environment' : { file };
+}
+
+/** Of the messages of parseArgs, only the name of the option: the rest could repeat a value. */
+function reasonOf(error: unknown): string {
+  const [option] = /--?[a-z][a-z-]*/.exec(error instanceof Error ? error.message : '') ?? [];
+  const isUnknown = (error as NodeJS.ErrnoException).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
+  if (option === undefined) return isUnknown ? 'there is no such option' : 'the options cannot be read';
+  return isUnknown ? `there is no option ${option.slice(0, 30)}` : `the option ${option} is used wrongly`;
+}
+
+function refused(why: string): Command {
+  return { kind: 'refused', why };
+}

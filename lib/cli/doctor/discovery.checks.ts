@@ -1,0 +1,66 @@
+import { isDeepStrictEqual } from 'node:util';
+import { ownMember } from '../../core/record.js';
+import { showValue } from '../../core/show-value.js';
+import { productOf } from '../../issuer/products.js';
+import type { AuthorizationServerFacts } from './authorization-server.facts.js';
+import { ok, problem, unseen, type Check } from './check.js';
+import { describe, documentOf, readDocument, type Seen } from './seen.js';
+
+/** Whether clients find the metadata (AS-01), and one and the same (AS-14). */
+export function checkDiscovery(facts: AuthorizationServerFacts): Check[] {
+  return [isFound(facts), ...facts.forms.slice(0, firstFound(facts)).flatMap(standsInTheWay), formsAgree(facts)];
+}
+
+const REMEDY = 'serve it as application/json at one of the places where clients look (RFC 8414 §3.1, OpenID Connect Discovery §4)';
+
+function isFound({ issuer, forms }: AuthorizationServerFacts): Check {
+  const found = forms.find(documentOf);
+  if (found) return ok('AS-01', `the metadata is at ${showValue(found.url)}`);
+  const product = productOf(issuer);
+  const tried = forms.map((seen) => {
+    const read = readDocument(seen);
+    return `${showValue(seen.url)}: ${'flaw' in read ? read.flaw : ''}`;
+  });
+  return problem('error', 'AS-01', {
+    seen: tried.length > 0 ? `no metadata; ${tried.join('; ')}` : `no metadata; ${showValue(issuer)} is no URL`,
+    consequence: 'clients find no way to sign in, and no keys are to be had',
+    remedy: product?.issuer === undefined ? REMEDY : `see that it runs, and that the issuer is right; ${product.name}: ${product.issuer}`,
+  });
+}
+
+/** A client that asks there first has to get the idea that there is nothing. */
+function standsInTheWay(seen: Seen): Check[] {
+  if (seen.kind === 'answer' && [404, 400, 405, 406, 410].includes(seen.status)) return [];
+  const read = readDocument(seen);
+  const text = `GET ${showValue(seen.url)}, where clients look first: ${'flaw' in read ? read.flaw : describe(seen)}`;
+  const isFailure = seen.kind === 'silence' || seen.status >= 500 || seen.status === 429;
+  const consequence = isFailure ? 'clients stop there' : 'some clients take that for the answer, and stop';
+  return [problem(isFailure ? 'error' : 'warning', 'AS-01', { seen: text, consequence, remedy: 'answer 404 where there is no metadata' })];
+}
+
+const COMPARED = [
+  'issuer',
+  'authorization_endpoint',
+  'token_endpoint',
+  'jwks_uri',
+  'registration_endpoint',
+  'introspection_endpoint',
+  'revocation_endpoint',
+];
+
+/** @see RFC 9068 §4 */
+function formsAgree({ forms }: AuthorizationServerFacts): Check {
+  const [first, ...others] = forms.map(documentOf).filter((document) => document !== undefined);
+  if (!first || others.length === 0) return unseen('AS-14', 'there are no two documents to compare');
+  const differing = COMPARED.filter((name) => others.some((other) => !isDeepStrictEqual(ownMember(first, name), ownMember(other, name))));
+  if (differing.length === 0) return ok('AS-14', 'the documents at the different places agree');
+  return problem('error', 'AS-14', {
+    seen: `the documents at the different places differ in ${differing.join(', ')}`,
+    consequence: 'tokens that one client gets may be verified with the keys of another server',
+    remedy: 'serve the same values at both places; a proxy may rewrite one of them',
+  });
+}
+
+function firstFound({ forms }: AuthorizationServerFacts): number {
+  return Math.max(0, forms.findIndex(documentOf));
+}

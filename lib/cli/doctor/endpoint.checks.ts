@@ -1,0 +1,116 @@
+import { showValue } from '../../core/show-value.js';
+import { isJson } from '../../issuer/outbound.js';
+import type { AuthorizationAnswers, AuthorizationServerFacts } from './authorization-server.facts.js';
+import { ok, problem, unseen, type Check } from './check.js';
+import { isRefusedOrSecured } from './refusal.checks.js';
+import { describe, documentOf, mayRead, readDocument, type Seen } from './seen.js';
+
+/** How the endpoints of an authorization server behave. */
+export function checkEndpoints(facts: AuthorizationServerFacts): Check[] {
+  return [
+    registers(facts),
+    asksWhoIntrospects(facts),
+    hasNoPlainTwin(facts),
+    letsPagesIn(facts),
+    keepsTokensOutOfCaches(facts),
+    ...refusesBadRequests(facts.authorization),
+  ].filter((check) => check !== undefined);
+}
+
+function registers({ registration }: AuthorizationServerFacts): Check | undefined {
+  if (!registration) return undefined;
+  const isCreated = registration.kind === 'answer' && [200, 201].includes(registration.status);
+  if (isCreated) return ok('AS-07', 'it registered a client without a redirect that needs a browser; the client may be deleted');
+  return problem('warning', 'AS-07', {
+    seen: `registering a client: ${describe(registration)}`,
+    consequence: 'clients that rely on registration cannot sign in',
+    remedy: 'see which policy of the server refused it, or enter the ID of a registered client in the MCP client',
+  });
+}
+
+/** @see RFC 7662 §2.1 */
+function asksWhoIntrospects({ introspection }: AuthorizationServerFacts): Check {
+  if (!introspection) return unseen('AS-17', 'it has no introspection endpoint');
+  const seen = `introspection without credentials: ${describe(introspection)}`;
+  if (introspection.kind === 'silence') return unseen('AS-17', seen);
+  if ([400, 401, 403].includes(introspection.status)) return ok('AS-17', seen);
+  const level = introspection.status < 300 ? 'error' : 'warning';
+  const consequence = 'anybody may try out which tokens are live (RFC 7662 §4)';
+  return problem(level, 'AS-17', { seen, consequence, remedy: 'let only clients that authenticate introspect' });
+}
+
+/** That certificates are good shows in that there are answers at all. */
+function hasNoPlainTwin({ issuer, twin, forms }: AuthorizationServerFacts): Check {
+  if (!issuer.startsWith('https:')) return unseen('AS-19', 'the issuer is not https');
+  if (!forms.some((seen) => seen.kind === 'answer')) return unseen('AS-19', 'nobody answers');
+  const certificate = 'its certificate is accepted, with TLS 1.2 or later';
+  if (!twin) return ok('AS-19', certificate);
+  if (twin.kind === 'silence' || isRefusedOrSecured(twin)) return ok('AS-19', `${certificate}, and plain http leads nowhere else`);
+  const consequence = 'who leaves the "s" out signs in where others can read along';
+  return problem('warning', 'AS-19', { seen: `over plain http: ${describe(twin)}`, consequence, remedy: 'redirect to https, or close the port' });
+}
+
+function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: AuthorizationServerFacts): Check {
+  if (!document) return unseen('AS-20', 'there is no metadata to read');
+  const places: readonly (readonly [name: string, seen: Seen | undefined])[] = [
+    ['metadata', forms.find(documentOf)],
+    ['keys', keys],
+    ['token endpoint', tokenPreflight],
+  ];
+  const closed = places.filter(([, seen]) => seen?.kind === 'answer' && !mayRead(seen.headers, pageOrigin)).map(([name]) => name);
+  if (closed.length === 0) return ok('AS-20', 'clients in a browser can use metadata, keys and token endpoint');
+  return problem('warning', 'AS-20', {
+    seen: `no Access-Control-Allow-Origin for ${pageOrigin}: ${closed.join(', ')}`,
+    consequence: 'clients in a browser cannot sign in; others can',
+    remedy: 'allow the origins of such clients, if there are to be any',
+  });
+}
+
+/** @see OAuth 2.1 §3.2.3 */
+function keepsTokensOutOfCaches({ token }: AuthorizationServerFacts): Check {
+  if (!token) return unseen('AS-21', 'needs an issuer as argument, --client-id, and the secret in MCP_AUTH_CLIENT_SECRET');
+  if (token.kind === 'silence') return unseen('AS-21', `token endpoint: ${describe(token)}`);
+  const isKept = /\bno-store\b/i.test(token.headers.get('cache-control') ?? '');
+  if (isKept && isJson(token.contentType)) return ok('AS-21', `the token endpoint answers ${token.status}, as JSON and with no-store`);
+  const seen = `token endpoint: ${describe(token)}, Cache-Control ${showValue(token.headers.get('cache-control'))}`;
+  const level = token.status === 200 ? 'error' : 'warning';
+  const consequence = 'tokens stay in caches, or clients cannot read the answer';
+  return problem(level, 'AS-21', { seen, consequence, remedy: 'answer as application/json with Cache-Control: no-store' });
+}
+
+function refusesBadRequests(answers: AuthorizationAnswers | undefined): Check[] {
+  if (!answers) return [unseen('AS-22', 'needs --client-id, and --redirect-uri for what it says about PKCE')];
+  const { unregistered, unregisteredUri, withoutPkce, plainPkce } = answers;
+  const leadsAstray = unregistered.kind === 'answer' && unregistered.headers.get('location')?.startsWith(unregisteredUri) === true;
+  return [
+    leadsAstray
+      ? problem('error', 'AS-22', {
+          seen: 'it redirects to an address that the client has not registered',
+          consequence: 'anybody can have codes sent to them',
+          remedy: 'compare redirect_uri with the registered ones, letter by letter (OAuth 2.1 §4.1.1)',
+        })
+      : ok('AS-22', `an address that is not registered: ${describe(unregistered)}`),
+    withoutPkce ? insistsOnPkce('without PKCE', withoutPkce) : unseen('AS-22', 'PKCE was not tried: needs --redirect-uri'),
+    ...(plainPkce ? [insistsOnPkce('with PKCE "plain"', plainPkce)] : []),
+  ];
+}
+
+/** A refusal is a status, or a redirect back that says so; anything else goes on to signing in. */
+function insistsOnPkce(how: string, seen: Seen): Check {
+  const location = seen.kind === 'answer' ? (seen.headers.get('location') ?? '') : '';
+  const isRefused = seen.kind === 'answer' && (seen.status >= 400 || /[?&#]error=/.test(location));
+  if (isRefused) return ok('AS-22', `an authorization request ${how} is refused`);
+  if (seen.kind === 'silence') return unseen('AS-22', `an authorization request ${how}: ${describe(seen)}`);
+  return problem('warning', 'AS-22', {
+    seen: `an authorization request ${how} goes on: status ${seen.status}`,
+    consequence: 'codes of clients that forget PKCE can be used by whoever gets hold of them',
+    remedy: 'require PKCE with S256 for every client',
+  });
+}
+
+/** What the keys of an authorization server are verified with; undefined where there are none to be had. */
+export function publishedKeys({ keys }: AuthorizationServerFacts): readonly unknown[] | undefined {
+  const read = keys && readDocument(keys);
+  const list = read && 'document' in read ? read.document['keys'] : undefined;
+  return Array.isArray(list) ? list : undefined;
+}

@@ -1,0 +1,123 @@
+import { isLoopback, metadataUrl, parseUrl, type ResourceIdentifier } from '../../core/resource.js';
+import { parseChallenges, type Challenge } from '../../core/challenge-parser.js';
+import { initializeRequest } from './mcp-request.js';
+import type { Prober } from './prober.js';
+import { documentOf, type Seen } from './seen.js';
+
+/** What an MCP server answered. */
+export interface McpServerFacts {
+  /** As the operator spelt it, which is how clients are told. */
+  readonly url: string;
+  readonly isLocal: boolean;
+  /** `initialize` without a token. */
+  readonly post: Seen;
+  /** The same from a page; see {@link browserOrigin}. */
+  readonly fromPage: Seen;
+  readonly pageOrigin: string;
+  readonly preflight: Seen;
+  /** From a page that has no business on this machine; undefined where the server is elsewhere. */
+  readonly fromForeignPage: Seen | undefined;
+  /** For a stream of events, without a token or a session. */
+  readonly get: Seen;
+  /** With a token that nobody has issued. */
+  readonly garbage: Seen;
+  /** With such a token in the query. */
+  readonly query: Seen;
+  /** Over plain http, at the same host; undefined where there is no such place. */
+  readonly twin: Seen | undefined;
+  readonly challenge: ReadChallenge;
+  /** At the place that follows from the URL, and its HEAD and preflight. */
+  readonly wellKnown: Seen;
+  readonly wellKnownHead: Seen;
+  readonly wellKnownPreflight: Seen;
+  /** At the place that the challenge names; undefined where it names none. */
+  readonly advertised: Seen | undefined;
+}
+
+/** The Bearer challenge as a client would read it, or why there is none. */
+export type ReadChallenge = { readonly bearer: Challenge } | { readonly flaw: 'absent' | 'malformed' | 'no Bearer challenge' };
+
+/** No issuer has issued it, and it looks like no JWT. */
+const GARBAGE = 'nestjs-mcp-auth-doctor-no-such-token';
+
+/** The page of the MCP Inspector, which any server on this machine should let in; or any page. */
+export function browserOrigin(isLocal: boolean): string {
+  return isLocal ? 'http://localhost:6274' : 'https://mcp-client.example';
+}
+
+const FOREIGN_ORIGIN = 'https://mcp-client.example';
+
+/** Asks everything that can be asked without a token. Changes nothing, as long as the server asks for one. */
+export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier): Promise<McpServerFacts> {
+  const url = target.identifier;
+  const isLocal = isLoopback(new URL(url));
+  const pageOrigin = browserOrigin(isLocal);
+  const wellKnownUrl = metadataUrl(target);
+  const ask = (headers?: Readonly<Record<string, string>>): Promise<Seen> => prober.send(url, initializeRequest(headers));
+  // The first one alone, so that its times say something about the clock.
+  const post = await ask();
+  const challenge = readChallenge(post);
+  const advertisedUrl = 'bearer' in challenge ? challenge.bearer.params['resource_metadata'] : undefined;
+  const [fromPage, preflight, fromForeignPage, get, garbage, query, twin] = await Promise.all([
+    ask({ origin: pageOrigin }),
+    prober.send(url, preflightRequest(pageOrigin, 'POST', 'authorization, content-type, mcp-protocol-version')),
+    isLocal ? ask({ origin: FOREIGN_ORIGIN }) : undefined,
+    prober.send(url, { method: 'GET', headers: { accept: 'text/event-stream' } }),
+    ask({ authorization: `Bearer ${GARBAGE}` }),
+    prober.send(`${url}?access_token=${GARBAGE}`, initializeRequest()),
+    prober.plainTwin(url),
+  ]);
+  const wellKnown = await prober.get(wellKnownUrl, { origin: pageOrigin });
+  const [wellKnownHead, wellKnownPreflight, advertised] = await Promise.all([
+    prober.send(wellKnownUrl, { method: 'HEAD', headers: { accept: 'application/json' } }),
+    prober.send(wellKnownUrl, preflightRequest(pageOrigin, 'GET', 'mcp-protocol-version')),
+    advertisedUrl === undefined || advertisedUrl === wellKnownUrl ? wellKnownIf(advertisedUrl, wellKnown) : prober.get(advertisedUrl, { origin: pageOrigin }),
+  ]);
+  const asked = { post, fromPage, pageOrigin, preflight, fromForeignPage, get, garbage, query, twin };
+  return { url, isLocal, ...asked, challenge, wellKnown, wellKnownHead, wellKnownPreflight, advertised };
+}
+
+function wellKnownIf(advertisedUrl: string | undefined, wellKnown: Seen): Seen | undefined {
+  return advertisedUrl === undefined ? undefined : wellKnown;
+}
+
+/** The metadata that clients go by: that of the challenge, else that at the place that follows from the URL. */
+export function resourceMetadata({ advertised, wellKnown }: McpServerFacts): Readonly<Record<string, unknown>> | undefined {
+  return documentOf(advertised) ?? documentOf(wellKnown);
+}
+
+/** The scopes that a call without a token is told to ask for. */
+export function challengeScopes({ challenge }: Pick<McpServerFacts, 'challenge'>): string[] {
+  const scope = 'bearer' in challenge ? challenge.bearer.params['scope'] : undefined;
+  return (scope ?? '').split(' ').filter((name) => name !== '');
+}
+
+/** The one Bearer challenge among all there are. */
+export function readChallenge(seen: Seen): ReadChallenge {
+  const header = seen.kind === 'answer' ? seen.headers.get('www-authenticate') : null;
+  if (header === null) return { flaw: 'absent' };
+  try {
+    const bearer = parseChallenges(header).find(({ scheme }) => scheme.toLowerCase() === 'bearer');
+    return bearer ? { bearer } : { flaw: 'no Bearer challenge' };
+  } catch {
+    return { flaw: 'malformed' };
+  }
+}
+
+/** What a browser asks before a page may send this. */
+export function preflightRequest(origin: string, method: string, headers: string) {
+  return {
+    method: 'OPTIONS',
+    headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': headers },
+  } as const;
+}
+
+/** Whether a URL may be given to clients: https, or on this machine for a server on this machine. */
+export function isSecure(url: URL | undefined, isLocal: boolean): boolean {
+  return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal && isLoopback(url));
+}
+
+/** Whether it is an absolute URL that clients may use. */
+export function isSecureText(value: unknown, isLocal: boolean): value is string {
+  return typeof value === 'string' && isSecure(parseUrl(value), isLocal);
+}

@@ -1,0 +1,72 @@
+import { isLoopback, parseUrl } from '../../core/resource.js';
+import { OutboundError, probe, type OutboundLimits, type OutboundRequest, type ProbedAnswer } from '../../issuer/outbound.js';
+import type { Secrets } from './secrets.js';
+import type { Seen } from './seen.js';
+
+export interface ProberSettings {
+  /** What the operator named. Only if it is on this machine are others on this machine asked, too. */
+  readonly target: URL;
+  readonly limits: OutboundLimits;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** What must not appear in any answer as it is looked at, let alone printed. */
+  readonly secrets: Secrets;
+}
+
+/**
+ * Asks as a client would, and never throws. Asks nobody over plain http beyond this machine, but the server that the
+ * operator named; and nobody on this machine on behalf of a server elsewhere, which could otherwise have it send requests
+ * to what only this machine reaches.
+ */
+export class Prober {
+  constructor(private readonly settings: ProberSettings) {}
+
+  get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Seen> {
+    return this.send(url, { method: 'GET', headers: { accept: 'application/json', ...headers } });
+  }
+
+  async send(url: string, request: OutboundRequest): Promise<Seen> {
+    const refusal = this.whyNotAsked(url);
+    if (refusal !== undefined) return { kind: 'silence', url, why: `not asked: ${refusal}` };
+    return this.#exchange(url, request);
+  }
+
+  /**
+   * Asks, with nothing that is secret, where somebody arrives who leaves the "s" out of an https URL. Undefined where the
+   * URL has a port of its own, at which nobody listens for http.
+   */
+  async plainTwin(url: string): Promise<Seen | undefined> {
+    const { protocol, port } = new URL(url);
+    if (protocol !== 'https:' || port !== '') return undefined;
+    return this.#exchange(url.replace(/^https:/, 'http:'), { method: 'GET', headers: {} });
+  }
+
+  async #exchange(url: string, request: OutboundRequest): Promise<Seen> {
+    const askedAt = this.settings.now();
+    try {
+      const answer = await probe(url, request, this.settings.limits);
+      return { kind: 'answer', url, ...this.#withoutSecrets(answer), askedAt, cameAt: this.settings.now() };
+    } catch (error) {
+      return { kind: 'silence', url, why: error instanceof OutboundError ? error.what : 'no answer' };
+    }
+  }
+
+  /** Undefined where it may be asked. */
+  whyNotAsked(url: string): string | undefined {
+    const { target } = this.settings;
+    const parsed = parseUrl(url);
+    if (!parsed) return 'it is no absolute URL';
+    if (parsed.origin === target.origin) return undefined;
+    if (isLoopback(parsed) && !isLoopback(target)) return 'it is on this machine, and who named it is not';
+    if (parsed.protocol === 'https:' || (parsed.protocol === 'http:' && isLoopback(parsed))) return undefined;
+    return 'it is not https';
+  }
+
+  /** Servers may send back what they were sent. */
+  #withoutSecrets(answer: ProbedAnswer): ProbedAnswer {
+    const clean = (text: string): string => this.settings.secrets.removeFrom(text);
+    const headers = new Headers();
+    for (const [name, value] of answer.headers) headers.append(name, clean(value));
+    return { ...answer, headers, text: clean(answer.text), contentType: clean(answer.contentType) };
+  }
+}

@@ -1,0 +1,184 @@
+import { showValue } from '../../core/show-value.js';
+import { ok, problem, unseen, type Check } from './check.js';
+import { readChallenge, type McpServerFacts } from './mcp-server.facts.js';
+import { describe, lists, mayRead, type Answer } from './seen.js';
+
+/** How the server refuses, and whether it does. */
+export function checkRefusals(facts: McpServerFacts): Check[] {
+  return RULES.map((rule) => rule(facts)).filter((check) => check !== undefined);
+}
+
+const RULES: readonly ((facts: McpServerFacts) => Check | undefined)[] = [
+  isEncrypted,
+  hasNoPlainTwin,
+  refusesWithoutToken,
+  refusesStreams,
+  refusesUnknownToken,
+  saysThatTokenIsBad,
+  ignoresQuery,
+  keepsRefusalsOutOfCaches,
+  answersPreflight,
+  letsPagesReadChallenge,
+  refusesForeignPages,
+  hasTheRightTime,
+];
+
+const OPEN = 'anybody can use the server without signing in';
+const GUARD_IT = 'answer 401 with a challenge before anything else looks at the request';
+
+function isEncrypted({ url, isLocal }: McpServerFacts): Check {
+  const id = 'OA21-1.5-a';
+  if (url.startsWith('https:')) return ok(id, 'the server is reached by https');
+  const seen = `the URL is ${showValue(url)}`;
+  if (isLocal) return problem('note', id, { seen, consequence: 'only clients on this machine can reach it', remedy: 'give it an https URL before others are to use it' });
+  const consequence = 'tokens can be read on their way, and clients refuse the server';
+  return problem('error', id, { seen, consequence, remedy: 'serve it by https only, or put a proxy that does before it' });
+}
+
+function hasNoPlainTwin({ url, twin }: McpServerFacts): Check | undefined {
+  const id = 'OA21-1.5-a';
+  if (!url.startsWith('https:')) return undefined;
+  if (!twin) return unseen(id, 'plain http was not tried: the URL has a port of its own');
+  if (twin.kind === 'silence') return ok(id, 'nobody answers over plain http');
+  if (isRefusedOrSecured(twin)) return ok(id, `over plain http: ${describe(twin)}`);
+  const consequence = 'a client that leaves the "s" out sends its token in the clear, and nobody notices';
+  return problem('error', id, { seen: `over plain http: ${describe(twin)}`, consequence, remedy: 'redirect to https, or close the port' });
+}
+
+/** A challenge is neither: it asks for the token. */
+export function isRefusedOrSecured({ status, headers }: Answer): boolean {
+  if (status >= 300 && status < 400) return headers.get('location')?.startsWith('https:') === true;
+  return status >= 400 && status !== 401;
+}
+
+function refusesWithoutToken({ post }: McpServerFacts): Check {
+  const id = 'MCP-26-RS-06';
+  const seen = `POST without a token: ${describe(post)}`;
+  if (post.kind === 'silence') return problem('error', id, { seen, consequence: 'clients cannot reach the server', remedy: 'see that it runs at this very URL' });
+  const { status } = post;
+  if (status === 401) return ok(id, 'POST without a token: 401');
+  if (status < 300) return problem('error', id, { seen, consequence: OPEN, remedy: GUARD_IT });
+  if (status < 400) return problem('error', id, { seen, consequence: 'clients follow no redirects with a POST', remedy: 'give clients the URL that it leads to' });
+  return problem('error', id, { seen, consequence: 'clients take only 401 for "sign in", and give up', remedy: GUARD_IT });
+}
+
+function refusesStreams({ get }: McpServerFacts): Check {
+  const id = 'MCP-25-RS-01';
+  const seen = `GET without a token: ${describe(get)}`;
+  if (get.kind === 'answer' && [401, 405].includes(get.status)) return ok(id, `GET without a token: ${get.status}`);
+  if (get.kind === 'answer' && get.status >= 200 && get.status < 300) {
+    const consequence = 'whoever connects may get what is meant for others';
+    return problem('error', id, { seen, consequence, remedy: 'guard every method of the endpoint, not only POST' });
+  }
+  const consequence = 'clients that open a stream first are not told to sign in';
+  return problem('warning', id, { seen, consequence, remedy: 'answer GET with 401 as well, or with 405 where there are no streams' });
+}
+
+function refusesUnknownToken({ garbage }: McpServerFacts): Check {
+  const id = 'MCP-26-RS-05';
+  const seen = `with a token that nobody issued: ${describe(garbage)}`;
+  const status = garbage.kind === 'answer' ? garbage.status : undefined;
+  if (status === 401) return ok(id, 'with a token that nobody issued: 401');
+  if (status !== undefined && status < 300) {
+    return problem('error', id, { seen, consequence: 'any text is accepted as a token', remedy: 'verify signature, issuer, audience and expiry of every token' });
+  }
+  if (status === 503) {
+    const consequence = 'the server cannot tell good tokens from bad ones at the moment';
+    return problem('warning', id, { seen, consequence, remedy: 'see in its log why it does not reach the authorization server' });
+  }
+  const consequence = 'clients get a new token upon 401 only, and else give up';
+  return problem('error', id, { seen, consequence, remedy: 'answer 401 with error="invalid_token" to every bad token' });
+}
+
+function saysThatTokenIsBad({ garbage }: McpServerFacts): Check {
+  const id = 'RFC6750-3-b';
+  const challenge = readChallenge(garbage);
+  if (garbage.kind === 'silence' || garbage.status !== 401) return unseen(id, 'a bad token is not answered with 401');
+  const error = 'bearer' in challenge ? challenge.bearer.params['error'] : undefined;
+  if (error === 'invalid_token') return ok(id, 'the challenge to a bad token says invalid_token');
+  const seen = `the challenge to a bad token has ${error === undefined ? 'no error' : `the error ${showValue(error)}`}`;
+  const consequence = 'clients cannot tell a token that ended from one that was missing';
+  return problem('warning', id, { seen, consequence, remedy: 'send error="invalid_token" when a token came and was refused' });
+}
+
+function ignoresQuery({ query, post }: McpServerFacts): Check {
+  const id = 'OA21-5.1-a';
+  const challenge = readChallenge(query);
+  const answered = `with a token in the query: ${describe(query)}`;
+  const looksThere = 'bearer' in challenge && challenge.bearer.params['error'] === 'invalid_token';
+  const isServed = query.kind === 'answer' && query.status < 300;
+  const openAnyway = post.kind === 'answer' && post.status < 300;
+  if (openAnyway) return unseen(id, 'the server asks for no token');
+  if (query.kind === 'silence') return unseen(id, answered);
+  if (!looksThere && !isServed) return ok(id, 'a token in the query does not count');
+  const seen = isServed ? answered : `${answered}, and the challenge says invalid_token`;
+  const consequence = 'tokens end up in logs and histories; OAuth 2.1 §5.1 has them ignored there';
+  return problem('error', id, { seen, consequence, remedy: 'take tokens from the Authorization header only' });
+}
+
+function keepsRefusalsOutOfCaches({ post }: McpServerFacts): Check {
+  const id = 'LIB-07';
+  if (post.kind === 'silence') return unseen(id, 'there is no answer');
+  const value = post.headers.get('cache-control');
+  if (/\bno-store\b/i.test(value ?? '')) return ok(id, 'the refusal has Cache-Control: no-store');
+  const seen = value === null ? 'the refusal has no Cache-Control' : `the refusal has Cache-Control: ${showValue(value)}`;
+  return problem('warning', id, { seen, consequence: 'a cache may answer 401 to those who signed in', remedy: 'send Cache-Control: no-store with every refusal' });
+}
+
+function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
+  const id = 'LIB-02';
+  const seen = `preflight from ${pageOrigin}: ${describe(preflight)}`;
+  if (preflight.kind === 'answer' && preflight.status === 401) {
+    const consequence = 'no client in a browser gets as far as to sign in';
+    return problem('warning', id, { seen, consequence, remedy: 'let the CORS layer answer OPTIONS before the token is asked for' });
+  }
+  const allowed =
+    preflight.kind === 'answer' &&
+    preflight.status < 300 &&
+    mayRead(preflight.headers, pageOrigin) &&
+    // The wildcard does not stand for this one (Fetch §4.9).
+    (preflight.headers.get('access-control-allow-headers') ?? '').toLowerCase().includes('authorization');
+  if (allowed) return ok(id, `pages of ${pageOrigin} may call the server`);
+  const consequence = 'clients in a browser cannot use the server; others can';
+  return problem('note', id, { seen: `${seen}, which allows no call`, consequence, remedy: 'if they are to, turn on CORS for their origins' });
+}
+
+function letsPagesReadChallenge({ fromPage, pageOrigin }: McpServerFacts): Check {
+  const id = 'RFC9449-7.1-d';
+  if (fromPage.kind === 'silence' || !fromPage.headers.has('www-authenticate')) return unseen(id, 'there is no challenge');
+  const isExposed = lists(fromPage.headers, 'access-control-expose-headers', 'www-authenticate');
+  const isReadable = mayRead(fromPage.headers, pageOrigin);
+  if (isExposed && isReadable) return ok(id, `pages of ${pageOrigin} can read the challenge`);
+  const consequence = 'clients in a browser do not see what the challenge says';
+  if (!isExposed) {
+    const remedy = 'send Access-Control-Expose-Headers: WWW-Authenticate with every challenge';
+    return problem('warning', id, { seen: 'the challenge is not exposed to pages of other origins', consequence, remedy });
+  }
+  const remedy = 'if they are to use the server, let the CORS layer run before the token is asked for';
+  return problem('note', id, { seen: `the challenge has no Access-Control-Allow-Origin for ${pageOrigin}`, consequence, remedy });
+}
+
+function refusesForeignPages({ fromForeignPage, post }: McpServerFacts): Check {
+  const id = 'MCP-TR-01';
+  if (!fromForeignPage) return unseen(id, 'which origins a server elsewhere should accept is not known here');
+  const seen = `on this machine, from a page of another origin: ${describe(fromForeignPage)}`;
+  if (fromForeignPage.kind === 'answer' && fromForeignPage.status >= 400 && fromForeignPage.status !== 401) return ok(id, seen);
+  const asksForToken = fromForeignPage.kind === 'answer' && fromForeignPage.status === 401;
+  const level = asksForToken || post.kind === 'silence' ? 'warning' : 'error';
+  const consequence = 'any page that is open in a browser here can reach the server (DNS rebinding)';
+  return problem(level, id, { seen, consequence, remedy: 'answer 403 to an Origin that is not on a list' });
+}
+
+const [SKEW_WARNING_MS, SKEW_ERROR_MS] = [5_000, 60_000];
+
+/** The header has whole seconds, so that a second of difference is none. */
+function hasTheRightTime({ post }: McpServerFacts): Check {
+  const id = 'RFC9068-4-e';
+  const date = post.kind === 'answer' ? Date.parse(post.headers.get('date') ?? '') : Number.NaN;
+  if (post.kind === 'silence' || Number.isNaN(date)) return unseen(id, 'the server does not say what time it is');
+  const skew = date > post.cameAt ? date - post.cameAt : Math.max(0, post.askedAt - date - 999);
+  if (skew <= SKEW_WARNING_MS) return ok(id, 'its clock and this one agree');
+  const seen = `its clock is ${Math.round(skew / 1000)} s ${date > post.cameAt ? 'ahead of' : 'behind'} this one`;
+  const consequence = 'tokens seem to have expired, or not to be valid yet';
+  return problem(skew > SKEW_ERROR_MS ? 'error' : 'warning', id, { seen, consequence, remedy: 'set both clocks by NTP' });
+}

@@ -1,0 +1,54 @@
+import { printable } from '../../core/show-value.js';
+import { isProblem, type Check, type CheckLevel } from './check.js';
+import type { Secrets } from './secrets.js';
+
+/** What was examined in one place. */
+export interface Section {
+  readonly subject: 'mcp-server' | 'authorization-server' | 'token';
+  /** A URL; empty for the token. */
+  readonly name: string;
+  readonly checks: readonly Check[];
+}
+
+/** What the doctor found. Holds no secret, and no text that could do anything to a terminal. */
+export interface Report {
+  /** As the operator named it. */
+  readonly target: string;
+  /** What it was examined as; `unreachable` where nobody answered. */
+  readonly kind: 'mcp-server' | 'authorization-server' | 'unreachable';
+  /** What the reader should know about the examination itself. */
+  readonly remarks: readonly string[];
+  readonly sections: readonly Section[];
+  readonly counts: Readonly<Record<CheckLevel, number>>;
+  /** 0 where nothing is wrong, 1 where something is, 2 where nobody answered. */
+  readonly exitCode: 0 | 1 | 2;
+}
+
+/** Longer texts are cut; each value in them was shortened already. */
+const LONGEST_TEXT = 1_000;
+
+/** Puts a report together, with the secrets taken out of every text once more. */
+export function reportOf(
+  { target, kind, remarks = [], sections = [] }: Pick<Report, 'target' | 'kind'> & Partial<Report>,
+  secrets: Secrets,
+): Report {
+  const clean = cleaner(secrets);
+  const cleaned = sections.map(({ subject, name, checks }) => ({ subject, name: clean(name), checks: checks.map((check) => cleanCheck(check, clean)) }));
+  const counts = { ok: 0, note: 0, warning: 0, error: 0, unseen: 0 };
+  for (const { level } of cleaned.flatMap(({ checks }) => checks)) counts[level] += 1;
+  const exitCode = kind === 'unreachable' ? 2 : counts.error > 0 ? 1 : 0;
+  return { target: clean(target), kind, remarks: remarks.map(clean), sections: cleaned, counts, exitCode };
+}
+
+function cleaner(secrets: Secrets): (text: string) => string {
+  return (text) => {
+    const safe = printable(secrets.removeFrom(text));
+    return safe.length > LONGEST_TEXT ? `${safe.slice(0, LONGEST_TEXT)}…` : safe;
+  };
+}
+
+function cleanCheck(check: Check, clean: (text: string) => string): Check {
+  const seen = clean(check.seen);
+  if (!isProblem(check)) return { id: check.id, level: check.level, seen };
+  return { id: check.id, level: check.level, seen, consequence: clean(check.consequence), remedy: clean(check.remedy) };
+}

@@ -1,0 +1,158 @@
+import { ownMember } from '../../core/record.js';
+import { isLoopback, type ResourceIdentifier } from '../../core/resource.js';
+import { showValue } from '../../core/show-value.js';
+import type { OutboundLimits } from '../../issuer/outbound.js';
+import {
+  gatherAuthorizationServer,
+  type AuthorizationServerFacts,
+  type ClientProbes,
+  type ResourceView,
+} from './authorization-server.facts.js';
+import { checkChallenge } from './challenge.checks.js';
+import { textsAt, unseen, type Check } from './check.js';
+import { checkDiscovery } from './discovery.checks.js';
+import { checkEndpoints, publishedKeys } from './endpoint.checks.js';
+import { checkKeySet } from './key-set.checks.js';
+import { initializeRequest } from './mcp-request.js';
+import { browserOrigin, challengeScopes, gatherMcpServer, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
+import { Prober } from './prober.js';
+import { checkRefusals } from './refusal.checks.js';
+import { reportOf, type Report, type Section } from './report.js';
+import { checkResourceMetadata } from './resource-metadata.checks.js';
+import { Secrets } from './secrets.js';
+import { checkServerMetadata } from './server-metadata.checks.js';
+import { findOut } from './target.js';
+import { checkTokenAnswer } from './token-answer.checks.js';
+import { reviewToken } from './token.checks.js';
+
+export interface DoctorOptions {
+  /** The MCP server or the issuer, exactly as clients are told. */
+  readonly target: ResourceIdentifier;
+  /** Whether the target is an issuer; otherwise that is found out. */
+  readonly isIssuer: boolean;
+  /** A sample token, which is judged and then sent to the MCP server. */
+  readonly token: string | undefined;
+  /** Audiences that the MCP server accepts besides its own URL. */
+  readonly audiences: readonly string[];
+  readonly probes: ClientProbes;
+  readonly limits: OutboundLimits;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** An MCP server may name any number of them. */
+const MOST_ISSUERS = 5;
+
+/** Looks at an MCP server and its authorization servers, or at one of these, as a client would. Does not throw. */
+export async function runDoctor(options: DoctorOptions): Promise<Report> {
+  const { target, token, probes, limits, now } = options;
+  const secrets = secretsOf(token, probes);
+  const prober = new Prober({ target: new URL(target.identifier), limits, now, secrets });
+  const about = { target: target.identifier };
+  const kind = options.isIssuer ? await issuerIfReached(prober, target) : await findOut(prober, target);
+  if (typeof kind === 'object') return reportOf({ ...about, kind: 'unreachable', remarks: [kind.unreachable] }, secrets);
+  const examined = kind === 'authorization-server' ? await examineIssuer(prober, options) : await examineMcpServer(prober, options);
+  const unclear = 'It looks like neither an MCP server nor an authorization server, and was examined as the former; --issuer says otherwise.';
+  const remarks = [...(kind === 'unclear' ? [unclear] : []), ...examined.remarks];
+  return reportOf({ ...about, kind: kind === 'unclear' ? 'mcp-server' : kind, remarks, sections: examined.sections }, secrets);
+}
+
+async function issuerIfReached(prober: Prober, { identifier }: ResourceIdentifier) {
+  const seen = await prober.get(identifier);
+  return seen.kind === 'answer' ? 'authorization-server' : { unreachable: seen.why };
+}
+
+/** The token; the secret of the client, and how it is sent (RFC 6749 §2.3.1). */
+function secretsOf(token: string | undefined, { clientId, clientSecret }: ClientProbes): Secrets {
+  const basic = clientSecret && Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
+  return new Secrets([token, clientSecret, basic].filter((secret) => secret !== undefined));
+}
+
+interface Examined {
+  readonly sections: readonly Section[];
+  readonly remarks: readonly string[];
+}
+
+async function examineMcpServer(prober: Prober, options: DoctorOptions): Promise<Examined> {
+  const facts = await gatherMcpServer(prober, options.target);
+  const resource = viewOf(facts);
+  const named = [...new Set(textsAt(resource.document, 'authorization_servers'))];
+  const servers: AuthorizationServerFacts[] = [];
+  // A secret is for the authorization server that the operator named, and not for one that an MCP server names.
+  const probes = { ...options.probes, clientSecret: undefined };
+  for (const issuer of named.slice(0, MOST_ISSUERS)) {
+    servers.push(await gatherAuthorizationServer(prober, issuer, { resource, pageOrigin: facts.pageOrigin, probes }));
+  }
+  const sections: Section[] = [
+    { subject: 'mcp-server', name: facts.url, checks: [...checkRefusals(facts), ...checkChallenge(facts), ...checkResourceMetadata(facts)] },
+    ...servers.map(sectionOf),
+    await examineToken(prober, options, servers, facts),
+  ];
+  const left = named.length - servers.length;
+  return { sections, remarks: left > 0 ? [`It names ${named.length} authorization servers; the first ${MOST_ISSUERS} were looked at.`] : [] };
+}
+
+async function examineIssuer(prober: Prober, options: DoctorOptions): Promise<Examined> {
+  const { target, probes } = options;
+  const pageOrigin = browserOrigin(isLoopback(new URL(target.identifier)));
+  const server = await gatherAuthorizationServer(prober, target.identifier, { resource: undefined, pageOrigin, probes });
+  return { sections: [sectionOf(server), await examineToken(prober, options, [server], undefined)], remarks: [] };
+}
+
+function sectionOf(facts: AuthorizationServerFacts): Section {
+  const checks = [...checkDiscovery(facts), ...checkServerMetadata(facts), ...checkKeySet(facts), ...checkEndpoints(facts)];
+  const rotation = unseen('AS-28', 'whether refresh tokens of public clients are rotated shows only after signing in');
+  return { subject: 'authorization-server', name: showValue(facts.issuer), checks: [...checks, rotation].toSorted(byId) };
+}
+
+function byId(one: Check, other: Check): number {
+  return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
+}
+
+/** What the authorization servers are compared with. */
+function viewOf(facts: McpServerFacts): ResourceView {
+  const document = resourceMetadata(facts) ?? {};
+  const acr = 'bearer' in facts.challenge ? (facts.challenge.bearer.params['acr_values'] ?? '') : '';
+  return {
+    url: facts.url,
+    scopes: [...new Set([...challengeScopes(facts), ...textsAt(document, 'scopes_supported')])],
+    acrValues: acr.split(' ').filter((value) => value !== ''),
+    document,
+  };
+}
+
+async function examineToken(
+  prober: Prober,
+  { token, audiences, now }: DoctorOptions,
+  servers: readonly AuthorizationServerFacts[],
+  mcp: McpServerFacts | undefined,
+): Promise<Section> {
+  const section = { subject: 'token', name: '' } as const;
+  if (token === undefined) {
+    const why = 'needs a sample token: --token-file, --token - or MCP_AUTH_TOKEN';
+    return { ...section, checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => unseen(id, why)) };
+  }
+  const { checks, verdict } = await reviewToken(token, {
+    issuers: servers.map(({ issuer }) => issuer),
+    keys: new Map(servers.flatMap((server) => keysOf(server))),
+    resource: mcp?.url,
+    audiences,
+    scopes: mcp ? challengeScopes(mcp) : [],
+    now: now(),
+  });
+  if (!mcp) return { ...section, checks };
+  const answer = await sendToken(prober, mcp, token);
+  return { ...section, checks: [...checks, checkTokenAnswer(answer, verdict)] };
+}
+
+/** Never over plain http, but on this machine: there it would be read by others. */
+async function sendToken(prober: Prober, { url, isLocal }: McpServerFacts, token: string) {
+  if (!url.startsWith('https:') && !isLocal) return { kind: 'silence', url, why: 'the server is not reached by https' } as const;
+  return prober.send(url, initializeRequest({ authorization: `Bearer ${token}` }));
+}
+
+/** Only where the metadata is that of this issuer. */
+function keysOf(server: AuthorizationServerFacts): [string, readonly unknown[]][] {
+  const keys = server.document && ownMember(server.document, 'issuer') === server.issuer ? publishedKeys(server) : undefined;
+  return keys ? [[server.issuer, keys]] : [];
+}

@@ -1,0 +1,79 @@
+import { isRecord } from '../../core/record.js';
+import { showText, showValue } from '../../core/show-value.js';
+import { isJson } from '../../issuer/outbound.js';
+
+/** An answer, whatever it says. */
+export interface Answer {
+  readonly kind: 'answer';
+  readonly url: string;
+  readonly status: number;
+  readonly headers: Headers;
+  /** In lower case, without parameters. */
+  readonly contentType: string;
+  readonly text: string;
+  /** Why there is no body; undefined where there is one. */
+  readonly flaw: string | undefined;
+  /** When it was asked for and when it came, in milliseconds since the epoch. */
+  readonly askedAt: number;
+  readonly cameAt: number;
+}
+
+/** That nobody answered, or that nobody was asked. */
+export interface Silence {
+  readonly kind: 'silence';
+  readonly url: string;
+  readonly why: string;
+}
+
+/** What came of one request. */
+export type Seen = Answer | Silence;
+
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The JSON object of an answer, or why it is none, in words that fit behind a colon. */
+export function readDocument(seen: Seen): { readonly document: JsonObject } | { readonly flaw: string } {
+  if (seen.kind === 'silence' || seen.status !== 200) return { flaw: describe(seen) };
+  if (!isJson(seen.contentType)) return { flaw: `${describe(seen)}, where application/json is expected` };
+  if (seen.flaw !== undefined) return { flaw: seen.flaw };
+  const document = parse(seen.text);
+  return isRecord(document) ? { document } : { flaw: 'the body is no JSON object' };
+}
+
+/** The JSON object of an answer, if there is one. */
+export function documentOf(seen: Seen | undefined): JsonObject | undefined {
+  const read = seen && readDocument(seen);
+  return read && 'document' in read ? read.document : undefined;
+}
+
+/** Status and type, or where it redirects to; that there is no answer. */
+export function describe(seen: Seen): string {
+  if (seen.kind === 'silence') return showText(seen.why);
+  const { status, headers, contentType } = seen;
+  const location = headers.get('location');
+  if (status >= 300 && status < 400 && location !== null) return `status ${status}, a redirect to ${showValue(location)}`;
+  return `status ${status}${contentType === '' ? '' : `, content type ${showValue(contentType)}`}`;
+}
+
+export function statusOf(seen: Seen): number | undefined {
+  return seen.kind === 'answer' ? seen.status : undefined;
+}
+
+/** Whether a header that lists names holds this one, or the wildcard. */
+export function lists(headers: Headers, header: string, name: string): boolean {
+  const names = new Set((headers.get(header) ?? '').split(',').map((one) => one.trim().toLowerCase()));
+  return names.has(name.toLowerCase()) || names.has('*');
+}
+
+/** Whether a script of that origin may read the answer. */
+export function mayRead(headers: Headers, origin: string): boolean {
+  const allowed = headers.get('access-control-allow-origin');
+  return allowed === '*' || allowed === origin;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

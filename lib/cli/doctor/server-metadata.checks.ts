@@ -1,0 +1,114 @@
+import { ownMember } from '../../core/record.js';
+import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
+import { showValue } from '../../core/show-value.js';
+import { reviewMetadata } from '../../issuer/review.js';
+import type { AuthorizationServerFacts, ResourceView } from './authorization-server.facts.js';
+import { memberText, ok, problem, textsAt, unseen, type Check } from './check.js';
+
+type Document = Readonly<Record<string, unknown>>;
+
+/** What the metadata says: by itself, and compared with what the MCP server says. */
+export function checkServerMetadata({ issuer, document, resource }: AuthorizationServerFacts): Check[] {
+  if (!document) return [...REVIEWED.keys(), ...COMPARED_ROWS].map((id) => unseen(id, 'there is no metadata to read'));
+  return [...reviewed(document, issuer), ...compared(document, resource), ...extensions(document)];
+}
+
+/** What the review is content with, in words. */
+const REVIEWED: ReadonlyMap<string, (document: Document) => string> = new Map<string, (document: Document) => string>([
+  ['AS-02', (document) => memberText(document, 'issuer')],
+  ['AS-03', () => 'the issuer is an https URL without query and fragment'],
+  ['AS-04', (document) => memberText(document, 'code_challenge_methods_supported')],
+  ['AS-05', () => 'it offers the authorization code flow, at endpoints that clients may use'],
+  ['AS-06', () => 'it takes client ID metadata documents'],
+  ['AS-07', () => 'it registers clients'],
+  ['AS-08', () => 'it names itself in authorization responses'],
+  ['AS-09', (document) => memberText(document, 'dpop_signing_alg_values_supported')],
+  ['AS-18', () => 'it offers neither the implicit grant nor the password grant'],
+  ['AS-28', () => 'nothing speaks against refresh tokens'],
+]);
+
+const COMPARED_ROWS = ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25', 'AS-26', 'AS-27'];
+
+function reviewed(document: Document, issuer: string): Check[] {
+  const findings = reviewMetadata(document, issuer);
+  const passed = [...REVIEWED].filter(([id]) => !findings.some((finding) => finding.id === id));
+  return [...findings, ...passed.map(([id, text]) => ok(id, text(document)))];
+}
+
+function compared(document: Document, resource: ResourceView | undefined): Check[] {
+  if (!resource) return ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25'].map((id) => unseen(id, 'there is no MCP server to compare it with'));
+  return [knowsScopes, knowsResource, knowsAcr, knowsDetails, bindsTokens].map((rule) => rule(document, resource));
+}
+
+function knowsScopes(document: Document, { scopes }: ResourceView): Check {
+  if (ownMember(document, 'scopes_supported') === undefined) return unseen('AS-15', 'it does not say which scopes it has');
+  const missing = lacking(document, 'scopes_supported', scopes.filter((scope) => !AUTHORIZATION_SERVER_SCOPES.has(scope)));
+  if (missing.length === 0) return ok('AS-15', 'it has every scope that the MCP server names');
+  return problem('warning', 'AS-15', {
+    seen: `scopes_supported lacks ${showValue(missing)}, which the MCP server names`,
+    consequence: 'sign-in may end with invalid_scope, or with a token that is not enough',
+    remedy: 'create the scopes there, or see that they are spelt alike; some servers do not list all they have',
+  });
+}
+
+/** @see RFC 9728 §4 */
+function knowsResource(document: Document, { url }: ResourceView): Check {
+  if (ownMember(document, 'protected_resources') === undefined) return unseen('AS-16', 'it does not say for which resources it issues tokens');
+  if (lacking(document, 'protected_resources', [url]).length === 0) return ok('AS-16', 'it lists the MCP server among its resources');
+  return problem('warning', 'AS-16', {
+    seen: `protected_resources lacks ${showValue(url)}`,
+    consequence: 'clients that compare the two lists refuse the pair',
+    remedy: 'register the MCP server there under this very URL',
+  });
+}
+
+function knowsAcr(document: Document, { acrValues }: ResourceView): Check {
+  if (acrValues.length === 0) return ok('AS-23', 'the challenge asks for no acr values');
+  const missing = lacking(document, 'acr_values_supported', acrValues);
+  if (missing.length < acrValues.length) return ok('AS-23', 'it knows an acr value that the challenge asks for');
+  return problem('warning', 'AS-23', {
+    seen: `acr_values_supported lacks ${showValue(missing)}`,
+    consequence: 'users cannot sign in as strongly as the MCP server asks for',
+    remedy: 'ask for acr values that the server has (RFC 9470 §7)',
+  });
+}
+
+function knowsDetails(document: Document, resource: ResourceView): Check {
+  const name = 'authorization_details_types_supported';
+  const wanted = textsAt(resource.document, name);
+  const missing = lacking(document, name, wanted);
+  if (missing.length === 0) return ok('AS-24', wanted.length === 0 ? 'the MCP server names no authorization details' : `it has all of ${showValue(wanted)}`);
+  return problem('warning', 'AS-24', {
+    seen: `${name} lacks ${showValue(missing)}`,
+    consequence: 'no token can hold what the MCP server asks for (RFC 9396)',
+    remedy: 'register these types there',
+  });
+}
+
+/** @see RFC 8705 §3.3 */
+function bindsTokens(document: Document, resource: ResourceView): Check {
+  const name = 'tls_client_certificate_bound_access_tokens';
+  if (ownMember(resource.document, name) !== true) return ok('AS-25', 'the MCP server asks for no tokens that are bound to certificates');
+  if (ownMember(document, name) === true) return ok('AS-25', 'it binds tokens to certificates');
+  return problem('warning', 'AS-25', {
+    seen: memberText(document, name),
+    consequence: 'the MCP server wants tokens that this server does not issue',
+    remedy: 'turn on certificate-bound access tokens there, or do not ask for them',
+  });
+}
+
+function extensions(document: Document): Check[] {
+  const grants = textsAt(document, 'grant_types_supported');
+  const profiles = textsAt(document, 'authorization_grant_profiles_supported');
+  const isManaged = profiles.includes('urn:ietf:params:oauth:grant-profile:id-jag');
+  const forClients = grants.includes('client_credentials');
+  return [
+    ok('AS-26', isManaged ? 'it offers enterprise-managed authorization' : 'it offers no enterprise-managed authorization, which is optional'),
+    ok('AS-27', forClients ? 'it offers the client credentials grant' : 'it offers no client credentials grant, which is optional'),
+  ];
+}
+
+function lacking(document: Document, name: string, wanted: readonly string[]): string[] {
+  const present = textsAt(document, name);
+  return wanted.filter((value) => !present.includes(value));
+}

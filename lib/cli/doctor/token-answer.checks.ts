@@ -1,0 +1,53 @@
+import { ok, problem, unseen, type Check } from './check.js';
+import { readChallenge } from './mcp-server.facts.js';
+import { describe, type Seen } from './seen.js';
+import type { TokenVerdict } from './token.checks.js';
+
+const ID = 'MCP-26-RS-02';
+
+/** What the MCP server made of the token, next to what the library makes of it. */
+export function checkTokenAnswer(answer: Seen, verdict: TokenVerdict): Check {
+  if (answer.kind === 'silence') return unseen(ID, `the token was not sent, or not answered: ${describe(answer)}`);
+  const { status } = answer;
+  const seen = `the server answers ${status}${errorOf(answer)}`;
+  if (status === 503) {
+    const consequence = 'the server cannot tell whether the token is good';
+    return problem('warning', ID, { seen, consequence, remedy: 'see in its log why it does not reach the authorization server' });
+  }
+  if (verdict === 'unknown') return ok(ID, `${seen}; what to expect is not known`);
+  if (verdict === 'refused') return ofBadToken(seen, status);
+  return ofGoodToken(seen, status, verdict);
+}
+
+function ofBadToken(seen: string, status: number): Check {
+  if (status === 401) return ok(ID, `${seen}, as expected of this token`);
+  if (status >= 400) {
+    const consequence = 'clients get a new token upon 401 only';
+    return problem('warning', ID, { seen: `${seen}, and 401 is expected`, consequence, remedy: 'answer 401 with error="invalid_token" to every bad token' });
+  }
+  return problem('error', ID, {
+    seen: `${seen}, and 401 is expected`,
+    consequence: 'a token that was issued for others, or is no good, opens this server',
+    remedy: 'see the rows above; if the server is right to accept another audience, name it with --audience',
+  });
+}
+
+function ofGoodToken(seen: string, status: number, verdict: TokenVerdict): Check {
+  const expected = verdict === 'accepted' ? 'acceptance' : '403 insufficient_scope';
+  const isExpected = verdict === 'accepted' ? status < 300 : status === 403;
+  if (isExpected) return ok(ID, `${seen}, as expected`);
+  if (verdict !== 'accepted' && status < 300) return ok(ID, `${seen}: this call does not need the scopes of the challenge`);
+  return problem('error', ID, {
+    seen: `${seen}, and ${expected} is expected`,
+    consequence: 'clients cannot use the server with such a token',
+    remedy: 'see the log of the server: it may have another issuer, audience, algorithm or profile configured',
+  });
+}
+
+/** Of what the server says about the token, only a code: anything else could hold parts of the token. */
+function errorOf(answer: Seen): string {
+  const challenge = readChallenge(answer);
+  const error = 'bearer' in challenge ? challenge.bearer.params['error'] : undefined;
+  if (error === undefined) return '';
+  return /^[a-z]+(?:_[a-z]+)*$/.test(error) && error.length <= 40 ? ` with the error ${error}` : ' with an error that is no code';
+}

@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import { OUTBOUND_LIMITS } from '../issuer/authorization-server.js';
+import { readCommandLine, USAGE, type DoctorCommand } from './command-line.js';
+import { wantsColours, type Console } from './console.js';
+import { reportJson } from './doctor/report-json.js';
+import { reportText } from './doctor/report-text.js';
+import { runDoctor } from './doctor/run-doctor.js';
+import { readSampleToken } from './sample-token.js';
+
+/** Runs one command, and returns the exit code: 0 nothing is wrong, 1 something is, 2 wrong usage or nobody answers. */
+export async function main(args: readonly string[], console: Console): Promise<number> {
+  const command = readCommandLine(args);
+  switch (command.kind) {
+    case 'help':
+      console.write(USAGE);
+      return 0;
+    case 'version':
+      console.write(`${await ownVersion()}\n`);
+      return 0;
+    case 'refused':
+      return refuse(command.why, console);
+    case 'doctor':
+      return doctor(command, console);
+  }
+}
+
+async function doctor(command: DoctorCommand, console: Console): Promise<number> {
+  const read = await readSampleToken(command.tokenSource, console);
+  if ('why' in read) return refuse(read.why, console);
+  const { target, isIssuer, audiences, clientId, redirectUri, register, timeoutMs } = command;
+  const clientSecret = console.environment['MCP_AUTH_CLIENT_SECRET'];
+  const report = await runDoctor({
+    target,
+    isIssuer,
+    token: read.token,
+    audiences,
+    probes: { clientId, clientSecret, redirectUri, register },
+    limits: { ...OUTBOUND_LIMITS, timeoutMs },
+    now: Date.now,
+  });
+  const { verbose, json } = command;
+  console.write(json ? reportJson(report) : reportText(report, { verbose, colours: wantsColours(console) }));
+  return report.exitCode;
+}
+
+function refuse(why: string, console: Console): number {
+  console.complain(`${why}.\n\nSee nestjs-mcp-auth --help\n`);
+  return 2;
+}
+
+/** The manifest is two levels up from here, in the sources and in what is published. */
+async function ownVersion(): Promise<string> {
+  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { readonly version: string }).version;
+}
