@@ -107,10 +107,10 @@ function tokenSourceOf({ token, 'token-file': file }: Values): DoctorCommand['to
 
 /** Of the messages of parseArgs, only the name of the option: the rest could repeat a value. */
 function reasonOf(error: unknown): string {
-  const [option] = /--?[a-z][a-z-]*/.exec(error instanceof Error ? error.message : '') ?? [];
-  const isUnknown = (error as NodeJS.ErrnoException).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
-  if (option === undefined) return isUnknown ? 'there is no such option' : 'the options cannot be read';
-  return isUnknown ? `there is no option ${option.slice(0, 30)}` : `the option ${option} is used wrongly`;
+  const { message, code } = error as Partial<NodeJS.ErrnoException>;
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return 'there is an option that is none of those below';
+  const option = Object.keys(OPTIONS).find((name) => message?.includes(`--${name}`));
+  return option === undefined ? 'the options cannot be read' : `the option --${option} is used wrongly`;
 }
 
 function refused(why: string): Command {

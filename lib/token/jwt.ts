@@ -75,7 +75,7 @@ export class JwtVerifier extends IssuerVerifier {
  *
  * @see RFC 7515 §4.1.11 for `crit`: no extension is understood, so none may be critical; RFC 8725 §3.1, §3.10
  */
-function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySet<string>): void {
+export function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySet<string>): void {
   const algorithm = ownClaim(header, 'alg');
   if (typeof algorithm !== 'string' || !algorithms.has(algorithm)) throw invalidToken('algorithm_rejected');
   const kid = ownClaim(header, 'kid');

@@ -158,13 +158,14 @@ function letsPagesReadChallenge({ fromPage, pageOrigin }: McpServerFacts): Check
   return problem('note', id, { seen: `the challenge has no Access-Control-Allow-Origin for ${pageOrigin}`, consequence, remedy });
 }
 
-function refusesForeignPages({ fromForeignPage, post }: McpServerFacts): Check {
+function refusesForeignPages({ fromForeignPage }: McpServerFacts): Check {
   const id = 'MCP-TR-01';
   if (!fromForeignPage) return unseen(id, 'which origins a server elsewhere should accept is not known here');
   const seen = `on this machine, from a page of another origin: ${describe(fromForeignPage)}`;
-  if (fromForeignPage.kind === 'answer' && fromForeignPage.status >= 400 && fromForeignPage.status !== 401) return ok(id, seen);
-  const asksForToken = fromForeignPage.kind === 'answer' && fromForeignPage.status === 401;
-  const level = asksForToken || post.kind === 'silence' ? 'warning' : 'error';
+  if (fromForeignPage.kind === 'silence') return unseen(id, seen);
+  const { status } = fromForeignPage;
+  if (status >= 400 && status !== 401) return ok(id, seen);
+  const level = status === 401 ? 'warning' : 'error';
   const consequence = 'any page that is open in a browser here can reach the server (DNS rebinding)';
   return problem(level, id, { seen, consequence, remedy: 'answer 403 to an Origin that is not on a list' });
 }

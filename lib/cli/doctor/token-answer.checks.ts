@@ -40,7 +40,7 @@ function ofGoodToken(seen: string, status: number, verdict: TokenVerdict): Check
   return problem('error', ID, {
     seen: `${seen}, and ${expected} is expected`,
     consequence: 'clients cannot use the server with such a token',
-    remedy: 'see the log of the server: it may have another issuer, audience, algorithm or profile configured',
+    remedy: 'see the log of the server: it may have another issuer, audience, algorithm or profile configured, or another time',
   });
 }
 

@@ -8,7 +8,7 @@ import { productOf } from '../../issuer/products.js';
 import { verifySignature } from '../../issuer/signature.js';
 import { checkAudience, checkTimes, checkTimesPresent, CLIENT_ID_CLAIMS, scopesOf, stringClaim, type ClaimNames } from '../../token/claims.js';
 import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decode.js';
-import { JwtVerifier } from '../../token/jwt.js';
+import { checkHeader, JwtVerifier } from '../../token/jwt.js';
 import { checkKind } from '../../token/profile.js';
 import { ok, problem, unseen, type Check } from './check.js';
 
@@ -122,9 +122,13 @@ const MEANING: Readonly<Record<string, string>> = {
 
 function algorithm({ header }: DecodedJwt): Check {
   const id = 'RFC8725-3.1-a';
-  const alg = ownMember(header, 'alg');
   const seen = `alg is ${shown(header, 'alg')}`;
-  if (typeof alg === 'string' && SIGNATURE_ALGORITHMS.includes(alg)) return ok(id, seen);
+  const reason = refusal(() => checkHeader(header, new Set(SIGNATURE_ALGORITHMS)));
+  if (reason === undefined) return ok(id, seen);
+  if (reason === 'header_rejected') {
+    const remedy = 'have the server leave crit and b64 out, and sign claims rather than another token';
+    return problem('error', 'RFC7515-4.1.11-a', { seen: 'its header has a critical or malformed member', consequence: REFUSED, remedy });
+  }
   return problem('error', id, { seen, consequence: REFUSED, remedy: `have it signed with one of ${SIGNATURE_ALGORITHMS.join(', ')}` });
 }
 

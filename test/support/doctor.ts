@@ -1,0 +1,74 @@
+import { main } from '../../lib/cli/main.js';
+
+/** What one run of the command line tool left behind. */
+export interface CliRun {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** How the process around it is. */
+export interface CliSurroundings {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  readonly files?: Readonly<Record<string, string>>;
+  readonly isTerminal?: boolean;
+}
+
+/** The JSON document, as docs/guides/doctor.md describes it. */
+export interface DoctorDocument {
+  readonly version: number;
+  readonly target: string;
+  readonly kind: string;
+  readonly remarks: readonly string[];
+  readonly sections: readonly { readonly subject: string; readonly name: string; readonly checks: readonly DoctorRow[] }[];
+  readonly counts: Readonly<Record<string, number>>;
+  readonly exitCode: number;
+}
+
+export interface DoctorRow {
+  readonly id: string;
+  readonly level: 'ok' | 'note' | 'warning' | 'error' | 'unseen';
+  readonly seen: string;
+  readonly consequence?: string;
+  readonly remedy?: string;
+}
+
+/** Runs the tool in this process. */
+export async function runCli(args: readonly string[], surroundings: CliSurroundings = {}): Promise<CliRun> {
+  let [out, err] = ['', ''];
+  const code = await main(args, {
+    write: (text) => void (out += text),
+    complain: (text) => void (err += text),
+    readInput: async () => surroundings.input ?? '',
+    readFile: async (path) => {
+      const text = surroundings.files?.[path];
+      if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
+      return text;
+    },
+    environment: surroundings.environment ?? {},
+    isTerminal: surroundings.isTerminal ?? false,
+  });
+  return { code, out, err };
+}
+
+export interface Examination extends CliRun {
+  readonly document: DoctorDocument;
+  /** All rows, in order. */
+  readonly rows: readonly DoctorRow[];
+  /** Those of one level as `id: seen`. */
+  of(level: DoctorRow['level']): string[];
+}
+
+/** Runs `doctor --json`, with the text of both forms to be searched. */
+export async function examine(url: string, args: readonly string[] = [], surroundings: CliSurroundings = {}): Promise<Examination> {
+  const run = await runCli(['doctor', url, '--json', ...args], surroundings);
+  const document = JSON.parse(run.out) as DoctorDocument;
+  const rows = document.sections.flatMap(({ checks }) => checks);
+  return {
+    ...run,
+    document,
+    rows,
+    of: (wanted) => rows.filter(({ level }) => level === wanted).map(({ id, seen }) => `${id}: ${seen}`),
+  };
+}
