@@ -1,0 +1,213 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { generateTestKey } from 'nestjs-mcp-auth/testing';
+import type { AuthorizationServerFacts } from '../../lib/cli/doctor/authorization-server.facts.js';
+import { checkChallenge } from '../../lib/cli/doctor/challenge.checks.js';
+import { isProblem, type Check } from '../../lib/cli/doctor/check.js';
+import { checkDiscovery } from '../../lib/cli/doctor/discovery.checks.js';
+import { checkEndpoints } from '../../lib/cli/doctor/endpoint.checks.js';
+import { checkKeySet, lintKeys } from '../../lib/cli/doctor/key-set.checks.js';
+import { readChallenge, type McpServerFacts } from '../../lib/cli/doctor/mcp-server.facts.js';
+import { Prober } from '../../lib/cli/doctor/prober.js';
+import { checkRefusals } from '../../lib/cli/doctor/refusal.checks.js';
+import { checkResourceMetadata } from '../../lib/cli/doctor/resource-metadata.checks.js';
+import { Secrets } from '../../lib/cli/doctor/secrets.js';
+import type { Answer, Seen } from '../../lib/cli/doctor/seen.js';
+import { checkServerMetadata } from '../../lib/cli/doctor/server-metadata.checks.js';
+import { reviewToken } from '../../lib/cli/doctor/token.checks.js';
+import { always, alwaysAsync, jsonValue, memberName } from '../fuzz/property.js';
+
+const ISSUER = 'https://login.example.com';
+const URL_OF_SERVER = 'https://mcp.example.com/mcp';
+
+function answer(changes: Partial<Answer> & { readonly fields?: Readonly<Record<string, string>> } = {}): Answer {
+  const { fields = {}, ...rest } = changes;
+  const base = { kind: 'answer', url: URL_OF_SERVER, status: 200, contentType: 'application/json', text: '{}', flaw: undefined } as const;
+  return { ...base, headers: new Headers(fields), askedAt: 0, cameAt: 0, ...rest };
+}
+
+const json = (document: unknown): Answer => answer({ text: JSON.stringify(document) ?? '' });
+const SILENCE: Seen = { kind: 'silence', url: ISSUER, why: 'no answer' };
+
+function serverFacts(document: Readonly<Record<string, unknown>>, more: Partial<AuthorizationServerFacts> = {}): AuthorizationServerFacts {
+  const base = { issuer: ISSUER, isLocal: false, forms: [json(document)], document, resource: undefined, pageOrigin: ISSUER };
+  return { ...base, ...more };
+}
+
+function mcpFacts(post: Seen, document: unknown = {}): McpServerFacts {
+  const metadata = json(document);
+  const pages = { fromPage: post, pageOrigin: ISSUER, preflight: post, fromForeignPage: undefined };
+  const others = { get: post, garbage: post, query: post, twin: undefined, challenge: readChallenge(post) };
+  const places = { wellKnown: metadata, wellKnownHead: metadata, wellKnownPreflight: metadata, advertised: metadata };
+  return { url: URL_OF_SERVER, isLocal: false, post, ...pages, ...others, ...places };
+}
+
+const levels = (checks: readonly Check[], id: string): string[] => checks.filter((check) => check.id === id).map(({ level }) => level);
+
+describe('the review of keys', () => {
+  it.each<[string, Readonly<Record<string, unknown>>, string]>([
+    ['a private member', { d: 'x' }, 'error its private part'],
+    ['another private member', { dp: 'x' }, 'error its private part'],
+    ['a secret', { kty: 'oct', k: 'x' }, 'error a secret'],
+    ['an unknown algorithm', { alg: 'ES256K' }, 'warning alg that is not supported'],
+    ['no algorithm', { alg: undefined }, 'note no alg'],
+    ['no signatures', { use: 'enc' }, 'error no key is for signatures'],
+    ['other operations', { key_ops: ['encrypt'] }, 'error no key is for signatures'],
+  ])('AS-12: names %s', async (_what, changes, expected) => {
+    const { publicJwk } = await generateTestKey({ alg: 'ES256' });
+    const [level, ...words] = expected.split(' ');
+    const found = lintKeys([{ ...publicJwk, ...changes }]).find(({ seen }) => seen.includes(words.join(' ')));
+    expect(found).toMatchObject({ id: 'AS-12', level });
+  });
+
+  it('AS-12: names RSA keys that are too short, and those that are none', () => {
+    const short = { kty: 'RSA', kid: 's', alg: 'RS256', use: 'sig', e: 'AQAB', n: Buffer.alloc(128, 0xab).toString('base64url') };
+    for (const key of [short, { ...short, n: 7 }, { ...short, n: undefined }]) {
+      expect(lintKeys([key])).toContainEqual(expect.objectContaining({ level: 'error', seen: expect.stringContaining('less than 2048 bits') }));
+    }
+    expect(lintKeys([{ ...short, n: Buffer.alloc(256, 0xab).toString('base64url') }])).toEqual([]);
+  });
+
+  it('AS-12: names keys that cannot be told apart', async () => {
+    const [one, other] = await Promise.all([generateTestKey({ alg: 'ES256', kid: 'a' }), generateTestKey({ alg: 'ES256', kid: 'a' })]);
+    expect(lintKeys([one.publicJwk, other.publicJwk])).toContainEqual(expect.objectContaining({ level: 'error', seen: 'several keys have the kid ["a"]' }));
+    const nameless = [one, other].map(({ publicJwk }) => ({ ...publicJwk, kid: undefined }));
+    expect(lintKeys(nameless)).toContainEqual(expect.objectContaining({ level: 'warning', seen: '2 of 2 keys have no kid' }));
+  });
+
+  it('AS-12: has nothing to say about a good key', async () => {
+    for (const alg of ['RS256', 'ES256', 'EdDSA'] as const) expect(lintKeys([(await generateTestKey({ alg })).publicJwk])).toEqual([]);
+  });
+});
+
+describe('the review of endpoints', () => {
+  it.each<[string, string, Partial<AuthorizationServerFacts>]>([
+    ['AS-17: introspection open to anybody', 'AS-17 error', { introspection: answer() }],
+    ['AS-17: introspection that is broken', 'AS-17 warning', { introspection: answer({ status: 500 }) }],
+    ['AS-17: introspection that is guarded', 'AS-17 ok', { introspection: answer({ status: 401 }) }],
+    ['AS-19: the same over plain http', 'AS-19 warning', { twin: answer() }],
+    ['AS-19: a redirect to https', 'AS-19 ok', { twin: answer({ status: 301, fields: { location: 'https://login.example.com/' } }) }],
+    ['AS-19: a redirect to http', 'AS-19 warning', { twin: answer({ status: 301, fields: { location: 'http://login.example.com/x' } }) }],
+    ['AS-19: nobody at plain http', 'AS-19 ok', { twin: SILENCE }],
+    ['AS-20: keys that pages cannot read', 'AS-20 warning', { keys: answer() }],
+    ['AS-21: a token that may be cached', 'AS-21 error', { token: answer() }],
+    ['AS-21: a refusal that may be cached', 'AS-21 warning', { token: answer({ status: 400 }) }],
+    ['AS-21: a token that is not cached', 'AS-21 ok', { token: answer({ fields: { 'cache-control': 'no-store' } }) }],
+    ['AS-07: registration that is refused', 'AS-07 warning', { registration: answer({ status: 403 }) }],
+    ['AS-07: registration that works', 'AS-07 ok', { registration: answer({ status: 201 }) }],
+  ])('%s', (_what, expected, more) => {
+    const checks = checkEndpoints(serverFacts({ issuer: ISSUER }, more));
+    expect(checks.map(({ id, level }) => `${id} ${level}`)).toContain(expected);
+  });
+
+  const redirect = (location: string): Answer => answer({ status: 302, fields: { location } });
+
+  it.each<[string, Seen, Seen, Seen, string[]]>([
+    ['a page of refusal, and redirects with an error', answer({ status: 400 }), redirect('http://127.0.0.1/?error=invalid_request'), answer({ status: 400 }), ['ok', 'ok', 'ok']],
+    ['a code sent to strangers', redirect('https://stranger.invalid/cb?code=x'), answer({ status: 400 }), answer({ status: 400 }), ['error', 'ok', 'ok']],
+    ['sign-in without PKCE, and with "plain"', answer({ status: 400 }), answer(), redirect('/sign-in'), ['ok', 'warning', 'warning']],
+  ])('AS-22: %s', (_what, unregistered, withoutPkce, plainPkce, expected) => {
+    const authorization = { unregistered, unregisteredUri: 'https://stranger.invalid/cb', withoutPkce, plainPkce };
+    expect(levels(checkEndpoints(serverFacts({}, { authorization })), 'AS-22')).toEqual(expected);
+  });
+});
+
+describe('the review of discovery', () => {
+  const good = json({ issuer: ISSUER });
+  it.each<[string, Seen[], string[]]>([
+    ['AS-01: the first place', [good, good], ['ok']],
+    ['AS-01: the second place, after a 404', [answer({ status: 404 }), good], ['ok']],
+    ['AS-01: the second place, after a page', [answer({ contentType: 'text/html' }), good], ['ok', 'warning']],
+    ['AS-01: the second place, after a redirect', [answer({ status: 302, fields: { location: '/' } }), good], ['ok', 'warning']],
+    ['AS-01: the second place, after 401', [answer({ status: 401 }), good], ['ok', 'warning']],
+    ['AS-01: the second place, after 500', [answer({ status: 500 }), good], ['ok', 'error']],
+    ['AS-01: the second place, after nothing', [SILENCE, good], ['ok', 'error']],
+    ['AS-01: nowhere', [answer({ status: 404 })], ['error']],
+    ['AS-01: no place at all', [], ['error']],
+  ])('%s', (_what, forms, expected) => {
+    expect(levels(checkDiscovery(serverFacts({}, { forms })), 'AS-01')).toEqual(expected);
+  });
+});
+
+describe('the review of an https server', () => {
+  it.each<[string, Seen | undefined, string]>([
+    ['nobody at plain http', SILENCE, 'ok'],
+    ['a redirect to https', answer({ status: 308, fields: { location: URL_OF_SERVER } }), 'ok'],
+    ['a challenge over plain http', answer({ status: 401 }), 'error'],
+    ['an answer over plain http', answer(), 'error'],
+    ['a port of its own', undefined, 'unseen'],
+  ])('OA21-1.5-a: %s', (_what, twin, level) => {
+    const facts = { ...mcpFacts(answer({ status: 401 })), twin };
+    expect(levels(checkRefusals(facts), 'OA21-1.5-a')).toEqual(['ok', level]);
+  });
+
+  it('RFC9728-3.3-a: forgives a bare origin its slash', () => {
+    const facts = { ...mcpFacts(answer({ status: 401 }), { resource: 'https://mcp.example.com' }), url: 'https://mcp.example.com/' };
+    expect(levels(checkResourceMetadata(facts), 'RFC9728-3.3-a')).toEqual(['warning']);
+  });
+});
+
+describe('the prober', () => {
+  const prober = (target: string): Prober =>
+    new Prober({ target: new URL(target), limits: { timeoutMs: 1, maxBytes: 1 }, now: () => 0, secrets: new Secrets([]) });
+
+  it.each([
+    ['https://mcp.example.com/mcp', 'https://login.example.com/x', true],
+    ['https://mcp.example.com/mcp', 'http://login.example.com/x', false],
+    ['https://mcp.example.com/mcp', 'http://127.0.0.1:9200/x', false],
+    ['https://mcp.example.com/mcp', 'https://localhost/x', false],
+    ['https://mcp.example.com/mcp', 'http://[::1]/x', false],
+    ['https://mcp.example.com/mcp', 'file:///etc/passwd', false],
+    ['https://mcp.example.com/mcp', 'no URL', false],
+    ['http://127.0.0.1:3000/mcp', 'http://localhost:4000/x', true],
+    ['http://127.0.0.1:3000/mcp', 'http://login.example.com/x', false],
+    ['http://mcp.example.com/mcp', 'http://mcp.example.com/x', true],
+  ])('on behalf of %s asks %s: %s', (target, url, isAsked) => {
+    expect(prober(target).whyNotAsked(url) === undefined).toBe(isAsked);
+  });
+});
+
+describe('the judgements, whatever they are given', () => {
+  const members = fc.constantFrom(
+    'issuer', 'jwks_uri', 'authorization_endpoint', 'token_endpoint', 'registration_endpoint', 'scopes_supported', 'keys',
+    'response_types_supported', 'grant_types_supported', 'code_challenge_methods_supported', 'protected_resources', 'resource',
+    'authorization_servers', 'bearer_methods_supported', 'acr_values_supported', 'authorization_details_types_supported',
+  );
+  const documents = fc.dictionary(fc.oneof(members, memberName), jsonValue);
+  const harmless = (checks: readonly Check[]): boolean => checks.every((check) => check.seen !== '' && (!isProblem(check) || check.remedy !== ''));
+
+  it('judge every metadata document', () => {
+    always(1_000, fc.tuple(documents, documents), ([document, other]) => {
+      const resource = { url: URL_OF_SERVER, scopes: ['a'], acrValues: ['b'], document: other };
+      const facts = serverFacts(document, { resource, forms: [json(document), json(other)], keys: json(document) });
+      const checks = [...checkServerMetadata(facts), ...checkDiscovery(facts), ...checkKeySet(facts), ...checkEndpoints(facts)];
+      expect(harmless(checks)).toBe(true);
+      expect(harmless(checkResourceMetadata(mcpFacts(answer({ status: 401 }), document)))).toBe(true);
+    });
+  });
+
+  it('judge every list of keys', () => {
+    const keys = fc.dictionary(fc.constantFrom('kty', 'kid', 'alg', 'use', 'key_ops', 'n', 'e', 'd', 'k', 'crv', 'x'), jsonValue);
+    always(1_000, fc.array(fc.oneof(keys, jsonValue)), (list) => expect(harmless(lintKeys(list))).toBe(true));
+  });
+
+  it('judge every challenge', () => {
+    const latin = fc.stringMatching(/^[\x20-\x7e\xa0-\xff]*$/);
+    always(1_000, fc.oneof(latin, latin.map((text) => `Bearer ${text}`)), (header) => {
+      const facts = mcpFacts(answer({ status: 401, fields: { 'www-authenticate': header } }));
+      expect(harmless([...checkChallenge(facts), ...checkRefusals(facts)])).toBe(true);
+    });
+  });
+
+  it('judge every token, with every set of keys', async () => {
+    const base64 = (value: unknown): string => Buffer.from(JSON.stringify(value) ?? '').toString('base64url');
+    const names = fc.constantFrom('iss', 'aud', 'exp', 'iat', 'nbf', 'sub', 'client_id', 'scope', 'cnf', 'typ', 'alg', 'kid', 'crit');
+    const part = fc.dictionary(fc.oneof(names, memberName), fc.oneof(jsonValue, fc.constantFrom(ISSUER, 'ES256', 'at+jwt')));
+    await alwaysAsync(500, fc.tuple(part, part, fc.array(jsonValue)), async ([header, claims, keys]) => {
+      const token = `${base64(header)}.${base64(claims)}.c2ln`;
+      const context = { issuers: [ISSUER], keys: new Map([[ISSUER, keys]]), resource: URL_OF_SERVER, audiences: [], scopes: ['a'], now: 0 };
+      const { checks, verdict } = await reviewToken(token, context);
+      expect({ harmless: harmless(checks), verdict }).toEqual({ harmless: true, verdict: 'refused' });
+    });
+  });
+});
