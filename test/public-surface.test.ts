@@ -343,7 +343,7 @@ describe('the house', () => {
     expect(wrong).toEqual([]);
   });
 
-  it.each(['core', 'issuer', 'token', 'store', 'sender', 'testing', 'dev-server'])('keeps %s free of mcp-auth.* and of Nest', (folder) => {
+  it.each(['core', 'issuer', 'token', 'store', 'sender', 'testing', 'dev-server', 'cli'])('keeps %s free of mcp-auth.* and of Nest', (folder) => {
     const own = imports.filter(({ file }) => folderOf(file) === folder);
     expect(own.filter(({ specifier }) => /\/mcp-auth\.|^@nestjs\/|well-known/.test(specifier))).toEqual([]);
   });

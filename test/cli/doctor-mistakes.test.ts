@@ -11,6 +11,7 @@ interface Manners {
   readonly garbage?: number;
   readonly garbageChallenge?: string;
   readonly acceptsQuery?: boolean;
+  readonly refusesQuery?: boolean;
   readonly get?: number;
   readonly preflight?: number;
   readonly foreignOrigin?: number;
@@ -68,6 +69,7 @@ function answerMcp(manners: Manners, origin: string, { method, url, headers }: I
     sendJson(response, status, {});
   };
   if (manners.acceptsQuery && url?.includes('access_token=')) return sendJson(response, 200, { jsonrpc: '2.0', id: 1, result: {} });
+  if (manners.refusesQuery && url?.includes('access_token=')) return refuse(401, `${good}, error="invalid_token"`);
   if (headers.authorization === undefined) return refuse(manners.unauthenticated ?? 401, written);
   return refuse(manners.garbage ?? 401, manners.garbageChallenge ?? `${good}, error="invalid_token"`);
 }
@@ -149,6 +151,17 @@ describe('doctor on a server written by hand', () => {
     expect(rows.map((one) => `${one.id} ${one.level}`)).toContain(row);
     const found = rows.find((one) => one.id === id && one.level === level);
     expect(found).toMatchObject({ seen: expect.any(String), consequence: expect.any(String), remedy: expect.any(String) });
+  });
+
+  it('OA21-5.1-a: blames nobody for the query who says invalid_token to every call', async () => {
+    const always = (origin: string): string => `Bearer resource_metadata="${origin}/x", error="invalid_token"`;
+    const { rows } = await examine(await serve({ challenge: always }));
+    expect(rows.find(({ id }) => id === 'OA21-5.1-a')?.level).toBe('ok');
+  });
+
+  it('OA21-5.1-a: sees by the challenge that the query was looked at', async () => {
+    const { rows } = await examine(await serve({ refusesQuery: true }));
+    expect(rows.find(({ id }) => id === 'OA21-5.1-a')?.level).toBe('error');
   });
 
   it('names ten mistakes at once', async () => {

@@ -112,6 +112,32 @@ describe('the review of endpoints', () => {
   });
 });
 
+describe('the review of metadata', () => {
+  const rows = (document: Readonly<Record<string, unknown>>): string[] =>
+    checkServerMetadata(serverFacts({ issuer: ISSUER, ...document })).map(({ id, level }) => `${id} ${level}`);
+
+  it('AS-06: praises nobody for metadata documents who does not take them', () => {
+    expect(rows({}).filter((row) => row.startsWith('AS-06'))).toEqual([]);
+    expect(rows({ client_id_metadata_document_supported: true, token_endpoint_auth_methods_supported: ['none'] })).toContain('AS-06 ok');
+  });
+
+  it.each<[string, string, Readonly<Record<string, unknown>>]>([
+    ['AS-23: an acr value that it lacks', 'AS-23 warning', { acr_values_supported: ['x'] }],
+    ['AS-23: one of those asked for', 'AS-23 ok', { acr_values_supported: ['gold'] }],
+    ['AS-24: a type of details that it lacks', 'AS-24 warning', {}],
+    ['AS-24: a type of details that it has', 'AS-24 ok', { authorization_details_types_supported: ['note'] }],
+    ['AS-25: no tokens bound to certificates', 'AS-25 warning', {}],
+    ['AS-25: tokens bound to certificates', 'AS-25 ok', { tls_client_certificate_bound_access_tokens: true }],
+    ['AS-16: another resource', 'AS-16 warning', { protected_resources: ['https://other.example'] }],
+    ['AS-16: the resource', 'AS-16 ok', { protected_resources: [URL_OF_SERVER] }],
+  ])('%s', (_what, expected, document) => {
+    const wanted = { authorization_details_types_supported: ['note'], tls_client_certificate_bound_access_tokens: true };
+    const resource = { url: URL_OF_SERVER, scopes: [], acrValues: ['gold', 'silver'], document: wanted };
+    const checks = checkServerMetadata(serverFacts({ issuer: ISSUER, ...document }, { resource }));
+    expect(checks.map(({ id, level }) => `${id} ${level}`)).toContain(expected);
+  });
+});
+
 describe('the review of discovery', () => {
   const good = json({ issuer: ISSUER });
   it.each<[string, Seen[], string[]]>([

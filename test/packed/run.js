@@ -3,7 +3,7 @@
  * tested here. Needs the package registry, so it is a step of CI of its own and no part of `npm test`.
  */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +28,9 @@ try {
     cpSync(join(here, 'app.ts'), join(app, 'app.ts'));
     run('npm', ['install', '--no-audit', '--no-fund', join(work, packed.filename)], app);
     run('npx', ['tsc'], app);
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const printed = run('npx', ['nestjs-mcp-auth', '--version'], app).trim();
+    if (printed !== version) throw new Error(`npx nestjs-mcp-auth --version prints "${printed}"`);
     console.log(`${name}: ${run(process.execPath, ['dist/app.js'], app).trim()}`);
   }
   console.log(`${apps.length} passed, 0 failed`);

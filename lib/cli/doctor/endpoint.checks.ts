@@ -57,8 +57,9 @@ function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: Auth
     ['keys', keys],
     ['token endpoint', tokenPreflight],
   ];
-  const closed = places.filter(([, seen]) => seen?.kind === 'answer' && !mayRead(seen.headers, pageOrigin)).map(([name]) => name);
-  if (closed.length === 0) return ok('AS-20', 'clients in a browser can use metadata, keys and token endpoint');
+  const asked = places.flatMap(([name, seen]) => (seen?.kind === 'answer' ? [{ name, isOpen: mayRead(seen.headers, pageOrigin) }] : []));
+  const closed = asked.filter(({ isOpen }) => !isOpen).map(({ name }) => name);
+  if (closed.length === 0) return ok('AS-20', `clients in a browser can use: ${asked.map(({ name }) => name).join(', ')}`);
   return problem('warning', 'AS-20', {
     seen: `no Access-Control-Allow-Origin for ${pageOrigin}: ${closed.join(', ')}`,
     consequence: 'clients in a browser cannot sign in; others can',

@@ -92,6 +92,12 @@ export function challengeScopes({ challenge }: Pick<McpServerFacts, 'challenge'>
   return (scope ?? '').split(' ').filter((name) => name !== '');
 }
 
+/** The error that the challenge of an answer names, if there is one. */
+export function challengeError(seen: Seen): string | undefined {
+  const challenge = readChallenge(seen);
+  return 'bearer' in challenge ? challenge.bearer.params['error'] : undefined;
+}
+
 /** The one Bearer challenge among all there are. */
 export function readChallenge(seen: Seen): ReadChallenge {
   const header = seen.kind === 'answer' ? seen.headers.get('www-authenticate') : null;

@@ -1,6 +1,6 @@
 import { showValue } from '../../core/show-value.js';
 import { ok, problem, unseen, type Check } from './check.js';
-import { readChallenge, type McpServerFacts } from './mcp-server.facts.js';
+import { challengeError, type McpServerFacts } from './mcp-server.facts.js';
 import { describe, lists, mayRead, type Answer } from './seen.js';
 
 /** How the server refuses, and whether it does. */
@@ -92,9 +92,8 @@ function refusesUnknownToken({ garbage }: McpServerFacts): Check {
 
 function saysThatTokenIsBad({ garbage }: McpServerFacts): Check {
   const id = 'RFC6750-3-b';
-  const challenge = readChallenge(garbage);
   if (garbage.kind === 'silence' || garbage.status !== 401) return unseen(id, 'a bad token is not answered with 401');
-  const error = 'bearer' in challenge ? challenge.bearer.params['error'] : undefined;
+  const error = challengeError(garbage);
   if (error === 'invalid_token') return ok(id, 'the challenge to a bad token says invalid_token');
   const seen = `the challenge to a bad token has ${error === undefined ? 'no error' : `the error ${showValue(error)}`}`;
   const consequence = 'clients cannot tell a token that ended from one that was missing';
@@ -103,9 +102,9 @@ function saysThatTokenIsBad({ garbage }: McpServerFacts): Check {
 
 function ignoresQuery({ query, post }: McpServerFacts): Check {
   const id = 'OA21-5.1-a';
-  const challenge = readChallenge(query);
   const answered = `with a token in the query: ${describe(query)}`;
-  const looksThere = 'bearer' in challenge && challenge.bearer.params['error'] === 'invalid_token';
+  // Unless it says so of every call.
+  const looksThere = challengeError(query) === 'invalid_token' && challengeError(post) !== 'invalid_token';
   const isServed = query.kind === 'answer' && query.status < 300;
   const openAnyway = post.kind === 'answer' && post.status < 300;
   if (openAnyway) return unseen(id, 'the server asks for no token');

@@ -100,7 +100,7 @@ function takesTokensInHeader(document: Document): Check {
   const seen = memberText(document, 'bearer_methods_supported');
   const value = ownMember(document, 'bearer_methods_supported');
   const isSensible = value === undefined || (Array.isArray(value) && value.every((method) => method === 'header'));
-  if (isSensible) return ok(id, seen);
+  if (isSensible) return ok(id, value === undefined ? `${seen}, which means the header` : seen);
   const consequence = 'clients may send tokens where they end up in logs';
   return problem('warning', id, { seen, consequence, remedy: 'write ["header"]' });
 }

@@ -1,5 +1,5 @@
 import { ok, problem, unseen, type Check } from './check.js';
-import { readChallenge } from './mcp-server.facts.js';
+import { challengeError } from './mcp-server.facts.js';
 import { describe, type Seen } from './seen.js';
 import type { TokenVerdict } from './token.checks.js';
 
@@ -46,8 +46,7 @@ function ofGoodToken(seen: string, status: number, verdict: TokenVerdict): Check
 
 /** Of what the server says about the token, only a code: anything else could hold parts of the token. */
 function errorOf(answer: Seen): string {
-  const challenge = readChallenge(answer);
-  const error = 'bearer' in challenge ? challenge.bearer.params['error'] : undefined;
+  const error = challengeError(answer);
   if (error === undefined) return '';
   return /^[a-z]+(?:_[a-z]+)*$/.test(error) && error.length <= 40 ? ` with the error ${error}` : ' with an error that is no code';
 }
