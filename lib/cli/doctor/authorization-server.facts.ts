@@ -3,7 +3,7 @@ import { ownMember } from '../../core/record.js';
 import { isLoopback, parseUrl } from '../../core/resource.js';
 import { clientSecretBasic } from '../../issuer/client-authentication.js';
 import { metadataUrls } from '../../issuer/discovery.js';
-import { preflightRequest } from './mcp-server.facts.js';
+import { preflightRequest } from './cross-origin.js';
 import type { Prober } from './prober.js';
 import { documentOf, type Seen } from './seen.js';
 

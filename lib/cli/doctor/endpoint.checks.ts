@@ -3,7 +3,8 @@ import { isJson } from '../../issuer/outbound.js';
 import type { AuthorizationAnswers, AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, unseen, type Check } from './check.js';
 import { isRefusedOrSecured } from './refusal.checks.js';
-import { describe, documentOf, mayRead, readDocument, type Seen } from './seen.js';
+import { describe, documentOf, type Seen } from './seen.js';
+import { mayRead } from './cross-origin.js';
 
 /** How the endpoints of an authorization server behave. */
 export function checkEndpoints(facts: AuthorizationServerFacts): Check[] {
@@ -107,11 +108,4 @@ function insistsOnPkce(how: string, seen: Seen): Check {
     consequence: 'codes of clients that forget PKCE can be used by whoever gets hold of them',
     remedy: 'require PKCE with S256 for every client',
   });
-}
-
-/** What the keys of an authorization server are verified with; undefined where there are none to be had. */
-export function publishedKeys({ keys }: AuthorizationServerFacts): readonly unknown[] | undefined {
-  const read = keys && readDocument(keys);
-  const list = read && 'document' in read ? read.document['keys'] : undefined;
-  return Array.isArray(list) ? list : undefined;
 }

@@ -4,7 +4,7 @@ import { showValue } from '../../core/show-value.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, unseen, type Check } from './check.js';
-import { describe, readDocument } from './seen.js';
+import { describe, documentOf, readDocument } from './seen.js';
 
 type Key = Readonly<Record<string, unknown>>;
 type Level = 'error' | 'warning' | 'note';
@@ -12,19 +12,26 @@ type Level = 'error' | 'warning' | 'note';
 const ID = 'AS-12';
 
 /** The published keys: whether they are to be had, and whether each is one that may be published and used. */
-export function checkKeySet({ document, keys: seen }: AuthorizationServerFacts): Check[] {
+export function checkKeySet(facts: AuthorizationServerFacts): Check[] {
+  const { document, keys: seen } = facts;
   if (!seen) return [unseen(ID, document ? 'its metadata names no keys, or is not its own' : 'there is no metadata to read')];
   const read = readDocument(seen);
   const consequence = 'no signature of its tokens can be verified';
   const remedy = 'serve a JSON Web Key Set at jwks_uri (RFC 7517 §5)';
   if ('flaw' in read) return [problem('error', ID, { seen: `GET ${showValue(seen.url)}: ${read.flaw}`, consequence, remedy })];
-  const keys = ownMember(read.document, 'keys');
-  if (!Array.isArray(keys) || keys.length === 0) {
+  const keys = publishedKeys(facts) ?? [];
+  if (keys.length === 0) {
     return [problem('error', ID, { seen: `${describe(seen)}, without any keys`, consequence, remedy })];
   }
   const caching = seen.kind === 'answer' ? seen.headers.get('cache-control') : null;
   const cached = caching === null ? 'no Cache-Control' : `Cache-Control: ${showValue(caching)}`;
   return [ok(ID, `${keys.length === 1 ? 'one key' : `${keys.length} keys`}, with ${cached}`), ...lintKeys(keys)];
+}
+
+/** The keys as they are published, usable or not; undefined where there are none to be had. */
+export function publishedKeys({ keys }: AuthorizationServerFacts): readonly unknown[] | undefined {
+  const list = documentOf(keys)?.['keys'];
+  return Array.isArray(list) ? list : undefined;
 }
 
 /** @see RFC 7517 §4, RFC 7518 §3.3 and §6 */

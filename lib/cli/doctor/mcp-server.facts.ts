@@ -1,7 +1,8 @@
 import { isLoopback, metadataUrl, parseUrl, type ResourceIdentifier } from '../../core/resource.js';
-import { parseChallenges, type Challenge } from '../../core/challenge-parser.js';
+import { browserOrigin, FOREIGN_ORIGIN, preflightRequest } from './cross-origin.js';
 import { initializeRequest } from './mcp-request.js';
 import type { Prober } from './prober.js';
+import { readChallenge, type ReadChallenge } from './read-challenge.js';
 import { documentOf, type Seen } from './seen.js';
 
 /** What an MCP server answered. */
@@ -34,18 +35,8 @@ export interface McpServerFacts {
   readonly advertised: Seen | undefined;
 }
 
-/** The Bearer challenge as a client would read it, or why there is none. */
-export type ReadChallenge = { readonly bearer: Challenge } | { readonly flaw: 'absent' | 'malformed' | 'no Bearer challenge' };
-
 /** No issuer has issued it, and it looks like no JWT. */
 const GARBAGE = 'nestjs-mcp-auth-doctor-no-such-token';
-
-/** The page of the MCP Inspector, which any server on this machine should let in; or any page. */
-export function browserOrigin(isLocal: boolean): string {
-  return isLocal ? 'http://localhost:6274' : 'https://mcp-client.example';
-}
-
-const FOREIGN_ORIGIN = 'https://mcp-client.example';
 
 /** Asks everything that can be asked without a token. Changes nothing, as long as the server asks for one. */
 export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier): Promise<McpServerFacts> {
@@ -68,17 +59,15 @@ export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier
     prober.plainTwin(url),
   ]);
   const wellKnown = await prober.get(wellKnownUrl, { origin: pageOrigin });
-  const [wellKnownHead, wellKnownPreflight, advertised] = await Promise.all([
+  const isElsewhere = advertisedUrl !== undefined && advertisedUrl !== wellKnownUrl;
+  const [wellKnownHead, wellKnownPreflight, elsewhere] = await Promise.all([
     prober.send(wellKnownUrl, { method: 'HEAD', headers: { accept: 'application/json' } }),
     prober.send(wellKnownUrl, preflightRequest(pageOrigin, 'GET', 'mcp-protocol-version')),
-    advertisedUrl === undefined || advertisedUrl === wellKnownUrl ? wellKnownIf(advertisedUrl, wellKnown) : prober.get(advertisedUrl, { origin: pageOrigin }),
+    isElsewhere ? prober.get(advertisedUrl, { origin: pageOrigin }) : undefined,
   ]);
+  const advertised = advertisedUrl === wellKnownUrl ? wellKnown : elsewhere;
   const asked = { post, fromPage, pageOrigin, preflight, fromForeignPage, get, garbage, query, twin };
   return { url, isLocal, ...asked, challenge, wellKnown, wellKnownHead, wellKnownPreflight, advertised };
-}
-
-function wellKnownIf(advertisedUrl: string | undefined, wellKnown: Seen): Seen | undefined {
-  return advertisedUrl === undefined ? undefined : wellKnown;
 }
 
 /** The metadata that clients go by: that of the challenge, else that at the place that follows from the URL. */
@@ -92,34 +81,8 @@ export function challengeScopes({ challenge }: Pick<McpServerFacts, 'challenge'>
   return (scope ?? '').split(' ').filter((name) => name !== '');
 }
 
-/** The error that the challenge of an answer names, if there is one. */
-export function challengeError(seen: Seen): string | undefined {
-  const challenge = readChallenge(seen);
-  return 'bearer' in challenge ? challenge.bearer.params['error'] : undefined;
-}
-
-/** The one Bearer challenge among all there are. */
-export function readChallenge(seen: Seen): ReadChallenge {
-  const header = seen.kind === 'answer' ? seen.headers.get('www-authenticate') : null;
-  if (header === null) return { flaw: 'absent' };
-  try {
-    const bearer = parseChallenges(header).find(({ scheme }) => scheme.toLowerCase() === 'bearer');
-    return bearer ? { bearer } : { flaw: 'no Bearer challenge' };
-  } catch {
-    return { flaw: 'malformed' };
-  }
-}
-
-/** What a browser asks before a page may send this. */
-export function preflightRequest(origin: string, method: string, headers: string) {
-  return {
-    method: 'OPTIONS',
-    headers: { origin, 'access-control-request-method': method, 'access-control-request-headers': headers },
-  } as const;
-}
-
 /** Whether a URL may be given to clients: https, or on this machine for a server on this machine. */
-export function isSecure(url: URL | undefined, isLocal: boolean): boolean {
+function isSecure(url: URL | undefined, isLocal: boolean): boolean {
   return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal && isLoopback(url));
 }
 

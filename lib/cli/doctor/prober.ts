@@ -38,7 +38,7 @@ export class Prober {
   async plainTwin(url: string): Promise<Seen | undefined> {
     const { protocol, port } = new URL(url);
     if (protocol !== 'https:' || port !== '') return undefined;
-    return this.#exchange(url.replace(/^https:/, 'http:'), { method: 'GET', headers: {} });
+    return this.#exchange(url.replace(/^https:/i, 'http:'), { method: 'GET', headers: {} });
   }
 
   async #exchange(url: string, request: OutboundRequest): Promise<Seen> {

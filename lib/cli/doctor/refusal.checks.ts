@@ -1,7 +1,9 @@
 import { showValue } from '../../core/show-value.js';
 import { ok, problem, unseen, type Check } from './check.js';
-import { challengeError, type McpServerFacts } from './mcp-server.facts.js';
-import { describe, lists, mayRead, type Answer } from './seen.js';
+import type { McpServerFacts } from './mcp-server.facts.js';
+import { challengeError } from './read-challenge.js';
+import { describe, type Answer } from './seen.js';
+import { lists, mayRead } from './cross-origin.js';
 
 /** How the server refuses, and whether it does. */
 export function checkRefusals(facts: McpServerFacts): Check[] {

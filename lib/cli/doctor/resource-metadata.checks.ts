@@ -5,7 +5,8 @@ import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
 import { showValue } from '../../core/show-value.js';
 import { memberText, ok, problem, textsAt, unseen, type Check } from './check.js';
 import { isSecureText, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
-import { describe, documentOf, mayRead, readDocument, type Seen } from './seen.js';
+import { describe, documentOf, readDocument, type Seen } from './seen.js';
+import { mayRead } from './cross-origin.js';
 
 type Document = Readonly<Record<string, unknown>>;
 

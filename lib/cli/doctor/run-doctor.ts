@@ -11,10 +11,11 @@ import {
 import { checkChallenge } from './challenge.checks.js';
 import { textsAt, unseen, type Check } from './check.js';
 import { checkDiscovery } from './discovery.checks.js';
-import { checkEndpoints, publishedKeys } from './endpoint.checks.js';
-import { checkKeySet } from './key-set.checks.js';
+import { checkEndpoints } from './endpoint.checks.js';
+import { checkKeySet, publishedKeys } from './key-set.checks.js';
 import { initializeRequest } from './mcp-request.js';
-import { browserOrigin, challengeScopes, gatherMcpServer, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
+import { challengeScopes, gatherMcpServer, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
+import { browserOrigin } from './cross-origin.js';
 import { Prober } from './prober.js';
 import { checkRefusals } from './refusal.checks.js';
 import { reportOf, type Report, type Section } from './report.js';

@@ -58,18 +58,6 @@ export function statusOf(seen: Seen): number | undefined {
   return seen.kind === 'answer' ? seen.status : undefined;
 }
 
-/** Whether a header that lists names holds this one, or the wildcard. */
-export function lists(headers: Headers, header: string, name: string): boolean {
-  const names = new Set((headers.get(header) ?? '').split(',').map((one) => one.trim().toLowerCase()));
-  return names.has(name.toLowerCase()) || names.has('*');
-}
-
-/** Whether a script of that origin may read the answer. */
-export function mayRead(headers: Headers, origin: string): boolean {
-  const allowed = headers.get('access-control-allow-origin');
-  return allowed === '*' || allowed === origin;
-}
-
 function parse(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,5 +1,5 @@
 import { ok, problem, unseen, type Check } from './check.js';
-import { challengeError } from './mcp-server.facts.js';
+import { challengeError } from './read-challenge.js';
 import { describe, type Seen } from './seen.js';
 import type { TokenVerdict } from './token.checks.js';
 
