@@ -164,6 +164,12 @@ describe('doctor on a server written by hand', () => {
     expect(rows.find(({ id }) => id === 'OA21-5.1-a')?.level).toBe('error');
   });
 
+  it('LIB-07: asks for no-store of refusals only', async () => {
+    const { rows } = await examine(await serve({ unauthenticated: 404, cacheControl: 'max-age=60' }));
+    expect(rows.find(({ id }) => id === 'LIB-07')?.level).toBe('unseen');
+    expect(rows.find(({ id }) => id === 'MCP-26-RS-06')?.remedy).toContain('path included');
+  });
+
   it('names ten mistakes at once', async () => {
     const url = await serve({
       challenge: (origin) => `Bearer error="invalid_token", scope="a", realm="${origin}"`,

@@ -61,7 +61,8 @@ function refusesWithoutToken({ post }: McpServerFacts): Check {
   if (status === 401) return ok(id, 'POST without a token: 401');
   if (status < 300) return problem('error', id, { seen, consequence: OPEN, remedy: GUARD_IT });
   if (status < 400) return problem('error', id, { seen, consequence: 'clients follow no redirects with a POST', remedy: 'give clients the URL that it leads to' });
-  return problem('error', id, { seen, consequence: 'clients take only 401 for "sign in", and give up', remedy: GUARD_IT });
+  const remedy = [404, 405].includes(status) ? `see that the URL is that of the MCP endpoint, path included; if it is, ${GUARD_IT}` : GUARD_IT;
+  return problem('error', id, { seen, consequence: 'clients take only 401 for "sign in", and give up', remedy });
 }
 
 function refusesStreams({ get }: McpServerFacts): Check {
@@ -119,7 +120,7 @@ function ignoresQuery({ query, post }: McpServerFacts): Check {
 
 function keepsRefusalsOutOfCaches({ post }: McpServerFacts): Check {
   const id = 'LIB-07';
-  if (post.kind === 'silence') return unseen(id, 'there is no answer');
+  if (post.kind === 'silence' || ![400, 401, 403].includes(post.status)) return unseen(id, 'there is no refusal');
   const value = post.headers.get('cache-control');
   if (/\bno-store\b/i.test(value ?? '')) return ok(id, 'the refusal has Cache-Control: no-store');
   const seen = value === null ? 'the refusal has no Cache-Control' : `the refusal has Cache-Control: ${showValue(value)}`;
@@ -163,7 +164,7 @@ function refusesForeignPages({ fromForeignPage }: McpServerFacts): Check {
   const id = 'MCP-TR-01';
   if (!fromForeignPage) return unseen(id, 'which origins a server elsewhere should accept is not known here');
   const seen = `on this machine, from a page of another origin: ${describe(fromForeignPage)}`;
-  if (fromForeignPage.kind === 'silence') return unseen(id, seen);
+  if (fromForeignPage.kind === 'silence' || fromForeignPage.headers.has('location')) return unseen(id, seen);
   const { status } = fromForeignPage;
   if (status >= 400 && status !== 401) return ok(id, seen);
   const level = status === 401 ? 'warning' : 'error';
