@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startDevAuthorizationServer, type DevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 import { TestIssuer, type TestFault } from 'nestjs-mcp-auth/testing';
 import { freePort } from '../support/free-port.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { examine, runCli } from '../support/doctor.js';
 
@@ -155,6 +155,18 @@ describe('doctor on an authorization server that has a fault', () => {
   });
 });
 
+/** Closed after the test, however it ends. */
+const opened: NotesServer[] = [];
+afterEach(async () => {
+  for (const server of opened.splice(0)) await server.close();
+});
+
+async function open(settings: NotesServerSettings): Promise<NotesServer> {
+  const server = await startNotesServer('express', settings);
+  opened.push(server);
+  return server;
+}
+
 describe('doctor on the documents of an authorization server', () => {
   it('AS-14: sees that the two disagree', async () => {
     await using issuer = await TestIssuer.start({ alg: 'ES256' });
@@ -167,11 +179,10 @@ describe('doctor on the documents of an authorization server', () => {
 
   it('AS-15, AS-16: compares them with what the MCP server says', async () => {
     await using issuer = await TestIssuer.start({ alg: 'ES256', metadata: { scopes_supported: ['b'], protected_resources: ['https://other.example'] } });
-    const server = await startNotesServer('express', { sharedIssuer: issuer, options: { scopes: { required: ['a'] } } });
+    const server = await open({ sharedIssuer: issuer, options: { scopes: { required: ['a'] } } });
     const { of } = await examine(server.resource);
     expect(of('warning')).toContainEqual(expect.stringMatching(/^AS-15: .*\["a"\]/));
     expect(of('warning')).toContainEqual(expect.stringMatching(/^AS-16: .*lacks "/));
-    await server.close();
   });
 
   it.each(['oauth', 'oidc-insert', 'oidc-append'] as const)('AS-01: finds them at %s alone', async (form) => {
@@ -188,7 +199,7 @@ describe('doctor with the secret of a client', () => {
 
   it('AS-21: sends it to an issuer that was named by the operator, and not to one that an MCP server names', async () => {
     await using issuer = await TestIssuer.start({ alg: 'ES256' });
-    const server = await startNotesServer('express', { sharedIssuer: issuer });
+    const server = await open({ sharedIssuer: issuer });
     const sent = (): number => issuer.requests.filter(({ headers }) => headers.authorization !== undefined).length;
     const throughServer = await examine(server.resource, ['--client-id', 'doctor'], { environment });
     expect(sent()).toBe(0);
@@ -196,6 +207,5 @@ describe('doctor with the secret of a client', () => {
     expect(sent()).toBe(1);
     expect(direct.of('warning')).toContainEqual(expect.stringMatching(/^AS-21: token endpoint: status 405/));
     expect(throughServer.out + direct.out).not.toContain(SECRET);
-    await server.close();
   });
 });
