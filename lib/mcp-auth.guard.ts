@@ -1,7 +1,7 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
-import { callOfRequest, nodeRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
+import { callOfRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
@@ -87,17 +87,21 @@ export class McpAuthGuard implements CanActivate {
     }
     const call: AuthorizedCall = { auth, resource: demand.server.resource, handler: demand.handler };
     rememberCall(request, call);
-    // Frameworks see Fastify's request or the one inside; `user` may belong to the application already.
-    for (const target of [request, nodeRequest(request)]) {
-      target.auth = auth;
-      target.user ??= auth;
-    }
+    attach(request, auth);
+    // Frameworks see Fastify's request or the one inside.
+    if (request.raw) attach(request.raw, auth);
     this.responder.markPrivate(response);
     this.watch.follow(request, response, demand, call);
     this.listing.follow(response.raw ?? response, demand, call);
     this.decisions.admitted(request, demand, auth);
     return auth;
   }
+}
+
+/** `user` may belong to the application already. */
+function attach(request: HttpRequest, auth: McpAuthInfo | undefined): void {
+  request.auth = auth;
+  request.user ??= auth;
 }
 
 /** A CORS preflight carries no credentials by design (Fetch Standard), so it must not be refused for lack of any. */

@@ -51,11 +51,11 @@ export function authInfoOf(token: string, verified: VerifiedToken, resource: str
 export class Caller implements McpAuthInfo {
   readonly #token: string;
   readonly #resourceIdentifier: string;
+  #resource: URL | undefined;
   #call: AuthorizedCall | undefined;
   readonly clientId: string;
   readonly scopes: string[];
   readonly expiresAt: number;
-  readonly resource: URL;
   readonly issuer: string;
   readonly subject: string | undefined;
   readonly principalKey: string;
@@ -71,7 +71,6 @@ export class Caller implements McpAuthInfo {
     this.clientId = verified.clientId ?? '';
     this.scopes = [...verified.scopes];
     this.expiresAt = verified.expiresAt;
-    this.resource = new URL(resourceIdentifier);
     this.issuer = verified.issuer;
     this.subject = verified.subject;
     this.principalKey = principalKey;
@@ -84,6 +83,11 @@ export class Caller implements McpAuthInfo {
 
   get token(): string {
     return this.#token;
+  }
+
+  /** A URL can be changed by whoever holds it, so that each caller has one of its own; few are ever looked at. */
+  get resource(): URL {
+    return (this.#resource ??= new URL(this.#resourceIdentifier));
   }
 
   /** Binds the caller to the request that was let through, once that is known. */

@@ -79,15 +79,20 @@ function forgetSession(request: HttpRequest): void {
 function isMcpRequest(request: HttpRequest, { identifier }: ResolvedResource): boolean {
   const { headers } = nodeRequest(request);
   if (headers['mcp-session-id'] !== undefined || headers['mcp-protocol-version'] !== undefined) return true;
-  return plainPath(targetPath(request)) === plainPath(identifier.path);
+  const path = targetPath(request);
+  return path === identifier.path || plainPath(path) === plainPath(identifier.path);
+}
+
+function decoded(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    // Not decodable, so no spelling of a path that is.
+    return path;
+  }
 }
 
 function plainPath(path: string): string {
-  let decoded = path;
-  try {
-    decoded = decodeURIComponent(path);
-  } catch {
-    // Not decodable, so no spelling of a path that is.
-  }
-  return decoded.toLowerCase().split('/').filter(Boolean).join('/');
+  return decoded(path).toLowerCase().replace(/\/{2,}/g, '/').replace(/^\/|\/$/g, '');
 }

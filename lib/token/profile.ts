@@ -33,6 +33,17 @@ const REQUIRED_CLAIMS = ['sub', 'client_id', 'iat', 'jti'];
 /** Those of them that are non-empty strings, whatever claim names are configured; times are checked elsewhere. */
 const REQUIRED_TEXTS = ['sub', 'client_id', 'jti'];
 
+/** Whether a header says of itself what RFC 9068 §2.1 wants of access tokens. */
+export function isDeclaredAccessToken(header: Members): boolean {
+  return ACCESS_TOKEN_TYPES.has(typeOf(header));
+}
+
+/** Media types compare without regard to case (RFC 7515 §4.1.9). */
+function typeOf(header: Members): unknown {
+  const type = ownClaim(header, 'typ');
+  return typeof type === 'string' ? type.toLowerCase() : type;
+}
+
 /**
  * Refuses a JWT of the same issuer that is something other than an access token. Without this, whoever gets hold
  * of an ID token or a client assertion could use it here.
@@ -40,15 +51,13 @@ const REQUIRED_TEXTS = ['sub', 'client_id', 'jti'];
  * @see RFC 9068 §4 and §2.2; RFC 8725 §3.11 and §3.12
  */
 export function checkKind(header: Members, claims: Members, profile: JwtProfile): void {
-  const type = ownClaim(header, 'typ');
-  // Media types compare without regard to case (RFC 7515 §4.1.9).
-  const name = typeof type === 'string' ? type.toLowerCase() : type;
   if (profile === 'rfc9068') {
-    if (!ACCESS_TOKEN_TYPES.has(name)) throw invalidToken('type_rejected');
+    if (!isDeclaredAccessToken(header)) throw invalidToken('type_rejected');
     if (REQUIRED_CLAIMS.some((claim) => ownClaim(claims, claim) === undefined)) throw invalidToken('claim_missing');
     if (!REQUIRED_TEXTS.every((claim) => isText(ownClaim(claims, claim)))) throw invalidToken('claim_malformed');
-  } else if (!ACCESS_TOKEN_TYPES.has(name)) {
-    if (name !== undefined && name !== 'jwt') throw invalidToken('type_rejected');
+  } else if (!isDeclaredAccessToken(header)) {
+    const type = typeOf(header);
+    if (type !== undefined && type !== 'jwt') throw invalidToken('type_rejected');
     checkUndeclared(claims);
   }
   if (FOREIGN_CLAIMS.some((claim) => ownClaim(claims, claim) !== undefined)) throw invalidToken('not_an_access_token');
@@ -60,9 +69,8 @@ export function checkKind(header: Members, claims: Members, profile: JwtProfile)
  * tokens included.
  */
 export function checkKindBeforeAsking(header: Members, claims: Members): void {
-  const type = ownClaim(header, 'typ');
-  const name = typeof type === 'string' ? type.toLowerCase() : type;
-  if (name !== undefined && name !== 'jwt' && !ACCESS_TOKEN_TYPES.has(name)) throw invalidToken('type_rejected');
+  const type = typeOf(header);
+  if (type !== undefined && type !== 'jwt' && !isDeclaredAccessToken(header)) throw invalidToken('type_rejected');
   checkKindClaims(claims);
   if (FOREIGN_CLAIMS.some((claim) => ownClaim(claims, claim) !== undefined)) throw invalidToken('not_an_access_token');
 }

@@ -9,7 +9,7 @@ import { verifySignature } from '../../issuer/signature.js';
 import { checkAudience, checkTimes, checkTimesPresent, CLIENT_ID_CLAIMS, scopesOf, stringClaim, type ClaimNames } from '../../token/claims.js';
 import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decode.js';
 import { checkHeader, JwtVerifier } from '../../token/jwt.js';
-import { checkKind } from '../../token/profile.js';
+import { checkKind, isDeclaredAccessToken } from '../../token/profile.js';
 import { ok, problem, unseen, type Check } from './check.js';
 
 /** What a sample token is judged by. */
@@ -109,8 +109,7 @@ function kind({ header, claims }: DecodedJwt): Check {
     const remedy = 'use the access token, not the ID token or refresh token; and have it name a client or scopes';
     return problem('error', reason === 'not_an_access_token' ? 'RFC9068-4-h' : id, { seen: `${seen}: ${MEANING[reason] ?? reason}`, consequence: REFUSED, remedy });
   }
-  const declared = refusal(() => checkKind({ typ: ownMember(header, 'typ') }, { sub: '', client_id: 'x', iat: 0, jti: '' }, 'rfc9068'));
-  if (declared === undefined) return ok(id, seen);
+  if (isDeclaredAccessToken(header)) return ok(id, seen);
   const consequence = 'it is accepted with the profile "compatible" only, which is the default';
   return problem('note', id, { seen, consequence, remedy: 'if the server can be told to issue "at+jwt" (RFC 9068), turn that on' });
 }
