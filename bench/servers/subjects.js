@@ -21,6 +21,8 @@
 export const SUBJECTS = {
   unguarded: subject('no guard', 'unguarded'),
   control: subject('no guard, a second process', 'unguarded'),
+  lookup: subject('the least: a guard that looks tokens up in a `Map`', 'lookup-guard'),
+  lookupWithContext: subject('the same, with the caller in an `AsyncLocalStorage`', 'lookup-guard-with-context'),
   ours: subject('nestjs-mcp-auth', 'nestjs-mcp-auth'),
   oursUncached: subject('nestjs-mcp-auth, `cache: false`', 'nestjs-mcp-auth-uncached'),
   mcpAuth: subject('mcp-auth, `bearerAuth`', 'mcp-auth'),
@@ -39,6 +41,8 @@ export const GROUPS = {
   'GET /notes, Express': [
     'unguarded',
     'control',
+    'lookup',
+    'lookupWithContext',
     'ours',
     'fastJwtGuard',
     'oursUncached',
