@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { Observable, Subscriber, type Observer, type Operator, type Subscription } from 'rxjs';
+import { writeLine } from './mcp-auth.log-line.js';
 
 type Failed = (error: unknown) => void;
 
@@ -37,7 +38,9 @@ type Callbacks = [error?: ((error: unknown) => void) | null, complete?: (() => v
 function sheltered<T>(observer: Loose<T>, failed: Failed): Observer<T> {
   const safely = <Args extends unknown[]>(run: ((...args: Args) => void) | null | undefined) => (...args: Args): void => {
     try {
-      run?.apply(observer, args);
+      const result: unknown = run?.apply(observer, args);
+      // An async function fails later, and where nobody is told, that ends the process.
+      if (result instanceof Promise) result.catch(failed);
     } catch (error) {
       failed(error);
     }
@@ -53,5 +56,5 @@ interface Loose<T> {
 
 /** Tells the log that a subscriber has failed. Its errors are its own: they are not quoted here in full. */
 export function tellOfFailure(logger: Pick<LoggerService, 'error'>): Failed {
-  return (error) => logger.error(`A subscriber to events$ failed: ${error instanceof Error ? error.name : typeof error}`);
+  return (error) => writeLine(logger, 'error', `A subscriber to events$ failed: ${error instanceof Error ? error.name : typeof error}`);
 }

@@ -4,6 +4,7 @@ import type { Finding } from './issuer/review.js';
 import { shown } from './core/seen.js';
 import { describeError, withoutToken } from './token/error-text.js';
 import type { IssuerPart } from './mcp-auth.event.js';
+import { writeLine } from './mcp-auth.log-line.js';
 
 /**
  * Told about what keeps tokens from being judged, so that the operator hears of it, clients getting a 503; and about what
@@ -36,17 +37,17 @@ export class FailureLog {
 
   keysFailed(issuer: string, error: unknown): void {
     const what = `The keys of ${issuer} cannot be had; its tokens are answered with 503 until they can`;
-    this.logger.warn(`${what}: ${describeError(error)}`);
+    writeLine(this.logger, 'warn', `${what}: ${describeError(error)}`);
   }
 
   introspectionFailed(issuer: string, error: unknown): void {
     const what = `The introspection endpoint of ${issuer} gives no usable answer; its tokens are answered with 503 until it does`;
-    this.logger.warn(`${what}: ${describeError(error)}`);
+    writeLine(this.logger, 'warn', `${what}: ${describeError(error)}`);
   }
 
   recovered(issuer: string, what: IssuerPart): void {
     const which = { metadata: 'The metadata', keys: 'The keys', introspection: 'The answers of the introspection endpoint' }[what];
-    this.logger.log(`${which} of ${issuer} can be had again`);
+    writeLine(this.logger, 'log', `${which} of ${issuer} can be had again`);
   }
 
   lookUpFailed(issuer: string, error: unknown): void {
@@ -59,12 +60,12 @@ export class FailureLog {
   }
 
   serverFound(issuer: string, { id, seen, consequence, remedy }: Finding): void {
-    this.logger.warn(`The authorization server ${issuer} (${id}): ${seen}; ${consequence}. What to do: ${remedy}`);
+    writeLine(this.logger, 'warn', `The authorization server ${issuer} (${id}): ${seen}; ${consequence}. What to do: ${remedy}`);
   }
 
   #warnNowAndThen(line: string): void {
     if (this.now() < this.#quietUntil) return;
     this.#quietUntil = this.now() + QUIET_MS;
-    this.logger.warn(line);
+    writeLine(this.logger, 'warn', line);
   }
 }

@@ -5,6 +5,7 @@ import { shown, type Seen } from './core/seen.js';
 import { ownClaim } from './token/claims.js';
 import { Clock } from './mcp-auth.clock.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
+import { writeLine } from './mcp-auth.log-line.js';
 import { LogLimit, type LeftOut, type LogLimits } from './mcp-auth.log-limit.js';
 import type { ResolvedResource } from './mcp-auth.options.js';
 import { REFUSAL_LEVELS, type RefusalLevel } from './mcp-auth.refusal-levels.js';
@@ -47,7 +48,7 @@ export class McpAuthRefusalLog {
   write(record: RefusalRecord): void {
     const level = REFUSAL_LEVELS[record.error.reason];
     const leftOut = this.#limits[level].admit(keyOf(record));
-    if (leftOut) this.#logger[level](lineFor(record) + addition(leftOut));
+    if (leftOut) writeLine(this.#logger, level, lineFor(record) + addition(leftOut));
   }
 }
 

@@ -258,6 +258,7 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
     it.each<[what: string, subscribing: () => Subscription]>([
       ['as a function', () => service().events$.subscribe(() => { throw new Error('broken subscriber'); })],
       ['as an observer', () => service().events$.subscribe({ next: () => { throw new Error('broken subscriber'); } })],
+      ['as a function that fails later', () => service().events$.subscribe(async () => { throw new Error('broken subscriber'); })],
       ['in an operator', () => service().events$.pipe(map(() => { throw new Error('broken subscriber'); })).subscribe(() => undefined)],
       ['behind an operator', () => service().events$.pipe(map(String)).subscribe(() => { throw new Error('broken subscriber'); })],
     ])('%s, requests go on, others are told, and so is the log', async (_what, subscribing) => {

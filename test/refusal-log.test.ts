@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpAuthService } from 'nestjs-mcp-auth';
 import { LogLimit } from '../lib/mcp-auth.log-limit.js';
 import { DEFAULT_REFUSAL_LOG_LIMITS } from '../lib/mcp-auth.refusal-log.js';
 import { expectNoTrace, forget } from './support/expectations.js';
-import { startNotesServer, type NotesServer } from './support/notes-server.js';
+import { RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 
 describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
@@ -106,6 +107,47 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
     expect(JSON.stringify(error)).not.toContain('account-of-nobody');
     expect({ ...(error as object) }).not.toHaveProperty('seen');
     expect((error as { seen: unknown }).seen).toEqual({ aud: '"account-of-nobody"', expected: JSON.stringify(server.resource) });
+  });
+});
+
+describe.each(PLATFORMS)('a logger of the application that throws, on %s', (platform) => {
+  let server: NotesServer;
+  const broken = (): never => {
+    throw new Error('the disk is full');
+  };
+  beforeEach(async () => {
+    server = await startNotesServer(platform);
+    await (await server.callTool('ping', await server.mint())).text();
+    server.app.useLogger({ log: broken, error: broken, warn: broken, debug: broken, verbose: broken, fatal: broken });
+  });
+  afterEach(async () => {
+    server.app.useLogger(RECORDER);
+    await server.close();
+  });
+
+  it('changes no answer to a request that is refused', async () => {
+    for (const claims of [{ aud: 'account' }, { exp: 1 }, { scope: 'x' }]) {
+      const response = await server.callTool('write-note', await server.mint(claims));
+      expect([response.status, response.headers.has('www-authenticate')]).toEqual(['scope' in claims ? 403 : 401, true]);
+    }
+  });
+
+  it('keeps no subscriber that throws as well from being told, nor a request from being answered', async () => {
+    const subscription = server.app.get(McpAuthService).events$.subscribe(broken);
+    expect((await server.callTool('ping', await server.mint())).status).toBe(200);
+    await turn();
+    subscription.unsubscribe();
+  });
+
+  it('keeps no issuer unreachable that can be reached again', async () => {
+    server.issuer.fail('error');
+    server.clock.now += 11 * 60_000;
+    expect((await server.callTool('ping', await server.mint())).status).toBe(200);
+    server.clock.now += 3_000;
+    expect((await server.callTool('ping', await server.mint({}, { header: { kid: 'new' } }))).status).toBe(503);
+    server.issuer.recover();
+    server.clock.now += 60_000;
+    expect((await server.callTool('ping', await server.mint({}, { header: { kid: 'new' } }))).status).toBe(401);
   });
 });
 
