@@ -1,11 +1,17 @@
+import { printable } from '../core/show-value.js';
+
 /** Without the token, and without the parts of it that are long enough not to stand there by chance. The application may put into its errors what it likes. */
 export function withoutToken(text: string, token: string): string {
-  const secrets = [token, ...token.split('.').filter((part) => part.length >= 8)];
+  const secrets = [token, encodeURIComponent(Buffer.from(token).toString()), ...token.split('.').filter((part) => part.length >= 8)];
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
 }
 
-/** An error in one line, without its cause. */
+/** What was thrown in one line, without its cause. The application may throw anything, and put into it what clients sent. */
 export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.name === 'Error' ? error.message : `${error.name}: ${error.message}`;
+  try {
+    if (!(error instanceof Error)) return printable(String(error));
+    return printable(error.name === 'Error' ? String(error.message) : `${error.name}: ${error.message}`);
+  } catch {
+    return 'what was thrown cannot be shown';
+  }
 }

@@ -263,6 +263,8 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
       ['about the credentials of this server', () => Object.assign(new Error('x'), { code: 'invalid_client' })],
       ['that is no error', () => 'database is down'],
       ['that is nothing', () => undefined],
+      ['that cannot be made text', () => Object.create(null) as unknown],
+      ['whose message is an object', () => Object.assign(new Error('x'), { message: { reason: 'down' } })],
     ])('LIB-08: %s is 503, and the operator is told', async (_what, error) => {
       await serve(() => {
         throw error();
@@ -296,6 +298,23 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
         { exposeErrorDetails: true },
       );
       expect(await expectUndecided(token)).toContain('could not look up');
+    });
+
+    it('shows nothing of a token that is percent-encoded in a URL', async () => {
+      const token = 'opaque+token/of~alice==';
+      await serve((given) => {
+        throw new Error(`GET https://login.example.com/tokens/${encodeURIComponent(given)}: 500`);
+      });
+      expect(await expectUndecided(token)).toContain('login.example.com/tokens/…: 500');
+    });
+
+    it('cannot write a second line to the log', async () => {
+      await serve(() => {
+        throw new Error('down\nERROR forged\u001b[2J');
+      });
+      const log = await expectUndecided('x');
+      expect(log.split('\n').filter((line) => line.startsWith('ERROR'))).toEqual([]);
+      expect(log).not.toContain('\u001b');
     });
 
     it('is told of now and then, not with every request', async () => {

@@ -54,6 +54,16 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
     expectReason(server, 'issuer_lookup_failed');
   }
 
+  it('writes what it failed with on one line of the log, whatever stands in the issuer', async () => {
+    answer = (issuer) => {
+      throw new Error(`no tenant has the issuer ${issuer}`);
+    };
+    await server.callTool('ping', await tenant.mint({ aud: server.resource, iss: `${tenant.issuer}/\nERROR forged\u001b[2J` }));
+    const lines = server.log.filter((line) => line.includes('could not be looked up'));
+    expect(lines).toEqual([expect.stringContaining('no tenant has the issuer')]);
+    expect(lines[0]).not.toMatch(/\p{Cc}/u);
+  });
+
   it('has tokens of an issuer accepted that it finds, with the keys of that issuer', async () => {
     expect(await whoami(server, await tokenOf(tenant))).toMatchObject({ issuer: tenant.issuer, subject: 'alice' });
     await expectRejected(server, await tenant.mint({ aud: server.resource }, { key: home.key }), 'key_unknown');
