@@ -1,7 +1,7 @@
 import { isRecord, ownMember } from '../core/record.js';
 import { isLoopback, parseUrl } from '../core/resource.js';
 import { showValue } from '../core/show-value.js';
-import { fetchJsonObject, OutboundError, type Outbound } from './outbound.js';
+import { fetchJsonObject, OutboundError, withinTime, type Outbound } from './outbound.js';
 
 /** The metadata of an authorization server, as it published them; nothing but the issuer was looked at. */
 export type AuthorizationServerMetadata = Readonly<Record<string, unknown>>;
@@ -53,7 +53,7 @@ export async function discover(
   for (const url of metadataUrls(issuer, discovery)) {
     try {
       const document = await fetchJsonObject(url, outbound);
-      return ofIssuer(issuer, transform ? await transformed(document, transform, issuer) : document);
+      return ofIssuer(issuer, transform ? await transformed(document, transform, issuer, outbound) : document);
     } catch (error) {
       if (!isAbsent(error)) throw error;
       failure ??= error;
@@ -104,10 +104,11 @@ async function transformed(
   document: unknown,
   transform: TransformMetadata,
   issuer: string,
+  outbound: Outbound,
 ): Promise<AuthorizationServerMetadata> {
   let result: unknown;
   try {
-    result = await transform(document);
+    result = await withinTime(() => transform(document), outbound);
   } catch (cause) {
     const what = cause instanceof Error ? cause.message : 'it threw something that is no error';
     throw new MetadataError(`transformMetadata failed for the metadata of ${issuer}: ${what}`, { cause });

@@ -75,6 +75,20 @@ export function postForm(
   return exchange(url, { method: 'POST', ...form }, isExpected, outbound);
 }
 
+/**
+ * Does what the application has to do with an answer, within the time of one: others wait for it as well.
+ *
+ * @throws what the work throws, or a `DOMException` when the time is over.
+ */
+export async function withinTime<T>(work: () => T | Promise<T>, outbound: Outbound): Promise<T> {
+  const deadline = new Deadline(outbound);
+  try {
+    return await Promise.race([work(), deadline.passed]);
+  } finally {
+    deadline.clear();
+  }
+}
+
 /** An answer as it came. */
 export interface ProbedAnswer {
   readonly status: number;
@@ -120,7 +134,7 @@ async function readProbed(
   } catch (error) {
     return { text: '', flaw: (error as OutboundError).what };
   } finally {
-    await endTransfer(response);
+    endTransfer(response);
   }
 }
 
@@ -170,7 +184,7 @@ async function readAnswer(
     // Not a response at all, which only a fetch of the application can return.
     throw cause instanceof OutboundError ? cause : new OutboundError(name, 'no usable answer', undefined, { cause });
   } finally {
-    await endTransfer(response);
+    endTransfer(response);
   }
 }
 
@@ -197,9 +211,13 @@ async function send(url: string, request: OutboundRequest, outbound: Outbound, d
   }
 }
 
-/** Of a body that was not read to its end; does nothing for one that was. */
-async function endTransfer({ body }: Response): Promise<void> {
-  await body?.cancel?.().catch(() => undefined);
+/** Of a body that was not read to its end; does nothing for one that was. Nobody waits: a stream of the application may not. */
+function endTransfer(response: Response): void {
+  try {
+    void response.body?.cancel?.().catch(() => undefined);
+  } catch {
+    // No stream at all, which only a fetch of the application can return.
+  }
 }
 
 async function readText(request: string, response: Response, maxBytes: number, deadline: Deadline): Promise<string> {

@@ -154,6 +154,13 @@ describe('discover', () => {
     });
   });
 
+  it('gives up a document whose repair by the application never ends', async () => {
+    await start();
+    const outbound = { ...LIMITS, timeoutMs: 100 };
+    const repair = (): Promise<never> => new Promise(() => undefined);
+    await expect(discover(issuer.issuer, 'auto', outbound, repair)).rejects.toThrow('transformMetadata failed');
+  });
+
   describe('an answer that is none', () => {
     it('is 404 everywhere: says so of the first place, which is where it should be', async () => {
       await start({ path: '/t1', wellKnown: [] });

@@ -46,6 +46,11 @@ describe('a fetch of the application', () => {
     await expect(ask(() => responseWith(members))).rejects.toThrow(message);
   });
 
+  it('keeps nobody waiting whose body never ends being cancelled', async () => {
+    const body = new ReadableStream({ cancel: () => new Promise<void>(() => undefined) });
+    await expect(ask(() => new Response(body, { status: 500 }))).rejects.toThrow(/status 500/);
+  });
+
   it.each<[string, unknown]>([
     ['nothing', undefined],
     ['null', null],
