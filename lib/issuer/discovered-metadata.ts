@@ -21,7 +21,8 @@ export class DiscoveredMetadata {
   /** One search at a time, whoever asks, and none for a short while after one that failed. */
   async document(): Promise<AuthorizationServerMetadata> {
     if (this.#document) return this.#document;
-    if (this.#failure && this.now() - this.#failure.at < FAILURE_COOL_DOWN_MS) throw this.#failure.error;
+    // A clock that was set back must not make the cool-down longer by as much.
+    if (this.#failure && Math.abs(this.now() - this.#failure.at) < FAILURE_COOL_DOWN_MS) throw this.#failure.error;
     this.#search ??= this.#find().finally(() => {
       this.#search = undefined;
     });

@@ -158,23 +158,28 @@ export class RemoteKeySet extends KeySet {
     if (age >= this.times.staleMs) await this.#refresh();
     else if (age >= this.times.freshMs) void this.#refresh();
     const loaded = this.#loaded;
-    if (loaded && this.now() - loaded.at < this.times.staleMs) return loaded.keys;
+    if (loaded && this.#age() < this.times.staleMs) return loaded.keys;
     throw this.#failure?.error;
   }
 
   #age(): number {
-    return this.#loaded ? this.now() - this.#loaded.at : Infinity;
+    return this.#loaded ? this.#since(this.#loaded.at) : Infinity;
+  }
+
+  /** A clock that was set back must not make a cool-down, or the life of keys, longer by as much. */
+  #since(time: number): number {
+    return Math.abs(this.now() - time);
   }
 
   /** Within the cool-down too, while a fetch has begun since, to share its result, and after one that failed. */
   #mayFetchForUnknownKey(): boolean {
     if (this.#loading || this.#failure) return true;
-    return this.now() - this.#lastUnknownKeyFetch >= this.times.unknownKeyCoolDownMs;
+    return this.#since(this.#lastUnknownKeyFetch) >= this.times.unknownKeyCoolDownMs;
   }
 
   /** Resolves when a fetch has ended, well or badly, or at once while a failure is too recent to try again. */
   #refresh(): Promise<void> {
-    if (this.#failure && this.now() - this.#failure.at < this.times.failureCoolDownMs) return Promise.resolve();
+    if (this.#failure && this.#since(this.#failure.at) < this.times.failureCoolDownMs) return Promise.resolve();
     this.#loading ??= this.#fetch().finally(() => {
       this.#loading = undefined;
     });

@@ -83,6 +83,34 @@ describe('RemoteKeySet', () => {
     expect(publisher.fetches).toBe(1);
   });
 
+  describe('when the clock is set back', () => {
+    const AN_HOUR = 3_600_000;
+
+    it('fetches again after a failure, and does not wait until the clock has caught up', async () => {
+      publisher.failure = new Error('down');
+      await expect(found(keys, 'first')).rejects.toThrow('down');
+      publisher.failure = undefined;
+      clock -= AN_HOUR;
+      expect(await found(keys, 'first')).toBe(1);
+    });
+
+    it('takes keys for as old as the clock was set back', async () => {
+      expect(await found(keys, 'first')).toBe(1);
+      publisher.keys = [second.publicJwk];
+      clock -= AN_HOUR;
+      expect(await found(keys, 'first')).toBe(0);
+    });
+
+    it('looks for a key it does not have', async () => {
+      await found(keys, 'first');
+      clock += TIMES.unknownKeyCoolDownMs;
+      expect(await found(keys, 'second')).toBe(0);
+      publisher.keys.push(second.publicJwk);
+      clock -= TIMES.unknownKeyCoolDownMs;
+      expect(await found(keys, 'second')).toBe(1);
+    });
+  });
+
   describe('a key it does not have', () => {
     beforeEach(async () => {
       await found(keys, 'first');
