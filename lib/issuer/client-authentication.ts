@@ -14,9 +14,13 @@ export type ClientAuthentication = ClientAuth;
  */
 export function clientSecretBasic(secret: string): ClientAuthentication {
   return (_server, { client_id: id }, _body, headers) => {
-    const credentials = Buffer.from(`${formEncoded(id)}:${formEncoded(secret)}`).toString('base64');
-    headers.set('authorization', `Basic ${credentials}`);
+    headers.set('authorization', `Basic ${basicCredentials(id, secret)}`);
   };
+}
+
+/** What stands behind `Basic` in the header: as good as the secret. */
+export function basicCredentials(id: string, secret: string): string {
+  return Buffer.from(`${formEncoded(id)}:${formEncoded(secret)}`).toString('base64');
 }
 
 /** `client_secret_post`: id and secret in the body (RFC 6749 §2.3.1). */

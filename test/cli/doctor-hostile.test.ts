@@ -158,3 +158,37 @@ describe('doctor with a token, on a server that sends it back wherever it can', 
     }
   });
 });
+
+describe('doctor with the secret of a client, on a server that sends back what it got', () => {
+  const SECRET = 'a secret/with+what&has to be=encoded';
+  let received: string[];
+
+  async function examineAt(host: string) {
+    received = [];
+    const local = await serve((own) => ({ url, headers: { authorization } }, response) => {
+      if (authorization !== undefined) received.push(authorization);
+      const issuer = own.replace('127.0.0.1', host);
+      const isMetadata = url?.startsWith('/.well-known/') === true;
+      const location = `/?${authorization?.replace('Basic ', '')}`;
+      response.writeHead(isMetadata ? 200 : 302, { 'content-type': 'application/json', ...(!isMetadata && { location }) });
+      response.end(JSON.stringify({ issuer, token_endpoint: `${issuer}/token` }));
+    });
+    const args = ['--client-id', 'doctor', '--issuer', '--verbose'];
+    return examine(local.replace('127.0.0.1', host), args, { environment: { MCP_AUTH_CLIENT_SECRET: SECRET } });
+  }
+
+  it('prints nothing of it, nor of the header that holds it', async () => {
+    const { out, err } = await examineAt('127.0.0.1');
+    const [sent = ''] = received;
+    expect(sent).toMatch(/^Basic \S{30,}$/);
+    expect(out).toContain('AS-21');
+    for (const part of [SECRET, encodeURIComponent(SECRET), sent.slice(6), sent.slice(6, 30)]) expect(out + err).not.toContain(part);
+  });
+
+  it('never sends it over plain http beyond this machine', async () => {
+    // An address that is not taken for this machine, and on many systems leads there.
+    const { of } = await examineAt('0.0.0.0');
+    expect(received).toEqual([]);
+    expect(of('unseen')).toContainEqual(expect.stringMatching(/^AS-21: .*not https/));
+  });
+});

@@ -121,6 +121,9 @@ async function askForToken(
   resource: ResourceView | undefined,
 ): Promise<Seen | undefined> {
   if (clientId === undefined || clientSecret === undefined) return undefined;
+  const url = parseUrl(endpoint);
+  // An issuer that was named with http is asked, too; but with a secret, others could read it on the way.
+  if (url?.protocol !== 'https:' && !(url && isLoopback(url))) return { kind: 'silence', url: endpoint, why: 'not asked: it is not https' };
   const headers = new Headers();
   await clientSecretBasic(clientSecret)({ issuer: endpoint }, { client_id: clientId }, new URLSearchParams(), headers);
   const members = { grant_type: 'client_credentials', ...(resource && { resource: resource.url }) };

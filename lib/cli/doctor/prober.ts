@@ -1,3 +1,4 @@
+import { BlockList, isIP } from 'node:net';
 import { isLoopback, parseUrl } from '../../core/resource.js';
 import { OutboundError, probe, type OutboundLimits, type OutboundRequest, type ProbedAnswer } from '../../issuer/outbound.js';
 import type { Secrets } from './secrets.js';
@@ -57,7 +58,7 @@ export class Prober {
     const parsed = parseUrl(url);
     if (!parsed) return 'it is no absolute URL';
     if (parsed.origin === target.origin) return undefined;
-    if (isLoopback(parsed) && !isLoopback(target)) return 'it is on this machine, and who named it is not';
+    if (leadsHere(parsed) && !leadsHere(target)) return 'it is on this machine, and who named it is not';
     if (parsed.protocol === 'https:' || (parsed.protocol === 'http:' && isLoopback(parsed))) return undefined;
     return 'it is not https';
   }
@@ -69,4 +70,18 @@ export class Prober {
     for (const [name, value] of answer.headers) headers.append(name, clean(value));
     return { ...answer, headers, text: clean(answer.text), contentType: clean(answer.contentType) };
   }
+}
+
+/** Addresses of this machine, in IPv4 and as IPv6 maps or embeds them; the unspecified address leads here on most systems. */
+const HERE = new BlockList();
+HERE.addSubnet('127.0.0.0', 8, 'ipv4');
+HERE.addAddress('0.0.0.0', 'ipv4');
+HERE.addSubnet('::', 96, 'ipv6');
+
+/** Wider than what may be reached by plain http: whether a URL could lead to this machine, by its host alone. */
+function leadsHere({ hostname }: URL): boolean {
+  const host = hostname.replace(/^\[|\]$|\.$/g, '');
+  const family = isIP(host);
+  if (family !== 0) return HERE.check(host, family === 4 ? 'ipv4' : 'ipv6');
+  return host === 'localhost' || host.endsWith('.localhost');
 }

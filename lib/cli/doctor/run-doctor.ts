@@ -1,6 +1,7 @@
 import { ownMember } from '../../core/record.js';
 import { isLoopback, type ResourceIdentifier } from '../../core/resource.js';
 import { showValue } from '../../core/show-value.js';
+import { basicCredentials } from '../../issuer/client-authentication.js';
 import type { OutboundLimits } from '../../issuer/outbound.js';
 import {
   gatherAuthorizationServer,
@@ -65,7 +66,7 @@ async function issuerIfReached(prober: Prober, { identifier }: ResourceIdentifie
 
 /** The token; the secret of the client, and how it is sent (RFC 6749 §2.3.1). */
 function secretsOf(token: string | undefined, { clientId, clientSecret }: ClientProbes): Secrets {
-  const basic = clientSecret && Buffer.from(`${clientId}:${clientSecret}`).toString('base64');
+  const basic = clientSecret === undefined || clientId === undefined ? undefined : basicCredentials(clientId, clientSecret);
   return new Secrets([token, clientSecret, basic].filter((secret) => secret !== undefined));
 }
 
