@@ -201,6 +201,20 @@ describe('the prober', () => {
   });
 });
 
+describe('the judgements of lists that are as long as an answer may be', () => {
+  const names = (first: string): string[] => Array.from({ length: 120_000 }, (_, index) => first + index.toString(36));
+
+  it('take no more than a moment', () => {
+    const began = performance.now();
+    const resource = { url: URL_OF_SERVER, scopes: names('a'), acrValues: names('a'), document: { authorization_details_types_supported: names('a') } };
+    const members = ['scopes_supported', 'acr_values_supported', 'authorization_details_types_supported', 'protected_resources'];
+    const checks = checkServerMetadata(serverFacts(Object.fromEntries(members.map((member) => [member, names('b')])), { resource }));
+    expect(levels(checks, 'AS-15')).toEqual(['warning']);
+    expect(levels(lintKeys(names('').map((kid) => ({ kid }))), 'AS-12')).not.toEqual([]);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+});
+
 describe('the judgements, whatever they are given', () => {
   const members = fc.constantFrom(
     'issuer', 'jwks_uri', 'authorization_endpoint', 'token_endpoint', 'registration_endpoint', 'scopes_supported', 'keys',

@@ -104,7 +104,8 @@ function about(index: number, key: unknown, rule: Omit<KeyRule, 'applies'>): Che
 
 function repeatedIds(keys: readonly unknown[]): Check[] {
   const ids = keys.filter(isRecord).map((key) => ownMember(key, 'kid'));
-  const repeated = [...new Set(ids.filter((kid, index) => kid !== undefined && ids.indexOf(kid) !== index))];
+  const last = new Map(ids.map((kid, index) => [kid, index]));
+  const repeated = [...new Set(ids.filter((kid, index) => kid !== undefined && last.get(kid) !== index))];
   const nameless = ids.filter((kid) => kid === undefined).length;
   const consequence = 'which key signed a token cannot be told, and some libraries refuse it';
   const remedy = 'give each key a kid of its own';

@@ -118,6 +118,6 @@ function extensions(document: Document): Check[] {
 }
 
 function lacking(document: Document, name: string, wanted: readonly string[]): string[] {
-  const present = textsAt(document, name);
-  return wanted.filter((value) => !present.includes(value));
+  const present = new Set(textsAt(document, name));
+  return wanted.filter((value) => !present.has(value));
 }
