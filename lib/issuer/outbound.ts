@@ -207,7 +207,7 @@ async function send(url: string, request: OutboundRequest, outbound: Outbound, d
   } catch (cause) {
     // It may come yet, from a fetch that does not know of signals.
     void asked.then(endTransfer).catch(() => undefined);
-    throw new OutboundError(nameOf(url, request), describe(cause, outbound.timeoutMs), undefined, { cause });
+    throw new OutboundError(nameOf(url, request), describe(cause, outbound), undefined, { cause });
   }
 }
 
@@ -296,11 +296,12 @@ function parseObject(request: string, text: string): Record<string, unknown> {
 }
 
 /** By their members, not their class: with a fetch of the application, errors may come from another realm. */
-function describe(cause: unknown, timeoutMs: number): string {
+function describe(cause: unknown, { timeoutMs, fetch: ofApplication }: Outbound): string {
   const { name, cause: inner } = isRecord(cause) ? cause : {};
   if (name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
   if (name === 'AbortError') return 'given up, since the application is closing';
   const { code, message } = isRecord(inner) ? inner : {};
-  const detail = code ?? message;
-  return typeof detail === 'string' ? `no answer (${detail})` : 'no answer';
+  if (typeof code === 'string' && /^\w{1,50}$/.test(code)) return `no answer (${code})`;
+  // A fetch of the application may say what it was to send, credentials and token included.
+  return typeof message === 'string' && !ofApplication ? `no answer (${message})` : 'no answer';
 }

@@ -68,6 +68,14 @@ describe('a fetch of the application', () => {
     await expect(ask(fail)).rejects.toMatchObject({ name: 'OutboundError', status: undefined, cause: { message: 'no proxy' } });
   });
 
+  it.each([{ message: 'POST with token=s3cret' }, { code: 'token=s3cret' }, { code: 'ECONNRESET', message: 'token=s3cret' }])(
+    'may quote in an error what it was to send, which goes no further than its cause: %j',
+    async (inner) => {
+      const failure = await ask(() => Promise.reject(new Error('failed', { cause: inner }))).catch((error: unknown) => error);
+      expect((failure as Error).message).toBe(`GET ${URL_ASKED}: no answer${inner.code === 'ECONNRESET' ? ' (ECONNRESET)' : ''}`);
+    },
+  );
+
   it('does not get more time by overlooking the signal, neither for the answer nor for the body', async () => {
     const never = new Promise<never>(() => undefined);
     await expect(ask(() => never, { timeoutMs: 10 })).rejects.toThrow('no answer within 10 ms');
