@@ -35,7 +35,7 @@ export interface AuthorizationServerOptions {
   /**
    * Repairs the metadata that was found before it is used, for a product whose document does not conform; its `issuer` is
    * compared after that, so that nobody but you vouches for it. Must return an object; what it throws makes the metadata
-   * unusable, and tokens are answered with 503.
+   * unusable, and tokens are answered with 503; so does a promise that has not settled after five seconds.
    * @default none
    */
   transformMetadata?: (document: unknown) => unknown;
