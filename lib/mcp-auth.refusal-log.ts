@@ -46,7 +46,9 @@ export class McpAuthRefusalLog {
   }
 
   write(record: RefusalRecord): void {
-    const level = REFUSAL_LEVELS[record.error.reason];
+    const { reason } = record.error;
+    // A handler in JavaScript may name any reason: that must not cost the client its answer.
+    const level = Object.hasOwn(REFUSAL_LEVELS, reason) ? REFUSAL_LEVELS[reason] : 'log';
     const leftOut = this.#limits[level].admit(keyOf(record));
     if (leftOut) writeLine(this.#logger, level, lineFor(record) + addition(leftOut));
   }

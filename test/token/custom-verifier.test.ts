@@ -289,6 +289,14 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
       await expectRejected(server, 'x', 'expired');
     });
 
+    it('LIB-08: that is an McpAuthError with a reason of its own, which no type allows, says what it is all the same', async () => {
+      await serve(() => {
+        throw new McpAuthError('access_denied', 'toString' as never);
+      });
+      await expectRefusal(server, await server.callTool('ping', 'x'), { status: 403 });
+      expect(server.log.join('\n')).toContain('Refused 403 access_denied');
+    });
+
     it('shows neither in log nor answer what it says of the token', async () => {
       const token = 'eyJhbGciOiJub25lIn0.c2VjcmV0LXBheWxvYWQ.c2lnbmF0dXJl';
       await serve(
