@@ -109,9 +109,10 @@ function stateOfKeys({ keys, failure }: IssuerState, now: number): IssuerHealthS
   return keys ? 'not asked lately' : 'not asked yet';
 }
 
-function stateOfIntrospection({ introspectedAt, failure }: IssuerState, now: number): IssuerHealthState {
-  if (failure) return stateOfFailure(failure, now);
-  return introspectedAt === undefined ? 'not asked yet' : 'ready';
+/** A single token for which a server has no good answer must not take this one offline, while it answers for others. */
+function stateOfIntrospection({ introspectedAt = -Infinity, failure }: IssuerState, now: number): IssuerHealthState {
+  if (failure && now - introspectedAt >= FAILURE_COUNTS_MS) return stateOfFailure(failure, now);
+  return introspectedAt === -Infinity ? 'not asked yet' : 'ready';
 }
 
 function stateOfFailure({ at }: IssuerFailure, now: number): IssuerHealthState {
