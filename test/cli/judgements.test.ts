@@ -154,6 +154,13 @@ describe('the review of discovery', () => {
   ])('%s', (_what, forms, expected) => {
     expect(levels(checkDiscovery(serverFacts({}, { forms })), 'AS-01')).toEqual(expected);
   });
+
+  it.each<[string, Seen[], RegExp]>([
+    ['AS-01: that it is started, where nobody answers', [SILENCE], /^see that it runs and can be reached/],
+    ['AS-01: that it is published, where somebody answers', [SILENCE, answer({ status: 404 })], /^serve it as application\/json/],
+  ])('%s, is the remedy', (_what, forms, remedy) => {
+    expect(checkDiscovery(serverFacts({}, { forms }))[0]).toMatchObject({ id: 'AS-01', remedy: expect.stringMatching(remedy) });
+  });
 });
 
 describe('the review of an https server', () => {

@@ -11,6 +11,8 @@ export function checkDiscovery(facts: AuthorizationServerFacts): Check[] {
   return [isFound(facts), ...facts.forms.slice(0, firstFound(facts)).flatMap(standsInTheWay), formsAgree(facts)];
 }
 
+const UNREACHED = 'see that it runs and can be reached from here, and that the issuer is right';
+
 const REMEDY = 'serve it as application/json at one of the places where clients look (RFC 8414 §3.1, OpenID Connect Discovery §4)';
 
 function isFound({ issuer, forms }: AuthorizationServerFacts): Check {
@@ -21,10 +23,11 @@ function isFound({ issuer, forms }: AuthorizationServerFacts): Check {
     const read = readDocument(seen);
     return `${showValue(seen.url)}: ${'flaw' in read ? read.flaw : ''}`;
   });
+  const remedy = forms.some(({ kind }) => kind === 'answer') ? REMEDY : UNREACHED;
   return problem('error', 'AS-01', {
     seen: tried.length > 0 ? `no metadata; ${tried.join('; ')}` : `no metadata; ${showValue(issuer)} is no URL`,
     consequence: 'clients find no way to sign in, and no keys are to be had',
-    remedy: product?.issuer === undefined ? REMEDY : `see that it runs, and that the issuer is right; ${product.name}: ${product.issuer}`,
+    remedy: product?.issuer === undefined ? remedy : `${UNREACHED}; ${product.name}: ${product.issuer}`,
   });
 }
 
