@@ -68,7 +68,7 @@ function lineFor({ error, resource, operations, caller, scopes }: RefusalRecord)
   const who = caller ? callerText(caller) : originText(error);
   const [server, ...others] = resource.authorizationServers;
   const issuer = caller?.issuer ?? error.origin?.issuer ?? (others.length === 0 ? server?.issuer : undefined);
-  const remedy = remedyFor(error.reason, { resource: resource.identifier.identifier, issuer });
+  const remedy = remedyFor(error.reason, { resource: resource.identifier.identifier, audiences: resource.audiences, issuer });
   return `${head}${seen}${who}.${remedy === undefined ? '' : ` ${remedy}.`}`;
 }
 

@@ -5,17 +5,23 @@ import { productOf } from './issuer/products.js';
 export interface Circumstances {
   /** The resource identifier. */
   readonly resource: string;
+  /** What is accepted as audience: the resource identifier, unless the option says otherwise. */
+  readonly audiences: readonly string[];
   /** A trusted one: the token's, or the only one there is. */
   readonly issuer: string | undefined;
 }
 
 /** Sentences for whoever runs the server; undefined where nothing has to be mended here. */
-export function remedyFor(reason: McpAuthReason, { resource, issuer }: Circumstances): string | undefined {
+export function remedyFor(reason: McpAuthReason, { resource, audiences, issuer }: Circumstances): string | undefined {
   const product = issuer === undefined ? undefined : productOf(issuer);
   const audience = product
     ? `${product.name}: ${product.audience(resource)}`
     : `Let the authorization server put ${resource} into aud, as it is asked to by the parameter resource (RFC 8707); if it has another name for this resource alone, set that as the option audience`;
-  if (reason === 'audience_rejected' || reason === 'audience_missing') return audience;
+  if (reason === 'audience_rejected' || reason === 'audience_missing') {
+    if (audiences.includes(resource)) return audience;
+    const option = `The option audience accepts other names than ${resource}: leave it out, or set it to what tokens for this resource alone have as audience`;
+    return product ? `${option}. ${audience}` : option;
+  }
   // What servers issue for no audience in particular is often no JWT.
   if (reason === 'token_malformed' || reason === 'token_encrypted') return `If it is opaque to resource servers by intent, set the option introspection. ${audience}`;
   return REMEDIES[reason];

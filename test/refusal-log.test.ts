@@ -93,6 +93,19 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
     }
   });
 
+  it('names the option audience where that is what leaves the resource out', async () => {
+    const other = await startNotesServer(platform, { options: { audience: 'https://api.example.com' } });
+    try {
+      await other.callTool('ping', await other.mint({ aud: other.resource }));
+      expect(other.log.join('\n')).toContain(
+        `(aud is "${other.resource}", expected "https://api.example.com"); issuer ${other.issuer.issuer}, client "test-client", as the token ` +
+          `says, which was not verified. The option audience accepts other names than ${other.resource}: leave it out, or set it`,
+      );
+    } finally {
+      await other.close();
+    }
+  });
+
   it('says what is no JWT only by what to do', async () => {
     await server.callTool('ping', 'opaque-token-of-a-product');
     expect(server.log[0]).toMatch(/the token is not a signed JWT in compact form\. If it is opaque to resource servers by intent, set the option introspection\. Keycloak: add/);
