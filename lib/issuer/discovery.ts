@@ -97,7 +97,10 @@ function ofIssuer(issuer: string, document: AuthorizationServerMetadata): Author
   const named = ownMember(document, 'issuer');
   if (named === issuer) return document;
   const seen = showValue(named);
-  throw new MetadataError(`the metadata of ${issuer} names another issuer (${seen}), so it is not used (RFC 8414 §3.3)`);
+  throw new MetadataError(
+    `the metadata of ${issuer} names another issuer (${seen}), so it is not used (RFC 8414 §3.3); if that is the one you mean, ` +
+      'configure it as it is spelt there: a slash at the end counts',
+  );
 }
 
 async function transformed(
