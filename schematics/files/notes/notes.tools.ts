@@ -29,6 +29,7 @@ export class NotesTools {
   addNote(@Payload() note: { text: string }, @AuthInfo() auth: McpAuthInfo) {
     return this.notes.add(auth.principalKey, note.text);
   }
+
   @Tool({
     name: 'delete-note',
     description: 'Delete one of your notes',
