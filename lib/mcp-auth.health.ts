@@ -59,8 +59,8 @@ const FAILURE_COUNTS_MS = 60_000;
 
 /**
  * A health indicator for `@nestjs/terminus`, or for anything else that takes its results: `down` while tokens of a configured
- * authorization server are answered with 503. It says what requests have shown, and makes none of its own: before the first
- * token came, and a minute after the last failure, that is `up`, as nobody can tell.
+ * authorization server are answered with 503. It says what the check at the start (`checkAuthorizationServers`) and requests
+ * have shown, and asks nobody itself: before that, and a minute after the last failure, it is `up`, as nobody can tell.
  *
  * Authorization servers that `trustedIssuer` finds are counted, and never make it `down`: one of a thousand tenants should
  * not take the others offline.
