@@ -284,7 +284,11 @@ export interface CommonOptions {
   exposeErrorDetails?: boolean;
 }
 
-/** Options of `McpAuthModule`: one resource, or several under `resources`. */
+/**
+ * Options of `McpAuthModule`: those of {@link CommonOptions}, and those of one {@link ProtectedResourceOptions | resource},
+ * such as `resource` and `authorizationServers`, beside them. Several resources are listed under `resources` instead, each
+ * with an `id` and a path of its own.
+ */
 export type McpAuthModuleOptions = CommonOptions &
   (
     | (ProtectedResourceOptions & {
