@@ -75,7 +75,7 @@ function doctorCommand(values: Values, [command, target, ...others]: readonly st
   if (target === undefined) return refused('the URL of an MCP server or an issuer is missing');
   if (others.length > 0) return refused('more than one URL is given');
   const read = readResourceIdentifier(target);
-  if ('problem' in read) return refused(`the URL cannot be used: ${read.problem}`);
+  if ('problem' in read) return refused(`the URL cannot be used: ${read.problem}. Write it as clients do, such as https://mcp.example.com/mcp`);
   const tokenSource = tokenSourceOf(values);
   if (typeof tokenSource === 'object' && 'why' in tokenSource) return refused(tokenSource.why);
   const timeoutMs = Number(values.timeout ?? 5) * 1000;

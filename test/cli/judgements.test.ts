@@ -179,6 +179,14 @@ describe('the review of an https server', () => {
     const facts = { ...mcpFacts(answer({ status: 401 }), { resource: 'https://mcp.example.com' }), url: 'https://mcp.example.com/' };
     expect(levels(checkResourceMetadata(facts), 'RFC9728-3.3-a')).toEqual(['warning']);
   });
+
+  it.each<[string, string, RegExp]>([
+    ['the URL, where another resource is configured', `${URL_OF_SERVER}/`, /^set resource to the URL/],
+    ['the place, where it is this one', URL_OF_SERVER, /^serve it there/],
+  ])('RFC9728-3-a: the remedy is about %s', (_what, resource, remedy) => {
+    const facts = { ...mcpFacts(answer({ status: 401 }), { resource }), wellKnown: answer({ status: 404 }) };
+    expect(checkResourceMetadata(facts)[0]).toMatchObject({ id: 'RFC9728-3-a', remedy: expect.stringMatching(remedy) });
+  });
 });
 
 describe('the prober', () => {

@@ -31,12 +31,16 @@ export function checkResourceMetadata(facts: McpServerFacts): Check[] {
 
 const UNREAD = ['RFC9728-5.1-a', 'RFC9728-3.3-a', 'MCP-26-DISC-01', 'RFC9728-2-d', 'RFC9728-2-a', 'RFC9728-3.2-b', 'LIB-13', 'RFC9110-9.1-a'];
 
-function isAtWellKnown({ wellKnown }: McpServerFacts): Check {
+function isAtWellKnown({ wellKnown, advertised, url }: McpServerFacts): Check {
   const id = 'RFC9728-3-a';
   const read = readDocument(wellKnown);
   if ('document' in read) return ok(id, `the metadata is at ${showValue(wellKnown.url)}`);
   const seen = `GET ${showValue(wellKnown.url)}: ${read.flaw}`;
-  const remedy = 'serve it there, at the root of the origin; a proxy has to pass that path on too';
+  const elsewhere = documentOf(advertised);
+  const isOfOther = elsewhere !== undefined && ownMember(elsewhere, 'resource') !== url;
+  const remedy = isOfOther
+    ? 'set resource to the URL that clients are given: the place of its metadata follows from it'
+    : 'serve it there, at the root of the origin; a proxy has to pass that path on too';
   return problem('error', id, { seen, consequence: 'clients that follow the path of the URL do not find the metadata', remedy });
 }
 
