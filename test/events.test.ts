@@ -1,4 +1,4 @@
-import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
@@ -169,7 +169,8 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
     const token = await server.mint({ sub: 'dave', client_id: 'app', scope: 'a' });
     const response = await server.callTool('late', token);
     await response.text();
-    expect(heard.map(({ type }) => type)).toEqual(['authenticated', 'refused']);
+    // The keys may be fetched in the background at any time.
+    expect(heard.map(({ type }) => type).filter((type) => type !== 'keys-refreshed')).toEqual(['authenticated', 'refused']);
     expect(only('refused')).toMatchObject({ code: 'insufficient_scope', operations: ['tools/call late'], clientId: 'app', isVerified: true, scopesNeeded: ['z'] });
     expect(server.log.filter((line) => line.startsWith('Refused'))).toHaveLength(1);
   });
@@ -292,7 +293,6 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
     } finally {
       unsubscribe('nestjs-mcp-auth:refused', listen);
     }
-    expect(channel('nestjs-mcp-auth:refused').hasSubscribers).toBe(false);
   });
 });
 
