@@ -143,8 +143,8 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  async authorize(auth: McpAuthInfo | undefined, demand: Demand, request: HttpRequest): Promise<void> {
-    if (auth) await this.#decide(auth, demand, request);
+  authorize(auth: McpAuthInfo | undefined, demand: Demand, request: HttpRequest): Promise<void> | undefined {
+    return auth && this.#decide(auth, demand, request);
   }
 
   /**

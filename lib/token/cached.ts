@@ -33,15 +33,10 @@ export class CachedVerifier extends TokenVerifier {
 
   override async verify(token: string): Promise<VerifiedToken> {
     const key = tokenKey(token);
-    return (await this.#recall(key)) ?? this.#flights.run(key, () => this.#verify(key, token));
-  }
-
-  async #recall(key: string): Promise<VerifiedToken | undefined> {
     const known = await this.store.get(key);
-    if (!known) return undefined;
-    if (this.now() >= known.since && known.isCurrent()) return known.token;
-    await this.store.delete(key);
-    return undefined;
+    if (known && this.now() >= known.since && known.isCurrent()) return known.token;
+    if (known) await this.store.delete(key);
+    return this.#flights.run(key, () => this.#verify(key, token));
   }
 
   async #verify(key: string, token: string): Promise<VerifiedToken> {
