@@ -12,7 +12,15 @@ export function verifierWith(options, now = Date.now) {
   const fail = (...args) => {
     throw new Error('What the measurement relies on failed', { cause: args });
   };
-  const failures = { keysFailed: fail, introspectionFailed: fail, lookUpFailed: fail, verifierFailed: fail };
+  const failures = {
+    keysFetched: () => undefined,
+    introspectionAnswered: () => undefined,
+    keysFailed: fail,
+    introspectionFailed: fail,
+    lookUpFailed: fail,
+    verifierFailed: fail,
+    serverFound: fail,
+  };
   const servers = createResourceServers(resolveOptions({ resource: RESOURCE, ...options }), { now, failures, findVerifier: fail });
   return servers.first.verifier;
 }
