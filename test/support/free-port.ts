@@ -1,7 +1,10 @@
 import { createServer } from 'node:net';
 
-/** Below all that operating systems hand out for port 0 and to outgoing connections, which could take a port just found. */
-const [FIRST, LAST] = [10_000, 32_000];
+/**
+ * Below all that operating systems hand out for port 0 and to outgoing connections, which could take a port just found; above
+ * 10080, the highest that `fetch` refuses as "bad" (Fetch Standard).
+ */
+const [FIRST, LAST] = [10_100, 32_000];
 
 /** Where this process begins to look: two that run at the same time seldom meet. */
 let next = FIRST + Math.floor(Math.random() * (LAST - FIRST));
