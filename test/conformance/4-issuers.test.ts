@@ -95,10 +95,19 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
       }
       server.issuer.recover();
       await server.issuer.rotateKeys({ keepOld: true });
-      server.clock.now += FAILURE_COOL_DOWN;
-      forget(server);
-      await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
+      await expectServed(server, await afterCoolDown(), 'ping');
     });
+
+    /** A fetch that was under way when the issuer recovered may still fail; the next one is then due a cool-down later. */
+    async function afterCoolDown(): Promise<Response> {
+      for (let failures = 0; ; failures++) {
+        server.clock.now += FAILURE_COOL_DOWN;
+        forget(server);
+        const response = await server.callTool('ping', await server.mint());
+        if (response.status !== 503 || failures === 1) return response;
+        await response.text();
+      }
+    }
   });
 
   describe('an issuer that takes its time', () => {
