@@ -27,7 +27,14 @@ export type HttpRequest = HeaderSource & {
   user?: unknown;
 };
 
-const current = new AsyncLocalStorage<AuthorizedCall>();
+/** A request under way, and what the guard has let it in as. */
+interface Followed {
+  /** Node's. */
+  readonly request: object | undefined;
+  call: AuthorizedCall | undefined;
+}
+
+const followed = new AsyncLocalStorage<Followed>();
 /** Keyed by Node's own request, or by an RPC context. Nothing else can write here: `request.auth` is for others to read. */
 const calls = new WeakMap<object, AuthorizedCall>();
 
@@ -45,8 +52,12 @@ export function targetPath(request: HttpRequest): string {
 }
 
 export function rememberCall(request: HttpRequest, call: AuthorizedCall): void {
-  calls.set(nodeRequest(request), call);
+  const source = nodeRequest(request);
+  calls.set(source, call);
   if (call.auth) Caller.bind(call.auth, call);
+  const current = followed.getStore();
+  // That of another request is around it where one is made inside of the other, as by Fastify's `inject()`.
+  if (current?.request === source) current.call = call;
 }
 
 /** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
@@ -58,32 +69,51 @@ export function callOfRequest(request: HttpRequest): AuthorizedCall | undefined 
   return calls.get(nodeRequest(request));
 }
 
-/** Runs the function, and everything it starts, with this call as the current one. */
-export function runInCall<T>(call: AuthorizedCall, run: () => T): T {
-  return current.run(call, run);
+/** Runs what serves a request of Node's, and everything it starts, so that {@link currentCall} knows what it is let in as. */
+export function followRequest(request: object, run: () => void): void {
+  followed.run({ request, call: undefined }, run);
 }
 
-/** The call under way here, or undefined outside of a request that was let through. */
+/** Runs the function, and everything it starts, with this call as the current one. */
+export function runInCall<T>(call: AuthorizedCall, run: () => T): T {
+  return followed.run({ request: undefined, call }, run);
+}
+
+/** The call under way here; undefined outside of a request that was let in, and where requests are not followed. */
 export function currentCall(): AuthorizedCall | undefined {
-  return current.getStore();
+  return followed.getStore()?.call;
+}
+
+/** What is read of the contexts of MCP frameworks: of `@rekog/mcp-nest` 2, and of the bridge of `nestjs-mcp-auth/sdk`. */
+interface RpcContext {
+  /** What the official SDK hands to handlers: in version 2 with the caller under `http`, in version 1 beside. */
+  readonly sdkContext?: { readonly authInfo?: unknown; readonly http?: { readonly authInfo?: unknown } };
+  getRawRequest?(): unknown;
+  getSession?(): { readonly stateless?: unknown } | undefined;
 }
 
 /**
- * The authorized call a handler serves: on HTTP by its request; elsewhere the current one, else by the raw request
- * that the MCP framework carries along. Undefined where nobody was authorized.
+ * The authorized call a handler serves; undefined where nobody was authorized. On HTTP it goes by the request. Elsewhere by
+ * the very caller that the guard attached to the request, which the transports of the SDK hand on with each message; where
+ * they hand on another or none, by the request under way; and last by the request that the MCP framework carries along,
+ * if it is no session's, since that would be the one which opened it.
  */
 export function callOfContext(context: ArgumentsHost): AuthorizedCall | undefined {
   if (context.getType() === 'http') return callOfRequest(context.switchToHttp().getRequest<HttpRequest>());
   if (context.getType() !== 'rpc') return undefined;
-  const rpcContext = context.switchToRpc().getContext<object>();
-  const carried = rawRequestOf(rpcContext);
-  return currentCall() ?? calls.get(rpcContext) ?? (carried && callOfRequest(carried));
+  const rpcContext: unknown = context.switchToRpc().getContext();
+  if (typeof rpcContext !== 'object' || rpcContext === null) return currentCall();
+  const { sdkContext } = rpcContext as RpcContext;
+  return (
+    Caller.callOf(sdkContext?.http?.authInfo ?? sdkContext?.authInfo) ??
+    currentCall() ??
+    calls.get(rpcContext) ??
+    callOfCarriedRequest(rpcContext)
+  );
 }
 
-/** `McpContext.getRawRequest()` of `@rekog/mcp-nest`; undefined over stdio. */
-function rawRequestOf(rpcContext: unknown): HttpRequest | undefined {
-  if (typeof rpcContext !== 'object' || rpcContext === null || !('getRawRequest' in rpcContext)) return undefined;
-  const { getRawRequest } = rpcContext;
-  const request: unknown = typeof getRawRequest === 'function' ? getRawRequest.call(rpcContext) : undefined;
-  return typeof request === 'object' && request !== null ? (request as HttpRequest) : undefined;
+function callOfCarriedRequest(rpcContext: RpcContext): AuthorizedCall | undefined {
+  if (rpcContext.getSession?.()?.stateless !== true) return undefined;
+  const request = rpcContext.getRawRequest?.();
+  return typeof request === 'object' && request !== null ? callOfRequest(request as HttpRequest) : undefined;
 }

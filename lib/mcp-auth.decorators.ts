@@ -3,7 +3,6 @@ import {
   createParamDecorator,
   UseFilters,
   UseGuards,
-  UseInterceptors,
   type ExecutionContext,
 } from '@nestjs/common';
 import { McpAuthConfigError } from './core/error.js';
@@ -12,7 +11,6 @@ import { callOfContext } from './mcp-auth.context.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
-import { McpAuthInterceptor } from './mcp-auth.interceptor.js';
 import { declare, type Policy } from './mcp-auth.policy.js';
 
 type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
@@ -106,7 +104,7 @@ export const AuthInfo: (key?: keyof McpAuthInfo) => ParameterDecorator = createP
 
 /** The guard comes with the declaration, so that it holds however the handler is reached. */
 function protect(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {
-  return applyDecorators(annotate(addition), UseGuards(McpAuthGuard), UseFilters(McpAuthFilter), UseInterceptors(McpAuthInterceptor));
+  return applyDecorators(annotate(addition), UseGuards(McpAuthGuard), UseFilters(McpAuthFilter));
 }
 
 function annotate(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {

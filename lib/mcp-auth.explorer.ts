@@ -99,6 +99,14 @@ export class McpAuthExplorer {
     return this.#all().filter(({ method, operation }) => operation && !isCalledByNest(method));
   }
 
+  /** The handlers that Nest calls for messages, not for HTTP requests: those of classes, so that no instance need be there yet. */
+  get rpcHandlers(): readonly DirectHandler[] {
+    const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap(({ metatype, inject }) =>
+      typeof metatype === 'function' && !inject ? [metatype as Type<object>] : [],
+    );
+    return [...new Set(classes)].flatMap((classRef) => this.#handlersOf(classRef)).filter(({ method }) => isCalledByNest(method));
+  }
+
   /** Every scope that a decorator or the options name for a resource, sorted. */
   declaredScopes(resourceId: string): string[] {
     const scopes = [...this.#all(), ...this.#configured()]

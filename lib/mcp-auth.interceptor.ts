@@ -1,13 +1,12 @@
-import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
+import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import { callOfContext, currentCall, runInCall } from './mcp-auth.context.js';
 
-/** Makes the caller known to everything below the handler, for `McpAuthService.authInfo`. */
-@Injectable()
+/** Makes the caller known below a handler that is reached by no HTTP route of its own, such as a tool over stdio. */
 export class McpAuthInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const call = callOfContext(context);
-    // It runs within the call already where a handler of MCP is reached through a route.
+    // It runs within the call already where it is reached through a request that is followed.
     if (!call || call === currentCall()) return next.handle();
     // The handler runs when its observable is subscribed to, so that is what must happen within the call.
     return new Observable((subscriber) => runInCall(call, () => next.handle().subscribe(subscriber)));

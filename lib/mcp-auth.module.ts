@@ -9,7 +9,7 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, DiscoveryModule, ModuleRef } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef } from '@nestjs/core';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
 import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
@@ -18,9 +18,9 @@ import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { McpAuthEvents } from './mcp-auth.events.js';
 import { FailureLog } from './mcp-auth.failures.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
+import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
-import { McpAuthInterceptor } from './mcp-auth.interceptor.js';
 import { IssuerMonitor } from './mcp-auth.issuer-monitor.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
 import {
@@ -79,11 +79,11 @@ const PROVIDERS: Provider[] = [
   McpAuthGuard,
   McpAuthFilter,
   McpAuthDirectCalls,
+  McpAuthFollowedCalls,
   McpAuthService,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
   { provide: APP_FILTER, useExisting: McpAuthFilter },
-  { provide: APP_INTERCEPTOR, useClass: McpAuthInterceptor },
 ];
 
 /**
@@ -124,8 +124,10 @@ export class McpAuthModule
     @Inject(WellKnownEndpoint) private readonly wellKnown: WellKnownEndpoint,
     @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthDirectCalls) private readonly directCalls: McpAuthDirectCalls,
+    @Inject(McpAuthFollowedCalls) private readonly followedCalls: McpAuthFollowedCalls,
   ) {
     super();
+    followedCalls.prepare(McpAuthService);
   }
 
   /**
@@ -153,6 +155,7 @@ export class McpAuthModule
     this.mounts.check();
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
+    this.followedCalls.mount();
   }
 
   /** Nest calls this once all providers are there, before the application listens. */

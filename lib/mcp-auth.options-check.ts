@@ -35,6 +35,7 @@ const COMMON_OPTIONS = [
   'cache',
   'clockToleranceSeconds',
   'maxTokenLifetimeSeconds',
+  'followCaller',
   'allowAnonymous',
   'challenge',
   'allowedOrigins',
@@ -149,6 +150,7 @@ class OptionsCheck {
       ),
     };
     const forMcp = {
+      followCaller: given['followCaller'] === undefined ? undefined : this.#flag('followCaller', given['followCaller']),
       allowAnonymous: this.#flag('allowAnonymous', given['allowAnonymous']),
       challenge: this.#challenge(given['challenge']),
       allowedOrigins: this.#origins(given['allowedOrigins']),

@@ -236,6 +236,13 @@ export interface CommonOptions {
   /** Tokens that expire later than this many seconds from now are refused. @default 86400 */
   maxTokenLifetimeSeconds?: number;
   /**
+   * Whether the caller is known below handlers, to `McpAuthService.authInfo`; by `AsyncLocalStorage`, which has a price up to
+   * Node.js 22: a third of the throughput of a small route. `@AuthInfo()` does without. `true` where the service is obtained
+   * otherwise than by injection, as by `app.get()`; `false` where it is injected for its other members.
+   * @default whether a provider or controller of the application injects `McpAuthService`
+   */
+  followCaller?: boolean;
+  /**
    * Lets callers without a token open a connection, list, and use the operations that are declared `@Public()`; all
    * others answer them with 401 and a challenge. Only at the path of the resource identifier.
    * @default false
@@ -357,6 +364,8 @@ export interface ResolvedOptions {
     readonly customSeconds: number;
   };
   readonly exposeErrorDetails: boolean;
+  /** Undefined where it depends on the application. */
+  readonly followCaller: boolean | undefined;
   readonly allowAnonymous: boolean;
   readonly challenge: (request: unknown) => ChallengeForm;
   readonly allowedOrigins: readonly string[];

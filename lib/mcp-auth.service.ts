@@ -1,10 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { currentCall } from './mcp-auth.context.js';
+import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
 import type { McpAuthEvent } from './mcp-auth.event.js';
 import { McpAuthEvents } from './mcp-auth.events.js';
 import { authInfoOf, type McpAuthInfo } from './mcp-auth.info.js';
 import { ResourceServers } from './mcp-auth.resource-servers.js';
+
+const NOT_FOLLOWED =
+  'McpAuthService.authInfo was read, but callers are not followed to where it is: nothing injects McpAuthService, or ' +
+  'followCaller is false. Inject it in a constructor, or set followCaller: true in the options of McpAuthModule';
 
 /** The caller, wherever there is no parameter to inject it into; and verification for transports of your own. */
 @Injectable()
@@ -12,6 +17,7 @@ export class McpAuthService {
   constructor(
     @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthEvents) private readonly events: McpAuthEvents,
+    @Inject(McpAuthFollowedCalls) private readonly followedCalls: McpAuthFollowedCalls,
   ) {}
 
   /**
@@ -28,8 +34,11 @@ export class McpAuthService {
   /**
    * The caller of the request under way, from anywhere below its handler, asynchronous parts included. Undefined on
    * public routes and outside of requests.
+   *
+   * @throws where nothing injects this service, so that callers are not followed; see the option `followCaller`.
    */
   get authInfo(): McpAuthInfo | undefined {
+    if (!this.followedCalls.isOn) throw new Error(NOT_FOLLOWED);
     return currentCall()?.auth;
   }
 

@@ -2,8 +2,6 @@ import { Inject, Injectable, type Type } from '@nestjs/common';
 import { ContextIdFactory, DiscoveryService, ExternalContextCreator, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
-import { rememberContext } from '../mcp-auth.context.js';
-import { Caller } from '../mcp-auth.info.js';
 import { handlerPolicy } from '../mcp-auth.policy.js';
 import { SdkCall } from './mcp-sdk.call.js';
 import { operationOf, type BridgedOperation } from './mcp-sdk.decorators.js';
@@ -95,8 +93,6 @@ export class McpSdkBridge {
   }
 
   async #run(method: BridgedMethod, call: SdkCall): Promise<unknown> {
-    const admitted = Caller.callOf(call.authInfo);
-    if (admitted) rememberContext(call, admitted);
     const invoke = await this.#invokerOf(method, call);
     const result = await invoke(call.args, call);
     // Nest waits for what handlers return, but hands on what filters return.
