@@ -5,6 +5,7 @@ import { McpAuthError } from './core/error.js';
 import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from './core/operation.js';
 import { challengeScopes, isMet, NO_REQUIREMENT, union, type Requirement } from './core/requirement.js';
 import { isRequestableScope } from './core/scopes.js';
+import { andThen, type Soon } from './core/soon.js';
 import { Clock } from './mcp-auth.clock.js';
 import { callOfContext, nodeRequest, targetPath, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
@@ -15,7 +16,7 @@ import type { HandlerPolicy, Policy } from './mcp-auth.policy.js';
 import { ResourceServers, type ResourceServer } from './mcp-auth.resource-servers.js';
 import { callOverStdio } from './mcp-auth.stdio.js';
 
-/** One thing a request wants to do: the route itself, or an MCP operation in its body. */
+/** One thing a request wants to do, about which the application decides: the route itself, or an MCP operation in its body. */
 interface Use {
   readonly operation: Operation | undefined;
   readonly policies: readonly Policy[];
@@ -30,9 +31,11 @@ interface Conditions {
 }
 
 /** What a request needs, known before its token was looked at. */
-export interface Demand extends Conditions {
+export interface Demand {
   readonly handler: object;
+  readonly server: ResourceServer;
   readonly body: RpcBody;
+  readonly conditions: Conditions;
   /** Whether it would be let through without a token. */
   readonly isOpen: boolean;
 }
@@ -53,6 +56,8 @@ export type SecurityScheme = { readonly type: 'noauth' } | { readonly type: 'oau
 export class McpAuthAuthorizer {
   /** By Node's request, or the context of an RPC: an error may reach those who answer it through guards of others. */
   readonly #facts = new WeakMap<object, RefusalFacts>();
+  /** Conditions that are the same for every request: by the policy of a handler, and by what comes to it. */
+  readonly #conditions = new WeakMap<HandlerPolicy, Map<object, Conditions>>();
 
   constructor(
     @Inject(ResourceServers) private readonly servers: ResourceServers,
@@ -70,34 +75,46 @@ export class McpAuthAuthorizer {
     if (route.isPublic) return undefined;
     const server = this.servers.get(route.resourceId);
     const body = readRpcBody(request.body);
-    const operations = body.messages.flatMap((message) => message.operations);
-    const found = operations.map((operation) => ({
-      operation,
-      policies: this.explorer.policiesOf(operation, server.resource.id),
-    }));
-    const isOpen =
-      this.options.allowAnonymous &&
-      isAt(server.resource, request) &&
-      requiresNothing(route) &&
-      isOpenRequest(request, body, found);
-    const all = [route, ...found.flatMap(({ policies }) => policies)];
-    return {
-      handler,
-      server,
-      body,
-      isOpen,
-      requirement: isOpen ? NO_REQUIREMENT : union(server.baseline, ...all.map(({ requirement }) => requirement)),
-      authentications: all.flatMap(({ authentications }) => authentications),
-      uses: [
-        { operation: undefined, policies: route.policies },
-        ...found.flatMap(({ operation, policies }) => policies.map((policy) => ({ operation, policies: policy.policies }))),
-      ],
-    };
+    const conditions = this.#conditionsOf(route, server, body.operations);
+    if (!this.options.allowAnonymous || !this.#isOpen(request, route, server, body)) {
+      return { handler, server, body, conditions, isOpen: false };
+    }
+    return { handler, server, body, conditions: { ...conditions, requirement: NO_REQUIREMENT }, isOpen: true };
+  }
+
+  #isOpen(request: HttpRequest, route: HandlerPolicy, { resource }: ResourceServer, body: RpcBody): boolean {
+    if (!isAt(resource, request) || !requiresNothing(route)) return false;
+    return isOpenRequest(request, body, body.operations.map((operation) => this.explorer.policiesOf(operation, resource.id)));
+  }
+
+  #conditionsOf(route: HandlerPolicy, server: ResourceServer, operations: readonly Operation[]): Conditions {
+    const { id } = server.resource;
+    const [operation] = operations;
+    if (operations.length < 2 && operation?.kind !== 'resource') {
+      const declared = operation && this.explorer.policiesOf(operation, id);
+      if (!asks(route) && !declared?.some(asks)) return this.#sameConditions(route, declared ?? server, server, declared ?? []);
+    }
+    const found = operations.map((one) => ({ operation: one, policies: this.explorer.policiesOf(one, id) }));
+    const uses = found.flatMap(({ operation: one, policies }) =>
+      policies.filter(asks).map((policy) => ({ operation: one, policies: policy.policies })),
+    );
+    const policies = [route, ...found.flatMap((one) => one.policies)];
+    return conditionsOf(server, policies, asks(route) ? [{ operation: undefined, policies: route.policies }, ...uses] : uses);
+  }
+
+  /** Of a handler together with the others, for a request that nobody has to be asked about. */
+  #sameConditions(policy: HandlerPolicy, key: object, server: ResourceServer, others: readonly HandlerPolicy[]): Conditions {
+    const ofPolicy = this.#conditions.get(policy);
+    const known = ofPolicy?.get(key);
+    if (known) return known;
+    const conditions = conditionsOf(server, [policy, ...others], []);
+    this.#conditions.set(policy, (ofPolicy ?? new Map<object, Conditions>()).set(key, conditions));
+    return conditions;
   }
 
   /** The answer to a refused request names all the scopes it needs, as if nothing had been granted yet. */
-  factsOf({ requirement, server, body }: Demand): RefusalFacts {
-    return { resource: server.resource, scopes: challengeScopes(requirement, [], server.hierarchy), body };
+  factsOf({ conditions, server, body }: Demand): RefusalFacts {
+    return { resource: server.resource, scopes: challengeScopes(conditions.requirement, [], server.hierarchy), body };
   }
 
   /** The same for an error that comes from elsewhere, and to whoever has only the request, or context, it came with. */
@@ -114,11 +131,11 @@ export class McpAuthAuthorizer {
   }
 
   /**
-   * Authenticates the request, unless it needs no caller and brings none.
+   * Authenticates the request, unless it needs no caller and brings none; at once, where the token is known.
    *
    * @throws {McpAuthError} when it is refused.
    */
-  async authenticate(request: HttpRequest, { server, isOpen }: Demand): Promise<McpAuthInfo | undefined> {
+  authenticate(request: HttpRequest, { server, isOpen }: Demand): Soon<McpAuthInfo | undefined> {
     const credentials = readCredentials(nodeRequest(request));
     switch (credentials.kind) {
       case 'none':
@@ -131,8 +148,9 @@ export class McpAuthAuthorizer {
       case 'malformed':
         throw new McpAuthError('invalid_token', 'malformed_credentials');
       case 'bearer': {
-        const verified = await server.verifier.verify(credentials.token);
-        return authInfoOf(credentials.token, verified, server.resource.identifier.identifier);
+        const { token } = credentials;
+        const { identifier } = server.resource.identifier;
+        return andThen(server.verifier.verify(token), (verified) => authInfoOf(token, verified, identifier));
       }
     }
   }
@@ -143,8 +161,8 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authorize(auth: McpAuthInfo | undefined, demand: Demand, request: HttpRequest): Promise<void> | undefined {
-    return auth && this.#decide(auth, demand, request);
+  authorize(auth: McpAuthInfo | undefined, { conditions }: Demand, request: HttpRequest): Soon<void> {
+    if (auth) return this.#decide(auth, conditions, request);
   }
 
   /**
@@ -154,14 +172,22 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  async authorizeHandler(context: ExecutionContext): Promise<void> {
+  authorizeHandler(context: ExecutionContext): Soon<void> {
     const policy = this.explorer.policyOf(context.getClass(), context.getHandler());
+    const call = callOfContext(context);
+    return call ? this.#authorizeCall(context, policy, call) : this.#authorizeOverStdio(context, policy);
+  }
+
+  async #authorizeOverStdio(context: ExecutionContext, policy: HandlerPolicy): Promise<void> {
     // Refused over stdio is what has requirements; the rest is for whoever started the process.
     const needsNothing = requiresNothing(policy) && this.servers.first.baseline.allOf.length === 0;
     const stdio = this.options.stdio === 'deny' && needsNothing ? 'trust' : this.options.stdio;
-    const call = callOfContext(context) ?? (await callOverStdio(context, stdio, this.servers));
+    const call = await callOverStdio(context, stdio, this.servers);
     if (!call) throw this.#unauthenticated(context, policy, policy.resourceId);
-    if (call === 'trusted') return;
+    if (call !== 'trusted') await this.#authorizeCall(context, policy, call);
+  }
+
+  #authorizeCall(context: ExecutionContext, policy: HandlerPolicy, call: AuthorizedCall): Soon<void> {
     if (policy.resourceId !== undefined && policy.resourceId !== call.resource.id) {
       throw new McpAuthError('access_denied', 'resource_mismatch');
     }
@@ -205,7 +231,7 @@ export class McpAuthAuthorizer {
       server,
       requirement: isOpen ? NO_REQUIREMENT : union(server.baseline, ...policies.map(({ requirement }) => requirement)),
       authentications: [],
-      uses: policies.map((policy) => ({ operation, policies: policy.policies })),
+      uses: policies.filter(asks).map((policy) => ({ operation, policies: policy.policies })),
     };
     try {
       await this.#decide(call.auth, conditions, undefined);
@@ -222,26 +248,27 @@ export class McpAuthAuthorizer {
     isOpen: boolean,
   ): Conditions {
     const server = this.servers.get(resource.id);
+    if (!isOpen && !asks(policy)) return this.#sameConditions(policy, server, server, []);
     const served = this.explorer.operationOf(context.getHandler());
     const args: unknown = context.switchToRpc().getData();
     const operation = served && { kind: served.kind, name: served.name, args };
-    return {
-      server,
-      requirement: isOpen ? NO_REQUIREMENT : union(server.baseline, policy.requirement),
-      authentications: policy.authentications,
-      uses: [{ operation, policies: policy.policies }],
-    };
+    const conditions = conditionsOf(server, [policy], asks(policy) ? [{ operation, policies: policy.policies }] : []);
+    return isOpen ? { ...conditions, requirement: NO_REQUIREMENT } : conditions;
   }
 
   /**
    * How the user signed in, then scopes, all of them at once with those that policies ask for, then the policies'
    * refusals.
    */
-  async #decide(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): Promise<void> {
-    const { server, authentications, uses } = conditions;
+  #decide(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): Soon<void> {
+    if (conditions.uses.length > 0) return this.#decideWithPolicies(auth, conditions, request);
+    this.#check(auth, conditions);
+  }
+
+  async #decideWithPolicies(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): Promise<void> {
     let { requirement } = conditions;
     let isDenied = false;
-    for (const { operation, policies } of uses) {
+    for (const { operation, policies } of conditions.uses) {
       for (const policy of policies) {
         const verdict = await policy({ auth, operation, args: operation?.args, request });
         // What a policy takes from arguments may be anything; only a scope can be asked for.
@@ -250,12 +277,16 @@ export class McpAuthAuthorizer {
         } else if (verdict !== true) isDenied = true;
       }
     }
+    this.#check(auth, { ...conditions, requirement });
+    if (isDenied) throw new McpAuthError('access_denied', 'policy_denied');
+  }
+
+  #check(auth: McpAuthInfo, { server, requirement, authentications }: Conditions): void {
     const needed = (): string[] => challengeScopes(requirement, auth.scopes, server.hierarchy);
     this.#checkAuthentication(auth, authentications, needed);
     if (!isMet(requirement, auth.scopes, server.hierarchy)) {
       throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes: needed() });
     }
-    if (isDenied) throw new McpAuthError('access_denied', 'policy_denied');
   }
 
   #checkAuthentication(
@@ -275,6 +306,21 @@ export class McpAuthAuthorizer {
   }
 }
 
+/** What several policies need together of a caller at this server. */
+function conditionsOf(server: ResourceServer, policies: readonly HandlerPolicy[], uses: readonly Use[]): Conditions {
+  return {
+    server,
+    requirement: union(server.baseline, ...policies.map(({ requirement }) => requirement)),
+    authentications: policies.flatMap(({ authentications }) => authentications),
+    uses,
+  };
+}
+
+/** Whether the application decides, too. */
+function asks({ policies }: HandlerPolicy): boolean {
+  return policies.length > 0;
+}
+
 /** Whether neither class nor method say anything that a caller would have to meet. */
 function requiresNothing({ requirement, authentications, policies }: HandlerPolicy): boolean {
   return [requirement.allOf, requirement.anyOf, authentications, policies].every((list) => list.length === 0);
@@ -287,10 +333,10 @@ function requiresNothing({ requirement, authentications, policies }: HandlerPoli
 function isOpenRequest(
   { method }: HttpRequest,
   { messages }: RpcBody,
-  found: readonly { readonly operation: Operation; readonly policies: readonly HandlerPolicy[] }[],
+  declared: readonly (readonly HandlerPolicy[])[],
 ): boolean {
   if (method === 'GET' || method === 'DELETE') return true;
-  const isPublic = found.every(({ policies }) => policies.length > 0 && policies.every((policy) => policy.isPublic));
+  const isPublic = declared.every((policies) => policies.length > 0 && policies.every((policy) => policy.isPublic));
   return messages.length > 0 && isPublic && messages.every((message) => message.operations.length > 0 || isOpenMethod(message));
 }
 

@@ -52,6 +52,9 @@ export class McpAuthExplorer {
   #handlers: readonly Handler[] | undefined;
   #index: OperationIndex | undefined;
   readonly #policies = new WeakMap<object, WeakMap<object, HandlerPolicy>>();
+  /** By what is found in the index, and then by resource. */
+  readonly #declared = new WeakMap<object, Map<string, readonly HandlerPolicy[]>>();
+  readonly #operations = new WeakMap<object, ServedOperation | null>();
 
   constructor(
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
@@ -75,18 +78,27 @@ export class McpAuthExplorer {
    *
    * Of a URI that belongs to a template, the decisions of the application are left to the check at the handler: only
    * there it is known what the variables of the template stand for.
+   *
+   * The very same list each time, but for a URI.
    */
   policiesOf(operation: Pick<Operation, 'kind' | 'name'>, resourceId: string): readonly HandlerPolicy[] {
     this.#index ??= new OperationIndex([...this.#served(), ...this.#configured()]);
-    return this.#index
-      .find(operation)
+    const entries = this.#index.find(operation);
+    const ofEntries = this.#declared.get(entries);
+    const known = ofEntries?.get(resourceId);
+    if (known) return known;
+    const policies = entries
       .filter(({ policy }) => concerns(policy, resourceId))
       .map(({ kind, policy }) => (kind === operation.kind ? policy : { ...policy, policies: [] }));
+    this.#declared.set(entries, (ofEntries ?? new Map<string, readonly HandlerPolicy[]>()).set(resourceId, policies));
+    return policies;
   }
 
   /** The operation that a method serves, if it serves one. */
   operationOf(method: object): ServedOperation | undefined {
-    return operationOf(method);
+    let operation = this.#operations.get(method);
+    if (operation === undefined) this.#operations.set(method, (operation = operationOf(method) ?? null));
+    return operation ?? undefined;
   }
 
   /** Every handler of an MCP operation, with what it declares. */

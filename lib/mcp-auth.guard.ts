@@ -1,5 +1,6 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
+import { andThen, type Soon } from './core/soon.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { callOfRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
@@ -31,15 +32,12 @@ export class McpAuthGuard implements CanActivate {
     @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
   ) {}
 
-  async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (context.getType() !== 'http') {
-      // However many times the guard is bound, Nest passes the same context: once is enough.
-      if (!passed.has(context)) await this.authorizer.authorizeHandler(context);
-      passed.add(context);
-      return true;
-    }
-    const request = context.switchToHttp().getRequest<HttpRequest>();
-    const response = context.switchToHttp().getResponse<HttpResponse>();
+  /** At once, where nobody has to be asked: not the authorization server, and no policy of the application. */
+  canActivate(context: ExecutionContext): Soon<boolean> {
+    if (context.getType() !== 'http') return this.#activateHandler(context);
+    const http = context.switchToHttp();
+    const request = http.getRequest<HttpRequest>();
+    const response = http.getResponse<HttpResponse>();
     if (isPreflight(request)) return answered(this.responder.answerPreflight(response));
     const handler = context.getHandler();
     // Bound twice, by the module and by a decorator: once is enough.
@@ -47,14 +45,28 @@ export class McpAuthGuard implements CanActivate {
     const demand = this.authorizer.demandOf(request, context.getClass(), handler);
     if (!demand) return true;
     try {
-      await this.#admit(request, response, demand);
-      return true;
+      const admitted = this.#admit(request, response, demand);
+      if (!(admitted instanceof Promise)) return true;
+      return admitted.then(() => true, (error: unknown) => this.#refuse(error, request, response, demand));
     } catch (error) {
-      if (!(error instanceof McpAuthError)) throw error;
-      const facts = this.authorizer.factsOf(demand);
-      this.decisions.refusedRequest(error, request, facts);
-      return answered(this.responder.refuse(error, request, response, facts));
+      return this.#refuse(error, request, response, demand);
     }
+  }
+
+  #activateHandler(context: ExecutionContext): Soon<boolean> {
+    // However many times the guard is bound, Nest passes the same context: once is enough.
+    if (passed.has(context)) return true;
+    return andThen(this.authorizer.authorizeHandler(context), () => {
+      passed.add(context);
+      return true;
+    });
+  }
+
+  #refuse(error: unknown, request: HttpRequest, response: HttpResponse, demand: Demand): Promise<never> {
+    if (!(error instanceof McpAuthError)) throw error;
+    const facts = this.authorizer.factsOf(demand);
+    this.decisions.refusedRequest(error, request, facts);
+    return answered(this.responder.refuse(error, request, response, facts));
   }
 
   /**
@@ -75,16 +87,28 @@ export class McpAuthGuard implements CanActivate {
   }
 
   /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */
-  async #admit(request: HttpRequest, response: HttpResponse, demand: Demand): Promise<McpAuthInfo | undefined> {
+  #admit(request: HttpRequest, response: HttpResponse, demand: Demand): Soon<McpAuthInfo | undefined> {
     this.transport.checkOrigin(request, demand);
-    const auth = await this.authorizer.authenticate(request, demand);
-    try {
-      this.transport.checkMessage(request, demand, auth);
-      await this.authorizer.authorize(auth, demand, request);
-    } catch (error) {
+    return andThen(this.authorizer.authenticate(request, demand), (auth) =>
+      andThen(this.#authorize(request, demand, auth), () => this.#letIn(request, response, demand, auth)),
+    );
+  }
+
+  #authorize(request: HttpRequest, demand: Demand, auth: McpAuthInfo | undefined): Soon<void> {
+    const note = (error: unknown): never => {
       this.decisions.noteCaller(request, auth);
       throw error;
+    };
+    try {
+      this.transport.checkMessage(request, demand, auth);
+      const authorized = this.authorizer.authorize(auth, demand, request);
+      return authorized instanceof Promise ? authorized.catch(note) : authorized;
+    } catch (error) {
+      return note(error);
     }
+  }
+
+  #letIn(request: HttpRequest, response: HttpResponse, demand: Demand, auth: McpAuthInfo | undefined): McpAuthInfo | undefined {
     const call: AuthorizedCall = { auth, resource: demand.server.resource, handler: demand.handler };
     rememberCall(request, call);
     attach(request, auth);

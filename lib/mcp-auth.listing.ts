@@ -14,6 +14,11 @@ const LISTS: readonly { method: string; member: string; kind: OperationKind; nam
   { method: 'resources/templates/list', member: 'resourceTemplates', kind: 'resource-template', name: 'uriTemplate' },
 ];
 
+const LIST_METHODS: ReadonlySet<string | undefined> = new Set(LISTS.map(({ method }) => method));
+
+/** Those that are changed even where everything is shown. */
+const ANNOTATED_LISTS: ReadonlySet<string | undefined> = new Set(['tools/list']);
+
 /**
  * Sees to what clients are told in lists: what each tool needs, in `_meta.securitySchemes` of its entry, where ChatGPT
  * and others look before they call it; and, as `scopes.listing` says, nothing of what the caller cannot use.
@@ -27,11 +32,8 @@ export class McpAuthListing {
 
   /** Holds the answer to a list request back until it is complete, and sends what becomes of it. */
   follow(response: ServerResponse, { body }: Demand, call: AuthorizedCall): void {
-    const mayChange = (method: string): boolean => method === 'tools/list' || call.resource.listing !== 'show';
-    const isList = body.messages.some((message) =>
-      LISTS.some(({ method }) => method === message.method && mayChange(method)),
-    );
-    if (isList) holdBack(response, (text) => this.#changeText(text, call));
+    const changed = call.resource.listing === 'show' ? ANNOTATED_LISTS : LIST_METHODS;
+    if (body.messages.some(({ method }) => changed.has(method))) holdBack(response, (text) => this.#changeText(text, call));
   }
 
   /** The body is JSON, or a stream of events (HTML Standard §9.2) of which each `data` line is JSON. */

@@ -15,27 +15,31 @@ export interface OperationEntry {
   readonly origin: 'options' | 'templates-first' | 'exact-first';
 }
 
+const NONE: readonly OperationEntry[] = [];
+
 /**
  * Finds what is declared for an operation, by its name or by the URI it is asked for. Names are looked up at the same
  * cost however many there are; of URI templates, each has to be tried.
  */
 export class OperationIndex {
-  readonly #byName = new Map<string, OperationEntry[]>();
+  readonly #byName = new Map<OperationKind, Map<string, OperationEntry[]>>();
   readonly #byUri = new Map<string, OperationEntry[]>();
   readonly #templates: { readonly entry: OperationEntry; readonly matches: (uri: string) => boolean }[] = [];
 
   constructor(entries: readonly OperationEntry[]) {
     for (const entry of entries) {
-      add(this.#byName, nameKey(entry.kind, entry.name), entry);
+      const ofKind = this.#byName.get(entry.kind) ?? new Map<string, OperationEntry[]>();
+      this.#byName.set(entry.kind, ofKind);
+      add(ofKind, entry.name, entry);
       if (entry.kind !== 'resource' && entry.kind !== 'resource-template') continue;
       if (isUriTemplate(entry.name)) this.#templates.push({ entry, matches: templateMatcher(entry.name) });
       else for (const key of uriKeys(entry.name)) add(this.#byUri, key, entry);
     }
   }
 
-  /** Empty for an operation about which nothing is known. */
+  /** Empty for an operation about which nothing is known. The very same list each time, but for a URI. */
   find({ kind, name }: Pick<Operation, 'kind' | 'name'>): readonly OperationEntry[] {
-    return kind === 'resource' ? this.#findUri(name) : (this.#byName.get(nameKey(kind, name)) ?? []);
+    return kind === 'resource' ? this.#findUri(name) : (this.#byName.get(kind)?.get(name) ?? NONE);
   }
 
   /**
@@ -58,8 +62,4 @@ function add(map: Map<string, OperationEntry[]>, key: string, entry: OperationEn
   const entries = map.get(key);
   if (entries) entries.push(entry);
   else map.set(key, [entry]);
-}
-
-function nameKey(kind: OperationKind, name: string): string {
-  return `${kind} ${name}`;
 }

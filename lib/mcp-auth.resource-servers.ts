@@ -1,13 +1,13 @@
 import type { Requirement } from './core/requirement.js';
 import { ScopeHierarchy } from './core/scopes.js';
-import type { TokenVerifier } from './token/verifier.js';
+import type { ResourceVerifier } from './token/verification.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 import { VerificationSetup, type VerificationSurroundings } from './mcp-auth.verification.js';
 
 /** A protected resource at work: what verifies its tokens and what every request to it needs. */
 export interface ResourceServer {
   readonly resource: ResolvedResource;
-  readonly verifier: TokenVerifier;
+  readonly verifier: ResourceVerifier;
   readonly hierarchy: ScopeHierarchy;
   readonly baseline: Requirement;
 }

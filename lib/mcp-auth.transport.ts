@@ -10,17 +10,27 @@ import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
 
+/** Where MCP is spoken to a resource, and by whose pages. */
+interface Endpoint {
+  readonly path: string;
+  /** What all spellings of the path have in common. */
+  readonly plainPath: string;
+  readonly origins: OriginRules;
+}
+
 /** The rules of the MCP transport on which authorization depends, whatever MCP framework comes after. */
 @Injectable()
 export class McpAuthTransportRules {
-  readonly #rules = new Map<ResolvedResource, OriginRules>();
+  readonly #endpoints = new Map<ResolvedResource, Endpoint>();
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(McpAuthSessions) private readonly sessions: McpAuthSessions,
   ) {
     for (const resource of options.resources) {
-      this.#rules.set(resource, originRules(resource.identifier, this.options.allowedOrigins));
+      const { identifier } = resource;
+      const origins = originRules(identifier, this.options.allowedOrigins);
+      this.#endpoints.set(resource, { path: identifier.path, plainPath: plainPath(identifier.path), origins });
     }
   }
 
@@ -31,11 +41,12 @@ export class McpAuthTransportRules {
    * @throws {McpAuthError} `origin_rejected`
    */
   checkOrigin(request: HttpRequest, { server, body }: Demand): void {
-    const rules = this.#rules.get(server.resource);
-    if (!rules || !(body.messages.length > 0 || isMcpRequest(request, server.resource))) return;
+    const endpoint = this.#endpoints.get(server.resource);
+    if (!endpoint || !(body.messages.length > 0 || isMcpRequest(request, endpoint))) return;
     const source = nodeRequest(request);
     const origins = fieldValues(source, 'origin');
     const { host } = source.headers;
+    const rules = endpoint.origins;
     const isAllowed = isOriginAllowed(origins, rules) && isHostAllowed(typeof host === 'string' ? host : undefined, rules);
     if (!isAllowed) throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen: { Origin: origins, Host: host } });
   }
@@ -52,7 +63,7 @@ export class McpAuthTransportRules {
       if (!headersMatchBody(headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
       if (body.isBatch && !isBatchAllowed(headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
     }
-    if (body.messages.some(({ isSessionless }) => isSessionless)) {
+    if (body.messages.length > 0 && body.messages.some(({ isSessionless }) => isSessionless)) {
       forgetSession(request);
       return;
     }
@@ -76,11 +87,17 @@ function forgetSession(request: HttpRequest): void {
 }
 
 /** Generous: what may be a spelling of the path of the resource counts as one, and so does what only MCP sends. */
-function isMcpRequest(request: HttpRequest, { identifier }: ResolvedResource): boolean {
+function isMcpRequest(request: HttpRequest, endpoint: Endpoint): boolean {
   const { headers } = nodeRequest(request);
   if (headers['mcp-session-id'] !== undefined || headers['mcp-protocol-version'] !== undefined) return true;
   const path = targetPath(request);
-  return path === identifier.path || plainPath(path) === plainPath(identifier.path);
+  return path === endpoint.path || isSpelling(path, endpoint.plainPath);
+}
+
+function isSpelling(path: string, plain: string): boolean {
+  // What is no longer than that, but for one slash at either end, has to be looked at; and what can be written shorter.
+  const isLonger = path.length > plain.length + 2 && !path.includes('%') && !path.includes('//');
+  return !isLonger && plainPath(path) === plain;
 }
 
 function decoded(path: string): string {

@@ -14,7 +14,7 @@ import { JwtVerifier } from './token/jwt.js';
 import { IssuerRouter, type OpaqueRoute } from './token/routing.js';
 import { ConfiguredIssuers, type TrustedIssuers } from './token/trusted-issuers.js';
 import { UncachedVerifier } from './token/uncached.js';
-import type { RepeatableVerifier } from './token/verification.js';
+import type { RepeatableVerifier, ResourceVerifier } from './token/verification.js';
 import type { TokenVerifier } from './token/verifier.js';
 import type { FailureReports } from './mcp-auth.failures.js';
 import type { ResolvedIntrospection } from './mcp-auth.introspection-options.js';
@@ -62,7 +62,7 @@ export class VerificationSetup {
   }
 
   /** Opens no connection, and asks Nest for nothing yet: that happens when the first token comes. */
-  verifierOf(resource: ResolvedResource): TokenVerifier {
+  verifierOf(resource: ResolvedResource): ResourceVerifier {
     const { now } = this.surroundings;
     const verifiers = new Map(
       resource.authorizationServers.map((settings) => [settings.issuer, this.#configuredVerifier(settings, resource)]),

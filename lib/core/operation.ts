@@ -28,6 +28,8 @@ export interface RpcMessage {
 export interface RpcBody {
   /** Empty where the body is no JSON-RPC. */
   readonly messages: readonly RpcMessage[];
+  /** What all of them use. */
+  readonly operations: readonly Operation[];
   readonly isBatch: boolean;
   /** Of a single request its id, null if that id is unusable; undefined where the body is no JSON-RPC request. */
   readonly requestId: string | number | null | undefined;
@@ -36,7 +38,10 @@ export interface RpcBody {
 /** Where a request names its protocol version from 2026-07-28 on. */
 const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
 
-const NOT_RPC: RpcBody = { messages: [], isBatch: false, requestId: undefined };
+const NOT_RPC: RpcBody = { messages: [], operations: [], isBatch: false, requestId: undefined };
+
+const NOTHING: Readonly<Record<string, unknown>> = {};
+const NO_OPERATIONS: readonly Operation[] = [];
 
 /**
  * Methods that use no primitive and disclose no more than what a server lists: opening and keeping a connection,
@@ -63,9 +68,12 @@ const OPEN_METHODS: ReadonlySet<string | undefined> = new Set([
 export function readRpcBody(body: unknown): RpcBody {
   if (Array.isArray(body)) {
     const messages = body.filter(isEnvelope).map(readMessage);
-    return messages.length === 0 ? NOT_RPC : { messages, isBatch: true, requestId: null };
+    const operations = messages.flatMap((message) => message.operations);
+    return messages.length === 0 ? NOT_RPC : { messages, operations, isBatch: true, requestId: null };
   }
-  return isEnvelope(body) ? { messages: [readMessage(body)], isBatch: false, requestId: requestId(body) } : NOT_RPC;
+  if (!isEnvelope(body)) return NOT_RPC;
+  const message = readMessage(body);
+  return { messages: [message], operations: message.operations, isBatch: false, requestId: requestId(body) };
 }
 
 /** Whether the message opens or keeps a connection, or asks for a list. */
@@ -91,7 +99,7 @@ function requestId({ method, id }: Envelope): string | number | null | undefined
 
 function readMessage({ method, params }: Envelope): RpcMessage {
   const name = typeof method === 'string' ? method : undefined;
-  const given = isRecord(params) ? params : {};
+  const given = isRecord(params) ? params : NOTHING;
   return {
     method: name,
     operations: operationsOf(name, given),
@@ -100,7 +108,7 @@ function readMessage({ method, params }: Envelope): RpcMessage {
   };
 }
 
-function operationsOf(method: string | undefined, params: Record<string, unknown>): Operation[] {
+function operationsOf(method: string | undefined, params: Readonly<Record<string, unknown>>): readonly Operation[] {
   switch (method) {
     case 'tools/call':
       return named('tool', params['name'], params['arguments']);
@@ -115,7 +123,7 @@ function operationsOf(method: string | undefined, params: Record<string, unknown
     case 'completion/complete':
       return completed(params);
     default:
-      return [];
+      return NO_OPERATIONS;
   }
 }
 
@@ -126,7 +134,7 @@ function subscribed(notifications: unknown): Operation[] {
 }
 
 /** Completing an argument reveals what values there are, so it needs what the prompt or resource itself needs. */
-function completed({ ref, context }: Record<string, unknown>): Operation[] {
+function completed({ ref, context }: Readonly<Record<string, unknown>>): Operation[] {
   if (!isRecord(ref)) return [];
   const args = isRecord(context) ? context['arguments'] : undefined;
   if (ref['type'] === 'ref/prompt') return named('prompt', ref['name'], args);
@@ -138,7 +146,7 @@ function named(kind: OperationKind, name: unknown, args: unknown): Operation[] {
 }
 
 /** @see SEP-2243: the parameter that `Mcp-Name` repeats */
-function mirroredName(method: string | undefined, params: Record<string, unknown>): string | undefined {
+function mirroredName(method: string | undefined, params: Readonly<Record<string, unknown>>): string | undefined {
   const name = mirroredParameter(method);
   const value = name === undefined ? undefined : params[name];
   return typeof value === 'string' ? value : undefined;

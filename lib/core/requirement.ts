@@ -26,9 +26,8 @@ export function union(...requirements: readonly Requirement[]): Requirement {
 /** Whether the granted scopes, with all that they imply, meet the requirement. */
 export function isMet(requirement: Requirement, granted: readonly string[], hierarchy: ScopeHierarchy): boolean {
   if (isEmpty(requirement)) return true;
-  const { allOf, anyOf } = requirement;
-  const held = hierarchy.expand(granted);
-  return allOf.every((scope) => held.has(scope)) && anyOf.every((group) => group.some((scope) => held.has(scope)));
+  const isHeld = (scope: string): boolean => hierarchy.holds(granted, scope);
+  return requirement.allOf.every(isHeld) && requirement.anyOf.every((group) => group.some(isHeld));
 }
 
 function isEmpty({ allOf, anyOf }: Requirement): boolean {
@@ -45,7 +44,7 @@ export function challengeScopes(
   granted: readonly string[],
   hierarchy: ScopeHierarchy,
 ): string[] {
-  const held = hierarchy.expand(granted);
-  const chosen = anyOf.flatMap((group) => group.find((scope) => held.has(scope)) ?? group[0] ?? []);
+  const isHeld = (scope: string): boolean => hierarchy.holds(granted, scope);
+  const chosen = anyOf.flatMap((group) => group.find(isHeld) ?? group[0] ?? []);
   return [...new Set([...allOf, ...chosen])];
 }

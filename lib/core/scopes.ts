@@ -42,14 +42,10 @@ export class ScopeHierarchy {
     this.#implied = new Map([...edges.keys()].map((scope) => [scope, reachable(scope, edges)]));
   }
 
-  /** The granted scopes and everything they imply. */
-  expand(granted: readonly string[]): ReadonlySet<string> {
-    const all = new Set(granted);
-    if (this.#implied.size === 0) return all;
-    for (const scope of granted) {
-      for (const implied of this.#implied.get(scope) ?? []) all.add(implied);
-    }
-    return all;
+  /** Whether the scope was granted, or is implied by one that was. */
+  holds(granted: readonly string[], scope: string): boolean {
+    if (granted.includes(scope)) return true;
+    return this.#implied.size > 0 && granted.some((broader) => this.#implied.get(broader)?.has(scope));
   }
 }
 

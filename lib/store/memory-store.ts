@@ -19,6 +19,11 @@ export class MemoryStore<Value> extends ExpiringStore<Value> {
   }
 
   override async get(key: string): Promise<Value | undefined> {
+    return this.recall(key);
+  }
+
+  /** What `get` promises, at once. */
+  recall(key: string): Value | undefined {
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
     if (this.now() < entry.until) return entry.value;
@@ -31,6 +36,11 @@ export class MemoryStore<Value> extends ExpiringStore<Value> {
   }
 
   override async delete(key: string): Promise<void> {
+    this.forget(key);
+  }
+
+  /** What `delete` promises, at once. */
+  forget(key: string): void {
     this.#entries.delete(key);
   }
 }

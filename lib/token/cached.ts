@@ -1,9 +1,10 @@
 import { deepFreeze } from '../core/deep-freeze.js';
-import type { ExpiringStore } from '../store/expiring-store.js';
+import type { Soon } from '../core/soon.js';
+import type { MemoryStore } from '../store/memory-store.js';
 import { SingleFlight } from './single-flight.js';
 import { tokenKey } from './token-key.js';
-import type { RepeatableVerifier, Verification } from './verification.js';
-import { TokenVerifier, type VerifiedToken } from './verifier.js';
+import { ResourceVerifier, type RepeatableVerifier, type Verification } from './verification.js';
+import type { VerifiedToken } from './verifier.js';
 
 /** A verification that was remembered; kept in this process only, since whoever can write it says who the caller is. */
 export interface RememberedVerification extends Verification {
@@ -19,23 +20,23 @@ export interface RememberedVerification extends Verification {
  * each time. So every time rule stays where it is, in the verifier. Nor is it used once the key that verified it has
  * left the keys of its issuer, or if the clock was set back to before it was verified.
  */
-export class CachedVerifier extends TokenVerifier {
+export class CachedVerifier extends ResourceVerifier {
   readonly #flights = new SingleFlight<VerifiedToken>();
 
   constructor(
     private readonly verifier: RepeatableVerifier,
-    private readonly store: ExpiringStore<RememberedVerification>,
+    private readonly store: MemoryStore<RememberedVerification>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {
     super();
   }
 
-  override async verify(token: string): Promise<VerifiedToken> {
+  override verify(token: string): Soon<VerifiedToken> {
     const key = tokenKey(token);
-    const known = await this.store.get(key);
+    const known = this.store.recall(key);
     if (known && this.now() >= known.since && known.isCurrent()) return known.token;
-    if (known) await this.store.delete(key);
+    if (known) this.store.forget(key);
     return this.#flights.run(key, () => this.#verify(key, token));
   }
 

@@ -1,9 +1,9 @@
 import { deepFreeze } from '../core/deep-freeze.js';
-import type { RepeatableVerifier } from './verification.js';
-import { TokenVerifier, type VerifiedToken } from './verifier.js';
+import { ResourceVerifier, type RepeatableVerifier } from './verification.js';
+import type { VerifiedToken } from './verifier.js';
 
 /** Verifies a token each time it is presented, whatever its verification says about how long it holds. */
-export class UncachedVerifier extends TokenVerifier {
+export class UncachedVerifier extends ResourceVerifier {
   constructor(private readonly verifier: RepeatableVerifier) {
     super();
   }

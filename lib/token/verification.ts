@@ -1,3 +1,4 @@
+import type { Soon } from '../core/soon.js';
 import type { VerifiedToken } from './verifier.js';
 
 /** A verified token, and how long that holds without verifying it again. */
@@ -16,4 +17,10 @@ export interface Verification {
  */
 export abstract class RepeatableVerifier {
   abstract verify(token: string): Promise<Verification>;
+}
+
+/** Verifies the tokens that come to one resource; and throws, or rejects with, what `TokenVerifier` throws. */
+export abstract class ResourceVerifier {
+  /** At once, where it is known already. */
+  abstract verify(token: string): Soon<VerifiedToken>;
 }

@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { invalidToken, McpAuthError } from '../../lib/core/error.js';
-import { ExpiringStore } from '../../lib/store/expiring-store.js';
 import { MemoryStore } from '../../lib/store/memory-store.js';
 import { CachedVerifier, type RememberedVerification } from '../../lib/token/cached.js';
 import { RepeatableVerifier, type Verification } from '../../lib/token/verification.js';
@@ -41,19 +40,15 @@ class Scripted extends RepeatableVerifier {
 }
 
 /** Keeps what a store was told, to look at it. */
-class Transparent extends ExpiringStore<RememberedVerification> {
+class Transparent extends MemoryStore<RememberedVerification> {
   readonly entries = new Map<string, { value: RememberedVerification; until: number }>();
 
-  override async get(key: string): Promise<RememberedVerification | undefined> {
-    return this.entries.get(key)?.value;
+  constructor() {
+    super(10, () => 0);
   }
 
   override async set(key: string, value: RememberedVerification, until: number): Promise<void> {
     this.entries.set(key, { value, until });
-  }
-
-  override async delete(key: string): Promise<void> {
-    this.entries.delete(key);
   }
 }
 
