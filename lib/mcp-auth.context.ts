@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ArgumentsHost } from '@nestjs/common';
 import type { McpAuthError } from './core/error.js';
 import type { HeaderSource } from './core/header-fields.js';
+import { placeWith } from './core/kept.js';
 import { Caller, type McpAuthInfo } from './mcp-auth.info.js';
 import type { ResolvedResource } from './mcp-auth.options.js';
 
@@ -35,8 +36,10 @@ interface Followed {
 }
 
 const followed = new AsyncLocalStorage<Followed>();
-/** Keyed by Node's own request, or by an RPC context. Nothing else can write here: `request.auth` is for others to read. */
-const calls = new WeakMap<object, AuthorizedCall>();
+/** What requests of Node's were let in as. Nothing else can write here: `request.auth` is for others to read. */
+const admitted = placeWith<{ readonly request: object; readonly call: AuthorizedCall }>();
+/** What handlers were let run as whose framework hands on no request, by their RPC context. */
+const calls = placeWith<AuthorizedCall>();
 
 /** Node's request behind whatever the platform hands out. */
 export function nodeRequest(request: HttpRequest): HttpRequest {
@@ -53,7 +56,7 @@ export function targetPath(request: HttpRequest): string {
 
 export function rememberCall(request: HttpRequest, call: AuthorizedCall): void {
   const source = nodeRequest(request);
-  calls.set(source, call);
+  admitted.keep(placeOf(source), { request: source, call });
   if (call.auth) Caller.bind(call.auth, call);
   const current = followed.getStore();
   // That of another request is around it where one is made inside of the other, as by Fastify's `inject()`.
@@ -62,11 +65,21 @@ export function rememberCall(request: HttpRequest, call: AuthorizedCall): void {
 
 /** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
 export function rememberContext(rpcContext: object, call: AuthorizedCall): void {
-  calls.set(rpcContext, call);
+  calls.keep(rpcContext, call);
 }
 
 export function callOfRequest(request: HttpRequest): AuthorizedCall | undefined {
-  return calls.get(nodeRequest(request));
+  const source = nodeRequest(request);
+  const kept = admitted.of(placeOf(source));
+  return kept?.request === source ? kept.call : undefined;
+}
+
+/**
+ * Up to Node.js 22 it takes long to add anything to the requests of Express, which change their prototype; so it is added
+ * to the list of their header fields, which each request has for itself. That it does is not taken on trust.
+ */
+function placeOf(source: HttpRequest): object {
+  return source.rawHeaders ?? source;
 }
 
 /** Runs what serves a request of Node's, and everything it starts, so that {@link currentCall} knows what it is let in as. */
@@ -107,7 +120,7 @@ export function callOfContext(context: ArgumentsHost): AuthorizedCall | undefine
   return (
     Caller.callOf(sdkContext?.http?.authInfo ?? sdkContext?.authInfo) ??
     currentCall() ??
-    calls.get(rpcContext) ??
+    calls.of(rpcContext) ??
     callOfCarriedRequest(rpcContext)
   );
 }

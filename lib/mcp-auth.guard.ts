@@ -1,5 +1,6 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
+import { placeWith } from './core/kept.js';
 import { andThen, type Soon } from './core/soon.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { callOfRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
@@ -11,7 +12,7 @@ import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
 
 /** Calls of MCP handlers that were let through. */
-const passed = new WeakSet<ExecutionContext>();
+const passed = placeWith<true>();
 
 /**
  * Lets through what carries a valid access token with the scopes it needs. Global by default; `@RequireScopes()`
@@ -55,9 +56,9 @@ export class McpAuthGuard implements CanActivate {
 
   #activateHandler(context: ExecutionContext): Soon<boolean> {
     // However many times the guard is bound, Nest passes the same context: once is enough.
-    if (passed.has(context)) return true;
+    if (passed.of(context)) return true;
     return andThen(this.authorizer.authorizeHandler(context), () => {
-      passed.add(context);
+      passed.keep(context, true);
       return true;
     });
   }

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
+import { hasField } from './core/header-fields.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { Clock } from './mcp-auth.clock.js';
 import { nodeRequest, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
@@ -24,13 +25,13 @@ export class McpAuthResponseWatch {
 
   /** @param call whose `raised` is read when the answer begins. */
   follow(request: HttpRequest, platformResponse: HttpResponse, demand: Demand, call: AuthorizedCall): void {
-    if (demand.body.messages.length === 0 && nodeRequest(request).headers[SESSION_HEADER] === undefined) return;
+    if (demand.body.messages.length === 0 && !hasField(nodeRequest(request), SESSION_HEADER)) return;
     const response = platformResponse.raw ?? platformResponse;
     const writeHead = response.writeHead.bind(response) as (...head: Head) => ServerResponse;
     const watched = (...head: Head): ServerResponse => {
       const result = writeHead(...this.#withRaisedError(head, request, response, demand, call));
       this.#noteSession(request, response, demand, call);
-      if (isEventStream(response)) this.#endWithToken(response, call);
+      if (isEventStream(response, head.at(-1))) this.#endWithToken(response, call);
       return result;
     };
     response.writeHead = watched as ServerResponse['writeHead'];

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
-import { fieldValues } from './core/header-fields.js';
+import { fieldValues, hasField } from './core/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from './core/mcp-request.js';
 import { isHostAllowed, isOriginAllowed, originRules, type OriginRules } from './core/origin.js';
 import type { Demand } from './mcp-auth.authorizer.js';
@@ -58,38 +58,42 @@ export class McpAuthTransportRules {
    * @throws {McpAuthError} `header_mismatch`, `batch_rejected` or `session_not_found`
    */
   checkMessage(request: HttpRequest, { body }: Demand, caller: McpAuthInfo | undefined): void {
-    const { headers } = nodeRequest(request);
+    const source = nodeRequest(request);
     if (body.messages.length > 0) {
-      if (!headersMatchBody(headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
-      if (body.isBatch && !isBatchAllowed(headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
+      if (!headersMatchBody(source.headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
+      if (body.isBatch && !isBatchAllowed(source.headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
     }
-    if (body.messages.length > 0 && body.messages.some(({ isSessionless }) => isSessionless)) {
+    // Of what is no message, by the fields as sent: a plain route is spared the rest.
+    if (body.messages.length === 0 && !hasField(source, 'mcp-session-id')) return;
+    if (body.messages.some(({ isSessionless }) => isSessionless)) {
       forgetSession(request);
       return;
     }
-    const session = headers['mcp-session-id'];
+    const session = source.headers['mcp-session-id'];
     if (session !== undefined) this.sessions.check([session].flat().join(','), caller);
   }
 }
+
+/** What says to which session a request belongs. */
+const SESSION_FIELDS = ['mcp-session-id', 'last-event-id'];
 
 /**
  * From 2026-07-28 there are no sessions, and what their headers say must be ignored: by whatever comes after, too, so
  * that no request can claim to have no session here and be given one there.
  */
 function forgetSession(request: HttpRequest): void {
-  const names = ['mcp-session-id', 'last-event-id'];
   const { headers, rawHeaders } = nodeRequest(request);
-  for (const name of names) delete (headers as Record<string, unknown>)[name];
+  for (const name of SESSION_FIELDS) delete (headers as Record<string, unknown>)[name];
   const kept = (rawHeaders ?? []).filter((_value, index, all) => {
-    return !names.includes((all[index - (index % 2)] ?? '').toLowerCase());
+    return !SESSION_FIELDS.includes((all[index - (index % 2)] ?? '').toLowerCase());
   });
   (rawHeaders as string[] | undefined)?.splice(0, Infinity, ...kept);
 }
 
 /** Generous: what may be a spelling of the path of the resource counts as one, and so does what only MCP sends. */
 function isMcpRequest(request: HttpRequest, endpoint: Endpoint): boolean {
-  const { headers } = nodeRequest(request);
-  if (headers['mcp-session-id'] !== undefined || headers['mcp-protocol-version'] !== undefined) return true;
+  const source = nodeRequest(request);
+  if (hasField(source, 'mcp-session-id') || hasField(source, 'mcp-protocol-version')) return true;
   const path = targetPath(request);
   return path === endpoint.path || isSpelling(path, endpoint.plainPath);
 }

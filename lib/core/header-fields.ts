@@ -16,9 +16,27 @@ export function fieldValues({ rawHeaders, headers }: HeaderSource, name: string)
     return value === undefined ? [] : typeof value === 'string' ? [value] : [...value];
   }
   const values: string[] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const sent = rawHeaders[i] as string;
-    if (sent.length === name.length && sent.toLowerCase() === name) values.push(rawHeaders[i + 1] as string);
+  for (let at = indexOfField(rawHeaders, name, 0); at !== -1; at = indexOfField(rawHeaders, name, at + 2)) {
+    values.push(rawHeaders[at + 1] as string);
   }
   return values;
+}
+
+/**
+ * Whether a request has that header field. Does not have Node build `headers`, which takes longer than the rest of what is
+ * to be known of most requests.
+ *
+ * @param name in lower case
+ */
+export function hasField({ rawHeaders, headers }: HeaderSource, name: string): boolean {
+  return rawHeaders ? indexOfField(rawHeaders, name, 0) !== -1 : headers[name] !== undefined;
+}
+
+/** Names and values take turns; -1 where there is none. */
+function indexOfField(rawHeaders: readonly string[], name: string, from: number): number {
+  for (let at = from; at + 1 < rawHeaders.length; at += 2) {
+    const sent = rawHeaders[at] as string;
+    if (sent.length === name.length && sent.toLowerCase() === name) return at;
+  }
+  return -1;
 }
