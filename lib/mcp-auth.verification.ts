@@ -195,7 +195,7 @@ export class VerificationSetup {
     const rules = this.#rules(resource);
     const signed = {
       keys: server.keys,
-      algorithms: new Set(settings.algorithms),
+      algorithms: settings.algorithms,
       audiences: new Set([clientId, ...resource.audiences]),
       toleranceSeconds: rules.toleranceSeconds,
     };

@@ -1,11 +1,14 @@
 /** Freezes plain data all the way down, however deep it is, and returns the same object. */
 export function deepFreeze<T>(value: T): T {
-  const open: unknown[] = [value];
-  while (open.length > 0) {
-    const next = open.pop();
-    if (typeof next !== 'object' || next === null || Object.isFrozen(next)) continue;
+  const open: object[] = isObject(value) ? [value] : [];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (Object.isFrozen(next)) continue;
     Object.freeze(next);
-    for (const member of Object.values(next)) open.push(member);
+    for (const member of Object.values(next) as unknown[]) if (isObject(member)) open.push(member);
   }
   return value;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }

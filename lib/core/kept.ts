@@ -22,6 +22,7 @@ export function placeWith<Value>(): { of(object: object): Value | undefined; kee
 
     static keep(object: object, value: Value): void {
       if (#value in object) object.#value = value;
+      // oxlint-disable-next-line no-new -- it is the object that gets the field
       else new Place(object, value);
     }
   };

@@ -1,16 +1,18 @@
 import {
   createLocalJWKSet,
   errors,
-  type CompactJWSHeaderParameters,
   type CryptoKey,
-  type FlattenedJWSInput,
   type JWK,
   type JSONWebKeySet,
 } from 'jose';
 import { isRecord } from '../core/record.js';
+import type { Soon } from '../core/soon.js';
 
-/** Header and token, as jose hands them to a key function. */
-export type KeyInput = readonly [header: CompactJWSHeaderParameters, token: FlattenedJWSInput];
+/** What the header of a token says about its key. Nothing of it is verified. */
+export interface KeyHint {
+  readonly alg: string;
+  readonly kid?: string | undefined;
+}
 
 /** The verification keys of one issuer. Never holds those of two. */
 export abstract class KeySet {
@@ -18,9 +20,11 @@ export abstract class KeySet {
    * The keys that could have signed a token with this header: one, or several where the header does not tell.
    * Empty when the issuer publishes none. Keys that cannot be used (private, too short, garbage) are left out.
    *
+   * At once where they are known.
+   *
    * @throws when the keys of the issuer cannot be had at all.
    */
-  abstract candidates(...input: KeyInput): Promise<readonly CryptoKey[]>;
+  abstract candidates(hint: KeyHint): Soon<readonly CryptoKey[]>;
 
   /**
    * The same for a token that none of these keys verified: keys that may have come in their place since, with the same
@@ -28,7 +32,7 @@ export abstract class KeySet {
    *
    * @throws when the token names no key, and whether there are new ones cannot be known now.
    */
-  abstract successors(tried: readonly CryptoKey[], ...input: KeyInput): Promise<readonly CryptoKey[]>;
+  abstract successors(tried: readonly CryptoKey[], hint: KeyHint): Promise<readonly CryptoKey[]>;
 
   /**
    * Fetches the keys, if they are not there yet, so that nobody has to wait for them later. Does not throw: a failure is
@@ -52,8 +56,8 @@ export class StaticKeySet extends KeySet {
     this.#keys = new PublishedKeys(jwks);
   }
 
-  override candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
-    return this.#keys.select(...input);
+  override candidates(hint: KeyHint): Soon<readonly CryptoKey[]> {
+    return this.#keys.selected(hint) ?? this.#keys.select(hint);
   }
 
   override async successors(): Promise<readonly CryptoKey[]> {
@@ -107,8 +111,13 @@ export class RemoteKeySet extends KeySet {
     super();
   }
 
-  override async candidates(...input: KeyInput): Promise<readonly CryptoKey[]> {
-    const found = await this.#findOrFetch(async () => (await this.#current()).select(...input));
+  override candidates(hint: KeyHint): Soon<readonly CryptoKey[]> {
+    const known = this.#age() < this.times.freshMs ? this.#loaded?.keys.selected(hint) : undefined;
+    return known ?? this.#candidates(hint);
+  }
+
+  async #candidates(hint: KeyHint): Promise<readonly CryptoKey[]> {
+    const found = await this.#findOrFetch(async () => (await this.#current()).select(hint));
     // The issuer may have that key by now: while it doesn't answer, nobody can tell.
     if (found.length === 0 && this.#failure) throw this.#failure.error;
     return found;
@@ -118,14 +127,13 @@ export class RemoteKeySet extends KeySet {
    * A signature that is wrong counts like a key that is unknown, with the same cool-down: it may be that of a key which took
    * the place of another, and most often it is forged.
    */
-  override async successors(tried: readonly CryptoKey[], ...input: KeyInput): Promise<readonly CryptoKey[]> {
-    const [{ kid }] = input;
+  override async successors(tried: readonly CryptoKey[], hint: KeyHint): Promise<readonly CryptoKey[]> {
     const found = await this.#findOrFetch(async () => {
-      const keys = await (await this.#current()).select(...input);
+      const keys = await (await this.#current()).select(hint);
       return keys.filter((key) => !tried.includes(key));
     });
     // With a kid it is that key which did not verify it: not so much is in doubt that a forged token were to get a 503.
-    if (found.length === 0 && kid === undefined && this.#failure) throw this.#failure.error;
+    if (found.length === 0 && hint.kid === undefined && this.#failure) throw this.#failure.error;
     return found;
   }
 
@@ -205,6 +213,8 @@ class PublishedKeys {
   readonly #text: string;
   readonly #find: ReturnType<typeof createLocalJWKSet>;
   readonly #handedOut = new WeakSet<CryptoKey>();
+  /** Selections that found something, of which there are no more than keys: by algorithm, and by `kid`. */
+  readonly #selections = new Map<string, Map<string | undefined, readonly CryptoKey[]>>();
 
   /** @throws {errors.JWKSInvalid} when the value is no key set at all; a single bad key spoils only itself. */
   constructor(jwks: JSONWebKeySet) {
@@ -222,15 +232,26 @@ class PublishedKeys {
     return this.#handedOut.has(key);
   }
 
-  async select(...input: KeyInput): Promise<readonly CryptoKey[]> {
-    const keys = await this.#candidates(...input);
+  /** What {@link select} found for such a header before; undefined where it found nothing yet. */
+  selected({ alg, kid }: KeyHint): readonly CryptoKey[] | undefined {
+    return this.#selections.get(alg)?.get(kid);
+  }
+
+  async select(hint: KeyHint): Promise<readonly CryptoKey[]> {
+    const keys = await this.#candidates(hint);
     for (const key of keys) this.#handedOut.add(key);
+    if (keys.length > 0) this.#remember(hint, keys);
     return keys;
   }
 
-  async #candidates(header: KeyInput[0], token: KeyInput[1]): Promise<readonly CryptoKey[]> {
+  #remember({ alg, kid }: KeyHint, keys: readonly CryptoKey[]): void {
+    const ofAlgorithm = this.#selections.get(alg) ?? new Map<string | undefined, readonly CryptoKey[]>();
+    this.#selections.set(alg, ofAlgorithm.set(kid, keys));
+  }
+
+  async #candidates({ alg, kid }: KeyHint): Promise<readonly CryptoKey[]> {
     try {
-      return [await this.#find(header, token)];
+      return [await this.#find({ alg, ...(kid !== undefined && { kid }) })];
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) return [];
       const keys: CryptoKey[] = [];

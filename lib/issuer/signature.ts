@@ -1,12 +1,13 @@
-import { compactVerify, type CryptoKey } from 'jose';
+import { compactVerify, decodeProtectedHeader, type CryptoKey } from 'jose';
 import { invalidToken, McpAuthError } from '../core/error.js';
-import type { KeyInput, KeySet } from './keys.js';
+import type { Soon } from '../core/soon.js';
+import type { KeyHint, KeySet } from './keys.js';
 
 /** Whose signatures count, and which. */
 export interface SignatureRules {
   readonly keys: KeySet;
   /** Asymmetric algorithms; the header chooses among these only. */
-  readonly algorithms: ReadonlySet<string>;
+  readonly algorithms: readonly string[];
 }
 
 /** Seconds a client is asked to wait when the keys of an issuer cannot be had. */
@@ -16,41 +17,47 @@ const RETRY_AFTER_SECONDS = 5;
  * Verifies the signature of a compact JWS with the keys of one issuer, and returns the key that did it. Does not look
  * at the payload, nor at key material in the header.
  *
+ * @param hint from the header of the JWS, where that was read before
  * @throws {McpAuthError} `invalid_token` when no key verifies it, `temporarily_unavailable` when there are no keys to be had.
  */
-export async function verifySignature(jws: string, { keys, algorithms }: SignatureRules): Promise<CryptoKey> {
-  const options = { algorithms: [...algorithms] };
-  let input: KeyInput | undefined;
-  let candidates: readonly CryptoKey[] = [];
-  // The first candidate goes through jose's own key function, which is handed the header as jose parsed it.
-  const choose = async (...given: KeyInput): Promise<CryptoKey> => {
-    input = given;
-    candidates = await available(keys.candidates(...given));
-    const [first] = candidates;
-    if (!first) throw invalidToken('key_unknown');
-    return first;
-  };
+export async function verifySignature(
+  jws: string,
+  { keys, algorithms }: SignatureRules,
+  hint: KeyHint = hintOf(jws),
+): Promise<CryptoKey> {
+  const options = { algorithms: algorithms as string[] };
+  const candidates = await available(keys.candidates(hint));
+  const [first, ...others] = candidates;
+  if (!first) throw invalidToken('key_unknown');
   try {
-    return (await compactVerify(jws, choose, options)).key;
+    await compactVerify(jws, first, options);
+    return first;
   } catch (error) {
-    if (error instanceof McpAuthError) throw error;
     const key =
-      (await firstToVerify(jws, candidates.slice(1), options)) ??
-      (input && (await firstToVerify(jws, await available(keys.successors(candidates, ...input)), options)));
+      (await firstToVerify(jws, others, options)) ??
+      (await firstToVerify(jws, await available(keys.successors(candidates, hint)), options));
     if (key) return key;
     throw invalidToken('signature_invalid', error);
   }
 }
 
-async function available(keys: Promise<readonly CryptoKey[]>): Promise<readonly CryptoKey[]> {
+function hintOf(jws: string): KeyHint {
   try {
-    return await keys;
-  } catch (cause) {
+    const { alg = '', kid } = decodeProtectedHeader(jws);
+    return { alg, kid };
+  } catch (error) {
+    throw invalidToken('signature_invalid', error);
+  }
+}
+
+function available(keys: Soon<readonly CryptoKey[]>): Soon<readonly CryptoKey[]> {
+  if (!(keys instanceof Promise)) return keys;
+  return keys.catch((cause: unknown) => {
     throw new McpAuthError('temporarily_unavailable', 'issuer_unreachable', {
       cause,
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
-  }
+  });
 }
 
 async function firstToVerify(

@@ -3,7 +3,7 @@ import { parseUrl } from '../core/resource.js';
 import type { ExpiringStore } from '../store/expiring-store.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
-import { TrustedIssuers, type Trust } from './trusted-issuers.js';
+import { TrustedIssuers, type ConfiguredIssuers, type Trust } from './trusted-issuers.js';
 
 /** An issuer that the application says is trusted. */
 export interface FoundIssuer {
@@ -44,7 +44,7 @@ export class IssuerLookup extends TrustedIssuers {
   readonly #flights = new SingleFlight<Trust | undefined>();
 
   constructor(
-    private readonly configured: TrustedIssuers,
+    private readonly configured: ConfiguredIssuers,
     private readonly lookUp: LookUp,
     private readonly known: ExpiringStore<KnownIssuer>,
     private readonly notTrusted: ExpiringStore<true>,
@@ -55,7 +55,7 @@ export class IssuerLookup extends TrustedIssuers {
   }
 
   override async find(issuer: string): Promise<Trust | undefined> {
-    const configured = await this.configured.find(issuer);
+    const configured = this.configured.find(issuer);
     if (configured) return configured;
     if (issuer.length > MAX_ISSUER_LENGTH || !parseUrl(issuer)) return undefined;
     return this.#flights.run(issuer, () => this.#find(issuer));

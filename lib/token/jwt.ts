@@ -1,16 +1,21 @@
 import { invalidToken } from '../core/error.js';
-import { verifySignature, type SignatureRules } from '../issuer/signature.js';
+import type { KeyHint, KeySet } from '../issuer/keys.js';
+import { verifySignature } from '../issuer/signature.js';
 import { checkAudience, checkTimes, identify, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
 import type { DecodedJwt } from './decode.js';
 import { explained } from './explain.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { checkKind, type JwtProfile } from './profile.js';
 import type { Verification } from './verification.js';
+import type { VerifiedToken } from './verifier.js';
 
 /** An issuer of JWT access tokens, with the rules that hold for it alone. */
-export interface JwtIssuer extends SignatureRules {
+export interface JwtIssuer {
   /** Compared code point by code point. */
   readonly issuer: string;
+  readonly keys: KeySet;
+  /** Asymmetric algorithms; the header chooses among these only. */
+  readonly algorithms: ReadonlySet<string>;
   readonly profile: JwtProfile;
   readonly claimNames: ClaimNames;
 }
@@ -44,46 +49,47 @@ export class JwtVerifier extends IssuerVerifier {
 
   override async verify(token: string, jwt: DecodedJwt | undefined): Promise<Verification> {
     if (!jwt) throw invalidToken('token_malformed');
+    const { keys, algorithms } = this.trusted;
+    const now = this.now();
     try {
-      return await this.#verify(token, jwt);
+      const hint = checkHeader(jwt.header, algorithms);
+      const verified = this.#check(jwt, now / 1000);
+      const key = await verifySignature(token, { keys, algorithms: [hint.alg] }, hint);
+      return { token: verified, reusableUntil: now + this.rules.reuseSeconds * 1000, isCurrent: () => keys.holds(key) };
     } catch (error) {
       throw explained(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false, now: this.now() / 1000 });
     }
   }
 
-  async #verify(token: string, jwt: DecodedJwt): Promise<Verification> {
-    const { issuer, keys, algorithms, profile, claimNames } = this.trusted;
-    if (ownClaim(jwt.claims, 'iss') !== issuer) throw invalidToken('issuer_unknown');
-    checkHeader(jwt.header, algorithms);
-    checkKind(jwt.header, jwt.claims, profile);
-    const now = this.now();
-    const expiresAt = checkTimes(jwt.claims, now / 1000, this.rules);
-    const audience = checkAudience(jwt.claims, this.rules.audiences, claimNames.audience);
-    if (ownClaim(jwt.claims, 'cnf') !== undefined) throw invalidToken('sender_constrained');
-    const identity = identify(jwt.claims, claimNames);
-    const key = await verifySignature(token, { keys, algorithms });
-    return {
-      token: { issuer, ...identity, audience, expiresAt, claims: jwt.claims },
-      reusableUntil: now + this.rules.reuseSeconds * 1000,
-      isCurrent: () => keys.holds(key),
-    };
+  /** What the token says, all of it checked but the signature. */
+  #check({ header, claims }: DecodedJwt, nowSeconds: number): VerifiedToken {
+    const { issuer, profile, claimNames } = this.trusted;
+    if (ownClaim(claims, 'iss') !== issuer) throw invalidToken('issuer_unknown');
+    checkKind(header, claims, profile);
+    const expiresAt = checkTimes(claims, nowSeconds, this.rules);
+    const audience = checkAudience(claims, this.rules.audiences, claimNames.audience);
+    if (ownClaim(claims, 'cnf') !== undefined) throw invalidToken('sender_constrained');
+    return { issuer, ...identify(claims, claimNames), audience, expiresAt, claims };
   }
 }
 
 /**
+ * Returns which key the token names, and for which of the algorithms.
  * Key material and locations in the header (`jwk`, `jku`, `x5c`, `x5u`) are not read at all, here or later.
  *
  * @see RFC 7515 §4.1.11 for `crit`: no extension is understood, so none may be critical; RFC 8725 §3.1, §3.10
  */
-export function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySet<string>): void {
+export function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySet<string>): KeyHint {
   const algorithm = ownClaim(header, 'alg');
   if (typeof algorithm !== 'string' || !algorithms.has(algorithm)) throw invalidToken('algorithm_rejected');
   const kid = ownClaim(header, 'kid');
-  const kidIsUsable = kid === undefined || (typeof kid === 'string' && kid.length <= MAX_KID_LENGTH);
-  if (!kidIsUsable || Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
+  const isKid = (value: unknown): value is string | undefined =>
+    value === undefined || (typeof value === 'string' && value.length <= MAX_KID_LENGTH);
+  if (!isKid(kid) || Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
     throw invalidToken('header_rejected');
   }
   // A nested token (RFC 7519 §5.2) is not looked into; both names are one media type (RFC 7515 §4.1.10).
   const contentType = ownClaim(header, 'cty');
   if (typeof contentType === 'string' && /^(?:application\/)?jwt$/i.test(contentType)) throw invalidToken('header_rejected');
+  return { alg: algorithm, kid };
 }

@@ -1,8 +1,9 @@
 import { invalidToken } from '../core/error.js';
+import { andThen, type Soon } from '../core/soon.js';
 import { ownClaim } from './claims.js';
-import { decodeJwt, hasJwtForm, MAX_TOKEN_LENGTH } from './decode.js';
+import { decodeJwt, hasJwtForm, MAX_TOKEN_LENGTH, type DecodedJwt } from './decode.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
-import type { TrustedIssuers } from './trusted-issuers.js';
+import type { Trust, TrustedIssuers } from './trusted-issuers.js';
 import { RepeatableVerifier, type Verification } from './verification.js';
 
 /** An issuer that can be asked about tokens of any form. */
@@ -25,20 +26,16 @@ export class IssuerRouter extends RepeatableVerifier {
     super();
   }
 
-  override async verify(token: string): Promise<Verification> {
+  override verify(token: string): Soon<Verification> {
     if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('token_too_large');
     // Without anybody to ask, a token that is no JWT is a malformed one.
-    if (this.opaqueRoutes.length === 0 || hasJwtForm(token)) return this.#verifyJwt(token);
-    return this.#opaqueRoute(token).verify(token, undefined);
-  }
-
-  async #verifyJwt(token: string): Promise<Verification> {
+    if (this.opaqueRoutes.length > 0 && !hasJwtForm(token)) return this.#opaqueRoute(token).verify(token, undefined);
     const jwt = decodeJwt(token);
     const issuer = ownClaim(jwt.claims, 'iss');
-    const trust = typeof issuer === 'string' ? await this.issuers.find(issuer) : undefined;
-    if (!trust) throw invalidToken('issuer_unknown', undefined, { iss: issuer ?? null });
-    const verification = await trust.verifier.verify(token, jwt);
-    return { ...verification, reusableUntil: Math.min(verification.reusableUntil, trust.until) };
+    return andThen(typeof issuer === 'string' ? this.issuers.find(issuer) : undefined, (trust) => {
+      if (!trust) throw invalidToken('issuer_unknown', undefined, { iss: issuer ?? null });
+      return verifyWith(trust, token, jwt);
+    });
   }
 
   #opaqueRoute(token: string): IssuerVerifier {
@@ -48,4 +45,10 @@ export class IssuerRouter extends RepeatableVerifier {
     if (!route) throw invalidToken('token_unroutable');
     return route.verifier;
   }
+}
+
+function verifyWith({ verifier, until }: Trust, token: string, jwt: DecodedJwt): Promise<Verification> {
+  const verified = verifier.verify(token, jwt);
+  if (until === Infinity) return verified;
+  return verified.then((verification) => ({ ...verification, reusableUntil: Math.min(verification.reusableUntil, until) }));
 }

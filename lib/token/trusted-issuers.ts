@@ -1,3 +1,4 @@
+import type { Soon } from '../core/soon.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 
 /** An issuer whose tokens are accepted. */
@@ -13,7 +14,7 @@ export abstract class TrustedIssuers {
    * @param issuer as the token names it, which nobody has verified: found only where it is trusted, code point by code point.
    * @throws {McpAuthError} `temporarily_unavailable` when nobody can tell.
    */
-  abstract find(issuer: string): Promise<Trust | undefined>;
+  abstract find(issuer: string): Soon<Trust | undefined>;
 }
 
 /** The issuers of the configuration. */
@@ -22,7 +23,7 @@ export class ConfiguredIssuers extends TrustedIssuers {
     super();
   }
 
-  override async find(issuer: string): Promise<Trust | undefined> {
+  override find(issuer: string): Trust | undefined {
     const verifier = this.verifiers.get(issuer);
     return verifier && { verifier, until: Infinity };
   }

@@ -13,10 +13,10 @@ export interface Verification {
 /**
  * Verifies tokens for one resource, and says how long the result holds. What the cache stands in front of.
  *
- * It throws what `TokenVerifier` throws.
+ * It throws, or rejects with, what `TokenVerifier` throws.
  */
 export abstract class RepeatableVerifier {
-  abstract verify(token: string): Promise<Verification>;
+  abstract verify(token: string): Soon<Verification>;
 }
 
 /** Verifies the tokens that come to one resource; and throws, or rejects with, what `TokenVerifier` throws. */

@@ -167,7 +167,7 @@ async function signature(token: string, jwt: DecodedJwt, context: TokenContext):
   const keys = keySetFor(jwt, context);
   if (!keys) return unseen(id, 'there are no keys to verify the signature with');
   try {
-    await verifySignature(token, { keys, algorithms: new Set(SIGNATURE_ALGORITHMS) });
+    await verifySignature(token, { keys, algorithms: SIGNATURE_ALGORITHMS });
     return ok(id, 'a published key verifies the signature');
   } catch {
     const remedy = 'see that the token was copied whole, and that jwks_uri has the keys of this very server';
