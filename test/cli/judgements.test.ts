@@ -17,6 +17,7 @@ import type { Answer, Seen } from '../../lib/cli/doctor/seen.js';
 import { checkServerMetadata } from '../../lib/cli/doctor/server-metadata.checks.js';
 import { reviewToken } from '../../lib/cli/doctor/token.checks.js';
 import { always, alwaysAsync, jsonValue, memberName } from '../fuzz/property.js';
+import { beforeLong } from '../support/before-long.js';
 
 const ISSUER = 'https://login.example.com';
 const URL_OF_SERVER = 'https://mcp.example.com/mcp';
@@ -217,16 +218,16 @@ describe('the prober', () => {
 });
 
 describe('the judgements of lists that are as long as an answer may be', () => {
-  const names = (first: string): string[] => Array.from({ length: 120_000 }, (_, index) => first + index.toString(36));
+  const names = (first: string): string[] => Array.from({ length: 500_000 }, (_, index) => first + index.toString(36));
 
   it('take no more than a moment', () => {
-    const began = performance.now();
     const resource = { url: URL_OF_SERVER, scopes: names('a'), acrValues: names('a'), document: { authorization_details_types_supported: names('a') } };
     const members = ['scopes_supported', 'acr_values_supported', 'authorization_details_types_supported', 'protected_resources'];
-    const checks = checkServerMetadata(serverFacts(Object.fromEntries(members.map((member) => [member, names('b')])), { resource }));
+    const facts = serverFacts(Object.fromEntries(members.map((member) => [member, names('b')])), { resource });
+    const checks = beforeLong(() => checkServerMetadata(facts));
     expect(levels(checks, 'AS-15')).toEqual(['warning']);
-    expect(levels(lintKeys(names('').map((kid) => ({ kid }))), 'AS-12')).not.toEqual([]);
-    expect(performance.now() - began).toBeLessThan(5_000);
+    const keys = names('').map((kid) => ({ kid }));
+    expect(levels(beforeLong(() => lintKeys(keys)), 'AS-12')).not.toEqual([]);
   });
 });
 

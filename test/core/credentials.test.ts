@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readCredentials } from '../../lib/core/credentials.js';
 import type { HeaderSource } from '../../lib/core/header-fields.js';
+import { beforeLong } from '../support/before-long.js';
 
 /** A request as Node hands it out, with these `Authorization` fields between others. */
 function request(...values: string[]): HeaderSource {
@@ -74,10 +75,7 @@ describe('readCredentials', () => {
   });
 
   it('takes no time to refuse a long value that is nearly right', () => {
-    const started = performance.now();
-    expect(readCredentials(request(`Bearer ${'='.repeat(100_000)}a`))).toEqual({ kind: 'malformed' });
-    expect(readCredentials(request(`Bearer${' '.repeat(100_000)}"`))).toEqual({ kind: 'malformed' });
-    expect(readCredentials(request(`Bearer ${'a'.repeat(100_000)}=a`))).toEqual({ kind: 'malformed' });
-    expect(performance.now() - started).toBeLessThan(5_000);
+    const values = [`Bearer ${'='.repeat(1_000_000)}a`, `Bearer${' '.repeat(1_000_000)}"`, `Bearer ${'a'.repeat(1_000_000)}=a`];
+    for (const value of values) expect(beforeLong(() => readCredentials(request(value)))).toEqual({ kind: 'malformed' });
   });
 });

@@ -15,6 +15,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { productOf } from '../../lib/issuer/products.js';
 import { reviewMetadata, type Finding } from '../../lib/issuer/review.js';
+import { beforeLong } from '../support/before-long.js';
 
 const ISSUER = 'https://login.example.com/realm';
 
@@ -171,11 +172,10 @@ describe('reviewMetadata', () => {
   });
 
   it('is not slowed down by a large document', () => {
-    const many = Array.from({ length: 100_000 }, (_, index) => `token ${index}`);
+    const many = Array.from({ length: 1_000_000 }, (_, index) => `token ${index}`);
     const document = Object.fromEntries(Object.keys(FLAWLESS).map((name) => [name, many]));
-    const began = performance.now();
-    reviewMetadata(document, ISSUER);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    const findings = beforeLong(() => reviewMetadata(document, ISSUER));
+    expect(verdicts(findings)).toContain('AS-02 error');
   });
 });
 
