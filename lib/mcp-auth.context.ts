@@ -35,7 +35,14 @@ interface Followed {
   call: AuthorizedCall | undefined;
 }
 
+const MIXED_UP =
+  'A request arrived at the guard of McpAuthModule within the asynchronous context of another one, so that ' +
+  'McpAuthService.authInfo would name the caller of that. Some middleware calls next() from a callback of the other request: ' +
+  'wrap that callback with AsyncResource.bind(), or set followCaller: false if authInfo is not used';
+
 const followed = new AsyncLocalStorage<Followed>();
+/** Which requests of Node's are followed. */
+const isFollowed = placeWith<true>();
 /** What requests of Node's were let in as. Nothing else can write here: `request.auth` is for others to read. */
 const admitted = placeWith<{ readonly request: object; readonly call: AuthorizedCall }>();
 /** What handlers were let run as whose framework hands on no request, by their RPC context. */
@@ -54,13 +61,19 @@ export function targetPath(request: HttpRequest): string {
   return end === -1 ? target : target.slice(0, end);
 }
 
+/**
+ * @throws where what runs here would take the caller of another request for its own: middleware that hands out something
+ * pooled, say, may go on with one request from within another.
+ */
 export function rememberCall(request: HttpRequest, call: AuthorizedCall): void {
   const source = nodeRequest(request);
+  const current = followed.getStore();
+  // That of another request is around it, too, where one is made inside of the other to an application that follows none.
+  const isOwn = current?.request === source;
+  if (current && !isOwn && isFollowed.of(placeOf(source))) throw new Error(MIXED_UP);
   admitted.keep(placeOf(source), { request: source, call });
   if (call.auth) Caller.bind(call.auth, call);
-  const current = followed.getStore();
-  // That of another request is around it where one is made inside of the other, as by Fastify's `inject()`.
-  if (current?.request === source) current.call = call;
+  if (isOwn) current.call = call;
 }
 
 /** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
@@ -78,12 +91,13 @@ export function callOfRequest(request: HttpRequest): AuthorizedCall | undefined 
  * Up to Node.js 22 it takes long to add anything to the requests of Express, which change their prototype; so it is added
  * to the list of their header fields, which each request has for itself. That it does is not taken on trust.
  */
-function placeOf(source: HttpRequest): object {
+function placeOf(source: Pick<HttpRequest, 'rawHeaders'>): object {
   return source.rawHeaders ?? source;
 }
 
 /** Runs what serves a request of Node's, and everything it starts, so that {@link currentCall} knows what it is let in as. */
-export function followRequest(request: object, run: () => void): void {
+export function followRequest(request: Pick<HttpRequest, 'rawHeaders'>, run: () => void): void {
+  isFollowed.keep(placeOf(request), true);
   followed.run({ request, call: undefined }, run);
 }
 

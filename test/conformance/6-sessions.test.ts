@@ -11,6 +11,7 @@ import { expectRefusal, expectServed, forget, messagesOf } from '../support/expe
 import { sendModern } from '../support/modern.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { INITIALIZE, openSession as openSessionAt } from '../support/sessions.js';
 
 const upstream = { seen: [] as string[], url: '' };
 const handles = new Map<string, string>();
@@ -36,12 +37,6 @@ class HandleTools {
   }
 }
 
-const INITIALIZE = {
-  protocolVersion: '2025-11-25',
-  capabilities: {},
-  clientInfo: { name: 'test', version: '1.0.0' },
-};
-
 describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) => {
   let server: NotesServer;
   let alice: string;
@@ -63,13 +58,7 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
     ...(session !== undefined && { 'mcp-session-id': session }),
   });
 
-  async function openSession(token: string): Promise<string> {
-    const response = await server.rpc('initialize', INITIALIZE, as(token));
-    await response.text();
-    const session = response.headers.get('mcp-session-id');
-    if (session === null) throw new Error(`no session: ${response.status}`);
-    return session;
-  }
+  const openSession = (token: string): Promise<string> => openSessionAt(server, token);
 
   const ping = (token: string | undefined, session?: string): Promise<Response> =>
     server.rpc('tools/call', { name: 'ping', arguments: {} }, as(token, session));

@@ -2,9 +2,10 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import type { INestMicroservice } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { createRequestStateCodec, type ServerContext } from '@modelcontextprotocol/server';
-import { McpController, McpStrategy, Tool, type McpTransport, type McpTransportContext } from '@rekog/mcp-nest';
+import { McpController, McpStrategy, Tool } from '@rekog/mcp-nest';
 import { AuthInfo, McpAuthModule, McpAuthService, RequireScopes, type McpAuthInfo, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import { MessagesOnly } from '../support/messages-only.js';
 
 const resource = 'https://mcp.example.com/mcp';
 const VARIABLE = 'STDIO_CONFORMANCE_TOKEN';
@@ -23,39 +24,6 @@ class StdioTools {
   scoped(@AuthInfo('subject') subject: string | undefined): object {
     ran.push(`scoped for ${subject}`);
     return { content: [] };
-  }
-}
-
-/** A transport that, like standard input and output, has nothing but messages. */
-class MessagesOnly implements McpTransport {
-  readonly kind = 'stdio';
-  #server: ReturnType<McpTransportContext['createServer']> | undefined;
-  #receive: ((message: object) => void) | undefined;
-  #answer: (message: unknown) => void = () => undefined;
-
-  async start(context: McpTransportContext): Promise<void> {
-    const transport = {
-      start: async () => undefined,
-      close: async () => undefined,
-      send: async (message: unknown) => this.#answer(message),
-      onmessage: undefined as ((message: object) => void) | undefined,
-    };
-    const server = context.createServer();
-    this.#server = server;
-    context.bindRequestHandlers(server, { transport: 'stdio', stateless: false, era: 'legacy' });
-    await server.connect(transport as never);
-    this.#receive = (message) => transport.onmessage?.(message);
-  }
-
-  async close(): Promise<void> {
-    await this.#server?.close();
-  }
-
-  call(name: string): Promise<{ result: { isError?: boolean; content: { text: string }[] } }> {
-    return new Promise((resolve) => {
-      this.#answer = resolve as (message: unknown) => void;
-      this.#receive?.({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: {} } });
-    });
   }
 }
 

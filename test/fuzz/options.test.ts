@@ -166,6 +166,7 @@ const COMMON_PLACES: typeof PLACES = [
   [['exposeErrorDetails'], fc.boolean()],
   [['allowAnonymous'], fc.boolean()],
   [['allowUnguardedMounts'], fc.boolean()],
+  [['followCaller'], fc.boolean()],
   [
     ['cache'],
     fc.oneof(

@@ -72,6 +72,7 @@ export interface NotesServerSettings {
   readonly sharedIssuer?: TestIssuer;
   readonly controllers?: readonly Type[];
   readonly providers?: readonly Provider[];
+  readonly imports?: readonly Type[];
   readonly path?: string;
   /** Where clients reach the MCP endpoint, if a prefix or version comes before {@link path}. @default path */
   readonly resourcePath?: string;
@@ -227,7 +228,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     ...settings.options,
   } as McpAuthModuleOptions;
   const builder = Test.createTestingModule({
-    imports: [McpAuthModule.forRoot(options)],
+    imports: [McpAuthModule.forRoot(options), ...(settings.imports ?? [])],
     controllers: [McpEndpoint, NotesTools, PlainController, OpenController, ...(settings.controllers ?? [])],
     providers: [...(settings.providers ?? [])],
   })
