@@ -4,11 +4,12 @@ import { fork } from 'node:child_process';
  * Starts a script in a process of its own, which answers questions with what it gave to {@link answer}.
  *
  * @param {URL} script
- * @param {{ execArgv?: string[] }} [options]
+ * @param {{ execArgv?: string[], node?: string | undefined }} [options] `node`: another executable than the one that runs this
  */
-export function startChild(script, { execArgv = [] } = {}) {
+export function startChild(script, { execArgv = [], node = process.execPath } = {}) {
   const child = fork(script, {
     execArgv,
+    execPath: node,
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

@@ -23,7 +23,7 @@ export function median(values) {
 
 /**
  * Runs the subjects in turn, round after round, so that a machine whose speed drifts treats all alike, and returns for
- * each the median time of one call, in microseconds.
+ * each the time of one call in every round, in microseconds.
  *
  * @param {Record<string, Measured>} subjects
  * @param {{ rounds?: number, calls?: number }} [options]
@@ -40,5 +40,10 @@ export async function interleaved(subjects, { rounds = 30, calls = 2_000 } = {})
       if (round >= 0) times[name]?.push(elapsed);
     }
   }
-  return Object.fromEntries(Object.entries(times).map(([name, values]) => [name, median(values)]));
+  return times;
+}
+
+/** How many times as long one takes as the other, as a rule; each compared with the other's time in the same round. */
+export function ratioOf(one, other) {
+  return median(one.map((time, round) => time / other[round]));
 }

@@ -4,6 +4,7 @@
  * --quick         a check of a minute or two that everything works
  * --memory        only the part with a million tokens, which the others leave out
  * --only=<part>   one part, any of those below
+ * --node=<file>   throughput of servers that another Node runs, which is kept beside that of this one
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -17,16 +18,27 @@ import { keepResult, readResults } from './results.js';
 import { throughput } from './throughput.js';
 import { assertSameJose } from './versions.js';
 
-const PARTS = { counts, decisions, operations, signatures, keySets, throughput, memory };
+const throughputElsewhere = (options) => throughput({ ...options, node: values.node });
+
+const PARTS = { counts, decisions, operations, signatures, keySets, throughput, throughputElsewhere, memory };
+
+/** Those that are left out unless they are asked for: they take long, or need something that is not there. */
+const EXTRA = ['memory', 'throughputElsewhere'];
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, memory: { type: 'boolean' }, only: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    memory: { type: 'boolean' },
+    only: { type: 'string' },
+    node: { type: 'string' },
+  },
 });
 const quick = values.quick;
 
 function chosenParts() {
   if (values.memory) return ['memory'];
-  if (values.only === undefined) return Object.keys(PARTS).filter((part) => quick || part !== 'memory');
+  if (values.node !== undefined) return ['throughputElsewhere'];
+  if (values.only === undefined) return Object.keys(PARTS).filter((part) => !EXTRA.includes(part) || (quick && part === 'memory'));
   if (Object.hasOwn(PARTS, values.only)) return [values.only];
   throw new Error(`There is no part "${values.only}", only ${Object.keys(PARTS).join(', ')}`);
 }

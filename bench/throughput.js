@@ -14,36 +14,43 @@ const SERIES = [
   { title: '1,000 tokens in turn', tokens: 1_000, groups: ['GET /notes, Express'] },
 ];
 
-/** @param {{ quick: boolean, log: (line: string) => void }} options */
-export async function throughput({ quick, log }) {
+/** How long each server is warmed up, in seconds: a big one has much to compile. */
+const WARM_UP = 3;
+
+/**
+ * @param {{ quick: boolean, log: (line: string) => void, node?: string }} options `node`: what runs the servers, if it is not
+ * what runs this; then with one token only
+ */
+export async function throughput({ quick, log, node }) {
   const { rounds, seconds } = quick ? { rounds: 3, seconds: 1 } : { rounds: 7, seconds: 2 };
   const issuer = startChild(new URL('issuer.js', import.meta.url));
   const { issuer: identifier, jwksUri } = await issuer.ask('start', { alg: ALG, audience: RESOURCE });
-  const servers = await startServers({ resource: RESOURCE, issuer: identifier, jwksUri, alg: ALG });
+  const servers = await startServers({ resource: RESOURCE, issuer: identifier, jwksUri, alg: ALG }, node);
   try {
     const { fit, unfit } = await sortOut(servers, await tokensToCheckWith(issuer));
     for (const { label, why } of unfit) log(`${label} is not measured: ${why}`);
     const series = [];
-    for (const { title, tokens, groups } of SERIES) {
+    for (const { title, tokens, groups } of node ? SERIES.slice(0, 1) : SERIES) {
       const subjects = groups.flatMap((group) => GROUPS[group]).filter((id) => fit.has(id));
       log(`${title}: ${subjects.length} servers, ${rounds} rounds of ${seconds} s`);
       const minted = await issuer.ask('mint', tokens);
-      const measured = await measure(subjects, servers, { rounds, seconds, tokens: minted });
+      const measured = await measure(subjects, servers, { rounds, seconds, warmUp: quick ? 1 : WARM_UP, tokens: minted });
       series.push({ title, groups: groups.map((group) => ({ group, rows: rowsOf(group, measured) })) });
     }
-    return { alg: ALG, rounds, seconds, unfit, series };
+    const [first] = servers.values();
+    return { alg: ALG, rounds, seconds, unfit, series, node: await first.child.ask('version') };
   } finally {
     for (const { child } of [...servers.values(), { child: issuer }]) child.stop();
   }
 }
 
 /** Two at a time: there may be no more processors than that. */
-async function startServers(settings) {
+async function startServers(settings, node) {
   const servers = new Map();
   const waiting = Object.keys(SUBJECTS);
   const startNext = async () => {
     for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      const child = startChild(new URL('servers/server.js', import.meta.url));
+      const child = startChild(new URL('servers/server.js', import.meta.url), { node });
       servers.set(id, { child, url: await child.ask('start', id, settings) });
     }
   };
@@ -91,10 +98,10 @@ async function faultOf({ protection, application }, url, { good, bad }) {
 }
 
 /** In each round everybody in turn, each time beginning with another. */
-async function measure(subjects, servers, { rounds, seconds, tokens }) {
+async function measure(subjects, servers, { rounds, seconds, warmUp, tokens }) {
   /** @type {Map<string, { perSecond: number, cpu: number }[]>} */
   const measured = new Map(subjects.map((id) => [id, []]));
-  for (const id of subjects) await load(servers.get(id).url, SUBJECTS[id].application, { tokens, seconds: 1 });
+  for (const id of subjects) await load(servers.get(id).url, SUBJECTS[id].application, { tokens, seconds: warmUp });
   for (let round = 0; round < rounds; round += 1) {
     const first = Math.floor((round * subjects.length) / rounds);
     for (const id of [...subjects.slice(first), ...subjects.slice(0, first)]) {

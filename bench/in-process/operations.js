@@ -1,6 +1,6 @@
 /** What a decision costs with 10, 100, 1,000 and 5,000 decorated tools, for a call of the last of them. It has to stay the same. */
 import { TestIssuer } from '../../dist/testing/index.js';
-import { interleaved } from '../measure.js';
+import { interleaved, median, ratioOf } from '../measure.js';
 import { RESOURCE } from '../resource.js';
 import { guardOf, toolCall } from './guard.js';
 
@@ -17,5 +17,5 @@ export async function operations({ quick }) {
   }
   const times = await interleaved(subjects, { rounds: quick ? 10 : 25, calls: 2_000 });
   await issuer.close();
-  return COUNTS.map((tools) => ({ tools, micros: times[tools], ratio: times[tools] / times[COUNTS[0]] }));
+  return COUNTS.map((tools) => ({ tools, micros: median(times[tools]), ratio: ratioOf(times[tools], times[COUNTS[0]]) }));
 }

@@ -12,7 +12,7 @@ class McpEndpoint extends McpHttpControllerFor(transport) {}
 Controller('mcp')(McpEndpoint);
 
 /** @param {import('./subjects.js').Protection} protection */
-export function mcpModule({ imports = [] }) {
+export function mcpModule({ imports = [], providers = [] }) {
   class NotesTools {
     list() {
       return { content: [{ type: 'text', text: 'Water the plants' }] };
@@ -24,6 +24,6 @@ export function mcpModule({ imports = [] }) {
   McpController()(NotesTools);
 
   class AppModule {}
-  Module({ imports, controllers: [McpEndpoint, NotesTools] })(AppModule);
+  Module({ imports, providers, controllers: [McpEndpoint, NotesTools] })(AppModule);
   return AppModule;
 }

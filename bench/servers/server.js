@@ -15,6 +15,9 @@ answer({
     await app.listen(0, '127.0.0.1');
     return app.getUrl();
   },
+  version() {
+    return process.version;
+  },
   /** Processor time of this process so far, in microseconds. */
   cpu() {
     const { user, system } = process.cpuUsage();
