@@ -23,7 +23,7 @@ const throughputElsewhere = (options) => throughput({ ...options, node: values.n
 const PARTS = { counts, decisions, operations, signatures, keySets, throughput, throughputElsewhere, memory };
 
 /** Those that are left out unless they are asked for: they take long, or need something that is not there. */
-const EXTRA = ['memory', 'throughputElsewhere'];
+const EXTRA = new Set(['memory', 'throughputElsewhere']);
 
 const { values } = parseArgs({
   options: {
@@ -38,7 +38,7 @@ const quick = values.quick;
 function chosenParts() {
   if (values.memory) return ['memory'];
   if (values.node !== undefined) return ['throughputElsewhere'];
-  if (values.only === undefined) return Object.keys(PARTS).filter((part) => !EXTRA.includes(part) || (quick && part === 'memory'));
+  if (values.only === undefined) return Object.keys(PARTS).filter((part) => !EXTRA.has(part) || (quick && part === 'memory'));
   if (Object.hasOwn(PARTS, values.only)) return [values.only];
   throw new Error(`There is no part "${values.only}", only ${Object.keys(PARTS).join(', ')}`);
 }

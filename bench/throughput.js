@@ -15,7 +15,7 @@ const SERIES = [
 ];
 
 /** How long each server is warmed up, in seconds: a big one has much to compile. */
-const WARM_UP = 3;
+const WARM_UP = 12;
 
 /**
  * @param {{ quick: boolean, log: (line: string) => void, node?: string }} options `node`: what runs the servers, if it is not

@@ -91,7 +91,7 @@ export function callOfRequest(request: HttpRequest): AuthorizedCall | undefined 
  * Up to Node.js 22 it takes long to add anything to the requests of Express, which change their prototype; so it is added
  * to the list of their header fields, which each request has for itself. That it does is not taken on trust.
  */
-function placeOf(source: Pick<HttpRequest, 'rawHeaders'>): object {
+export function placeOf(source: Pick<HttpRequest, 'rawHeaders'>): object {
   return source.rawHeaders ?? source;
 }
 

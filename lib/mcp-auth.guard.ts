@@ -123,9 +123,9 @@ export class McpAuthGuard implements CanActivate {
   }
 }
 
-/** `user` may belong to the application already. */
+/** Where reading does not show it already. `user` may belong to the application. */
 function attach(request: HttpRequest, auth: McpAuthInfo | undefined): void {
-  request.auth = auth;
+  if (request.auth !== auth) request.auth = auth;
   request.user ??= auth;
 }
 

@@ -17,6 +17,7 @@ import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { McpAuthEvents } from './mcp-auth.events.js';
 import { FailureLog } from './mcp-auth.failures.js';
+import { McpAuthExpressPrototypes } from './mcp-auth.express.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
@@ -80,6 +81,7 @@ const PROVIDERS: Provider[] = [
   McpAuthFilter,
   McpAuthDirectCalls,
   McpAuthFollowedCalls,
+  McpAuthExpressPrototypes,
   McpAuthService,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
@@ -125,6 +127,7 @@ export class McpAuthModule
     @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthDirectCalls) private readonly directCalls: McpAuthDirectCalls,
     @Inject(McpAuthFollowedCalls) private readonly followedCalls: McpAuthFollowedCalls,
+    @Inject(McpAuthExpressPrototypes) private readonly express: McpAuthExpressPrototypes,
   ) {
     super();
     followedCalls.prepare(McpAuthService);
@@ -156,6 +159,7 @@ export class McpAuthModule
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
     this.followedCalls.mount();
+    this.express.mount();
   }
 
   /** Nest calls this once all providers are there, before the application listens. */

@@ -1,10 +1,12 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
+import type { McpAuthError } from './core/error.js';
 import { hasField } from './core/header-fields.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { Clock } from './mcp-auth.clock.js';
 import { nodeRequest, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
+import { watchHead, type Head } from './mcp-auth.response-head.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
 
 const SESSION_HEADER = 'mcp-session-id';
@@ -25,16 +27,18 @@ export class McpAuthResponseWatch {
 
   /** @param call whose `raised` is read when the answer begins. */
   follow(request: HttpRequest, platformResponse: HttpResponse, demand: Demand, call: AuthorizedCall): void {
-    if (demand.body.messages.length === 0 && !hasField(nodeRequest(request), SESSION_HEADER)) return;
+    const source = nodeRequest(request);
+    const { messages } = demand.body;
+    if (messages.length === 0 && !hasField(source, SESSION_HEADER)) return;
     const response = platformResponse.raw ?? platformResponse;
-    const writeHead = response.writeHead.bind(response) as (...head: Head) => ServerResponse;
-    const watched = (...head: Head): ServerResponse => {
-      const result = writeHead(...this.#withRaisedError(head, request, response, demand, call));
-      this.#noteSession(request, response, demand, call);
-      if (isEventStream(response, head.at(-1))) this.#endWithToken(response, call);
-      return result;
-    };
-    response.writeHead = watched as ServerResponse['writeHead'];
+    const concernsSession = source.method === 'DELETE' || messages.some(({ method }) => method === 'initialize');
+    watchHead(source, response, {
+      before: (head) => (call.raised ? this.#withRaisedError(head, request, response, demand, call.raised) : head),
+      after: () => {
+        if (concernsSession) this.#noteSession(source, response, call);
+        if (isEventStream(response.getHeader('content-type'))) this.#endWithToken(response, call);
+      },
+    });
   }
 
   /** An answer that has begun as a stream keeps its status: the client finds the challenge in the result. */
@@ -43,24 +47,23 @@ export class McpAuthResponseWatch {
     request: HttpRequest,
     response: ServerResponse,
     demand: Demand,
-    { raised }: AuthorizedCall,
+    raised: McpAuthError,
   ): Head {
     const [status, ...rest] = head;
-    if (!raised || status !== 200 || isEventStream(response, rest.at(-1))) return head;
+    if (status !== 200 || isEventStream(contentTypeOf(response, rest.at(-1)))) return head;
     if (this.responder.formFor(request) !== 'http') return head;
     const refusal = this.responder.refusalOf(raised, this.authorizer.factsOf(demand));
     this.responder.putHeaders(response, refusal);
     return [refusal.status, ...rest];
   }
 
-  #noteSession(request: HttpRequest, response: ServerResponse, { body }: Demand, { auth }: AuthorizedCall): void {
-    const { headers, method } = nodeRequest(request);
+  #noteSession({ headers, method }: HttpRequest, response: ServerResponse, { auth }: AuthorizedCall): void {
     const opened = response.getHeader(SESSION_HEADER);
     const asked = headers[SESSION_HEADER];
-    if (typeof opened === 'string' && opened !== asked && body.messages.some((message) => message.method === 'initialize')) {
+    if (method === 'DELETE') {
+      if (typeof asked === 'string' && response.statusCode < 300) this.sessions.close(asked);
+    } else if (typeof opened === 'string' && opened !== asked) {
       this.sessions.open(opened, auth);
-    } else if (method === 'DELETE' && typeof asked === 'string' && response.statusCode < 300) {
-      this.sessions.close(asked);
     }
   }
 
@@ -79,11 +82,13 @@ export class McpAuthResponseWatch {
   }
 }
 
-/** The arguments of `writeHead`: status, perhaps a reason, perhaps headers. */
-type Head = [status: number, ...rest: unknown[]];
-
-function isEventStream(response: ServerResponse, headers?: unknown): boolean {
+/** Of a response whose head is about to be written with these headers beside those it has. */
+function contentTypeOf(response: ServerResponse, headers: unknown): unknown {
   const given = typeof headers === 'object' && headers !== null ? (headers as OutgoingHttpHeaders) : {};
   const type = Object.entries(given).find(([name]) => name.toLowerCase() === 'content-type')?.[1];
-  return String(type ?? response.getHeader('content-type') ?? '').startsWith('text/event-stream');
+  return type ?? response.getHeader('content-type');
+}
+
+function isEventStream(contentType: unknown): boolean {
+  return String(contentType ?? '').startsWith('text/event-stream');
 }

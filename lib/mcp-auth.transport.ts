@@ -16,6 +16,8 @@ interface Endpoint {
   /** What all spellings of the path have in common. */
   readonly plainPath: string;
   readonly origins: OriginRules;
+  /** The `Host` that was accepted last: nearly always that of the next request, and it takes a URL parser to tell. */
+  lastHost: string | undefined;
 }
 
 /** The rules of the MCP transport on which authorization depends, whatever MCP framework comes after. */
@@ -30,7 +32,7 @@ export class McpAuthTransportRules {
     for (const resource of options.resources) {
       const { identifier } = resource;
       const origins = originRules(identifier, this.options.allowedOrigins);
-      this.#endpoints.set(resource, { path: identifier.path, plainPath: plainPath(identifier.path), origins });
+      this.#endpoints.set(resource, { path: identifier.path, plainPath: plainPath(identifier.path), origins, lastHost: undefined });
     }
   }
 
@@ -46,8 +48,7 @@ export class McpAuthTransportRules {
     const source = nodeRequest(request);
     const origins = fieldValues(source, 'origin');
     const { host } = source.headers;
-    const rules = endpoint.origins;
-    const isAllowed = isOriginAllowed(origins, rules) && isHostAllowed(typeof host === 'string' ? host : undefined, rules);
+    const isAllowed = isOriginAllowed(origins, endpoint.origins) && isHostOf(endpoint, typeof host === 'string' ? host : undefined);
     if (!isAllowed) throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen: { Origin: origins, Host: host } });
   }
 
@@ -72,6 +73,13 @@ export class McpAuthTransportRules {
     const session = source.headers['mcp-session-id'];
     if (session !== undefined) this.sessions.check([session].flat().join(','), caller);
   }
+}
+
+function isHostOf(endpoint: Endpoint, host: string | undefined): boolean {
+  if (host !== undefined && host === endpoint.lastHost) return true;
+  if (!isHostAllowed(host, endpoint.origins)) return false;
+  endpoint.lastHost = host;
+  return true;
 }
 
 /** What says to which session a request belongs. */
