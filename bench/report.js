@@ -24,8 +24,9 @@ show it as it is. The load never sleeps, so that no server has to wake it. All s
 issuer, and all that are listed answered 200 to a good token, and 401 to a bad signature, another audience, another issuer,
 an expired token and none. They do not do the same beyond that: this library also checks origin, scopes and the kind of
 token, keeps what only this caller may see out of shared caches, checks MCP calls once more at the handler, and keeps an eye
-on the response; the guards by hand do nothing else, and the one with fast-jwt never notices that a key was withdrawn. What is not shown: TLS, a network, handlers
-that do real work (next to which any guard is small), and more than one processor for a server.
+on the response; the guards by hand do nothing else, and the one with fast-jwt never notices that a key was withdrawn. What
+is not shown: TLS, a network, handlers that do real work (next to which any guard is small), and more than one processor for
+a server.
 
 "The least" shows what is to be had at all: it reads one header, looks its text up in a \`Map\`, and sets one property of the
 request. It is no guard to use: whatever was verified once is let in for ever.`;

@@ -24,7 +24,7 @@ const intercepted = new WeakSet<object>();
 
 /**
  * Has the caller known to everything below a handler, by `AsyncLocalStorage`, where somebody needs that. It is not done
- * for everybody, since up to Node.js 22 it makes every promise of the process dearer: a third of the throughput of a
+ * for everybody, since up to Node.js 22 it makes every promise of the process dearer: a tenth of the throughput of a
  * small route.
  *
  * Needed by whoever injects `McpAuthService`; and for protection itself where an MCP framework calls handlers as plain

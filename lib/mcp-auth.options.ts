@@ -237,7 +237,7 @@ export interface CommonOptions {
   maxTokenLifetimeSeconds?: number;
   /**
    * Whether the caller is known below handlers, to `McpAuthService.authInfo`; by `AsyncLocalStorage`, which has a price up to
-   * Node.js 22: a third of the throughput of a small route. `@AuthInfo()` does without. `true` where the service is obtained
+   * Node.js 22: a tenth of the throughput of a small route. `@AuthInfo()` does without. `true` where the service is obtained
    * otherwise than by injection, as by `app.get()`; `false` where it is injected for its other members.
    * @default whether a provider or controller of the application injects `McpAuthService`
    */
