@@ -40,8 +40,8 @@ export async function throughput({ quick, log, node }) {
       const subjects = groups.flatMap((group) => GROUPS[group]).filter((id) => fit.has(id));
       log(`${title}: ${subjects.length} servers, ${rounds} rounds of ${seconds} s`);
       const minted = await issuer.ask('mint', tokens);
-      // None has done anything before: Express on Node 20 may serve nearly twice as much in a process that has refused a few
-      // requests and was then left alone for half a minute.
+      // None has done anything before: of those that had been checked in the same process, some served Express nearly twice
+      // as fast as others on Node 20, whatever guarded them.
       stopServers();
       servers = await startServers(subjects, settings, node);
       const measured = await measure(subjects, servers, { rounds, seconds, warmUp: quick ? 1 : WARM_UP, tokens: minted });

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { callOfRequest, type HttpRequest } from './mcp-auth.context.js';
+import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { askWatchersOf } from './mcp-auth.response-head.js';
 
 /** What is used of an application of Express: the prototypes that it gives to Node's requests and responses. */
@@ -22,8 +23,7 @@ export class McpAuthExpressPrototypes {
 
   /** Does nothing where the platform is another, or none. */
   mount(): void {
-    // Absent in an application context or a microservice.
-    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const adapter = httpAdapterOf(this.host);
     if (adapter?.getType() !== 'express') return;
     const { request, response } = adapter.getInstance<ExpressLike>();
     for (const field of CALLER_FIELDS) if (request && !(field in request)) sayCaller(request, field);

@@ -3,6 +3,7 @@ import { Inject, Injectable, UseInterceptors, type ForwardReference } from '@nes
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { followRequest } from './mcp-auth.context.js';
 import { McpAuthExplorer, type DirectHandler } from './mcp-auth.explorer.js';
+import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { McpAuthInterceptor } from './mcp-auth.interceptor.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
@@ -60,8 +61,7 @@ export class McpAuthFollowedCalls {
   /** For what HTTP requests lead to. To be called before the routes of the application are laid. */
   mount(): void {
     this.#isOn ||= this.#isNeeded();
-    // Absent in an application context or a microservice.
-    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const adapter = httpAdapterOf(this.host);
     if (!adapter || !this.#isOn) return;
     const fastify = adapter.getInstance<FastifyLike>();
     // Fastify reads the body outside of whatever a middleware has entered.

@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { McpAuthConfigError } from './core/error.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
 
@@ -64,8 +65,7 @@ export class McpAuthMounts {
   }
 
   #unguardedPaths(): string[] {
-    // Absent in an application context or a microservice.
-    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const adapter = httpAdapterOf(this.host);
     const platform: unknown = adapter?.getInstance();
     const candidates = new Set([...USUAL_PATHS, ...this.options.resources.map(({ identifier }) => identifier.path)]);
     return [...expressPaths(platform as ExpressLike | undefined, candidates), ...fastifyPaths(platform as FastifyLike | undefined)];

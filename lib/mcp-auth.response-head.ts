@@ -26,13 +26,15 @@ export function watchHead(request: HttpRequest, response: ServerResponse, watche
     watchers.keep(placeOf(request), { response, watcher });
     return;
   }
-  const writeHead = response.writeHead.bind(response) as WriteHead;
-  const watched: WriteHead = (...head) => {
-    writeHead(...watcher.before(head));
-    watcher.after();
-    return response;
-  };
+  const writeHead = response.writeHead as WriteHead;
+  const watched: WriteHead = (...head) => writeWatched(response, watcher, writeHead, head);
   response.writeHead = watched as ServerResponse['writeHead'];
+}
+
+function writeWatched(response: ServerResponse, watcher: HeadWatcher, writeHead: WriteHead, head: Head): ServerResponse {
+  writeHead.apply(response, watcher.before(head));
+  watcher.after();
+  return response;
 }
 
 /** Has the watchers asked by the responses which have this prototype, so that nothing need be added to each of them. */
@@ -42,10 +44,7 @@ export function askWatchersOf(prototype: object): void {
     // Looked up each time: tools for tracing replace it while the application runs.
     const inherited = (Object.getPrototypeOf(prototype) as { writeHead: WriteHead }).writeHead;
     const kept = watchers.of(placeOf(this.req));
-    if (kept?.response !== this) return inherited.apply(this, head);
-    inherited.apply(this, kept.watcher.before(head));
-    kept.watcher.after();
-    return this;
+    return kept?.response === this ? writeWatched(this, kept.watcher, inherited, head) : inherited.apply(this, head);
   };
   Object.defineProperties(prototype, {
     writeHead: { value: writeHead, configurable: true, writable: true },

@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 
@@ -34,8 +35,7 @@ export class WellKnownEndpoint {
 
   /** Starts serving. Does nothing in an application without HTTP. */
   mount(): void {
-    // Absent in an application context or a microservice.
-    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const adapter = httpAdapterOf(this.host);
     const resources = this.#paths();
     adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
       const resource = resources.get(pathOf(request));

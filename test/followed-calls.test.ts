@@ -43,7 +43,7 @@ import {
   type McpAuthModuleOptions,
 } from 'nestjs-mcp-auth';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
-import { expectServed, forget, messagesOf } from './support/expectations.js';
+import { answerOf, expectServed, forget, messagesOf } from './support/expectations.js';
 import { MessagesOnly } from './support/messages-only.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { PLATFORMS, type Platform } from './support/platforms.js';
@@ -52,12 +52,6 @@ import { openSession } from './support/sessions.js';
 
 const issuer = { alg: 'ES256' } as const;
 const text = (value: unknown): object => ({ content: [{ type: 'text', text: JSON.stringify(value) }] });
-
-/** What a tool answered, which is JSON in the text of its result. */
-async function answerOf(response: Response): Promise<unknown> {
-  const [message] = messagesOf(await response.text()) as [{ result: { content: [{ text: string }] } }];
-  return JSON.parse(message.result.content[0].text);
-}
 
 /** Has calls wait for each other, so that they are under way at once. */
 class Rendezvous {

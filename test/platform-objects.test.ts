@@ -157,27 +157,28 @@ describe('the caller on the requests of Express', () => {
   });
 });
 
+/** Has it say that it was there, and then go on as before, or with what is given. */
+function haveAHand(response: ServerResponse, writeHead = response.writeHead): void {
+  response.writeHead = function own(this: ServerResponse, ...head: unknown[]) {
+    this.setHeader('x-own', 'seen');
+    return Reflect.apply(writeHead, this, head) as ServerResponse;
+  } as ServerResponse['writeHead'];
+}
+
 /** Whoever has a hand in the head of answers, and when. */
 const HANDS: [string, NonNullable<NotesServerSettings['prepare']>][] = [
   ['nobody', () => undefined],
   [
     'a middleware on each response',
     using((_request, response, next) => {
-      const { writeHead } = response;
-      response.writeHead = function own(this: ServerResponse, ...head: unknown[]) {
-        this.setHeader('x-own', 'seen');
-        return Reflect.apply(writeHead, this, head) as ServerResponse;
-      } as ServerResponse['writeHead'];
+      haveAHand(response);
       next();
     }),
   ],
   [
     'a middleware that calls the one of Node itself',
     using((_request, response, next) => {
-      response.writeHead = ((...head: unknown[]) => {
-        response.setHeader('x-own', 'seen');
-        return Reflect.apply(ServerResponse.prototype.writeHead, response, head) as ServerResponse;
-      }) as ServerResponse['writeHead'];
+      haveAHand(response, ServerResponse.prototype.writeHead);
       next();
     }),
   ],
@@ -185,14 +186,7 @@ const HANDS: [string, NonNullable<NotesServerSettings['prepare']>][] = [
 
 const ON_THE_PROTOTYPE: (typeof HANDS)[number] = [
   'the application, on the prototype of Express',
-  (app) => {
-    const { response } = app.getHttpAdapter().getInstance() as { response: ServerResponse };
-    const { writeHead } = response;
-    response.writeHead = function own(this: ServerResponse, ...head: unknown[]) {
-      this.setHeader('x-own', 'seen');
-      return Reflect.apply(writeHead, this, head) as ServerResponse;
-    } as ServerResponse['writeHead'];
-  },
+  (app) => haveAHand((app.getHttpAdapter().getInstance() as { response: ServerResponse }).response),
 ];
 
 describe.each(PLATFORMS)('the head of an answer, on %s', (platform) => {

@@ -7,7 +7,7 @@ import { Payload } from '@nestjs/microservices';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { AuthInfo, type McpAuthInfo } from 'nestjs-mcp-auth';
 import { z } from 'zod';
-import { expectRefusal, expectServed, forget, messagesOf } from '../support/expectations.js';
+import { answerOf, expectRefusal, expectServed, forget } from '../support/expectations.js';
 import { sendModern } from '../support/modern.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -63,10 +63,7 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
   const ping = (token: string | undefined, session?: string): Promise<Response> =>
     server.rpc('tools/call', { name: 'ping', arguments: {} }, as(token, session));
 
-  async function resultOf(response: Response): Promise<Record<string, unknown>> {
-    const [message] = messagesOf(await response.text()) as [{ result: { content: [{ text: string }] } }];
-    return JSON.parse(message.result.content[0].text) as Record<string, unknown>;
-  }
+  const resultOf = (response: Response): Promise<Record<string, unknown>> => answerOf(response);
 
   it('MCP-25-SES-01: takes a session id for no authentication', async () => {
     const session = await openSession(alice);

@@ -204,3 +204,9 @@ function dechunk(body: string): string {
     rest = rest.slice(line.length + length + 2);
   }
 }
+
+/** What a tool answered that puts JSON into the text of its result. */
+export async function answerOf<Value = unknown>(response: Response): Promise<Value> {
+  const [message] = messagesOf(await response.text()) as [{ result: { content: [{ text: string }] } }];
+  return JSON.parse(message.result.content[0].text) as Value;
+}
