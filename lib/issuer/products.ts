@@ -14,6 +14,10 @@ export interface Product {
   readonly registration: string;
   /** What lets clients see that it does PKCE; undefined where nothing has to be done. */
   readonly pkce?: string;
+  /** What keeps clients from the challenge method "plain"; undefined where nothing is particular. */
+  readonly pkcePlain?: string;
+  /** What turns the implicit and the password grant off; undefined where nothing is particular. */
+  readonly withdrawnGrants?: string;
   /** What makes its authorization responses name the issuer; undefined where nothing is known to. */
   readonly responseIssuer?: string;
 }
@@ -43,7 +47,10 @@ const PRODUCTS: readonly KnownProduct[] = [
     issuer: 'its issuer is that of the hostname it was told (option hostname); the case of the realm counts, and /auth belongs to it where it is started with --http-relative-path=/auth',
     audience: (resource) =>
       `add an Audience mapper with the Included Custom Audience ${resource} to a client scope that the client has`,
-    registration: 'adjust Clients → Client registration (Trusted Hosts, Allowed Client Scopes), or start it with --features=cimd',
+    registration:
+      'adjust Clients → Client registration (Trusted Hosts, Allowed Client Scopes). For client ID metadata documents start it with --features=cimd and add a client policy with the condition client-id-uri and the executor client-id-metadata-document: without that policy it refuses every such client',
+    pkcePlain: 'its metadata always lists "plain"; set Proof Key for Code Exchange Code Challenge Method to S256 for each client',
+    withdrawnGrants: 'its metadata always lists them; turn Implicit flow and Direct access grants off for each client',
   },
   {
     name: 'Entra ID',

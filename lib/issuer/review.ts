@@ -104,7 +104,8 @@ function advertisesPkce({ document, product }: Subject): Remark[] {
   }
   if (!has(methods, 'plain')) return [];
   const consequence = 'a client may choose "plain", which protects no code from whoever saw its request (OAuth 2.1 §7.5)';
-  return [{ level: 'note', seen, consequence, remedy: 'allow S256 as the only challenge method' }];
+  const remedy = remedyIn(product, 'pkcePlain', 'require S256 of every client; some products list "plain" whatever their clients may use');
+  return [{ level: 'note', seen, consequence, remedy }];
 }
 
 function offersCodeFlow(subject: Subject): Remark[] {
@@ -192,7 +193,8 @@ function publishesKeys(subject: Subject): Remark[] {
   return [{ level: 'note', seen, consequence, remedy: 'set introspection for this server, or have it publish its keys' }];
 }
 
-function hasNoWithdrawnGrants({ document }: Subject): Remark[] {
+/** The implicit grant with no response type that holds a token issues ID tokens only, which OpenID Connect allows. */
+function hasNoWithdrawnGrants({ document, product }: Subject): Remark[] {
   const sendsTokens = listAt(document, 'response_types_supported').some(
     (type) => typeof type === 'string' && type.split(' ').includes('token'),
   );
@@ -201,11 +203,11 @@ function hasNoWithdrawnGrants({ document }: Subject): Remark[] {
     level: 'note',
     seen: seenAt(document, name),
     consequence: `a client can still get tokens by the ${grant}, which OAuth 2.1 has removed and RFC 9700 warns of`,
-    remedy: `turn the ${grant} off, for the whole server or for each client`,
+    remedy: remedyIn(product, 'withdrawnGrants', `turn the ${grant} off, for the whole server or for each client; some products list it all the same`),
   });
   const remarks: Remark[] = [];
   if (sendsTokens) remarks.push(remark('response_types_supported', 'implicit grant'));
-  else if (grants.includes('implicit')) remarks.push(remark('grant_types_supported', 'implicit grant'));
+  else if (grants.includes('implicit') && ownMember(document, 'response_types_supported') === undefined) remarks.push(remark('grant_types_supported', 'implicit grant'));
   if (grants.includes('password')) remarks.push(remark('grant_types_supported', 'password grant'));
   return remarks;
 }
@@ -263,7 +265,7 @@ function seenAt(document: Subject['document'], name: string): string {
 /** What is known of this product, else what holds for any. */
 function remedyIn(
   product: Product | undefined,
-  what: 'issuer' | 'pkce' | 'registration' | 'responseIssuer',
+  what: 'issuer' | 'pkce' | 'pkcePlain' | 'registration' | 'responseIssuer' | 'withdrawnGrants',
   otherwise: string,
 ): string {
   const known = product?.[what];

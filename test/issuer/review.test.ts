@@ -93,7 +93,8 @@ describe('reviewMetadata', () => {
     ['AS-12: plain keys', { jwks_uri: 'http://login.example.com/jwks' }, ['AS-12 error']],
     ['AS-12: keys in a list', { jwks_uri: [`${ISSUER}/jwks`] }, ['AS-12 error']],
     ['AS-18: tokens from the authorization endpoint', { response_types_supported: ['code', 'id_token token'] }, ['AS-18 note']],
-    ['AS-18: the implicit grant', { grant_types_supported: ['refresh_token', 'implicit'] }, ['AS-18 note']],
+    ['AS-18: the implicit grant, and no response types', { response_types_supported: undefined, grant_types_supported: ['refresh_token', 'implicit'] }, ['AS-05 error', 'AS-18 note']],
+    ['AS-18: the implicit grant for ID tokens only', { response_types_supported: ['code', 'id_token'], grant_types_supported: ['refresh_token', 'implicit'] }, []],
     ['AS-18: both', { response_types_supported: ['code', 'token'], grant_types_supported: ['refresh_token', 'implicit'] }, ['AS-18 note']],
     ['AS-18: the password grant', { grant_types_supported: ['refresh_token', 'password'] }, ['AS-18 note']],
     ['AS-28: no refresh tokens', { grant_types_supported: ['authorization_code'] }, ['AS-28 note']],
@@ -285,7 +286,7 @@ describe.each(Object.entries(PRODUCTS))('the metadata of %s', (_name, { preset: 
     expect(product).toBeDefined();
     const findings = reviewMetadata(metadata, issuer);
     const ofProduct = findings.filter(({ remedy }) => remedy.startsWith(`${product?.name}: `)).map(({ id }) => id);
-    const possible = findings.map(({ id }) => id).filter((id) => ['AS-06', 'AS-07', ...(product?.pkce ? ['AS-04'] : []), ...(product?.responseIssuer ? ['AS-08'] : [])].includes(id));
+    const possible = findings.map(({ id }) => id).filter((id) => ['AS-06', 'AS-07', ...(product?.pkce ?? product?.pkcePlain ? ['AS-04'] : []), ...(product?.withdrawnGrants ? ['AS-18'] : []), ...(product?.responseIssuer ? ['AS-08'] : [])].includes(id));
     expect(ofProduct).toEqual(possible);
   });
 });
