@@ -33,7 +33,7 @@ Looks at a running MCP server and its authorization servers as a client would, a
   --client-id <id>       tries what the authorization endpoint refuses; with the secret in MCP_AUTH_CLIENT_SECRET
                          and an issuer as URL, also asks for a token by the client credentials grant
   --redirect-uri <uri>   a redirect URI of that client, for trying what happens without PKCE
-  --probe-dcr            REGISTERS A CLIENT, to see whether that works; all else changes nothing
+  --probe-dcr            REGISTERS A CLIENT as MCP clients do, to see whether that works; all else changes nothing
   --timeout <seconds>    longest time for one answer (default 5)
   --verbose              a line for each thing that cannot be seen from outside, too
   --json                 one JSON document instead of text

@@ -135,6 +135,9 @@ describe('doctor with a token, on a server that sends it back wherever it can', 
     ['as it came', (token: string): string => token],
     ['without its signature', (token: string): string => token.split('.').slice(0, 2).join('.')],
     ['its payload', (token: string): string => token.split('.')[1] ?? ''],
+    ['in base64', (token: string): string => Buffer.from(token).toString('base64')],
+    ['in hexadecimal digits', (token: string): string => Buffer.from(token).toString('hex')],
+    ['its claims, decoded', (token: string): string => Buffer.from(token.split('.')[1] ?? '', 'base64url').toString().replaceAll('"', String.raw`\"`)],
     ['with every character escaped', (token: string): string => token.replace(/[^"\\]/g, String.raw`\$&`)],
   ])('prints nothing of it: %s', async (_how, distort) => {
     await using issuer = await TestIssuer.start({ alg: 'ES256' });
@@ -150,11 +153,13 @@ describe('doctor with a token, on a server that sends it back wherever it can', 
       response.end(JSON.stringify({ error: back }));
     };
     const origin = await serve(() => listener);
-    const token = await issuer.mint({ aud: `${origin}/mcp` });
+    const token = await issuer.mint({ aud: `${origin}/mcp`, note: 'told-to-nobody' });
     for (const flags of [[], ['--json'], ['--verbose']]) {
       const { out, err } = await runCli(['doctor', `${origin}/mcp`, ...flags], { environment: { MCP_AUTH_TOKEN: token } });
       expectNoTrace(token, { out, err });
-      for (const part of token.split('.')) expect(out.toLowerCase().includes(part.slice(0, 24).toLowerCase())).toBe(false);
+      const forms = [...token.split('.'), Buffer.from(token).toString('base64'), Buffer.from(token).toString('hex')];
+      for (const part of forms) expect(out.toLowerCase().includes(part.slice(0, 24).toLowerCase())).toBe(false);
+      expect(out).not.toContain('told-to-nobody');
     }
   });
 });

@@ -84,9 +84,6 @@ describe('the review of keys', () => {
 
 describe('the review of endpoints', () => {
   it.each<[string, string, Partial<AuthorizationServerFacts>]>([
-    ['AS-17: introspection open to anybody', 'AS-17 error', { introspection: answer() }],
-    ['AS-17: introspection that is broken', 'AS-17 warning', { introspection: answer({ status: 500 }) }],
-    ['AS-17: introspection that is guarded', 'AS-17 ok', { introspection: answer({ status: 401 }) }],
     ['AS-19: the same over plain http', 'AS-19 warning', { twin: answer() }],
     ['AS-19: a redirect to https', 'AS-19 ok', { twin: answer({ status: 301, fields: { location: 'https://login.example.com/' } }) }],
     ['AS-19: a redirect to http', 'AS-19 warning', { twin: answer({ status: 301, fields: { location: 'http://login.example.com/x' } }) }],
@@ -95,8 +92,6 @@ describe('the review of endpoints', () => {
     ['AS-21: a token that may be cached', 'AS-21 error', { token: answer() }],
     ['AS-21: a refusal that may be cached', 'AS-21 warning', { token: answer({ status: 400 }) }],
     ['AS-21: a token that is not cached', 'AS-21 ok', { token: answer({ fields: { 'cache-control': 'no-store' } }) }],
-    ['AS-07: registration that is refused', 'AS-07 warning', { registration: answer({ status: 403 }) }],
-    ['AS-07: registration that works', 'AS-07 ok', { registration: answer({ status: 201 }) }],
   ])('%s', (_what, expected, more) => {
     const checks = checkEndpoints(serverFacts({ issuer: ISSUER }, more));
     expect(checks.map(({ id, level }) => `${id} ${level}`)).toContain(expected);
@@ -134,7 +129,7 @@ describe('the review of metadata', () => {
     ['AS-16: the resource', 'AS-16 ok', { protected_resources: [URL_OF_SERVER] }],
   ])('%s', (_what, expected, document) => {
     const wanted = { authorization_details_types_supported: ['note'], tls_client_certificate_bound_access_tokens: true };
-    const resource = { url: URL_OF_SERVER, scopes: [], acrValues: ['gold', 'silver'], document: wanted };
+    const resource = { url: URL_OF_SERVER, scopes: [], firstScopes: [], acrValues: ['gold', 'silver'], document: wanted };
     const checks = checkServerMetadata(serverFacts({ issuer: ISSUER, ...document }, { resource }));
     expect(checks.map(({ id, level }) => `${id} ${level}`)).toContain(expected);
   });
@@ -221,7 +216,7 @@ describe('the judgements of lists that are as long as an answer may be', () => {
   const names = (first: string): string[] => Array.from({ length: 500_000 }, (_, index) => first + index.toString(36));
 
   it('take no more than a moment', () => {
-    const resource = { url: URL_OF_SERVER, scopes: names('a'), acrValues: names('a'), document: { authorization_details_types_supported: names('a') } };
+    const resource = { url: URL_OF_SERVER, scopes: names('a'), firstScopes: [], acrValues: names('a'), document: { authorization_details_types_supported: names('a') } };
     const members = ['scopes_supported', 'acr_values_supported', 'authorization_details_types_supported', 'protected_resources'];
     const facts = serverFacts(Object.fromEntries(members.map((member) => [member, names('b')])), { resource });
     const checks = beforeLong(() => checkServerMetadata(facts));
@@ -242,7 +237,7 @@ describe('the judgements, whatever they are given', () => {
 
   it('judge every metadata document', () => {
     always(1_000, fc.tuple(documents, documents), ([document, other]) => {
-      const resource = { url: URL_OF_SERVER, scopes: ['a'], acrValues: ['b'], document: other };
+      const resource = { url: URL_OF_SERVER, scopes: ['a'], firstScopes: ['a'], acrValues: ['b'], document: other };
       const facts = serverFacts(document, { resource, forms: [json(document), json(other)], keys: json(document) });
       const checks = [...checkServerMetadata(facts), ...checkDiscovery(facts), ...checkKeySet(facts), ...checkEndpoints(facts)];
       expect(harmless(checks)).toBe(true);

@@ -3,8 +3,10 @@ import { ownMember } from '../../core/record.js';
 import { isLoopback, parseUrl } from '../../core/resource.js';
 import { clientSecretBasic } from '../../issuer/client-authentication.js';
 import { metadataUrls } from '../../issuer/discovery.js';
+import { textsAt } from './check.js';
 import { preflightRequest } from './cross-origin.js';
 import type { Prober } from './prober.js';
+import { registerClient, type RegistrationAnswers } from './registration.js';
 import { documentOf, type Seen } from './seen.js';
 
 type Document = Readonly<Record<string, unknown>>;
@@ -14,6 +16,8 @@ export interface ResourceView {
   readonly url: string;
   /** That the metadata lists, and that the challenge asks for. */
   readonly scopes: readonly string[];
+  /** That a client asks for first: those of the challenge, else those of the metadata. */
+  readonly firstScopes: readonly string[];
   readonly acrValues: readonly string[];
   /** The metadata of the resource. */
   readonly document: Document;
@@ -44,7 +48,7 @@ export interface AuthorizationServerFacts {
   readonly introspection?: Seen | undefined;
   readonly tokenPreflight?: Seen | undefined;
   readonly twin?: Seen | undefined;
-  readonly registration?: Seen | undefined;
+  readonly registration?: RegistrationAnswers | undefined;
   /** With client credentials. */
   readonly token?: Seen | undefined;
   readonly authorization?: AuthorizationAnswers | undefined;
@@ -85,7 +89,7 @@ export async function gatherAuthorizationServer(
     at('introspection_endpoint', (endpoint) => prober.send(endpoint, form({ token: 'nestjs-mcp-auth-doctor-no-such-token' }))),
     at('token_endpoint', (endpoint) => prober.send(endpoint, preflightRequest(pageOrigin, 'POST', 'content-type'))),
     prober.plainTwin(issuer),
-    probes.register ? at('registration_endpoint', (endpoint) => prober.send(endpoint, REGISTRATION)) : undefined,
+    probes.register ? at('registration_endpoint', (endpoint) => registerClient(prober, endpoint, scopesOf(document, resource))) : undefined,
     at('token_endpoint', (endpoint) => askForToken(prober, endpoint, probes, resource)),
     at('authorization_endpoint', (endpoint) => tryAuthorization(prober, endpoint, probes)),
   ]);
@@ -102,17 +106,10 @@ function form(members: Readonly<Record<string, string>>, headers: Readonly<Recor
   return { method: 'POST', headers: { ...type, ...headers }, body: new URLSearchParams(members).toString() } as const;
 }
 
-const REGISTRATION = {
-  method: 'POST',
-  headers: { 'content-type': 'application/json', accept: 'application/json' },
-  body: JSON.stringify({
-    client_name: 'nestjs-mcp-auth doctor (may be deleted)',
-    redirect_uris: ['http://127.0.0.1/callback'],
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    token_endpoint_auth_method: 'none',
-  }),
-} as const;
+/** What a client would ask for at its first sign-in; without an MCP server, what the authorization server has. */
+function scopesOf(document: Document, resource: ResourceView | undefined): readonly string[] {
+  return resource ? resource.firstScopes : textsAt(document, 'scopes_supported');
+}
 
 async function askForToken(
   prober: Prober,

@@ -36,32 +36,32 @@ function standsInTheWay(seen: Seen): Check[] {
   if (seen.kind === 'answer' && [404, 400, 405, 406, 410].includes(seen.status)) return [];
   const read = readDocument(seen);
   const text = `GET ${showValue(seen.url)}, where clients look first: ${'flaw' in read ? read.flaw : describe(seen)}`;
-  const isFailure = seen.kind === 'silence' || seen.status >= 500 || seen.status === 429;
+  if (seen.kind === 'answer' && seen.status === 429) return [unseen('AS-01', text)];
+  const isFailure = seen.kind === 'silence' || seen.status >= 500;
   const consequence = isFailure ? 'clients stop there' : 'some clients take that for the answer, and stop';
   return [problem(isFailure ? 'error' : 'warning', 'AS-01', { seen: text, consequence, remedy: 'answer 404 where there is no metadata' })];
 }
 
-const COMPARED = [
-  'issuer',
-  'authorization_endpoint',
-  'token_endpoint',
-  'jwks_uri',
-  'registration_endpoint',
-  'introspection_endpoint',
-  'revocation_endpoint',
-];
+/** What must be the same wherever a client looks: else two clients deal with two servers. */
+const ESSENTIAL = ['issuer', 'authorization_endpoint', 'token_endpoint', 'jwks_uri'];
+
+/** What may differ by design: OpenID Connect has a registration of its own beside that of RFC 7591. */
+const OTHERS = ['registration_endpoint', 'introspection_endpoint', 'revocation_endpoint'];
 
 /** @see RFC 9068 §4 */
 function formsAgree({ forms }: AuthorizationServerFacts): Check {
   const [first, ...others] = forms.map(documentOf).filter((document) => document !== undefined);
   if (!first || others.length === 0) return unseen('AS-14', 'there are no two documents to compare');
-  const differing = COMPARED.filter((name) => others.some((other) => !isDeepStrictEqual(ownMember(first, name), ownMember(other, name))));
+  const differs = (name: string): boolean => others.some((other) => !isDeepStrictEqual(ownMember(first, name), ownMember(other, name)));
+  const differing = [...ESSENTIAL, ...OTHERS].filter(differs);
   if (differing.length === 0) return ok('AS-14', 'the documents at the different places agree');
-  return problem('error', 'AS-14', {
-    seen: `the documents at the different places differ in ${differing.join(', ')}`,
-    consequence: 'tokens that one client gets may be verified with the keys of another server',
-    remedy: 'serve the same values at both places; a proxy may rewrite one of them',
-  });
+  const seen = `the documents at the different places differ in ${differing.join(', ')}`;
+  if (ESSENTIAL.some(differs)) {
+    const consequence = 'tokens that one client gets may be verified with the keys of another server';
+    return problem('error', 'AS-14', { seen, consequence, remedy: 'serve the same values at both places; a proxy may rewrite one of them' });
+  }
+  const consequence = 'which endpoint a client uses depends on the place where it looked first, which some products intend';
+  return problem('note', 'AS-14', { seen, consequence, remedy: 'see that both endpoints serve MCP clients' });
 }
 
 function firstFound({ forms }: AuthorizationServerFacts): number {

@@ -1,15 +1,17 @@
 import { showValue } from '../../core/show-value.js';
+import { ownMember } from '../../core/record.js';
 import { isJson } from '../../issuer/outbound.js';
 import type { AuthorizationAnswers, AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, unseen, type Check } from './check.js';
 import { isRefusedOrSecured } from './refusal.checks.js';
-import { describe, documentOf, type Seen } from './seen.js';
+import { checkRegistration } from './registration.checks.js';
+import { describe, documentOf, errorText, isPassing, isRefusal, type Seen } from './seen.js';
 import { mayRead } from './cross-origin.js';
 
 /** How the endpoints of an authorization server behave. */
 export function checkEndpoints(facts: AuthorizationServerFacts): Check[] {
   return [
-    registers(facts),
+    ...checkRegistration(facts),
     asksWhoIntrospects(facts),
     hasNoPlainTwin(facts),
     letsPagesIn(facts),
@@ -18,26 +20,26 @@ export function checkEndpoints(facts: AuthorizationServerFacts): Check[] {
   ].filter((check) => check !== undefined);
 }
 
-function registers({ registration }: AuthorizationServerFacts): Check | undefined {
-  if (!registration) return undefined;
-  const isCreated = registration.kind === 'answer' && [200, 201].includes(registration.status);
-  if (isCreated) return ok('AS-07', 'it registered a client without a redirect that needs a browser; the client may be deleted');
-  return problem('warning', 'AS-07', {
-    seen: `registering a client: ${describe(registration)}`,
-    consequence: 'clients that rely on registration cannot sign in',
-    remedy: 'see which policy of the server refused it, or enter the ID of a registered client in the MCP client',
-  });
-}
-
-/** @see RFC 7662 §2.1 */
+/**
+ * The token that was asked about is made up. That it is not active says nothing: a server may answer so to whoever may not
+ * ask (RFC 7662 §2.2). Only an active one shows that anybody is told, and told wrongly.
+ *
+ * @see RFC 7662 §2.1
+ */
 function asksWhoIntrospects({ introspection }: AuthorizationServerFacts): Check {
   if (!introspection) return unseen('AS-17', 'it has no introspection endpoint');
   const seen = `introspection without credentials: ${describe(introspection)}`;
-  if (introspection.kind === 'silence') return unseen('AS-17', seen);
-  if ([400, 401, 403].includes(introspection.status)) return ok('AS-17', seen);
-  const level = introspection.status < 300 ? 'error' : 'warning';
-  const consequence = 'anybody may try out which tokens are live (RFC 7662 §4)';
-  return problem(level, 'AS-17', { seen, consequence, remedy: 'let only clients that authenticate introspect' });
+  if (introspection.kind === 'answer' && [400, 401, 403].includes(introspection.status)) return ok('AS-17', seen);
+  const answer = documentOf(introspection);
+  if (answer && ownMember(answer, 'active') === true) {
+    const consequence = 'it calls a token active that nobody has issued, and tells that to anybody (RFC 7662 §4)';
+    const remedy = 'let only clients that authenticate introspect, and answer {"active":false} to unknown tokens';
+    return problem('error', 'AS-17', { seen: `${seen}, active is true`, consequence, remedy });
+  }
+  if (answer && ownMember(answer, 'active') === false) {
+    return unseen('AS-17', `${seen}, active is false: whether it tells anybody about live tokens shows only with one`);
+  }
+  return unseen('AS-17', `${seen}, which says nothing about who may ask`);
 }
 
 /** That certificates are good shows in that there are answers at all. */
@@ -58,7 +60,9 @@ function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: Auth
     ['keys', keys],
     ['token endpoint', tokenPreflight],
   ];
-  const asked = places.flatMap(([name, seen]) => (seen?.kind === 'answer' ? [{ name, isOpen: mayRead(seen.headers, pageOrigin) }] : []));
+  const asked = places.flatMap(([name, seen]) =>
+    seen?.kind === 'answer' && !isPassing(seen) ? [{ name, isOpen: mayRead(seen.headers, pageOrigin) }] : [],
+  );
   const closed = asked.filter(({ isOpen }) => !isOpen).map(({ name }) => name);
   if (closed.length === 0) return ok('AS-20', `clients in a browser can use: ${asked.map(({ name }) => name).join(', ')}`);
   return problem('warning', 'AS-20', {
@@ -71,10 +75,12 @@ function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: Auth
 /** @see OAuth 2.1 §3.2.3 */
 function keepsTokensOutOfCaches({ token }: AuthorizationServerFacts): Check {
   if (!token) return unseen('AS-21', 'needs an issuer as argument, --client-id, and the secret in MCP_AUTH_CLIENT_SECRET');
-  if (token.kind === 'silence') return unseen('AS-21', `token endpoint: ${describe(token)}`);
+  const said = `token endpoint: ${describe(token)}${errorText(token)}`;
+  // A refusal holds no token; what an endpoint that is elsewhere or down answers is not its own.
+  if (token.kind === 'silence' || ![200, 400, 401].includes(token.status)) return unseen('AS-21', said);
   const isKept = /\bno-store\b/i.test(token.headers.get('cache-control') ?? '');
   if (isKept && isJson(token.contentType)) return ok('AS-21', `the token endpoint answers ${token.status}, as JSON and with no-store`);
-  const seen = `token endpoint: ${describe(token)}, Cache-Control ${showValue(token.headers.get('cache-control'))}`;
+  const seen = `${said}, Cache-Control ${showValue(token.headers.get('cache-control'))}`;
   const level = token.status === 200 ? 'error' : 'warning';
   const consequence = 'tokens stay in caches, or clients cannot read the answer';
   return problem(level, 'AS-21', { seen, consequence, remedy: 'answer as application/json with Cache-Control: no-store' });
@@ -83,26 +89,32 @@ function keepsTokensOutOfCaches({ token }: AuthorizationServerFacts): Check {
 function refusesBadRequests(answers: AuthorizationAnswers | undefined): Check[] {
   if (!answers) return [unseen('AS-22', 'needs --client-id, and --redirect-uri for what it says about PKCE')];
   const { unregistered, unregisteredUri, withoutPkce, plainPkce } = answers;
-  const leadsAstray = unregistered.kind === 'answer' && unregistered.headers.get('location')?.startsWith(unregisteredUri) === true;
   return [
-    leadsAstray
-      ? problem('error', 'AS-22', {
-          seen: 'it redirects to an address that the client has not registered',
-          consequence: 'anybody can have codes sent to them',
-          remedy: 'compare redirect_uri with the registered ones, letter by letter (OAuth 2.1 §4.1.1)',
-        })
-      : ok('AS-22', `an address that is not registered: ${describe(unregistered)}`),
+    comparesRedirects(unregistered, unregisteredUri),
     withoutPkce ? insistsOnPkce('without PKCE', withoutPkce) : unseen('AS-22', 'PKCE was not tried: needs --redirect-uri'),
     ...(plainPkce ? [insistsOnPkce('with PKCE "plain"', plainPkce)] : []),
   ];
 }
 
-/** A refusal is a status, or a redirect back that says so; anything else goes on to signing in. */
+/** A page may refuse, or ask the user to sign in first: which of them cannot be told from here. */
+function comparesRedirects(seen: Seen, unregisteredUri: string): Check {
+  const text = `an address that is not registered: ${describe(seen)}`;
+  if (isRefusal(seen)) return ok('AS-22', text);
+  if (seen.kind === 'silence' || !seen.headers.get('location')?.startsWith(unregisteredUri)) {
+    return unseen('AS-22', `${text}, which does not tell whether it is refused`);
+  }
+  return problem('error', 'AS-22', {
+    seen: 'it redirects to an address that the client has not registered',
+    consequence: 'anybody can have codes sent to them',
+    remedy: 'compare redirect_uri with the registered ones, letter by letter (OAuth 2.1 §4.1.1)',
+  });
+}
+
+/** A refusal is a status, or a redirect back that says so; a page or another redirect goes on to signing in. */
 function insistsOnPkce(how: string, seen: Seen): Check {
   const location = seen.kind === 'answer' ? (seen.headers.get('location') ?? '') : '';
-  const isRefused = seen.kind === 'answer' && (seen.status >= 400 || /[?&#]error=/.test(location));
-  if (isRefused) return ok('AS-22', `an authorization request ${how} is refused`);
-  if (seen.kind === 'silence') return unseen('AS-22', `an authorization request ${how}: ${describe(seen)}`);
+  if (isRefusal(seen) || /[?&#]error=/.test(location)) return ok('AS-22', `an authorization request ${how} is refused`);
+  if (seen.kind === 'silence' || seen.status >= 400) return unseen('AS-22', `an authorization request ${how}: ${describe(seen)}`);
   return problem('warning', 'AS-22', {
     seen: `an authorization request ${how} goes on: status ${seen.status}`,
     consequence: 'codes of clients that forget PKCE can be used by whoever gets hold of them',

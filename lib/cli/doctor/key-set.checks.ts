@@ -41,7 +41,7 @@ export function lintKeys(keys: readonly unknown[]): Check[] {
 }
 
 /** Of more than these, only how many they are is told. */
-const MOST_KEYS = 50;
+const MOST_KEYS = 20;
 
 interface KeyRule {
   readonly level: Level;

@@ -2,7 +2,7 @@ import { showValue } from '../../core/show-value.js';
 import { ok, problem, unseen, type Check } from './check.js';
 import type { McpServerFacts } from './mcp-server.facts.js';
 import { challengeError } from './read-challenge.js';
-import { describe, type Answer } from './seen.js';
+import { describe, isNotThere, isPassing, isRefusal, type Answer } from './seen.js';
 import { lists, mayRead } from './cross-origin.js';
 
 /** How the server refuses, and whether it does. */
@@ -59,6 +59,11 @@ function refusesWithoutToken({ post }: McpServerFacts): Check {
   if (post.kind === 'silence') return problem('error', id, { seen, consequence: 'clients cannot reach the server', remedy: 'see that it runs at this very URL' });
   const { status } = post;
   if (status === 401) return ok(id, 'POST without a token: 401');
+  if (status === 429) return unseen(id, `${seen}: it was asked too often, try again later`);
+  if (isPassing(post)) {
+    const consequence = 'clients cannot reach the server at the moment';
+    return problem('error', id, { seen, consequence, remedy: 'see that the server behind the gateway runs, and what its log says' });
+  }
   if (status < 300) return problem('error', id, { seen, consequence: OPEN, remedy: GUARD_IT });
   if (status < 400) return problem('error', id, { seen, consequence: 'clients follow no redirects with a POST', remedy: 'give clients the URL that it leads to' });
   const remedy = [404, 405].includes(status) ? `see that the URL is that of the MCP endpoint, path included; if it is, ${GUARD_IT}` : GUARD_IT;
@@ -73,6 +78,7 @@ function refusesStreams({ get }: McpServerFacts): Check {
     const consequence = 'whoever connects may get what is meant for others';
     return problem('error', id, { seen, consequence, remedy: 'guard every method of the endpoint, not only POST' });
   }
+  if (isPassing(get)) return unseen(id, seen);
   const consequence = 'clients that open a stream first are not told to sign in';
   return problem('warning', id, { seen, consequence, remedy: 'answer GET with 401 as well, or with 405 where there are no streams' });
 }
@@ -89,6 +95,7 @@ function refusesUnknownToken({ garbage }: McpServerFacts): Check {
     const consequence = 'the server cannot tell good tokens from bad ones at the moment';
     return problem('warning', id, { seen, consequence, remedy: 'see in its log why it does not reach the authorization server' });
   }
+  if (isPassing(garbage)) return unseen(id, seen);
   const consequence = 'clients get a new token upon 401 only, and else give up';
   return problem('error', id, { seen, consequence, remedy: 'answer 401 with error="invalid_token" to every bad token' });
 }
@@ -111,7 +118,7 @@ function ignoresQuery({ query, post }: McpServerFacts): Check {
   const isServed = query.kind === 'answer' && query.status < 300;
   const openAnyway = post.kind === 'answer' && post.status < 300;
   if (openAnyway) return unseen(id, 'the server asks for no token');
-  if (query.kind === 'silence') return unseen(id, answered);
+  if (isPassing(query) || (query.kind === 'answer' && query.status >= 500)) return unseen(id, answered);
   if (!looksThere && !isServed) return ok(id, 'a token in the query does not count');
   const seen = isServed ? answered : `${answered}, and the challenge says invalid_token`;
   const consequence = 'tokens end up in logs and histories; OAuth 2.1 §5.1 has them ignored there';
@@ -134,6 +141,7 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
     const consequence = 'no client in a browser gets as far as to sign in';
     return problem('warning', id, { seen, consequence, remedy: 'let the CORS layer answer OPTIONS before the token is asked for' });
   }
+  if (isPassing(preflight)) return unseen(id, seen);
   const allowed =
     preflight.kind === 'answer' &&
     preflight.status < 300 &&
@@ -166,7 +174,8 @@ function refusesForeignPages({ fromForeignPage }: McpServerFacts): Check {
   const seen = `on this machine, from a page of another origin: ${describe(fromForeignPage)}`;
   if (fromForeignPage.kind === 'silence' || fromForeignPage.headers.has('location')) return unseen(id, seen);
   const { status } = fromForeignPage;
-  if (status >= 400 && status !== 401) return ok(id, seen);
+  if (isRefusal(fromForeignPage) && status !== 401) return ok(id, seen);
+  if (isPassing(fromForeignPage) || isNotThere(fromForeignPage) || status >= 500) return unseen(id, seen);
   const level = status === 401 ? 'warning' : 'error';
   const consequence = 'any page that is open in a browser here can reach the server (DNS rebinding)';
   return problem(level, id, { seen, consequence, remedy: 'answer 403 to an Origin that is not on a list' });

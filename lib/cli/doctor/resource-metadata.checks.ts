@@ -5,7 +5,7 @@ import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
 import { showValue } from '../../core/show-value.js';
 import { memberText, ok, problem, textsAt, unseen, type Check } from './check.js';
 import { isSecureText, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
-import { describe, documentOf, readDocument, type Seen } from './seen.js';
+import { describe, documentOf, isPassing, readDocument, type Seen } from './seen.js';
 import { mayRead } from './cross-origin.js';
 
 type Document = Readonly<Record<string, unknown>>;
@@ -158,6 +158,7 @@ function answersHead({ wellKnown, wellKnownHead }: McpServerFacts): Check {
   const id = 'RFC9110-9.1-a';
   if (!documentOf(wellKnown)) return unseen(id, 'there is no document at the well-known place');
   if (wellKnownHead.kind === 'answer' && wellKnownHead.status === 200) return ok(id, 'HEAD works as GET does');
+  if (isPassing(wellKnownHead)) return unseen(id, `HEAD: ${describe(wellKnownHead)}`);
   const consequence = 'monitors and caches take the document for missing';
   return problem('warning', id, { seen: `HEAD: ${describe(wellKnownHead)}`, consequence, remedy: 'answer HEAD wherever GET is answered' });
 }

@@ -115,9 +115,11 @@ function byId(one: Check, other: Check): number {
 function viewOf(facts: McpServerFacts): ResourceView {
   const document = resourceMetadata(facts) ?? {};
   const acr = 'bearer' in facts.challenge ? (facts.challenge.bearer.params['acr_values'] ?? '') : '';
+  const [challenged, supported] = [challengeScopes(facts), textsAt(document, 'scopes_supported')];
   return {
     url: facts.url,
-    scopes: [...new Set([...challengeScopes(facts), ...textsAt(document, 'scopes_supported')])],
+    scopes: [...new Set([...challenged, ...supported])],
+    firstScopes: challenged.length > 0 ? challenged : supported,
     acrValues: acr.split(' ').filter((value) => value !== ''),
     document,
   };

@@ -4,17 +4,21 @@ const SHORTEST = 6;
 /** How a longer one is recognised, so that one that was cut off is found as well. */
 const BEGINNING = 16;
 
-/** Takes secrets out of text: each as a whole, the parts of a token between its dots, and all of them percent-encoded. */
+/**
+ * Takes secrets out of text: each as a whole, and the parts of a token between its dots, as they are and in the usual
+ * encodings; and what the parts of a JWT hold, as one text. Does not recognise what is written in yet another way.
+ */
 export class Secrets {
   readonly #pattern: RegExp | undefined;
 
   constructor(secrets: readonly string[]) {
     const parts = secrets.flatMap((secret) => [secret, ...secret.split('.')]);
-    const all = [...parts, ...parts.map((part) => encodeURIComponent(part))].filter((part) => part.length >= SHORTEST);
+    const encoded = parts.filter((part) => part.length >= SHORTEST).flatMap(encodings);
     // The longest first, which the others are parts of.
-    const sorted = [...new Set(all)].toSorted((one, other) => other.length - one.length);
+    const sorted = [...new Set(encoded)].toSorted((one, other) => other.length - one.length);
+    const patterns = [...secrets.flatMap(contentsOf).map(literal), ...sorted.map(patternOf)];
     // In any case, since names of media types come in lower case.
-    this.#pattern = sorted.length > 0 ? new RegExp(sorted.map(patternOf).join('|'), 'gi') : undefined;
+    this.#pattern = patterns.length > 0 ? new RegExp(patterns.join('|'), 'gi') : undefined;
   }
 
   /** The text with three dots in their places. */
@@ -23,7 +27,24 @@ export class Secrets {
   }
 }
 
+function encodings(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return [secret, encodeURIComponent(secret), bytes.toString('base64'), bytes.toString('base64url'), bytes.toString('hex')];
+}
+
+/** Header and claims of a JWT as the JSON that they are, and as that stands in a text of JSON. */
+function contentsOf(secret: string): string[] {
+  const parts = secret.split('.');
+  if (parts.length !== 3) return [];
+  const texts = parts.slice(0, 2).map((part) => Buffer.from(part, 'base64url').toString('utf8'));
+  return texts.filter((text) => text.startsWith('{')).flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]);
+}
+
 function patternOf(secret: string): string {
   const rest = secret.length > BEGINNING ? '[\\w.~+/=%-]*' : '';
-  return secret.slice(0, BEGINNING).replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`) + rest;
+  return literal(secret.slice(0, BEGINNING)) + rest;
+}
+
+function literal(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
 }

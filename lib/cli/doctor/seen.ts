@@ -1,4 +1,4 @@
-import { isRecord } from '../../core/record.js';
+import { isRecord, ownMember } from '../../core/record.js';
 import { showText, showValue } from '../../core/show-value.js';
 import { isJson } from '../../issuer/outbound.js';
 
@@ -52,6 +52,35 @@ export function describe(seen: Seen): string {
   const location = headers.get('location');
   if (status >= 300 && status < 400 && location !== null) return `status ${status}, a redirect to ${showValue(location)}`;
   return `status ${status}${contentType === '' ? '' : `, content type ${showValue(contentType)}`}`;
+}
+
+/** Asked too often, or a gateway without the server behind it: the answer says nothing about the server (RFC 6585 §4, RFC 9110 §15.6). */
+const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+/** Whether nobody answered, or the answer says nothing about how the server behaves at other times. */
+export function isPassing(seen: Seen): boolean {
+  return seen.kind === 'silence' || PASSING.has(seen.status);
+}
+
+/** Whether the endpoint did not look at the request at all: it is elsewhere, or takes another method. */
+export function isNotThere({ status }: Answer): boolean {
+  return [404, 405, 410, 501].includes(status);
+}
+
+/** Whether the answer refuses the request itself: with a status for that, not because nothing is there or nothing works. */
+export function isRefusal(seen: Seen): boolean {
+  return seen.kind === 'answer' && seen.status >= 400 && seen.status < 500 && !isPassing(seen) && !isNotThere(seen);
+}
+
+/** What an OAuth error answer says about itself (RFC 6749 §5.2): its code and its description, shortened; empty where it says nothing. */
+export function errorText(seen: Seen): string {
+  const document = seen.kind === 'answer' && seen.flaw === undefined ? parse(seen.text) : undefined;
+  if (!isRecord(document)) return '';
+  const parts = ['error', 'error_description'].flatMap((name) => {
+    const value = ownMember(document, name);
+    return typeof value === 'string' && value !== '' ? [`${name} ${showValue(value)}`] : [];
+  });
+  return parts.length === 0 ? '' : `, ${parts.join(', ')}`;
 }
 
 export function statusOf(seen: Seen): number | undefined {

@@ -1,6 +1,6 @@
 import { ok, problem, unseen, type Check } from './check.js';
 import { challengeError } from './read-challenge.js';
-import { describe, type Seen } from './seen.js';
+import { describe, isPassing, type Seen } from './seen.js';
 import type { TokenVerdict } from './token.checks.js';
 
 const ID = 'MCP-26-RS-02';
@@ -14,9 +14,22 @@ export function checkTokenAnswer(answer: Seen, verdict: TokenVerdict): Check {
     const consequence = 'the server cannot tell whether the token is good';
     return problem('warning', ID, { seen, consequence, remedy: 'see in its log why it does not reach the authorization server' });
   }
-  if (verdict === 'unknown') return ok(ID, `${seen}; what to expect is not known`);
+  if (isPassing(answer)) return unseen(ID, `${seen}, which says nothing about the token`);
+  if (verdict === 'unknown') return unseen(ID, `${seen}; what to expect is not known`);
+  if (verdict === 'opaque') return ofOpaqueToken(seen, status);
   if (verdict === 'refused') return ofBadToken(seen, status);
   return ofGoodToken(seen, status, verdict);
+}
+
+/** Nobody but its authorization server can say what an opaque token stands for: here only the answer of the MCP server counts. */
+function ofOpaqueToken(seen: string, status: number): Check {
+  if (status !== 401) return ok(ID, `${seen}: it knows what the token stands for`);
+  return problem('warning', ID, {
+    seen: `${seen}, and the token is opaque`,
+    consequence: 'clients cannot use the server with such tokens',
+    remedy:
+      'if the authorization server issues opaque tokens by intent, let the MCP server ask it about them (option introspection); else have it issue JWTs for this resource, which some servers do only for clients that ask with the parameter resource, or name an audience',
+  });
 }
 
 function ofBadToken(seen: string, status: number): Check {

@@ -28,8 +28,8 @@ export interface TokenContext {
   readonly now: number;
 }
 
-/** What the library would make of the token; `unknown` where it cannot be told from outside. */
-export type TokenVerdict = 'accepted' | 'accepted, but lacks scopes' | 'refused' | 'unknown';
+/** What the library would make of the token; `opaque` for one that is no JWT, `unknown` where keys or audience are not known. */
+export type TokenVerdict = 'accepted' | 'accepted, but lacks scopes' | 'refused' | 'opaque' | 'unknown';
 
 export interface TokenReview {
   readonly checks: readonly Check[];
@@ -48,7 +48,7 @@ const PROFILE = 'compatible';
 export async function reviewToken(token: string, context: TokenContext): Promise<TokenReview> {
   if (!hasJwtForm(token)) {
     const why = 'the token is no signed JWT: only its authorization server can say what it stands for (option introspection)';
-    return { checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => unseen(id, why)), verdict: 'unknown' };
+    return { checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => unseen(id, why)), verdict: 'opaque' };
   }
   const jwt = decoded(token);
   if (jwt instanceof McpAuthError) return { checks: [malformed(jwt)], verdict: 'refused' };
@@ -184,7 +184,7 @@ function audience({ claims }: DecodedJwt, { resource, audiences }: TokenContext)
   if (reason === undefined) return ok(id, seen);
   const iss = ownMember(claims, 'iss');
   const product = typeof iss === 'string' ? productOf(iss) : undefined;
-  const otherwise = `have the server put ${showValue(resource)} into aud; clients ask for it with the parameter resource`;
+  const otherwise = `have the server put ${showValue(resource)} into aud; clients ask for it with the parameter resource, which servers that have no resource indicators ignore`;
   const remedy = product ? `${product.name}: ${product.audience(resource)}` : otherwise;
   return problem('error', id, { seen: `${seen}, and not ${showValue(resource)}`, consequence: REFUSED, remedy });
 }
