@@ -36,8 +36,10 @@ function encodings(secret: string): string[] {
 function contentsOf(secret: string): string[] {
   const parts = secret.split('.');
   if (parts.length !== 3) return [];
-  const texts = parts.slice(0, 2).map((part) => Buffer.from(part, 'base64url').toString('utf8'));
-  return texts.filter((text) => text.startsWith('{')).flatMap((text) => [text, JSON.stringify(text).slice(1, -1)]);
+  return parts.slice(0, 2).flatMap((part) => {
+    const text = Buffer.from(part, 'base64url').toString('utf8');
+    return text.startsWith('{') ? [text, JSON.stringify(text).slice(1, -1)] : [];
+  });
 }
 
 function patternOf(secret: string): string {
