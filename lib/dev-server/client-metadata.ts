@@ -8,7 +8,7 @@ type ClientMetadata = Record<string, unknown>;
 /** How long a fetched loopback document is used again, in seconds; also the provider's own lower limit for https ones. */
 const DOCUMENT_LIFETIME_SECONDS = 30;
 const DOCUMENT_TIMEOUT_MS = 2_500;
-const DOCUMENT_MAX_CHARACTERS = 64 * 1024;
+const DOCUMENT_MAX_BYTES = 64 * 1024;
 /** As `URL.hostname` spells them. */
 export const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const GRANT_TYPES = new Set(['authorization_code', 'refresh_token']);
@@ -75,15 +75,33 @@ function isLoopbackDocumentUrl(id: string): boolean {
   );
 }
 
+/** The timer belongs to this call: a signal of `AbortSignal.timeout` may be collected while the body still comes. */
 async function readJson(url: string): Promise<ClientMetadata> {
-  const response = await fetch(url, {
-    headers: { accept: 'application/json' },
-    redirect: 'error',
-    signal: AbortSignal.timeout(DOCUMENT_TIMEOUT_MS),
-  });
-  if (response.status !== 200) throw new Error(`status ${response.status}`);
-  const text = await response.text();
-  if (text.length > DOCUMENT_MAX_CHARACTERS) throw new Error('too long');
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(new Error(`no answer within ${DOCUMENT_TIMEOUT_MS} ms`)), DOCUMENT_TIMEOUT_MS);
+  try {
+    const response = await fetch(url, { headers: { accept: 'application/json' }, redirect: 'error', signal: timeout.signal });
+    if (response.status !== 200) throw new Error(`status ${response.status}`);
+    return parseDocument(await readText(response));
+  } finally {
+    clearTimeout(timer);
+    timeout.abort();
+  }
+}
+
+/** Counts while it reads, so that nobody makes this process hold more than a document may have. */
+async function readText({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.length;
+    if (length > DOCUMENT_MAX_BYTES) throw new Error(`longer than ${DOCUMENT_MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseDocument(text: string): ClientMetadata {
   const document: unknown = JSON.parse(text);
   if (typeof document !== 'object' || document === null || Array.isArray(document)) throw new Error('no JSON object');
   return document as ClientMetadata;

@@ -33,7 +33,7 @@ const HOST = '127.0.0.1';
  * `introspection`, opaque ones and an introspection endpoint (RFC 7662).
  *
  * It does NOT protect anything: passwords are known, anyone may register a client, and state is in memory only. It listens
- * on 127.0.0.1 only and refuses to start where NODE_ENV is `production`.
+ * on 127.0.0.1 only, and starts only where NODE_ENV is unset, `development` or `test`.
  *
  * Driving it without a browser: follow the redirects with a cookie jar; where they end at `/interaction/<id>`, POST
  * `username` and `password` to `/interaction/<id>/login`, then nothing to `/interaction/<id>/confirm` (or `/abort`).
@@ -45,17 +45,24 @@ const HOST = '127.0.0.1';
  * ```
  */
 export async function startDevAuthorizationServer(options: DevAuthorizationServerOptions): Promise<DevAuthorizationServer> {
-  if (process.env['NODE_ENV'] === 'production') {
-    throw new Error(
-      'The development authorization server refuses to start with NODE_ENV=production: its passwords are known to everyone.',
-    );
-  }
+  refuseOutsideDevelopment(process.env['NODE_ENV'] ?? '');
   const settings = resolveSettings(options);
   const [peer, signingKey] = await Promise.all([loadOidcProvider(), generateSigningKey()]);
   const server = await listen(settings);
   const issuer = `http://${HOST}:${portOf(server)}`;
   server.on('request', requestHandler(createProvider(peer, issuer, settings, signingKey), settings));
   return { issuer, users: settings.users, close: () => close(server) };
+}
+
+const ENVIRONMENTS: ReadonlySet<string> = new Set(['', 'development', 'test']);
+
+/** By what is allowed: environments that serve users have too many names. */
+function refuseOutsideDevelopment(environment: string): void {
+  if (ENVIRONMENTS.has(environment)) return;
+  throw new Error(
+    `The development authorization server refuses to start with NODE_ENV=${environment}: its passwords are known to everyone. ` +
+      'Unset NODE_ENV, or set it to development or test.',
+  );
 }
 
 async function listen({ port, onNotice }: DevServerSettings): Promise<Server> {

@@ -13,7 +13,7 @@ export interface DevResource {
    * @default the identifier
    */
   readonly name?: string;
-  /** Scope name -> the sentence that explains it on the consent page. */
+  /** Scope name -> the sentence that explains it on the consent page. With none, users are asked to say who they are. */
   readonly scopes: Readonly<Record<string, string>>;
 }
 
@@ -67,6 +67,12 @@ export interface DevAuthorizationServerOptions {
    */
   readonly introspection?: DevIntrospectionClient;
   /**
+   * Whether clients may have tokens bound to a key of theirs (DPoP, RFC 9449). Off, because a resource that does not verify
+   * proofs refuses such tokens, and some clients bind whenever they can.
+   * @default false
+   */
+  readonly dpop?: boolean;
+  /**
    * Client ID metadata documents by their https URL: they are taken from here instead of being fetched, so that a client
    * which identifies itself this way can be tried without a public web server. All others are fetched; see
    * {@link startDevAuthorizationServer} for the rules.
@@ -102,6 +108,7 @@ export function resolveSettings(options: DevAuthorizationServerOptions): DevServ
     users: options.users ?? READY_USERS,
     accessTokenTtlSeconds: options.accessTokenTtlSeconds ?? 300,
     introspection: options.introspection,
+    dpop: options.dpop ?? false,
     clientMetadataDocuments: options.clientMetadataDocuments ?? {},
     onNotice: options.onNotice ?? ((message) => console.warn(`[dev authorization server] ${message}`)),
   };

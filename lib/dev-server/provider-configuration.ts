@@ -91,7 +91,7 @@ export function providerConfiguration(input: ConfigurationInput): Configuration 
       userinfo: { enabled: false },
       rpInitiatedLogout: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
-      dPoP: { enabled: true },
+      dPoP: { enabled: settings.dpop },
       registration: { enabled: true, issueRegistrationAccessToken: false },
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       introspection: {

@@ -3,7 +3,7 @@ import type { EventEmitter } from 'node:events';
 import { exportJWK, generateKeyPair } from 'jose';
 import type Provider from 'oidc-provider';
 import type { Configuration, ErrorOut, JWK, KoaContextWithOIDC } from 'oidc-provider';
-import type { DevServerSettings } from './dev-server.options.js';
+import type { DevResource, DevServerSettings } from './dev-server.options.js';
 import type { OidcProviderModule } from './oidc-provider.js';
 import { pageHeaders } from './page-response.js';
 import { renderError } from './pages.js';
@@ -26,7 +26,7 @@ export function createProvider(peer: OidcProviderModule, issuer: string, setting
       renderError: sendError,
     }),
   );
-  provider.use(fillInScope(settings));
+  provider.use(completeScope(settings));
   provider.use(advertiseScopes(settings));
   const tell = (error: Error): void => settings.onNotice(`the authorization server failed: ${error.message}`);
   provider.on('server_error', (_ctx, error) => tell(error));
@@ -39,17 +39,26 @@ type Middleware = Parameters<Provider['use']>[0];
 /**
  * A request that names no scope asks for all scopes of the resource (RFC 6749 §3.3 leaves the default to the server), as
  * MCP clients do when neither challenge nor metadata names one. The user still sees each on the consent page.
+ *
+ * Where that leaves nothing to allow but `offline_access`, which says nothing about the user, `openid` is added: the provider
+ * refuses a grant without any scope, and a resource may have none.
  */
-function fillInScope({ resources }: DevServerSettings): Middleware {
+function completeScope({ resources }: DevServerSettings): Middleware {
   return async (ctx, next) => {
-    if (ctx.path === ROUTES.authorization && !ctx.query['scope']) {
-      const indicators =
-        ctx.query['resource'] === undefined ? resources.map(({ resource }) => resource) : [ctx.query['resource']].flat();
-      const scopes = indicators.flatMap((indicator) => Object.keys(findResource(resources, indicator)?.scopes ?? {}));
-      ctx.query = { ...ctx.query, scope: [...new Set(scopes)].join(' ') };
+    if (ctx.path === ROUTES.authorization) {
+      const { scope, resource } = ctx.query;
+      const asked = [scope ?? []].flat().join(' ').split(' ').filter(Boolean);
+      const scopes = asked.length > 0 ? asked : scopesOf(resources, resource);
+      const isEnough = scopes.some((name) => name !== 'offline_access');
+      ctx.query = { ...ctx.query, scope: [...(isEnough ? [] : ['openid']), ...scopes].join(' ') };
     }
     await next();
   };
+}
+
+function scopesOf(known: readonly DevResource[], requested: string | string[] | undefined): string[] {
+  const indicators = requested === undefined ? known.map(({ resource }) => resource) : [requested].flat();
+  return [...new Set(indicators.flatMap((indicator) => Object.keys(findResource(known, indicator)?.scopes ?? {})))];
 }
 
 /** Adds the resources' scopes to the metadata; the provider lists only those that belong to no resource. */

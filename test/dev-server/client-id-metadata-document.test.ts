@@ -1,12 +1,17 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { DevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 import { RESOURCE, start, verify } from './fixtures.js';
 import { Browser, Client, REDIRECT_URI } from './flow.js';
 
 const HTTPS_ID = 'https://notes.example/client.json';
+
+function* endless(): Generator<Buffer> {
+  for (;;) yield Buffer.alloc(64 * 1024, ' ');
+}
 
 const documentOf = (clientId: string) => ({
   client_id: clientId,
@@ -128,6 +133,22 @@ describe('client ID metadata documents', () => {
         expect(page.text).toContain('client not found');
       },
     );
+
+    it.each([
+      ['is endless', (response: ServerResponse): void => void Readable.from(endless()).pipe(response)],
+      ['stops in the middle', (response: ServerResponse): void => void response.write('{"client_id":')],
+    ])('are given up, on an error page: one that %s', async (_what, respond) => {
+      host.removeAllListeners('request');
+      const closed = new Promise((resolve) => {
+        host.on('request', (_request, response) => {
+          response.on('close', resolve);
+          respond(response);
+        });
+      });
+      const page = await new Browser().open(new Client(server.issuer, `${origin}/client.json`).authorizationUrl());
+      expect(page.status).toBe(400);
+      await closed;
+    });
 
     it('are not fetched from a URL without a path', async () => {
       await new Browser().open(new Client(server.issuer, `${origin}/`).authorizationUrl());

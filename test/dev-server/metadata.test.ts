@@ -33,6 +33,13 @@ describe('metadata', () => {
     });
   });
 
+  it.each([[undefined, false], [false, false], [true, true]])('offers to bind tokens to a key (DPoP) where dpop is %s: %s', async (dpop, isOffered) => {
+    const other = await start(dpop === undefined ? {} : { dpop });
+    const metadata = (await (await fetch(other.issuer + WELL_KNOWN[0])).json()) as Record<string, unknown>;
+    await other.close();
+    expect('dpop_signing_alg_values_supported' in metadata).toBe(isOffered);
+  });
+
   it('publishes no private key', async () => {
     const { keys } = (await (await fetch(`${server.issuer}/jwks`)).json()) as { keys: Record<string, string>[] };
     expect(keys).toEqual([{ kty: 'RSA', use: 'sig', alg: 'RS256', kid: expect.any(String), n: expect.any(String), e: 'AQAB' }]);

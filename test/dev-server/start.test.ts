@@ -31,14 +31,23 @@ describe('startDevAuthorizationServer', () => {
     ]);
   });
 
-  it('refuses to start with NODE_ENV=production', async () => {
+  async function withEnvironment<T>(value: string | undefined, action: () => Promise<T>): Promise<T> {
     const before = process.env['NODE_ENV'];
-    process.env['NODE_ENV'] = 'production';
+    if (value === undefined) delete process.env['NODE_ENV'];
+    else process.env['NODE_ENV'] = value;
     try {
-      await expect(run()).rejects.toThrow(/NODE_ENV=production/);
+      return await action();
     } finally {
       process.env['NODE_ENV'] = before;
     }
+  }
+
+  it.each(['production', 'Production', 'PRODUCTION', 'prod', 'production ', 'staging', 'Development'])('refuses to start with NODE_ENV=%s', async (value) => {
+    await withEnvironment(value, () => expect(run()).rejects.toThrow(`NODE_ENV=${value}: `));
+  });
+
+  it.each([undefined, '', 'development', 'test'])('starts with NODE_ENV=%s', async (value) => {
+    await expect(withEnvironment(value, () => run())).resolves.toMatchObject({ issuer: expect.any(String) });
   });
 
   it('lists every mistake in the options at once', async () => {
