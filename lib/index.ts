@@ -62,4 +62,5 @@ export type {
 export type { Policy, PolicyContext } from './mcp-auth.policy.js';
 export { McpAuthService } from './mcp-auth.service.js';
 export type { VerifierOption } from './mcp-auth.verifier-option.js';
+export type { KindOf, PrincipalKind } from './token/principal-kind.js';
 export { TokenVerifier, type VerifiedToken } from './token/verifier.js';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { isAuthenticatedSo, strictest, type AuthenticationRequirement } from './core/authentication.js';
-import { readCredentials } from './core/credentials.js';
+import { isDpopScheme, readCredentials } from './core/credentials.js';
 import { McpAuthError } from './core/error.js';
 import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from './core/operation.js';
 import { challengeScopes, isMet, NO_REQUIREMENT, union, type Requirement } from './core/requirement.js';
@@ -142,7 +142,8 @@ export class McpAuthAuthorizer {
         if (isOpen) return undefined;
         throw new McpAuthError('authorization_required', 'no_credentials');
       case 'unsupported':
-        throw new McpAuthError('authorization_required', 'unsupported_scheme');
+        // RFC 6750 §3.1: no error code, as if there were no credentials.
+        throw new McpAuthError('authorization_required', isDpopScheme(nodeRequest(request)) ? 'dpop_scheme' : 'unsupported_scheme');
       case 'repeated':
         throw new McpAuthError('invalid_request', 'repeated_credentials');
       case 'malformed':
@@ -286,7 +287,9 @@ export class McpAuthAuthorizer {
     const needed = (): string[] => challengeScopes(requirement, auth.scopes, server.hierarchy);
     this.#checkAuthentication(auth, authentications, needed);
     if (!isMet(requirement, auth.scopes, server.hierarchy)) {
-      throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes: needed() });
+      const scopes = needed();
+      const missingScopes = scopes.filter((scope) => !server.hierarchy.holds(auth.scopes, scope));
+      throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes, missingScopes });
     }
   }
 

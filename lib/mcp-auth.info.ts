@@ -3,6 +3,7 @@ import { authorizationDetailsOf, type AuthorizationDetail } from './core/authori
 import { isRecord } from './core/record.js';
 import type { AuthorizedCall } from './mcp-auth.context.js';
 import { ownClaim } from './token/claims.js';
+import type { PrincipalKind } from './token/principal-kind.js';
 import type { VerifiedToken } from './token/verifier.js';
 
 /**
@@ -32,8 +33,16 @@ export interface McpAuthInfo {
   readonly subject: string | undefined;
   /** Stable key of issuer and subject (or client, where there is no subject): 43 characters, base64url, SHA-256. */
   readonly principalKey: string;
-  /** Whether a user stands behind the token, or only the client itself (client credentials). */
-  readonly kind: 'user' | 'client';
+  /**
+   * Whether a user stands behind the token, or only the client itself (client credentials); `unknown` where nothing shows
+   * it, and never guessed: a subject alone may be a user, a service account or a workload. Whatever only users may do, allow
+   * for `'user'` alone.
+   *
+   * `client`: the subject is the client or is missing, or the product says so (Entra ID `idtyp`, Auth0 `gty`, service
+   * accounts of Keycloak). `user`: somebody has signed in (`auth_time`, `amr`, `sid`, `session_state`), an introspection answer
+   * has a `username`, or the product says so. The option `kindOf` of an authorization server decides before all that.
+   */
+  readonly kind: PrincipalKind;
   /** The party acting for the subject: the outermost `act` only; nested ones are history (RFC 8693 §4.1). */
   readonly actor: Readonly<Record<string, unknown>> | undefined;
   /** For whom the token was issued: its whole `aud`, of which one value was accepted. */
@@ -60,7 +69,7 @@ export class Caller implements McpAuthInfo {
   readonly issuer: string;
   readonly subject: string | undefined;
   readonly principalKey: string;
-  readonly kind: 'user' | 'client';
+  readonly kind: PrincipalKind;
   readonly actor: Readonly<Record<string, unknown>> | undefined;
   readonly audience: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
@@ -116,8 +125,8 @@ const principals = new WeakMap<VerifiedToken, Principal>();
 function principalOf(verified: VerifiedToken): Principal {
   const known = principals.get(verified);
   if (known) return known;
-  const { issuer, subject, clientId, claims } = verified;
-  const principal = { principalKey: principalKeyOf(issuer, subject, clientId), kind: kindOf(verified), actor: actorOf(claims) };
+  const { issuer, subject, clientId, claims, kind = 'unknown' } = verified;
+  const principal = { principalKey: principalKeyOf(issuer, subject, clientId), kind, actor: actorOf(claims) };
   principals.set(verified, principal);
   return principal;
 }
@@ -125,20 +134,6 @@ function principalOf(verified: VerifiedToken): Principal {
 function principalKeyOf(issuer: string, subject: string | undefined, clientId: string | undefined): string {
   const principal = subject === undefined ? [issuer, 'client', clientId] : [issuer, 'subject', subject];
   return hash('sha256', JSON.stringify(principal), 'base64url');
-}
-
-/**
- * RFC 9068 §5: a subject that is the client means the client acts for itself. Entra ID and Auth0 say it in a claim, and
- * Auth0 in a subject derived from the client where that claim is left out.
- */
-function kindOf({ subject, clientId, claims }: VerifiedToken): 'user' | 'client' {
-  const isClient =
-    subject === undefined ||
-    subject === clientId ||
-    subject === `${clientId}@clients` ||
-    ownClaim(claims, 'idtyp') === 'app' ||
-    ownClaim(claims, 'gty') === 'client-credentials';
-  return isClient ? 'client' : 'user';
 }
 
 function actorOf(claims: VerifiedToken['claims']): Readonly<Record<string, unknown>> | undefined {

@@ -54,10 +54,19 @@ export interface IntrospectionOptions {
   /**
    * Accepts an answer that names no audience. ONLY for an endpoint that calls a token active for nobody but the resource it
    * was issued for: with any other, tokens that were issued for somebody else are accepted here. An audience that is named
-   * is checked all the same. Logged as a warning at every start.
+   * is checked all the same. An answer that names none must say that it is about an access token (`token_type: "Bearer"`,
+   * or `token_use` or `typ` to that effect), since servers call refresh tokens active too; see `accessTokensOnly`. Logged as
+   * a warning at every start.
    * @default false
    */
   audienceBound?: boolean;
+  /**
+   * The endpoint calls nothing active but access tokens, so that its answers need not say which kind of token they are about.
+   * ONLY for an endpoint of which you know that: with any other, refresh tokens and ID tokens are accepted here. Answers that
+   * say that they are about another kind are refused all the same. Logged as a warning at every start.
+   * @default false
+   */
+  accessTokensOnly?: boolean;
   /**
    * Longest time a token that was active is not asked about again, in seconds; 0 asks every time. A revoked token is
    * accepted for up to this long.
@@ -86,6 +95,7 @@ export interface ResolvedIntrospection {
   readonly authenticate: ClientAuthentication;
   readonly signed: boolean;
   readonly audienceBound: boolean;
+  readonly accessTokensOnly: boolean;
   readonly cacheSeconds: number;
   readonly negativeCacheSeconds: number;
   readonly tokenPrefix: string | undefined;
@@ -111,6 +121,7 @@ const OPTIONS = [
   'auth',
   'signed',
   'audienceBound',
+  'accessTokensOnly',
   'cacheSeconds',
   'negativeCacheSeconds',
   'tokenPrefix',
@@ -125,12 +136,17 @@ export function resolveIntrospection(option: string, value: unknown, check: Opti
   if (audienceBound) {
     check.warning(`${option}.audienceBound is on: tokens are accepted without being named as issued for this resource`);
   }
+  const accessTokensOnly = check.flag(`${option}.accessTokensOnly`, given['accessTokensOnly']);
+  if (accessTokensOnly) {
+    check.warning(`${option}.accessTokensOnly is on: what the server calls active is taken for an access token without its word`);
+  }
   return {
     endpoint: given['endpoint'] === undefined ? undefined : check.url(`${option}.endpoint`, given['endpoint']),
     clientId: clientId(`${option}.clientId`, given['clientId'], check),
     authenticate: authentication(`${option}.auth`, given['auth'], check),
     signed: check.flag(`${option}.signed`, given['signed']),
     audienceBound,
+    accessTokensOnly,
     cacheSeconds: check.seconds(`${option}.cacheSeconds`, given['cacheSeconds'], 60, 0, 3_600),
     negativeCacheSeconds: check.seconds(`${option}.negativeCacheSeconds`, given['negativeCacheSeconds'], 10, 0, 300),
     tokenPrefix: check.text(`${option}.tokenPrefix`, given['tokenPrefix']),

@@ -15,7 +15,8 @@ import {
   type ResolvedIntrospection,
 } from './mcp-auth.introspection-options.js';
 import { resolveVerifier, type ResolvedVerifier } from './mcp-auth.verifier-option.js';
-import { CLIENT_ID_CLAIMS } from './token/claims.js';
+import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS } from './token/claims.js';
+import type { KindOf } from './token/principal-kind.js';
 import type { JwtProfile } from './token/profile.js';
 
 import { showValue } from './core/show-value.js';
@@ -67,6 +68,7 @@ const SERVER_OPTIONS = [
   'profile',
   'introspection',
   'claims',
+  'kindOf',
 ];
 const CLAIM_OPTIONS = ['scopes', 'clientId', 'subject', 'audience'];
 /** Stricter than `URL`, which overlooks white space and turned slashes that no token and no metadata would repeat. */
@@ -319,11 +321,12 @@ class OptionsCheck {
       profile: this.#profile(`${option}.profile`, given['profile']),
       introspection,
       claimNames: {
-        scopes: this.#names(`${option}.claims.scopes`, claims['scopes'], ['scope']),
+        scopes: this.#names(`${option}.claims.scopes`, claims['scopes'], [...SCOPE_CLAIMS]),
         clientId: this.#names(`${option}.claims.clientId`, claims['clientId'], [...CLIENT_ID_CLAIMS]),
         subject: this.#names(`${option}.claims.subject`, claims['subject'], ['sub']),
         audience: this.#audienceClaims(`${option}.claims.audience`, claims['audience']),
       },
+      kindOf: this.#function(`${option}.kindOf`, given['kindOf'], "Write (claims) => 'user', 'client' or 'unknown'") as KindOf | undefined,
     };
   }
 

@@ -5,6 +5,7 @@ import type { KeySource, MetadataSource } from './issuer/authorization-server.js
 import type { Discovery } from './issuer/discovery.js';
 import type { IntrospectionOptions, ResolvedIntrospection } from './mcp-auth.introspection-options.js';
 import type { ResolvedVerifier, VerifierOption } from './mcp-auth.verifier-option.js';
+import type { KindOf } from './token/principal-kind.js';
 import type { JwtProfile } from './token/profile.js';
 
 /** An authorization server whose access tokens are accepted. */
@@ -61,16 +62,23 @@ export interface AuthorizationServerOptions {
    */
   introspection?: IntrospectionOptions;
   /**
-   * Names of the claims where this product puts scopes, client, subject and audience; of several, the first present
-   * counts. A name that begins with a slash is a JSON Pointer (RFC 6901) to a member of a claim, such as
+   * Names of the claims where this product puts scopes, client, subject and audience; of several, the first that says
+   * something counts: null, `""` and `[]` mean that there is none. A name that begins with a slash is a JSON Pointer (RFC 6901) to a member of a claim, such as
    * `/realm_access/roles`.
    */
   claims?: {
-    /** Space-separated string or, under a name other than `scope`, array of strings. @default 'scope' */
+    /**
+     * Text, which is split at spaces, or a list of strings; nothing else grants anything.
+     * @default ['scope', 'scp']
+     */
     scopes?: string | string[];
     /** @default ['client_id', 'azp', 'cid', 'appid'] */
     clientId?: string | string[];
-    /** @default 'sub' */
+    /**
+     * What tells users of this issuer apart; a token of a user that names none is refused. Where introspection says
+     * `username` alone: `['sub', 'username']`.
+     * @default 'sub'
+     */
     subject?: string | string[];
     /**
      * What is compared with `audience`. Only for a product whose access tokens have no `aud`: with any other claim a
@@ -80,6 +88,13 @@ export interface AuthorizationServerOptions {
      */
     audience?: string | string[];
   };
+  /**
+   * Says of the claims of a verified token of this issuer whether a user stands behind it, or only the client itself; for
+   * `McpAuthInfo.kind`. `undefined` leaves it to what tokens of any issuer show; an error, or anything else, is `unknown`.
+   * Asked once for each verification. Does not apply to a `verifier`, whose result may say `kind` itself.
+   * @default what the claims show, and nothing is guessed: see `McpAuthInfo.kind`
+   */
+  kindOf?: KindOf;
 }
 
 /** Members of the protected resource metadata besides those this library fills in (RFC 9728 §2). */
@@ -325,6 +340,7 @@ export interface ResolvedAuthorizationServer {
     readonly subject: readonly string[];
     readonly audience: readonly string[];
   };
+  readonly kindOf: KindOf | undefined;
 }
 
 /** A protected resource, with every default filled in. */

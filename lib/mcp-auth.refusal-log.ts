@@ -1,8 +1,9 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { McpAuthError } from './core/error.js';
 import { statusOf } from './core/refusal.js';
-import { shown, type Seen } from './core/seen.js';
-import { ownClaim } from './token/claims.js';
+import { isScopeToken } from './core/scopes.js';
+import { shown, typeOf, type Seen } from './core/seen.js';
+import { ownClaim, scopeClaim, SCOPE_CLAIMS } from './token/claims.js';
 import { Clock } from './mcp-auth.clock.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { writeLine } from './mcp-auth.log-line.js';
@@ -48,7 +49,9 @@ export class McpAuthRefusalLog {
   write(record: RefusalRecord): void {
     const { reason } = record.error;
     // A handler in JavaScript may name any reason: that must not cost the client its answer.
-    const level = Object.hasOwn(REFUSAL_LEVELS, reason) ? REFUSAL_LEVELS[reason] : 'log';
+    const usual = Object.hasOwn(REFUSAL_LEVELS, reason) ? REFUSAL_LEVELS[reason] : 'log';
+    // A client steps up every day; but no step-up helps where the scopes cannot be read.
+    const level = reason === 'scope_missing' && scopesSeen(record)?.isUnreadable ? 'warn' : usual;
     const leftOut = this.#limits[level].admit(keyOf(record));
     if (leftOut) writeLine(this.#logger, level, lineFor(record) + addition(leftOut));
   }
@@ -61,15 +64,32 @@ function keyOf({ error, operations, caller }: RefusalRecord): string {
   return JSON.stringify([error.reason, issuer, (caller ?? origin)?.clientId?.slice(0, 200), operations.slice(0, MAX_OPERATIONS)]);
 }
 
-function lineFor({ error, resource, operations, caller, scopes }: RefusalRecord): string {
-  const what = operations.length === 0 ? '' : ` for ${operationsText(operations)}`;
-  const head = `Refused ${statusOf(error)} ${error.code}${what} at ${resource.identifier.identifier}: ${error.message}`;
-  const seen = seenText({ ...error.seen, ...seenOfCaller(error, caller, scopes) });
+function lineFor(record: RefusalRecord): string {
+  const { error, resource, operations, caller } = record;
+  const { identifier } = resource.identifier;
+  const head = `Refused ${statusOf(error)} ${error.code}${placeText(operations, identifier)}: ${error.message}`;
+  const seen = seenText({ ...error.seen, ...seenOfCaller(record) });
   const who = caller ? callerText(caller) : originText(error);
-  const [server, ...others] = resource.authorizationServers;
-  const issuer = caller?.issuer ?? error.origin?.issuer ?? (others.length === 0 ? server?.issuer : undefined);
-  const remedy = remedyFor(error.reason, { resource: resource.identifier.identifier, audiences: resource.audiences, issuer });
+  const remedy = remedyFor(error.reason, {
+    resource: identifier,
+    audiences: resource.audiences,
+    issuer: issuerOf(record),
+    seen: { ...error.seen, ...seenOfCaller(record) },
+  });
   return `${head}${seen}${who}.${remedy === undefined ? '' : ` ${remedy}.`}`;
+}
+
+/** The one whose token it is, or the only one that there is. */
+function issuerOf({ error, resource, caller }: RefusalRecord): string | undefined {
+  const [server, ...others] = resource.authorizationServers;
+  return caller?.issuer ?? error.origin?.issuer ?? (others.length === 0 ? server?.issuer : undefined);
+}
+
+/** An MCP operation is reached at the resource; any other route has a path of its own, and is only guarded for the resource. */
+function placeText(operations: readonly string[], resource: string): string {
+  if (operations.length === 0) return ` at ${resource}`;
+  const isRoute = operations.length === 1 && /^[A-Z]+ \//.test(operations[0] ?? '');
+  return ` for ${operationsText(operations)}${isRoute ? ` (resource ${resource})` : ` at ${resource}`}`;
 }
 
 function addition({ same, others }: LeftOut): string {
@@ -89,7 +109,7 @@ function plain(text: string): string {
 }
 
 /** Of what was seen, that which is no claim or header of its own. */
-const LABELS: ReadonlySet<string> = new Set(['expected', 'missing', 'needs', 'looked for', 'marked by']);
+const LABELS: ReadonlySet<string> = new Set(['expected', 'missing', 'needs', 'looked for', 'marked by', 'shown by', 'bound by']);
 
 /** Shown as the seconds from now until then. */
 const TIMES: ReadonlySet<string> = new Set(['exp', 'nbf', 'iat']);
@@ -97,18 +117,22 @@ const TIMES: ReadonlySet<string> = new Set(['exp', 'nbf', 'iat']);
 /** `aud is "account", expected "https://…"` */
 function seenText(seen: Seen): string {
   const parts = Object.entries(seen).map(([name, value]) => {
+    if (name === 'because') return value;
     if (LABELS.has(name)) return `${name} ${value}`;
-    return `${name} is ${value === 'null' ? 'absent' : value}${TIMES.has(name) ? ' s from now' : ''}`;
+    const unit = TIMES.has(name) && /^-?\d+$/.test(value) ? ' s from now' : '';
+    return `${name} is ${value === 'null' ? 'absent' : value}${unit}`;
   });
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
 /** What a verified caller has, where something else was needed. */
-function seenOfCaller({ reason, scopes, authentication }: McpAuthError, caller: McpAuthInfo | undefined, needed: readonly string[]): Seen {
+function seenOfCaller(record: RefusalRecord): Seen {
+  const { error, caller, scopes: needed } = record;
+  const { reason, scopes, authentication } = error;
   if (!caller) return {};
   if (reason === 'scope_missing') {
     const all = scopes.length > 0 ? scopes : needed;
-    return { needs: shown(all.join(' ')), scope: shown(caller.scopes.join(' ')) };
+    return { needs: shown(all.join(' ')), ...scopesSeen(record)?.seen };
   }
   if (reason !== 'authentication_insufficient') return {};
   const { acr = [], maxAgeSeconds } = authentication ?? {};
@@ -116,6 +140,31 @@ function seenOfCaller({ reason, scopes, authentication }: McpAuthError, caller: 
     ...(acr.length > 0 && { acr: shown(ownClaim(caller.claims, 'acr') ?? null), expected: shown(acr) }),
     ...(maxAgeSeconds !== undefined && { auth_time: `${shown(ownClaim(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed` }),
   };
+}
+
+/**
+ * What the token has for scopes: the granted ones, or where there are none, what stands in each claim that was looked at.
+ * A verifier of the application has read them itself.
+ */
+function scopesSeen({ caller, resource }: RefusalRecord): { readonly seen: Seen; readonly isUnreadable: boolean } | undefined {
+  if (!caller) return undefined;
+  const granted = shown(caller.scopes.join(' '));
+  if (resource.verifier) return { seen: { scope: granted }, isUnreadable: false };
+  const server = resource.authorizationServers.find(({ issuer }) => issuer === caller.issuer);
+  return scopeClaimsSeen(caller, server?.claimNames.scopes ?? SCOPE_CLAIMS, granted);
+}
+
+function scopeClaimsSeen(caller: McpAuthInfo, names: readonly string[], granted: string): { readonly seen: Seen; readonly isUnreadable: boolean } {
+  const claim = scopeClaim(caller.claims, names);
+  if (!claim) return { seen: Object.fromEntries(names.map((name) => [plain(name), 'null'])), isUnreadable: false };
+  const { name, value } = claim;
+  const ignored = Array.isArray(value) ? value.filter((member) => !isScopeToken(member)).length : 0;
+  if (ignored > 0) {
+    const members = ignored === 1 ? 'a member that is' : `${ignored} members that are`;
+    return { seen: { [plain(name)]: `${granted}, and ${members} no name of a scope` }, isUnreadable: true };
+  }
+  if (typeof value === 'string' || Array.isArray(value)) return { seen: { [plain(name)]: granted }, isUnreadable: false };
+  return { seen: { [plain(name)]: typeOf(value).text }, isUnreadable: true };
 }
 
 function callerText({ issuer, clientId, principalKey }: McpAuthInfo): string {

@@ -157,7 +157,7 @@ export class VerificationSetup {
   #foundIssuer(settings: ResolvedAuthorizationServer, resource: ResolvedResource): FoundIssuer {
     const holdsFunction = settings.introspection !== undefined || transformOf(settings) !== undefined;
     return {
-      version: holdsFunction ? undefined : JSON.stringify(settings),
+      version: holdsFunction ? undefined : JSON.stringify([settings, numberOf(settings.kindOf)]),
       create: () => this.#issuerVerifier(settings, resource, this.#server(settings)).verifier,
     };
   }
@@ -176,9 +176,9 @@ export class VerificationSetup {
   #issuerVerifier(settings: ResolvedAuthorizationServer, resource: ResolvedResource, server: AuthorizationServer): WarmVerifier {
     if (settings.introspection) return this.#introspectionVerifier(settings, settings.introspection, resource, server);
     const { now } = this.surroundings;
-    const { issuer, profile, claimNames } = settings;
+    const { issuer, profile, claimNames, kindOf } = settings;
     const { keys } = server;
-    const trusted = { issuer, keys, algorithms: new Set(settings.algorithms), profile, claimNames };
+    const trusted = { issuer, keys, algorithms: new Set(settings.algorithms), profile, claimNames, kindOf };
     const rules = { ...this.#rules(resource), reuseSeconds: this.options.cache.jwtSeconds };
     return { verifier: new JwtVerifier(trusted, rules, now), warmUp: () => keys.warmUp() };
   }
@@ -190,8 +190,8 @@ export class VerificationSetup {
     server: AuthorizationServer,
   ): WarmVerifier {
     const { now, failures } = this.surroundings;
-    const { issuer, claimNames } = settings;
-    const { clientId, authenticate, audienceBound, cacheSeconds, negativeCacheSeconds } = introspection;
+    const { issuer, claimNames, kindOf } = settings;
+    const { clientId, authenticate, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds } = introspection;
     const rules = this.#rules(resource);
     const signed = {
       keys: server.keys,
@@ -219,7 +219,7 @@ export class VerificationSetup {
     );
     const verifier = new IntrospectionVerifier(
       endpoint,
-      { ...rules, issuer, claimNames, audienceBound, cacheSeconds, negativeCacheSeconds },
+      { ...rules, issuer, claimNames, kindOf, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds },
       new MemoryStore(this.options.cache.maxEntries, now),
       now,
     );
@@ -288,6 +288,17 @@ interface WarmVerifier {
 function isSameSource(one: ResolvedAuthorizationServer, other: ResolvedAuthorizationServer): boolean {
   const source = ({ issuer, metadata, keys }: ResolvedAuthorizationServer): string => JSON.stringify([issuer, metadata, keys]);
   return source(one) === source(other) && transformOf(one) === transformOf(other);
+}
+
+/** Functions by a number, so that the same one is known again: presets have one for all tenants. */
+const numbers = new WeakMap<object, number>();
+let nextNumber = 1;
+
+function numberOf(used: object | undefined): number {
+  if (!used) return 0;
+  const known = numbers.get(used) ?? nextNumber++;
+  numbers.set(used, known);
+  return known;
 }
 
 function transformOf({ metadata }: ResolvedAuthorizationServer): unknown {

@@ -41,6 +41,7 @@ describe('introspection', () => {
       authenticate: expect.any(Function),
       signed: false,
       audienceBound: false,
+      accessTokensOnly: false,
       cacheSeconds: 60,
       negativeCacheSeconds: 10,
       tokenPrefix: undefined,

@@ -51,7 +51,7 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
     ['the key', {}, { kid: 'nobody' }, /\(alg is "RS256", kid is "nobody"\)/],
     ['how long ago the token expired', { exp: Math.floor(Date.now() / 1000) - 100 }, {}, /\(exp is -1\d\d s from now\)/],
     ['which claims make it another kind of token', { nonce: 'n-0S6', at_hash: 'x' }, {}, /\(typ is "at\+jwt", marked by \["nonce", "at_hash"\]\)/],
-    ['an audience that is no text, as such', { aud: 5 }, {}, /a claim has the wrong type; issuer/],
+    ['an audience that is no text, as such', { aud: 5 }, {}, /a claim has the wrong type \(aud is a number\); issuer/],
   ])('shows %s', async (_what, claims, header, said) => {
     expect(await lineFor(claims, 'ping', header)).toMatch(said);
   });
@@ -108,7 +108,7 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
 
   it('says what is no JWT only by what to do', async () => {
     await server.callTool('ping', 'opaque-token-of-a-product');
-    expect(server.log[0]).toMatch(/the token is not a signed JWT in compact form\. If it is opaque to resource servers by intent, set the option introspection\. Keycloak: add/);
+    expect(server.log[0]).toMatch(/the token is not a signed JWT in compact form\. If it is opaque to resource servers by intent, set the option introspection; or have a JWT issued\. Keycloak: add/);
     expect(server.log.join('\n')).not.toContain('opaque-token');
   });
 

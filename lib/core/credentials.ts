@@ -36,3 +36,11 @@ export function readCredentials(request: HeaderSource): Credentials {
   if (token !== undefined) return { kind: 'bearer', token };
   return { kind: BEARER_SCHEME.test(value) ? 'malformed' : 'unsupported' };
 }
+
+/** `DPoP` and a token behind it (RFC 9449 §7.1); schemes compare without regard to case (RFC 9110 §11.1). */
+const DPOP_SCHEME = /^dpop(?![!#$%&'*+.^_`|~0-9A-Za-z-])/i;
+
+/** Whether credentials of an unsupported scheme are those of DPoP: whoever runs the server can do something about that. */
+export function isDpopScheme(request: HeaderSource): boolean {
+  return DPOP_SCHEME.test(fieldValues(request, 'authorization')[0] ?? '');
+}

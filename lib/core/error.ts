@@ -42,6 +42,7 @@ export type McpAuthReason = keyof typeof REASONS;
 const REASONS = {
   no_credentials: 'the request carries no access token',
   unsupported_scheme: 'the Authorization header uses a scheme other than Bearer',
+  dpop_scheme: 'the client sent a token that is bound to a key (Authorization scheme DPoP), and DPoP is not supported yet',
   repeated_credentials: 'the request carries more than one Authorization header',
   malformed_credentials: 'the Authorization header is not "Bearer" followed by one token',
   token_too_large: 'the token is longer than accepted',
@@ -64,8 +65,9 @@ const REASONS = {
   time_malformed: 'a time claim is not a finite, non-negative number',
   claim_missing: 'a claim required by the profile is missing',
   claim_malformed: 'a claim has the wrong type',
-  not_an_access_token: 'the JWT is of another kind: an ID token, refresh token, logout token or proof',
+  not_an_access_token: 'the token is no access token, as far as can be told',
   sender_constrained: 'the token is bound to a key (cnf), and proof of possession is not supported',
+  subject_missing: 'the token is that of a user, and does not say which: it names no subject',
   no_principal: 'the token names neither a subject nor a client',
   verifier_failed: 'the configured verifier refused the token',
   verifier_unavailable: 'the configured verifier failed without saying anything about the token',
@@ -89,6 +91,8 @@ const REASONS = {
 export interface McpAuthErrorDetails {
   /** Every scope the refused operation needs, held or not. */
   readonly scopes?: readonly string[];
+  /** Those of them that the token lacks, as far as that is known; the client is told. */
+  readonly missingScopes?: readonly string[];
   /** How the user must have signed in; only with `insufficient_user_authentication`. */
   readonly authentication?: AuthenticationRequirement;
   /** Seconds after which trying again makes sense; only with `temporarily_unavailable`. */
@@ -117,6 +121,8 @@ export class McpAuthError extends Error {
   override readonly name = 'McpAuthError';
   /** Every scope the refused operation needs, held or not; empty where that is not what was refused. */
   readonly scopes: readonly string[];
+  /** Those of them that the token lacks; all of them where that is not known. */
+  readonly missingScopes: readonly string[];
   /** How the user must have signed in (RFC 9470 §3); only with `insufficient_user_authentication`. */
   readonly authentication: AuthenticationRequirement | undefined;
   /** Seconds after which trying again makes sense; only with `temporarily_unavailable`. */
@@ -147,6 +153,7 @@ export class McpAuthError extends Error {
   ) {
     super(REASONS[reason], details.cause === undefined ? undefined : { cause: details.cause });
     this.scopes = details.scopes ?? [];
+    this.missingScopes = details.missingScopes ?? this.scopes;
     this.authentication = details.authentication;
     this.retryAfterSeconds = details.retryAfterSeconds;
     this.#seen = details.seen ? seenAs(details.seen) : NOTHING_SEEN;

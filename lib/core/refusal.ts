@@ -1,5 +1,6 @@
 import { formatChallenge, type Challenge } from './challenge.js';
 import type { McpAuthError } from './error.js';
+import { isScopeToken } from './scopes.js';
 
 /** A refusal as it goes over HTTP, before any framework has seen it. */
 export interface Refusal {
@@ -22,7 +23,10 @@ export interface RefusalContext {
   readonly exposeErrorDetails: boolean;
 }
 
-/** What the client is told unless `exposeErrorDetails` is on: constants, so that nothing can be reflected. */
+/**
+ * What the client is told unless `exposeErrorDetails` is on: constants, so that nothing can be reflected. Only the names of
+ * scopes are added, see {@link descriptionOf}.
+ */
 const DESCRIPTIONS = {
   authorization_required: 'Authorization is required.',
   invalid_request: 'The request must carry exactly one Authorization header.',
@@ -48,17 +52,32 @@ const DESCRIPTIONS = {
 export function toRefusal(error: McpAuthError, context: RefusalContext): Refusal {
   const status = statusOf(error);
   const description = context.exposeErrorDetails
-    ? `${DESCRIPTIONS[error.code]} Reason: ${error.message}.`
-    : DESCRIPTIONS[error.code];
+    ? `${descriptionOf(error)} Reason: ${error.message}.`
+    : descriptionOf(error);
   const body = bodyOf(error, context, status, description);
   return { status, headers: headersOf(error, context, description), body, description };
+}
+
+/** Scopes that the sentence names, and the longest name that stands there, in characters; the challenge has them all. */
+const MAX_SCOPES_NAMED = 10;
+const MAX_SCOPE_LENGTH = 100;
+
+/**
+ * The sentence for the client. Many show their users nothing else, so that it names the scopes that the token lacks: the
+ * challenge beside it names them too.
+ */
+function descriptionOf({ code, missingScopes }: McpAuthError): string {
+  const isNamed = missingScopes.length > 0 && missingScopes.length <= MAX_SCOPES_NAMED;
+  const isFit = missingScopes.every((scope) => isScopeToken(scope) && scope.length <= MAX_SCOPE_LENGTH);
+  if (code !== 'insufficient_scope' || !isNamed || !isFit) return DESCRIPTIONS[code];
+  return `${DESCRIPTIONS[code].slice(0, -1)}: ${missingScopes.join(' ')}.`;
 }
 
 /** The challenge of a refusal, or undefined where another token of the same caller would not help. */
 export function challengeOf(
   error: McpAuthError,
   { resourceMetadata, scopes: needed }: Pick<RefusalContext, 'resourceMetadata' | 'scopes'>,
-  errorDescription: string = DESCRIPTIONS[error.code],
+  errorDescription: string = descriptionOf(error),
 ): string | undefined {
   const scopes = error.scopes.length > 0 ? error.scopes : needed;
   const challenge: Challenge = { scopes, resourceMetadata };

@@ -11,6 +11,19 @@ const MAX_MEMBERS = 3;
 /** Longest text that is shown, in characters. */
 const MAX_LENGTH = 100;
 
+/** A text of this library itself, which needs no quotes. */
+export class Plain {
+  constructor(readonly text: string) {}
+}
+
+/** Of which type a value of JSON is, for a line that must not show the value. */
+export function typeOf(value: unknown): Plain {
+  if (value === null) return new Plain('null');
+  if (Array.isArray(value)) return new Plain('a list');
+  const names: Readonly<Record<string, string>> = { string: 'text', number: 'a number', boolean: 'true or false', object: 'an object' };
+  return new Plain(names[typeof value] ?? 'of no type of JSON');
+}
+
 /** Members without a value are left out. */
 export function seenAs(values: Readonly<Record<string, unknown>>): Seen {
   const present = Object.entries(values).filter(([, value]) => value !== undefined);
@@ -30,6 +43,7 @@ export function shown(value: unknown): string {
 }
 
 function shownOne(value: unknown): string {
+  if (value instanceof Plain) return value.text;
   if (typeof value !== 'string') return showValue(value);
   const short = withoutTokens(value.slice(0, MAX_LENGTH));
   const text = showValue(value.length > MAX_LENGTH ? `${short}…` : short);

@@ -1,7 +1,7 @@
-import { invalidToken } from '../core/error.js';
+import { invalidToken, type McpAuthError } from '../core/error.js';
 import { isRecord, ownMember as ownClaim } from '../core/record.js';
 import { isScopeToken, parseScope } from '../core/scopes.js';
-import type { VerifiedToken } from './verifier.js';
+import { typeOf } from '../core/seen.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -9,29 +9,48 @@ type Claims = Readonly<Record<string, unknown>>;
 export { ownClaim };
 
 /**
- * The claim of a configured name. A name that begins with a slash is a JSON Pointer to a member of a claim, such as
+ * A claim of the token itself that says something. Serialisers write a member that has no value as null, as an empty
+ * text or as an empty list: all of these mean what an absent member means. Every rule about claims reads them by this.
+ */
+export function statedClaim(claims: Claims, name: string): unknown {
+  const value = ownClaim(claims, name);
+  return isEmpty(value) ? undefined : value;
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === '' || (Array.isArray(value) && value.length === 0);
+}
+
+/**
+ * The claim of a configured name, if it says something. A name that begins with a slash is a JSON Pointer to a member of a claim, such as
  * `/realm_access/roles`: a claim's own name may hold dots and slashes, so that no other separator would be safe.
  * Reaches own members of objects only, neither prototypes nor the items of arrays.
  *
  * @see RFC 6901
  */
 export function namedClaim(claims: Claims, name: string): unknown {
-  if (!name.startsWith('/')) return ownClaim(claims, name);
+  if (!name.startsWith('/')) return statedClaim(claims, name);
   let value: unknown = claims;
   for (const token of name.slice(1).split('/')) {
     if (!isRecord(value)) return undefined;
-    value = ownClaim(value, token.replaceAll('~1', '/').replaceAll('~0', '~'));
+    value = statedClaim(value, token.replaceAll('~1', '/').replaceAll('~0', '~'));
   }
   return value;
 }
 
 /** When the token may be used; all in seconds. */
 export interface TimeRules {
-  /** Allowed difference of clocks, applied once to each comparison. */
+  /** Allowed difference of clocks, applied once to each comparison of `exp` and `nbf`. */
   readonly toleranceSeconds: number;
   /** Longest time from now until `exp`. */
   readonly maxLifetimeSeconds: number;
 }
+
+/**
+ * How far `iat` may lie ahead of the clock. RFC 7519 §4.1.6 has no rule for it, and `nbf` is the claim that says from when
+ * on a token may be used; but a token that was issued in the far future was issued by a broken clock, or by nobody.
+ */
+const MAX_ISSUED_AHEAD_SECONDS = 300;
 
 /**
  * Checks `exp`, `nbf` and `iat`, and returns `exp`. At `exp` itself the token is dead already.
@@ -50,23 +69,34 @@ export function checkTimesPresent(claims: Claims, nowSeconds: number, rules: Tim
   const notBefore = numericDate(claims, 'nbf');
   const issuedAt = numericDate(claims, 'iat');
   if (expiresAt !== undefined) checkExpiry(expiresAt, nowSeconds, rules);
-  const latest = nowSeconds + rules.toleranceSeconds;
-  if ((notBefore ?? 0) > latest || (issuedAt ?? 0) > latest) throw invalidToken('not_yet_valid');
+  checkBegun('nbf', notBefore, nowSeconds, rules.toleranceSeconds);
+  checkBegun('iat', issuedAt, nowSeconds, MAX_ISSUED_AHEAD_SECONDS);
   return expiresAt;
 }
 
 function checkExpiry(expiresAt: number, nowSeconds: number, rules: TimeRules): void {
-  if (nowSeconds - rules.toleranceSeconds >= expiresAt) throw invalidToken('expired');
+  const seen = { exp: Math.round(expiresAt - nowSeconds) };
+  if (nowSeconds - rules.toleranceSeconds >= expiresAt) throw invalidToken('expired', undefined, seen);
   if (expiresAt - nowSeconds > rules.maxLifetimeSeconds + rules.toleranceSeconds) {
-    throw invalidToken('lifetime_too_long');
+    throw invalidToken('lifetime_too_long', undefined, seen);
   }
 }
 
+function checkBegun(name: string, time: number | undefined, nowSeconds: number, allowedSeconds: number): void {
+  if (time === undefined || time <= nowSeconds + allowedSeconds) return;
+  throw invalidToken('not_yet_valid', undefined, { [name]: Math.round(time - nowSeconds) });
+}
+
 function numericDate(claims: Claims, name: string): number | undefined {
-  const value = ownClaim(claims, name);
+  const value = statedClaim(claims, name);
   if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) throw invalidToken('time_malformed');
-  return value;
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+  throw invalidToken('time_malformed', undefined, { [name]: typeof value === 'number' ? value : typeOf(value) });
+}
+
+/** A refusal of a claim whose type nobody can use; says which claim that is and what it is instead. */
+export function malformedClaim(name: string, value: unknown, cause?: unknown): McpAuthError {
+  return invalidToken('claim_malformed', cause, { [name]: typeOf(value) });
 }
 
 /**
@@ -82,28 +112,30 @@ export function checkAudience(
   names: readonly string[] = ['aud'],
 ): string[] {
   const value = audienceClaim(claims, names);
-  if (value === undefined || value === null) throw invalidToken('audience_missing');
+  if (value === undefined) throw invalidToken('audience_missing');
   const audience = typeof value === 'string' ? [value] : value;
   if (!Array.isArray(audience) || !audience.every((member) => typeof member === 'string')) {
-    throw invalidToken('claim_malformed');
+    throw malformedClaim(names.find((name) => namedClaim(claims, name) === value) ?? 'aud', value);
   }
-  if (audience.length === 0) throw invalidToken('audience_missing');
   if (!audience.some((member) => accepted.has(member))) throw invalidToken('audience_rejected');
   return audience;
 }
 
-/** The first of the named claims that is present, whatever it holds. */
+/** The first of the named claims that says something, whatever that is. */
 export function audienceClaim(claims: Claims, names: readonly string[]): unknown {
   return names.map((name) => namedClaim(claims, name)).find((claim) => claim !== undefined);
 }
 
 /**
  * Names of the claims where an authorization server puts scopes, client, subject and audience, as {@link namedClaim}
- * reads them; the first one present counts.
+ * reads them; the first one that says something counts.
  */
 export interface ClaimNames extends PrincipalNames {
   readonly audience: readonly string[];
 }
+
+/** Where servers put the granted scopes: as RFC 9068 §2.2.3 has it, and as Okta, Entra ID and Ory Hydra do. */
+export const SCOPE_CLAIMS: readonly string[] = ['scope', 'scp'];
 
 /** Where servers name the client: as RFC 9068 has it, and as products did before. */
 export const CLIENT_ID_CLAIMS: readonly string[] = ['client_id', 'azp', 'cid', 'appid'];
@@ -115,34 +147,28 @@ export interface PrincipalNames {
 }
 
 /**
- * The granted scopes. A string is split at spaces; an array, which only a claim named in the configuration may be,
- * is taken member by member. What is no scope token grants nothing.
+ * The granted scopes. Text is split at spaces; a list is taken member by member. The first of the named claims that says
+ * something decides alone. What is no scope token grants nothing: neither a member that holds a space, nor an object.
  *
- * @see RFC 9068 §2.2.3, RFC 6749 §3.3
+ * @see RFC 9068 §2.2.3, RFC 6749 §3.3; Spring Authorization Server and Duende IdentityServer write a list
  */
-export function scopesOf(claims: Claims, { scopes: names }: PrincipalNames): string[] {
-  for (const name of names) {
-    const value = namedClaim(claims, name);
-    if (typeof value === 'string') return parseScope(value);
-    if (Array.isArray(value) && name !== 'scope') return [...new Set(value.filter(isScopeToken))];
-  }
-  return [];
+export function scopesOf(claims: Claims, { scopes: names }: Pick<PrincipalNames, 'scopes'>): string[] {
+  const value = scopeClaim(claims, names)?.value;
+  if (typeof value === 'string') return parseScope(value);
+  return Array.isArray(value) ? [...new Set(value.filter(isScopeToken))] : [];
 }
 
-/** Who the token speaks for, and what it was granted. It must name a subject or a client. */
-export function identify(claims: Claims, names: PrincipalNames): Pick<VerifiedToken, 'subject' | 'clientId' | 'scopes'> {
-  const subject = stringClaim(claims, names.subject);
-  const clientId = stringClaim(claims, names.clientId);
-  if (subject === undefined && clientId === undefined) throw invalidToken('no_principal');
-  return { subject, clientId, scopes: scopesOf(claims, names) };
+/** The claim that {@link scopesOf} reads, with its name; undefined where none of them says anything. */
+export function scopeClaim(claims: Claims, names: readonly string[]): { readonly name: string; readonly value: unknown } | undefined {
+  return names.map((name) => ({ name, value: namedClaim(claims, name) })).find(({ value }) => value !== undefined);
 }
 
-/** The first of the named claims that is present; it must be a non-empty string. */
+/** The first of the named claims that says something; it must be text. */
 export function stringClaim(claims: Claims, names: readonly string[]): string | undefined {
   for (const name of names) {
     const value = namedClaim(claims, name);
     if (value === undefined) continue;
-    if (typeof value !== 'string' || value === '') throw invalidToken('claim_malformed');
+    if (typeof value !== 'string') throw malformedClaim(name, value);
     return value;
   }
   return undefined;

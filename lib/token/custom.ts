@@ -1,8 +1,11 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
 import { isRecord } from '../core/record.js';
-import { checkAudience, checkTimes, identify, ownClaim, type TimeRules } from './claims.js';
+import { checkAudience, checkTimes, malformedClaim, ownClaim, statedClaim, type TimeRules } from './claims.js';
 import { describeError, withoutToken } from './error-text.js';
 import { explained } from './explain.js';
+import { identify } from './principal.js';
+import { isPrincipalKind, kindOfToken } from './principal-kind.js';
+import { checkUnbound } from './profile.js';
 import type { TrustedIssuers } from './trusted-issuers.js';
 import { RepeatableVerifier, type Verification } from './verification.js';
 import { saysTokenIsBad } from './verifier-error.js';
@@ -29,8 +32,8 @@ const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Leaves verification to the application, and then holds the result against the same rules as its own: a trusted issuer,
- * an accepted audience, an expiry that is not past nor too far away, a principal, no unproven binding to a key. What is no
- * scope token grants nothing.
+ * an accepted audience, an expiry that is not past nor too far away, a principal, a subject where `claims` show
+ * a user, no unproven binding to a key. What is no scope token grants nothing.
  *
  * What the application throws means that the token is bad only if it says so, see {@link saysTokenIsBad}; otherwise nobody
  * can tell. Returning nothing, or something that is no object, refuses the token.
@@ -59,7 +62,7 @@ export class CustomVerifier extends RepeatableVerifier {
     } catch (error) {
       const claims = { aud: ownClaim(result, 'audience'), exp: ownClaim(result, 'expiresAt'), clientId: ownClaim(result, 'clientId') };
       const { audiences } = this.rules;
-      throw explained(error, { issuer, isVerified: true, claims, claimNames: CLAIMS, audiences, now: this.now() / 1000 });
+      throw explained(error, { issuer, isVerified: true, claims, claimNames: CLAIMS, audiences });
     }
   }
 
@@ -67,9 +70,12 @@ export class CustomVerifier extends RepeatableVerifier {
     const expiresAt = checkTimes({ exp: ownClaim(result, 'expiresAt') }, this.now() / 1000, this.rules);
     const audience = checkAudience({ aud: ownClaim(result, 'audience') }, this.rules.audiences);
     const claims = copyOf(ownClaim(result, 'claims') ?? {});
-    if (ownClaim(claims, 'cnf') !== undefined) throw invalidToken('sender_constrained');
+    checkUnbound(claims);
+    const kind = statedClaim(result, 'kind');
+    if (kind !== undefined && !isPrincipalKind(kind)) throw malformedClaim('kind', kind);
+    const token = { issuer, ...identify(result, MEMBERS, claims), audience: [...audience], expiresAt, claims };
     return {
-      token: { issuer, ...identify(result, MEMBERS), audience: [...audience], expiresAt, claims },
+      token: { ...token, kind: kind ?? kindOfToken(token, undefined) },
       reusableUntil,
       isCurrent: () => true,
     };
@@ -95,10 +101,10 @@ export class CustomVerifier extends RepeatableVerifier {
 
 /** The result is frozen, and that of the application is its own. */
 function copyOf(claims: unknown): VerifiedToken['claims'] {
-  if (!isRecord(claims)) throw invalidToken('claim_malformed');
+  if (!isRecord(claims)) throw malformedClaim('claims', claims);
   try {
     return structuredClone(claims);
   } catch (cause) {
-    throw invalidToken('claim_malformed', cause);
+    throw malformedClaim('claims', claims, cause);
   }
 }

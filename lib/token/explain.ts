@@ -13,15 +13,10 @@ export interface TokenFacts {
   readonly header?: Members | undefined;
   readonly claims: Members;
   readonly claimNames: ClaimNames;
-  /** Seconds since the epoch. */
-  readonly now: number;
   readonly audiences: ReadonlySet<string>;
   /** Those accepted, where there is a signature. */
   readonly algorithms?: ReadonlySet<string> | undefined;
 }
-
-/** The claims that tell what kind of token a JWT is, where `typ` does not. */
-const KIND_CLAIMS = ['typ', 'token_use', 'token_type', 'nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'response_type'];
 
 /**
  * Adds to a refusal what its operator needs to mend it, and no claim besides. Done only once a token is refused, and in
@@ -52,34 +47,15 @@ function seenFor(reason: McpAuthReason, { header = {}, claims, claimNames, ...fa
     case 'signature_invalid':
       return { alg: ownClaim(header, 'alg'), kid: ownClaim(header, 'kid') ?? null };
     case 'not_an_access_token':
-      return { typ: ownClaim(header, 'typ'), 'marked by': marksOf(claims) };
-    case 'claim_missing':
-      return { missing: ['sub', 'client_id', 'iat', 'jti'].filter((name) => ownClaim(claims, name) === undefined) };
-    case 'no_principal':
-      return { 'looked for': [...claimNames.subject, ...claimNames.clientId] };
-    case 'expired':
-    case 'lifetime_too_long':
-      return { exp: secondsFromNow(ownClaim(claims, 'exp'), facts.now) };
-    case 'not_yet_valid':
-      return { nbf: secondsFromNow(ownClaim(claims, 'nbf'), facts.now), iat: secondsFromNow(ownClaim(claims, 'iat'), facts.now) };
+      return { typ: ownClaim(header, 'typ') };
     default:
       return {};
   }
 }
 
-function marksOf(claims: Members): string[] | undefined {
-  const marks = KIND_CLAIMS.filter((name) => ownClaim(claims, name) !== undefined);
-  return marks.length === 0 ? undefined : marks;
-}
-
 function oneOrAll(values: ReadonlySet<string>): string | string[] | undefined {
   const [first, ...others] = values;
   return others.length === 0 ? first : [...values];
-}
-
-/** `-12` is twelve seconds ago. */
-function secondsFromNow(time: unknown, now: number): number | undefined {
-  return typeof time === 'number' ? Math.round(time - now) : undefined;
 }
 
 /** Never throws: the token has been refused already. */

@@ -1,11 +1,13 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
 import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
 import type { ExpiringStore } from '../store/expiring-store.js';
-import { audienceClaim, checkAudience, checkTimesPresent, identify, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
+import { audienceClaim, checkAudience, checkTimesPresent, statedClaim, type ClaimNames, type TimeRules } from './claims.js';
 import type { DecodedJwt } from './decode.js';
 import { explained } from './explain.js';
 import { IssuerVerifier } from './issuer-verifier.js';
-import { checkKindBeforeAsking, checkKindOfAnswer } from './profile.js';
+import { identify } from './principal.js';
+import { kindOfToken, type KindOf } from './principal-kind.js';
+import { checkKindBeforeAsking, checkKindOfAnswer, checkUnbound } from './profile.js';
 import { tokenKey } from './token-key.js';
 import type { Verification } from './verification.js';
 
@@ -18,6 +20,10 @@ export interface IntrospectionRules extends TimeRules {
   readonly audiences: ReadonlySet<string>;
   /** The endpoint answers only for tokens of this resource, so that an answer may name no audience. */
   readonly audienceBound: boolean;
+  /** The endpoint calls nothing active but access tokens, so that an answer need not say that it is about one. */
+  readonly accessTokensOnly: boolean;
+  /** What the application says of whose its tokens are. */
+  readonly kindOf?: KindOf | undefined;
   /** How long a token that is active is not asked about again; 0: it always is. */
   readonly cacheSeconds: number;
   /** The same for one that is not active. */
@@ -57,32 +63,30 @@ export class IntrospectionVerifier extends IssuerVerifier {
       if (jwt) checkKindBeforeAsking(jwt.header, jwt.claims);
       const askedAt = this.now();
       answer = await this.#ask(token);
-      return this.#check(answer, askedAt);
+      return this.#check(answer, jwt, askedAt);
     } catch (error) {
       const claims = answer ?? jwt?.claims ?? {};
-      throw explained(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined, now: this.now() / 1000 });
+      throw explained(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined });
     }
   }
 
-  #check(answer: IntrospectionAnswer, askedAt: number): Verification {
-    const { issuer, claimNames, cacheSeconds } = this.rules;
-    const named = ownClaim(answer, 'iss');
+  #check(answer: IntrospectionAnswer, jwt: DecodedJwt | undefined, askedAt: number): Verification {
+    const { issuer, claimNames, audiences, audienceBound, accessTokensOnly, cacheSeconds, kindOf } = this.rules;
+    const named = statedClaim(answer, 'iss');
     if (named !== undefined && named !== issuer) throw invalidToken('issuer_unknown');
-    checkKindOfAnswer(answer);
+    const isUnnamed = audienceBound && audienceClaim(answer, claimNames.audience) === undefined;
+    checkKindOfAnswer(answer, { accessTokensOnly, hasAudience: !isUnnamed });
     const expiresAt = checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
-    const audience = this.#checkAudience(answer);
-    if (ownClaim(answer, 'cnf') !== undefined) throw invalidToken('sender_constrained');
+    const audience = isUnnamed ? [] : checkAudience(answer, audiences, claimNames.audience);
+    checkUnbound(answer);
+    // A user whom the answer leaves out may still stand in the token.
+    const shown = jwt ? { ...jwt.claims, ...answer } : answer;
+    const token = { issuer, ...identify(answer, claimNames, shown), audience, expiresAt, claims: answer };
     return {
-      token: { issuer, ...identify(answer, claimNames), audience, expiresAt, claims: answer },
+      token: { ...token, kind: kindOfToken(token, kindOf) },
       reusableUntil: askedAt + cacheSeconds * 1000,
       isCurrent: () => true,
     };
-  }
-
-  #checkAudience(answer: IntrospectionAnswer): string[] {
-    const { audiences, audienceBound, claimNames } = this.rules;
-    if (audienceBound && audienceClaim(answer, claimNames.audience) === undefined) return [];
-    return checkAudience(answer, audiences, claimNames.audience);
   }
 
   /** @returns the answer for an active token, without members that have no value. */

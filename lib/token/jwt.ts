@@ -1,11 +1,13 @@
 import { invalidToken } from '../core/error.js';
 import type { KeyHint, KeySet } from '../issuer/keys.js';
 import { verifySignature } from '../issuer/signature.js';
-import { checkAudience, checkTimes, identify, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
+import { checkAudience, checkTimes, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
 import type { DecodedJwt } from './decode.js';
 import { explained } from './explain.js';
 import { IssuerVerifier } from './issuer-verifier.js';
-import { checkKind, type JwtProfile } from './profile.js';
+import { identify } from './principal.js';
+import { kindOfToken, type KindOf } from './principal-kind.js';
+import { checkKind, checkUnbound, type JwtProfile } from './profile.js';
 import type { Verification } from './verification.js';
 import type { VerifiedToken } from './verifier.js';
 
@@ -18,6 +20,8 @@ export interface JwtIssuer {
   readonly algorithms: ReadonlySet<string>;
   readonly profile: JwtProfile;
   readonly claimNames: ClaimNames;
+  /** What the application says of whose its tokens are; asked once a token is verified. */
+  readonly kindOf?: KindOf | undefined;
 }
 
 export interface JwtRules extends TimeRules {
@@ -55,9 +59,10 @@ export class JwtVerifier extends IssuerVerifier {
       const hint = checkHeader(jwt.header, algorithms);
       const verified = this.#check(jwt, now / 1000);
       const key = await verifySignature(token, { keys, algorithms: [hint.alg] }, hint);
-      return { token: verified, reusableUntil: now + this.rules.reuseSeconds * 1000, isCurrent: () => keys.holds(key) };
+      const kind = kindOfToken(verified, this.trusted.kindOf);
+      return { token: { ...verified, kind }, reusableUntil: now + this.rules.reuseSeconds * 1000, isCurrent: () => keys.holds(key) };
     } catch (error) {
-      throw explained(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false, now: this.now() / 1000 });
+      throw explained(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false });
     }
   }
 
@@ -68,7 +73,7 @@ export class JwtVerifier extends IssuerVerifier {
     checkKind(header, claims, profile);
     const expiresAt = checkTimes(claims, nowSeconds, this.rules);
     const audience = checkAudience(claims, this.rules.audiences, claimNames.audience);
-    if (ownClaim(claims, 'cnf') !== undefined) throw invalidToken('sender_constrained');
+    checkUnbound(claims);
     return { issuer, ...identify(claims, claimNames), audience, expiresAt, claims };
   }
 }

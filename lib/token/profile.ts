@@ -1,5 +1,7 @@
-import { invalidToken } from '../core/error.js';
-import { ownClaim } from './claims.js';
+import { invalidToken, type McpAuthError } from '../core/error.js';
+import { isRecord } from '../core/record.js';
+import { Plain, typeOf } from '../core/seen.js';
+import { malformedClaim, ownClaim, statedClaim } from './claims.js';
 
 /**
  * How strictly a JWT must declare itself an access token.
@@ -30,16 +32,16 @@ const FOREIGN_CLAIMS = [
 
 const REQUIRED_CLAIMS = ['sub', 'client_id', 'iat', 'jti'];
 
-/** Those of them that are non-empty strings, whatever claim names are configured; times are checked elsewhere. */
+/** Those of them that are text, whatever claim names are configured; times are checked elsewhere. */
 const REQUIRED_TEXTS = ['sub', 'client_id', 'jti'];
 
 /** Whether a header says of itself what RFC 9068 §2.1 wants of access tokens. */
 export function isDeclaredAccessToken(header: Members): boolean {
-  return ACCESS_TOKEN_TYPES.has(typeOf(header));
+  return ACCESS_TOKEN_TYPES.has(mediaTypeOf(header));
 }
 
 /** Media types compare without regard to case (RFC 7515 §4.1.9). */
-function typeOf(header: Members): unknown {
+function mediaTypeOf(header: Members): unknown {
   const type = ownClaim(header, 'typ');
   return typeof type === 'string' ? type.toLowerCase() : type;
 }
@@ -53,14 +55,20 @@ function typeOf(header: Members): unknown {
 export function checkKind(header: Members, claims: Members, profile: JwtProfile): void {
   if (profile === 'rfc9068') {
     if (!isDeclaredAccessToken(header)) throw invalidToken('type_rejected');
-    if (REQUIRED_CLAIMS.some((claim) => ownClaim(claims, claim) === undefined)) throw invalidToken('claim_missing');
-    if (!REQUIRED_TEXTS.every((claim) => isText(ownClaim(claims, claim)))) throw invalidToken('claim_malformed');
+    checkRequired(claims);
   } else if (!isDeclaredAccessToken(header)) {
-    const type = typeOf(header);
+    const type = mediaTypeOf(header);
     if (type !== undefined && type !== 'jwt') throw invalidToken('type_rejected');
     checkUndeclared(claims);
   }
-  if (FOREIGN_CLAIMS.some((claim) => ownClaim(claims, claim) !== undefined)) throw invalidToken('not_an_access_token');
+  checkNothingForeign(claims);
+}
+
+function checkRequired(claims: Members): void {
+  const missing = REQUIRED_CLAIMS.filter((claim) => statedClaim(claims, claim) === undefined);
+  if (missing.length > 0) throw invalidToken('claim_missing', undefined, { missing });
+  const malformed = REQUIRED_TEXTS.find((claim) => typeof statedClaim(claims, claim) !== 'string');
+  if (malformed !== undefined) throw malformedClaim(malformed, ownClaim(claims, malformed));
 }
 
 /**
@@ -69,52 +77,116 @@ export function checkKind(header: Members, claims: Members, profile: JwtProfile)
  * tokens included.
  */
 export function checkKindBeforeAsking(header: Members, claims: Members): void {
-  const type = typeOf(header);
+  const type = mediaTypeOf(header);
   if (type !== undefined && type !== 'jwt' && !isDeclaredAccessToken(header)) throw invalidToken('type_rejected');
   checkKindClaims(claims);
-  if (FOREIGN_CLAIMS.some((claim) => ownClaim(claims, claim) !== undefined)) throw invalidToken('not_an_access_token');
+  checkNothingForeign(claims);
+}
+
+/** What the endpoint is known for. */
+export interface AnswerRules {
+  /** It calls nothing active but access tokens. */
+  readonly accessTokensOnly: boolean;
+  /** The answer names an audience that is accepted. */
+  readonly hasAudience: boolean;
 }
 
 /**
- * The same for what an authorization server says about a token, whatever its form.
+ * The same for what an authorization server says about a token, whatever its form. Servers call refresh tokens and ID tokens
+ * active too, and many do not say which kind they speak of. What names no audience must therefore be called an access token;
+ * so must what could be an ID token, since it has claims of one, or only its own client as audience.
  *
  * @see RFC 7662 §2.2 for `token_type`, which is that of RFC 6749 §5.1; some servers name the kind of the token there
  */
-export function checkKindOfAnswer(answer: Members): void {
-  const type = ownClaim(answer, 'token_type');
+export function checkKindOfAnswer(answer: Members, { accessTokensOnly, hasAudience }: AnswerRules): void {
+  const isCalledSo = checkTokenType(answer);
+  const isMarkedSo = checkKindClaims(answer);
+  if (accessTokensOnly || isCalledSo || isMarkedSo) return;
+  if (!hasAudience) throw otherKind('it names no audience, and is not called an access token by token_type, token_use or typ');
+  checkNothingForeign(answer);
+  checkNotForClient(answer);
+}
+
+/** @returns whether it says that this is an access token. */
+function checkTokenType(answer: Members): boolean {
+  const type = statedClaim(answer, 'token_type');
+  if (type === undefined) return false;
   const name = typeof type === 'string' ? type.toLowerCase() : type;
-  if (name === 'dpop') throw invalidToken('sender_constrained');
-  if (name !== undefined && name !== 'bearer' && name !== 'access_token') throw invalidToken('not_an_access_token');
-  checkKindClaims(answer);
+  if (name === 'dpop') throw boundToKey('token_type');
+  if (name !== 'bearer' && name !== 'access_token') throw markedBy([mark(answer, 'token_type')]);
+  return true;
 }
 
-function isText(value: unknown): boolean {
-  return typeof value === 'string' && value !== '';
-}
+/** Values of the claims by which Keycloak (`typ`), and Cognito and Hydra (`token_use`), name the kind of an access token. */
+const KIND_CLAIMS: readonly [claim: string, expected: readonly string[]][] = [
+  ['typ', ['bearer']],
+  ['token_use', ['access', 'access_token']],
+];
 
-/** Keycloak, Cognito and Hydra say in a claim what kind of token it is. */
-function checkKindClaims(claims: Members): void {
-  const kinds: readonly [claim: string, expected: readonly string[]][] = [
-    ['typ', ['bearer']],
-    ['token_use', ['access', 'access_token']],
-  ];
-  for (const [claim, expected] of kinds) {
-    const value = ownClaim(claims, claim);
-    if (value !== undefined && (typeof value !== 'string' || !expected.includes(value.toLowerCase()))) {
-      throw invalidToken('not_an_access_token');
-    }
+/** @returns whether one of the claims says that this is an access token. */
+function checkKindClaims(claims: Members): boolean {
+  const present = KIND_CLAIMS.filter(([claim]) => statedClaim(claims, claim) !== undefined);
+  for (const [claim, expected] of present) {
+    const value = statedClaim(claims, claim);
+    const name = typeof value === 'string' ? value.toLowerCase() : undefined;
+    // What Keycloak calls an access token that is bound to a key.
+    if (claim === 'typ' && name === 'dpop') throw boundToKey('typ');
+    if (name === undefined || !expected.includes(name)) throw markedBy([mark(claims, claim)]);
   }
+  return present.length > 0;
 }
 
 /** What must hold instead where `typ` does not say what the JWT is. */
 function checkUndeclared(claims: Members): void {
-  const has = (name: string): boolean => ownClaim(claims, name) !== undefined;
   checkKindClaims(claims);
-  const namesClientOrScope = ['client_id', 'azp', 'cid', 'appid', 'scope', 'scp'].some(has);
-  if (!namesClientOrScope) throw invalidToken('not_an_access_token');
-  // The audience of an ID token is its client (OpenID Connect Core §2); a client assertion is issued by its client.
-  const client = ownClaim(claims, 'client_id') ?? ownClaim(claims, 'azp');
-  const audience = ownClaim(claims, 'aud');
+  // What marks another kind says more than what is missing.
+  checkNothingForeign(claims);
+  const namesClientOrScope = CLIENT_OR_SCOPE.some((name) => statedClaim(claims, name) !== undefined);
+  if (!namesClientOrScope) throw otherKind(`it names neither client nor scope: ${CLIENT_OR_SCOPE.join(', ')}`);
+  checkNotForClient(claims);
+}
+
+const CLIENT_OR_SCOPE = ['client_id', 'azp', 'cid', 'appid', 'scope', 'scp'];
+
+/** The audience of an ID token is its client (OpenID Connect Core §2); a client assertion is issued by its client. */
+function checkNotForClient(claims: Members): void {
+  const client = statedClaim(claims, 'client_id') ?? statedClaim(claims, 'azp');
+  const audience = statedClaim(claims, 'aud');
   const onlyAudience = Array.isArray(audience) && audience.length === 1 ? (audience[0] as unknown) : audience;
-  if (client !== undefined && client === onlyAudience) throw invalidToken('not_an_access_token');
+  if (client === undefined || client !== onlyAudience) return;
+  throw otherKind('its only audience is its own client, as that of an ID token is', { aud: client });
+}
+
+function checkNothingForeign(claims: Members): void {
+  const marks = FOREIGN_CLAIMS.filter((claim) => statedClaim(claims, claim) !== undefined);
+  if (marks.length > 0) throw markedBy(marks);
+}
+
+/** Of a claim that names a kind, the kind too. */
+function mark(claims: Members, claim: string): string {
+  const value = ownClaim(claims, claim);
+  return typeof value === 'string' ? `${claim} ${value}` : `${claim}, ${typeOf(value).text}`;
+}
+
+function markedBy(marks: readonly string[]): McpAuthError {
+  return invalidToken('not_an_access_token', undefined, { 'marked by': marks });
+}
+
+function otherKind(because: string, seen: Members = {}): McpAuthError {
+  return invalidToken('not_an_access_token', undefined, { ...seen, because: new Plain(because) });
+}
+
+/** Refuses a token that is bound to a key. */
+export function checkUnbound(claims: Members): void {
+  const binding = statedClaim(claims, 'cnf');
+  if (binding === undefined) return;
+  const [member] = isRecord(binding) ? Object.keys(binding).filter((name) => BINDINGS.has(name)) : [];
+  throw boundToKey(member === undefined ? 'cnf' : `cnf.${member}`);
+}
+
+/** RFC 9449 §6.1, RFC 8705 §3.1. */
+const BINDINGS: ReadonlySet<string> = new Set(['jkt', 'x5t#S256']);
+
+function boundToKey(by: string): McpAuthError {
+  return invalidToken('sender_constrained', undefined, { 'bound by': new Plain(by) });
 }

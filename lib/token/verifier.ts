@@ -1,3 +1,5 @@
+import type { PrincipalKind } from './principal-kind.js';
+
 /** What a verified access token says. Plain data; holds no secret. */
 export interface VerifiedToken {
   /** The issuer, exactly as configured. */
@@ -12,6 +14,11 @@ export interface VerifiedToken {
   readonly audience: readonly string[];
   /** Seconds since the epoch. */
   readonly expiresAt: number;
+  /**
+   * Whether a user stands behind the token, or only the client itself.
+   * @default what `claims` show; see `McpAuthInfo.kind`
+   */
+  readonly kind?: PrincipalKind | undefined;
   /** All claims. Only own properties mean anything. */
   readonly claims: Readonly<Record<string, unknown>>;
 }

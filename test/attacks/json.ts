@@ -147,7 +147,7 @@ const PAYLOADS: readonly [claim: string, text: string, reason: Attack['reason']]
   ['exp', '"exp":GOOD,"\\u0065xp":1', 'expired'],
   ['exp', '"exp":GOOD,"exp":1e999', 'time_malformed'],
   ['exp', '"exp":GOOD,"nbf":1e12', 'not_yet_valid'],
-  ['sub', '"sub":GOOD,"sub":""', 'claim_malformed'],
+  ['sub', '"sub":GOOD,"sub":7', 'claim_malformed'],
   ['sub', '"sub":GOOD,"cnf":{},"cnf":{}', 'sender_constrained'],
   ['iss', '"__proto__":{"iss":GOOD}', 'issuer_unknown'],
   ['aud', '"__proto__":{"aud":GOOD}', 'audience_missing'],

@@ -22,7 +22,7 @@ const UNDECLARED: Readonly<Record<string, (lab: Lab) => Record<string, unknown>>
   'a refresh token by its use': () => ({ token_use: 'refresh' }),
   'a use that is a list': () => ({ token_use: ['access'] }),
   'a type that is a list': () => ({ typ: ['Bearer'] }),
-  'a type that is null': () => ({ typ: null }),
+  'a type that is a number': () => ({ typ: 0 }),
   'a type with a space': () => ({ typ: 'Bearer ' }),
   'a client assertion of the resource itself': ({ server }) => ({ sub: server.resource, client_id: server.resource }),
   'a logout token': () => ({
@@ -60,7 +60,7 @@ export const KIND: readonly Attack[] = [
       ),
     ),
   ),
-  ...attacks('a claim of other tokens that is', 'not_an_access_token', [null, '', 0, false, [], {}], (lab, nonce) =>
+  ...attacks('a claim of other tokens that is', 'not_an_access_token', [0, false, {}, [null], ' '], (lab, nonce) =>
     claiming(lab, { nonce }),
   ),
   ...TYPES.slice(1).flatMap((typ) =>

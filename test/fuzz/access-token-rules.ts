@@ -18,6 +18,14 @@ type Rule = readonly [source: string, holds: (header: Members, claims: Members, 
 const TOLERANCE_SECONDS = 5;
 const LONGEST_SECONDS = 86_400;
 
+/** Null, an empty text and an empty list say nothing, in claims; headers are written by signers, not by serialisers. */
+const isEmpty = (value: unknown): boolean => value === null || value === '' || (Array.isArray(value) && value.length === 0);
+
+/** The claims that say something. */
+export function statedClaims(claims: Members): Members {
+  return Object.fromEntries(Object.entries(claims).filter(([, value]) => !isEmpty(value)));
+}
+
 const has = (members: Members, name: string): boolean => Object.hasOwn(members, name);
 const get = (members: Members, name: string): unknown => (has(members, name) ? members[name] : undefined);
 const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
@@ -55,13 +63,20 @@ const RULES: readonly Rule[] = [
     (_header, claims, { now }) => (get(claims, 'exp') as number) <= now + LONGEST_SECONDS + TOLERANCE_SECONDS,
   ],
   [
-    'RFC 7519 §4.1.5 and §4.1.6: not from the future',
+    'RFC 7519 §4.1.5 and §4.1.6: not from the future; iat not from the far future',
     (_header, claims, { now }) =>
-      ['nbf', 'iat'].every((name) => !has(claims, name) || (isTime(claims[name]) && claims[name] <= now + TOLERANCE_SECONDS)),
+      ([['nbf', TOLERANCE_SECONDS], ['iat', 300]] as const).every(
+        ([name, ahead]) => !has(claims, name) || (isTime(claims[name]) && claims[name] <= now + ahead),
+      ),
   ],
   ['RFC 7800 §3.1: not bound to a key', (_header, claims) => !has(claims, 'cnf')],
   ['RFC 9068 §2.2: a subject is text', (_header, claims) => !has(claims, 'sub') || isText(claims['sub'])],
   ['RFC 9068 §2.2: a client is text', (_header, claims) => clientOf(claims) === undefined || isText(clientOf(claims))],
+  [
+    'RFC 9068 §2.2: no user without a subject; those of Keycloak (typ), and by azp, are taken for such',
+    (_header, claims) =>
+      has(claims, 'sub') || (!has(claims, 'act') && !has(claims, 'typ') && (has(claims, 'client_id') || !has(claims, 'azp'))),
+  ],
   ['RFC 9068 §5: somebody', (_header, claims) => has(claims, 'sub') || clientOf(claims) !== undefined],
   [
     'RFC 8725 §3.12: no claim of another kind of token',
@@ -94,14 +109,16 @@ const RULES: readonly Rule[] = [
 
 /** The rules that a token breaks; none for a good one. */
 export function brokenRules(header: Members, claims: Members, circumstances: Circumstances): string[] {
-  return RULES.filter(([, holds]) => !holds(header, claims, circumstances)).map(([source]) => source);
+  const stated = statedClaims(claims);
+  return RULES.filter(([, holds]) => !holds(header, stated, circumstances)).map(([source]) => source);
 }
 
 /** The scopes of a good token: RFC 6749 §3.3. */
 export function grantedScopes(claims: Members): string[] {
-  const scope = get(claims, 'scope');
-  if (typeof scope !== 'string') return [];
+  const stated = statedClaims(claims);
+  const scope = get(stated, has(stated, 'scope') ? 'scope' : 'scp');
   const isToken = (text: string): boolean =>
     text !== '' && [...text].every((one) => one > ' ' && one < '\x7f' && one !== '"' && one !== '\\');
-  return scope.split(' ').filter((one, index, all) => isToken(one) && all.indexOf(one) === index);
+  const members: unknown[] = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
+  return members.filter((one, index, all): one is string => typeof one === 'string' && isToken(one) && all.indexOf(one) === index);
 }

@@ -52,6 +52,8 @@ interface Product {
 /** Minted claims that no product sends but the one that says so. */
 const NOTHING: Claims = { client_id: undefined, jti: undefined };
 const JWT = { typ: 'JWT' };
+/** What it says of tokens is tested where tokens are. */
+const ANY_KIND_OF = expect.any(Function) as unknown as NonNullable<IssuerPreset['kindOf']>;
 const NO_TYPE = { typ: undefined };
 
 const PRODUCTS: Readonly<Record<string, Product>> = {
@@ -63,6 +65,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       discovery: 'oidc',
       algorithms: ['RS256', 'PS256'],
       claims: { clientId: ['client_id', 'azp'] },
+      kindOf: ANY_KIND_OF,
     },
     wellKnown: ['oauth', 'oidc-append'],
     alg: 'RS256',
@@ -85,6 +88,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       discovery: 'oidc',
       algorithms: ['RS256', 'PS256'],
       claims: { clientId: ['client_id', 'azp'] },
+      kindOf: ANY_KIND_OF,
     },
     wellKnown: ['oidc-append'],
     alg: 'PS256',
@@ -136,6 +140,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       discovery: { url: `https://login.microsoftonline.com/${TENANT}/v2.0/.well-known/openid-configuration` },
       algorithms: ['RS256'],
       claims: { scopes: ['scp', 'roles'], clientId: ['azp'] },
+      kindOf: ANY_KIND_OF,
     },
     wellKnown: ['oidc-append'],
     audience: API,
@@ -170,6 +175,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       discovery: { url: `https://login.microsoftonline.com/${TENANT}/.well-known/openid-configuration` },
       algorithms: ['RS256'],
       claims: { scopes: ['scp', 'roles'], clientId: ['appid'] },
+      kindOf: ANY_KIND_OF,
     },
     wellKnown: ['oidc-append'],
     audience: `api://${API}`,
@@ -198,6 +204,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       issuer: 'https://acme.okta.com/oauth2/aus9o8wzkhckw9TLa0h7',
       discovery: { url: 'https://acme.okta.com/oauth2/aus9o8wzkhckw9TLa0h7/.well-known/openid-configuration' },
       claims: { scopes: ['scp'], clientId: ['cid'], subject: ['uid', 'sub'] },
+      kindOf: ANY_KIND_OF,
     },
     wellKnown: ['oauth', 'oidc-append'],
     header: NO_TYPE,

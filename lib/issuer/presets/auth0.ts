@@ -1,3 +1,4 @@
+import { ownMember } from '../../core/record.js';
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
 
@@ -26,5 +27,12 @@ export function auth0(options: {
     discovery: 'oidc',
     algorithms: ['RS256', 'PS256'],
     claims: { clientId: ['client_id', 'azp'] },
+    kindOf,
   };
+}
+
+/** The subject of a user is `connection|id`; that of an application for itself is its ID and `@clients`. */
+function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
+  const subject = ownMember(claims, 'sub');
+  return typeof subject === 'string' && /^[^|]+\|./.test(subject) && ownMember(claims, 'gty') !== 'client-credentials' ? 'user' : undefined;
 }

@@ -1,3 +1,4 @@
+import { ownMember } from '../../core/record.js';
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
 
@@ -35,7 +36,7 @@ export function entraId(options: {
   const version = given.choice('version', [2, 1]);
   given.check();
   const issuer = `${AUTHORITY}/${tenant}/v2.0`;
-  const shared = { algorithms: ['RS256'] };
+  const shared = { algorithms: ['RS256'], kindOf };
   const scopes = ['scp', 'roles'];
   if (version === 2) {
     const discovery = { url: `${issuer}/.well-known/openid-configuration` };
@@ -49,6 +50,11 @@ export function entraId(options: {
     discovery: { url: `${AUTHORITY}/${tenant}/.well-known/openid-configuration` },
     claims: { scopes, clientId: ['appid'] },
   };
+}
+
+/** `scp` is what a user lets an application do; tokens of applications for themselves have `roles` instead. */
+function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
+  return typeof ownMember(claims, 'scp') === 'string' && ownMember(claims, 'idtyp') !== 'app' ? 'user' : undefined;
 }
 
 function tenantOf(given: PresetArguments): string {

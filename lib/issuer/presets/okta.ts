@@ -1,3 +1,4 @@
+import { ownMember } from '../../core/record.js';
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
 
@@ -37,5 +38,11 @@ export function okta(options: {
     issuer,
     discovery: { url: `${issuer}/.well-known/openid-configuration` },
     claims: { scopes: ['scp'], clientId: ['cid'], subject: ['uid', 'sub'] },
+    kindOf,
   };
+}
+
+/** The ID of the user, which tokens of applications for themselves do not have. */
+function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
+  return typeof ownMember(claims, 'uid') === 'string' ? 'user' : undefined;
 }

@@ -23,7 +23,7 @@ export interface IssuerPreset {
   algorithms?: string[];
   /** Where the product puts them, if not where the standards do. */
   claims?: {
-    /** Of these, the first one present holds the scopes. @default `scope` */
+    /** Of these, the first one that says something holds the scopes. @default `scope`, `scp` */
     scopes?: string[];
     /** The same for the client. @default `client_id`, `azp`, `cid`, `appid` */
     clientId?: string[];
@@ -32,4 +32,6 @@ export interface IssuerPreset {
     /** What is compared with the accepted audiences. @default `aud` */
     audience?: string[];
   };
+  /** What the product documents of whose its tokens are; see `AuthorizationServerOptions.kindOf`. */
+  kindOf?: (claims: Readonly<Record<string, unknown>>) => 'user' | 'client' | 'unknown' | undefined;
 }

@@ -1,0 +1,104 @@
+import { invalidToken } from '../core/error.js';
+import { namedClaim, scopesOf, statedClaim, stringClaim, SCOPE_CLAIMS, type PrincipalNames } from './claims.js';
+import type { VerifiedToken } from './verifier.js';
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/** The sign-in and its session (OpenID Connect Core §2, Session Management §3, Front-Channel Logout §3). */
+const SIGN_IN = ['auth_time', 'acr', 'amr', 'nonce', 'at_hash', 'c_hash', 'sid', 'session_state', 'session_id'];
+
+/** The resource owner who authorized the token (RFC 7662 §2.2), and that somebody acts for a subject (RFC 8693 §4.1, §4.4). */
+const RESOURCE_OWNER = ['username', 'act', 'may_act'];
+
+/** The End-User (OpenID Connect Core §5.1). */
+const END_USER = [
+  'name',
+  'given_name',
+  'family_name',
+  'middle_name',
+  'nickname',
+  'preferred_username',
+  'profile',
+  'picture',
+  'website',
+  'email',
+  'email_verified',
+  'gender',
+  'birthdate',
+  'zoneinfo',
+  'locale',
+  'phone_number',
+  'phone_number_verified',
+  'address',
+];
+
+/** Names and numbers that products give to users: Entra ID and AD FS, Okta, UAA and Spring, Cognito, and others after them. */
+const PRODUCTS = [
+  'oid',
+  'upn',
+  'unique_name',
+  'puid',
+  'uid',
+  'user_id',
+  'user_name',
+  'userid',
+  'login',
+  'idp',
+  'cognito:username',
+  'cognito:groups',
+];
+
+/**
+ * Claims that are there only where somebody has signed in, or that describe a user; in a token without a subject, each of
+ * them shows that the subject was left out.
+ */
+const CLAIMS_OF_USERS: readonly string[] = [...SIGN_IN, ...RESOURCE_OWNER, ...END_USER, ...PRODUCTS];
+
+/** Scopes by which a client asks for what belongs to a user (OpenID Connect Core §3.1.2.1, §5.4, §11). */
+const SCOPES_OF_USERS: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access']);
+
+/** Who the token speaks for, and what it was granted. */
+export type Identity = Pick<VerifiedToken, 'subject' | 'clientId' | 'scopes'>;
+
+/**
+ * Who the token speaks for, and what it was granted. It must name a subject or a client; and where a user stands behind it,
+ * it must name the subject: all users of a client would otherwise be one and the same principal.
+ *
+ * @param named where subject, client and scopes are named
+ * @param claims what else is said about the token; the same for all but verifiers of the application
+ * @see RFC 9068 §2.2, which demands `sub`, and §5
+ */
+export function identify(named: Claims, names: PrincipalNames, claims: Claims = named): Identity {
+  const subject = stringClaim(named, names.subject);
+  const clientId = stringClaim(named, names.clientId);
+  if (subject === undefined && clientId === undefined) {
+    throw invalidToken('no_principal', undefined, { 'looked for': [...names.subject, ...names.clientId] });
+  }
+  const sign = signOfNamelessUser(named, names, claims);
+  if (sign !== undefined) throw invalidToken('subject_missing', undefined, { 'looked for': names.subject, 'shown by': sign });
+  return { subject, clientId, scopes: scopesOf(named, names) };
+}
+
+/** The claim by which a token is that of a user whom it does not name; undefined where it names a subject, or shows no user. */
+function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
+  const subject = names.subject.find((name) => namedClaim(named, name) !== undefined);
+  // A subject that is read from where the client is named tells no user of that client from another.
+  if (subject !== undefined && !names.clientId.includes(subject)) return undefined;
+  const sign = CLAIMS_OF_USERS.find((name) => statedClaim(claims, name) !== undefined);
+  return sign ?? (subject === undefined ? signOfLostSubject(named, names, claims) : undefined);
+}
+
+/**
+ * What else shows that a token without a subject should have one: a `sub` that the configuration does not read; scopes that only users can grant; and, since the client
+ * alone shows nothing, where it is named and how. `azp` is a claim of ID tokens, which are about users (OpenID Connect Core
+ * §2). Keycloak, which writes the claim `typ`, gives a subject to every token, those of service accounts too.
+ */
+function signOfLostSubject(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
+  const client = names.clientId.find((name) => namedClaim(named, name) !== undefined);
+  const sub = statedClaim(claims, 'sub');
+  if (sub !== undefined && (client === undefined || sub !== namedClaim(named, client))) return 'sub';
+  const scopes = scopesOf(named, { scopes: [...names.scopes, ...SCOPE_CLAIMS] });
+  if (scopes.some((scope) => SCOPES_OF_USERS.has(scope))) return 'scope';
+  if (statedClaim(claims, 'typ') !== undefined) return 'typ';
+  return client === 'azp' && statedClaim(named, 'client_id') === undefined ? 'azp' : undefined;
+}
