@@ -174,5 +174,6 @@ function callerText({ issuer, clientId, principalKey }: McpAuthInfo): string {
 function originText({ origin }: McpAuthError): string {
   if (!origin) return '';
   const client = origin.clientId === undefined ? '' : `, client ${shown(origin.clientId)}`;
-  return `; issuer ${plain(origin.issuer)}${client}${origin.isVerified ? '' : ', as the token says, which was not verified'}`;
+  const word = origin.isOpaque ? ', which is asked about such tokens' : ', as the token says, which was not verified';
+  return `; issuer ${plain(origin.issuer)}${client}${origin.isVerified ? '' : word}`;
 }

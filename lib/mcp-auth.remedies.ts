@@ -62,7 +62,10 @@ function ofOpaqueToken(circumstances: Circumstances): string {
 }
 
 function ofKind({ seen, resource, issuer }: Circumstances): string {
-  if (seen['marked by'] !== undefined) return 'Let the client send the access token: an ID token or refresh token is none';
+  const marks = seen['marked by'];
+  // A mark with a space in it is a claim with the name of another kind; the others are claims that some access tokens have.
+  if (marks !== undefined && !/"[^", ]+ [^"]*"/.test(marks)) return 'Let the client send the access token: an ID token is none; or, if it is one, let the authorization server leave these claims out of it';
+  if (marks !== undefined) return 'Let the client send the access token: an ID token or refresh token is none';
   if (seen['aud'] !== undefined) {
     const product = productAt(issuer);
     const remedy = `Let the authorization server put ${resource} into aud, so that the token can be told from an ID token`;

@@ -110,6 +110,8 @@ export interface TokenOrigin {
   readonly clientId: string | undefined;
   /** Whether the issuer said so; if not, it was refused before its signature was looked at, and anybody can write such a token. */
   readonly isVerified: boolean;
+  /** Whether the token says nothing of itself: the issuer is the one that is asked about such tokens. */
+  readonly isOpaque?: boolean | undefined;
 }
 
 /**

@@ -9,6 +9,8 @@ export interface TokenFacts {
   readonly issuer: string;
   /** Whether the issuer itself said what stands in the claims. */
   readonly isVerified: boolean;
+  /** Whether the token is no JWT, and says nothing of itself. */
+  readonly isOpaque?: boolean;
   /** Undefined where the token is no JWT. */
   readonly header?: Members | undefined;
   readonly claims: Members;
@@ -26,9 +28,9 @@ export interface TokenFacts {
  */
 export function explained(error: unknown, facts: TokenFacts): unknown {
   if (!(error instanceof McpAuthError)) return error;
-  const { issuer, isVerified, claims, claimNames } = facts;
+  const { issuer, isVerified, isOpaque, claims, claimNames } = facts;
   const clientId = firstText(claims, claimNames.clientId);
-  return error.explain(seenFor(error.reason, facts), { issuer, clientId, isVerified });
+  return error.explain(seenFor(error.reason, facts), { issuer, clientId, isVerified, isOpaque });
 }
 
 function seenFor(reason: McpAuthReason, { header = {}, claims, claimNames, ...facts }: TokenFacts): Members {

@@ -66,7 +66,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
       return this.#check(answer, jwt, askedAt);
     } catch (error) {
       const claims = answer ?? jwt?.claims ?? {};
-      throw explained(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined });
+      throw explained(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined, isOpaque: jwt === undefined });
     }
   }
 
