@@ -50,7 +50,11 @@ describe.each(PLATFORMS)('RFC9068-2.2.3: the scopes of a token, with nothing con
     byAnswer = await start({ authorizationServers: [introspecting(issuer, uncached)] });
     bySignedAnswer = await start({ authorizationServers: [introspecting(issuer, { ...uncached, signed: true })] });
     const verifier = (): VerifiedToken => ({
-      ...{ issuer: issuer.issuer, subject: 'alice', clientId: 'c', audience: [byVerifier.resource], claims: {} },
+      issuer: issuer.issuer,
+      subject: 'alice',
+      clientId: 'c',
+      audience: [byVerifier.resource],
+      claims: {},
       expiresAt: Math.floor(byVerifier.clock.now / 1000) + 300,
       scopes: members['scope'] as string[],
     });

@@ -135,7 +135,11 @@ describe.each(PLATFORMS)('LIB-22: an introspection answer without a subject, on 
   it('LIB-22: is refused as django-oauth-toolkit answers, and accepted with the claim that names the user', async () => {
     const { issuer } = server;
     issuer.answerIntrospection = (_right, token) => ({
-      ...{ active: true, scope: 'a', exp: Math.floor(server.clock.now / 1000) + 300, client_id: 'mcp-public', aud: [server.resource] },
+      active: true,
+      scope: 'a',
+      exp: Math.floor(server.clock.now / 1000) + 300,
+      client_id: 'mcp-public',
+      aud: [server.resource],
       username: token.split('-')[0],
     });
     await expectRejected(server, 'alice-opaque', 'subject_missing');
@@ -170,7 +174,11 @@ describe.each(PLATFORMS)('LIB-22: what a verifier returns without a subject, on 
   let result: Partial<VerifiedToken> & Record<string, unknown> = {};
   beforeAll(async () => {
     const verifier = (): VerifiedToken => ({
-      ...{ issuer: server.issuer.issuer, clientId: 'web', scopes: [], audience: [server.resource], claims: {} },
+      issuer: server.issuer.issuer,
+      clientId: 'web',
+      scopes: [],
+      audience: [server.resource],
+      claims: {},
       expiresAt: Math.floor(server.clock.now / 1000) + 300,
       ...result,
     });
