@@ -61,7 +61,9 @@ export class McpAuthRefusalLog {
 function keyOf({ error, operations, caller }: RefusalRecord): string {
   const { origin, seen } = error;
   const issuer = caller?.issuer ?? origin?.issuer ?? seen['iss'];
-  return JSON.stringify([error.reason, issuer, (caller ?? origin)?.clientId?.slice(0, 200), operations.slice(0, MAX_OPERATIONS)]);
+  // One reason may have several causes; these are words of this library, of which there are few.
+  const cause = seen['because'] ?? seen['shown by'] ?? seen['bound by'];
+  return JSON.stringify([error.reason, cause, issuer, (caller ?? origin)?.clientId?.slice(0, 200), operations.slice(0, MAX_OPERATIONS)]);
 }
 
 function lineFor(record: RefusalRecord): string {

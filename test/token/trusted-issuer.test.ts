@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { McpAuthModuleOptions, TrustedIssuerOption } from 'nestjs-mcp-auth';
+import type { KindOf, McpAuthModuleOptions, TrustedIssuerOption } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { MemoryStore } from '../../lib/store/memory-store.js';
 import { IssuerLookup, type FoundIssuer, type KnownIssuer } from '../../lib/token/issuer-lookup.js';
@@ -116,6 +116,19 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
     await expectAccepted(server, await tokenOf(tenant));
     expect(asked).toHaveLength(2);
     expect(tenant.requestCount('jwks')).toBe(1);
+  });
+
+  it('keeps the keys also where the same function says of what kind a caller is, and asks anew where it is another', async () => {
+    const [one, other]: KindOf[] = [() => 'user', () => 'client'];
+    answer = (issuer) => ({ issuer, kindOf: one! });
+    expect(await whoami(server, await tokenOf(tenant))).toMatchObject({ kind: 'user' });
+    server.clock.now += TRUSTED_MS;
+    expect(await whoami(server, await tokenOf(tenant))).toMatchObject({ kind: 'user' });
+    expect(tenant.requestCount('jwks')).toBe(1);
+    answer = (issuer) => ({ issuer, kindOf: other! });
+    server.clock.now += TRUSTED_MS;
+    expect(await whoami(server, await tokenOf(tenant, { jti: 'new' }))).toMatchObject({ kind: 'client' });
+    expect(tenant.requestCount('jwks')).toBe(2);
   });
 
   it('ends the trust in an issuer, tokens that are remembered included, when it no longer finds it', async () => {
