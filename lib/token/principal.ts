@@ -89,9 +89,10 @@ function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims
 }
 
 /**
- * What else shows that a token without a subject should have one: a `sub` that the configuration does not read; scopes that only users can grant; and, since the client
- * alone shows nothing, where it is named and how. `azp` is a claim of ID tokens, which are about users (OpenID Connect Core
- * §2). Keycloak, which writes the claim `typ`, gives a subject to every token, those of service accounts too.
+ * What else shows that a token without a subject should have one: a `sub` that the configuration does not read; scopes that
+ * only users can grant; and, since the client alone shows nothing, where it is named and how. `azp` is a claim of ID tokens,
+ * which are about users (OpenID Connect Core §2). Keycloak, which writes the claim `typ`, gives a subject to every token,
+ * those of service accounts too.
  */
 function signOfLostSubject(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
   const client = names.clientId.find((name) => namedClaim(named, name) !== undefined);
