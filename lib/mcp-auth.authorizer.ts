@@ -3,12 +3,12 @@ import { isAuthenticatedSo, strictest, type AuthenticationRequirement } from './
 import { isDpopScheme, readCredentials } from './core/credentials.js';
 import { McpAuthError } from './core/error.js';
 import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from './core/operation.js';
-import { challengeScopes, isMet, NO_REQUIREMENT, union, type Requirement } from './core/requirement.js';
+import { challengeScopes, isMet, NO_REQUIREMENT, union, unionOf, type Requirement } from './core/requirement.js';
 import { isRequestableScope } from './core/scopes.js';
 import { andThen, type Soon } from './core/soon.js';
 import { Clock } from './mcp-auth.clock.js';
 import { callOfContext, nodeRequest, targetPath, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
-import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { McpAuthExplorer, type Declarations, type Declared } from './mcp-auth.explorer.js';
 import { authInfoOf, type McpAuthInfo } from './mcp-auth.info.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
@@ -28,17 +28,26 @@ interface Conditions {
   readonly requirement: Requirement;
   readonly authentications: readonly AuthenticationRequirement[];
   readonly uses: readonly Use[];
+  /** Whether policies are asked of a caller without the scopes, so that one challenge names all of them. */
+  readonly asksBeforeScopes: boolean;
+  /** Why nobody is let in, whatever their token. */
+  readonly refusal: 'resource_mismatch' | 'policy_not_asked' | undefined;
 }
 
-/** What a request needs, known before its token was looked at. */
+/** What a request needs. What takes time to find out is found out when it is asked for, and then once. */
 export interface Demand {
   readonly handler: object;
   readonly server: ResourceServer;
   readonly body: RpcBody;
   readonly conditions: Conditions;
-  /** Whether it would be let through without a token. */
+  /** Whether it would be let through without a token. Found out in limited time, whatever the body. */
   readonly isOpen: boolean;
+  /** The scopes that a challenge names. Found out in limited time, whatever the body. */
+  readonly scopes: readonly string[];
 }
+
+/** Operations that are looked at before it is known who asks. Where there are more, the first are named in a challenge. */
+const MAX_OPERATIONS_OF_ANYBODY = 20;
 
 /** What the answer to a refused request is made of, besides the error. */
 export interface RefusalFacts {
@@ -56,7 +65,7 @@ export type SecurityScheme = { readonly type: 'noauth' } | { readonly type: 'oau
 export class McpAuthAuthorizer {
   /** By Node's request, or the context of an RPC: an error may reach those who answer it through guards of others. */
   readonly #facts = new WeakMap<object, RefusalFacts>();
-  /** Conditions that are the same for every request: by the policy of a handler, and by what comes to it. */
+  /** Conditions that are the same for every request: by the policy of a handler, and by what is declared of what comes to it. */
   readonly #conditions = new WeakMap<HandlerPolicy, Map<object, Conditions>>();
 
   constructor(
@@ -75,31 +84,35 @@ export class McpAuthAuthorizer {
     if (route.isPublic) return undefined;
     const server = this.servers.get(route.resourceId);
     const body = readRpcBody(request.body);
-    const conditions = this.#conditionsOf(route, server, body.operations);
-    if (!this.options.allowAnonymous || !this.#isOpen(request, route, server, body)) {
-      return { handler, server, body, conditions, isOpen: false };
-    }
-    return { handler, server, body, conditions: { ...conditions, requirement: NO_REQUIREMENT }, isOpen: true };
+    return new RequestDemand(handler, server, body, {
+      isOpen: () => this.options.allowAnonymous && this.#isOpen(request, route, server, body),
+      conditions: (operations) => this.#conditionsOf(route, server, operations),
+    });
   }
 
   #isOpen(request: HttpRequest, route: HandlerPolicy, { resource }: ResourceServer, body: RpcBody): boolean {
     if (!isAt(resource, request) || !requiresNothing(route)) return false;
-    return isOpenRequest(request, body, body.operations.map((operation) => this.explorer.policiesOf(operation, resource.id)));
+    if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY || !isOpenRequest(request, body)) return false;
+    return body.operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
   }
 
   #conditionsOf(route: HandlerPolicy, server: ResourceServer, operations: readonly Operation[]): Conditions {
     const { id } = server.resource;
     const [operation] = operations;
     if (operations.length < 2 && operation?.kind !== 'resource') {
-      const declared = operation && this.explorer.policiesOf(operation, id);
-      if (!asks(route) && !declared?.some(asks)) return this.#sameConditions(route, declared ?? server, server, declared ?? []);
+      const declarations = operation && this.explorer.declarationsOf(operation, id);
+      const asksNobody = !asks(route) && !declarations?.isElsewhere && !declarations?.all.some(({ policy }) => asks(policy));
+      if (asksNobody) return this.#sameConditions(route, declarations ?? server, server, policiesOf(declarations));
     }
-    const found = operations.map((one) => ({ operation: one, policies: this.explorer.policiesOf(one, id) }));
-    const uses = found.flatMap(({ operation: one, policies }) =>
-      policies.filter(asks).map((policy) => ({ operation: one, policies: policy.policies })),
-    );
-    const policies = [route, ...found.flatMap((one) => one.policies)];
-    return conditionsOf(server, policies, asks(route) ? [{ operation: undefined, policies: route.policies }, ...uses] : uses);
+    const found = operations.map((one) => ({ operation: one, declarations: this.explorer.declarationsOf(one, id) }));
+    const policies = new Set([route, ...found.flatMap(({ declarations }) => policiesOf(declarations))]);
+    const ofRoute = asks(route) ? [{ operation: undefined, policies: route.policies }] : [];
+    const uses = found.flatMap((one) => one.declarations.all.flatMap((declared) => usesOf(one.operation, declared)));
+    return {
+      ...conditionsOf(server, [...policies], [...ofRoute, ...uses]),
+      asksBeforeScopes: operations.length < 2,
+      refusal: refusalOf(found),
+    };
   }
 
   /** Of a handler together with the others, for a request that nobody has to be asked about. */
@@ -113,8 +126,8 @@ export class McpAuthAuthorizer {
   }
 
   /** The answer to a refused request names all the scopes it needs, as if nothing had been granted yet. */
-  factsOf({ conditions, server, body }: Demand): RefusalFacts {
-    return { resource: server.resource, scopes: challengeScopes(conditions.requirement, [], server.hierarchy), body };
+  factsOf({ scopes, server, body }: Demand): RefusalFacts {
+    return { resource: server.resource, scopes, body };
   }
 
   /** The same for an error that comes from elsewhere, and to whoever has only the request, or context, it came with. */
@@ -135,11 +148,12 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authenticate(request: HttpRequest, { server, isOpen }: Demand): Soon<McpAuthInfo | undefined> {
+  authenticate(request: HttpRequest, demand: Demand): Soon<McpAuthInfo | undefined> {
+    const { server } = demand;
     const credentials = readCredentials(nodeRequest(request));
     switch (credentials.kind) {
       case 'none':
-        if (isOpen) return undefined;
+        if (demand.isOpen) return undefined;
         throw new McpAuthError('authorization_required', 'no_credentials');
       case 'unsupported':
         // RFC 6750 §3.1: no error code, as if there were no credentials.
@@ -162,8 +176,8 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authorize(auth: McpAuthInfo | undefined, { conditions }: Demand, request: HttpRequest): Soon<void> {
-    if (auth) return this.#decide(auth, conditions, request);
+  authorize(auth: McpAuthInfo | undefined, demand: Demand, request: HttpRequest): Soon<void> {
+    if (auth) return this.#decide(auth, demand.conditions, request);
   }
 
   /**
@@ -182,7 +196,10 @@ export class McpAuthAuthorizer {
 
   async #authorizeOverStdio(context: ExecutionContext, policy: HandlerPolicy): Promise<void> {
     // Refused over stdio is what has requirements; the rest is for whoever started the process.
-    const needsNothing = requiresNothing(policy) && this.servers.first.baseline.allOf.length === 0;
+    const { resourceId } = policy;
+    // One that belongs to no resource in particular is reached by way of any.
+    const servers = resourceId === undefined ? this.servers.all : [this.servers.get(resourceId)];
+    const needsNothing = requiresNothing(policy) && servers.every(({ baseline }) => baseline.allOf.length === 0);
     const stdio = this.options.stdio === 'deny' && needsNothing ? 'trust' : this.options.stdio;
     const call = await callOverStdio(context, stdio, this.servers);
     if (!call) throw this.#unauthenticated(context, policy, policy.resourceId);
@@ -213,30 +230,27 @@ export class McpAuthAuthorizer {
     return new McpAuthError('authorization_required', 'handler_unauthenticated', { scopes });
   }
 
-  /** What clients are told that an operation needs, as ChatGPT spells it; undefined where nothing is declared. */
-  securitySchemes(operation: Pick<Operation, 'kind' | 'name'>, resourceId: string): SecurityScheme[] | undefined {
-    const policies = this.explorer.policiesOf(operation, resourceId);
-    if (policies.length === 0) return undefined;
-    if (this.options.allowAnonymous && policies.every(({ isPublic }) => isPublic)) return [{ type: 'noauth' }];
+  /** What clients are told that a tool needs, as ChatGPT spells it; undefined where nothing is declared. */
+  securitySchemes(tool: string, resourceId: string): SecurityScheme[] | undefined {
+    const declarations = this.explorer.declarationsOf({ kind: 'tool', name: tool, args: undefined, reachesHandler: true }, resourceId);
+    if (declarations.all.length === 0) return undefined;
+    if (this.options.allowAnonymous && isPublic(declarations)) return [{ type: 'noauth' }];
     const { baseline, hierarchy } = this.servers.get(resourceId);
-    const requirement = union(baseline, ...policies.map((policy) => policy.requirement));
+    const requirement = unionOf([baseline, ...policiesOf(declarations).map((policy) => policy.requirement)]);
     return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], hierarchy) }];
   }
 
   /** Whether a caller may use an operation as things are, and whether another token of theirs could change that. */
   async outlook(call: AuthorizedCall, operation: Operation): Promise<'allowed' | 'obtainable' | 'denied'> {
-    const policies = this.explorer.policiesOf(operation, call.resource.id);
-    const isOpen = this.options.allowAnonymous && policies.length > 0 && policies.every(({ isPublic }) => isPublic);
+    const declarations = this.explorer.declarationsOf(operation, call.resource.id);
+    if (declarations.isElsewhere) return 'denied';
+    const isOpen = this.options.allowAnonymous && isPublic(declarations);
     if (!call.auth) return isOpen ? 'allowed' : 'obtainable';
-    const server = this.servers.get(call.resource.id);
-    const conditions: Conditions = {
-      server,
-      requirement: isOpen ? NO_REQUIREMENT : union(server.baseline, ...policies.map(({ requirement }) => requirement)),
-      authentications: [],
-      uses: policies.filter(asks).map((policy) => ({ operation, policies: policy.policies })),
-    };
+    const uses = declarations.all.flatMap((declared) => usesOf(operation, declared));
+    const conditions = conditionsOf(this.servers.get(call.resource.id), policiesOf(declarations), uses);
     try {
-      await this.#decide(call.auth, conditions, undefined);
+      // How the user signed in is none of what lists depend on.
+      await this.#decide(call.auth, { ...(isOpen ? withoutScopes(conditions) : conditions), authentications: [] }, undefined);
       return 'allowed';
     } catch (error) {
       return error instanceof McpAuthError && error.code === 'access_denied' ? 'denied' : 'obtainable';
@@ -253,9 +267,10 @@ export class McpAuthAuthorizer {
     if (!isOpen && !asks(policy)) return this.#sameConditions(policy, server, server, []);
     const served = this.explorer.operationOf(context.getHandler());
     const args: unknown = context.switchToRpc().getData();
-    const operation = served && { kind: served.kind, name: served.name, args };
-    const conditions = conditionsOf(server, [policy], asks(policy) ? [{ operation, policies: policy.policies }] : []);
-    return isOpen ? { ...conditions, requirement: NO_REQUIREMENT } : conditions;
+    const operation = served && { kind: served.kind, name: served.name, args, reachesHandler: true };
+    const uses = asks(policy) ? [{ operation, policies: policy.policies }] : [];
+    const conditions = { ...conditionsOf(server, [policy], uses), asksBeforeScopes: true };
+    return isOpen ? withoutScopes(conditions) : conditions;
   }
 
   /**
@@ -263,24 +278,35 @@ export class McpAuthAuthorizer {
    * refusals.
    */
   #decide(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): Soon<void> {
+    if (conditions.refusal) throw new McpAuthError('access_denied', conditions.refusal);
     if (conditions.uses.length > 0) return this.#decideWithPolicies(auth, conditions, request);
     this.#check(auth, conditions);
   }
 
   async #decideWithPolicies(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): Promise<void> {
-    let { requirement } = conditions;
-    let isDenied = false;
-    for (const { operation, policies } of conditions.uses) {
-      for (const policy of policies) {
-        const verdict = await policy({ auth, operation, args: operation?.args, request });
-        // What a policy takes from arguments may be anything; only a scope can be asked for.
-        if (Array.isArray(verdict) && verdict.every(isRequestableScope)) {
-          requirement = union(requirement, { allOf: verdict, anyOf: [] });
-        } else if (verdict !== true) isDenied = true;
-      }
+    const missing = this.#missing(auth, conditions);
+    if (missing && !conditions.asksBeforeScopes) throw missing;
+    let verdict: Verdict;
+    try {
+      verdict = await askPolicies(auth, conditions.uses, request);
+    } catch (error) {
+      // Of a caller who is refused anyway, a policy may be asked what it does not expect.
+      throw missing ?? error;
     }
+    const requirement = union(conditions.requirement, { allOf: verdict.scopes, anyOf: [] });
     this.#check(auth, { ...conditions, requirement });
-    if (isDenied) throw new McpAuthError('access_denied', 'policy_denied');
+    if (verdict.isDenied) throw new McpAuthError('access_denied', 'policy_denied');
+  }
+
+  /** The refusal of a caller who lacks what is needed whatever the policies say. */
+  #missing(auth: McpAuthInfo, conditions: Conditions): McpAuthError | undefined {
+    try {
+      this.#check(auth, conditions);
+      return undefined;
+    } catch (error) {
+      if (error instanceof McpAuthError) return error;
+      throw error;
+    }
   }
 
   #check(auth: McpAuthInfo, { server, requirement, authentications }: Conditions): void {
@@ -314,10 +340,105 @@ export class McpAuthAuthorizer {
 function conditionsOf(server: ResourceServer, policies: readonly HandlerPolicy[], uses: readonly Use[]): Conditions {
   return {
     server,
-    requirement: union(server.baseline, ...policies.map(({ requirement }) => requirement)),
+    requirement: unionOf([server.baseline, ...policies.map(({ requirement }) => requirement)]),
     authentications: policies.flatMap(({ authentications }) => authentications),
     uses,
+    asksBeforeScopes: false,
+    refusal: undefined,
   };
+}
+
+/** What policies said together. */
+interface Verdict {
+  readonly scopes: readonly string[];
+  readonly isDenied: boolean;
+}
+
+async function askPolicies(auth: McpAuthInfo, uses: readonly Use[], request: HttpRequest | undefined): Promise<Verdict> {
+  const scopes = new Set<string>();
+  let isDenied = false;
+  for (const { operation, policies } of uses) {
+    const context = { auth, operation: operation && { kind: operation.kind, name: operation.name }, args: operation?.args, request };
+    for (const policy of policies) {
+      const verdict = await policy(context);
+      // What a policy takes from arguments may be anything; only a scope can be asked for.
+      if (Array.isArray(verdict) && verdict.every(isRequestableScope)) for (const scope of verdict) scopes.add(scope);
+      else if (verdict !== true) isDenied = true;
+    }
+  }
+  return { scopes: [...scopes], isDenied };
+}
+
+/** For a caller who is let in whatever their token, unless a policy objects. */
+function withoutScopes(conditions: Conditions): Conditions {
+  return { ...conditions, requirement: NO_REQUIREMENT };
+}
+
+/** What the policies of one declaration are asked about. */
+function usesOf(operation: Operation, { kind, name, policy, given }: Declared): Use[] {
+  if (!asks(policy) || given === 'unknown') return [];
+  const { policies } = policy;
+  if (given === 'as-sent') return [{ operation, policies }];
+  return given.map((args) => ({ operation: { ...operation, kind, name, args }, policies }));
+}
+
+function refusalOf(
+  found: readonly { readonly operation: Operation; readonly declarations: Declarations }[],
+): Conditions['refusal'] {
+  if (found.some(({ declarations }) => declarations.isElsewhere)) return 'resource_mismatch';
+  // Where a handler is called, the policies are asked there.
+  const isNotAsked = found.some(
+    ({ operation, declarations }) =>
+      !operation.reachesHandler && declarations.all.some(({ policy, given }) => asks(policy) && given === 'unknown'),
+  );
+  return isNotAsked ? 'policy_not_asked' : undefined;
+}
+
+function policiesOf(declarations: Declarations | undefined): HandlerPolicy[] {
+  return declarations ? declarations.all.map(({ policy }) => policy) : [];
+}
+
+/** Whether something is declared, and all of it public. */
+function isPublic({ all, isElsewhere }: Declarations): boolean {
+  return !isElsewhere && all.length > 0 && all.every(({ policy }) => policy.isPublic);
+}
+
+/** What a {@link RequestDemand} is found out by. */
+interface Findings {
+  isOpen(): boolean;
+  conditions(operations: readonly Operation[]): Conditions;
+}
+
+class RequestDemand implements Demand {
+  #isOpen: boolean | undefined;
+  #conditions: Conditions | undefined;
+
+  constructor(
+    readonly handler: object,
+    readonly server: ResourceServer,
+    readonly body: RpcBody,
+    private readonly findings: Findings,
+  ) {}
+
+  get isOpen(): boolean {
+    return (this.#isOpen ??= this.findings.isOpen());
+  }
+
+  get conditions(): Conditions {
+    return (this.#conditions ??= this.#conditionsOf(this.body.operations));
+  }
+
+  get scopes(): readonly string[] {
+    const { operations } = this.body;
+    const isShort = operations.length <= MAX_OPERATIONS_OF_ANYBODY;
+    const { requirement } = isShort ? this.conditions : this.#conditionsOf(operations.slice(0, MAX_OPERATIONS_OF_ANYBODY));
+    return challengeScopes(requirement, [], this.server.hierarchy);
+  }
+
+  #conditionsOf(operations: readonly Operation[]): Conditions {
+    const conditions = this.findings.conditions(operations);
+    return this.isOpen ? withoutScopes(conditions) : conditions;
+  }
 }
 
 /** Whether the application decides, too. */
@@ -331,17 +452,12 @@ function requiresNothing({ requirement, authentications, policies }: HandlerPoli
 }
 
 /**
- * Whether an anonymous caller may send this to an MCP endpoint: a body in which every message is understood and either
- * harmless or for public operations only; or no body, for the stream and the end of a session.
+ * Whether an anonymous caller may send this to an MCP endpoint if all operations in it are public: a body in which every
+ * message is understood; or no body, for the stream and the end of a session.
  */
-function isOpenRequest(
-  { method }: HttpRequest,
-  { messages }: RpcBody,
-  declared: readonly (readonly HandlerPolicy[])[],
-): boolean {
+function isOpenRequest({ method }: HttpRequest, { messages }: RpcBody): boolean {
   if (method === 'GET' || method === 'DELETE') return true;
-  const isPublic = declared.every((policies) => policies.length > 0 && policies.every((policy) => policy.isPublic));
-  return messages.length > 0 && isPublic && messages.every((message) => message.operations.length > 0 || isOpenMethod(message));
+  return messages.length > 0 && messages.every((message) => message.operations.length > 0 || isOpenMethod(message));
 }
 
 function isAt({ identifier }: ResolvedResource, request: HttpRequest): boolean {

@@ -42,8 +42,15 @@ export function RequireAnyScope(...scopes: [string, ...string[]]): ClassOrMethod
 }
 
 /**
- * The application decides, once the scopes are there: see {@link Policy}. Refusals that no other token could
- * change answer `403` without a challenge.
+ * The application decides, too: see {@link Policy}. Refusals that no other token could change answer `403` without a
+ * challenge.
+ *
+ * Of a request for one operation, the policy is asked even if the token lacks scopes that `@RequireScopes()` names, so that
+ * one challenge names those and the policy's; it cannot let such a caller in. Of a batch, of a subscription to several
+ * resources, and for the lists of what a caller may use, it is asked once the scopes are there.
+ *
+ * Of a resource template it is asked with the variables of the template. Where they cannot be had, a request that reaches no
+ * handler, such as a subscription or a completion, is refused.
  */
 export function Authorize(policy: Policy): ClassOrMethodDecorator {
   return protect({ policies: [policy] });
@@ -82,9 +89,14 @@ export function Public(): ClassOrMethodDecorator {
   return annotate({ isPublic: true });
 }
 
-/** Which of several configured resources a controller belongs to, by its `id` (or resource identifier). */
+/**
+ * Which of several configured resources a controller, a provider or one of their methods belongs to, by its `id` (or resource
+ * identifier). A tool, resource or prompt of one resource is refused to whoever asks for it at another, whatever their token.
+ *
+ * Binds {@link McpAuthGuard} to the handler, as {@link RequireScopes} does. A route that is declared `@Public()` stays public.
+ */
 export function ProtectedResource(id: string): ClassOrMethodDecorator {
-  return annotate({ resourceId: id });
+  return protect({ resourceId: id });
 }
 
 /** What {@link AuthInfo} injects; by itself for handlers that Nest does not call. */

@@ -3,7 +3,7 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import type { Operation, OperationKind } from './core/operation.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import { OperationIndex, type OperationEntry } from './mcp-auth.operations.js';
+import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from './mcp-auth.operations.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
 import { contradictsItself, handlerPolicy, scopesPolicy, type HandlerPolicy } from './mcp-auth.policy.js';
 
@@ -12,6 +12,25 @@ export interface ServedOperation {
   readonly kind: OperationKind;
   readonly name: string;
   readonly origin: 'templates-first' | 'exact-first';
+  /** Who reads a template, where that is not the official SDK: the bridge of `nestjs-mcp-auth/sdk`. */
+  readonly syntax?: 'plain' | undefined;
+}
+
+/** One declaration that holds for an operation. */
+export interface Declared {
+  readonly kind: OperationKind;
+  /** As it was declared: tool or prompt name, URI, or URI template. */
+  readonly name: string;
+  readonly policy: HandlerPolicy;
+  /** What its policies are asked with. */
+  readonly given: Given;
+}
+
+/** What is declared for an operation, as far as one protected resource is concerned. */
+export interface Declarations {
+  readonly all: readonly Declared[];
+  /** Whether all handlers that may serve it belong to other protected resources. */
+  readonly isElsewhere: boolean;
 }
 
 /** A method that an MCP framework calls by itself, so that Nest puts nothing around it. */
@@ -36,7 +55,7 @@ const FRAMEWORK_METADATA: readonly [key: string, kind: OperationKind, name: stri
   ['mcp:resource-template', 'resource-template', 'uriTemplate'],
 ];
 
-/** Where the decorators of `nestjs-mcp-auth/sdk` keep theirs: `{ kind, name, config }`. */
+/** Where the decorators of `nestjs-mcp-auth/sdk` keep theirs: `{ kind, name, config }`, and the syntax of a template. */
 export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
 
 /** Nest's own keys for the path of a route, and for the message that a handler of a microservice is called for. */
@@ -53,7 +72,7 @@ export class McpAuthExplorer {
   #index: OperationIndex | undefined;
   readonly #policies = new WeakMap<object, WeakMap<object, HandlerPolicy>>();
   /** By what is found in the index, and then by resource. */
-  readonly #declared = new WeakMap<object, Map<string, readonly HandlerPolicy[]>>();
+  readonly #declared = new WeakMap<object, Map<string, Declarations>>();
   readonly #operations = new WeakMap<object, ServedOperation | null>();
 
   constructor(
@@ -76,22 +95,17 @@ export class McpAuthExplorer {
    * What is declared for an operation. Several handlers can share a name, one for each server in the process; those
    * of other resources are left out. Empty for an operation about which nothing is known.
    *
-   * Of a URI that belongs to a template, the decisions of the application are left to the check at the handler: only
-   * there it is known what the variables of the template stand for.
-   *
-   * The very same list each time, but for a URI.
+   * The very same object each time, but for a URI.
    */
-  policiesOf(operation: Pick<Operation, 'kind' | 'name'>, resourceId: string): readonly HandlerPolicy[] {
+  declarationsOf(operation: Operation, resourceId: string): Declarations {
     this.#index ??= new OperationIndex([...this.#served(), ...this.#configured()]);
     const entries = this.#index.find(operation);
     const ofEntries = this.#declared.get(entries);
     const known = ofEntries?.get(resourceId);
     if (known) return known;
-    const policies = entries
-      .filter(({ policy }) => concerns(policy, resourceId))
-      .map(({ kind, policy }) => (kind === operation.kind ? policy : { ...policy, policies: [] }));
-    this.#declared.set(entries, (ofEntries ?? new Map<string, readonly HandlerPolicy[]>()).set(resourceId, policies));
-    return policies;
+    const declarations = declarationsAt(resourceId, entries);
+    this.#declared.set(entries, (ofEntries ?? new Map<string, Declarations>()).set(resourceId, declarations));
+    return declarations;
   }
 
   /** The operation that a method serves, if it serves one. */
@@ -162,7 +176,7 @@ export class McpAuthExplorer {
   }
 
   #served(): OperationEntry[] {
-    return this.operations.map(({ operation: { kind, name, origin }, policy }) => ({ kind, name, origin, policy }));
+    return this.operations.map(({ operation: { kind, name, origin, syntax }, policy }) => ({ kind, name, origin, syntax, policy }));
   }
 
   #configured(): OperationEntry[] {
@@ -212,11 +226,19 @@ function concerns({ resourceId }: HandlerPolicy, id: string): boolean {
   return resourceId === undefined || resourceId === id;
 }
 
+function declarationsAt(resourceId: string, entries: readonly FoundEntry[]): Declarations {
+  const here = entries.filter(({ entry }) => concerns(entry.policy, resourceId));
+  const all = here.map(({ entry: { kind, name, policy }, given }) => ({ kind, name, policy, given }));
+  // What the options of another resource say does not make an operation one of that resource.
+  const isServed = entries.some(({ entry }) => entry.origin !== 'options');
+  return { all, isElsewhere: isServed && here.length === 0 };
+}
+
 function operationOf(method: object): ServedOperation | undefined {
   const own = record(Reflect.getMetadata(OPERATION_METADATA, method));
   if (own) {
-    const { kind, name } = own as unknown as Pick<ServedOperation, 'kind' | 'name'>;
-    return { kind, name, origin: 'exact-first' };
+    const { kind, name, syntax } = own as unknown as Pick<ServedOperation, 'kind' | 'name' | 'syntax'>;
+    return { kind, name, origin: 'exact-first', syntax };
   }
   for (const [key, kind, nameMember] of FRAMEWORK_METADATA) {
     const metadata = record(Reflect.getMetadata(key, method));

@@ -75,7 +75,7 @@ export class McpAuthListing {
   /** Only for tools of which something is known here; of others the MCP framework may know something. */
   #advertise(entry: unknown, { resource }: AuthorizedCall): void {
     if (!isRecord(entry) || typeof entry['name'] !== 'string') return;
-    const schemes = this.authorizer.securitySchemes({ kind: 'tool', name: entry['name'] }, resource.id);
+    const schemes = this.authorizer.securitySchemes(entry['name'], resource.id);
     if (!schemes) return;
     entry['_meta'] = { ...(isRecord(entry['_meta']) && entry['_meta']), securitySchemes: schemes };
     // Where the MCP framework has put its own idea of them as well.
@@ -85,7 +85,7 @@ export class McpAuthListing {
   async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {
     const name = isRecord(entry) ? entry[nameMember] : undefined;
     if (typeof name !== 'string') return true;
-    const outlook = await this.authorizer.outlook(call, { kind, name, args: undefined });
+    const outlook = await this.authorizer.outlook(call, { kind, name, args: undefined, reachesHandler: true });
     return call.resource.listing === 'hide' ? outlook === 'allowed' : outlook !== 'denied';
   }
 }

@@ -13,14 +13,19 @@ export interface PolicyContext {
     | {
         /** `tool`, `resource`, `resource-template` or `prompt`. */
         readonly kind: OperationKind;
-        /** Tool or prompt name, resource URI or URI template, as sent. */
+        /** Tool or prompt name, resource URI or URI template, as it was declared. */
         readonly name: string;
       }
     | undefined;
   /**
    * The arguments of the call. The policy is asked twice: before dispatch with the arguments as sent, and at the
-   * handler with those the MCP framework validated; both must agree. Undefined on plain HTTP routes. For a resource
-   * template, the policy is asked at the handler only, with the variables of the template.
+   * handler with those the MCP framework validated; both must agree. Undefined on plain HTTP routes, and for what is listed
+   * by name.
+   *
+   * For a resource template, the values of its variables: as they stand in the URI with the official SDK, decoded and with
+   * the URI itself as `uri` with `@rekog/mcp-nest`. To read, to subscribe and to unsubscribe are asked for alike. For a
+   * subscription whose URI is not in normal form, the policy is asked about both spellings. For a completion, the variables
+   * that the client says are known, with what is typed of the one to complete.
    */
   readonly args: unknown;
   /** The platform's request; undefined at a handler whose framework does not pass it on. */

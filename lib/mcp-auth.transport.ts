@@ -53,8 +53,8 @@ export class McpAuthTransportRules {
   }
 
   /**
-   * Checks what an authenticated caller sent: that headers and body agree, that a batch may be one, and that a session
-   * is theirs.
+   * Checks what an authenticated caller sent: that headers and body agree, that a batch may be one and asks for no
+   * more than is read, and that a session is theirs.
    *
    * @throws {McpAuthError} `header_mismatch`, `batch_rejected` or `session_not_found`
    */
@@ -63,6 +63,7 @@ export class McpAuthTransportRules {
     if (body.messages.length > 0) {
       if (!headersMatchBody(source.headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
       if (body.isBatch && !isBatchAllowed(source.headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
+      if (body.excess) throw new McpAuthError('batch_rejected', `too_many_${body.excess}`);
     }
     // Of what is no message, by the fields as sent: a plain route is spared the rest.
     if (body.messages.length === 0 && !hasField(source, 'mcp-session-id')) return;
@@ -95,7 +96,10 @@ function forgetSession(request: HttpRequest): void {
   const kept = (rawHeaders ?? []).filter((_value, index, all) => {
     return !SESSION_FIELDS.includes((all[index - (index % 2)] ?? '').toLowerCase());
   });
-  (rawHeaders as string[] | undefined)?.splice(0, Infinity, ...kept);
+  if (!rawHeaders) return;
+  const fields = rawHeaders as string[];
+  fields.length = 0;
+  for (const field of kept) fields.push(field);
 }
 
 /** Generous: what may be a spelling of the path of the resource counts as one, and so does what only MCP sends. */

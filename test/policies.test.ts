@@ -95,13 +95,15 @@ describe.each(PLATFORMS)('decisions from arguments, on %s', (platform) => {
     expect(ran).toEqual([]);
   });
 
-  it('of a resource template are made at the handler, where its variables are known', async () => {
-    expect((await read('folder://7')).status).toBe(200);
-    expect(asked).toMatchObject([{ operation: { kind: 'resource-template', name: 'folder://{id}' }, args: { id: '7' } }]);
-    expect(ran).toEqual(['7']);
-    const denied = await read('folder://secret');
-    expect(denied.status).toBe(403);
-    expect(ran).toEqual(['7']);
+  it('of a resource template are asked for with its variables, before dispatch and at the handler alike', async () => {
+    expect((await read('FOLDER://a%20b/')).status).toBe(200);
+    const about = { operation: { kind: 'resource-template', name: 'folder://{id}' }, args: { id: 'a b', uri: 'FOLDER://a%20b/' } };
+    expect(asked).toMatchObject([about, about]);
+    expect(ran).toEqual(['a b']);
+    asked.length = 0;
+    await expectRefusal(server, await read('folder://secret'), { status: 403 });
+    expect(asked).toHaveLength(1);
+    expect(ran).toEqual(['a b']);
   });
 
   it('can be raised by a handler, and reach the client as the status it acts on', async () => {

@@ -20,7 +20,7 @@ import { NOTHING_SEEN, seenAs, type Seen } from './seen.js';
  * |---|---|---|
  * | `origin_rejected` | 403 | the page, or the host name, is none that may reach this server |
  * | `header_mismatch` | 400 | JSON-RPC error -32020: a header says something else than the body |
- * | `batch_rejected` | 400 | JSON-RPC error -32600: this protocol version has no batches |
+ * | `batch_rejected` | 400 | JSON-RPC error -32600: this protocol version has no batches, or too much is asked for at once |
  * | `session_not_found` | 404 | no such session, or that of somebody else |
  */
 export type McpAuthErrorCode =
@@ -75,11 +75,14 @@ const REASONS = {
   authentication_insufficient: 'the user signed in too long ago, or not strongly enough',
   upstream_rejected: 'a service behind this one does not accept what it has of the caller any more',
   policy_denied: 'a policy of the application refused the operation',
+  policy_not_asked: 'a policy needs the variables of a resource template, and they cannot be had of this request',
   handler_unauthenticated: 'the handler was reached without a verified caller',
   resource_mismatch: 'the handler belongs to another protected resource than the request',
   origin_not_allowed: 'the Origin or Host header names none that is allowed',
   headers_contradict_body: 'the Mcp-Method or Mcp-Name header says something else than the body',
   batch_not_allowed: 'JSON-RPC batches ended with protocol version 2025-03-26',
+  too_many_messages: 'the batch has more than 100 messages',
+  too_many_operations: 'the request uses more than 1,000 resources, tools or prompts at once',
   session_unknown: 'there is no such session',
   session_of_another: 'the session was opened by another principal',
   issuer_unreachable: 'the metadata or keys of the authorization server cannot be had',

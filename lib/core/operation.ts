@@ -10,6 +10,10 @@ export interface Operation {
   readonly name: string;
   /** The arguments as sent: parsed, not validated. */
   readonly args: unknown;
+  /**
+   * Whether a handler is called for it, where its declarations are checked again. None is for subscriptions and completions.
+   */
+  readonly reachesHandler: boolean;
 }
 
 /** One JSON-RPC message, as far as authorization is concerned. */
@@ -31,6 +35,8 @@ export interface RpcBody {
   /** What all of them use. */
   readonly operations: readonly Operation[];
   readonly isBatch: boolean;
+  /** What there is more of than is read, so that the request must be refused; undefined where all was read. */
+  readonly excess: 'messages' | 'operations' | undefined;
   /** Of a single request its id, null if that id is unusable; undefined where the body is no JSON-RPC request. */
   readonly requestId: string | number | null | undefined;
 }
@@ -38,7 +44,13 @@ export interface RpcBody {
 /** Where a request names its protocol version from 2026-07-28 on. */
 const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
 
-const NOT_RPC: RpcBody = { messages: [], operations: [], isBatch: false, requestId: undefined };
+/** Messages of a batch that are read. Of one that has more, none is dispatched. */
+const MAX_MESSAGES = 100;
+
+/** Operations of a request that are read, such as the resources of a subscription. Of more, none is dispatched. */
+const MAX_OPERATIONS = 1000;
+
+const NOT_RPC: RpcBody = { messages: [], operations: [], isBatch: false, excess: undefined, requestId: undefined };
 
 const NOTHING: Readonly<Record<string, unknown>> = {};
 const NO_OPERATIONS: readonly Operation[] = [];
@@ -61,19 +73,30 @@ const OPEN_METHODS: ReadonlySet<string | undefined> = new Set([
 
 /**
  * Reads which primitives a body uses. Only ever adds requirements: a body that is not understood here needs the
- * baseline, and meets the requirement of its handler at the handler.
+ * baseline, and meets the requirement of its handler at the handler. Reads a limited part of what is too long, and says so.
  *
  * Reads the very object that the transport goes on to dispatch; never the raw text, never a header.
  */
 export function readRpcBody(body: unknown): RpcBody {
-  if (Array.isArray(body)) {
-    const messages = body.filter(isEnvelope).map(readMessage);
-    const operations = messages.flatMap((message) => message.operations);
-    return messages.length === 0 ? NOT_RPC : { messages, operations, isBatch: true, requestId: null };
-  }
+  if (Array.isArray(body)) return body.some(isEnvelope) ? readBatch(body) : NOT_RPC;
   if (!isEnvelope(body)) return NOT_RPC;
-  const message = readMessage(body);
-  return { messages: [message], operations: message.operations, isBatch: false, requestId: requestId(body) };
+  const message = readMessage(body, MAX_OPERATIONS);
+  const excess = message.isCutShort ? 'operations' : undefined;
+  return { messages: [message], operations: message.operations, isBatch: false, excess, requestId: requestId(body) };
+}
+
+function readBatch(body: readonly unknown[]): RpcBody {
+  const messages: ReadMessage[] = [];
+  const operations: Operation[] = [];
+  for (const envelope of body.slice(0, MAX_MESSAGES)) {
+    if (!isEnvelope(envelope)) continue;
+    const message = readMessage(envelope, MAX_OPERATIONS - operations.length);
+    messages.push(message);
+    for (const operation of message.operations) operations.push(operation);
+  }
+  const isCutShort = messages.some((message) => message.isCutShort);
+  const excess = body.length > MAX_MESSAGES ? 'messages' : isCutShort ? 'operations' : undefined;
+  return { messages, operations, isBatch: true, excess, requestId: null };
 }
 
 /** Whether the message opens or keeps a connection, or asks for a list. */
@@ -97,29 +120,43 @@ function requestId({ method, id }: Envelope): string | number | null | undefined
   return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
-function readMessage({ method, params }: Envelope): RpcMessage {
+/** A message of which no more operations were read than there was room for. */
+interface ReadMessage extends RpcMessage {
+  readonly isCutShort: boolean;
+}
+
+function readMessage({ method, params }: Envelope, room: number): ReadMessage {
   const name = typeof method === 'string' ? method : undefined;
   const given = isRecord(params) ? params : NOTHING;
+  // One more than there is room for, to see that there are more.
+  const operations = operationsOf(name, given, room + 1);
+  const isCutShort = operations.length > room;
   return {
     method: name,
-    operations: operationsOf(name, given),
+    operations: isCutShort ? operations.slice(0, room) : operations,
+    isCutShort,
     mirroredName: mirroredName(name, given),
     isSessionless: isRecord(given['_meta']) && Object.hasOwn(given['_meta'], PROTOCOL_VERSION),
   };
 }
 
-function operationsOf(method: string | undefined, params: Readonly<Record<string, unknown>>): readonly Operation[] {
+function operationsOf(
+  method: string | undefined,
+  params: Readonly<Record<string, unknown>>,
+  limit: number,
+): readonly Operation[] {
   switch (method) {
     case 'tools/call':
-      return named('tool', params['name'], params['arguments']);
+      return named('tool', params['name'], params['arguments'], true);
     case 'prompts/get':
-      return named('prompt', params['name'], params['arguments']);
+      return named('prompt', params['name'], params['arguments'], true);
     case 'resources/read':
+      return named('resource', params['uri'], undefined, true);
     case 'resources/subscribe':
     case 'resources/unsubscribe':
-      return named('resource', params['uri'], undefined);
+      return named('resource', params['uri'], undefined, false);
     case 'subscriptions/listen':
-      return subscribed(params['notifications']);
+      return subscribed(params['notifications'], limit);
     case 'completion/complete':
       return completed(params);
     default:
@@ -128,21 +165,28 @@ function operationsOf(method: string | undefined, params: Readonly<Record<string
 }
 
 /** The resources whose changes a 2026-07-28 subscription asks to be told of. */
-function subscribed(notifications: unknown): Operation[] {
-  const uris = isRecord(notifications) ? notifications['resourceSubscriptions'] : undefined;
-  return Array.isArray(uris) ? uris.flatMap((uri) => named('resource', uri, undefined)) : [];
+function subscribed(notifications: unknown, limit: number): Operation[] {
+  const uris: unknown = isRecord(notifications) ? notifications['resourceSubscriptions'] : undefined;
+  if (!Array.isArray(uris)) return [];
+  return uris.slice(0, limit).flatMap((uri: unknown) => named('resource', uri, undefined, false));
 }
 
 /** Completing an argument reveals what values there are, so it needs what the prompt or resource itself needs. */
-function completed({ ref, context }: Readonly<Record<string, unknown>>): Operation[] {
+function completed({ ref, argument, context }: Readonly<Record<string, unknown>>): Operation[] {
   if (!isRecord(ref)) return [];
   const args = isRecord(context) ? context['arguments'] : undefined;
-  if (ref['type'] === 'ref/prompt') return named('prompt', ref['name'], args);
-  return ref['type'] === 'ref/resource' ? named('resource-template', ref['uri'], args) : [];
+  if (ref['type'] === 'ref/prompt') return named('prompt', ref['name'], args, false);
+  return ref['type'] === 'ref/resource' ? named('resource-template', ref['uri'], withArgument(args, argument), false) : [];
 }
 
-function named(kind: OperationKind, name: unknown, args: unknown): Operation[] {
-  return typeof name === 'string' ? [{ kind, name, args }] : [];
+/** The variables that are known already, with the one that is being completed. */
+function withArgument(args: unknown, argument: unknown): unknown {
+  if (!isRecord(argument) || typeof argument['name'] !== 'string') return args;
+  return { ...(isRecord(args) ? args : {}), [argument['name']]: argument['value'] };
+}
+
+function named(kind: OperationKind, name: unknown, args: unknown, reachesHandler: boolean): Operation[] {
+  return typeof name === 'string' ? [{ kind, name, args, reachesHandler }] : [];
 }
 
 /** @see SEP-2243: the parameter that `Mcp-Name` repeats */

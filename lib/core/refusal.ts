@@ -37,7 +37,7 @@ const DESCRIPTIONS = {
   temporarily_unavailable: 'The access token cannot be verified at the moment.',
   origin_rejected: 'Requests from this origin are not accepted.',
   header_mismatch: 'The Mcp-Method and Mcp-Name headers must say what the body says.',
-  batch_rejected: 'JSON-RPC batches are not accepted in this protocol version.',
+  batch_rejected: 'A JSON-RPC batch is not accepted in this protocol version, nor is a request that asks for too much at once.',
   session_not_found: 'There is no such session.',
 } as const;
 

@@ -14,6 +14,11 @@ export const NO_REQUIREMENT: Requirement = { allOf: [], anyOf: [] };
 
 /** Everything that any of the given requirements needs, in the order given. */
 export function union(...requirements: readonly Requirement[]): Requirement {
+  return unionOf(requirements);
+}
+
+/** The same for a list, however long it is. */
+export function unionOf(requirements: readonly Requirement[]): Requirement {
   const needed = requirements.filter((requirement) => !isEmpty(requirement));
   const [first = NO_REQUIREMENT] = needed;
   if (needed.length < 2) return first;

@@ -1,45 +1,55 @@
-/** Longer URIs are left to the check at the handler: what matching costs grows faster than the length. */
+/** Longest URI that is looked at, in UTF-16 code units: there are few longer ones, and matching takes time. */
 const MAX_URI_LENGTH = 2048;
 
-/**
- * The keys under which a URI may be known: without scheme, case, trailing slash and, in the second, query. MCP
- * frameworks are that generous when they look for a resource, so that the decision before dispatch has to be as well:
- * a URI that one of them takes for a resource must not pass for another one here.
- */
-export function uriKeys(uri: string): string[] {
-  if (uri.length > MAX_URI_LENGTH) return [];
-  const rest = withoutScheme(uri).toLowerCase();
-  return [...new Set([rest, rest.split('?', 1)[0] ?? ''].map((key) => key.replace(/\/$/, '')))];
+/** The URI of a resource as those read it who look for the resource. */
+export interface UriReadings {
+  /** As it was sent. */
+  readonly text: string;
+  /** In normal form (WHATWG URL Standard), by which the official SDK looks for resources; undefined where there is none. */
+  readonly href: string | undefined;
+}
+
+/** Undefined for a URI that is too long to be looked at. */
+export function readUri(text: string): UriReadings | undefined {
+  return text.length > MAX_URI_LENGTH ? undefined : { text, href: hrefOf(text) };
+}
+
+/** The spellings by which a URI without variables is known where names are compared: as it is, and in normal form. */
+export function exactKeys({ text, href }: UriReadings): string[] {
+  return href === undefined || href === text ? [text] : [text, href];
 }
 
 /**
- * Matches URIs against a template of the forms `{name}`, `{+name}`, `{name*}` and `{?name,…}` (RFC 6570), as
- * generously as {@link uriKeys}.
+ * The keys of a URI for `@rekog/mcp-nest`: without scheme, case and slash at the end and, in the second, without the query.
  */
-export function templateMatcher(template: string): (uri: string) => boolean {
-  const pattern = withoutScheme(template)
-    .replace(/\{\?[^}]*\}/g, '')
-    .split(/(\{[^}]*\})/)
-    .map((part) => (part.startsWith('{') ? expression(part) : escape(part)))
-    .join('');
-  const matcher = new RegExp(`^${pattern}/?$`, 'is');
-  return (uri) => uriKeys(uri).some((key) => matcher.test(key));
+export function nestKeys(text: string): string[] {
+  const rest = folded(withoutScheme(text));
+  return [...new Set([rest, rest.split('?', 1)[0] ?? ''].map((key) => (key.endsWith('/') ? key.slice(0, -1) : key)))];
 }
 
-/** Whether the text holds an expression, so that it stands for many URIs. */
-export function isUriTemplate(text: string): boolean {
-  return text.includes('{');
+/** What stands between the first `://` and the next, as `@rekog/mcp-nest` cuts it. */
+export function withoutScheme(uri: string): string {
+  return uri.includes('://') ? (uri.split('://', 2)[1] as string) : uri;
 }
 
-function expression(part: string): string {
-  return /^\{[+#/]|\*\}$/.test(part) ? '.+' : '[^/]+';
+/**
+ * In one case, so that two texts that a regular expression takes for the same without regard to case become the same. Of
+ * the same length.
+ */
+export function folded(text: string): string {
+  const upper = text.toUpperCase();
+  return upper.length === text.length ? upper : Array.from(text.split(''), foldedUnit).join('');
 }
 
-function escape(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+function foldedUnit(unit: string): string {
+  const upper = unit.toUpperCase();
+  return upper.length === 1 ? upper : unit;
 }
 
-/** What stands between the first `://` and the next, as MCP frameworks cut it. */
-function withoutScheme(uri: string): string {
-  return uri.includes('://') ? (uri.split('://')[1] ?? '') : uri;
+function hrefOf(text: string): string | undefined {
+  try {
+    return new URL(text).href;
+  } catch {
+    return undefined;
+  }
 }

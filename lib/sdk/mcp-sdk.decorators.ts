@@ -110,6 +110,8 @@ export type BridgedOperation =
       readonly name: string;
       readonly config: ResourceOptions & { name: string };
       readonly template: SdkResourceTemplate;
+      /** Of a template that was given as text; of others the SDK's own. */
+      readonly syntax: 'plain' | undefined;
     };
 
 /**
@@ -142,7 +144,8 @@ export function McpResource(options: McpResourceOptions): MethodDecorator {
   const { uriTemplate, ...config } = options;
   const template = typeof uriTemplate === 'string' ? resourceTemplate(uriTemplate) : uriTemplate;
   const uri = template.uriTemplate.toString();
-  return operation((name) => ({ kind: 'resource-template', name: uri, config: { name, ...config }, template }));
+  const syntax = typeof uriTemplate === 'string' ? 'plain' : undefined;
+  return operation((name) => ({ kind: 'resource-template', name: uri, config: { name, ...config }, template, syntax }));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { McpAuthConfigError } from '../core/error.js';
+import { plainTemplate } from '../core/uri-template.js';
 
 /** What both versions of the SDK read of a `ResourceTemplate`; theirs have this form. */
 export interface SdkResourceTemplate {
@@ -17,9 +18,6 @@ export interface SdkResourceTemplate {
   completeCallback(variable: string): unknown;
 }
 
-const EXPRESSION = /\{([^}]*)\}/;
-const VARIABLE = /^(\+?)([A-Za-z_][\w.]*)$/;
-
 /**
  * A resource template for the SDK, written as `notes://{owner}/{id}`: `{name}` stands for one or more characters
  * without `/`, `?` and `#`, `{+name}` for one or more of any kind. The values are what stands in the URI, not decoded.
@@ -30,40 +28,17 @@ const VARIABLE = /^(\+?)([A-Za-z_][\w.]*)$/;
  * @throws {McpAuthConfigError} for a template of another form.
  */
 export function resourceTemplate(template: string): SdkResourceTemplate {
-  const { pattern, names } = compile(template);
+  const pattern = plainTemplate(template);
+  if (!pattern || pattern.isFixed) throw unusable(template);
   return {
     uriTemplate: {
-      variableNames: names,
-      match: (uri) => variablesOf(pattern.exec(uri), names),
+      variableNames: pattern.names,
+      match: (uri) => pattern.match(uri) ?? null,
       toString: () => template,
     },
     listCallback: undefined,
     completeCallback: () => undefined,
   };
-}
-
-function compile(template: string): { pattern: RegExp; names: string[] } {
-  const names: string[] = [];
-  // Split by a pattern with one group: what stands at odd places is what the group caught.
-  const parts = template.split(EXPRESSION).map((part, index) => {
-    if (index % 2 === 0) return literal(part, template);
-    const [, reserved, name] = VARIABLE.exec(part) ?? [];
-    if (name === undefined || names.includes(name)) throw unusable(template);
-    names.push(name);
-    return reserved ? '(.+)' : '([^/?#]+)';
-  });
-  if (names.length === 0) throw unusable(template);
-  return { pattern: new RegExp(`^${parts.join('')}$`, 's'), names };
-}
-
-function literal(text: string, template: string): string {
-  if (/[{}]/.test(text)) throw unusable(template);
-  return text.replace(/[\\^$.*+?()[\]|/-]/g, String.raw`\$&`);
-}
-
-function variablesOf(match: RegExpExecArray | null, names: readonly string[]): Record<string, string> | null {
-  if (!match) return null;
-  return Object.fromEntries(names.map((name, index) => [name, match[index + 1] ?? '']));
 }
 
 function unusable(template: string): McpAuthConfigError {

@@ -1,0 +1,109 @@
+/** A place in a pattern that a value stands in. */
+export interface Slot {
+  /** Undefined for a value that nobody is told of. */
+  readonly name: string | undefined;
+  /** The characters that the value cannot hold. */
+  readonly excluded: string;
+  /** Whether the value may be empty. */
+  readonly isOptional?: boolean;
+  /** Whether commas divide the value into several. */
+  readonly isList?: boolean;
+}
+
+/** Fixed text, or a slot. */
+export type Part = string | Slot;
+
+/** The values of the slots, by name. */
+export type Variables = Readonly<Record<string, string | string[]>>;
+
+/**
+ * Matches texts against a sequence of fixed texts and slots, as the regular expression with one greedy group for each slot
+ * would. Takes time in proportion to the length of the text: it does not backtrack, whatever the text is.
+ */
+export class UriPattern {
+  readonly #parts: readonly Part[];
+
+  /** @param parts empty texts are left out */
+  constructor(parts: readonly Part[]) {
+    this.#parts = parts.filter((part) => part !== '');
+  }
+
+  /** Without slots, the pattern stands for one text. */
+  get isFixed(): boolean {
+    return this.#parts.every((part) => typeof part === 'string');
+  }
+
+  /** Of the slots, in their order. */
+  get names(): string[] {
+    return this.#parts.flatMap((part) => (typeof part === 'string' ? [] : (part.name ?? [])));
+  }
+
+  /**
+   * The values in a text; undefined for a text that does not match.
+   *
+   * @param text what is compared
+   * @param source what values are taken from: the text, or one of the same length of which the text is another spelling
+   */
+  match(text: string, source: string = text): Variables | undefined {
+    const [first, last] = [this.#parts.at(0), this.#parts.at(-1)];
+    if (typeof first === 'string' && !text.startsWith(first)) return undefined;
+    if (typeof last === 'string' && !text.endsWith(last)) return undefined;
+    const tables = this.#tables(text);
+    return tables[0]?.[0] === 1 ? this.#values(text, source, tables) : undefined;
+  }
+
+  /** For each part, the positions from which it and all parts after it match the rest of the text. */
+  #tables(text: string): Uint8Array[] {
+    const end = new Uint8Array(text.length + 1);
+    end[text.length] = 1;
+    const tables: Uint8Array[] = [end];
+    for (const part of this.#parts.toReversed()) {
+      const next = tables[0] as Uint8Array;
+      tables.unshift(typeof part === 'string' ? beforeText(part, text, next) : beforeSlot(part, text, next));
+    }
+    return tables;
+  }
+
+  /** The first slot takes as much as it can, then the second, and so on. */
+  #values(text: string, source: string, tables: readonly Uint8Array[]): Variables {
+    const values: [string, string | string[]][] = [];
+    let at = 0;
+    for (const [index, part] of this.#parts.entries()) {
+      if (typeof part === 'string') {
+        at += part.length;
+        continue;
+      }
+      const end = longest(part, text, at, tables[index + 1] as Uint8Array);
+      const value = source.slice(at, end);
+      if (part.name !== undefined) values.push([part.name, part.isList && value.includes(',') ? value.split(',') : value]);
+      at = end;
+    }
+    return Object.fromEntries(values);
+  }
+}
+
+function beforeText(part: string, text: string, next: Uint8Array): Uint8Array {
+  const table = new Uint8Array(text.length + 1);
+  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) table[at] = next[at + part.length] as number;
+  return table;
+}
+
+function beforeSlot({ excluded, isOptional }: Slot, text: string, next: Uint8Array): Uint8Array {
+  const table = new Uint8Array(text.length + 1);
+  // Whether the rest matches if the slot goes on from here, or ends here.
+  let goesOn = 0;
+  for (let at = text.length - 1; at >= 0; at -= 1) {
+    goesOn = excluded.includes(text.charAt(at)) ? 0 : next[at + 1] === 1 ? 1 : goesOn;
+    table[at] = goesOn;
+  }
+  if (isOptional) for (let at = 0; at <= text.length; at += 1) if (next[at] === 1) table[at] = 1;
+  return table;
+}
+
+/** Where the longest value ends that leaves a rest which matches. */
+function longest({ excluded }: Slot, text: string, start: number, next: Uint8Array): number {
+  let end = start;
+  while (end < text.length && !excluded.includes(text.charAt(end))) end += 1;
+  while (end > start && next[end] !== 1) end -= 1;
+  return end;
+}
