@@ -63,7 +63,7 @@ export function resourceHosts({ fixed, templates }: Resources, ran: () => string
       for (const one of templates) server.registerResource(one, new ResourceTemplate(one, { list: undefined }), {}, () => read(ran, one));
       return server;
     }),
-  );
+  ) as (request: IncomingMessage, response: ServerResponse, body: unknown) => Promise<void>;
 
   @Controller('sdk2')
   class Sdk2 {
