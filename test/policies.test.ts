@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { expectRefusal, forget } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
+import { expectReason } from './support/tokens.js';
 
 const ran: unknown[] = [];
 const asked: unknown[] = [];
@@ -104,6 +105,21 @@ describe.each(PLATFORMS)('decisions from arguments, on %s', (platform) => {
     await expectRefusal(server, await read('folder://secret'), { status: 403 });
     expect(asked).toHaveLength(1);
     expect(ran).toEqual(['a b']);
+  });
+
+  it('of a template hold for subscriptions, which reach no handler', async () => {
+    const send = async (method: string, params: object): Promise<Response> =>
+      server.rpc(method, params, { authorization: `Bearer ${await server.mint()}` });
+    for (const method of ['resources/subscribe', 'resources/unsubscribe']) {
+      await expectRefusal(server, await send(method, { uri: 'folder://secret' }), { status: 403 });
+      // The framework could not decode it, so that nobody knows what it stands for.
+      await expectRefusal(server, await send(method, { uri: 'folder://%E0%A4%A' }), { status: 403 });
+      expectReason(server, 'policy_not_asked');
+      expect((await send(method, { uri: 'folder://7' })).status).not.toBe(403);
+    }
+    const listen = { notifications: { resourceSubscriptions: ['folder://7', 'other://8/', 'folder://secret'] } };
+    await expectRefusal(server, await send('subscriptions/listen', listen), { status: 403 });
+    expect(ran).toEqual([]);
   });
 
   it('can be raised by a handler, and reach the client as the status it acts on', async () => {
