@@ -127,7 +127,9 @@ export interface ScopeOptions {
   hierarchy?: Record<string, string[]>;
   /**
    * What operations need whose handlers cannot be decorated: tool name, resource URI or URI template, prompt name →
-   * scopes. Adds to what decorators say, and is checked before dispatch only.
+   * scopes. Adds to what decorators say, and is checked before dispatch only. A URI needs what any reading of it needs: as
+   * it was sent, in normal form, and without scheme, case and query, as `@rekog/mcp-nest` reads it; one of more than 2,048
+   * characters, or one that is no URI, needs the scopes of all resources.
    * @default none
    */
   operations?: {
@@ -145,7 +147,7 @@ export interface ScopeOptions {
    * - `obtainable`: what some token of this caller would allow: policies that say no hide, missing scopes don't.
    *
    * Comfort, not protection: what is hidden is refused all the same when it is called. Policies are asked about
-   * listed operations with `args` undefined.
+   * listed tools, prompts and templates with `args` undefined, and about resources with what reading them would give.
    * @default 'show'
    */
   listing?: ListingPolicy;
