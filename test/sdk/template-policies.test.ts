@@ -210,3 +210,40 @@ describe.each(HOSTS)('policies of resources, with SDK $sdk and messages of $era 
     expect(listed.map(({ uri }) => uri)).toEqual(['notes://board', 'teams://alice/7']);
   });
 });
+
+describe('what options say about a template', () => {
+  const template = new ResourceTemplateV1('teams://{owner}/{member}', { list: undefined, complete: { member: () => ['carol'] } });
+
+  @Injectable()
+  class Teams {
+    @McpResource({ uriTemplate: template, name: 'teams' })
+    team(): object {
+      return { contents: [] };
+    }
+
+    @McpResource({ uriTemplate: 'plain://{name}', name: 'plain' })
+    plain(): object {
+      return { contents: [] };
+    }
+  }
+
+  let server: SdkServer;
+  beforeAll(async () => {
+    const resources = { 'teams://{a}/{b}': ['teams:read'], 'plain://{name}': ['plain:read'] };
+    server = await startSdkServer({ sdk: 'v1', providers: [Teams], options: { scopes: { operations: { resources } } } }, ran);
+  });
+  afterAll(() => server.close());
+  beforeEach(() => forget(server));
+
+  it.each([
+    ['completion/complete', { ref: { type: 'ref/resource', uri: 'teams://{owner}/{member}' }, argument: { name: 'member', value: '' } }, 'teams:read'],
+    ['resources/read', { uri: 'teams://alice/carol' }, 'teams:read'],
+    // Text with a comma is a value for the bridge, though not for the SDK.
+    ['resources/read', { uri: 'plain://a,b' }, 'plain:read'],
+    ['resources/subscribe', { uri: 'plain://a\tb' }, 'plain:read'],
+  ])('LIB-16: holds for %s %j, whatever the variables are called', async (method, params, scope) => {
+    const response = await server.rpc(method, params, { token: await server.mint({ scope: 'x' }) });
+    await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope });
+    expect((await server.rpc(method, params, { token: await server.mint({ scope }) })).status).toBe(200);
+  });
+});
