@@ -47,9 +47,5 @@ function foldedUnit(unit: string): string {
 }
 
 function hrefOf(text: string): string | undefined {
-  try {
-    return new URL(text).href;
-  } catch {
-    return undefined;
-  }
+  return URL.canParse(text) ? new URL(text).href : undefined;
 }
