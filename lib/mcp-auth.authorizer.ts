@@ -20,6 +20,8 @@ import { callOverStdio } from './mcp-auth.stdio.js';
 interface Use {
   readonly operation: Operation | undefined;
   readonly policies: readonly Policy[];
+  /** Of a handler outside of MCP, as the framework hands them over. */
+  readonly args?: unknown;
 }
 
 /** What must hold for a caller to be let through. */
@@ -90,6 +92,17 @@ export class McpAuthAuthorizer {
     });
   }
 
+  /** The same for a handler that is neither an HTTP route nor an MCP operation. It is never open to anonymous callers. */
+  demandOfHandler(classRef: object, handler: object, args: unknown): Demand {
+    const policy = this.explorer.policyOf(classRef, handler);
+    const server = this.servers.get(policy.resourceId);
+    const uses = asks(policy) ? [{ operation: undefined, policies: policy.policies, args }] : [];
+    return new RequestDemand(handler, server, readRpcBody(undefined), {
+      isOpen: () => false,
+      conditions: () => conditionsOf(server, [policy], uses),
+    });
+  }
+
   #isOpen(request: HttpRequest, route: HandlerPolicy, { resource }: ResourceServer, body: RpcBody): boolean {
     if (!isAt(resource, request) || !requiresNothing(route)) return false;
     if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY || !isOpenRequest(request, body)) return false;
@@ -131,8 +144,8 @@ export class McpAuthAuthorizer {
   }
 
   /** The same for an error that comes from elsewhere, and to whoever has only the request, or context, it came with. */
-  factsAt(source: object, call: AuthorizedCall | undefined, body: unknown): RefusalFacts {
-    const noted = this.#facts.get(source);
+  factsAt(source: unknown, call: AuthorizedCall | undefined, body: unknown): RefusalFacts {
+    const noted = typeof source === 'object' && source !== null ? this.#facts.get(source) : undefined;
     if (noted) return noted;
     const { resource } = call ? this.servers.get(call.resource.id) : this.servers.first;
     return { resource, scopes: [], body: readRpcBody(body) };
@@ -141,6 +154,13 @@ export class McpAuthAuthorizer {
   /** Keeps what a refusal would be made of with the request, for a refusal that somebody else answers. */
   noteDemand(request: HttpRequest, demand: Demand): void {
     this.#facts.set(nodeRequest(request), this.factsOf(demand));
+  }
+
+  /** The same with the error itself, for whoever puts it into an answer. */
+  noteRefusal(error: McpAuthError, demand: Demand): RefusalFacts {
+    const facts = this.factsOf(demand);
+    this.#facts.set(error, facts);
+    return facts;
   }
 
   /**
@@ -357,8 +377,8 @@ interface Verdict {
 async function askPolicies(auth: McpAuthInfo, uses: readonly Use[], request: HttpRequest | undefined): Promise<Verdict> {
   const scopes = new Set<string>();
   let isDenied = false;
-  for (const { operation, policies } of uses) {
-    const context = { auth, operation: operation && { kind: operation.kind, name: operation.name }, args: operation?.args, request };
+  for (const { operation, policies, args = operation?.args } of uses) {
+    const context = { auth, operation: operation && { kind: operation.kind, name: operation.name }, args, request };
     for (const policy of policies) {
       const verdict = await policy(context);
       // What a policy takes from arguments may be anything; only a scope can be asked for.

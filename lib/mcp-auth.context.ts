@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ArgumentsHost } from '@nestjs/common';
+import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
 import type { McpAuthError } from './core/error.js';
 import type { HeaderSource } from './core/header-fields.js';
 import { placeWith } from './core/kept.js';
 import { Caller, type McpAuthInfo } from './mcp-auth.info.js';
 import type { ResolvedResource } from './mcp-auth.options.js';
+import { methodOfClass, requestBehind } from './mcp-auth.request-behind.js';
 
 /** A request that was let through. */
 export interface AuthorizedCall {
@@ -119,24 +120,82 @@ interface RpcContext {
   getSession?(): { readonly stateless?: unknown } | undefined;
 }
 
+/** How a call came to an MCP framework. */
+export interface McpOrigin {
+  readonly isStdio: boolean;
+}
+
+/** Of the calls that this library makes by itself: by their execution context, or by their RPC context. */
+const origins = placeWith<McpOrigin>();
+
+/** To be called where the context of an MCP call is made. */
+export function noteMcpContext(context: object, origin: McpOrigin): void {
+  origins.keep(context, origin);
+}
+
 /**
- * The authorized call a handler serves; undefined where nobody was authorized. On HTTP it goes by the request. Elsewhere by
- * the very caller that the guard attached to the request, which the transports of the SDK hand on with each message; where
- * they hand on another or none, by the request under way; and last by the request that the MCP framework carries along,
- * if it is no session's, since that would be the one which opened it.
+ * How a call came, if an MCP framework made it. That is known of contexts which this library makes; and of those of
+ * `@rekog/mcp-nest` 2 by the methods of their class. Members of its own do not make an object such a context: messages of
+ * clients have those too.
+ */
+export function mcpOriginOf(host: ArgumentsHost): McpOrigin | undefined {
+  if (host.getType() !== 'rpc') return undefined;
+  const rpcContext: unknown = host.switchToRpc().getContext();
+  const noted = origins.of(host);
+  if (noted || typeof rpcContext !== 'object' || rpcContext === null) return noted;
+  return origins.of(rpcContext) ?? originByClass(rpcContext);
+}
+
+function originByClass(rpcContext: object): McpOrigin | undefined {
+  const getSession = methodOfClass(rpcContext, 'getSession');
+  if (!getSession || !methodOfClass(rpcContext, 'getRawRequest')) return undefined;
+  const session = Reflect.apply(getSession, rpcContext, []) as { readonly transport?: unknown } | undefined;
+  return { isStdio: session?.transport === 'stdio' };
+}
+
+/** What resolvers and handlers of WebSocket messages were let run as: by the HTTP request behind them, and by handler. */
+const outsideCalls = new WeakMap<object, WeakMap<object, AuthorizedCall>>();
+
+export function rememberHandlerCall(request: HttpRequest, call: AuthorizedCall): void {
+  const source = nodeRequest(request);
+  const ofRequest = outsideCalls.get(source) ?? new WeakMap<object, AuthorizedCall>();
+  outsideCalls.set(source, ofRequest.set(call.handler, call));
+}
+
+function handlerCallOf(host: ArgumentsHost): AuthorizedCall | undefined {
+  const request = requestBehind(host);
+  // A filter is told no handler.
+  const handler = (host as Partial<ExecutionContext>).getHandler?.();
+  return request && handler && outsideCalls.get(nodeRequest(request))?.get(handler);
+}
+
+/**
+ * The authorized call a handler serves; undefined where nobody was authorized. On HTTP, for resolvers and for WebSocket
+ * messages it goes by the request. At MCP handlers it goes by the very caller that the guard attached to the request, which
+ * the transports of the SDK hand on with each message; where they hand on another or none, by the request under way; and
+ * last by the request that the MCP framework carries along, if it is no session's, since that would be the one which
+ * opened it. Messages of brokers have no caller.
  */
 export function callOfContext(context: ArgumentsHost): AuthorizedCall | undefined {
-  if (context.getType() === 'http') return callOfRequest(context.switchToHttp().getRequest<HttpRequest>());
-  if (context.getType() !== 'rpc') return undefined;
+  const type = context.getType<string>();
+  if (type === 'http') return callOfHttp(context);
+  if (type !== 'rpc') return handlerCallOf(context);
   const rpcContext: unknown = context.switchToRpc().getContext();
-  if (typeof rpcContext !== 'object' || rpcContext === null) return currentCall();
-  const { sdkContext } = rpcContext as RpcContext;
-  return (
-    Caller.callOf(sdkContext?.http?.authInfo ?? sdkContext?.authInfo) ??
-    currentCall() ??
-    calls.of(rpcContext) ??
-    callOfCarriedRequest(rpcContext)
-  );
+  const { sdkContext } = (rpcContext ?? {}) as RpcContext;
+  const byCaller = Caller.callOf(sdkContext?.http?.authInfo ?? sdkContext?.authInfo);
+  if (byCaller) return byCaller;
+  if (!mcpOriginOf(context)) return undefined;
+  return currentCall() ?? callOfRpcContext(rpcContext);
+}
+
+function callOfHttp(context: ArgumentsHost): AuthorizedCall | undefined {
+  const request: unknown = context.switchToHttp().getRequest();
+  return typeof request === 'object' && request !== null ? callOfRequest(request as HttpRequest) : undefined;
+}
+
+function callOfRpcContext(rpcContext: unknown): AuthorizedCall | undefined {
+  if (typeof rpcContext !== 'object' || rpcContext === null) return undefined;
+  return calls.of(rpcContext) ?? callOfCarriedRequest(rpcContext);
 }
 
 function callOfCarriedRequest(rpcContext: RpcContext): AuthorizedCall | undefined {

@@ -3,21 +3,20 @@ import {
   createParamDecorator,
   UseFilters,
   UseGuards,
-  type ExecutionContext,
 } from '@nestjs/common';
 import { McpAuthConfigError } from './core/error.js';
 import { isRequestableScope, isScopeToken } from './core/scopes.js';
-import { callOfContext } from './mcp-auth.context.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
+import { injectedCaller } from './mcp-auth.injected-caller.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { declare, type Policy } from './mcp-auth.policy.js';
 
 type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
 
 /**
- * The caller needs all of these scopes. On a method or a class, of HTTP routes and of MCP tools, resources and
- * prompts alike; what class and method name adds up. A caller without them gets `403 insufficient_scope` before the
+ * The caller needs all of these scopes. On a method or a class, of HTTP routes, GraphQL resolvers and WebSocket handlers, and
+ * of MCP tools, resources and prompts alike; what class and method name adds up. A caller without them gets `403 insufficient_scope` before the
  * handler runs, and may step up.
  *
  * Binds {@link McpAuthGuard} to the handler, so that the requirement holds however the handler is reached.
@@ -81,7 +80,8 @@ export function RequireAuthentication(requirement: {
 }
 
 /**
- * No token is needed on this HTTP route, and none is looked at: the handler sees no caller. On MCP tools, resources
+ * No token is needed on this HTTP route, GraphQL resolver or message handler, and none is looked at: the handler sees no
+ * caller. On MCP tools, resources
  * and prompts it means something only with the option `allowAnonymous`: then they work without a token too, and a
  * token that comes is verified.
  */
@@ -99,15 +99,12 @@ export function ProtectedResource(id: string): ClassOrMethodDecorator {
   return protect({ resourceId: id });
 }
 
-/** What {@link AuthInfo} injects; by itself for handlers that Nest does not call. */
-export function injectedCaller(key: keyof McpAuthInfo | undefined, context: ExecutionContext): unknown {
-  const auth = callOfContext(context)?.auth;
-  return key === undefined ? auth : auth?.[key];
-}
-
 /**
  * Injects the caller, or one property of it, into an HTTP or MCP handler: `@AuthInfo() auth: McpAuthInfo`,
  * `@AuthInfo('subject') subject: string`. Undefined where there is none, which is on public routes only.
+ *
+ * With the global guard, a GraphQL resolver or a handler of messages that injects the caller needs one: it is protected as if
+ * by a decorator, unless it is {@link Public}.
  *
  * Where the MCP framework calls the method by itself, as version 1 of `@rekog/mcp-nest` does, it takes the place of the
  * argument that would otherwise stand there.

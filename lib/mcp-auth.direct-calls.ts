@@ -1,12 +1,13 @@
+import { Readable } from 'node:stream';
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthError } from './core/error.js';
-import { callOfContext, currentCall, runInCall } from './mcp-auth.context.js';
-import { injectedCaller } from './mcp-auth.decorators.js';
+import { callOfContext, currentCall, noteMcpContext, runInCall } from './mcp-auth.context.js';
 import { McpAuthExplorer, type DirectHandler } from './mcp-auth.explorer.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
+import { injectedCaller } from './mcp-auth.injected-caller.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 
@@ -110,9 +111,22 @@ function contextOf({ classRef, method }: DirectHandler, [input, mcpContext]: rea
     getType: () => 'rpc',
     getClass: () => classRef,
     getHandler: () => method,
+    getArgs: () => [input, mcpContext],
     switchToRpc: () => ({ getData: () => input, getContext: () => mcpContext }),
   };
+  noteMcpContext(context, { isStdio: readsStandardInput(mcpContext) });
   return context as unknown as ExecutionContext;
+}
+
+/** What is read of the contexts of `@rekog/mcp-nest` 1. */
+interface TransportContext {
+  readonly mcpServer?: { readonly server?: { readonly transport?: object } };
+}
+
+/** Whether the transport of the server has the standard input of this very process: no message of a client has that. */
+function readsStandardInput(mcpContext: unknown): boolean {
+  const transport = ((mcpContext ?? {}) as TransportContext).mcpServer?.server?.transport;
+  return Object.values(transport ?? {}).some((member) => member instanceof Readable && member === process.stdin);
 }
 
 function isGuarded({ classRef, method }: DirectHandler): boolean {

@@ -61,6 +61,9 @@ export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
 /** Nest's own keys for the path of a route, and for the message that a handler of a microservice is called for. */
 const ROUTE_PATH_METADATA = 'path';
 const PATTERN_METADATA = 'microservices:pattern';
+/** Those of its packages for GraphQL and WebSockets. */
+const RESOLVER_METADATA = 'graphql:resolver_type';
+const GATEWAY_MESSAGE_METADATA = 'websockets:message_mapping';
 
 /**
  * Finds out what the handlers of the application declare, and which MCP operation each of them serves, from the
@@ -125,12 +128,12 @@ export class McpAuthExplorer {
     return this.#all().filter(({ method, operation }) => operation && !isCalledByNest(method));
   }
 
-  /** The handlers that Nest calls for messages, not for HTTP requests: those of classes, so that no instance need be there yet. */
+  /** The handlers that Nest calls for messages and GraphQL operations, not for HTTP requests: those of classes, so that no instance need be there yet. */
   get rpcHandlers(): readonly DirectHandler[] {
     const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap(({ metatype, inject }) =>
       typeof metatype === 'function' && !inject ? [metatype as Type<object>] : [],
     );
-    return [...new Set(classes)].flatMap((classRef) => this.#handlersOf(classRef)).filter(({ method }) => isCalledByNest(method));
+    return [...new Set(classes)].flatMap((classRef) => this.#handlersOf(classRef)).filter(({ method }) => isCalledByNest(method) || isCalledOutside(method));
   }
 
   /** Every scope that a decorator or the options name for a resource, sorted. */
@@ -220,6 +223,11 @@ function classOf({ metatype, inject, instance }: ReturnType<DiscoveryService['ge
 /** As a microservice; or through the bridge of `nestjs-mcp-auth/sdk`, which goes by way of Nest. */
 function isCalledByNest(method: object): boolean {
   return [PATTERN_METADATA, OPERATION_METADATA].some((key) => Reflect.hasMetadata(key, method));
+}
+
+/** As a GraphQL resolver, or by a WebSocket gateway. */
+function isCalledOutside(method: object): boolean {
+  return [RESOLVER_METADATA, GATEWAY_MESSAGE_METADATA].some((key) => Reflect.hasMetadata(key, method));
 }
 
 function concerns({ resourceId }: HandlerPolicy, id: string): boolean {

@@ -2,14 +2,17 @@ import { Catch, Inject, Injectable, type ArgumentsHost, type ExceptionFilter } f
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
-import { callOfContext, callOfRequest, nodeRequest, type HttpRequest } from './mcp-auth.context.js';
+import { callOfContext, callOfRequest, mcpOriginOf, nodeRequest, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
+import { isHttpResponse } from './mcp-auth.handler-kind.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
+import { graphqlError, messageError, sendException } from './mcp-auth.refusal-forms.js';
 
 /**
- * Puts an {@link McpAuthError} that was thrown below the guard into the form its recipient understands: status and
- * challenge on HTTP routes, a result with `isError` for MCP tools, a JSON-RPC error for other MCP handlers; and there,
- * too, the status and challenge, unless the MCP framework has begun to answer with a stream.
+ * Puts an {@link McpAuthError} into the form its recipient understands: status and challenge on HTTP routes; a result with
+ * `isError` for MCP tools, a JSON-RPC error for other MCP handlers, and there, too, the status and challenge, unless the MCP
+ * framework has begun to answer with a stream; an error with `extensions` for GraphQL; the event `exception` for WebSocket
+ * clients; `{ status, message }` for microservices. In contexts that it does not know, it throws the error on.
  */
 @Injectable()
 @Catch(McpAuthError)
@@ -21,25 +24,50 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   ) {}
 
   catch(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
-    if (host.getType() === 'http') {
-      const request = host.switchToHttp().getRequest<HttpRequest>();
-      const call = callOfRequest(request);
-      const facts = this.authorizer.factsAt(nodeRequest(request), call, request.body);
-      this.decisions.refusedRequest(error, request, facts, call?.auth);
-      return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), facts);
+    switch (host.getType<string>()) {
+      case 'http':
+        if (isHttpResponse(host.switchToHttp().getResponse())) return this.#answerRequest(error, host);
+        break;
+      case 'rpc':
+        if (mcpOriginOf(host)) return this.#answerMcp(error, host);
+        return throwError(() => messageError(this.#refusalOf(error)));
+      case 'ws':
+        return sendException(host.switchToWs(), this.#refusalOf(error));
+      case 'graphql':
+        throw graphqlError(error, this.#refusalOf(error));
     }
+    this.#refusalOf(error);
+    throw error;
+  }
+
+  #answerRequest(error: McpAuthError, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<HttpRequest>();
+    const call = callOfRequest(request);
+    const facts = this.authorizer.factsAt(nodeRequest(request), call, request.body);
+    this.decisions.refusedRequest(error, request, facts, call?.auth);
+    return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), facts);
+  }
+
+  #answerMcp(error: McpAuthError, host: ArgumentsHost): Observable<unknown> {
     const call = callOfContext(host);
     // The answer may not have begun: then it can still get the status of the refusal.
     if (call) call.raised = error;
-    const rpcContext = host.switchToRpc().getContext<object>();
+    const rpcContext: unknown = host.switchToRpc().getContext();
     const facts = this.authorizer.factsAt(rpcContext, call, undefined);
     this.decisions.refusedCall(error, rpcContext, facts, call?.auth);
     if (isToolCall(rpcContext)) return of(this.responder.toolResult(error, facts));
     return throwError(() => this.responder.rpcError(error, facts));
   }
+
+  /** Of a handler outside of HTTP routes and MCP; taken down, where the guard has not done so. */
+  #refusalOf(error: McpAuthError): ReturnType<McpAuthResponder['refusalOf']> {
+    const facts = this.authorizer.factsAt(error, undefined, undefined);
+    this.decisions.refusedHandler(error, undefined, facts, undefined);
+    return this.responder.refusalOf(error, facts);
+  }
 }
 
-/** Whether the context of `@rekog/mcp-nest` stands for a `tools/call`. */
+/** Whether the context, which an MCP framework made, stands for a `tools/call`. */
 function isToolCall(rpcContext: unknown): boolean {
   const { mcpRequest } = (rpcContext ?? {}) as { mcpRequest?: { method?: unknown } };
   return mcpRequest?.method === 'tools/call';

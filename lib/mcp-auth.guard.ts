@@ -5,18 +5,24 @@ import { andThen, type Soon } from './core/soon.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { callOfRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
+import { McpAuthExplorer } from './mcp-auth.explorer.js';
+import { McpAuthHandlerAccess } from './mcp-auth.handler-access.js';
+import { kindOfHandler, type HandlerKind } from './mcp-auth.handler-kind.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
 
-/** Calls of MCP handlers that were let through. */
+/** Calls of handlers outside of HTTP routes that were let through. */
 const passed = placeWith<true>();
 
 /**
  * Lets through what carries a valid access token with the scopes it needs. Global by default; `@RequireScopes()`
  * binds it to a handler as well, and `@UseGuards(McpAuthGuard)` does the same for handlers that need no scope.
+ *
+ * HTTP routes and MCP handlers are protected unless they are `@Public()`. All others (GraphQL resolvers, WebSocket gateways,
+ * microservices) are left alone unless a decorator protects them.
  *
  * On HTTP it answers a refused request itself, before any other part of the application can: an exception filter
  * of the application would be free to drop the challenge, without which no client can sign in. To combine it with
@@ -31,11 +37,14 @@ export class McpAuthGuard implements CanActivate {
     @Inject(McpAuthResponseWatch) private readonly watch: McpAuthResponseWatch,
     @Inject(McpAuthListing) private readonly listing: McpAuthListing,
     @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
+    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
   ) {}
 
   /** At once, where nobody has to be asked: not the authorization server, and no policy of the application. */
   canActivate(context: ExecutionContext): Soon<boolean> {
-    if (context.getType() !== 'http') return this.#activateHandler(context);
+    const kind = kindOfHandler(context, this.explorer);
+    if (kind !== 'http') return this.#activateHandler(context, kind);
     const http = context.switchToHttp();
     const request = http.getRequest<HttpRequest>();
     const response = http.getResponse<HttpResponse>();
@@ -54,10 +63,12 @@ export class McpAuthGuard implements CanActivate {
     }
   }
 
-  #activateHandler(context: ExecutionContext): Soon<boolean> {
+  #activateHandler(context: ExecutionContext, kind: Exclude<HandlerKind, 'http'>): Soon<boolean> {
     // However many times the guard is bound, Nest passes the same context: once is enough.
     if (passed.of(context)) return true;
-    return andThen(this.authorizer.authorizeHandler(context), () => {
+    const authorized =
+      kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, this.constructor);
+    return andThen(authorized, () => {
       passed.keep(context, true);
       return true;
     });

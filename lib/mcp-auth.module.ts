@@ -21,6 +21,7 @@ import { McpAuthExpressPrototypes } from './mcp-auth.express.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
+import { McpAuthHandlerAccess } from './mcp-auth.handler-access.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { IssuerMonitor } from './mcp-auth.issuer-monitor.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
@@ -79,6 +80,7 @@ const PROVIDERS: Provider[] = [
   McpAuthMounts,
   McpAuthGuard,
   McpAuthFilter,
+  McpAuthHandlerAccess,
   McpAuthDirectCalls,
   McpAuthFollowedCalls,
   McpAuthExpressPrototypes,
@@ -110,6 +112,7 @@ const PROVIDERS: Provider[] = [
     McpAuthListing,
     McpAuthExplorer,
     McpAuthDecisions,
+    McpAuthHandlerAccess,
     McpAuthGuard,
     McpAuthService,
     McpAuthHealthIndicator,
@@ -128,9 +131,11 @@ export class McpAuthModule
     @Inject(McpAuthDirectCalls) private readonly directCalls: McpAuthDirectCalls,
     @Inject(McpAuthFollowedCalls) private readonly followedCalls: McpAuthFollowedCalls,
     @Inject(McpAuthExpressPrototypes) private readonly express: McpAuthExpressPrototypes,
+    @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
   ) {
     super();
     followedCalls.prepare(McpAuthService);
+    handlers.prepare(McpAuthGuard);
   }
 
   /**
@@ -155,9 +160,11 @@ export class McpAuthModule
   /** Nest calls this after every module was instantiated and before it lays the routes of the application. */
   configure(): void {
     this.explorer.check();
+    this.handlers.check(McpAuthGuard);
     this.mounts.check();
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
+    this.handlers.mount(McpAuthGuard);
     this.followedCalls.mount();
     this.express.mount();
   }

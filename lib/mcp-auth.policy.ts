@@ -20,7 +20,8 @@ export interface PolicyContext {
   /**
    * The arguments of the call. The policy is asked twice: before dispatch with the arguments as sent, and at the
    * handler with those the MCP framework validated; both must agree. Undefined on plain HTTP routes, and for what is listed
-   * by name.
+   * by name. Of a GraphQL resolver its arguments, and of a handler of WebSocket messages the data of the message; that is asked
+   * about once.
    *
    * For a resource template, the values of its variables: as they stand in the URI with the official SDK, decoded and with
    * the URI itself as `uri` with `@rekog/mcp-nest`. To read, to subscribe and to unsubscribe are asked for alike. For a

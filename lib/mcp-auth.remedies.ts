@@ -128,5 +128,9 @@ const REMEDIES: { readonly [Reason in McpAuthReason]?: string } = {
   verifier_unavailable: 'See the line about the configured verifier: it failed without saying anything about the token',
   origin_not_allowed: 'If it is yours, list the origin in allowedOrigins; as Host only that of the resource is allowed',
   handler_unauthenticated: 'See that the request goes through a Nest route, with the guard before it; over stdio see the option stdio',
+  graphql_request_missing: 'Let the context of GraphQLModule have the request as req: context: ({ req }) => ({ req })',
+  websocket_request_missing: 'Let the gateway share the port of the HTTP application, or declare the handler @Public() and protect it by means of your own',
+  message_unauthenticated: 'Remove the requirements of the handler or declare it @Public(), and protect the broker by its own means',
+  context_unauthenticated: 'Remove the requirements of the handler or declare it @Public(), and protect it by means of your own',
   resource_mismatch: 'See @ProtectedResource() of the handler and of the route that leads to it',
 };

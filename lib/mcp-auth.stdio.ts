@@ -1,5 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { rememberContext, type AuthorizedCall } from './mcp-auth.context.js';
+import { mcpOriginOf, rememberContext, type AuthorizedCall } from './mcp-auth.context.js';
 import { authInfoOf } from './mcp-auth.info.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
 import type { ResourceServers } from './mcp-auth.resource-servers.js';
@@ -7,8 +7,8 @@ import type { ResourceServers } from './mcp-auth.resource-servers.js';
 /**
  * The call of a handler that was reached over stdio, where no request carries a token: by the option `stdio` there is
  * none, or whoever started the process is trusted, or a token from its environment is verified, anew for each call, so
- * that it expires as others do. Undefined for every other handler: that something came without an HTTP request does not
- * make it stdio.
+ * that it expires as others do. Undefined for every other handler: neither that something came without an HTTP request nor
+ * anything that a client sent makes it stdio.
  *
  * @throws {McpAuthError} when the token of the environment is refused.
  * @see MCP, Authorization: stdio transports retrieve credentials from the environment
@@ -18,27 +18,14 @@ export async function callOverStdio(
   stdio: ResolvedOptions['stdio'],
   servers: ResourceServers,
 ): Promise<AuthorizedCall | 'trusted' | undefined> {
-  const rpcContext: unknown = context.switchToRpc().getContext();
-  if (stdio === 'deny' || !isOverStdio(rpcContext)) return undefined;
+  if (stdio === 'deny' || mcpOriginOf(context)?.isStdio !== true) return undefined;
   if (stdio === 'trust') return 'trusted';
   const token = process.env[stdio.tokenEnv];
   if (token === undefined || token === '') return undefined;
   const { verifier, resource } = servers.first;
   const auth = authInfoOf(token, await verifier.verify(token), resource.identifier.identifier);
   const call: AuthorizedCall = { auth, resource, handler: context.getHandler() };
-  rememberContext(rpcContext, call);
+  const rpcContext: unknown = context.switchToRpc().getContext();
+  if (typeof rpcContext === 'object' && rpcContext !== null) rememberContext(rpcContext, call);
   return call;
-}
-
-/** What is read of the contexts of `@rekog/mcp-nest`: of version 2, and of version 1. */
-interface TransportContext {
-  readonly getSession?: () => { readonly transport?: unknown } | undefined;
-  readonly mcpServer?: { readonly server?: { readonly transport?: object } };
-}
-
-function isOverStdio(rpcContext: unknown): rpcContext is object {
-  if (typeof rpcContext !== 'object' || rpcContext === null) return false;
-  const context = rpcContext as TransportContext;
-  if (typeof context.getSession === 'function') return context.getSession()?.transport === 'stdio';
-  return context.mcpServer?.server?.transport?.constructor.name === 'StdioServerTransport';
 }

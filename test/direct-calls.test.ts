@@ -442,7 +442,10 @@ describe('what stands in for a handler', () => {
 });
 
 describe('handlers that an MCP framework calls over stdio', () => {
-  class StdioServerTransport {}
+  /** As the one of the official SDK, by whatever name a bundler gives it. */
+  class OverStandardInput {
+    readonly input = process.stdin;
+  }
 
   const TOKEN_ENV = 'NESTJS_MCP_AUTH_TEST_TOKEN';
 
@@ -469,19 +472,25 @@ describe('handlers that an MCP framework calls over stdio', () => {
     expect(ran).toEqual([]);
   });
 
+  it('LIB-18: are refused over a transport that has nothing but the name of the one for stdio', async () => {
+    class StdioServerTransport {}
+    await expect(callOverStdio('trust', new StdioServerTransport())).resolves.toMatchObject({ isError: true });
+    expect(ran).toEqual([]);
+  });
+
   it('are refused unless the options say otherwise', async () => {
-    await expect(callOverStdio('deny', new StdioServerTransport())).resolves.toMatchObject({ isError: true });
+    await expect(callOverStdio('deny', new OverStandardInput())).resolves.toMatchObject({ isError: true });
     expect(ran).toEqual([]);
   });
 
   it('run for whoever started the process, if that is what the options say', async () => {
-    await expect(callOverStdio('trust', new StdioServerTransport())).resolves.toEqual({ hasRequest: false });
+    await expect(callOverStdio('trust', new OverStandardInput())).resolves.toEqual({ hasRequest: false });
   });
 
   it('run for the caller whose token is in the environment, if it says enough', async () => {
     const tokenEnv = { tokenEnv: TOKEN_ENV };
-    await expect(callOverStdio(tokenEnv, new StdioServerTransport(), 'a')).resolves.toMatchObject({ subject: 'alice' });
-    await expect(callOverStdio(tokenEnv, new StdioServerTransport(), 'b')).resolves.toMatchObject({ isError: true });
+    await expect(callOverStdio(tokenEnv, new OverStandardInput(), 'a')).resolves.toMatchObject({ subject: 'alice' });
+    await expect(callOverStdio(tokenEnv, new OverStandardInput(), 'b')).resolves.toMatchObject({ isError: true });
     expect(ran).toEqual(['per-request']);
   });
 });

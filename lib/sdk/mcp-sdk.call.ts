@@ -1,3 +1,5 @@
+import { noteMcpContext } from '../mcp-auth.context.js';
+
 /** What the client asked for, in the terms of MCP; for a resource, with its URI in normal form. */
 export type SdkRequest =
   | {
@@ -44,6 +46,7 @@ export class SdkCall<Context = unknown> {
     isStdio = false,
   ) {
     this.#isStdio = isStdio;
+    noteMcpContext(this, { isStdio });
   }
 
   /**

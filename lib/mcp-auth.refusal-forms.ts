@@ -1,0 +1,45 @@
+import type { ArgumentsHost } from '@nestjs/common';
+import type { McpAuthError } from './core/error.js';
+import type { Refusal } from './core/refusal.js';
+
+/** As Nest answers a `RpcException` that was made from a text. */
+export function messageError({ description }: Refusal): object {
+  return { status: 'error', message: description };
+}
+
+/** What is used of the clients of both WebSocket adapters of Nest. */
+interface WebSocketClient {
+  /** Only those of `ws` have it, and what they emit stays in the process. */
+  readonly readyState?: unknown;
+  send?(message: string): void;
+  emit?(event: string, data: object): void;
+}
+
+/** As Nest answers a `WsException` that was made from a text: as the event `exception`, with the message that led to it. */
+export function sendException(host: ReturnType<ArgumentsHost['switchToWs']>, { description }: Refusal): void {
+  const client = host.getClient<WebSocketClient>();
+  const cause = { pattern: host.getPattern(), data: host.getData<unknown>() };
+  const data = { status: 'error', message: description, cause };
+  if (typeof client.readyState === 'number' && client.send) client.send(JSON.stringify({ event: 'exception', data }));
+  else client.emit?.('exception', data);
+}
+
+/** Codes that GraphQL servers and their clients know, by status. */
+const GRAPHQL_CODES: Readonly<Record<Refusal['status'], string>> = {
+  400: 'BAD_REQUEST',
+  401: 'UNAUTHENTICATED',
+  403: 'FORBIDDEN',
+  404: 'NOT_FOUND',
+  503: 'SERVICE_UNAVAILABLE',
+};
+
+/**
+ * GraphQL copies `extensions` into its answer. Apollo takes status and headers from `http` there, and leaves that member out;
+ * Mercurius takes the status from `statusCode`.
+ */
+export function graphqlError(error: McpAuthError, { status, headers, description }: Refusal): Error {
+  const challenge = headers['WWW-Authenticate'];
+  const http = { status, headers: new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])) };
+  const extensions = { code: GRAPHQL_CODES[status], error: error.code, ...(challenge !== undefined && { challenge }), http };
+  return Object.assign(new Error(description, { cause: error }), { extensions, statusCode: status });
+}
