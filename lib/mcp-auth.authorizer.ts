@@ -156,13 +156,6 @@ export class McpAuthAuthorizer {
     this.#facts.set(nodeRequest(request), this.factsOf(demand));
   }
 
-  /** The same with the error itself, for whoever puts it into an answer. */
-  noteRefusal(error: McpAuthError, demand: Demand): RefusalFacts {
-    const facts = this.factsOf(demand);
-    this.#facts.set(error, facts);
-    return facts;
-  }
-
   /**
    * Authenticates the request, unless it needs no caller and brings none; at once, where the token is known.
    *

@@ -11,9 +11,6 @@ import type { McpAuthInfo } from './mcp-auth.info.js';
 import { McpAuthRefusalLog, type RefusalRecord } from './mcp-auth.refusal-log.js';
 import { StepUps } from './mcp-auth.step-ups.js';
 
-/** Refusals of handlers, which a filter sees after the guard. */
-const takenDown = new WeakSet<McpAuthError>();
-
 /** Takes down what was decided about requests: for the operator's log, and for whoever listens to events. */
 @Injectable()
 export class McpAuthDecisions {
@@ -55,10 +52,8 @@ export class McpAuthDecisions {
     this.#take(error, facts, askedFor(undefined, rpcBodyOf(rpcContext)), caller);
   }
 
-  /** A handler outside of HTTP routes and MCP was refused. Each refusal is taken down once, by whoever knows of it first. */
+  /** A handler outside of HTTP routes and MCP was refused. */
   refusedHandler(error: McpAuthError, name: string | undefined, facts: RefusalFacts, request: HttpRequest | undefined): void {
-    if (takenDown.has(error)) return;
-    takenDown.add(error);
     const caller = request && this.#callers.get(nodeRequest(request));
     this.#take(error, facts, name === undefined ? [] : [name], caller);
   }

@@ -1,12 +1,13 @@
 import { Catch, Inject, Injectable, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
+import type { Refusal } from './core/refusal.js';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { callOfContext, callOfRequest, mcpOriginOf, nodeRequest, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { isHttpResponse } from './mcp-auth.handler-kind.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
-import { graphqlError, messageError, sendException } from './mcp-auth.refusal-forms.js';
+import { HandlerRefusal, messageError, sendException } from './mcp-auth.refusal-forms.js';
 
 /**
  * Puts an {@link McpAuthError} into the form its recipient understands: status and challenge on HTTP routes; a result with
@@ -34,7 +35,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
       case 'ws':
         return sendException(host.switchToWs(), this.#refusalOf(error));
       case 'graphql':
-        throw graphqlError(error, this.#refusalOf(error));
+        throw HandlerRefusal.refusalOf(error) ? error : new HandlerRefusal(error, this.#refusalOf(error));
     }
     this.#refusalOf(error);
     throw error;
@@ -59,8 +60,10 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
     return throwError(() => this.responder.rpcError(error, facts));
   }
 
-  /** Of a handler outside of HTTP routes and MCP; taken down, where the guard has not done so. */
-  #refusalOf(error: McpAuthError): ReturnType<McpAuthResponder['refusalOf']> {
+  /** What the client of a handler outside of HTTP routes and MCP is told. The guard has recorded its own refusals already. */
+  #refusalOf(error: McpAuthError): Refusal {
+    const known = HandlerRefusal.refusalOf(error);
+    if (known) return known;
     const facts = this.authorizer.factsAt(error, undefined, undefined);
     this.decisions.refusedHandler(error, undefined, facts, undefined);
     return this.responder.refusalOf(error, facts);

@@ -14,7 +14,9 @@ import type { McpAuthInfo } from './mcp-auth.info.js';
 import { injectedCaller } from './mcp-auth.injected-caller.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
+import { HandlerRefusal } from './mcp-auth.refusal-forms.js';
 import { requestBehind, watchUpgrades } from './mcp-auth.request-behind.js';
+import { McpAuthResponder } from './mcp-auth.responder.js';
 
 const logger = new Logger('McpAuth');
 
@@ -53,6 +55,7 @@ export class McpAuthHandlerAccess {
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
     @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
     @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
+    @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
     @Inject(McpAuthFilter) private readonly filter: McpAuthFilter,
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
@@ -101,11 +104,11 @@ export class McpAuthHandlerAccess {
   }
 
   #refuse(error: unknown, context: ExecutionContext, demand: Demand): never {
-    if (error instanceof McpAuthError) {
-      const facts = this.authorizer.noteRefusal(error, demand);
-      this.decisions.refusedHandler(error, `${context.getClass().name}.${context.getHandler().name}`, facts, requestBehind(context));
-    }
-    throw error;
+    if (!(error instanceof McpAuthError)) throw error;
+    const facts = this.authorizer.factsOf(demand);
+    const name = `${context.getClass().name}.${context.getHandler().name}`;
+    this.decisions.refusedHandler(error, name, facts, requestBehind(context));
+    throw new HandlerRefusal(error, this.responder.refusalOf(error, facts));
   }
 
   /**

@@ -1,5 +1,5 @@
 import type { ArgumentsHost } from '@nestjs/common';
-import type { McpAuthError } from './core/error.js';
+import { McpAuthError } from './core/error.js';
 import type { Refusal } from './core/refusal.js';
 
 /** As Nest answers a `RpcException` that was made from a text. */
@@ -34,12 +34,32 @@ const GRAPHQL_CODES: Readonly<Record<Refusal['status'], string>> = {
 };
 
 /**
- * GraphQL copies `extensions` into its answer. Apollo takes status and headers from `http` there, and leaves that member out;
- * Mercurius takes the status from `statusCode`.
+ * A refusal of a handler that is neither an HTTP route nor an MCP operation, with what its client is told. GraphQL takes
+ * message and `extensions` from it: Apollo reads the headers in `extensions.http`, and leaves that member out; Mercurius takes
+ * the status from `statusCode`.
  */
-export function graphqlError(error: McpAuthError, { status, headers, description }: Refusal): Error {
-  const challenge = headers['WWW-Authenticate'];
-  const http = { status, headers: new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])) };
-  const extensions = { code: GRAPHQL_CODES[status], error: error.code, ...(challenge !== undefined && { challenge }), http };
-  return Object.assign(new Error(description, { cause: error }), { extensions, statusCode: status });
+export class HandlerRefusal extends McpAuthError {
+  readonly #refusal: Refusal;
+  /** Taken over into the answer by every GraphQL server. */
+  readonly extensions: Readonly<Record<string, unknown>>;
+  /** The HTTP status that stands for the refusal. */
+  readonly statusCode: number;
+
+  constructor(cause: McpAuthError, refusal: Refusal) {
+    super(cause.code, cause.reason, { scopes: cause.scopes, cause });
+    const { status, headers, description } = refusal;
+    const challenge = headers['WWW-Authenticate'];
+    const http = { status, headers: new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])) };
+    // Clients get the message, and those of a server under development the stack.
+    this.message = description;
+    this.stack = `${this.name}: ${description}`;
+    this.#refusal = refusal;
+    this.extensions = { code: GRAPHQL_CODES[status], error: cause.code, ...(challenge !== undefined && { challenge }), http };
+    this.statusCode = status;
+  }
+
+  /** What the client is told, in any form. */
+  static refusalOf(error: McpAuthError): Refusal | undefined {
+    return #refusal in error ? error.#refusal : undefined;
+  }
 }
