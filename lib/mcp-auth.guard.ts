@@ -14,8 +14,8 @@ import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
 
-/** Calls of handlers outside of HTTP routes that were let through. */
-const passed = placeWith<true>();
+/** Which application let through a call of a handler outside of HTTP routes. */
+const passed = placeWith<McpAuthAuthorizer>();
 
 /**
  * Lets through what carries a valid access token with the scopes it needs. Global by default; `@RequireScopes()`
@@ -65,11 +65,11 @@ export class McpAuthGuard implements CanActivate {
 
   #activateHandler(context: ExecutionContext, kind: Exclude<HandlerKind, 'http'>): Soon<boolean> {
     // However many times the guard is bound, Nest passes the same context: once is enough.
-    if (passed.of(context)) return true;
+    if (passed.of(context) === this.authorizer) return true;
     const authorized =
       kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, this.constructor);
     return andThen(authorized, () => {
-      passed.keep(context, true);
+      passed.keep(context, this.authorizer);
       return true;
     });
   }

@@ -112,12 +112,12 @@ export class McpAuthHandlerAccess {
   }
 
   /**
-   * Gives protected handlers of messages the filter that refusals need: global filters of Nest do not hold for gateways, nor
-   * for microservices that inherit nothing. To be called while Nest instantiates the application.
+   * Gives handlers of messages the filter for refusals: global filters of Nest do not hold for gateways, nor for
+   * microservices that inherit nothing. To be called while Nest instantiates the application.
    */
-  prepare(guard: unknown): void {
+  prepare(): void {
     for (const handler of this.#handlers(PATTERN_METADATA, GATEWAY_MESSAGE_METADATA)) {
-      if (this.#isProtected(handler, guard) && !hasFilter(handler)) bind(this.filter, handler);
+      if (!hasFilter(handler)) bind(this.filter, handler);
     }
   }
 

@@ -135,7 +135,7 @@ export class McpAuthModule
   ) {
     super();
     followedCalls.prepare(McpAuthService);
-    handlers.prepare(McpAuthGuard);
+    handlers.prepare();
   }
 
   /**
