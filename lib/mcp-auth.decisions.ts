@@ -53,8 +53,7 @@ export class McpAuthDecisions {
   }
 
   /** A handler outside of HTTP routes and MCP was refused. */
-  refusedHandler(error: McpAuthError, name: string | undefined, facts: RefusalFacts, request: HttpRequest | undefined): void {
-    const caller = request && this.#callers.get(nodeRequest(request));
+  refusedHandler(error: McpAuthError, name: string | undefined, facts: RefusalFacts, caller: McpAuthInfo | undefined): void {
     this.#take(error, facts, name === undefined ? [] : [name], caller);
   }
 

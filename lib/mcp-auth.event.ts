@@ -17,7 +17,7 @@ interface RequestFacts extends EventBase {
   readonly resource: string;
   /**
    * What was asked for: `tools/call add-note` for each message of an MCP request, twenty at most; `GET /notes`, without the
-   * query, for other routes.
+   * query, for other routes; `NotesResolver.notes` for GraphQL resolvers and handlers of messages.
    */
   readonly operations: readonly string[];
 }

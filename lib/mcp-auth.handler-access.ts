@@ -74,28 +74,25 @@ export class McpAuthHandlerAccess {
     const method = context.getHandler();
     if (!this.#isProtected({ classRef, method, methodName: method.name }, guard)) return;
     const demand = this.authorizer.demandOfHandler(classRef, method, context.getArgByIndex(1));
-    const request = requestBehind(context);
-    const refuse = (error: unknown): never => this.#refuse(error, context, demand);
+    let caller: McpAuthInfo | undefined;
+    const refuse = (error: unknown): never => this.#refuse(error, context, demand, caller);
     try {
-      const admitted = request ? this.#admit(request, demand) : this.#refuseUnknown(kind, demand);
+      const request = requestBehind(context) ?? this.#refuseUnknown(kind, demand);
+      const admitted = this.#admit(request, demand, (auth) => (caller = auth));
       return admitted instanceof Promise ? admitted.catch(refuse) : admitted;
     } catch (error) {
       return refuse(error);
     }
   }
 
-  #admit(request: HttpRequest, demand: Demand): Soon<void> {
-    return andThen(this.authorizer.authenticate(request, demand), (auth) =>
-      andThen(this.#decide(auth, demand, request), () => {
+  #admit(request: HttpRequest, demand: Demand, identified: (auth: McpAuthInfo | undefined) => void): Soon<void> {
+    return andThen(this.authorizer.authenticate(request, demand), (auth) => {
+      identified(auth);
+      return andThen(this.authorizer.authorize(auth, demand, request), () => {
         rememberHandlerCall(request, { auth, resource: demand.server.resource, handler: demand.handler });
         this.decisions.admitted(request, demand, auth);
-      }),
-    );
-  }
-
-  #decide(auth: McpAuthInfo | undefined, demand: Demand, request: HttpRequest): Soon<void> {
-    this.decisions.noteCaller(request, auth);
-    return this.authorizer.authorize(auth, demand, request);
+      });
+    });
   }
 
   #refuseUnknown(kind: OutsideKind, demand: Demand): never {
@@ -103,11 +100,11 @@ export class McpAuthHandlerAccess {
     throw new McpAuthError('authorization_required', UNAUTHENTICATED[kind], { scopes });
   }
 
-  #refuse(error: unknown, context: ExecutionContext, demand: Demand): never {
+  #refuse(error: unknown, context: ExecutionContext, demand: Demand, caller: McpAuthInfo | undefined): never {
     if (!(error instanceof McpAuthError)) throw error;
     const facts = this.authorizer.factsOf(demand);
     const name = `${context.getClass().name}.${context.getHandler().name}`;
-    this.decisions.refusedHandler(error, name, facts, requestBehind(context));
+    this.decisions.refusedHandler(error, name, facts, caller);
     throw new HandlerRefusal(error, this.responder.refusalOf(error, facts));
   }
 

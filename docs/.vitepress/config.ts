@@ -51,6 +51,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'The official SDK', link: '/guides/official-sdk' },
       { text: '@rekog/mcp-nest 1.9', link: '/guides/mcp-nest-1' },
       { text: 'stdio', link: '/guides/stdio' },
+      { text: 'GraphQL, WebSockets, microservices', link: '/guides/other-handlers' },
     ],
   },
   {
