@@ -35,7 +35,7 @@ const GRAPHQL_OPTIONS = 'GqlModuleOptions';
 /** Why a handler of that kind is refused where no verified caller can be known. */
 const UNAUTHENTICATED = {
   graphql: 'graphql_request_missing',
-  websocket: 'websocket_request_missing',
+  websocket: 'websocket_unauthenticated',
   message: 'message_unauthenticated',
   event: 'message_unauthenticated',
   unknown: 'context_unauthenticated',
@@ -73,9 +73,9 @@ export class McpAuthHandlerAccess {
     const classRef = context.getClass();
     const method = context.getHandler();
     if (!this.#isProtected({ classRef, method, methodName: method.name }, guard)) return;
-    const demand = this.authorizer.demandOfHandler(classRef, method, context.getArgByIndex(1));
+    const demand = this.authorizer.demandOfHandler(classRef, method, argumentsOf(context));
     let caller: McpAuthInfo | undefined;
-    const refuse = (error: unknown): never => this.#refuse(error, context, demand, caller);
+    const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, demand, caller);
     try {
       const request = requestBehind(context) ?? this.#refuseUnknown(kind, demand);
       const admitted = this.#admit(request, demand, (auth) => (caller = auth));
@@ -97,7 +97,8 @@ export class McpAuthHandlerAccess {
 
   #refuseUnknown(kind: OutsideKind, demand: Demand): never {
     const { scopes } = this.authorizer.factsOf(demand);
-    throw new McpAuthError('authorization_required', UNAUTHENTICATED[kind], { scopes });
+    const seen = kind === 'websocket' ? { 'looked for': 'an upgrade request on the port of the application' } : {};
+    throw new McpAuthError('authorization_required', UNAUTHENTICATED[kind], { scopes, seen });
   }
 
   #refuse(error: unknown, context: ExecutionContext, demand: Demand, caller: McpAuthInfo | undefined): never {
@@ -127,7 +128,7 @@ export class McpAuthHandlerAccess {
   }
 
   /**
-   * Warns of message handlers that nobody can call, and refuses to start where a requirement would not be enforced.
+   * Refuses to start where a requirement would not be enforced.
    *
    * @throws {McpAuthConfigError} naming each field resolver that has requirements while Nest runs no guards there, and each
    * protected handler that does not say which of several resources it belongs to.
@@ -135,6 +136,10 @@ export class McpAuthHandlerAccess {
   check(guard: unknown): void {
     const problems = [...this.#unguardedFields(guard), ...this.#strays(guard)];
     if (problems.length > 0) throw new McpAuthConfigError(problems);
+  }
+
+  /** Warns of handlers of messages that refuse everything. */
+  warn(guard: unknown): void {
     for (const handler of this.#handlers(PATTERN_METADATA)) {
       if (!this.#isProtected(handler, guard)) continue;
       logger.warn(
@@ -199,6 +204,19 @@ export class McpAuthHandlerAccess {
   }
 }
 
+/** A reference resolver of a federation gets its context where others get their arguments. */
+function argumentsOf(context: ExecutionContext): unknown {
+  const args = context.getArgs<unknown[]>();
+  return context.getType<string>() === 'graphql' && args.length === 3 ? undefined : args[1];
+}
+
+/** No client of a gateway begins without a token, and then signs in: something has to be changed. */
+function explained(error: unknown, kind: OutsideKind): unknown {
+  if (kind !== 'websocket' || !(error instanceof McpAuthError) || error.reason !== 'no_credentials') return error;
+  const seen = { 'looked for': 'an Authorization header in the upgrade request' };
+  return new McpAuthError(error.code, UNAUTHENTICATED.websocket, { scopes: error.scopes, cause: error, seen });
+}
+
 function nameOf({ classRef, methodName }: DirectHandler): string {
   return `${classRef.name}.${methodName}`;
 }
@@ -212,11 +230,13 @@ function isBoundTo(handler: DirectHandler, guard: unknown): boolean {
 }
 
 function hasFilter(handler: DirectHandler): boolean {
-  return boundTo(handler, FILTERS_METADATA).some((filter) => filter === McpAuthFilter || filter instanceof McpAuthFilter);
+  return boundTo(handler, FILTERS_METADATA).includes(McpAuthFilter);
 }
 
-/** An instance, since Nest has looked for classes of filters already. */
+/** An instance, since Nest has looked for classes of filters already. It takes the place of that of an earlier application. */
 function bind(filter: McpAuthFilter, { classRef, methodName, method }: DirectHandler): void {
+  const bound = (Reflect.getOwnMetadata(FILTERS_METADATA, method) as unknown[] | undefined) ?? [];
+  Reflect.defineMetadata(FILTERS_METADATA, bound.filter((one) => !(one instanceof McpAuthFilter)), method);
   UseFilters(filter)(classRef.prototype as object, methodName, { value: method });
 }
 

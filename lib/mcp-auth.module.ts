@@ -172,6 +172,7 @@ export class McpAuthModule
   /** Nest calls this once all providers are there, before the application listens. */
   onModuleInit(): Promise<void> {
     this.directCalls.protect();
+    this.handlers.warn(McpAuthGuard);
     return this.servers.ready();
   }
 

@@ -47,7 +47,7 @@ export const REFUSAL_LEVELS: { readonly [Reason in McpAuthReason]: RefusalLevel 
   policy_not_asked: 'log',
   handler_unauthenticated: 'warn',
   graphql_request_missing: 'warn',
-  websocket_request_missing: 'warn',
+  websocket_unauthenticated: 'warn',
   message_unauthenticated: 'warn',
   context_unauthenticated: 'warn',
   resource_mismatch: 'warn',

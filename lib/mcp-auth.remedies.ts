@@ -129,7 +129,7 @@ const REMEDIES: { readonly [Reason in McpAuthReason]?: string } = {
   origin_not_allowed: 'If it is yours, list the origin in allowedOrigins; as Host only that of the resource is allowed',
   handler_unauthenticated: 'See that the request goes through a Nest route, with the guard before it; over stdio see the option stdio',
   graphql_request_missing: 'Let the context of GraphQLModule have the request as req: context: ({ req }) => ({ req })',
-  websocket_request_missing: 'Let the gateway share the port of the HTTP application, or declare the handler @Public() and protect it by means of your own',
+  websocket_unauthenticated: 'Let clients send the access token in the Authorization header of the upgrade request, to a gateway on the port of the application; or declare the handler @Public() and protect it by means of your own',
   message_unauthenticated: 'Remove the requirements of the handler or declare it @Public(), and protect the broker by its own means',
   context_unauthenticated: 'Remove the requirements of the handler or declare it @Public(), and protect it by means of your own',
   resource_mismatch: 'See @ProtectedResource() of the handler and of the route that leads to it',

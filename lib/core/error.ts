@@ -78,7 +78,7 @@ const REASONS = {
   policy_not_asked: 'a policy needs the variables of a resource template, and they cannot be had of this request',
   handler_unauthenticated: 'the handler was reached without a verified caller',
   graphql_request_missing: 'a GraphQL resolver was reached without the HTTP request in its context',
-  websocket_request_missing: 'a WebSocket handler was reached over a connection whose upgrade request is not known',
+  websocket_unauthenticated: 'a WebSocket handler was reached without a verified caller',
   message_unauthenticated: 'a microservice handler was reached by a message, which carries no verified caller',
   context_unauthenticated: 'the handler was called by a library that hands on no HTTP request',
   resource_mismatch: 'the handler belongs to another protected resource than the request',
