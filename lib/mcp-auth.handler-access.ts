@@ -14,6 +14,7 @@ import type { McpAuthInfo } from './mcp-auth.info.js';
 import { injectedCaller } from './mcp-auth.injected-caller.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
+import type { HandlerPolicy } from './mcp-auth.policy.js';
 import { HandlerRefusal } from './mcp-auth.refusal-forms.js';
 import { requestBehind, watchUpgrades } from './mcp-auth.request-behind.js';
 import { McpAuthResponder } from './mcp-auth.responder.js';
@@ -141,7 +142,7 @@ export class McpAuthHandlerAccess {
   /** Warns of handlers of messages that refuse everything. */
   warn(guard: unknown): void {
     for (const handler of this.#handlers(PATTERN_METADATA)) {
-      if (!this.#isProtected(handler, guard)) continue;
+      if (!this.#isDecorated(handler, guard)) continue;
       logger.warn(
         `${nameOf(handler)} handles messages of a broker and is protected: it refuses every message, since none carries an access token. ` +
           'Remove the requirements or declare it @Public(), and protect the broker by its own means',
@@ -166,7 +167,7 @@ export class McpAuthHandlerAccess {
     const { resources } = this.options;
     if (resources.length === 1) return [];
     return this.#handlers(PATTERN_METADATA, GATEWAY_MESSAGE_METADATA, RESOLVER_METADATA, FIELD_RESOLVER_METADATA)
-      .filter(({ classRef, method }) => this.explorer.policyOf(classRef, method).resourceId === undefined)
+      .filter((handler) => this.#policyOf(handler).resourceId === undefined)
       .filter((handler) => this.#isProtected(handler, guard))
       .map((handler) => ({
         option: `@ProtectedResource() of ${nameOf(handler)}`,
@@ -178,9 +179,16 @@ export class McpAuthHandlerAccess {
 
   /** A handler that wants the caller needs one, too: without it, code that reads `auth?.subject` would run as nobody. */
   #isProtected(handler: DirectHandler, guard: unknown): boolean {
-    const policy = this.explorer.policyOf(handler.classRef, handler.method);
-    if (policy.isPublic) return false;
-    return policy.isDeclared || isBoundTo(handler, guard) || this.#wantsCaller(handler);
+    return this.#isDecorated(handler, guard) || (this.#wantsCaller(handler) && !this.#policyOf(handler).isPublic);
+  }
+
+  #isDecorated(handler: DirectHandler, guard: unknown): boolean {
+    const { isDeclared, isPublic } = this.#policyOf(handler);
+    return !isPublic && (isDeclared || isBoundTo(handler, guard));
+  }
+
+  #policyOf({ classRef, method }: DirectHandler): HandlerPolicy {
+    return this.explorer.policyOf(classRef, method);
   }
 
   #wantsCaller(handler: DirectHandler): boolean {

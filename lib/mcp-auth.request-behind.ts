@@ -55,7 +55,7 @@ function upgradeRequest(client: unknown): HttpRequest | undefined {
   return socket && upgrades.get(socket);
 }
 
-function memberOf(value: object | unknown, name: string): object | undefined {
+function memberOf(value: unknown, name: string): object | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const member = (value as Record<string, unknown>)[name];
   return typeof member === 'object' && member !== null ? member : undefined;

@@ -14,7 +14,7 @@ import {
   type McpAuthInfo,
   type PolicyContext,
 } from 'nestjs-mcp-auth';
-import { parseChallenges } from 'nestjs-mcp-auth/testing';
+import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { forget } from '../support/expectations.js';
 import { MercuriusDriver } from '../support/mercurius.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
@@ -310,6 +310,8 @@ describe.each(DRIVERS)('GraphQL resolvers with %s', (_name, platform, module) =>
   });
 
   it('LIB-20: stop the application from starting where Nest would run no guard at a protected field', async () => {
-    await expect(start({}, {})).rejects.toThrow(/NotesResolver\.guardedSecret[^]*fieldResolverEnhancers: \['guards'\]/);
+    const sharedIssuer = await TestIssuer.start({ alg: 'ES256' });
+    await expect(start({ sharedIssuer }, {})).rejects.toThrow(/NotesResolver\.guardedSecret[^]*fieldResolverEnhancers: \['guards'\]/);
+    await sharedIssuer.close();
   });
 });

@@ -191,7 +191,7 @@ describe.each(CASES)('A TCP microservice beside MCP on $platform, with inheritAp
   it('is warned of at the start, for each protected handler that can never run', async () => {
     const other = await start();
     const warnings = other.server.log.filter((line) => line.includes('handles messages of a broker and is protected'));
-    expect(warnings.map((line) => line.split(' ')[0])).toEqual(['Orders.scoped', 'Orders.guarded', 'Orders.asked', 'Orders.guardedEvent', 'Orders.boundEvent', 'WantsCaller.me']);
+    expect(warnings.map((line) => line.split(' ')[0])).toEqual(['Orders.scoped', 'Orders.guarded', 'Orders.asked', 'Orders.guardedEvent', 'Orders.boundEvent']);
     await stop(other);
   });
 });
