@@ -7,7 +7,7 @@ import { explained } from './explain.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
 import { kindOfToken, type KindOf } from './principal-kind.js';
-import { checkKindBeforeAsking, checkKindOfAnswer, checkUnbound } from './profile.js';
+import { checkKindBeforeAsking, checkKindOfAnswer, checkUnbound, isDeclaredAccessToken } from './profile.js';
 import { tokenKey } from './token-key.js';
 import type { Verification } from './verification.js';
 
@@ -75,7 +75,9 @@ export class IntrospectionVerifier extends IssuerVerifier {
     const named = statedClaim(answer, 'iss');
     if (named !== undefined && named !== issuer) throw invalidToken('issuer_unknown');
     const isUnnamed = audienceBound && audienceClaim(answer, claimNames.audience) === undefined;
-    checkKindOfAnswer(answer, { accessTokensOnly, hasAudience: !isUnnamed });
+    // What is active was issued by this server, and so is the type that it wrote into the header of its own token.
+    const isDeclared = jwt !== undefined && isDeclaredAccessToken(jwt.header);
+    checkKindOfAnswer(answer, { isAccessToken: accessTokensOnly || isDeclared, hasAudience: !isUnnamed });
     const expiresAt = checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
     const audience = isUnnamed ? [] : checkAudience(answer, audiences, claimNames.audience);
     checkUnbound(answer);

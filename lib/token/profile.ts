@@ -83,10 +83,10 @@ export function checkKindBeforeAsking(header: Members, claims: Members): void {
   checkNothingForeign(claims);
 }
 
-/** What the endpoint is known for. */
+/** What is known besides the answer. */
 export interface AnswerRules {
-  /** It calls nothing active but access tokens. */
-  readonly accessTokensOnly: boolean;
+  /** The answer need not say that it is about an access token: the token does, or the endpoint calls nothing else active. */
+  readonly isAccessToken: boolean;
   /** The answer names an audience that is accepted. */
   readonly hasAudience: boolean;
 }
@@ -98,10 +98,10 @@ export interface AnswerRules {
  *
  * @see RFC 7662 §2.2 for `token_type`, which is that of RFC 6749 §5.1; some servers name the kind of the token there
  */
-export function checkKindOfAnswer(answer: Members, { accessTokensOnly, hasAudience }: AnswerRules): void {
+export function checkKindOfAnswer(answer: Members, { isAccessToken, hasAudience }: AnswerRules): void {
   const isCalledSo = checkTokenType(answer);
   const isMarkedSo = checkKindClaims(answer);
-  if (accessTokensOnly || isCalledSo || isMarkedSo) return;
+  if (isAccessToken || isCalledSo || isMarkedSo) return;
   if (!hasAudience) throw otherKind('it names no audience, and is not called an access token by token_type, token_use or typ');
   checkNothingForeign(answer);
   checkNotForClient(answer);

@@ -100,6 +100,14 @@ describe.each(PLATFORMS)('what introspection calls active, on %s', (platform) =>
     for (const [, members] of marked) await expectRejected(known, answered(known, members), 'not_an_access_token');
   });
 
+  it('RFC9068-2.1-a: a JWT that says in its header that it is an access token needs no such word of the answer', async () => {
+    answered(bound, { sub: 'u', client_id: 'web' });
+    await expectAccepted(bound, await bound.mint({}, { header: { typ: 'at+jwt' } }));
+    for (const typ of ['JWT', undefined]) await expectRejected(bound, await bound.mint({}, { header: { typ } }), 'not_an_access_token');
+    answered(bound, { sub: 'u', client_id: 'web', token_use: 'refresh_token' });
+    await expectRejected(bound, await bound.mint({}, { header: { typ: 'at+jwt' } }), 'not_an_access_token');
+  });
+
   it('RFC7662-2.2-b: an ID token of Spring is refused where the ID of its client is an accepted audience', async () => {
     const server = await start({}, ['web']);
     const idToken = { sub: 'alice', azp: 'web', client_id: 'web', aud: ['web'], sid: 's', auth_time: '2026-11-30T00:06:25.652Z' };
