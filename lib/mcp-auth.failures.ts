@@ -1,5 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import type { JSONWebKeySet } from 'jose';
+import { remedyForFailure } from './issuer/failure-remedies.js';
+import { productOf } from './issuer/products.js';
 import type { Finding } from './issuer/review.js';
 import { shown } from './core/seen.js';
 import { describeError, withoutToken } from './token/error-text.js';
@@ -13,13 +15,24 @@ import { writeLine } from './mcp-auth.log-line.js';
 export interface FailureReports {
   keysFetched(issuer: string, keys: JSONWebKeySet): void;
   keysFailed(issuer: string, error: unknown): void;
-  introspectionAnswered(issuer: string): void;
+  introspectionAnswered(issuer: string, isActive: boolean): void;
   introspectionFailed(issuer: string, error: unknown): void;
+  /** Tokens were not asked about, since too many requests are under way. */
+  introspectionBusy(issuer: string): void;
+  introspectionInactive(issuer: string, inactive: InactiveToken): void;
   /** @param issuer as a token names it, which nobody has verified */
   lookUpFailed(issuer: string, error: unknown): void;
   verifierFailed(error: unknown, token: string): void;
   /** Not about tokens: clients will fail before they have one. */
   serverFound(issuer: string, finding: Finding): void;
+}
+
+/** A token that the authorization server calls inactive. */
+export interface InactiveToken {
+  /** Whether it is a JWT whose `exp`, which nobody has verified, is still to come. */
+  readonly isInTime: boolean;
+  /** The client that asked. */
+  readonly clientId: string;
 }
 
 /** Shortest time between two lines about failures that any request can bring about, in milliseconds. */
@@ -35,14 +48,30 @@ export class FailureLog {
     private readonly now: () => number,
   ) {}
 
-  keysFailed(issuer: string, error: unknown): void {
-    const what = `The keys of ${issuer} cannot be had; its tokens are answered with 503 until they can`;
-    writeLine(this.logger, 'warn', `${what}: ${describeError(error)}`);
+  keysFailed(issuer: string, what: 'metadata' | 'keys', error: unknown): void {
+    this.#failed(`The keys of ${issuer} cannot be had; its tokens are answered with 503 until they can`, what, error);
   }
 
-  introspectionFailed(issuer: string, error: unknown): void {
-    const what = `The introspection endpoint of ${issuer} gives no usable answer; its tokens are answered with 503 until it does`;
-    writeLine(this.logger, 'warn', `${what}: ${describeError(error)}`);
+  introspectionFailed(issuer: string, what: 'metadata' | 'introspection', error: unknown): void {
+    const text = `The introspection endpoint of ${issuer} gives no usable answer; its tokens are answered with 503 until it does`;
+    this.#failed(text, what, error);
+  }
+
+  introspectionBusy(issuer: string): void {
+    const why = 'too many requests to it are under way';
+    this.#warnNowAndThen(`Tokens of ${issuer} were answered with 503 without asking its introspection endpoint: ${why}`);
+  }
+
+  /** Nothing of the token: it may have been made up. */
+  introspectionInactive(issuer: string, { isInTime, clientId }: InactiveToken): void {
+    const seen = isInTime
+      ? 'a token is not active whose exp is still to come; it was revoked or made up, or this client may not introspect it'
+      : 'no token that it was asked about is active; perhaps this client may not introspect them';
+    const product = productOf(issuer);
+    const remedy = product?.introspection
+      ? `${product.name}: ${product.introspection(clientId)}`
+      : `see that the client "${clientId}" may introspect tokens that were issued to other clients, for this resource`;
+    writeLine(this.logger, 'warn', `The authorization server ${issuer} says that ${seen}. What to do: ${remedy}`);
   }
 
   recovered(issuer: string, what: IssuerPart): void {
@@ -61,6 +90,11 @@ export class FailureLog {
 
   serverFound(issuer: string, { id, seen, consequence, remedy }: Finding): void {
     writeLine(this.logger, 'warn', `The authorization server ${issuer} (${id}): ${seen}; ${consequence}. What to do: ${remedy}`);
+  }
+
+  #failed(text: string, what: IssuerPart, error: unknown): void {
+    const remedy = remedyForFailure(error, what);
+    writeLine(this.logger, 'warn', `${text}: ${describeError(error)}${remedy === undefined ? '' : `. What to do: ${remedy}`}`);
   }
 
   #warnNowAndThen(line: string): void {

@@ -5,12 +5,18 @@ import type { Finding } from './issuer/review.js';
 import { describeError } from './token/error-text.js';
 import type { IssuerPart } from './mcp-auth.event.js';
 import type { McpAuthEvents } from './mcp-auth.events.js';
-import type { FailureLog, FailureReports } from './mcp-auth.failures.js';
+import type { FailureLog, FailureReports, InactiveToken } from './mcp-auth.failures.js';
 
 /** What is known of an issuer from having asked it. Times are in milliseconds since the epoch. */
 export interface IssuerState {
   keys?: { readonly ids: ReadonlySet<string>; readonly at: number };
   introspectedAt?: number;
+  /** Whether a token of it was ever active, and how many were not before that. */
+  wasActive?: boolean;
+  inactiveTokens?: number;
+  /** When the log last said that keys cannot be had, and that tokens are not active. */
+  keysFailureSaidAt?: number;
+  inactiveSaidAt?: number;
   /** Of what cannot be had at the moment, what was last tried: keys are looked for through the metadata, so that one outage is both. */
   failure?: IssuerFailure | undefined;
 }
@@ -24,6 +30,13 @@ export interface IssuerFailure {
 
 /** Issuers remembered at most, besides the configured ones. */
 const MAX_LOOKED_UP_ISSUERS = 1_000;
+
+/** How many tokens in a row must be inactive, where none was ever active, before the log says so. */
+const MANY_INACTIVE_TOKENS = 5;
+
+/** Shortest time between two lines of the log that say the same of one issuer, in milliseconds. */
+const FAILURE_QUIET_MS = 60_000;
+const INACTIVE_QUIET_MS = 600_000;
 
 /** Longest text of an error in an event, in characters. */
 const MAX_ERROR_LENGTH = 500;
@@ -66,19 +79,40 @@ export class IssuerMonitor implements FailureReports {
   }
 
   keysFailed(issuer: string, error: unknown): void {
-    this.log.keysFailed(issuer, error);
-    this.#failed(issuer, isFailedSearch(error) ? 'metadata' : 'keys', error);
+    const what = isFailedSearch(error) ? 'metadata' : 'keys';
+    const state = this.#state(issuer);
+    if (!state.failure || this.#isLongAgo(state.keysFailureSaidAt, FAILURE_QUIET_MS)) {
+      state.keysFailureSaidAt = this.now();
+      this.log.keysFailed(issuer, what, error);
+    }
+    this.#failed(issuer, what, error);
   }
 
-  introspectionAnswered(issuer: string): void {
+  introspectionAnswered(issuer: string, isActive: boolean): void {
     const state = this.#state(issuer);
     state.introspectedAt = this.now();
+    if (isActive) state.wasActive = true;
     if (state.failure) this.#recovered(issuer, state, state.failure);
   }
 
   introspectionFailed(issuer: string, error: unknown): void {
-    if (!this.#state(issuer).failure) this.log.introspectionFailed(issuer, error);
-    this.#failed(issuer, isFailedSearch(error) ? 'metadata' : 'introspection', error);
+    const what = isFailedSearch(error) ? 'metadata' : 'introspection';
+    if (!this.#state(issuer).failure) this.log.introspectionFailed(issuer, what, error);
+    this.#failed(issuer, what, error);
+  }
+
+  introspectionBusy(issuer: string): void {
+    this.log.introspectionBusy(issuer);
+  }
+
+  /** Said once in a while: revoked tokens, and made-up ones, come every day. */
+  introspectionInactive(issuer: string, inactive: InactiveToken): void {
+    const state = this.#state(issuer);
+    state.inactiveTokens = (state.inactiveTokens ?? 0) + 1;
+    const isNone = state.wasActive !== true && state.inactiveTokens >= MANY_INACTIVE_TOKENS;
+    if ((!inactive.isInTime && !isNone) || !this.#isLongAgo(state.inactiveSaidAt, INACTIVE_QUIET_MS)) return;
+    state.inactiveSaidAt = this.now();
+    this.log.introspectionInactive(issuer, inactive);
   }
 
   lookUpFailed(issuer: string, error: unknown): void {
@@ -91,6 +125,11 @@ export class IssuerMonitor implements FailureReports {
 
   serverFound(issuer: string, finding: Finding): void {
     this.log.serverFound(issuer, finding);
+  }
+
+  /** A clock that was set back is no reason to be quiet for long. */
+  #isLongAgo(time: number | undefined, quietMs: number): boolean {
+    return time === undefined || Math.abs(this.now() - time) >= quietMs;
   }
 
   #state(issuer: string): IssuerState {

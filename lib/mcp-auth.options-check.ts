@@ -649,8 +649,10 @@ class OptionsCheck {
       this.#warnings.push(`${option} "${value}" is plain http: tokens and keys can be read and changed on the way`);
       return;
     }
+    if (url.protocol !== 'http:') return this.#problem(option, value, 'its scheme is not https', 'Write an https URL');
     const why = 'plain http is accepted on loopback only (OAuth 2.1 §1.5)';
-    this.#problem(option, value, url.protocol === 'http:' ? why : 'its scheme is not https', 'Write an https URL');
+    const write = 'Write an https URL; or, in a network that nobody listens in, such as that of Docker Compose, set allowInsecureHttp: true';
+    this.#problem(option, value, why, write);
   }
 
   /** A group of options; an empty one where nothing usable was given. */

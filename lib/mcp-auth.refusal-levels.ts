@@ -59,6 +59,7 @@ export const REFUSAL_LEVELS: { readonly [Reason in McpAuthReason]: RefusalLevel 
   session_unknown: 'debug',
   session_of_another: 'log',
   issuer_unreachable: 'warn',
+  key_undecided: 'warn',
   issuer_lookup_failed: 'warn',
   introspection_failed: 'warn',
 };

@@ -1,8 +1,10 @@
 import type { JSONWebKeySet } from 'jose';
 import { parseUrl } from './core/resource.js';
+import { UnderWayLimit } from './issuer/cool-down.js';
 import { AuthorizationServer, OUTBOUND_LIMITS } from './issuer/authorization-server.js';
 import { IntrospectionEndpoint } from './issuer/introspection-endpoint.js';
-import type { Outbound } from './issuer/outbound.js';
+import { IntrospectionAccess } from './issuer/introspection-gate.js';
+import { withinTime, type Outbound } from './issuer/outbound.js';
 import { reviewMetadata } from './issuer/review.js';
 import { MemoryStore } from './store/memory-store.js';
 import { CachedVerifier } from './token/cached.js';
@@ -33,6 +35,9 @@ export interface VerificationSurroundings {
 /** Most issuers that are remembered for each resource, besides the configured ones. */
 const MAX_LOOKED_UP_ISSUERS = 1_000;
 
+/** Most calls of a verifier of the application that are under way at a time, for each resource. */
+const MAX_VERIFICATIONS_UNDER_WAY = 256;
+
 /** A configured authorization server, for all resources that trust it. */
 interface SharedServer {
   readonly settings: ResolvedAuthorizationServer;
@@ -51,6 +56,8 @@ export class VerificationSetup {
   readonly #shared: SharedServer[] = [];
   readonly #closing = new AbortController();
   readonly #outbound: Outbound;
+  /** By issuer and URL of the endpoint. */
+  readonly #introspectionAccess = new Map<string, IntrospectionAccess>();
   readonly #provided = new Map<VerifierClass, Promise<TokenVerifier>>();
 
   constructor(
@@ -115,7 +122,7 @@ export class VerificationSetup {
   /** Reviews the very document that the keys are found by, which is asked for once. */
   async #check({ settings, server, warmUps, needsMetadata }: SharedServer): Promise<void> {
     const isKnown = needsMetadata || settings.metadata.kind === 'static';
-    const document = isKnown ? await server.metadata().catch(() => undefined) : undefined;
+    const document = isKnown ? await server.metadata('start').catch(() => undefined) : undefined;
     await Promise.all(warmUps.map((warmUp) => warmUp()));
     // Clients of another URL than this one read the document that they find there.
     if (!document || this.#closing.signal.aborted || settings.advertisedIssuer !== settings.issuer) return;
@@ -146,7 +153,7 @@ export class VerificationSetup {
     find: NonNullable<ResolvedResource['trustedIssuer']>,
   ): Promise<ResolvedAuthorizationServer | undefined> {
     try {
-      return await find(issuer);
+      return await withinTime(() => find(issuer), this.#outbound);
     } catch (error) {
       this.surroundings.failures.lookUpFailed(issuer, error);
       throw error;
@@ -158,13 +165,13 @@ export class VerificationSetup {
     const holdsFunction = settings.introspection !== undefined || transformOf(settings) !== undefined;
     return {
       version: holdsFunction ? undefined : JSON.stringify([settings, numberOf(settings.kindOf)]),
-      create: () => this.#issuerVerifier(settings, resource, this.#server(settings)).verifier,
+      create: () => this.#issuerVerifier(settings, resource, this.#server(settings), new IntrospectionAccess(this.surroundings.now)).verifier,
     };
   }
 
   #configuredVerifier(settings: ResolvedAuthorizationServer, resource: ResolvedResource): IssuerVerifier {
     const shared = this.#sharedServer(settings);
-    const { verifier, warmUp } = this.#issuerVerifier(settings, resource, shared.server);
+    const { verifier, warmUp } = this.#issuerVerifier(settings, resource, shared.server, this.#sharedAccess(settings));
     // A verifier of the application takes its place, and needs nothing of the server.
     if (!resource.verifier) {
       shared.warmUps.push(warmUp);
@@ -173,8 +180,14 @@ export class VerificationSetup {
     return verifier;
   }
 
-  #issuerVerifier(settings: ResolvedAuthorizationServer, resource: ResolvedResource, server: AuthorizationServer): WarmVerifier {
-    if (settings.introspection) return this.#introspectionVerifier(settings, settings.introspection, resource, server);
+  #issuerVerifier(
+    settings: ResolvedAuthorizationServer,
+    resource: ResolvedResource,
+    server: AuthorizationServer,
+    access: IntrospectionAccess,
+  ): WarmVerifier {
+    const { introspection } = settings;
+    if (introspection) return this.#introspectionVerifier({ settings, introspection, resource, server, access });
     const { now } = this.surroundings;
     const { issuer, profile, claimNames, kindOf } = settings;
     const { keys } = server;
@@ -183,12 +196,15 @@ export class VerificationSetup {
     return { verifier: new JwtVerifier(trusted, rules, now), warmUp: () => keys.warmUp() };
   }
 
-  #introspectionVerifier(
-    settings: ResolvedAuthorizationServer,
-    introspection: ResolvedIntrospection,
-    resource: ResolvedResource,
-    server: AuthorizationServer,
-  ): WarmVerifier {
+  /** The resources that ask at one endpoint share how it is doing, and how much is asked of it. */
+  #sharedAccess({ issuer, introspection }: ResolvedAuthorizationServer): IntrospectionAccess {
+    const key = JSON.stringify([issuer, introspection?.endpoint]);
+    const known = this.#introspectionAccess.get(key) ?? new IntrospectionAccess(this.surroundings.now);
+    this.#introspectionAccess.set(key, known);
+    return known;
+  }
+
+  #introspectionVerifier({ settings, introspection, resource, server, access }: IntrospectionSetup): WarmVerifier {
     const { now, failures } = this.surroundings;
     const { issuer, claimNames, kindOf } = settings;
     const { clientId, authenticate, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds } = introspection;
@@ -203,7 +219,7 @@ export class VerificationSetup {
       {
         issuer,
         endpoint: introspection.endpoint ?? {
-          url: () => server.endpoint('introspection_endpoint'),
+          url: (purpose) => server.endpoint('introspection_endpoint', purpose),
           forget: () => server.forgetMetadata(),
         },
         clientId,
@@ -212,16 +228,19 @@ export class VerificationSetup {
       },
       now,
       {
-        answered: () => failures.introspectionAnswered(issuer),
+        answered: (isActive) => failures.introspectionAnswered(issuer, isActive),
         failed: this.#unlessClosing((error) => failures.introspectionFailed(issuer, error)),
+        busy: () => failures.introspectionBusy(issuer),
       },
       this.#outbound,
+      access,
     );
     const verifier = new IntrospectionVerifier(
       endpoint,
       { ...rules, issuer, claimNames, kindOf, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds },
       new MemoryStore(this.options.cache.maxEntries, now),
       now,
+      (isInTime) => failures.introspectionInactive(issuer, { isInTime, clientId }),
     );
     const warmUp = async (): Promise<void> => {
       await Promise.all([endpoint.warmUp(), introspection.signed && server.keys.warmUp()]);
@@ -231,10 +250,12 @@ export class VerificationSetup {
 
   #customVerifier(verifier: ResolvedVerifier, resource: ResolvedResource, issuers: TrustedIssuers): RepeatableVerifier {
     const { now, failures } = this.surroundings;
-    const verify: Verify =
+    const ask: Verify =
       verifier.kind === 'function'
         ? verifier.verify
         : async (token) => (await this.#providedVerifier(verifier.type)).verify(token);
+    const limit = new UnderWayLimit(MAX_VERIFICATIONS_UNDER_WAY);
+    const verify: Verify = (token) => limit.run(() => withinTime(() => ask(token), this.#outbound));
     const rules = { ...this.#rules(resource), reuseSeconds: this.options.cache.customSeconds };
     return new CustomVerifier(verify, issuers, rules, now, (error, token) => failures.verifierFailed(error, token));
   }
@@ -276,6 +297,14 @@ export class VerificationSetup {
       maxLifetimeSeconds: this.options.maxTokenLifetimeSeconds,
     };
   }
+}
+
+interface IntrospectionSetup {
+  readonly settings: ResolvedAuthorizationServer;
+  readonly introspection: ResolvedIntrospection;
+  readonly resource: ResolvedResource;
+  readonly server: AuthorizationServer;
+  readonly access: IntrospectionAccess;
 }
 
 /** What verifies tokens, and a function that has asked for what it needs of the server; that reports failures itself. */

@@ -90,6 +90,7 @@ const REASONS = {
   session_unknown: 'there is no such session',
   session_of_another: 'the session was opened by another principal',
   issuer_unreachable: 'the metadata or keys of the authorization server cannot be had',
+  key_undecided: 'the token names a key that is not known, and the issuer may not be asked for it again yet',
   issuer_lookup_failed: 'the application could not say whether it trusts the issuer',
   introspection_failed: 'the authorization server gave no usable answer about the token',
 } as const;

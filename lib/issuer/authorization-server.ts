@@ -11,6 +11,7 @@ import {
 import { asSearch } from './failed-search.js';
 import { RemoteKeySet, type RemoteKeySetTimes, StaticKeySet, type KeySet } from './keys.js';
 import { fetchJsonObject, type Outbound, type OutboundLimits } from './outbound.js';
+import type { Purpose } from './purpose.js';
 
 /** Where the metadata of an authorization server comes from. */
 export type MetadataSource =
@@ -58,13 +59,13 @@ export class AuthorizationServer {
   }
 
   /** @throws {OutboundError} or {@link MetadataError} when it cannot be had. */
-  metadata(): Promise<AuthorizationServerMetadata> {
-    return this.#metadata.document();
+  metadata(purpose: Purpose): Promise<AuthorizationServerMetadata> {
+    return this.#metadata.document(purpose);
   }
 
   /** The URL of an endpoint, from the metadata. */
-  endpoint(member: string): Promise<string> {
-    return asSearch(this.#endpoint(member));
+  endpoint(member: string, purpose: Purpose): Promise<string> {
+    return asSearch(this.#endpoint(member, purpose));
   }
 
   /** What was found in the metadata does not do any more, and is looked for again. */
@@ -72,9 +73,10 @@ export class AuthorizationServer {
     this.#metadata.forget();
   }
 
-  async #endpoint(member: string): Promise<string> {
-    const { issuer, allowInsecureHttp } = this.settings;
-    return endpointIn(await this.metadata(), member, issuer, allowInsecureHttp);
+  async #endpoint(member: string, purpose: Purpose): Promise<string> {
+    const { issuer, allowInsecureHttp, metadata } = this.settings;
+    const isConfigured = metadata.kind === 'static';
+    return endpointIn(await this.metadata(purpose), member, issuer, allowInsecureHttp, isConfigured);
   }
 
   async #find(outbound: Outbound): Promise<AuthorizationServerMetadata> {
@@ -83,16 +85,16 @@ export class AuthorizationServer {
     return discover(issuer, metadata.discovery, outbound, metadata.transform);
   }
 
-  #keySet(remote: (load: () => Promise<JSONWebKeySet>) => KeySet, outbound: Outbound): KeySet {
+  #keySet(remote: (load: (purpose: Purpose) => Promise<JSONWebKeySet>) => KeySet, outbound: Outbound): KeySet {
     const { keys } = this.settings;
     if (keys.kind === 'static') return new StaticKeySet(keys.jwks);
     if (keys.kind === 'jwks') return remote(() => fetchKeys(keys.uri, outbound));
-    return remote(() => this.#discoveredKeys(outbound));
+    return remote((purpose) => this.#discoveredKeys(purpose, outbound));
   }
 
   /** Looks for the `jwks_uri` again after its keys could not be had: the server may have moved them. */
-  async #discoveredKeys(outbound: Outbound): Promise<JSONWebKeySet> {
-    const uri = await this.endpoint('jwks_uri');
+  async #discoveredKeys(purpose: Purpose, outbound: Outbound): Promise<JSONWebKeySet> {
+    const uri = await this.endpoint('jwks_uri', purpose);
     try {
       return await fetchKeys(uri, outbound);
     } catch (error) {

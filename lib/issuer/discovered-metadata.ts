@@ -1,7 +1,8 @@
 import type { AuthorizationServerMetadata } from './discovery.js';
+import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';
 
-/** Shortest time between a search that failed and the next, in milliseconds. */
-const FAILURE_COOL_DOWN_MS = 2_000;
+/** Shortest time between a search that failed and the next, and between two that what was found led nowhere; in milliseconds. */
+export const FAILURE_COOL_DOWN_MS = 2_000;
 
 /**
  * The metadata of one authorization server, for all who need something of it: looked for when it is first needed, and again
@@ -10,7 +11,8 @@ const FAILURE_COOL_DOWN_MS = 2_000;
 export class DiscoveredMetadata {
   #document: AuthorizationServerMetadata | undefined;
   #search: Promise<AuthorizationServerMetadata> | undefined;
-  #failure: { readonly error: unknown; readonly at: number } | undefined;
+  #failure: FailedAttempt | undefined;
+  #forgottenAt = -Infinity;
 
   constructor(
     private readonly search: () => Promise<AuthorizationServerMetadata>,
@@ -18,30 +20,47 @@ export class DiscoveredMetadata {
     private readonly now: () => number,
   ) {}
 
-  /** One search at a time, whoever asks, and none for a short while after one that failed. */
-  async document(): Promise<AuthorizationServerMetadata> {
+  /**
+   * One search at a time, whoever asks, and none for a short while after one that failed. A token that shared the failed
+   * search of the start has a search of its own.
+   */
+  async document(purpose: Purpose): Promise<AuthorizationServerMetadata> {
     if (this.#document) return this.#document;
-    // A clock that was set back must not make the cool-down longer by as much.
-    if (this.#failure && Math.abs(this.now() - this.#failure.at) < FAILURE_COOL_DOWN_MS) throw this.#failure.error;
-    this.#search ??= this.#find().finally(() => {
+    if (holdsOff(this.#failure, purpose, this.now(), FAILURE_COOL_DOWN_MS)) throw this.#failure?.error;
+    const shared = this.#search;
+    try {
+      return await (shared ?? this.#begin(purpose));
+    } catch (error) {
+      if (!shared || purpose === 'start' || this.#failure?.purpose !== 'start') throw error;
+      return this.document(purpose);
+    }
+  }
+
+  /**
+   * What was found there does not do any more: the server may have moved it. Done once in a short while only: what leads
+   * there may be one odd token.
+   */
+  forget(): void {
+    if (Math.abs(this.now() - this.#forgottenAt) < FAILURE_COOL_DOWN_MS) return;
+    this.#forgottenAt = this.now();
+    this.#document = undefined;
+  }
+
+  #begin(purpose: Purpose): Promise<AuthorizationServerMetadata> {
+    this.#search = this.#find(purpose).finally(() => {
       this.#search = undefined;
     });
     return this.#search;
   }
 
-  /** What was found there does not do any more: the server may have moved it. */
-  forget(): void {
-    this.#document = undefined;
-  }
-
-  async #find(): Promise<AuthorizationServerMetadata> {
+  async #find(purpose: Purpose): Promise<AuthorizationServerMetadata> {
     try {
       const document = await this.search();
       this.#failure = undefined;
       this.#document = document;
       return document;
     } catch (error) {
-      this.#failure = { error, at: this.now() };
+      this.#failure = { error, at: this.now(), purpose };
       throw error;
     }
   }

@@ -63,9 +63,11 @@ export async function discover(
 }
 
 /**
- * One URL in the metadata of an authorization server.
+ * One URL in the metadata of an authorization server. Plain http is used on loopback only, and only where the issuer itself is
+ * there: an issuer elsewhere must not have this server ask, and trust, what listens on its own machine.
  *
  * @throws {MetadataError} when there is none, or none that may be used.
+ * @see OAuth 2.1 §1.5
  */
 export function endpointIn(
   metadata: AuthorizationServerMetadata,
@@ -73,21 +75,32 @@ export function endpointIn(
   issuer: string,
   /** Whether it may be plain http beyond loopback. */
   allowInsecureHttp: boolean,
+  /** Whether the metadata stands in the options, so that nobody else has written the URL. */
+  isConfigured = false,
 ): string {
   const endpoint = ownMember(metadata, member);
   const url = typeof endpoint === 'string' ? parseUrl(endpoint) : undefined;
   if (!url) {
     throw new MetadataError(`the metadata of ${issuer} names no ${member}`);
   }
-  const insecure = url.protocol === 'http:' && (allowInsecureHttp || isLoopback(url));
-  if (url.protocol !== 'https:' && !insecure) {
-    throw new MetadataError(`the ${member} in the metadata of ${issuer} is not https, so it is not used`);
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && (allowInsecureHttp || isPlainOnLoopback(url, issuer, isConfigured)))) {
+    // As it is parsed, not as it is spelt: it goes into the log, where a line break would begin another entry.
+    return url.href;
   }
-  // As it is parsed, not as it is spelt: it goes into the log, where a line break would begin another entry.
-  return url.href;
+  const where = `the ${member} in the metadata of ${issuer} is not https, so it is not used`;
+  if (url.protocol !== 'http:') throw new MetadataError(where);
+  const why = isLoopback(url)
+    ? 'plain http on this machine is accepted only of an issuer that is itself plain http on this machine'
+    : 'plain http beyond this machine needs the option allowInsecureHttp';
+  throw new MetadataError(`${where}: saw ${showValue(url.origin)}; ${why}`);
 }
 
-/** A 4xx, or a page where JSON was expected (a single-page app answers every path): not the place to look. */
+function isPlainOnLoopback(url: URL, issuer: string, isConfigured: boolean): boolean {
+  const own = parseUrl(issuer);
+  return isLoopback(url) && (isConfigured || (own?.protocol === 'http:' && isLoopback(own)));
+}
+
+/** A 3xx or 4xx, or a page where JSON was expected (a single-page app answers every path): not the place to look. */
 function isAbsent(error: unknown): boolean {
   return error instanceof OutboundError && error.status !== undefined && error.status !== 429 && error.status < 500;
 }

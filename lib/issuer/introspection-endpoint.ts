@@ -10,7 +10,10 @@ import {
 } from 'oauth4webapi';
 import { isRecord, ownMember } from '../core/record.js';
 import type { ClientAuthentication } from './client-authentication.js';
+import { BusyError } from './cool-down.js';
+import { IntrospectionGate, type IntrospectionAccess } from './introspection-gate.js';
 import { isJson, OutboundError, postForm, type Outbound } from './outbound.js';
+import type { Purpose } from './purpose.js';
 import { verifySignature, type SignatureRules } from './signature.js';
 
 /** What the server says about a token. Well-formed; nothing else in it was checked. */
@@ -29,7 +32,7 @@ export interface SignedAnswerRules extends SignatureRules {
 
 /** An endpoint that has to be looked for. */
 export interface DiscoveredEndpoint {
-  url(): Promise<string>;
+  url(purpose: Purpose): Promise<string>;
   /** What was found does not do any more: the server may have moved it. */
   forget(): void;
 }
@@ -44,6 +47,14 @@ export interface IntrospectionSettings {
   readonly signed: SignedAnswerRules | undefined;
 }
 
+/** Told what came of asking. */
+export interface IntrospectionReports {
+  answered(isActive: boolean): void;
+  failed(error: unknown): void;
+  /** Nothing was asked, since too many requests are under way. */
+  busy(): void;
+}
+
 /** The answer came, and cannot be used. Holds nothing of it. */
 export class IntrospectionError extends Error {
   override readonly name = 'IntrospectionError';
@@ -51,46 +62,62 @@ export class IntrospectionError extends Error {
 
 const SIGNED_ANSWER = 'application/token-introspection+jwt';
 
+/** How far ahead of the clock here the `iat` of a signed answer may be, in seconds; `nbf` says from when it holds. */
+const MAX_IAT_AHEAD_SECONDS = 300;
+
 /**
- * The introspection endpoint of one authorization server. Remembers no answers.
+ * The introspection endpoint of one authorization server, for one resource. Remembers no answers. Is not asked for a short
+ * while after it has failed, nor while too many requests are under way: see {@link IntrospectionGate}.
  *
  * @see RFC 7662 §2, RFC 9701 §5
  */
 export class IntrospectionEndpoint {
+  readonly #gate: IntrospectionGate;
+
   constructor(
     private readonly settings: IntrospectionSettings,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
-    /** Told what came of every request. */
-    private readonly reports: { readonly answered: () => void; readonly failed: (error: unknown) => void },
+    private readonly reports: IntrospectionReports,
     private readonly outbound: Outbound,
-  ) {}
+    access: IntrospectionAccess,
+  ) {
+    this.#gate = new IntrospectionGate(access);
+  }
 
   /**
    * Asks about a token.
    *
-   * @throws {OutboundError} or another error when there is no usable answer; a refusal of this server's own credentials
-   * is no answer either. None of them holds the token or a credential.
+   * @throws {NotAskedError} without asking, or {@link OutboundError} or another error when there is no usable answer; a
+   * refusal of this server's own credentials is no answer either. None of them holds the token or a credential.
    */
   async introspect(token: string): Promise<IntrospectionAnswer> {
+    const url = await this.#reported(() => this.#url('token'));
     try {
-      const answer = await this.#ask(await this.#url(), token);
-      this.reports.answered();
-      return answer;
+      return await this.#gate.run(token, () => this.#reported(() => this.#ask(url, token)));
     } catch (error) {
-      this.reports.failed(error);
+      if (error instanceof BusyError) this.reports.busy();
       throw error;
     }
   }
 
   /** Looks for the endpoint, if it is not known yet; a failure is reported, not thrown. */
   async warmUp(): Promise<void> {
-    await this.#url().catch((error: unknown) => this.reports.failed(error));
+    await this.#reported(() => this.#url('start')).catch(() => undefined);
   }
 
-  async #url(): Promise<string> {
+  async #reported<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      this.reports.failed(error);
+      throw error;
+    }
+  }
+
+  async #url(purpose: Purpose): Promise<string> {
     const { endpoint } = this.settings;
-    return typeof endpoint === 'string' ? endpoint : endpoint.url();
+    return typeof endpoint === 'string' ? endpoint : endpoint.url(purpose);
   }
 
   async #ask(url: string, token: string): Promise<IntrospectionAnswer> {
@@ -105,8 +132,11 @@ export class IntrospectionEndpoint {
         [allowInsecureRequests]: true,
         [customFetch]: (to, { headers, body }) => this.#send(to, headers, body),
       });
-      if (signed) return await this.#readSigned(await response.text(), signed);
-      return (await processIntrospectionResponse(server, client, response)) as unknown as IntrospectionAnswer;
+      const answer = signed
+        ? await this.#readSigned(await response.text(), signed)
+        : ((await processIntrospectionResponse(server, client, response)) as unknown as IntrospectionAnswer);
+      this.reports.answered(answer.active);
+      return answer;
     } catch (error) {
       throw this.#toError(error);
     }
@@ -122,7 +152,7 @@ export class IntrospectionEndpoint {
   async #readSigned(jwt: string, rules: SignedAnswerRules): Promise<IntrospectionAnswer> {
     await verifySignature(jwt, rules);
     const { typ } = decodeProtectedHeader(jwt);
-    const { iss, aud, iat, token_introspection: answer } = decodeJwt<{ token_introspection?: unknown }>(jwt);
+    const { iss, aud, iat, exp, nbf, token_introspection: answer } = decodeJwt<{ token_introspection?: unknown }>(jwt);
     if (typ?.toLowerCase().replace(/^application\//, '') !== 'token-introspection+jwt') {
       throw new IntrospectionError('the signed answer has another typ than token-introspection+jwt');
     }
@@ -130,11 +160,24 @@ export class IntrospectionEndpoint {
     if (![aud].flat().some((audience) => audience !== undefined && rules.audiences.has(audience))) {
       throw new IntrospectionError('the signed answer is for another audience');
     }
-    if (typeof iat !== 'number' || iat > this.now() / 1000 + rules.toleranceSeconds) {
-      throw new IntrospectionError('the signed answer has no iat, or one in the future');
-    }
+    this.#checkTimes({ iat, exp, nbf }, rules.toleranceSeconds);
     if (!isAnswer(answer)) throw new IntrospectionError('the signed answer says nothing about a token');
     return answer;
+  }
+
+  /**
+   * Of the answer itself, not of the token that it is about. `iat` is when it was made, which may be a little ahead by another
+   * clock; a member that is null is absent.
+   *
+   * @see RFC 9701 §5 for `iat`, RFC 7519 §4.1.4 and §4.1.5 for `exp` and `nbf`
+   */
+  #checkTimes({ iat, exp, nbf }: Readonly<Record<'iat' | 'exp' | 'nbf', unknown>>, toleranceSeconds: number): void {
+    const now = this.now() / 1000;
+    if (!isTime(iat) || iat > now + MAX_IAT_AHEAD_SECONDS) {
+      throw new IntrospectionError('the signed answer has no iat, or one in the future');
+    }
+    if (!isAbsent(exp) && (!isTime(exp) || exp <= now - toleranceSeconds)) throw new IntrospectionError('the signed answer has expired');
+    if (!isAbsent(nbf) && (!isTime(nbf) || nbf > now + toleranceSeconds)) throw new IntrospectionError('the signed answer is not valid yet');
   }
 
   /** Without the cause of oauth4webapi's errors, which is the answer. */
@@ -153,6 +196,14 @@ export class IntrospectionEndpoint {
 
 function seconds(milliseconds: number): number {
   return Math.floor(milliseconds / 1000);
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
 }
 
 function isAnswer(value: unknown): value is IntrospectionAnswer {

@@ -1,4 +1,5 @@
 import { isRecord } from '../core/record.js';
+import { showValue } from '../core/show-value.js';
 
 /** Limits on one answer of an authorization server. */
 export interface OutboundLimits {
@@ -16,20 +17,34 @@ export interface Outbound extends OutboundLimits {
   readonly closing?: AbortSignal;
 }
 
+/** What else is known of a failed request. */
+export interface OutboundErrorDetails extends ErrorOptions {
+  /** Of Node.js, such as `ECONNREFUSED`, where there was no answer. */
+  readonly code?: string | undefined;
+  /** How long the server asked to be left alone. */
+  readonly retryAfterSeconds?: number | undefined;
+}
+
 /** The answer could not be had, or is not what was asked for. Its message names method, URL and what was seen. */
 export class OutboundError extends Error {
   override readonly name = 'OutboundError';
+  /** Of Node.js, such as `ECONNREFUSED`, where there was no answer. */
+  readonly code: string | undefined;
+  /** How long the server asked to be left alone; undefined where it did not. */
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(
     /** Method and URL; nothing of the header or the body. */
     request: string,
     /** What was seen, and nothing of the request. */
     readonly what: string,
-    /** HTTP status of the answer, if there was one. */
+    /** HTTP status of the answer, if there was a whole one. */
     readonly status?: number,
-    options?: ErrorOptions,
+    { code, retryAfterSeconds, ...options }: OutboundErrorDetails = {},
   ) {
     super(`${request}: ${what}`, options);
+    this.code = code;
+    this.retryAfterSeconds = retryAfterSeconds;
   }
 }
 
@@ -40,6 +55,9 @@ export interface OutboundRequest {
   readonly body?: URLSearchParams | string;
 }
 
+/** Longest `Location` that is looked at, in characters. */
+const MAX_LOCATION_LENGTH = 2_000;
+
 /** A whole answer of status 200. */
 export interface OutboundAnswer {
   /** In lower case, without parameters. */
@@ -48,16 +66,16 @@ export interface OutboundAnswer {
 }
 
 /**
- * Fetches one JSON object: no redirects are followed, no credentials are sent, and time and size are bounded.
+ * Fetches one JSON object: no redirects are followed, no credentials are sent, and time and size are bounded. The content type
+ * decides nothing: buckets and file servers call a key set text, or bytes (RFC 7517 §8.5 registers a type, and asks for none).
  *
  * Does not check the scheme of the URL: that is decided where the URL comes from.
  *
- * @throws {OutboundError} for everything that is not 200, `application/json` (or `+json`), and a JSON object.
+ * @throws {OutboundError} for everything that is not 200 and a JSON object in UTF-8.
  */
 export async function fetchJsonObject(url: string, outbound: Outbound): Promise<Record<string, unknown>> {
   const request = { method: 'GET', headers: { accept: 'application/json' } } as const;
-  const { text } = await exchange(url, request, isJson, outbound);
-  return parseObject(`GET ${url}`, text);
+  return parseObject(`GET ${url}`, await exchange(url, request, () => true, outbound));
 }
 
 /**
@@ -173,19 +191,58 @@ async function readAnswer(
   const name = nameOf(url, request);
   try {
     if (response.redirected || isElsewhere(response.url, url)) throw new OutboundError(name, 'a redirect was followed', 302);
-    if (response.status !== 200) throw new OutboundError(name, `status ${response.status}`, response.status);
+    if (response.status !== 200) throw ofStatus(name, url, response);
     const contentType = contentTypeOf(response.headers);
-    if (!isExpected(contentType)) {
-      const expected = request.headers['accept'] ?? 'another';
-      throw new OutboundError(name, `content type "${contentType}", expected ${expected}`, 200);
+    if (!isExpected(contentType)) throw ofType(name, contentType, request.headers['accept'] ?? 'another');
+    try {
+      return { contentType, text: await readText(name, response, maxBytes, deadline) };
+    } catch (cause) {
+      const isOfType = isJson(contentType) || contentType === request.headers['accept'];
+      // What is no JSON at all is better called by its type than by how it could not be read.
+      throw isOfType || (cause as OutboundError).status === undefined ? cause : ofType(name, contentType, 'application/json', { cause });
     }
-    return { contentType, text: await readText(name, response, maxBytes, deadline) };
   } catch (cause) {
     // Not a response at all, which only a fetch of the application can return.
     throw cause instanceof OutboundError ? cause : new OutboundError(name, 'no usable answer', undefined, { cause });
   } finally {
     endTransfer(response);
   }
+}
+
+function ofStatus(name: string, url: string, { status, headers }: Response): OutboundError {
+  const retryAfterSeconds = status === 429 || status === 503 ? retryAfterIn(headers) : undefined;
+  const target = status >= 300 && status < 400 ? redirectTarget(headers, url) : undefined;
+  const redirect = target === undefined ? '' : `, a redirect to ${target}, and redirects are not followed`;
+  return new OutboundError(name, `status ${status}${redirect}`, status, { retryAfterSeconds });
+}
+
+function ofType(name: string, contentType: string, expected: string, options?: ErrorOptions): OutboundError {
+  const seen = contentType === '' ? 'no content type' : `content type ${showValue(contentType)}`;
+  return new OutboundError(name, `${seen}, expected ${expected}`, 200, options);
+}
+
+/** Where a redirect leads: origin and path alone, since a query may hold anything. */
+function redirectTarget(headers: Headers, url: string): string | undefined {
+  const location = headers.get('location') ?? '';
+  const target = location === '' || location.length > MAX_LOCATION_LENGTH ? undefined : resolved(location, url);
+  if (!target) return undefined;
+  return showValue(/^https?:$/.test(target.protocol) ? target.origin + target.pathname : target.protocol);
+}
+
+function resolved(location: string, base: string): URL | undefined {
+  try {
+    return new URL(location, base);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Seconds, from either form of the header (RFC 9110 §10.2.3). */
+function retryAfterIn(headers: Headers): number | undefined {
+  const value = headers.get('retry-after')?.trim() ?? '';
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  const at = value.length > 40 ? NaN : Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - Date.now()) / 1000));
 }
 
 /** A fetch of the application may follow redirects without saying so. Empty where it made the response itself. */
@@ -207,7 +264,7 @@ async function send(url: string, request: OutboundRequest, outbound: Outbound, d
   } catch (cause) {
     // It may come yet, from a fetch that does not know of signals.
     void asked.then(endTransfer).catch(() => undefined);
-    throw new OutboundError(nameOf(url, request), describe(cause, outbound), undefined, { cause });
+    throw new OutboundError(nameOf(url, request), describe(cause, outbound), undefined, { cause, code: codeOf(cause) });
   }
 }
 
@@ -235,11 +292,19 @@ async function readText(request: string, response: Response, maxBytes: number, d
     }
   } catch (cause) {
     if (cause instanceof OutboundError) throw cause;
-    throw new OutboundError(request, 'the body could not be read to its end', 200, { cause });
+    // A body that is too late is no answer: what was to come nobody knows.
+    const status = deadline.signal.aborted ? undefined : 200;
+    throw new OutboundError(request, `the body could not be read to its end${readingFlaw(cause)}`, status, { cause });
   } finally {
     void reader?.cancel().catch(() => undefined);
     reader?.releaseLock();
   }
+}
+
+function readingFlaw(cause: unknown): string {
+  const { name, code } = isRecord(cause) ? cause : {};
+  if (name === 'TimeoutError') return ' in time';
+  return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? ': it is not UTF-8' : '';
 }
 
 /** @throws {TypeError} for what is no bytes, of which nobody knows how many there are. */
@@ -284,11 +349,12 @@ function nameOf(url: string, { method }: OutboundRequest): string {
   return `${method} ${url}`;
 }
 
-function parseObject(request: string, text: string): Record<string, unknown> {
+function parseObject(request: string, { contentType, text }: OutboundAnswer): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
+    if (!isJson(contentType)) throw ofType(request, contentType, 'application/json', { cause });
     throw new OutboundError(request, 'the body is not JSON', 200, { cause });
   }
   if (!isRecord(value)) throw new OutboundError(request, 'the body is no JSON object', 200);
@@ -300,8 +366,16 @@ function describe(cause: unknown, { timeoutMs, fetch: ofApplication }: Outbound)
   const { name, cause: inner } = isRecord(cause) ? cause : {};
   if (name === 'TimeoutError') return `no answer within ${timeoutMs} ms`;
   if (name === 'AbortError') return 'given up, since the application is closing';
-  const { code, message } = isRecord(inner) ? inner : {};
-  if (typeof code === 'string' && /^\w{1,50}$/.test(code)) return `no answer (${code})`;
+  const code = codeOf(cause);
+  if (code !== undefined) return `no answer (${code})`;
+  const { message } = isRecord(inner) ? inner : {};
   // A fetch of the application may say what it was to send, credentials and token included.
   return typeof message === 'string' && !ofApplication ? `no answer (${message})` : 'no answer';
+}
+
+/** The code of Node.js that `fetch` keeps in the cause of its error. */
+function codeOf(cause: unknown): string | undefined {
+  const { cause: inner } = isRecord(cause) ? cause : {};
+  const { code } = isRecord(inner) ? inner : {};
+  return typeof code === 'string' && /^\w{1,50}$/.test(code) ? code : undefined;
 }

@@ -18,6 +18,8 @@ export interface Product {
   readonly pkcePlain?: string;
   /** What turns the implicit and the password grant off; undefined where nothing is particular. */
   readonly withdrawnGrants?: string;
+  /** What lets this resource server introspect its access tokens; undefined where nothing is particular. */
+  introspection?(clientId: string): string;
   /** What makes its authorization responses name the issuer; undefined where nothing is known to. */
   readonly responseIssuer?: string;
 }
@@ -51,6 +53,8 @@ const PRODUCTS: readonly KnownProduct[] = [
       'adjust Clients → Client registration (Trusted Hosts, Allowed Client Scopes). For client ID metadata documents start it with --features=cimd and add a client policy with the condition client-id-uri and the executor client-id-metadata-document: without that policy it refuses every such client',
     pkcePlain: 'its metadata always lists "plain"; set Proof Key for Code Exchange Code Challenge Method to S256 for each client',
     withdrawnGrants: 'its metadata always lists them; turn Implicit flow and Direct access grants off for each client',
+    introspection: (clientId) =>
+      `the client that introspects must be in the aud of the token: add a second Audience mapper, with the Included Client Audience ${clientId}`,
   },
   {
     name: 'Entra ID',

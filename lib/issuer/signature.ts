@@ -1,7 +1,7 @@
 import { compactVerify, decodeProtectedHeader, type CryptoKey } from 'jose';
 import { invalidToken, McpAuthError } from '../core/error.js';
 import type { Soon } from '../core/soon.js';
-import type { KeyHint, KeySet } from './keys.js';
+import { KeyUndecidedError, type KeyHint, type KeySet } from './keys.js';
 
 /** Whose signatures count, and which. */
 export interface SignatureRules {
@@ -18,7 +18,8 @@ const RETRY_AFTER_SECONDS = 5;
  * at the payload, nor at key material in the header.
  *
  * @param hint from the header of the JWS, where that was read before
- * @throws {McpAuthError} `invalid_token` when no key verifies it, `temporarily_unavailable` when there are no keys to be had.
+ * @throws {McpAuthError} `invalid_token` when no key verifies it, `temporarily_unavailable` when there are no keys to be had, or
+ * nobody can tell yet whether the issuer publishes the key that it names.
  */
 export async function verifySignature(
   jws: string,
@@ -53,6 +54,9 @@ function hintOf(jws: string): KeyHint {
 function available(keys: Soon<readonly CryptoKey[]>): Soon<readonly CryptoKey[]> {
   if (!(keys instanceof Promise)) return keys;
   return keys.catch((cause: unknown) => {
+    if (cause instanceof KeyUndecidedError) {
+      throw new McpAuthError('temporarily_unavailable', 'key_undecided', { cause, retryAfterSeconds: cause.retryAfterSeconds });
+    }
     throw new McpAuthError('temporarily_unavailable', 'issuer_unreachable', {
       cause,
       retryAfterSeconds: RETRY_AFTER_SECONDS,

@@ -1,4 +1,5 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
+import { NotAskedError } from '../issuer/cool-down.js';
 import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
 import type { ExpiringStore } from '../store/expiring-store.js';
 import { audienceClaim, checkAudience, checkTimesPresent, statedClaim, type ClaimNames, type TimeRules } from './claims.js';
@@ -53,6 +54,8 @@ export class IntrospectionVerifier extends IssuerVerifier {
     private readonly inactive: ExpiringStore<true>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
+    /** Told about tokens that are not active: whether it was a JWT whose `exp`, which nobody has verified, is still to come. */
+    private readonly onInactive: (isInTime: boolean) => void = () => undefined,
   ) {
     super();
   }
@@ -62,7 +65,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
     try {
       if (jwt) checkKindBeforeAsking(jwt.header, jwt.claims);
       const askedAt = this.now();
-      answer = await this.#ask(token);
+      answer = await this.#ask(token, jwt);
       return this.#check(answer, jwt, askedAt);
     } catch (error) {
       const claims = answer ?? jwt?.claims ?? {};
@@ -92,13 +95,14 @@ export class IntrospectionVerifier extends IssuerVerifier {
   }
 
   /** @returns the answer for an active token, without members that have no value. */
-  async #ask(token: string): Promise<IntrospectionAnswer> {
+  async #ask(token: string, jwt: DecodedJwt | undefined): Promise<IntrospectionAnswer> {
     const key = tokenKey(token);
     if (await this.inactive.get(key)) throw invalidToken('token_inactive');
     const askedAt = this.now();
     const answer = await this.#answerFor(token);
     if (answer.active) return withoutNulls(answer);
     await this.inactive.set(key, true, askedAt + this.rules.negativeCacheSeconds * 1000);
+    this.onInactive(isInTime(jwt, this.now() / 1000));
     throw invalidToken('token_inactive');
   }
 
@@ -106,12 +110,15 @@ export class IntrospectionVerifier extends IssuerVerifier {
     try {
       return await this.endpoint.introspect(token);
     } catch (cause) {
-      throw new McpAuthError('temporarily_unavailable', 'introspection_failed', {
-        cause,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
+      const retryAfterSeconds = cause instanceof NotAskedError ? cause.retryAfterSeconds : RETRY_AFTER_SECONDS;
+      throw new McpAuthError('temporarily_unavailable', 'introspection_failed', { cause, retryAfterSeconds });
     }
   }
+}
+
+function isInTime(jwt: DecodedJwt | undefined, nowSeconds: number): boolean {
+  const exp = jwt && statedClaim(jwt.claims, 'exp');
+  return typeof exp === 'number' && exp > nowSeconds;
 }
 
 /** Serializers write members without a value as null. */

@@ -1,5 +1,6 @@
 import { McpAuthError } from '../core/error.js';
 import { parseUrl } from '../core/resource.js';
+import { NotAskedError, UnderWayLimit } from '../issuer/cool-down.js';
 import type { ExpiringStore } from '../store/expiring-store.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
@@ -29,6 +30,9 @@ const NOT_TRUSTED_MS = 10_000;
 /** Longest issuer that is looked up, in characters. */
 const MAX_ISSUER_LENGTH = 2_048;
 
+/** Most issuers that are looked up at a time, besides those that were found before. */
+const MAX_UNDER_WAY = 32;
+
 /** Seconds a client is asked to wait when an issuer cannot be looked up. */
 const RETRY_AFTER_SECONDS = 5;
 
@@ -42,6 +46,7 @@ const RETRY_AFTER_SECONDS = 5;
  */
 export class IssuerLookup extends TrustedIssuers {
   readonly #flights = new SingleFlight<Trust | undefined>();
+  readonly #underWay = new UnderWayLimit(MAX_UNDER_WAY);
 
   constructor(
     private readonly configured: ConfiguredIssuers,
@@ -66,7 +71,7 @@ export class IssuerLookup extends TrustedIssuers {
     const askedAt = this.now();
     if (known && askedAt < known.trust.until) return known.trust;
     if (await this.notTrusted.get(issuer)) return undefined;
-    const found = await this.#lookUp(issuer);
+    const found = await this.#lookUp(issuer, known !== undefined);
     if (!found) {
       await this.known.delete(issuer);
       await this.notTrusted.set(issuer, true, askedAt + NOT_TRUSTED_MS);
@@ -78,14 +83,13 @@ export class IssuerLookup extends TrustedIssuers {
     return trust;
   }
 
-  async #lookUp(issuer: string): Promise<FoundIssuer | undefined> {
+  /** Of issuers that were found before there are not many: they need not wait for those that somebody made up. */
+  async #lookUp(issuer: string, isKnown: boolean): Promise<FoundIssuer | undefined> {
     try {
-      return await this.lookUp(issuer);
+      return await (isKnown ? this.lookUp(issuer) : this.#underWay.run(() => this.lookUp(issuer)));
     } catch (cause) {
-      throw new McpAuthError('temporarily_unavailable', 'issuer_lookup_failed', {
-        cause,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
+      const retryAfterSeconds = cause instanceof NotAskedError ? cause.retryAfterSeconds : RETRY_AFTER_SECONDS;
+      throw new McpAuthError('temporarily_unavailable', 'issuer_lookup_failed', { cause, retryAfterSeconds });
     }
   }
 }

@@ -84,8 +84,11 @@ describe.each(PLATFORMS)('attacks on credentials, on %s', (platform) => {
     it.each(attacks.map((attack) => [attack.name, attack] as const))('refuses %s', async (_name, { token: make, reason }) => {
       const token = await make(lab);
       const response = await lab.server.callTool('ping', token);
-      const { text } = await expectRefusal(lab.server, response, { status: 401, error: 'invalid_token', token });
-      expectReason(lab.server, reason);
+      // Among so many names of keys, most come while the issuer must not be asked again: then nobody can tell.
+      const isUndecided = reason === 'key_unknown' && response.status === 503;
+      const expected: ExpectedRefusal = isUndecided ? { status: 503, token } : { status: 401, error: 'invalid_token', token };
+      const { text } = await expectRefusal(lab.server, response, expected);
+      expectReason(lab.server, isUndecided ? 'key_undecided' : reason);
       expectNoEffect(text);
     });
   });

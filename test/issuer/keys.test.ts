@@ -124,15 +124,49 @@ describe('RemoteKeySet', () => {
       expect(publisher.fetches).toBe(1);
     });
 
-    it('is looked for once in a cool-down, from the first of all kids on', async () => {
-      for (const kid of ['x', 'y', 'x', 'z']) expect(await found(keys, kid)).toBe(0);
+    it('is looked for once in a cool-down, in which nobody can tell about any other', async () => {
+      expect(await found(keys, 'x')).toBe(0);
+      for (const kid of ['y', 'x y', 'z']) await expect(found(keys, kid)).rejects.toMatchObject({ name: 'KeyUndecidedError', retryAfterSeconds: 1 });
+      expect(await found(keys, 'x')).toBe(0);
       expect(publisher.fetches).toBe(1);
       publisher.keys.push(second.publicJwk);
       clock += TIMES.unknownKeyCoolDownMs - 1;
-      expect(await found(keys, 'second')).toBe(0);
+      await expect(found(keys, 'second')).rejects.toMatchObject({ name: 'KeyUndecidedError' });
       clock += 1;
       expect(await found(keys, 'second')).toBe(1);
       expect(publisher.fetches).toBe(2);
+    });
+
+    it('is no matter of doubt where the issuer has that name for something else, or the token has none', async () => {
+      expect(await found(keys, 'x')).toBe(0);
+      expect(await found(keys, 'first', 'ES384')).toBe(0);
+      expect(await found(keys, undefined, 'ES384')).toBe(0);
+      expect(publisher.fetches).toBe(1);
+    });
+
+    it('is looked for at once, and after any number that were found', async () => {
+      for (const kid of ['second', 'third', 'fourth', 'fifth', 'sixth']) {
+        publisher.keys.push({ ...second.publicJwk, kid });
+        expect(await found(keys, kid)).toBe(1);
+      }
+      expect(publisher.fetches).toBe(5);
+    });
+
+    it('is looked for in vain three times in a row, and then once in 30 seconds, however many are named', async () => {
+      const lasting = new RemoteKeySet(publisher.load, () => clock, () => undefined, { ...TIMES, freshMs: Infinity, staleMs: Infinity });
+      await found(lasting, 'first');
+      publisher.fetches = 0;
+      const end = clock + 600_000;
+      for (let kid = 0; clock < end; clock += 100, kid++) {
+        await found(lasting, `made-up-${kid}`).catch((error: Error) => expect(error.name).toBe('KeyUndecidedError'));
+        expect(await found(lasting, 'first')).toBe(1);
+      }
+      expect(publisher.fetches).toBe(3 + 19);
+    });
+
+    it('is not looked for again where its name is that of the last', async () => {
+      for (let i = 0; i < 10; i++) expect(await found(keys, 'withdrawn')).toBe(0);
+      expect(publisher.fetches).toBe(1);
     });
 
     it('is not put off by those who ask in vain', async () => {
