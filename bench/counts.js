@@ -6,8 +6,12 @@ import { verifierWith } from './in-process/verifier.js';
 import { send } from './load.js';
 import { RESOURCE } from './resource.js';
 
-/** Shortest time between two fetches for keys that the set does not have; default of the library. */
-const COOL_DOWN_MS = 30_000;
+/** Time in which one more fetch for a key that the set does not have is allowed, and how many are besides; as in the library. */
+const REFILL_MS = 30_000;
+const BURST = 3;
+
+/** There is no such key, or nobody can tell while the issuer may not be asked again. */
+const REFUSED = new Set(['key_unknown', 'key_undecided']);
 
 /** @param {{ quick: boolean }} options */
 export async function counts({ quick }) {
@@ -42,9 +46,9 @@ async function isServed(url, token) {
   return response.status === 200;
 }
 
-/** Tokens that name keys nobody has, over the time of ten cool-downs, on a clock that is moved. */
+/** Tokens that name keys nobody has, over the time of ten refills, on a clock that is moved. */
 async function unknownKeys(count) {
-  const coolDowns = 10;
+  const refills = 10;
   const start = Date.now();
   let now = start;
   const issuer = await TestIssuer.start({ alg: 'ES256', audience: RESOURCE });
@@ -52,16 +56,16 @@ async function unknownKeys(count) {
   await verifier.verify(await issuer.mint());
   let refused = 0;
   for (let sent = 0; sent < count; sent += 1) {
-    now = start + Math.floor((sent / count) * coolDowns * COOL_DOWN_MS);
+    now = start + Math.floor((sent / count) * refills * REFILL_MS);
     const token = await issuer.mint({ exp: Math.floor(now / 1000) + 60 }, { header: { kid: randomUUID() }, signature: 'AAAA' });
-    refused += await verifier.verify(token).then(() => 0, ({ reason }) => Number(reason === 'key_unknown'));
+    refused += await verifier.verify(token).then(() => 0, ({ reason }) => Number(REFUSED.has(reason)));
   }
   const refreshes = issuer.requestCount('jwks') - 1;
   await issuer.close();
   return {
-    what: `${count.toLocaleString('en')} tokens that name keys nobody has, in the time of ${coolDowns} cool-downs`,
-    expected: `all refused, with at most ${coolDowns} requests for keys`,
-    seen: `${refused} refused, ${refreshes} for keys`,
-    holds: refused === count && refreshes <= coolDowns,
+    what: `${count.toLocaleString('en')} tokens that name keys nobody has, in ${(refills * REFILL_MS) / 60_000} minutes`,
+    expected: `none let in, with at most ${refills + BURST} requests for keys`,
+    seen: `${count - refused} let in, ${refreshes} for keys`,
+    holds: refused === count && refreshes <= refills + BURST,
   };
 }

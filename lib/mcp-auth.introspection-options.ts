@@ -37,9 +37,16 @@ export type IntrospectionAuth =
 /**
  * Asks the authorization server about every token, instead of verifying it here (RFC 7662): for tokens that are no JWTs,
  * and for revocation to take effect before a token expires. Tokens then work only while the server answers.
+ *
+ * At most 32 requests to one endpoint are under way at a time. After a failure the endpoint is not asked for two seconds, or
+ * for as long as it says in `Retry-After`, up to a minute. Tokens that are not asked about get 503 with `Retry-After`.
  */
 export interface IntrospectionOptions {
-  /** URL of the endpoint. @default `introspection_endpoint` of the server's metadata */
+  /**
+   * URL of the endpoint: https, or http on loopback. With a discovered one, http on loopback is used only if the issuer is
+   * there too.
+   * @default `introspection_endpoint` of the server's metadata
+   */
   endpoint?: string;
   /** The client id of this resource server at the authorization server. */
   clientId: string;
@@ -47,7 +54,8 @@ export interface IntrospectionOptions {
   auth: IntrospectionAuth;
   /**
    * Asks for signed answers and takes no others (RFC 9701). They must be signed with the keys and algorithms of the issuer,
-   * for the client id or an accepted audience.
+   * for the client id or an accepted audience. One whose `exp` is over or whose `nbf` is to come is not used; `iat` may be up to
+   * five minutes ahead.
    * @default false
    */
   signed?: boolean;

@@ -31,12 +31,16 @@ export interface AuthorizationServerOptions {
   /**
    * The metadata of the server (RFC 8414 §2), instead of discovery: its `jwks_uri` and `introspection_endpoint` are used
    * where no other option names them. Its `issuer` must be the one above. Never fetched, so that changes need a restart.
+   * As with every URL in the options, plain http is accepted on loopback, whatever the issuer is.
    */
   metadata?: object;
   /**
    * Repairs the metadata that was found before it is used, for a product whose document does not conform; its `issuer` is
    * compared after that, so that nobody but you vouches for it. Must return an object; what it throws makes the metadata
    * unusable, and tokens are answered with 503; so does a promise that has not settled after five seconds.
+   *
+   * The result counts as written by the server: a plain http URL on loopback is used only if the issuer is there too. Name
+   * such a URL in `jwksUri` or `introspection.endpoint` instead.
    * @default none
    */
   transformMetadata?: (document: unknown) => unknown;
@@ -296,8 +300,9 @@ export interface CommonOptions {
    */
   allowUnguardedMounts?: boolean;
   /**
-   * Accepts plain http for resources and issuers that are not on loopback. Tokens can then be read on the network;
-   * logged as a warning at every start.
+   * Accepts plain http for resources and issuers that are not on loopback, and for the URLs of keys and introspection, in the
+   * options and in metadata. Tokens can then be read on the network; logged as a warning at every start. For a network that
+   * nobody listens in, such as that of Docker Compose.
    * @default false
    */
   allowInsecureHttp?: boolean;

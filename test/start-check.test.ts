@@ -104,6 +104,47 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
     },
   );
 
+  it.each<[TestFault, 'metadata' | 'jwks']>([['down', 'metadata'], ['not-found', 'metadata'], ['wrong-issuer', 'metadata'], ['error', 'jwks'], ['invalid-json', 'jwks']])(
+    'CONF-AUD: delays no token after a check that failed, where the server was started a moment later (%s, %s)',
+    async (fault, endpoint) => {
+      const issuer = await issuerWith();
+      issuer.fail(fault, endpoint);
+      const { callTool } = await start(issuer);
+      await until(() => linesAbout(issuer).length > 0);
+      issuer.recover();
+      expect((await callTool('ping', await token(issuer))).status).toBe(200);
+    },
+  );
+
+  it('CONF-AUD: delays no token that comes while the check is about to fail', async () => {
+    const issuer = await issuerWith();
+    let fail: (error: Error) => void = () => undefined;
+    const asked: string[] = [];
+    const fetchOnce: typeof fetch = (url, init) => {
+      asked.push(String(url));
+      return asked.length === 1 ? new Promise((_, reject) => (fail = reject)) : fetch(url, init);
+    };
+    const { callTool } = await start(issuer, {}, { fetch: fetchOnce });
+    await until(() => asked.length === 1);
+    const answers = [await token(issuer), await token(issuer)].map((one) => callTool('ping', one));
+    // Long enough for both to be here.
+    for (let i = 0; i < 500; i++) await turn();
+    expect(asked).toHaveLength(1);
+    fail(new TypeError('fetch failed'));
+    expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);
+    expect(counts(issuer)).toEqual([1, 1]);
+  });
+
+  it('CONF-AUD: delays no opaque token after a check that failed', async () => {
+    const issuer = await issuerWith({ introspection: true });
+    issuer.fail('down');
+    await start(issuer, introspecting(issuer));
+    await until(() => linesAbout(issuer).length > 0);
+    issuer.recover();
+    const opaque = issuer.opaque({ aud: (server as NotesServer).resource });
+    expect((await (server as NotesServer).callTool('ping', opaque)).status).toBe(200);
+  });
+
   it('says once that there are no keys in the metadata', async () => {
     const issuer = await issuerWith({ metadata: { jwks_uri: undefined } });
     await start(issuer);

@@ -148,6 +148,33 @@ describe('discover', () => {
       await expect(find('auto', { allowInsecureHttp: true })).rejects.toThrow(MetadataError);
     });
 
+    describe('names plain http on this machine', () => {
+      const metadata = (uri: string): Record<string, string> => ({ jwks_uri: uri, introspection_endpoint: uri });
+      const LOCAL = ['http://127.0.0.1:9200/_cluster/keys', 'http://localhost/keys', 'http://[::1]:1/', 'http://127.1/keys', 'http://2130706433/', 'http://0x7f.1/'];
+      const ELSEWHERE = ['https://as.example.com', 'https://localhost:8443', 'https://127.0.0.1', 'https://[::1]', 'http://as.example.com', 'http://localhost.example.com'];
+
+      it.each(LOCAL)('OA21-1.5-a: %s, and is used of an issuer that is there itself by plain http only', (uri) => {
+        for (const member of ['jwks_uri', 'introspection_endpoint']) {
+          for (const own of ['http://localhost:8080', 'http://127.0.0.1/realms/main', 'http://[::1]:3000']) {
+            expect(endpointIn(metadata(uri), member, own, false)).toBe(new URL(uri).href);
+          }
+          for (const other of ELSEWHERE) {
+            expect(() => endpointIn(metadata(uri), member, other, false)).toThrow('accepted only of an issuer that is itself plain http on this machine');
+            expect(endpointIn(metadata(uri), member, other, true)).toBe(new URL(uri).href);
+            // Where the document stands in the options, nobody but the operator has written it.
+            expect(endpointIn(metadata(uri), member, other, false, true)).toBe(new URL(uri).href);
+          }
+        }
+      });
+
+      it.each(['http://[::ffff:127.0.0.1]/', 'http://[::ffff:7f00:1]/', 'http://0.0.0.0/', 'http://keys.localhost/', 'http://localhost./', 'http://10.0.0.1/', 'http://keycloak:8080/'])(
+        'OA21-1.5-a: not so %s, of which nobody knows that it is this machine',
+        (uri) => {
+          expect(() => endpointIn(metadata(uri), 'jwks_uri', 'http://localhost:8080', false)).toThrow('needs the option allowInsecureHttp');
+        },
+      );
+    });
+
     it('may have an https jwks_uri anywhere', async () => {
       await start({ metadata: { jwks_uri: 'https://keys.example/jwks' } });
       expect(await find()).toMatchObject({ jwks_uri: 'https://keys.example/jwks' });
@@ -175,10 +202,11 @@ describe('discover', () => {
       expect(asked()).toHaveLength(3);
     });
 
-    it('is a redirect: does not follow it, and looks on', async () => {
+    it('is a redirect: does not follow it, says where it leads, and looks on', async () => {
       await start({ path: '/t1' });
       issuer.fail('redirect');
-      await expect(find()).rejects.toThrow('status 302');
+      const target = `${new URL(issuer.issuer).origin}/canary/metadata`;
+      await expect(find()).rejects.toThrow(`status 302, a redirect to "${target}", and redirects are not followed`);
       expect(issuer.requestCount('canary')).toBe(0);
       expect(asked()).toHaveLength(3);
     });

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { TestIssuer, type TestFault } from 'nestjs-mcp-auth/testing';
 import { fetchJsonObject, type Outbound } from '../../lib/issuer/outbound.js';
@@ -109,6 +112,90 @@ describe('a fetch of the application', () => {
     let count = 0;
     await expect(ask(() => ++count, { closing: closing.signal })).rejects.toThrow('the application is closing');
     expect(count).toBe(0);
+  });
+});
+
+describe('a JSON document', () => {
+  const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
+  const of = (type: string | undefined, body: string | Uint8Array = '{"keys":[]}'): Promise<Record<string, unknown>> =>
+    ask(() => new Response(Buffer.from(body as string), { headers: type === undefined ? {} : { 'content-type': type } }));
+
+  it.each([
+    'application/json', 'application/jwk-set+json', 'APPLICATION/JSON; charset=utf-8', 'text/plain', 'text/plain; charset=us-ascii', 'text/html',
+    'application/octet-stream', 'binary/octet-stream', 'application/javascript', 'x', undefined,
+  ])('RFC7517-8.5: is used, whatever it is called: %s', async (type) => {
+    expect(await of(type)).toEqual({ keys: [] });
+  });
+
+  it('RFC8259-8.1: may begin with a byte order mark', async () => {
+    expect(await of('text/plain', Buffer.concat([BOM, Buffer.from('{"keys":[]}')]))).toEqual({ keys: [] });
+  });
+
+  it.each<[what: string, type: string | undefined, body: string | Uint8Array, message: RegExp]>([
+    ['a login page', 'text/html; charset=utf-8', '<html>login', /content type "text\/html", expected application\/json/],
+    ['a login page in another encoding', 'text/html; charset=iso-8859-1', Buffer.from('<p>caf\xe9', 'latin1'), /content type "text\/html"/],
+    ['a long page', 'text/html', '<p>'.repeat(10_000), /content type "text\/html"/],
+    ['text', 'text/plain', 'keys', /content type "text\/plain"/],
+    ['text of no type', undefined, 'keys', /no content type, expected application\/json/],
+    ['JSON that is cut off', 'application/json', '{"keys":[', /the body is not JSON/],
+    ['JSON in UTF-16', 'application/json', Buffer.from('\ufeff{"keys":[]}', 'utf16le'), /it is not UTF-8/],
+    ['a list', 'text/plain', '[]', /no JSON object/],
+    ['a number', 'application/json', '7', /no JSON object/],
+    ['nothing', 'application/json', '', /the body is not JSON/],
+  ])('is not %s', async (_what, type, body, message) => {
+    await expect(of(type, body)).rejects.toThrow(message);
+  });
+
+  it('does not have its type repeated as it stands', async () => {
+    const type = `text/x${'y'.repeat(300)}`;
+    const message = await of(type, 'no').catch((error: Error) => error.message);
+    expect(message).toMatch(/content type "text\/xy+…, expected/);
+    expect(String(message).length).toBeLessThan(250);
+  });
+});
+
+describe('a redirect', () => {
+  const to = (location: string | undefined, status = 301): Promise<unknown> =>
+    ask(() => new Response(null, { status, ...(location !== undefined && { headers: { location } }) })).catch((error: Error) => error.message);
+
+  it.each<[location: string, shown: string]>([
+    ['https://elsewhere.example/jwks?token=secret#x', 'a redirect to "https://elsewhere.example/jwks", and redirects are not followed'],
+    ['/moved', 'a redirect to "https://login.example.com/moved", and'],
+    ['//elsewhere.example', 'a redirect to "https://elsewhere.example/", and'],
+    ['https://user:password@elsewhere.example/', 'a redirect to "https://elsewhere.example/", and'],
+    ['javascript:alert(1)', 'a redirect to "javascript:", and'],
+    ['data:application/json,{}', 'a redirect to "data:", and'],
+  ])('LIB-11: is not followed, and its target is told: %s', async (location, shown) => {
+    expect(await to(location)).toContain(`status 301, ${shown}`);
+  });
+
+  it.each([undefined, '', 'http://[', `/${'x'.repeat(3_000)}`])('LIB-11: is told without a target where there is none to be told (%s)', async (location) => {
+    expect(await to(location, 308)).toMatch(/status 308$/);
+  });
+
+  it('LIB-11: has a long target shortened', async () => {
+    expect(String(await to(`/${'x'.repeat(1_500)}`)).length).toBeLessThan(400);
+  });
+});
+
+describe('a body that comes too slowly', () => {
+  it('LIB-11: is given up after the time for the whole answer, however much of it was there', async () => {
+    const closed: Promise<unknown>[] = [];
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).write('{');
+      const timer = setInterval(() => response.write(' '), 5);
+      response.once('close', () => clearInterval(timer));
+    }).on('connection', (socket) => {
+      socket.on('error', () => undefined);
+      closed.push(new Promise((resolve) => socket.once('close', resolve)));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const failure = fetchJsonObject(`http://127.0.0.1:${port}/`, { ...LIMITS, timeoutMs: 50 });
+    await expect(failure).rejects.toMatchObject({ message: expect.stringContaining('could not be read to its end in time'), status: undefined });
+    // The connection is not left open either.
+    await Promise.all(closed);
+    server.close();
   });
 });
 

@@ -107,6 +107,30 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
     expect(asked).toEqual([tenant.issuer]);
   });
 
+  it('LIB-11: is asked about 32 unknown issuers at a time, and about those that it found before whatever comes', async () => {
+    await expectAccepted(server, await tokenOf(tenant));
+    server.clock.now += TRUSTED_MS;
+    let release: () => void = () => undefined;
+    const slow = new Promise<void>((resolve) => (release = resolve));
+    answer = async (issuer) => {
+      if (issuer === tenant.issuer) return issuer;
+      await slow;
+      return undefined;
+    };
+    asked = [];
+    const tokens = await Promise.all(Array.from({ length: 60 }, (_, index) => tokenOf(home, { iss: `https://made-up-${index}.example` })));
+    const answers = tokens.map((token) => server.callTool('ping', token));
+    const rest = Promise.all(answers.map((one) => one.then(({ status }) => status)));
+    while (asked.length < 32) await new Promise((resolve) => setImmediate(resolve));
+    await expectUndecided(await tokenOf(home, { iss: 'https://one-more.example' }));
+    await expectAccepted(server, await tokenOf(tenant));
+    release();
+    const statuses = await rest;
+    expect(statuses.filter((status) => status === 401)).toHaveLength(32);
+    expect(statuses.filter((status) => status === 503)).toHaveLength(28);
+    expect(asked).toHaveLength(32 + 1);
+  });
+
   it('is asked again after five minutes, when the keys stay if nothing has changed', async () => {
     await expectAccepted(server, await tokenOf(tenant));
     server.clock.now += TRUSTED_MS - 1;
