@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { JSONWebKeySet } from 'jose';
 import { parseUrl } from './core/resource.js';
 import { UnderWayLimit } from './issuer/cool-down.js';
@@ -65,6 +66,8 @@ export class VerificationSetup {
     private readonly surroundings: VerificationSurroundings,
   ) {
     const { fetch } = options;
+    // Each request that is under way listens, and there may be many: that is no leak.
+    setMaxListeners(0, this.#closing.signal);
     this.#outbound = { ...OUTBOUND_LIMITS, ...(fetch && { fetch }), closing: this.#closing.signal };
   }
 
