@@ -65,13 +65,14 @@ export class FailureLog {
   /** Nothing of the token: it may have been made up. */
   introspectionInactive(issuer: string, { isInTime, clientId }: InactiveToken): void {
     const seen = isInTime
-      ? 'a token is not active whose exp is still to come; it was revoked or made up, or this client may not introspect it'
-      : 'no token that it was asked about is active; perhaps this client may not introspect them';
+      ? `Refused a token of ${issuer} whose exp is still to come: the introspection endpoint says that it is not active. ` +
+        'It was revoked or made up, or this client may not introspect it'
+      : `Refused every token of ${issuer} so far: the introspection endpoint says that none is active. Perhaps this client may not introspect them`;
     const product = productOf(issuer);
     const remedy = product?.introspection
       ? `${product.name}: ${product.introspection(clientId)}`
       : `see that the client "${clientId}" may introspect tokens that were issued to other clients, for this resource`;
-    writeLine(this.logger, 'warn', `The authorization server ${issuer} says that ${seen}. What to do: ${remedy}`);
+    writeLine(this.logger, 'warn', `${seen}. What to do: ${remedy}`);
   }
 
   recovered(issuer: string, what: IssuerPart): void {
