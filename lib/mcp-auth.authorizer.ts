@@ -193,6 +193,32 @@ export class McpAuthAuthorizer {
     if (auth) return this.#decide(auth, demand.conditions, request);
   }
 
+  /** The demand of a request that besides uses what these operations have made. */
+  withOperations(demand: Demand, operations: readonly Operation[]): Demand {
+    if (operations.length === 0) return demand;
+    const { conditions, server } = demand;
+    const found = operations.map((operation) => ({ operation, policies: this.explorer.policiesOf(operation, server.resource.id) }));
+    const declared = found.flatMap(({ policies }) => policies);
+    const uses = found.flatMap(({ operation, policies }) =>
+      policies.filter(asks).map((policy) => ({ operation, policies: policy.policies })),
+    );
+    const added = conditionsOf(server, declared, uses);
+    return {
+      ...demand,
+      conditions: {
+        server,
+        requirement: union(conditions.requirement, added.requirement),
+        authentications: [...conditions.authentications, ...added.authentications],
+        uses: [...conditions.uses, ...added.uses],
+      },
+    };
+  }
+
+  /** The operation as it is to be remembered: its arguments only if a policy will want to see them. */
+  memorable(operation: Operation, resourceId: string): Operation {
+    return this.explorer.policiesOf(operation, resourceId).some(asks) ? operation : { ...operation, args: undefined };
+  }
+
   /**
    * Checks the caller of a handler outside of HTTP routes once more, against what this very handler declares:
    * whatever the request was taken for on its way in, here it is known what runs. Without a caller who was let in on

@@ -112,8 +112,8 @@ export class McpAuthGuard implements CanActivate {
       throw error;
     };
     try {
-      this.transport.checkMessage(request, demand, auth);
-      const authorized = this.authorizer.authorize(auth, demand, request);
+      const tasks = this.transport.checkMessage(request, demand, auth);
+      const authorized = this.authorizer.authorize(auth, this.authorizer.withOperations(demand, tasks), request);
       return authorized instanceof Promise ? authorized.catch(note) : authorized;
     } catch (error) {
       return note(error);

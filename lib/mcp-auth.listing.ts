@@ -2,9 +2,11 @@ import type { ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { OperationKind } from './core/operation.js';
 import { isRecord } from './core/record.js';
+import { keepTasks } from './core/tasks.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import type { AuthorizedCall } from './mcp-auth.context.js';
 import { holdBack } from './mcp-auth.held-response.js';
+import { McpAuthTasks } from './mcp-auth.tasks.js';
 
 /** Where the result of a list method has its entries, and by which member an entry is called. */
 const LISTS: readonly { method: string; member: string; kind: OperationKind; name: string }[] = [
@@ -21,38 +23,37 @@ const ANNOTATED_LISTS: ReadonlySet<string | undefined> = new Set(['tools/list'])
 
 /**
  * Sees to what clients are told in lists: what each tool needs, in `_meta.securitySchemes` of its entry, where ChatGPT
- * and others look before they call it; and, as `scopes.listing` says, nothing of what the caller cannot use.
+ * and others look before they call it; and, as `scopes.listing` says, nothing of what the caller cannot use. A comfort
+ * for clients, and nothing that protection rests on: what is not understood is passed on.
  *
- * It works on the answer of the MCP framework, whichever that is, as JSON or as a stream of events; what it does not
- * understand, it passes on. A comfort for clients, and nothing that protection rests on.
+ * The list of tasks has only those of the caller, and nothing that is not understood.
+ *
+ * It works on the answer of the MCP framework, whichever that is, as JSON or as a stream of events.
  */
 @Injectable()
 export class McpAuthListing {
-  constructor(@Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer) {}
+  constructor(
+    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Inject(McpAuthTasks) private readonly tasks: McpAuthTasks,
+  ) {}
 
   /** Holds the answer to a list request back until it is complete, and sends what becomes of it. */
   follow(response: ServerResponse, { body }: Demand, call: AuthorizedCall): void {
     const changed = call.resource.listing === 'show' ? ANNOTATED_LISTS : LIST_METHODS;
-    if (body.messages.some(({ method }) => changed.has(method))) holdBack(response, (text) => this.#changeText(text, call));
+    const ofTasks = this.tasks.areBoundHere && body.messages.some(({ method }) => method === 'tasks/list');
+    if (!ofTasks && !body.messages.some(({ method }) => changed.has(method))) return;
+    holdBack(response, (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)));
   }
 
-  /** The body is JSON, or a stream of events (HTML Standard §9.2) of which each `data` line is JSON. */
-  async #changeText(text: string, call: AuthorizedCall): Promise<string> {
-    if (/^\s*[[{]/.test(text)) return this.#changeJson(text, call);
-    const lines = text.split('\n').map((line) => {
-      const [, data] = /^data: ?(.*?)\r?$/.exec(line) ?? [];
-      return data === undefined ? line : this.#changeJson(data, call).then((json) => `data: ${json}`);
-    });
-    return (await Promise.all(lines)).join('\n');
-  }
-
-  async #changeJson(json: string, call: AuthorizedCall): Promise<string> {
+  async #changeJson(json: string, call: AuthorizedCall, ofTasks: boolean): Promise<string> {
     let value: unknown;
     try {
       value = JSON.parse(json);
     } catch {
-      return json;
+      // Nobody knows whose tasks are in what cannot be read.
+      return ofTasks ? '' : json;
     }
+    if (ofTasks) keepTasks(value, (taskId) => this.tasks.isOwn(taskId, call.auth));
     for (const message of [value].flat()) await this.#changeMessage(message, call);
     return JSON.stringify(value);
   }
@@ -88,4 +89,21 @@ export class McpAuthListing {
     const outlook = await this.authorizer.outlook(call, { kind, name, args: undefined, reachesHandler: true });
     return call.resource.listing === 'hide' ? outlook === 'allowed' : outlook !== 'denied';
   }
+}
+
+/** Changes each JSON text of a body that is one, or a stream of events of which each has one as its data (HTML Standard §9.2). */
+async function changedText(text: string, change: (json: string) => Promise<string>): Promise<string> {
+  if (/^\s*[[{]/.test(text)) return change(text);
+  const changed: string[] = [];
+  for (const event of text.replace(/\r\n?/g, '\n').split('\n\n')) changed.push(await changedEvent(event.split('\n'), change));
+  return changed.join('\n\n');
+}
+
+async function changedEvent(lines: readonly string[], change: (json: string) => Promise<string>): Promise<string> {
+  const data = lines.flatMap((line) => /^data(?:: ?(.*))?$/.exec(line)?.[1] ?? []);
+  const json = data.join('\n');
+  if (json === '') return lines.join('\n');
+  const others = lines.filter((line) => !/^data(?::|$)/.test(line));
+  const changed = await change(json);
+  return [...others, ...changed.split('\n').map((line) => `data: ${line}`)].join('\n');
 }

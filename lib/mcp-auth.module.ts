@@ -15,6 +15,7 @@ import { Clock, SystemClock } from './mcp-auth.clock.js';
 import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
+import { McpAuthEventIds } from './mcp-auth.event-ids.js';
 import { McpAuthEvents } from './mcp-auth.events.js';
 import { FailureLog } from './mcp-auth.failures.js';
 import { McpAuthExpressPrototypes } from './mcp-auth.express.js';
@@ -42,6 +43,8 @@ import { McpAuthResponder } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
+import { McpAuthStateWatch } from './mcp-auth.state-watch.js';
+import { McpAuthTasks } from './mcp-auth.tasks.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
 import { findVerifier } from './mcp-auth.verifier-provider.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
@@ -73,6 +76,9 @@ const PROVIDERS: Provider[] = [
   McpAuthExplorer,
   McpAuthAuthorizer,
   McpAuthSessions,
+  McpAuthTasks,
+  McpAuthEventIds,
+  McpAuthStateWatch,
   McpAuthTransportRules,
   McpAuthResponder,
   McpAuthResponseWatch,

@@ -41,6 +41,7 @@ const COMMON_OPTIONS = [
   'challenge',
   'allowedOrigins',
   'stdio',
+  'tasks',
   'allowUnguardedMounts',
   'allowInsecureHttp',
   'exposeErrorDetails',
@@ -157,10 +158,12 @@ class OptionsCheck {
       challenge: this.#challenge(given['challenge']),
       allowedOrigins: this.#origins(given['allowedOrigins']),
       stdio: this.#stdio(given['stdio']),
+      tasks: this.#tasks(given['tasks']),
       allowUnguardedMounts: this.#flag('allowUnguardedMounts', given['allowUnguardedMounts']),
     };
     if (forMcp.allowAnonymous) this.#warnings.push('allowAnonymous is on: what is @Public() works without a token');
     if (forMcp.stdio === 'trust') this.#warnings.push('stdio is "trust": over stdio, nothing is checked');
+    if (forMcp.tasks !== 'bound') this.#warnings.push('tasks is "bound-by-application": who may use a task is up to its store');
     if (exposeErrorDetails) this.#warnings.push('exposeErrorDetails is on: clients are told why tokens are refused');
     const cache = this.#cache(given['cache']);
     const outbound = {
@@ -548,6 +551,13 @@ class OptionsCheck {
       this.#problem('allowedOrigins', origin, 'it is no origin as browsers send it', write);
     }
     return origins;
+  }
+
+  #tasks(value: unknown): ResolvedOptions['tasks'] {
+    if (value === undefined) return 'bound';
+    if (value === 'bound' || value === 'bound-by-application') return value;
+    this.#problem('tasks', value, 'it is not known', 'Write "bound" or "bound-by-application"');
+    return 'bound';
   }
 
   #stdio(value: unknown): ResolvedOptions['stdio'] {

@@ -293,6 +293,15 @@ export interface CommonOptions {
         tokenEnv: string;
       };
   /**
+   * Who keeps the tasks of MCP apart. `'bound'`: this module remembers, in memory, for whom each task was created, and
+   * answers everybody else as if there were none; after a restart, and on another replica, that is everybody. With
+   * `'bound-by-application'` it lets all `tasks/*` requests through to the MCP framework, whose task store has to bind
+   * each task to the `principalKey` of its caller; logged as a warning at every start.
+   * @default 'bound'
+   * @see MCP 2025-11-25, Tasks, "Task Isolation and Access Control"
+   */
+  tasks?: 'bound' | 'bound-by-application';
+  /**
    * Starts even if an MCP endpoint was laid on the platform itself, where no guard runs before it: tools without
    * requirements of their own then run for anybody. Decorated ones are refused at the handler. Logged as a warning at
    * every start.
@@ -393,6 +402,7 @@ export interface ResolvedOptions {
   readonly challenge: (request: unknown) => ChallengeForm;
   readonly allowedOrigins: readonly string[];
   readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
+  readonly tasks: 'bound' | 'bound-by-application';
   readonly allowUnguardedMounts: boolean;
   /** What weakens the protection, to be logged at start. */
   readonly warnings: readonly string[];

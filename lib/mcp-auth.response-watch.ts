@@ -1,13 +1,13 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { McpAuthError } from './core/error.js';
-import { hasField } from './core/header-fields.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { Clock } from './mcp-auth.clock.js';
 import { nodeRequest, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 import { watchHead, type Head } from './mcp-auth.response-head.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
+import { McpAuthStateWatch } from './mcp-auth.state-watch.js';
 
 const SESSION_HEADER = 'mcp-session-id';
 
@@ -22,6 +22,7 @@ export class McpAuthResponseWatch {
     @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
     @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
     @Inject(McpAuthSessions) private readonly sessions: McpAuthSessions,
+    @Inject(McpAuthStateWatch) private readonly state: McpAuthStateWatch,
     @Inject(Clock) private readonly clock: Clock,
   ) {}
 
@@ -29,14 +30,16 @@ export class McpAuthResponseWatch {
   follow(request: HttpRequest, platformResponse: HttpResponse, demand: Demand, call: AuthorizedCall): void {
     const source = nodeRequest(request);
     const { messages } = demand.body;
-    if (messages.length === 0 && !hasField(source, SESSION_HEADER)) return;
     const response = platformResponse.raw ?? platformResponse;
+    const isBodyWatched = this.state.followTasks(request, response, call);
     const concernsSession = source.method === 'DELETE' || messages.some(({ method }) => method === 'initialize');
     watchHead(source, response, {
       before: (head) => (call.raised ? this.#withRaisedError(head, request, response, demand, call.raised) : head),
       after: () => {
         if (concernsSession) this.#noteSession(source, response, call);
-        if (isEventStream(response.getHeader('content-type'))) this.#endWithToken(response, call);
+        if (!isEventStream(response.getHeader('content-type'))) return;
+        if (!isBodyWatched) this.state.followStream(response, call);
+        this.#endWithToken(response, call);
       },
     });
   }

@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import { McpAuthError } from './core/error.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
+import { ANONYMOUS, ownerOf } from './mcp-auth.owner.js';
+import { OwnedIds } from './store/owned-ids.js';
 
-/** Sessions remembered at most; the one that was not used for longest is forgotten first, and answered with 404. */
-const MAX_SESSIONS = 100_000;
+/** Sessions remembered at most. A session that is forgotten is answered with 404. */
+const LIMITS = { perOwner: 1_000, inAll: 100_000 };
+
+/** Callers without a token are many, and together one owner. */
+const MAX_ANONYMOUS_SESSIONS = 10_000;
 
 /**
  * Remembers who opened which MCP session (protocol versions up to 2025-11-25): a session id is an address, and whoever
@@ -14,11 +18,12 @@ const MAX_SESSIONS = 100_000;
  */
 @Injectable()
 export class McpAuthSessions {
-  readonly #owners = new LRUCache<string, string>({ max: MAX_SESSIONS });
+  readonly #owners = new OwnedIds<undefined>(LIMITS);
 
   /** Remembers a session that the MCP framework has just opened for this caller. */
   open(sessionId: string, caller: McpAuthInfo | undefined): void {
-    this.#owners.set(sessionId, ownerKey(caller));
+    const owner = ownerOf(caller);
+    this.#owners.add(sessionId, owner, undefined, owner === ANONYMOUS ? MAX_ANONYMOUS_SESSIONS : undefined);
   }
 
   close(sessionId: string): void {
@@ -26,18 +31,14 @@ export class McpAuthSessions {
   }
 
   /**
-   * Refuses the session of somebody else, in the same words as one that does not exist. The same user with a new token
-   * is the same caller; the same user with another client is not.
+   * Refuses the session of somebody else, in the same words as one that does not exist.
    *
    * @throws {McpAuthError} `session_not_found`, after which a client opens a new session.
    */
   check(sessionId: string, caller: McpAuthInfo | undefined): void {
-    const owner = this.#owners.get(sessionId);
-    if (owner === undefined) throw new McpAuthError('session_not_found', 'session_unknown');
-    if (owner !== ownerKey(caller)) throw new McpAuthError('session_not_found', 'session_of_another');
+    const session = this.#owners.get(sessionId);
+    if (!session) throw new McpAuthError('session_not_found', 'session_unknown');
+    if (session.owner !== ownerOf(caller)) throw new McpAuthError('session_not_found', 'session_of_another');
+    this.#owners.touch(sessionId);
   }
-}
-
-function ownerKey(caller: McpAuthInfo | undefined): string {
-  return caller ? JSON.stringify([caller.principalKey, caller.clientId]) : 'anonymous';
 }

@@ -2,13 +2,26 @@ import { Inject, Injectable } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
 import { fieldValues, hasField } from './core/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from './core/mcp-request.js';
+import type { Operation } from './core/operation.js';
 import { isHostAllowed, isOriginAllowed, originRules, type OriginRules } from './core/origin.js';
+import { sessionsInUrl } from './core/session-parameter.js';
 import type { Demand } from './mcp-auth.authorizer.js';
 import { nodeRequest, targetPath, type HttpRequest } from './mcp-auth.context.js';
+import { McpAuthEventIds } from './mcp-auth.event-ids.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
+import { isSseRoute } from './mcp-auth.sse-route.js';
+import { McpAuthTasks } from './mcp-auth.tasks.js';
+
+const SESSION_FIELD = 'mcp-session-id';
+const EVENT_FIELD = 'last-event-id';
+
+/** What says to which session a request belongs. */
+const SESSION_FIELDS = [SESSION_FIELD, EVENT_FIELD];
+
+const NO_OPERATIONS: readonly Operation[] = [];
 
 /** Where MCP is spoken to a resource, and by whose pages. */
 interface Endpoint {
@@ -28,6 +41,8 @@ export class McpAuthTransportRules {
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(McpAuthSessions) private readonly sessions: McpAuthSessions,
+    @Inject(McpAuthTasks) private readonly tasks: McpAuthTasks,
+    @Inject(McpAuthEventIds) private readonly eventIds: McpAuthEventIds,
   ) {
     for (const resource of options.resources) {
       const { identifier } = resource;
@@ -54,25 +69,41 @@ export class McpAuthTransportRules {
 
   /**
    * Checks what an authenticated caller sent: that headers and body agree, that a batch may be one and asks for no
-   * more than is read, and that a session is theirs.
+   * more than is read, and that sessions, events and tasks are theirs.
    *
-   * @throws {McpAuthError} `header_mismatch`, `batch_rejected` or `session_not_found`
+   * @returns the operations that have created the tasks.
+   * @throws {McpAuthError} `header_mismatch`, `batch_rejected`, `session_not_found` or `task_not_found`
    */
-  checkMessage(request: HttpRequest, { body }: Demand, caller: McpAuthInfo | undefined): void {
+  checkMessage(request: HttpRequest, { body, handler }: Demand, caller: McpAuthInfo | undefined): readonly Operation[] {
     const source = nodeRequest(request);
-    if (body.messages.length > 0) {
-      if (!headersMatchBody(source.headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
-      if (body.isBatch && !isBatchAllowed(source.headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
-      if (body.excess) throw new McpAuthError('batch_rejected', `too_many_${body.excess}`);
+    if (body.messages.length === 0) {
+      this.#checkState(source, handler, caller);
+      return NO_OPERATIONS;
     }
-    // Of what is no message, by the fields as sent: a plain route is spared the rest.
-    if (body.messages.length === 0 && !hasField(source, 'mcp-session-id')) return;
-    if (body.messages.some(({ isSessionless }) => isSessionless)) {
-      forgetSession(request);
-      return;
-    }
-    const session = source.headers['mcp-session-id'];
-    if (session !== undefined) this.sessions.check([session].flat().join(','), caller);
+    if (!headersMatchBody(source.headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
+    if (body.isBatch && !isBatchAllowed(source.headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
+    if (body.excess) throw new McpAuthError('batch_rejected', `too_many_${body.excess}`);
+    this.#checkSessionInUrl(source, request.body, caller);
+    if (body.messages.some(({ isSessionless }) => isSessionless)) forgetSession(request);
+    else this.#checkState(source, handler, caller);
+    return this.tasks.operationsOf(request.body, caller);
+  }
+
+  /** By the fields as sent first: most requests have neither, and a plain route is spared the rest. */
+  #checkState(source: HttpRequest, handler: object, caller: McpAuthInfo | undefined): void {
+    if (hasField(source, SESSION_FIELD)) this.sessions.check(fieldOf(source, SESSION_FIELD), caller);
+    if (!hasField(source, EVENT_FIELD) || isSseRoute(handler)) return;
+    this.eventIds.check(fieldOf(source, EVENT_FIELD), caller);
+  }
+
+  /**
+   * Of the transport HTTP+SSE (MCP 2024-11-05), where the URL of a message says into whose stream the answer is written.
+   * What the message says of its protocol version does not matter there.
+   */
+  #checkSessionInUrl({ url }: HttpRequest, body: unknown, caller: McpAuthInfo | undefined): void {
+    const sessions = sessionsInUrl(url ?? '');
+    for (const session of sessions) this.sessions.check(session, caller);
+    if (sessions.length > 0) this.tasks.checkListable(body);
   }
 }
 
@@ -83,8 +114,10 @@ function isHostOf(endpoint: Endpoint, host: string | undefined): boolean {
   return true;
 }
 
-/** What says to which session a request belongs. */
-const SESSION_FIELDS = ['mcp-session-id', 'last-event-id'];
+/** As the MCP framework sees it, which is what Node makes of a field that was sent several times. */
+function fieldOf({ headers }: HttpRequest, name: string): string {
+  return [headers[name] ?? ''].flat().join(',');
+}
 
 /**
  * From 2026-07-28 there are no sessions, and what their headers say must be ignored: by whatever comes after, too, so

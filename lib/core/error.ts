@@ -21,7 +21,8 @@ import { NOTHING_SEEN, seenAs, type Seen } from './seen.js';
  * | `origin_rejected` | 403 | the page, or the host name, is none that may reach this server |
  * | `header_mismatch` | 400 | JSON-RPC error -32020: a header says something else than the body |
  * | `batch_rejected` | 400 | JSON-RPC error -32600: this protocol version has no batches, or too much is asked for at once |
- * | `session_not_found` | 404 | no such session, or that of somebody else |
+ * | `session_not_found` | 404 | no such session or event, or that of somebody else |
+ * | `task_not_found` | 200 | JSON-RPC error -32602, as MCP frameworks answer: no such task, or that of somebody else |
  */
 export type McpAuthErrorCode =
   | 'authorization_required'
@@ -34,7 +35,8 @@ export type McpAuthErrorCode =
   | 'origin_rejected'
   | 'header_mismatch'
   | 'batch_rejected'
-  | 'session_not_found';
+  | 'session_not_found'
+  | 'task_not_found';
 
 /** Why, for the operator's log. Closed, free of secrets, never sent unless `exposeErrorDetails` is on. */
 export type McpAuthReason = keyof typeof REASONS;
@@ -89,6 +91,10 @@ const REASONS = {
   too_many_operations: 'the request uses more than 1,000 resources, tools or prompts at once',
   session_unknown: 'there is no such session',
   session_of_another: 'the session was opened by another principal',
+  event_unknown: 'no event with that Last-Event-ID was sent to this principal',
+  task_unknown: 'there is no such task',
+  task_of_another: 'the task was created for another principal',
+  task_list_elsewhere: 'the list of tasks would be sent on another stream, where it cannot be kept to those of this principal',
   issuer_unreachable: 'the metadata or keys of the authorization server cannot be had',
   key_undecided: 'the token names a key that is not known, and the issuer may not be asked for it again yet',
   issuer_lookup_failed: 'the application could not say whether it trusts the issuer',

@@ -4,7 +4,7 @@ import { isScopeToken } from './scopes.js';
 
 /** A refusal as it goes over HTTP, before any framework has seen it. */
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 503;
+  readonly status: 200 | 400 | 401 | 403 | 404 | 503;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: object;
   /** The sentence for the client, as in challenge and body. */
@@ -39,6 +39,7 @@ const DESCRIPTIONS = {
   header_mismatch: 'The Mcp-Method and Mcp-Name headers must say what the body says.',
   batch_rejected: 'A JSON-RPC batch is not accepted in this protocol version, nor is a request that asks for too much at once.',
   session_not_found: 'There is no such session.',
+  task_not_found: 'Failed to retrieve task: Task not found',
 } as const;
 
 /**
@@ -102,6 +103,7 @@ export function challengeOf(
     case 'header_mismatch':
     case 'batch_rejected':
     case 'session_not_found':
+    case 'task_not_found':
       return undefined;
   }
 }
@@ -109,6 +111,9 @@ export function challengeOf(
 /** The HTTP status of a refusal, also where it reaches its client in another form. */
 export function statusOf(error: McpAuthError): Refusal['status'] {
   switch (error.code) {
+    // As MCP frameworks do: after 404 a client gives up its session.
+    case 'task_not_found':
+      return 200;
     case 'invalid_request':
     case 'header_mismatch':
     case 'batch_rejected':
@@ -153,5 +158,6 @@ function bodyOf(error: McpAuthError, context: RefusalContext, status: number, de
 /** The HTTP status, but where MCP has a code of its own: JSON-RPC reserves -32768 to -32000, and MCP the most of it. */
 function rpcCode({ code }: McpAuthError, status: number): number {
   if (code === 'header_mismatch') return -32_020;
+  if (code === 'task_not_found') return -32_602;
   return code === 'batch_rejected' ? -32_600 : status;
 }

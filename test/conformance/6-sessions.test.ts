@@ -80,13 +80,23 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
     await expectServed(server, await ping(alice, session), 'ping');
   });
 
-  it('MCP-25-SES-02: keeps the session for the same user with another token, and for no other client of theirs', async () => {
+  it('MCP-25-SES-02: keeps the session for the same user with another token, and with another client', async () => {
     const session = await openSession(alice);
-    const refreshed = await server.mint({ sub: 'alice', scope: 'a b' });
-    await expectServed(server, await ping(refreshed, session), 'ping');
+    const refreshed = { scope: 'a b' };
+    const registeredAnew = { scope: 'a b', client_id: 'another-client' };
+    for (const claims of [refreshed, registeredAnew]) {
+      forget(server);
+      await expectServed(server, await ping(await server.mint({ sub: 'alice', ...claims }), session), 'ping');
+    }
+  });
+
+  it('MCP-25-SES-02: keeps the session of a client that acts for itself to this client', async () => {
+    const client = { sub: undefined, client_id: 'machine' };
+    const session = await openSession(await server.mint(client));
+    await expectServed(server, await ping(await server.mint({ ...client, scope: 'a' }), session), 'ping');
     forget(server);
-    const elsewhere = await server.mint({ sub: 'alice', client_id: 'another-client' });
-    await expectRefusal(server, await ping(elsewhere, session), { status: 404, transport: 'session_not_found' });
+    const other = await server.mint({ ...client, client_id: 'another-machine' });
+    await expectRefusal(server, await ping(other, session), { status: 404, transport: 'session_not_found' });
   });
 
   it('MCP-25-SES-03: has session ids that nobody guesses, and takes names of its own language for none', async () => {

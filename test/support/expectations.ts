@@ -126,7 +126,7 @@ export async function read(response: Response | WireResponse): Promise<Answer> {
 /** The texts of the messages in a body: of a JSON body the body itself, of an event stream its `data` lines. */
 export function messagesOf(text: string): unknown[] {
   if (!/^(?:event|data|id|:)/m.test(text)) return [JSON.parse(text)];
-  return [...text.matchAll(/^data: ?(.+)$/gm)].map(([, data]) => JSON.parse(data as string) as unknown);
+  return [...text.matchAll(/^data: ?(\S.*)$/gm)].map(([, data]) => JSON.parse(data as string) as unknown);
 }
 
 function expectChallenge(

@@ -1,0 +1,113 @@
+import type { ServerResponse } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import { readRpcBody } from './core/operation.js';
+import { EventStreamReader } from './core/server-sent-events.js';
+import { sessionsInUrl } from './core/session-parameter.js';
+import { taskRequestsIn, tasksCreatedIn, type TaskRequests } from './core/tasks.js';
+import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
+import type { AuthorizedCall, HttpRequest } from './mcp-auth.context.js';
+import { McpAuthEventIds } from './mcp-auth.event-ids.js';
+import { isEventStream, watchBody, type BodyListener } from './mcp-auth.response-body.js';
+import { McpAuthSessions } from './mcp-auth.sessions.js';
+import { isSseRoute } from './mcp-auth.sse-route.js';
+import { McpAuthTasks } from './mcp-auth.tasks.js';
+
+/**
+ * Notes to whom belongs what the body of an answer names: tasks that were created, events that were sent, and sessions of
+ * the transport HTTP+SSE. What was not noted belongs to nobody, and is refused to everybody.
+ *
+ * A task is noted where the answer to the very request names it, not where a client is told of it on another stream.
+ */
+@Injectable()
+export class McpAuthStateWatch {
+  constructor(
+    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Inject(McpAuthSessions) private readonly sessions: McpAuthSessions,
+    @Inject(McpAuthTasks) private readonly tasks: McpAuthTasks,
+    @Inject(McpAuthEventIds) private readonly eventIds: McpAuthEventIds,
+  ) {}
+
+  /**
+   * Looks at the answer to a request that may create tasks. To be called before it is answered.
+   *
+   * @returns whether the body is looked at.
+   */
+  followTasks({ body }: HttpRequest, response: ServerResponse, call: AuthorizedCall): boolean {
+    const requests = this.tasks.areBoundHere ? taskRequestsIn(body) : undefined;
+    if (!requests) return false;
+    const stream = this.#streamReader(response, call, (answer) => this.#noteTasks(answer, requests, call));
+    const json = new JsonReader((answer) => this.#noteTasks(answer, requests, call));
+    const reader = (): BodyListener => (isEventStream(response) ? stream : json);
+    watchBody(response, { piece: (piece) => reader().piece(piece), end: () => reader().end() });
+    return true;
+  }
+
+  /** Looks at an event stream. To be called when its head was written. */
+  followStream(response: ServerResponse, call: AuthorizedCall): void {
+    watchBody(response, this.#streamReader(response, call, undefined));
+  }
+
+  #streamReader(response: ServerResponse, call: AuthorizedCall, message: ((answer: unknown) => void) | undefined): BodyListener {
+    // The ids of events of an `@Sse()` route mean what the application has them mean.
+    const hasOwnIds = isSseRoute(call.handler);
+    const reader = new EventStreamReader({
+      id: (id) => {
+        if (!hasOwnIds) this.eventIds.note(id, call.auth);
+      },
+      event: ({ type, data }) => {
+        if (type === 'endpoint') this.#noteEndpoint(data, response, call);
+        else if (message) parse(data, message);
+      },
+    });
+    return { piece: (piece) => reader.read(piece), end: () => undefined };
+  }
+
+  /** HTTP+SSE (MCP 2024-11-05): the stream names the URL to which its client sends messages, and ends with the session. */
+  #noteEndpoint(url: string, response: ServerResponse, { auth }: AuthorizedCall): void {
+    for (const session of sessionsInUrl(url)) {
+      this.sessions.open(session, auth);
+      response.once('close', () => this.sessions.close(session));
+    }
+  }
+
+  #noteTasks(answer: unknown, requests: TaskRequests, { auth, resource }: AuthorizedCall): void {
+    for (const { taskId, requestId } of tasksCreatedIn(answer)) {
+      const messages = requests.get(requestId);
+      if (!messages) continue;
+      const operations = messages.flatMap((message) => readRpcBody(message).operations);
+      this.tasks.note(taskId, operations.map((operation) => this.authorizer.memorable(operation, resource.id)), auth);
+    }
+  }
+}
+
+/** In characters. A longer answer is not looked at: one that says that a task was created is short. */
+const MAX_ANSWER_LENGTH = 1_048_576;
+
+/** A body that is one JSON text. */
+class JsonReader implements BodyListener {
+  readonly #decoder = new TextDecoder();
+  #text = '';
+  #isTooLong = false;
+
+  constructor(private readonly message: (answer: unknown) => void) {}
+
+  piece(piece: string | Uint8Array): void {
+    this.#text += typeof piece === 'string' ? piece : this.#decoder.decode(piece, { stream: true });
+    this.#isTooLong ||= this.#text.length > MAX_ANSWER_LENGTH;
+    if (this.#isTooLong) this.#text = '';
+  }
+
+  end(): void {
+    if (!this.#isTooLong) parse(this.#text, this.message);
+  }
+}
+
+/** Most answers create no task: to look for the word is cheaper than to parse them. */
+function parse(json: string, message: (answer: unknown) => void): void {
+  if (!json.includes('"taskId"')) return;
+  try {
+    message(JSON.parse(json));
+  } catch {
+    // No JSON, so it names no task.
+  }
+}
