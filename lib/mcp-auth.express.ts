@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { callOfRequest, type HttpRequest } from './mcp-auth.context.js';
 import { httpAdapterOf } from './mcp-auth.http-adapter.js';
+import { tellListenersOf } from './mcp-auth.response-body.js';
 import { askWatchersOf } from './mcp-auth.response-head.js';
 
 /** What is used of an application of Express: the prototypes that it gives to Node's requests and responses. */
@@ -27,7 +28,9 @@ export class McpAuthExpressPrototypes {
     if (adapter?.getType() !== 'express') return;
     const { request, response } = adapter.getInstance<ExpressLike>();
     for (const field of CALLER_FIELDS) if (request && !(field in request)) sayCaller(request, field);
-    if (response) askWatchersOf(response);
+    if (!response) return;
+    askWatchersOf(response);
+    tellListenersOf(response);
   }
 }
 

@@ -38,7 +38,7 @@ export class McpAuthResponseWatch {
       after: () => {
         if (concernsSession) this.#noteSession(source, response, call);
         if (!isEventStream(response.getHeader('content-type'))) return;
-        if (!isBodyWatched) this.state.followStream(response, call);
+        if (!isBodyWatched) this.state.followStream(request, response, call);
         this.#endWithToken(response, call);
       },
     });

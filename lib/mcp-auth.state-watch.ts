@@ -5,7 +5,7 @@ import { EventStreamReader } from './core/server-sent-events.js';
 import { sessionsInUrl } from './core/session-parameter.js';
 import { taskRequestsIn, tasksCreatedIn, type TaskRequests } from './core/tasks.js';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
-import type { AuthorizedCall, HttpRequest } from './mcp-auth.context.js';
+import { nodeRequest, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthEventIds } from './mcp-auth.event-ids.js';
 import { isEventStream, watchBody, type BodyListener } from './mcp-auth.response-body.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
@@ -32,19 +32,19 @@ export class McpAuthStateWatch {
    *
    * @returns whether the body is looked at.
    */
-  followTasks({ body }: HttpRequest, response: ServerResponse, call: AuthorizedCall): boolean {
-    const requests = this.tasks.areBoundHere ? taskRequestsIn(body) : undefined;
+  followTasks(request: HttpRequest, response: ServerResponse, call: AuthorizedCall): boolean {
+    const requests = this.tasks.areBoundHere ? taskRequestsIn(request.body) : undefined;
     if (!requests) return false;
     const stream = this.#streamReader(response, call, (answer) => this.#noteTasks(answer, requests, call));
     const json = new JsonReader((answer) => this.#noteTasks(answer, requests, call));
     const reader = (): BodyListener => (isEventStream(response) ? stream : json);
-    watchBody(response, { piece: (piece) => reader().piece(piece), end: () => reader().end() });
+    watchBody(nodeRequest(request), response, { piece: (piece) => reader().piece(piece), end: () => reader().end() });
     return true;
   }
 
   /** Looks at an event stream. To be called when its head was written. */
-  followStream(response: ServerResponse, call: AuthorizedCall): void {
-    watchBody(response, this.#streamReader(response, call, undefined));
+  followStream(request: HttpRequest, response: ServerResponse, call: AuthorizedCall): void {
+    watchBody(nodeRequest(request), response, this.#streamReader(response, call, undefined));
   }
 
   #streamReader(response: ServerResponse, call: AuthorizedCall, message: ((answer: unknown) => void) | undefined): BodyListener {

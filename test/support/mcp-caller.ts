@@ -69,8 +69,9 @@ export class McpCaller {
   }
 
   async createTask(name: string): Promise<string> {
-    const { result } = await this.ask('tools/call', { name, arguments: {}, task: { ttl: 60_000 } });
-    return (result?.['task'] as { taskId: string }).taskId;
+    const { result, error } = await this.ask('tools/call', { name, arguments: {}, task: { ttl: 60_000 } });
+    if (!result) throw new Error(`no task: ${error?.message}`);
+    return (result['task'] as { taskId: string }).taskId;
   }
 }
 
