@@ -1,3 +1,5 @@
+import { UseOrder, type Link } from './use-order.js';
+
 /** How many ids are remembered at most. */
 export interface OwnedIdLimits {
   /** Of one owner. */
@@ -12,26 +14,32 @@ export interface OwnedId<Value> {
   readonly value: Value;
 }
 
+interface Kept<Value> extends OwnedId<Value> {
+  readonly amongAll: Link<string>;
+  readonly amongOwn: Link<string>;
+}
+
 /**
  * Remembers to whom ids belong, in memory. Both limits are kept by forgetting the id that was not used for longest: of
  * the owner who adds one, as long as that owner has any. So an owner pushes out ids of others only where the store is
  * full and the owner has none in it: one id, then.
  */
 export class OwnedIds<Value> {
-  /** In the order of their last use, the oldest first. */
-  readonly #ids = new Map<string, OwnedId<Value>>();
-  readonly #byOwner = new Map<string, Set<string>>();
+  readonly #ids = new Map<string, Kept<Value>>();
+  readonly #all = new UseOrder<string>();
+  readonly #owners = new Map<string, UseOrder<string>>();
 
   constructor(private readonly limits: OwnedIdLimits) {}
 
   /** @param perOwner another limit for this owner. */
   add(id: string, owner: string, value: Value, perOwner = this.limits.perOwner): void {
     this.delete(id);
-    const own = this.#byOwner.get(owner) ?? new Set();
-    if (own.size >= perOwner || (own.size > 0 && this.#ids.size >= this.limits.inAll)) this.#deleteFirst(own);
-    else if (this.#ids.size >= this.limits.inAll) this.#deleteFirst(this.#ids);
-    this.#ids.set(id, { owner, value });
-    this.#byOwner.set(owner, own.add(id));
+    const own = this.#owners.get(owner) ?? new UseOrder();
+    const isFull = this.#all.size >= this.limits.inAll;
+    const outgoing = own.size >= perOwner || (isFull && own.size > 0) ? own.first : isFull ? this.#all.first : undefined;
+    if (outgoing !== undefined) this.delete(outgoing);
+    this.#owners.set(owner, own);
+    this.#ids.set(id, { owner, value, amongAll: this.#all.add(id), amongOwn: own.add(id) });
   }
 
   get(id: string): OwnedId<Value> | undefined {
@@ -42,26 +50,17 @@ export class OwnedIds<Value> {
   touch(id: string): void {
     const kept = this.#ids.get(id);
     if (!kept) return;
-    this.#ids.delete(id);
-    this.#ids.set(id, kept);
-    const own = this.#byOwner.get(kept.owner);
-    own?.delete(id);
-    own?.add(id);
+    this.#all.use(kept.amongAll);
+    this.#owners.get(kept.owner)?.use(kept.amongOwn);
   }
 
   delete(id: string): void {
     const kept = this.#ids.get(id);
     if (!kept) return;
     this.#ids.delete(id);
-    const own = this.#byOwner.get(kept.owner);
-    own?.delete(id);
-    if (own?.size === 0) this.#byOwner.delete(kept.owner);
-  }
-
-  #deleteFirst(ids: ReadonlyMap<string, unknown> | ReadonlySet<string>): void {
-    for (const id of ids.keys()) {
-      this.delete(id);
-      return;
-    }
+    this.#all.remove(kept.amongAll);
+    const own = this.#owners.get(kept.owner);
+    own?.remove(kept.amongOwn);
+    if (own?.size === 0) this.#owners.delete(kept.owner);
   }
 }

@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals';
+import type { McpAuthInfo } from 'nestjs-mcp-auth';
+import { McpAuthEventIds } from '../../lib/mcp-auth.event-ids.js';
+import { McpAuthSessions } from '../../lib/mcp-auth.sessions.js';
+import { McpAuthTasks } from '../../lib/mcp-auth.tasks.js';
+import type { ResolvedOptions } from '../../lib/mcp-auth.options.js';
+
+const caller = (principalKey: string): McpAuthInfo => ({ principalKey, clientId: 'client' }) as McpAuthInfo;
+const CALLERS: [string, McpAuthInfo | undefined][] = [['anonymous callers', undefined], ['one principal', caller('bob')]];
+
+describe.each(CALLERS)('however much state %s make', (_who, other) => {
+  const alice = caller('alice');
+  // More than all of them together may have, of events as well.
+  const many = (make: (id: string) => void): void => {
+    for (let index = 0; index < 210_000; index += 1) make(`x${index}`);
+  };
+
+  it('MCP-25-SES-02: others keep their sessions', () => {
+    const sessions = new McpAuthSessions();
+    sessions.open('hers', alice);
+    many((id) => sessions.open(id, other));
+    expect(() => sessions.check('hers', alice)).not.toThrow();
+    expect(() => sessions.check('x209999', other)).not.toThrow();
+    expect(() => sessions.check('x0', other)).toThrow('there is no such session');
+  });
+
+  it('LIB-23: others keep their tasks', () => {
+    const tasks = new McpAuthTasks({ tasks: 'bound' } as ResolvedOptions);
+    tasks.note('hers', [], alice);
+    many((id) => tasks.note(id, [], other));
+    expect([tasks.isOwn('hers', alice), tasks.isOwn('x209999', other), tasks.isOwn('x0', other)]).toEqual([true, true, false]);
+  });
+
+  it('LIB-23: a task stays with whom it was created for', () => {
+    const tasks = new McpAuthTasks({ tasks: 'bound' } as ResolvedOptions);
+    tasks.note('hers', [], alice);
+    tasks.note('hers', [], other);
+    expect([tasks.isOwn('hers', alice), tasks.isOwn('hers', other)]).toEqual([true, false]);
+  });
+
+  it('MCP-25-SES-05: others resume their streams', () => {
+    const events = new McpAuthEventIds();
+    events.note('1', alice);
+    many((id) => events.note(id, other));
+    expect(() => events.check('1', alice)).not.toThrow();
+    expect(() => events.check('x209999', other)).not.toThrow();
+    expect(() => events.check('x0', other)).toThrow('no event with that Last-Event-ID');
+  });
+});
