@@ -120,6 +120,7 @@ const GENERAL: readonly Row[] = [
   ['origins that are none', { ...GOOD, allowedOrigins: ['*', 'null', 'https://app.example.com/', 'https://APP.example.com', 'app.example.com', 'https://ok.example.com'] }, ...['*', 'null', 'https://app.example.com/', 'https://APP.example.com', 'app.example.com'].map((origin): Expected => ['allowedOrigins', `"${origin}"`, /no origin/])],
   ['origins that are no list', { ...GOOD, allowedOrigins: 'https://app.example.com' }, ['allowedOrigins', '"https://app.example.com"', /non-empty strings/]],
   ['an unknown rule for stdio', { ...GOOD, stdio: 'allow' }, ['stdio', '"allow"', /not known/]],
+  ['an unknown rule for tasks', { ...GOOD, tasks: 'free' }, ['tasks', '"free"', /not known/]],
   ['a rule for stdio without a variable', { ...GOOD, stdio: { tokenEnv: '' } }, ['stdio', 'an object', /not known/]],
   ['a rule for stdio with more than a variable', { ...GOOD, stdio: { tokenEnv: 'TOKEN', trust: true } }, ['stdio', 'an object', /not known/]],
   ['a token lifetime of more than a year', { ...GOOD, maxTokenLifetimeSeconds: 31_536_001 }, ['maxTokenLifetimeSeconds', '31536001', /from 1 to/]],

@@ -166,6 +166,7 @@ const COMMON_PLACES: typeof PLACES = [
   [['exposeErrorDetails'], fc.boolean()],
   [['allowAnonymous'], fc.boolean()],
   [['allowUnguardedMounts'], fc.boolean()],
+  [['tasks'], fc.constantFrom<unknown>('bound', 'bound-by-application', 'unbound')],
   [['followCaller'], fc.boolean()],
   [
     ['cache'],
