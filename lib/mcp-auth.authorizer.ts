@@ -193,25 +193,18 @@ export class McpAuthAuthorizer {
     if (auth) return this.#decide(auth, demand.conditions, request);
   }
 
-  /** The demand of a request that besides uses what these operations have made. */
-  withOperations(demand: Demand, operations: readonly Operation[]): Demand {
-    if (operations.length === 0) return demand;
-    const { conditions, server } = demand;
+  /**
+   * Checks a caller who asks for what operations have created, such as a task, against what those need.
+   *
+   * @throws {McpAuthError} when it is refused.
+   */
+  authorizeCreated(auth: McpAuthInfo | undefined, operations: readonly Operation[], { server }: Demand, request: HttpRequest): Soon<void> {
+    if (!auth || operations.length === 0) return;
     const found = operations.map((operation) => ({ operation, policies: this.explorer.policiesOf(operation, server.resource.id) }));
-    const declared = found.flatMap(({ policies }) => policies);
     const uses = found.flatMap(({ operation, policies }) =>
       policies.filter(asks).map((policy) => ({ operation, policies: policy.policies })),
     );
-    const added = conditionsOf(server, declared, uses);
-    return {
-      ...demand,
-      conditions: {
-        server,
-        requirement: union(conditions.requirement, added.requirement),
-        authentications: [...conditions.authentications, ...added.authentications],
-        uses: [...conditions.uses, ...added.uses],
-      },
-    };
+    return this.#decide(auth, conditionsOf(server, found.flatMap(({ policies }) => policies), uses), request);
   }
 
   /** The operation as it is to be remembered: its arguments only if a policy will want to see them. */

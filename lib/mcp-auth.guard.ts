@@ -112,8 +112,10 @@ export class McpAuthGuard implements CanActivate {
       throw error;
     };
     try {
-      const tasks = this.transport.checkMessage(request, demand, auth);
-      const authorized = this.authorizer.authorize(auth, this.authorizer.withOperations(demand, tasks), request);
+      const creators = this.transport.checkMessage(request, demand, auth);
+      const authorized = andThen(this.authorizer.authorize(auth, demand, request), () =>
+        this.authorizer.authorizeCreated(auth, creators, demand, request),
+      );
       return authorized instanceof Promise ? authorized.catch(note) : authorized;
     } catch (error) {
       return note(error);
