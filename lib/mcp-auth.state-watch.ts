@@ -81,7 +81,7 @@ export class McpAuthStateWatch {
 }
 
 /** In characters. A longer answer is not looked at: one that says that a task was created is short. */
-const MAX_ANSWER_LENGTH = 1_048_576;
+const MAX_ANSWER_LENGTH = 262_144;
 
 /** A body that is one JSON text. */
 class JsonReader implements BodyListener {
