@@ -200,16 +200,20 @@ export class McpAuthAuthorizer {
    */
   authorizeCreated(auth: McpAuthInfo | undefined, operations: readonly Operation[], { server }: Demand, request: HttpRequest): Soon<void> {
     if (!auth || operations.length === 0) return;
-    const found = operations.map((operation) => ({ operation, policies: this.explorer.policiesOf(operation, server.resource.id) }));
-    const uses = found.flatMap(({ operation, policies }) =>
-      policies.filter(asks).map((policy) => ({ operation, policies: policy.policies })),
-    );
-    return this.#decide(auth, conditionsOf(server, found.flatMap(({ policies }) => policies), uses), request);
+    // The handler is not called again, so that all has to be asked here.
+    const found = operations.map((operation) => ({
+      operation: { ...operation, reachesHandler: false },
+      declarations: this.explorer.declarationsOf(operation, server.resource.id),
+    }));
+    const policies = found.flatMap(({ declarations }) => policiesOf(declarations));
+    const uses = found.flatMap(({ operation, declarations }) => declarations.all.flatMap((declared) => usesOf(operation, declared)));
+    return this.#decide(auth, { ...conditionsOf(server, policies, uses), refusal: refusalOf(found) }, request);
   }
 
   /** The operation as it is to be remembered: its arguments only if a policy will want to see them. */
   memorable(operation: Operation, resourceId: string): Operation {
-    return this.explorer.policiesOf(operation, resourceId).some(asks) ? operation : { ...operation, args: undefined };
+    const { all } = this.explorer.declarationsOf(operation, resourceId);
+    return all.some(({ policy }) => asks(policy)) ? operation : { ...operation, args: undefined };
   }
 
   /**
