@@ -26,6 +26,8 @@ export function sendException(host: ReturnType<ArgumentsHost['switchToWs']>, { d
 
 /** Codes that GraphQL servers and their clients know, by status. */
 const GRAPHQL_CODES: Readonly<Record<Refusal['status'], string>> = {
+  // Only tasks are refused so, and no GraphQL operation is one.
+  200: 'NOT_FOUND',
   400: 'BAD_REQUEST',
   401: 'UNAUTHENTICATED',
   403: 'FORBIDDEN',
