@@ -3,6 +3,7 @@ import {
   createParamDecorator,
   UseFilters,
   UseGuards,
+  type Type,
 } from '@nestjs/common';
 import { McpAuthConfigError } from './core/error.js';
 import { isRequestableScope, isScopeToken } from './core/scopes.js';
@@ -10,7 +11,8 @@ import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { injectedCaller } from './mcp-auth.injected-caller.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
-import { declare, type Policy } from './mcp-auth.policy.js';
+import { declare, type Addition, type Policy } from './mcp-auth.policy.js';
+import { remember } from './mcp-auth.remembered.js';
 
 type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
 
@@ -26,7 +28,7 @@ type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
  */
 export function RequireScopes(...scopes: [string, ...string[]]): ClassOrMethodDecorator {
   checkScopes('RequireScopes', scopes);
-  return protect({ requirement: { allOf: scopes, anyOf: [] } });
+  return protect(written('RequireScopes', scopes), { requirement: { allOf: scopes, anyOf: [] } });
 }
 
 /**
@@ -37,7 +39,7 @@ export function RequireScopes(...scopes: [string, ...string[]]): ClassOrMethodDe
  */
 export function RequireAnyScope(...scopes: [string, ...string[]]): ClassOrMethodDecorator {
   checkScopes('RequireAnyScope', scopes);
-  return protect({ requirement: { allOf: [], anyOf: [scopes] } });
+  return protect(written('RequireAnyScope', scopes), { requirement: { allOf: [], anyOf: [scopes] } });
 }
 
 /**
@@ -52,7 +54,7 @@ export function RequireAnyScope(...scopes: [string, ...string[]]): ClassOrMethod
  * handler, such as a subscription or a completion, is refused.
  */
 export function Authorize(policy: Policy): ClassOrMethodDecorator {
-  return protect({ policies: [policy] });
+  return protect('@Authorize()', { policies: [policy] });
 }
 
 /**
@@ -76,7 +78,7 @@ export function RequireAuthentication(requirement: {
     const write = "Write @RequireAuthentication({ acr: 'urn:example:mfa', maxAgeSeconds: 300 }), or one of the two";
     throw new McpAuthConfigError([{ option: '@RequireAuthentication()', seen, why, write }]);
   }
-  return protect({ authentications: [{ acr, maxAgeSeconds }] });
+  return protect('@RequireAuthentication()', { authentications: [{ acr, maxAgeSeconds }] });
 }
 
 /**
@@ -86,7 +88,7 @@ export function RequireAuthentication(requirement: {
  * token that comes is verified.
  */
 export function Public(): ClassOrMethodDecorator {
-  return annotate({ isPublic: true });
+  return annotate('@Public()', { isPublic: true });
 }
 
 /**
@@ -96,8 +98,11 @@ export function Public(): ClassOrMethodDecorator {
  * Binds {@link McpAuthGuard} to the handler, as {@link RequireScopes} does. A route that is declared `@Public()` stays public.
  */
 export function ProtectedResource(id: string): ClassOrMethodDecorator {
-  return protect({ resourceId: id });
+  return protect(written('ProtectedResource', [id]), { resourceId: id });
 }
+
+/** Nest's decorator, which calls {@link injectedCaller}. */
+const injectCaller: (key?: keyof McpAuthInfo) => ParameterDecorator = createParamDecorator(injectedCaller);
 
 /**
  * Injects the caller, or one property of it, into an HTTP or MCP handler: `@AuthInfo() auth: McpAuthInfo`,
@@ -109,17 +114,41 @@ export function ProtectedResource(id: string): ClassOrMethodDecorator {
  * Where the MCP framework calls the method by itself, as version 1 of `@rekog/mcp-nest` does, it takes the place of the
  * argument that would otherwise stand there.
  */
-export const AuthInfo: (key?: keyof McpAuthInfo) => ParameterDecorator = createParamDecorator(injectedCaller);
-
-/** The guard comes with the declaration, so that it holds however the handler is reached. */
-function protect(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {
-  return applyDecorators(annotate(addition), UseGuards(McpAuthGuard), UseFilters(McpAuthFilter));
+export function AuthInfo(key?: keyof McpAuthInfo): ParameterDecorator {
+  const inject = injectCaller(key);
+  return (target, propertyKey, index) => {
+    const what = { decorator: '@AuthInfo()', addition: undefined, guard: undefined };
+    if (remember(target, propertyKey, index, what)) inject(target, propertyKey, index);
+  };
 }
 
-function annotate(addition: Parameters<typeof declare>[1]): ClassOrMethodDecorator {
-  return (target: object, _key?: string | symbol, descriptor?: PropertyDescriptor): void => {
-    declare((descriptor?.value as object | undefined) ?? target, addition);
+/** The guard comes with the declaration, so that it holds however the handler is reached. */
+function protect(decorator: string, addition: Addition): ClassOrMethodDecorator {
+  const bind = applyDecorators(UseGuards(McpAuthGuard), UseFilters(McpAuthFilter));
+  return place({ decorator, addition, guard: McpAuthGuard }, bind);
+}
+
+function annotate(decorator: string, addition: Addition): ClassOrMethodDecorator {
+  return place({ decorator, addition, guard: undefined }, () => undefined);
+}
+
+/** Where it cannot hold, nothing is declared, and the start of the application is refused. */
+function place(
+  what: { readonly decorator: string; readonly addition: Addition; readonly guard: object | undefined },
+  bind: ReturnType<typeof applyDecorators>,
+): ClassOrMethodDecorator {
+  return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor): void => {
+    const declaring = remember(target, key, descriptor, what);
+    if (!declaring) return;
+    declare(declaring, what.addition);
+    if (key === undefined) bind(target as Type);
+    else bind(target, key, descriptor as TypedPropertyDescriptor<unknown>);
   };
+}
+
+/** As it stands in the source, for messages. */
+function written(decorator: string, values: readonly string[]): string {
+  return `@${decorator}(${values.map((value) => JSON.stringify(value)).join(', ')})`;
 }
 
 function checkScopes(decorator: string, scopes: readonly unknown[]): void {

@@ -1,8 +1,8 @@
-import { Readable } from 'node:stream';
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthError } from './core/error.js';
-import { callOfContext, currentCall, noteMcpContext, runInCall } from './mcp-auth.context.js';
+import { callOfContext, currentCall, runInCall } from './mcp-auth.context.js';
+import { directContext } from './mcp-auth.direct-context.js';
 import { McpAuthExplorer, type DirectHandler } from './mcp-auth.explorer.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
@@ -10,6 +10,7 @@ import type { McpAuthInfo } from './mcp-auth.info.js';
 import { injectedCaller } from './mcp-auth.injected-caller.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
+import { noteReplaced } from './mcp-auth.remembered.js';
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -36,8 +37,8 @@ const standIns = new WeakMap<object, StandIn>();
 const applications = new WeakMap<ResolvedResource, McpAuthDirectCalls>();
 
 /**
- * Protects the handlers that an MCP framework calls as plain methods, as version 1 of `@rekog/mcp-nest` does: what
- * `@RequireScopes()` and the like bind to a handler, Nest never gets to run there. It is done around the method itself:
+ * Protects the handlers that an MCP framework calls as plain methods, as version 1 of `@rekog/mcp-nest` and
+ * `@nestjs-mcp/server` do: what `@RequireScopes()` and the like bind to a handler, Nest never gets to run there. It is done around the method itself:
  * the guard decides, refusals take the form that MCP clients understand, the caller is known below, and `@AuthInfo()`
  * takes the place of the argument it decorates. It holds for every instance of the class, request-scoped ones too.
  *
@@ -53,15 +54,27 @@ export class McpAuthDirectCalls {
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
 
-  /** To be called before MCP frameworks look for handlers, which they do at application bootstrap. */
-  protect(): void {
+  /**
+   * To be called while Nest instantiates the application: an MCP framework may look for handlers as soon as its own module
+   * is initialised, which can be before any other.
+   */
+  protectClasses(): void {
     for (const resource of this.options.resources) applications.set(resource, this);
-    for (const handler of this.explorer.directHandlers) {
+    this.#protect(this.explorer.directHandlersOfClasses);
+  }
+
+  /** To be called when every instance is there: then the classes of those that factories made are known, too. */
+  protect(): void {
+    this.#protect(this.explorer.directHandlers);
+  }
+
+  #protect(handlers: readonly DirectHandler[]): void {
+    for (const handler of handlers) {
       if (isGuarded(handler) || callerParameters(handler).length > 0) this.#standIn(handler);
     }
   }
 
-  #standIn({ classRef, methodName, method }: DirectHandler): void {
+  #standIn({ classRef, methodName, method, operation }: DirectHandler): void {
     const known = standIns.get(method);
     // An inherited one stands in for the same method of the base class, which may declare less.
     if (known && Object.hasOwn(classRef.prototype, methodName)) {
@@ -69,19 +82,20 @@ export class McpAuthDirectCalls {
       return;
     }
     const about: StandIn = { original: known?.original ?? (method as Method), application: this };
-    const handler = { classRef, methodName, method: about.original };
+    const handler = { classRef, methodName, method: about.original, operation };
     const standIn = function (this: unknown, ...args: unknown[]): Promise<unknown> {
       const call = currentCall();
       const application = (call && applications.get(call.resource)) ?? about.application;
       return application.#call(handler, this, args);
     };
     standIns.set(standIn, about);
+    noteReplaced(about.original);
     copyIdentity(about.original, standIn);
     Object.defineProperty(classRef.prototype, methodName, { value: standIn, writable: true, configurable: true });
   }
 
   async #call(handler: DirectHandler, self: unknown, args: readonly unknown[]): Promise<unknown> {
-    const context = contextOf(handler, args);
+    const context = directContext(handler, args);
     try {
       if (isGuarded(handler)) await this.guard.canActivate(context);
       const call = callOfContext(context);
@@ -100,33 +114,6 @@ export class McpAuthDirectCalls {
 function copyIdentity(from: Method, to: Method): void {
   Object.defineProperty(to, 'name', { value: from.name });
   for (const key of Reflect.getOwnMetadataKeys(from)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, from), to);
-}
-
-/**
- * As much of an execution context as the guard and the filter of this library ask for. Leaves out the third argument, the
- * request: in a session that is the one which opened it, whose token may have been replaced by one for more, or less.
- */
-function contextOf({ classRef, method }: DirectHandler, [input, mcpContext]: readonly unknown[]): ExecutionContext {
-  const context = {
-    getType: () => 'rpc',
-    getClass: () => classRef,
-    getHandler: () => method,
-    getArgs: () => [input, mcpContext],
-    switchToRpc: () => ({ getData: () => input, getContext: () => mcpContext }),
-  };
-  noteMcpContext(context, { isStdio: readsStandardInput(mcpContext) });
-  return context as unknown as ExecutionContext;
-}
-
-/** What is read of the contexts of `@rekog/mcp-nest` 1. */
-interface TransportContext {
-  readonly mcpServer?: { readonly server?: { readonly transport?: object } };
-}
-
-/** Whether the transport of the server has the standard input of this very process: no message of a client has that. */
-function readsStandardInput(mcpContext: unknown): boolean {
-  const transport = ((mcpContext ?? {}) as TransportContext).mcpServer?.server?.transport;
-  return Object.values(transport ?? {}).some((member) => member instanceof Readable && member === process.stdin);
 }
 
 function isGuarded({ classRef, method }: DirectHandler): boolean {

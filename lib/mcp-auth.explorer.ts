@@ -2,19 +2,12 @@ import { Inject, Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import type { Operation, OperationKind } from './core/operation.js';
+import { declarationProblems, instanceProblems, isStranger, lostDeclarations, unlistedMethods, type UnlistedMethod } from './mcp-auth.declarations.js';
+import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-auth.hosts.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from './mcp-auth.operations.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
 import { contradictsItself, handlerPolicy, scopesPolicy, type HandlerPolicy } from './mcp-auth.policy.js';
-
-/** The operation that a method serves. */
-export interface ServedOperation {
-  readonly kind: OperationKind;
-  readonly name: string;
-  readonly origin: 'templates-first' | 'exact-first';
-  /** Who reads a template, where that is not the official SDK: the bridge of `nestjs-mcp-auth/sdk`. */
-  readonly syntax?: 'plain' | undefined;
-}
 
 /** One declaration that holds for an operation. */
 export interface Declared {
@@ -33,37 +26,22 @@ export interface Declarations {
   readonly isElsewhere: boolean;
 }
 
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
 /** A method that an MCP framework calls by itself, so that Nest puts nothing around it. */
 export interface DirectHandler {
   readonly classRef: Type<object>;
   readonly methodName: string;
   readonly method: object;
+  /** What it serves, where that matters. */
+  readonly operation?: ServedOperation | undefined;
 }
 
 /** A method of a controller or provider that a request can reach. */
 interface Handler extends DirectHandler {
   readonly isRoute: boolean;
-  readonly operation: ServedOperation | undefined;
   readonly policy: HandlerPolicy;
 }
-
-/** Where `@rekog/mcp-nest` keeps what its decorators were given, and which member of it names the operation. */
-const FRAMEWORK_METADATA: readonly [key: string, kind: OperationKind, name: string][] = [
-  ['mcp:tool', 'tool', 'name'],
-  ['mcp:prompt', 'prompt', 'name'],
-  ['mcp:resource', 'resource', 'uri'],
-  ['mcp:resource-template', 'resource-template', 'uriTemplate'],
-];
-
-/** Where the decorators of `nestjs-mcp-auth/sdk` keep theirs: `{ kind, name, config }`, and the syntax of a template. */
-export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
-
-/** Nest's own keys for the path of a route, and for the message that a handler of a microservice is called for. */
-const ROUTE_PATH_METADATA = 'path';
-const PATTERN_METADATA = 'microservices:pattern';
-/** Those of its packages for GraphQL and WebSockets. */
-const RESOLVER_METADATA = 'graphql:resolver_type';
-const GATEWAY_MESSAGE_METADATA = 'websockets:message_mapping';
 
 /**
  * Finds out what the handlers of the application declare, and which MCP operation each of them serves, from the
@@ -77,6 +55,8 @@ export class McpAuthExplorer {
   /** By what is found in the index, and then by resource. */
   readonly #declared = new WeakMap<object, Map<string, Declarations>>();
   readonly #operations = new WeakMap<object, ServedOperation | null>();
+  /** Classes of which it is known that what was written on them is still there. */
+  readonly #intact = new WeakSet<object>();
 
   constructor(
     @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
@@ -84,8 +64,27 @@ export class McpAuthExplorer {
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
 
-  /** What a class and its method declare together. */
+  /**
+   * What a class and its method declare together.
+   *
+   * @throws {McpAuthConfigError} where it cannot be known, which the start of the application has not seen: classes may be
+   * loaded later, and instances made.
+   */
   policyOf(classRef: object, method: object): HandlerPolicy {
+    if (!this.#intact.has(classRef)) this.#checkIntact(classRef);
+    const known = this.#policies.get(classRef)?.get(method);
+    if (known) return known;
+    if (isStranger(classRef, method)) throw strange(classRef, method);
+    return this.#policyOf(classRef, method);
+  }
+
+  #checkIntact(classRef: object): void {
+    const problems = typeof classRef === 'function' ? lostDeclarations(classRef as Type<object>) : [];
+    if (problems.length > 0) throw new McpAuthConfigError(problems);
+    this.#intact.add(classRef);
+  }
+
+  #policyOf(classRef: object, method: object): HandlerPolicy {
     const ofClass = this.#policies.get(classRef);
     const known = ofClass?.get(method);
     if (known) return known;
@@ -114,7 +113,7 @@ export class McpAuthExplorer {
   /** The operation that a method serves, if it serves one. */
   operationOf(method: object): ServedOperation | undefined {
     let operation = this.#operations.get(method);
-    if (operation === undefined) this.#operations.set(method, (operation = operationOf(method) ?? null));
+    if (operation === undefined) this.#operations.set(method, (operation = servedOperation(method) ?? null));
     return operation ?? undefined;
   }
 
@@ -125,15 +124,17 @@ export class McpAuthExplorer {
 
   /** The handlers of MCP operations that are called by nothing but the MCP framework. */
   get directHandlers(): readonly DirectHandler[] {
-    return this.#all().filter(({ method, operation }) => operation && !isCalledByNest(method));
+    return this.#all().filter(isDirect);
+  }
+
+  /** Those of classes, so that no instance need be there yet: some frameworks look for handlers when they are instantiated. */
+  get directHandlersOfClasses(): readonly DirectHandler[] {
+    return this.#handlersOfClasses().filter(isDirect);
   }
 
   /** The handlers that Nest calls for messages and GraphQL operations, not for HTTP requests: those of classes, so that no instance need be there yet. */
   get rpcHandlers(): readonly DirectHandler[] {
-    const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap(({ metatype, inject }) =>
-      typeof metatype === 'function' && !inject ? [metatype as Type<object>] : [],
-    );
-    return [...new Set(classes)].flatMap((classRef) => this.#handlersOf(classRef)).filter(({ method }) => isCalledByNest(method) || isCalledOutside(method));
+    return this.#handlersOfClasses().filter(({ method }) => isCalledByNest(method) || isCalledOutside(method));
   }
 
   /** Every scope that a decorator or the options name for a resource, sorted. */
@@ -145,14 +146,24 @@ export class McpAuthExplorer {
   }
 
   /**
-   * Refuses to start an application whose decorators contradict each other or the options.
+   * Refuses to start an application whose decorators contradict each other or the options, or declare what would not hold.
    *
    * @throws {McpAuthConfigError} listing every problem.
    */
   check(): void {
-    const problems = this.#all().flatMap((handler) => [...this.#contradictions(handler), ...this.#strays(handler)]);
+    const problems = [
+      ...this.#wrappers().flatMap((wrapper) =>
+        classOf(wrapper).flatMap((classRef) => [...declarationProblems(classRef), ...instanceProblems(classRef, wrapper.instance)]),
+      ),
+      ...this.#all().flatMap((handler) => [...this.#contradictions(handler), ...this.#strays(handler)]),
+    ];
     const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
     if (unique.size > 0) throw new McpAuthConfigError([...unique.values()]);
+  }
+
+  /** What is declared in classes that no module lists, and that nothing is known to call for a request. */
+  get unlisted(): readonly UnlistedMethod[] {
+    return unlistedMethods(this.#wrappers().flatMap(classOf));
   }
 
   #contradictions({ classRef, methodName, method }: Handler): ConfigProblem[] {
@@ -192,10 +203,21 @@ export class McpAuthExplorer {
 
   #all(): readonly Handler[] {
     if (!this.#handlers) {
-      const classes = [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap(classOf);
+      const classes = this.#wrappers().flatMap(classOf);
       this.#handlers = [...new Set(classes)].flatMap((classRef) => this.#handlersOf(classRef));
     }
     return this.#handlers;
+  }
+
+  #handlersOfClasses(): Handler[] {
+    const classes = this.#wrappers().flatMap(({ metatype, inject }) =>
+      typeof metatype === 'function' && !inject ? [metatype as Type<object>] : [],
+    );
+    return [...new Set(classes)].flatMap((classRef) => this.#handlersOf(classRef));
+  }
+
+  #wrappers(): Wrapper[] {
+    return [...this.discovery.getControllers(), ...this.discovery.getProviders()];
   }
 
   #handlersOf(classRef: Type<object>): Handler[] {
@@ -203,9 +225,9 @@ export class McpAuthExplorer {
     if (!prototype) return [];
     return this.scanner.getAllMethodNames(prototype).flatMap((methodName) => {
       const method = prototype[methodName] as object;
-      const policy = this.policyOf(classRef, method);
-      const operation = operationOf(method);
-      const isRoute = Reflect.hasMetadata(ROUTE_PATH_METADATA, method);
+      const policy = this.#policyOf(classRef, method);
+      const operation = servedOperation(method);
+      const isRoute = hasRoute(method);
       if (!policy.isDeclared && !operation && !isRoute) return [];
       return [{ classRef, methodName, method, isRoute, operation, policy }];
     });
@@ -213,21 +235,11 @@ export class McpAuthExplorer {
 }
 
 /** Of what a factory made, or a value, the class it is an instance of: some MCP frameworks find handlers there, too. */
-function classOf({ metatype, inject, instance }: ReturnType<DiscoveryService['getProviders']>[number]): Type<object>[] {
+function classOf({ metatype, inject, instance }: Wrapper): Type<object>[] {
   if (typeof metatype === 'function' && !inject) return [metatype as Type<object>];
   const prototype: unknown = typeof instance === 'object' && instance !== null ? Object.getPrototypeOf(instance) : undefined;
   const made: unknown = (prototype as object | null | undefined)?.constructor;
   return typeof made === 'function' ? [made as Type<object>] : [];
-}
-
-/** As a microservice; or through the bridge of `nestjs-mcp-auth/sdk`, which goes by way of Nest. */
-function isCalledByNest(method: object): boolean {
-  return [PATTERN_METADATA, OPERATION_METADATA].some((key) => Reflect.hasMetadata(key, method));
-}
-
-/** As a GraphQL resolver, or by a WebSocket gateway. */
-function isCalledOutside(method: object): boolean {
-  return [RESOLVER_METADATA, GATEWAY_MESSAGE_METADATA].some((key) => Reflect.hasMetadata(key, method));
 }
 
 function concerns({ resourceId }: HandlerPolicy, id: string): boolean {
@@ -242,26 +254,13 @@ function declarationsAt(resourceId: string, entries: readonly FoundEntry[]): Dec
   return { all, isElsewhere: isServed && here.length === 0 };
 }
 
-function operationOf(method: object): ServedOperation | undefined {
-  const own = record(Reflect.getMetadata(OPERATION_METADATA, method));
-  if (own) {
-    const { kind, name, syntax } = own as unknown as Pick<ServedOperation, 'kind' | 'name' | 'syntax'>;
-    return { kind, name, origin: 'exact-first', syntax };
-  }
-  for (const [key, kind, nameMember] of FRAMEWORK_METADATA) {
-    const metadata = record(Reflect.getMetadata(key, method));
-    if (!metadata) continue;
-    const name = metadata[nameMember];
-    // A tool without a name is called by that of its method.
-    return { kind, name: typeof name === 'string' ? name : functionName(method), origin: 'templates-first' };
-  }
-  return undefined;
+function isDirect({ method, operation }: Handler): boolean {
+  return operation !== undefined && !isCalledByNest(method);
 }
 
-function functionName(method: object): string {
-  return (method as { readonly name: string }).name;
-}
-
-function record(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+function strange(classRef: object, method: object): McpAuthConfigError {
+  const option = (classRef as Type).name;
+  const seen = `a function "${(method as { readonly name?: unknown }).name}" in the place of one of its methods`;
+  const why = 'it is not known what is declared for it';
+  return new McpAuthConfigError([{ option, seen, why, write: 'Leave the methods of the instance as they are' }]);
 }

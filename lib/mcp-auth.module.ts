@@ -13,6 +13,7 @@ import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef } from '@nestjs/core'
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
 import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
+import type { UnlistedMethod } from './mcp-auth.declarations.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { McpAuthEventIds } from './mcp-auth.event-ids.js';
@@ -142,6 +143,7 @@ export class McpAuthModule
     super();
     followedCalls.prepare(McpAuthService);
     handlers.prepare();
+    directCalls.protectClasses();
   }
 
   /**
@@ -167,6 +169,7 @@ export class McpAuthModule
   configure(): void {
     this.explorer.check();
     this.handlers.check(McpAuthGuard);
+    this.directCalls.protect();
     this.mounts.check();
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
@@ -175,8 +178,12 @@ export class McpAuthModule
     this.express.mount();
   }
 
-  /** Nest calls this once all providers are there, before the application listens. */
+  /**
+   * Nest calls this once all providers are there, before the application listens; for applications without HTTP, too, of
+   * which it does not configure the modules.
+   */
   onModuleInit(): Promise<void> {
+    this.explorer.check();
     this.directCalls.protect();
     this.handlers.warn(McpAuthGuard);
     return this.servers.ready();
@@ -184,6 +191,7 @@ export class McpAuthModule
 
   /** In the background: an authorization server that is slow or down must not delay or stop the start. */
   onApplicationBootstrap(): void {
+    warnOfUnlisted(this.explorer.unlisted);
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
   }
 
@@ -198,4 +206,16 @@ function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtr
   if (globalGuard === false) return definition;
   const guard: Provider = { provide: APP_GUARD, useExisting: McpAuthGuard };
   return { ...definition, providers: [...(definition.providers ?? []), guard] };
+}
+
+/** Classes that were warned about. */
+const unlisted = new WeakSet<object>();
+
+/** Once for each class of the process: which applications there are in it, this one does not know. */
+function warnOfUnlisted(methods: readonly UnlistedMethod[]): void {
+  for (const { classRef, name, decorator } of methods.filter((method) => !unlisted.has(method.classRef))) {
+    unlisted.add(classRef);
+    const what = `${name} has ${decorator}, but no module of this application lists its class, and nothing is known to call it for a request`;
+    logger.warn(`${what}: whoever calls it is not asked for anything. Move the decorator to the handler that calls it`);
+  }
 }

@@ -49,6 +49,9 @@ interface Declaration {
   readonly resourceId: string | undefined;
 }
 
+/** What one decorator adds to a declaration. */
+export type Addition = Partial<Declaration>;
+
 /** What is declared for a handler: by its class and by its method together; or for an operation by the options. */
 export interface HandlerPolicy extends Declaration {
   /** Whether class or method say anything at all. */
@@ -56,6 +59,9 @@ export interface HandlerPolicy extends Declaration {
 }
 
 const DECLARATION = 'nestjs-mcp-auth:declaration';
+
+/** What a declaration was put together from. */
+const additions = new WeakMap<Declaration, readonly Addition[]>();
 
 const NOTHING: Declaration = {
   requirement: NO_REQUIREMENT,
@@ -66,7 +72,7 @@ const NOTHING: Declaration = {
 };
 
 /** Adds to what the class (or, with a method, the method) declares. Decorators accumulate; none undoes another. */
-export function declare(target: object, addition: Partial<Declaration>): void {
+export function declare(target: object, addition: Addition): void {
   const before = (Reflect.getOwnMetadata(DECLARATION, target) as Declaration | undefined) ?? NOTHING;
   const declaration: Declaration = {
     requirement: union(before.requirement, addition.requirement ?? NO_REQUIREMENT),
@@ -75,7 +81,14 @@ export function declare(target: object, addition: Partial<Declaration>): void {
     isPublic: before.isPublic || (addition.isPublic ?? false),
     resourceId: addition.resourceId ?? before.resourceId,
   };
+  additions.set(declaration, [...(additions.get(before) ?? []), addition]);
   Reflect.defineMetadata(DECLARATION, declaration, target);
+}
+
+/** What the decorators that are still known of a class or method have added, in the order in which they ran. */
+export function additionsOf(target: object): readonly Addition[] {
+  const declaration = declarationOf(target);
+  return (declaration && additions.get(declaration)) ?? [];
 }
 
 /**

@@ -10,9 +10,9 @@ import {
   type PipeTransform,
   type Type,
 } from '@nestjs/common';
-import { OPERATION_METADATA } from '../mcp-auth.explorer.js';
 import { McpAuthFilter } from '../mcp-auth.filter.js';
 import { McpAuthGuard } from '../mcp-auth.guard.js';
+import { OPERATION_METADATA } from '../mcp-auth.hosts.js';
 import type { SdkCall } from './mcp-sdk.call.js';
 import { resourceTemplate, type SdkResourceTemplate } from './uri-template.js';
 
@@ -100,7 +100,7 @@ export interface McpPromptOptions extends Described {
   argsSchema?: object;
 }
 
-/** What a decorator was given: `mcp-auth.explorer.ts` finds the operation by it, the bridge registers it. */
+/** What a decorator was given: `mcp-auth.hosts.ts` finds the operation by it, the bridge registers it. */
 export type BridgedOperation =
   | { readonly kind: 'tool'; readonly name: string; readonly config: Omit<McpToolOptions, 'name'> }
   | { readonly kind: 'prompt'; readonly name: string; readonly config: Omit<McpPromptOptions, 'name'> }

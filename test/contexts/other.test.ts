@@ -28,12 +28,6 @@ class Bot {
     throw new Error('The disk is full');
   }
 
-  @RequireScopes('a')
-  scoped(): string {
-    ran.push('scoped');
-    return 'ran';
-  }
-
   @UseGuards(McpAuthGuard)
   guarded(): string {
     ran.push('guarded');
@@ -88,9 +82,9 @@ describe.each(PLATFORMS)('Handlers that a library of others calls, on %s', (plat
         await expect(call(server, 'failing', type, [])).rejects.toThrow('The disk is full');
       });
 
-      it.each(['scoped', 'guarded'] as const)('LIB-18: are refused where they are protected, whatever is handed on: %s', async (name) => {
+      it('LIB-18: are refused where the guard is bound to them, whatever is handed on', async () => {
         for (const one of SENT) {
-          const refused = await call(server, name, type, [one, one]).catch((error: unknown) => error);
+          const refused = await call(server, 'guarded', type, [one, one]).catch((error: unknown) => error);
           if (type === 'rpc') expect(refused).toEqual({ status: 'error', message: 'Authorization is required.' });
           else expect(refused).toBeInstanceOf(McpAuthError);
         }

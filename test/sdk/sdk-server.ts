@@ -172,7 +172,17 @@ export async function startSdkServer(settings: SdkServerSettings, ran: string[] 
   openLogs.add(log);
   const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
   settings.prepare?.(app, serveWith(sdk, app.get(McpSdkBridge)));
-  await app.listen(port, '127.0.0.1');
+  const close = async (): Promise<void> => {
+    await app.close();
+    openLogs.delete(log);
+    await issuer.close();
+  };
+  try {
+    await app.listen(port, '127.0.0.1');
+  } catch (error) {
+    await close();
+    throw error;
+  }
 
   let id = 0;
   const rpc: SdkServer['rpc'] = (method, params = {}, { token, era = '2025-11-25', path } = {}) => {
@@ -211,11 +221,7 @@ export async function startSdkServer(settings: SdkServerSettings, ran: string[] 
     mint: (claims = {}) => issuer.mint({ aud: resource, ...claims }),
     rpc,
     ask,
-    close: async () => {
-      await app.close();
-      openLogs.delete(log);
-      await issuer.close();
-    },
+    close,
   };
 }
 

@@ -245,8 +245,18 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   await settings.prepare?.(app);
   strategy.setHttpAdapter(app.getHttpAdapter());
   app.connectMicroservice({ strategy }, { inheritAppConfig: settings.inheritAppConfig ?? false });
-  await app.startAllMicroservices();
-  await app.listen(port, '127.0.0.1');
+  const close = async (): Promise<void> => {
+    await app.close();
+    openLogs.delete(log);
+    if (!settings.sharedIssuer) await issuer.close();
+  };
+  try {
+    await app.startAllMicroservices();
+    await app.listen(port, '127.0.0.1');
+  } catch (error) {
+    await close();
+    throw error;
+  }
 
   const rpc = rpcTo(resource);
   return {
@@ -262,11 +272,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     rpc,
     callTool: (name, token, args = {}, headers = {}) =>
       rpc('tools/call', { name, arguments: args }, { ...bearer(token), ...headers }),
-    close: async () => {
-      await app.close();
-      openLogs.delete(log);
-      if (!settings.sharedIssuer) await issuer.close();
-    },
+    close,
   };
 }
 

@@ -1,7 +1,7 @@
 /** An MCP server on version 1 of `@rekog/mcp-nest` with a handler of every kind, protected by this library. */
 import 'reflect-metadata';
 import { createServer, type AddressInfo } from 'node:net';
-import { Controller, Inject, Injectable, Module, Scope, UseGuards, type INestApplication, type OnModuleInit, type Type } from '@nestjs/common';
+import { Controller, Inject, Injectable, Module, Scope, UseGuards, type OnModuleInit, type Type } from '@nestjs/common';
 import { HttpAdapterHost, ModuleRef, NestFactory, REQUEST, type AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -29,6 +29,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { z } from 'zod';
+import type { Host } from './rpc';
 
 /** Names of the handlers that ran. */
 export const ran: string[] = [];
@@ -192,15 +193,6 @@ export interface Settings {
   readonly mode: 'stateless' | 'stateful';
 }
 
-export interface Host {
-  readonly app: INestApplication;
-  readonly issuer: TestIssuer;
-  readonly resource: string;
-  /** An endpoint of the same server to which no guard leads. */
-  readonly around: string;
-  close(): Promise<void>;
-}
-
 export function moduleOf(options: McpAuthModuleOptions, mcp: Partial<Parameters<typeof McpModule.forRoot>[0]>) {
   @Module({
     imports: [McpAuthModule.forRoot(options), McpModule.forRoot({ name: 'host', version: '1.0.0', logging: false, ...mcp })],
@@ -211,7 +203,7 @@ export function moduleOf(options: McpAuthModuleOptions, mcp: Partial<Parameters<
   return AppModule;
 }
 
-export async function startHost({ platform, mode }: Settings): Promise<Host> {
+export async function startHost({ platform, mode }: Settings): Promise<Host & { close(): Promise<void> }> {
   const issuer = await TestIssuer.start({ alg: 'ES256' });
   const port = await freePort();
   const resource = `http://127.0.0.1:${port}/mcp`;
@@ -235,10 +227,12 @@ export async function startHost({ platform, mode }: Settings): Promise<Host> {
   });
   await app.listen(port, '127.0.0.1');
   return {
-    app,
     issuer,
     resource,
     around: `http://127.0.0.1:${port}/around`,
+    hasSessions: mode === 'stateful',
+    isSingle: false,
+    ran,
     close: async () => {
       await app.close();
       await issuer.close();
