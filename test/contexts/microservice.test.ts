@@ -172,7 +172,7 @@ describe.each(CASES)('A TCP microservice beside MCP on $platform, with inheritAp
   });
 
   it('gives a refusal of the application the same form', async () => {
-    expect(await ask('late')).toEqual({ error: { status: 'error', message: 'The access token lacks a scope that this operation needs.' } });
+    expect(await ask('late')).toEqual({ error: { status: 'error', message: 'The access token lacks a scope that this operation needs: late.' } });
   });
 
   it('has no caller: what injects one is refused where the global guard holds', async () => {

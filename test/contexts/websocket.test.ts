@@ -153,7 +153,7 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
   it('gives a refusal of the application the same form', async () => {
     expect(await (await connect(server)).ask('late', 1)).toEqual({
       event: 'exception',
-      data: { status: 'error', message: 'The access token lacks a scope that this operation needs.', cause: { pattern: 'late', data: 1 } },
+      data: { status: 'error', message: 'The access token lacks a scope that this operation needs: late.', cause: { pattern: 'late', data: 1 } },
     });
   });
 
@@ -196,7 +196,7 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
 
   it('refuses a caller without the scope, and a token that is not valid', async () => {
     const socket = await connect(server, bearer(await server.mint({ scope: 'b' })));
-    expect(await socket.ask('scoped')).toMatchObject({ data: { message: 'The access token lacks a scope that this operation needs.' } });
+    expect(await socket.ask('scoped')).toMatchObject({ data: { message: 'The access token lacks a scope that this operation needs: a.' } });
     const expired = await connect(server, bearer(await server.mint({ exp: 1 })));
     expect(await expired.ask('guarded')).toMatchObject({ data: { message: 'The access token is invalid or has expired.' } });
     expect(ran).toEqual([]);
