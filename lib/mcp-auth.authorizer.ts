@@ -225,9 +225,8 @@ export class McpAuthAuthorizer {
    */
   authorizeHandler(context: ExecutionContext): Soon<void> {
     const policy = this.explorer.policyOf(context.getClass(), context.getHandler());
-    const call = callOfContext(context);
-    // That of another application may be around it, where that one hands on a request in the same process.
-    return call && this.servers.has(call.resource) ? this.#authorizeCall(context, policy, call) : this.#authorizeOverStdio(context, policy);
+    const call = callOfContext(context, this.options);
+    return call ? this.#authorizeCall(context, policy, call) : this.#authorizeOverStdio(context, policy);
   }
 
   async #authorizeOverStdio(context: ExecutionContext, policy: HandlerPolicy): Promise<void> {

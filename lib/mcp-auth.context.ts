@@ -4,8 +4,15 @@ import type { McpAuthError } from './core/error.js';
 import type { HeaderSource } from './core/header-fields.js';
 import { placeWith } from './core/kept.js';
 import { Caller, type McpAuthInfo } from './mcp-auth.info.js';
-import type { ResolvedResource } from './mcp-auth.options.js';
+import { instancesWith } from './mcp-auth.instances.js';
+import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 import { methodOfClass, requestBehind } from './mcp-auth.request-behind.js';
+
+/**
+ * One instance of the module, known by its validated options: every import has its own. A process may have several, since
+ * it may run several applications. What one of them has decided counts for no other.
+ */
+export type Instance = Pick<ResolvedOptions, 'resources'>;
 
 /** A request that was let through. */
 export interface AuthorizedCall {
@@ -41,11 +48,22 @@ const MIXED_UP =
   'McpAuthService.authInfo would name the caller of that. Some middleware calls next() from a callback of the other request: ' +
   'wrap that callback with AsyncResource.bind(), or set followCaller: false if authInfo is not used';
 
-const followed = new AsyncLocalStorage<Followed>();
-/** Which requests of Node's are followed. */
-const isFollowed = placeWith<true>();
+/** What one instance of the module knows about a request of Node's. */
+interface Mark {
+  readonly request: object;
+  readonly instance: Instance;
+  /** Undefined where the request has only entered the application of this instance. */
+  readonly call: AuthorizedCall | undefined;
+  /** What instances knew that saw the request before. At most one mark of each. */
+  readonly outer: Mark | undefined;
+}
+
+/** The requests under way, for each instance apart from the others. */
+const followed = new WeakMap<Instance, AsyncLocalStorage<Followed>>();
+/** Which requests of Node's are followed, and by which instance last. */
+const followers = placeWith<Instance>();
 /** What requests of Node's were let in as. Nothing else can write here: `request.auth` is for others to read. */
-const admitted = placeWith<{ readonly request: object; readonly call: AuthorizedCall }>();
+const marks = placeWith<Mark>();
 /** What handlers were let run as whose framework hands on no request, by their RPC context. */
 const calls = placeWith<AuthorizedCall>();
 
@@ -66,15 +84,50 @@ export function targetPath(request: HttpRequest): string {
  * @throws where what runs here would take the caller of another request for its own: middleware that hands out something
  * pooled, say, may go on with one request from within another.
  */
-export function rememberCall(request: HttpRequest, call: AuthorizedCall): void {
+export function rememberCall(request: HttpRequest, call: AuthorizedCall, instance: Instance): void {
   const source = nodeRequest(request);
-  const current = followed.getStore();
-  // That of another request is around it, too, where one is made inside of the other to an application that follows none.
+  const current = followed.get(instance)?.getStore();
+  // A request can be dispatched inside of another one, past the place where requests are followed.
   const isOwn = current?.request === source;
-  if (current && !isOwn && isFollowed.of(placeOf(source))) throw new Error(MIXED_UP);
-  admitted.keep(placeOf(source), { request: source, call });
+  if (current && !isOwn && followers.of(placeOf(source)) === instance) throw new Error(MIXED_UP);
+  mark(source, instance, call);
   if (call.auth) Caller.bind(call.auth, call);
   if (isOwn) current.call = call;
+}
+
+/**
+ * Notes that a request which another instance has seen has entered the application of this instance, where the caller of
+ * the other one is nobody. Does nothing for a request that no instance has seen.
+ */
+export function enterApplication(request: HttpRequest, instance: Instance): void {
+  const source = nodeRequest(request);
+  const last = lastMark(source);
+  if (!last || last.instance === instance) return;
+  mark(source, instance, undefined);
+  for (const field of CALLER_FIELDS) {
+    const value = source[field];
+    if (Caller.callOf(value)) Object.defineProperty(source, field, { value: undefined, configurable: true, enumerable: true, writable: true });
+  }
+}
+
+/** Where the guard leaves the caller for others. */
+const CALLER_FIELDS = ['auth', 'user'] as const;
+
+function mark(source: HttpRequest, instance: Instance, call: AuthorizedCall | undefined): void {
+  const last = lastMark(source);
+  marks.keep(placeOf(source), { request: source, instance, call, outer: last && withoutMarkOf(instance, last) });
+}
+
+function withoutMarkOf(instance: Instance, one: Mark): Mark | undefined {
+  const outer = one.outer && withoutMarkOf(instance, one.outer);
+  if (one.instance === instance) return outer;
+  return outer === one.outer ? one : { ...one, outer };
+}
+
+/** What the instance that saw the request last knows about it. */
+function lastMark(source: HttpRequest): Mark | undefined {
+  const last = marks.of(placeOf(source));
+  return last?.request === source ? last : undefined;
 }
 
 /** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
@@ -82,10 +135,11 @@ export function rememberContext(rpcContext: object, call: AuthorizedCall): void 
   calls.keep(rpcContext, call);
 }
 
-export function callOfRequest(request: HttpRequest): AuthorizedCall | undefined {
-  const source = nodeRequest(request);
-  const kept = admitted.of(placeOf(source));
-  return kept?.request === source ? kept.call : undefined;
+/** What this instance has let the request in as. What others have let it in as is not looked at. */
+export function callOfRequest(request: HttpRequest, instance: Instance): AuthorizedCall | undefined {
+  let one = lastMark(nodeRequest(request));
+  while (one && one.instance !== instance) one = one.outer;
+  return one?.call;
 }
 
 /**
@@ -97,19 +151,27 @@ export function placeOf(source: Pick<HttpRequest, 'rawHeaders'>): object {
 }
 
 /** Runs what serves a request of Node's, and everything it starts, so that {@link currentCall} knows what it is let in as. */
-export function followRequest(request: Pick<HttpRequest, 'rawHeaders'>, run: () => void): void {
-  isFollowed.keep(placeOf(request), true);
-  followed.run({ request, call: undefined }, run);
+export function followRequest(request: Pick<HttpRequest, 'rawHeaders'>, instance: Instance, run: () => void): void {
+  followers.keep(placeOf(request), instance);
+  storageOf(instance).run({ request, call: undefined }, run);
 }
 
-/** Runs the function, and everything it starts, with this call as the current one. */
-export function runInCall<T>(call: AuthorizedCall, run: () => T): T {
-  return followed.run({ request: undefined, call }, run);
+/** Runs the function, and everything it starts, with this call as the current one of the instance. */
+export function runInCall<T>(call: AuthorizedCall, instance: Instance, run: () => T): T {
+  return storageOf(instance).run({ request: undefined, call }, run);
 }
 
-/** The call under way here; undefined outside of a request that was let in, and where requests are not followed. */
-export function currentCall(): AuthorizedCall | undefined {
-  return followed.getStore()?.call;
+/** The call under way here; undefined outside of a request that the instance let in, and where it follows none. */
+export function currentCall(instance: Instance): AuthorizedCall | undefined {
+  return followed.get(instance)?.getStore()?.call;
+}
+
+function storageOf(instance: Instance): AsyncLocalStorage<Followed> {
+  const known = followed.get(instance);
+  if (known) return known;
+  const storage = new AsyncLocalStorage<Followed>();
+  followed.set(instance, storage);
+  return storage;
 }
 
 /** What is read of the contexts of MCP frameworks: of `@rekog/mcp-nest` 2, and of the bridge of `nestjs-mcp-auth/sdk`. */
@@ -176,30 +238,60 @@ function handlerCallOf(host: ArgumentsHost): AuthorizedCall | undefined {
  * last by the request that the MCP framework carries along, if it is no session's, since that would be the one which
  * opened it. Messages of brokers have no caller.
  */
-export function callOfContext(context: ArgumentsHost): AuthorizedCall | undefined {
+export function callOfContext(context: ArgumentsHost, instance: Instance): AuthorizedCall | undefined {
   const type = context.getType<string>();
-  if (type === 'http') return callOfHttp(context);
-  if (type !== 'rpc') return handlerCallOf(context);
+  if (type === 'http') return callOfHttp(context, instance);
+  if (type !== 'rpc') return ownCall(handlerCallOf(context), instance);
   const rpcContext: unknown = context.switchToRpc().getContext();
-  const { sdkContext } = (rpcContext ?? {}) as RpcContext;
-  const byCaller = Caller.callOf(sdkContext?.http?.authInfo ?? sdkContext?.authInfo);
+  const byCaller = ownCall(callerHandedOn(rpcContext), instance);
   if (byCaller) return byCaller;
   if (!mcpOriginOf(context)) return undefined;
-  return currentCall() ?? callOfRpcContext(rpcContext);
+  return currentCall(instance) ?? callOfRpcContext(rpcContext, instance);
 }
 
-function callOfHttp(context: ArgumentsHost): AuthorizedCall | undefined {
+function callOfHttp(context: ArgumentsHost, instance: Instance): AuthorizedCall | undefined {
   const request: unknown = context.switchToHttp().getRequest();
-  return typeof request === 'object' && request !== null ? callOfRequest(request as HttpRequest) : undefined;
+  return typeof request === 'object' && request !== null ? callOfRequest(request as HttpRequest, instance) : undefined;
 }
 
-function callOfRpcContext(rpcContext: unknown): AuthorizedCall | undefined {
+function callOfRpcContext(rpcContext: unknown, instance: Instance): AuthorizedCall | undefined {
   if (typeof rpcContext !== 'object' || rpcContext === null) return undefined;
-  return calls.of(rpcContext) ?? callOfCarriedRequest(rpcContext);
+  return ownCall(calls.of(rpcContext), instance) ?? callOfCarriedRequest(rpcContext, instance);
 }
 
-function callOfCarriedRequest(rpcContext: RpcContext): AuthorizedCall | undefined {
+/**
+ * The same where Nest calls without an instance: a parameter decorator, an interceptor of a class. On HTTP the instance
+ * counts that saw the request last. Where the applications of several instances have the class, and each of them has
+ * authorized a call here, only the caller that came with the message says which one serves it.
+ */
+export function callWithInstance(context: ExecutionContext): { readonly call: AuthorizedCall; readonly instance: Instance } | undefined {
+  const instances = instancesWith(context.getClass());
+  if (context.getType() === 'http') {
+    const request: unknown = context.switchToHttp().getRequest();
+    const last = typeof request === 'object' && request !== null ? lastMark(nodeRequest(request as HttpRequest)) : undefined;
+    return last?.call && instances.includes(last.instance) ? { call: last.call, instance: last.instance } : undefined;
+  }
+  const found = instances.flatMap((instance) => {
+    const call = callOfContext(context, instance);
+    return call ? { call, instance } : [];
+  });
+  if (found.length < 2) return found[0];
+  const handedOn = callerHandedOn(context.switchToRpc().getContext());
+  return found.find(({ call }) => call === handedOn);
+}
+
+/** The call of the caller that the transports of the SDK hand on with a message. */
+function callerHandedOn(rpcContext: unknown): AuthorizedCall | undefined {
+  const { sdkContext } = (rpcContext ?? {}) as RpcContext;
+  return Caller.callOf(sdkContext?.http?.authInfo ?? sdkContext?.authInfo);
+}
+
+function ownCall(call: AuthorizedCall | undefined, instance: Instance): AuthorizedCall | undefined {
+  return call && instance.resources.includes(call.resource) ? call : undefined;
+}
+
+function callOfCarriedRequest(rpcContext: RpcContext, instance: Instance): AuthorizedCall | undefined {
   if (rpcContext.getSession?.()?.stateless !== true) return undefined;
   const request = rpcContext.getRawRequest?.();
-  return typeof request === 'object' && request !== null ? callOfRequest(request as HttpRequest) : undefined;
+  return typeof request === 'object' && request !== null ? callOfRequest(request as HttpRequest, instance) : undefined;
 }

@@ -1,15 +1,16 @@
 import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthError } from './core/error.js';
-import { callOfContext, currentCall, runInCall } from './mcp-auth.context.js';
+import { callOfContext, currentCall, runInCall, type Instance } from './mcp-auth.context.js';
 import { directContext } from './mcp-auth.direct-context.js';
 import { McpAuthExplorer, type DirectHandler } from './mcp-auth.explorer.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { injectedCaller } from './mcp-auth.injected-caller.js';
+import { instancesWith } from './mcp-auth.instances.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
+import type { ResolvedOptions } from './mcp-auth.options.js';
 import { noteReplaced } from './mcp-auth.remembered.js';
 
 type Method = (...args: unknown[]) => unknown;
@@ -34,7 +35,13 @@ interface StandIn {
 const standIns = new WeakMap<object, StandIn>();
 
 /** A class can be used by several applications of one process: each decides about the calls that its own guard let in. */
-const applications = new WeakMap<ResolvedResource, McpAuthDirectCalls>();
+const applications = new WeakMap<Instance, McpAuthDirectCalls>();
+
+/**
+ * The application that a handler object belongs to; undefined for one that several applications share. Objects that Nest
+ * makes for one request or call are not among them.
+ */
+const owners = new WeakMap<object, McpAuthDirectCalls | undefined>();
 
 /**
  * Protects the handlers that an MCP framework calls as plain methods, as version 1 of `@rekog/mcp-nest` and
@@ -59,12 +66,15 @@ export class McpAuthDirectCalls {
    * is initialised, which can be before any other.
    */
   protectClasses(): void {
-    for (const resource of this.options.resources) applications.set(resource, this);
+    applications.set(this.options, this);
     this.#protect(this.explorer.directHandlersOfClasses);
   }
 
   /** To be called when every instance is there: then the classes of those that factories made are known, too. */
   protect(): void {
+    for (const handler of this.explorer.handlerObjects) {
+      owners.set(handler, owners.has(handler) && owners.get(handler) !== this ? undefined : this);
+    }
     this.#protect(this.explorer.directHandlers);
   }
 
@@ -83,9 +93,8 @@ export class McpAuthDirectCalls {
     }
     const about: StandIn = { original: known?.original ?? (method as Method), application: this };
     const handler = { classRef, methodName, method: about.original, operation };
-    const standIn = function (this: unknown, ...args: unknown[]): Promise<unknown> {
-      const call = currentCall();
-      const application = (call && applications.get(call.resource)) ?? about.application;
+    const standIn = function (this: object, ...args: unknown[]): Promise<unknown> {
+      const application = owners.get(this) ?? applicationUnderWay(classRef) ?? about.application;
       return application.#call(handler, this, args);
     };
     standIns.set(standIn, about);
@@ -98,9 +107,9 @@ export class McpAuthDirectCalls {
     const context = directContext(handler, args);
     try {
       if (isGuarded(handler)) await this.guard.canActivate(context);
-      const call = callOfContext(context);
+      const call = callOfContext(context, this.options);
       const run = (): unknown => Reflect.apply(handler.method as Method, self, withCaller(handler, args, context));
-      return await (call ? runInCall(call, run) : run());
+      return await (call ? runInCall(call, this.options, run) : run());
     } catch (error) {
       if (!(error instanceof McpAuthError)) throw error;
       // oxlint-disable-next-line promise/valid-params -- an exception filter is no promise
@@ -108,6 +117,12 @@ export class McpAuthDirectCalls {
       return isObservable(answer) ? lastValueFrom(answer) : answer;
     }
   }
+}
+
+/** The application that has let in the call under way, of those that have the class. */
+function applicationUnderWay(classRef: unknown): McpAuthDirectCalls | undefined {
+  const instance = instancesWith(classRef).find((one) => currentCall(one) !== undefined);
+  return instance && applications.get(instance);
 }
 
 /** MCP frameworks know a handler by its metadata, and some by its name. */

@@ -132,6 +132,19 @@ export class McpAuthExplorer {
     return this.#handlersOfClasses().filter(isDirect);
   }
 
+  /** The classes of all controllers and providers. */
+  get classes(): ReadonlySet<unknown> {
+    return new Set([...this.discovery.getControllers(), ...this.discovery.getProviders()].map(({ metatype }) => metatype));
+  }
+
+  /** The controllers and providers that live as long as the application. */
+  get handlerObjects(): readonly object[] {
+    return [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap(({ instance }) => {
+      const made: unknown = instance;
+      return typeof made === 'object' && made !== null ? made : [];
+    });
+  }
+
   /** The handlers that Nest calls for messages and GraphQL operations, not for HTTP requests: those of classes, so that no instance need be there yet. */
   get rpcHandlers(): readonly DirectHandler[] {
     return this.#handlersOfClasses().filter(({ method }) => isCalledByNest(method) || isCalledOutside(method));

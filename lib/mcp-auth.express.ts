@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { callOfRequest, type HttpRequest } from './mcp-auth.context.js';
+import { callOfRequest, type HttpRequest, type Instance } from './mcp-auth.context.js';
 import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { tellListenersOf } from './mcp-auth.response-body.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import type { ResolvedOptions } from './mcp-auth.options.js';
 import { askWatchersOf } from './mcp-auth.response-head.js';
 
 /** What is used of an application of Express: the prototypes that it gives to Node's requests and responses. */
@@ -20,14 +22,17 @@ const CALLER_FIELDS = ['auth', 'user'];
  */
 @Injectable()
 export class McpAuthExpressPrototypes {
-  constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
 
   /** Does nothing where the platform is another, or none. */
   mount(): void {
     const adapter = httpAdapterOf(this.host);
     if (adapter?.getType() !== 'express') return;
     const { request, response } = adapter.getInstance<ExpressLike>();
-    for (const field of CALLER_FIELDS) if (request && !(field in request)) sayCaller(request, field);
+    for (const field of CALLER_FIELDS) if (request && !(field in request)) sayCaller(request, field, this.options);
     if (!response) return;
     askWatchersOf(response);
     tellListenersOf(response);
@@ -35,11 +40,11 @@ export class McpAuthExpressPrototypes {
 }
 
 /** Until somebody else writes the field: then it is theirs, as if this were not here. */
-function sayCaller(prototype: object, field: string): void {
+function sayCaller(prototype: object, field: string, instance: Instance): void {
   Object.defineProperty(prototype, field, {
     configurable: true,
     get(this: HttpRequest): unknown {
-      return callOfRequest(this)?.auth;
+      return callOfRequest(this, instance)?.auth;
     },
     set(this: HttpRequest, value: unknown): void {
       Object.defineProperty(this, field, { value, configurable: true, enumerable: true, writable: true });

@@ -6,6 +6,8 @@ import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { callOfContext, callOfRequest, mcpOriginOf, nodeRequest, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { isHttpResponse } from './mcp-auth.handler-kind.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import type { ResolvedOptions } from './mcp-auth.options.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 import { HandlerRefusal, messageError, sendException } from './mcp-auth.refusal-forms.js';
 
@@ -22,6 +24,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
     @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
     @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
     @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
 
   catch(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
@@ -43,14 +46,14 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
 
   #answerRequest(error: McpAuthError, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<HttpRequest>();
-    const call = callOfRequest(request);
+    const call = callOfRequest(request, this.options);
     const facts = this.authorizer.factsAt(nodeRequest(request), call, request.body);
     this.decisions.refusedRequest(error, request, facts, call?.auth);
     return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), facts);
   }
 
   #answerMcp(error: McpAuthError, host: ArgumentsHost): Observable<unknown> {
-    const call = callOfContext(host);
+    const call = callOfContext(host, this.options);
     // The answer may not have begun: then it can still get the status of the refusal.
     if (call) call.raised = error;
     const rpcContext: unknown = host.switchToRpc().getContext();

@@ -65,8 +65,8 @@ export class McpAuthFollowedCalls {
     if (!adapter || !this.#isOn) return;
     const fastify = adapter.getInstance<FastifyLike>();
     // Fastify reads the body outside of whatever a middleware has entered.
-    if (fastify.addHook) fastify.addHook('preValidation', ({ raw }, _reply, done) => followRequest(raw, done));
-    else adapter.use((request: IncomingMessage, _response: ServerResponse, next: () => void) => followRequest(request, next));
+    if (fastify.addHook) fastify.addHook('preValidation', ({ raw }, _reply, done) => followRequest(raw, this.options, done));
+    else adapter.use((request: IncomingMessage, _response: ServerResponse, next: () => void) => followRequest(request, this.options, next));
   }
 
   #isNeeded(): boolean {

@@ -3,19 +3,21 @@ import { McpAuthError } from './core/error.js';
 import { placeWith } from './core/kept.js';
 import { andThen, type Soon } from './core/soon.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
-import { callOfRequest, rememberCall, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
+import { callOfRequest, rememberCall, type AuthorizedCall, type HttpRequest, type Instance } from './mcp-auth.context.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { McpAuthHandlerAccess } from './mcp-auth.handler-access.js';
 import { kindOfHandler, type HandlerKind } from './mcp-auth.handler-kind.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import type { ResolvedOptions } from './mcp-auth.options.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
 
-/** Which application let through a call of a handler outside of HTTP routes. */
-const passed = placeWith<McpAuthAuthorizer>();
+/** Contexts of MCP handlers that were let through, and by which instance of the module. */
+const passed = placeWith<Instance>();
 
 /**
  * Lets through what carries a valid access token with the scopes it needs. Global by default; `@RequireScopes()`
@@ -39,6 +41,7 @@ export class McpAuthGuard implements CanActivate {
     @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
     @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
 
   /** At once, where nobody has to be asked: not the authorization server, and no policy of the application. */
@@ -51,7 +54,7 @@ export class McpAuthGuard implements CanActivate {
     if (isPreflight(request)) return answered(this.responder.answerPreflight(response));
     const handler = context.getHandler();
     // Bound twice, by the module and by a decorator: once is enough.
-    if (callOfRequest(request)?.handler === handler) return true;
+    if (callOfRequest(request, this.options)?.handler === handler) return true;
     const demand = this.authorizer.demandOf(request, context.getClass(), handler);
     if (!demand) return true;
     try {
@@ -65,11 +68,11 @@ export class McpAuthGuard implements CanActivate {
 
   #activateHandler(context: ExecutionContext, kind: Exclude<HandlerKind, 'http'>): Soon<boolean> {
     // However many times the guard is bound, Nest passes the same context: once is enough.
-    if (passed.of(context) === this.authorizer) return true;
+    if (passed.of(context) === this.options) return true;
     const authorized =
       kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, this.constructor);
     return andThen(authorized, () => {
-      passed.keep(context, this.authorizer);
+      passed.keep(context, this.options);
       return true;
     });
   }
@@ -90,7 +93,7 @@ export class McpAuthGuard implements CanActivate {
   async authorize(context: ExecutionContext): Promise<McpAuthInfo | undefined> {
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const handler = context.getHandler();
-    const earlier = callOfRequest(request);
+    const earlier = callOfRequest(request, this.options);
     if (earlier?.handler === handler) return earlier.auth;
     const demand = this.authorizer.demandOf(request, context.getClass(), handler);
     if (!demand) return undefined;
@@ -124,7 +127,7 @@ export class McpAuthGuard implements CanActivate {
 
   #letIn(request: HttpRequest, response: HttpResponse, demand: Demand, auth: McpAuthInfo | undefined): McpAuthInfo | undefined {
     const call: AuthorizedCall = { auth, resource: demand.server.resource, handler: demand.handler };
-    rememberCall(request, call);
+    rememberCall(request, call, this.options);
     attach(request, auth);
     // Frameworks see Fastify's request or the one inside.
     if (request.raw) attach(request.raw, auth);

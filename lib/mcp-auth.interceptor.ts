@@ -1,14 +1,15 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import { callOfContext, currentCall, runInCall } from './mcp-auth.context.js';
+import { callWithInstance, currentCall, runInCall } from './mcp-auth.context.js';
 
 /** Makes the caller known below a handler that is reached by no HTTP route of its own, such as a tool over stdio. */
 export class McpAuthInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const call = callOfContext(context);
+    const found = callWithInstance(context);
     // It runs within the call already where it is reached through a request that is followed.
-    if (!call || call === currentCall()) return next.handle();
+    if (!found || found.call === currentCall(found.instance)) return next.handle();
+    const { call, instance } = found;
     // The handler runs when its observable is subscribed to, so that is what must happen within the call.
-    return new Observable((subscriber) => runInCall(call, () => next.handle().subscribe(subscriber)));
+    return new Observable((subscriber) => runInCall(call, instance, () => next.handle().subscribe(subscriber)));
   }
 }

@@ -9,7 +9,7 @@ import {
   type OnModuleInit,
   type Provider,
 } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
 import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
@@ -25,10 +25,13 @@ import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { McpAuthHandlerAccess } from './mcp-auth.handler-access.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
+import { checkImports } from './mcp-auth.imports.js';
+import { addInstance, removeInstance } from './mcp-auth.instances.js';
 import { IssuerMonitor } from './mcp-auth.issuer-monitor.js';
 import { McpAuthListing } from './mcp-auth.listing.js';
 import {
   ConfigurableModuleClass,
+  MODULE_MARK,
   MODULE_OPTIONS_TOKEN,
   RESOLVED_OPTIONS,
   type ASYNC_OPTIONS_TYPE,
@@ -37,7 +40,7 @@ import {
 } from './mcp-auth.module-definition.js';
 import { McpAuthMounts } from './mcp-auth.mounts.js';
 import { resolveOptions } from './mcp-auth.options-check.js';
-import type { ResolvedOptions } from './mcp-auth.options.js';
+import type { McpAuthModuleOptions, ResolvedOptions } from './mcp-auth.options.js';
 import { DEFAULT_REFUSAL_LOG_LIMITS, McpAuthRefusalLog, REFUSAL_LOG_LIMITS } from './mcp-auth.refusal-log.js';
 import { createResourceServers, ResourceServers } from './mcp-auth.resource-servers.js';
 import { McpAuthResponder } from './mcp-auth.responder.js';
@@ -53,7 +56,14 @@ import { WellKnownEndpoint } from './well-known.endpoint.js';
 const logger = new Logger('McpAuth');
 
 const PROVIDERS: Provider[] = [
-  { provide: RESOLVED_OPTIONS, useFactory: resolveOptions, inject: [MODULE_OPTIONS_TOKEN] },
+  {
+    provide: RESOLVED_OPTIONS,
+    useFactory: (modules: ModulesContainer, options?: McpAuthModuleOptions) => {
+      checkImports(modules);
+      return resolveOptions(options as McpAuthModuleOptions);
+    },
+    inject: [ModulesContainer, { token: MODULE_OPTIONS_TOKEN, optional: true }],
+  },
   { provide: Clock, useClass: SystemClock },
   McpAuthEvents,
   { provide: REFUSAL_LOG_LIMITS, useValue: DEFAULT_REFUSAL_LOG_LIMITS },
@@ -100,7 +110,8 @@ const PROVIDERS: Provider[] = [
 /**
  * Makes the application an OAuth 2.1 protected resource: metadata for clients, a guard on every route, and the
  * caller for handlers. Import it once, with `forRoot(options)` or `forRootAsync({ useFactory | useClass |
- * useExisting, imports, inject })`; its providers are global.
+ * useExisting, imports, inject })`; its providers are global. Several protected resources are listed under the option
+ * `resources`: an application that imports the module twice does not start.
  *
  * Issues no tokens and has no users: that is up to the authorization servers it is told to trust. They need not be
  * reachable when the application starts.
@@ -112,6 +123,7 @@ const PROVIDERS: Provider[] = [
   providers: PROVIDERS,
   // The guard and filter that decorators bind are built in the modules of the handlers, from these.
   exports: [
+    RESOLVED_OPTIONS,
     McpAuthAuthorizer,
     McpAuthTransportRules,
     McpAuthResponder,
@@ -129,6 +141,9 @@ export class McpAuthModule
   extends ConfigurableModuleClass
   implements NestModule, OnModuleInit, OnApplicationBootstrap, OnApplicationShutdown
 {
+  /** @internal */
+  static readonly [MODULE_MARK] = true;
+
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
@@ -141,6 +156,7 @@ export class McpAuthModule
     @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
   ) {
     super();
+    addInstance(options, explorer.classes);
     followedCalls.prepare(McpAuthService);
     handlers.prepare();
     directCalls.protectClasses();
@@ -198,6 +214,7 @@ export class McpAuthModule
   /** Nest calls this when the application ends. Ends the requests to authorization servers that are under way. */
   onApplicationShutdown(): void {
     this.servers.close();
+    removeInstance(this.options);
   }
 }
 

@@ -33,11 +33,6 @@ export abstract class ResourceServers {
     return this.all[0];
   }
 
-  /** Whether a resource is one of this very application: several in one process may use the same names. */
-  has(resource: ResolvedResource): boolean {
-    return this.all.some((server) => server.resource === resource);
-  }
-
   /**
    * @param id of the resource; undefined means the only one there is.
    * @throws when it is undefined and there are several: whose tokens to accept is never guessed.

@@ -5,6 +5,8 @@ import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
 import type { McpAuthEvent } from './mcp-auth.event.js';
 import { McpAuthEvents } from './mcp-auth.events.js';
 import { authInfoOf, type McpAuthInfo } from './mcp-auth.info.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import type { ResolvedOptions } from './mcp-auth.options.js';
 import { ResourceServers } from './mcp-auth.resource-servers.js';
 
 const NOT_FOLLOWED =
@@ -18,6 +20,7 @@ export class McpAuthService {
     @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthEvents) private readonly events: McpAuthEvents,
     @Inject(McpAuthFollowedCalls) private readonly followedCalls: McpAuthFollowedCalls,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
 
   /**
@@ -39,7 +42,7 @@ export class McpAuthService {
    */
   get authInfo(): McpAuthInfo | undefined {
     if (!this.followedCalls.isOn) throw new Error(NOT_FOLLOWED);
-    return currentCall()?.auth;
+    return currentCall(this.options)?.auth;
   }
 
   /**

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
+import { enterApplication, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
@@ -38,6 +39,7 @@ export class WellKnownEndpoint {
     const adapter = httpAdapterOf(this.host);
     const resources = this.#paths();
     adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
+      enterApplication(request as HttpRequest, this.options);
       const resource = resources.get(pathOf(request));
       if (!resource) return next();
       return this.#answer(resource, request, response);
