@@ -9,6 +9,7 @@ import { nodeRequest, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthEvents } from './mcp-auth.events.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 import { McpAuthRefusalLog, type RefusalRecord } from './mcp-auth.refusal-log.js';
+import { isQuestion } from './mcp-auth.start-question.js';
 import { StepUps } from './mcp-auth.step-ups.js';
 
 /** Takes down what was decided about requests: for the operator's log, and for whoever listens to events. */
@@ -44,6 +45,7 @@ export class McpAuthDecisions {
 
   /** A request was refused, by the guard or by its handler. */
   refusedRequest(error: McpAuthError, request: HttpRequest, facts: RefusalFacts, caller?: McpAuthInfo): void {
+    if (isQuestion(request)) return;
     this.#take(error, facts, askedFor(request, facts.body), caller ?? this.#callers.get(nodeRequest(request)));
   }
 

@@ -13,7 +13,8 @@ interface FastifyLike {
   addHook?(name: 'preValidation', hook: (request: { readonly raw: IncomingMessage }, reply: unknown, done: () => void) => void): void;
 }
 
-type Wrapper = NonNullable<ReturnType<ModulesContainer['get']>>['providers'] extends Map<unknown, infer One> ? One : never;
+type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
+type Wrapper = NestModule['providers'] extends Map<unknown, infer One> ? One : never;
 
 /** Nest's own keys for what a class wants injected: as TypeScript says it, as `@Inject()` does, and into properties. */
 const PARAMETER_TYPES_METADATA = 'design:paramtypes';
@@ -54,7 +55,7 @@ export class McpAuthFollowedCalls {
    * @param token of the provider for whose users it is done
    */
   prepare(token: unknown): void {
-    this.#isOn = this.options.followCaller ?? this.#wrappers().some((wrapper) => dependenciesOf(wrapper).includes(token));
+    this.#isOn = this.options.followCaller ?? wrappersIn([...this.modules.values()]).some((wrapper) => dependenciesOf(wrapper).includes(token));
     if (this.#isOn) for (const handler of this.explorer.rpcHandlers) intercept(handler);
   }
 
@@ -73,12 +74,13 @@ export class McpAuthFollowedCalls {
     const { directHandlers, operations } = this.explorer;
     return directHandlers.length > 0 || (this.options.allowAnonymous && operations.length > 0);
   }
+}
 
-  #wrappers(): Wrapper[] {
-    return [...this.modules.values()].flatMap(({ providers, controllers, injectables }) =>
-      [providers, controllers, injectables].flatMap((wrappers) => [...wrappers.values()] as Wrapper[]),
-    );
-  }
+/** Everything that Nest makes in an application. */
+export function wrappersIn(modules: readonly NestModule[]): Wrapper[] {
+  return modules.flatMap(({ providers, controllers, injectables }) =>
+    [providers, controllers, injectables].flatMap((wrappers) => [...wrappers.values()] as Wrapper[]),
+  );
 }
 
 function intercept({ classRef, methodName, method }: DirectHandler): void {
@@ -88,7 +90,7 @@ function intercept({ classRef, methodName, method }: DirectHandler): void {
 }
 
 /** The tokens of what is injected. */
-function dependenciesOf({ metatype, inject }: Wrapper): unknown[] {
+export function dependenciesOf({ metatype, inject }: Wrapper): unknown[] {
   if (inject) return inject.map((one) => (typeof one === 'object' && 'token' in one ? one.token : one)).map(target);
   if (typeof metatype !== 'function') return [];
   const types = metadata<unknown>(PARAMETER_TYPES_METADATA, metatype);

@@ -14,6 +14,7 @@ import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
+import { questionOf, type StartQuestion } from './mcp-auth.start-question.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
 
 /** Contexts of MCP handlers that were let through, and by which instance of the module. */
@@ -51,10 +52,12 @@ export class McpAuthGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<HttpRequest>();
     const response = http.getResponse<HttpResponse>();
-    if (isPreflight(request)) return answered(this.responder.answerPreflight(response));
+    if (isPreflight(request)) return answered(this.responder.answerEmpty(response));
     const handler = context.getHandler();
     // Bound twice, by the module and by a decorator: once is enough.
     if (callOfRequest(request, this.options)?.handler === handler) return true;
+    const question = questionOf(request, this.options);
+    if (question) return this.#answerQuestion(question, context);
     const demand = this.authorizer.demandOf(request, context.getClass(), handler);
     if (!demand) return true;
     try {
@@ -64,6 +67,12 @@ export class McpAuthGuard implements CanActivate {
     } catch (error) {
       return this.#refuse(error, request, response, demand);
     }
+  }
+
+  /** The library itself wants to know whether this guard is asked. Nothing else of the application gets to run. */
+  #answerQuestion(question: StartQuestion, context: ExecutionContext): Promise<never> {
+    question.context = context;
+    return answered(this.responder.answerEmpty(context.switchToHttp().getResponse<HttpResponse>()));
   }
 
   #activateHandler(context: ExecutionContext, kind: Exclude<HandlerKind, 'http'>): Soon<boolean> {
@@ -93,6 +102,8 @@ export class McpAuthGuard implements CanActivate {
   async authorize(context: ExecutionContext): Promise<McpAuthInfo | undefined> {
     const request = context.switchToHttp().getRequest<HttpRequest>();
     const handler = context.getHandler();
+    const question = questionOf(request, this.options);
+    if (question) question.context = context;
     const earlier = callOfRequest(request, this.options);
     if (earlier?.handler === handler) return earlier.auth;
     const demand = this.authorizer.demandOf(request, context.getClass(), handler);

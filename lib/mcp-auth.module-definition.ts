@@ -4,8 +4,9 @@ import type { McpAuthModuleOptions } from './mcp-auth.options.js';
 /** Settings that Nest needs before any factory has run; see `McpAuthModule.forRoot`. */
 export interface McpAuthModuleExtras {
   /**
-   * Whether the guard protects every route of the application. Without it only decorated handlers, and those with
-   * `@UseGuards(McpAuthGuard)`, are protected.
+   * Whether the guard protects every route of the application. With `false` it protects decorated handlers, those with
+   * `@UseGuards(McpAuthGuard)`, and MCP itself: whatever a controller serves at the path of a resource, or is asked for by a
+   * request of the MCP transport. A route there that needs no token is declared `@Public()`.
    * @default true
    */
   globalGuard?: boolean;

@@ -14,6 +14,7 @@ import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
 import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
 import type { UnlistedMethod } from './mcp-auth.declarations.js';
+import { McpAuthEndpointGuard } from './mcp-auth.endpoint-guard.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { McpAuthEventIds } from './mcp-auth.event-ids.js';
@@ -47,6 +48,7 @@ import { McpAuthResponder } from './mcp-auth.responder.js';
 import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
+import { McpAuthStartCheck } from './mcp-auth.start-check.js';
 import { McpAuthStateWatch } from './mcp-auth.state-watch.js';
 import { McpAuthTasks } from './mcp-auth.tasks.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
@@ -95,7 +97,9 @@ const PROVIDERS: Provider[] = [
   McpAuthResponseWatch,
   McpAuthListing,
   McpAuthMounts,
+  McpAuthStartCheck,
   McpAuthGuard,
+  McpAuthEndpointGuard,
   McpAuthFilter,
   McpAuthHandlerAccess,
   McpAuthDirectCalls,
@@ -148,6 +152,7 @@ export class McpAuthModule
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
     @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
+    @Inject(McpAuthStartCheck) private readonly startCheck: McpAuthStartCheck,
     @Inject(WellKnownEndpoint) private readonly wellKnown: WellKnownEndpoint,
     @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthDirectCalls) private readonly directCalls: McpAuthDirectCalls,
@@ -187,6 +192,7 @@ export class McpAuthModule
     this.handlers.check(McpAuthGuard);
     this.directCalls.protect();
     this.mounts.check();
+    this.startCheck.prepare();
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
     this.handlers.mount(McpAuthGuard);
@@ -205,9 +211,11 @@ export class McpAuthModule
     return this.servers.ready();
   }
 
-  /** In the background: an authorization server that is slow or down must not delay or stop the start. */
-  onApplicationBootstrap(): void {
+  /** Nest calls this once the routes are laid, before the application listens. */
+  async onApplicationBootstrap(): Promise<void> {
+    await this.startCheck.run();
     warnOfUnlisted(this.explorer.unlisted);
+    // In the background: an authorization server that is slow or down must not delay or stop the start.
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
   }
 
@@ -218,10 +226,9 @@ export class McpAuthModule
   }
 }
 
-/** Only `false` itself turns the guard off, not what happens to be falsy. */
+/** Only `false` itself leaves the other routes alone, not what happens to be falsy. */
 function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtras): DynamicModule {
-  if (globalGuard === false) return definition;
-  const guard: Provider = { provide: APP_GUARD, useExisting: McpAuthGuard };
+  const guard: Provider = { provide: APP_GUARD, useExisting: globalGuard === false ? McpAuthEndpointGuard : McpAuthGuard };
   return { ...definition, providers: [...(definition.providers ?? []), guard] };
 }
 

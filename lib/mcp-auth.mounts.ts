@@ -8,9 +8,14 @@ import type { ResolvedOptions } from './mcp-auth.options.js';
 
 const logger = new Logger('McpAuth');
 
-/** What is read of an Express application. */
+/** What is read of an Express application, and of the routers in it. */
 interface ExpressLike {
-  readonly router?: { readonly stack?: readonly { readonly route?: ExpressRoute }[] };
+  readonly router?: { readonly stack?: readonly ExpressLayer[] };
+}
+
+interface ExpressLayer {
+  readonly route?: ExpressRoute;
+  readonly handle?: unknown;
 }
 
 interface ExpressRoute {
@@ -23,6 +28,14 @@ interface ExpressRoute {
 interface FastifyLike {
   printRoutes?(options: { readonly method: string; readonly commonPrefix: boolean }): string;
 }
+
+/** Why an MCP endpoint outside of Nest's router is refused, and what to do. */
+export const UNGUARDED = {
+  why: 'no guard runs before it',
+  write:
+    'Let a controller serve it: @Controller("mcp") class McpHttpController extends McpHttpControllerFor(transport) {}, ' +
+    'listed in a module, and no mount: true on the transport; or set allowUnguardedMounts, if anybody may call it',
+} as const;
 
 /** Where MCP frameworks mount themselves unless told otherwise. */
 const USUAL_PATHS = ['/mcp', '/sse', '/messages'];
@@ -45,42 +58,60 @@ export class McpAuthMounts {
    * @throws {McpAuthConfigError} naming each endpoint found.
    */
   check(): void {
-    if (this.explorer.operations.length === 0) return;
     const paths = this.#unguardedPaths();
-    if (paths.length === 0) return;
     if (this.options.allowUnguardedMounts) {
-      logger.warn(`allowUnguardedMounts is on: no guard runs before POST ${paths.join(', POST ')}`);
+      const where = paths.length > 0 ? `POST ${paths.join(', POST ')}` : 'whatever is mounted outside of Nest';
+      logger.warn(`allowUnguardedMounts is on: no guard runs before ${where}`);
       return;
     }
-    throw new McpAuthConfigError(
-      paths.map((path) => ({
-        option: `POST ${path}`,
-        seen: 'a route outside of Nest, where an MCP server is expected',
-        why: 'no guard runs before it',
-        write:
-          'Let a controller serve it: @Controller("mcp") class McpHttpController extends McpHttpControllerFor(transport) {}, ' +
-          'listed in a module, and no mount: true on the transport; or set allowUnguardedMounts, if anybody may call it',
-      })),
-    );
+    if (paths.length === 0) return;
+    const seen = 'a route outside of Nest, where an MCP server is expected';
+    throw new McpAuthConfigError(paths.map((path) => ({ option: `POST ${path}`, seen, ...UNGUARDED })));
   }
 
   #unguardedPaths(): string[] {
-    const adapter = httpAdapterOf(this.host);
-    const platform: unknown = adapter?.getInstance();
-    const candidates = new Set([...USUAL_PATHS, ...this.options.resources.map(({ identifier }) => identifier.path)]);
-    return [...expressPaths(platform as ExpressLike | undefined, candidates), ...fastifyPaths(platform as FastifyLike | undefined)];
+    const platform: unknown = httpAdapterOf(this.host)?.getInstance();
+    const resources = this.options.resources.map(({ identifier }) => (identifier.path === '' ? '/' : identifier.path));
+    const hasOperations = this.explorer.operations.length > 0;
+    const candidates = new Set([...resources, ...(hasOperations ? USUAL_PATHS : [])]);
+    const express = expressRoutes(platform as ExpressLike | undefined)
+      // Inside of a router, a path is not the whole path.
+      .filter(({ route, isNested }) => (!isNested && candidates.has(String(route.path))) || route.stack?.some(({ handle }) => isTransport(handle)))
+      .map(({ route }) => String(route.path));
+    // Fastify does not tell what serves a route: with tools in the application, every one may be an MCP endpoint.
+    const fastify = fastifyPaths(platform as FastifyLike | undefined).filter((path) => hasOperations || candidates.has(path));
+    return [...express, ...fastify];
   }
 }
 
-/** Also under other paths, where the handler is recognisably that of an MCP transport. */
-function expressPaths(platform: ExpressLike | undefined, candidates: ReadonlySet<string>): string[] {
-  const routes = (platform?.router?.stack ?? []).flatMap(({ route }) => (route?.methods?.['post'] ? [route] : []));
-  return routes
-    .filter(({ path, stack }) => candidates.has(String(path)) || stack?.some(({ handle }) => isTransport(handle)))
-    .map(({ path }) => String(path));
+/** The paths that the platform has routes for, of Nest or not. */
+export function postPathsOf(platform: unknown): string[] {
+  const routes = expressRoutes(platform as ExpressLike | undefined).flatMap(({ route, isNested }) => (isNested ? [] : String(route.path)));
+  return [...routes, ...fastifyPaths(platform as FastifyLike | undefined)];
 }
 
-/** Fastify does not tell what serves a route, so that every one which is there already may be an MCP endpoint. */
+interface FoundRoute {
+  readonly route: ExpressRoute;
+  readonly isNested: boolean;
+}
+
+/** Those that take a POST; of routers inside, too. */
+function expressRoutes(platform: ExpressLike | undefined): FoundRoute[] {
+  return routesIn(platform?.router?.stack ?? [], new Set(), false);
+}
+
+function routesIn(layers: readonly ExpressLayer[], seen: Set<unknown>, isNested: boolean): FoundRoute[] {
+  return layers.flatMap(({ route, handle }): FoundRoute[] => {
+    if (route) return route.methods?.['post'] || route.methods?.['_all'] ? [{ route, isNested }] : [];
+    // A router, or another application of Express: each is a function with a stack of its own.
+    const { stack, router } = (handle ?? {}) as { readonly stack?: readonly ExpressLayer[] } & ExpressLike;
+    const inner = stack ?? router?.stack;
+    if (!Array.isArray(inner) || seen.has(inner)) return [];
+    seen.add(inner);
+    return routesIn(inner as readonly ExpressLayer[], seen, true);
+  });
+}
+
 function fastifyPaths(platform: FastifyLike | undefined): string[] {
   return postPaths(platform?.printRoutes?.({ method: 'POST', commonPrefix: false }) ?? '');
 }

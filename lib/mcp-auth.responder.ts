@@ -40,9 +40,10 @@ export class McpAuthResponder {
   }
 
   /**
-   * Answers a preflight that no CORS layer has answered: without CORS headers, so that the browser goes no further.
+   * Answers with nothing: a preflight that no CORS layer has answered, so that the browser goes no further; and the question
+   * of the library itself, at the start.
    */
-  answerPreflight(response: HttpResponse): void {
+  answerEmpty(response: HttpResponse): void {
     this.host.httpAdapter.reply(response, undefined, 204);
   }
 

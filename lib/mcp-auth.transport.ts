@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
 import { fieldValues, hasField } from './core/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from './core/mcp-request.js';
-import type { Operation } from './core/operation.js';
+import { readRpcBody, type Operation } from './core/operation.js';
 import { isHostAllowed, isOriginAllowed, originRules, type OriginRules } from './core/origin.js';
 import { sessionsInUrl } from './core/session-parameter.js';
 import type { Demand } from './mcp-auth.authorizer.js';
@@ -65,6 +65,12 @@ export class McpAuthTransportRules {
     const { host } = source.headers;
     const isAllowed = isOriginAllowed(origins, endpoint.origins) && isHostOf(endpoint, typeof host === 'string' ? host : undefined);
     if (!isAllowed) throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen: { Origin: origins, Host: host } });
+  }
+
+  /** Whether a request is one of the MCP transport: by its path, its header fields, or the messages in its body. */
+  isMcpRequest(request: HttpRequest): boolean {
+    for (const endpoint of this.#endpoints.values()) if (isMcpRequest(request, endpoint)) return true;
+    return readRpcBody(request.body).messages.length > 0;
   }
 
   /**

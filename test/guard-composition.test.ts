@@ -337,21 +337,38 @@ describe.each(PLATFORMS)('globalGuard: false, on %s', (platform) => {
       await expectServed(witness, await get('/partly/any', bearer(admin)), 'partly-any');
     });
 
-    it('leaves the MCP endpoint open to tools without a decorator', async () => {
-      await expectServed(server, await server.callTool('ping'), 'ping');
+    it('protects the MCP endpoint all the same, for tools with and without a decorator', async () => {
+      await expectRefusal(server, await server.callTool('ping'), { status: 401 });
+      await expectRefusal(server, await server.callTool('write-note'), { status: 401, scope: 'a b' });
+      const poor = await server.mint({ scope: 'a' });
+      const refused = await server.callTool('write-note', poor);
+      await expectRefusal(server, refused, { status: 403, error: 'insufficient_scope', scope: 'a b', token: poor });
+      await expectServed(server, await server.callTool('ping', poor), 'ping');
     });
 
-    it('refuses decorated tools at the handler, with a challenge in the result', async () => {
-      for (const token of [undefined, 'garbage', await server.mint({ scope: 'a b' })]) {
-        const result = await resultOf(await server.callTool('write-note', token));
-        const content = [{ type: 'text', text: 'Authorization is required.' }];
-        expect(result).toMatchObject({ isError: true, content });
-        const [challenge, ...others] = challengesOf(result);
-        expect(others).toEqual([]);
-        expect(challenge?.params).toEqual({ scope: 'a b', resource_metadata: metadataUrlOf(server.resource) });
-      }
-      expect(server.ran).toEqual([]);
+    it('lists a tool that needs scopes with these scopes, never as one for everybody', async () => {
+      const answer = await server.rpc('tools/list', {}, bearer(await server.mint()));
+      const [message] = messagesOf(await answer.text()) as [{ result: { tools: { name: string; _meta?: object }[] } }];
+      const tool = message.result.tools.find(({ name }) => name === 'write-note');
+      expect(tool).toMatchObject({ _meta: { securitySchemes: [{ type: 'oauth2', scopes: ['a', 'b'] }] } });
+      expect(JSON.stringify(tool)).not.toContain('noauth');
     });
+  });
+
+  it.each<[string, NotesServerSettings]>([
+    ['at another path than the resource', { path: '/elsewhere/mcp', resourcePath: '/mcp' }],
+    ['below a prefix', { prepare: (app: INestApplication) => void app.setGlobalPrefix('api'), resourcePath: '/mcp' }],
+  ])('protects MCP that a controller serves %s', async (_where, settings) => {
+    const elsewhere = await startNotesServer(platform, { issuer, options: { globalGuard: false }, ...settings });
+    try {
+      const url = `${elsewhere.origin}${settings.path ?? '/api/mcp'}`;
+      const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'ping', arguments: {} } };
+      const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+      const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(message) });
+      await expectRefusal(elsewhere, response, { status: 401 });
+    } finally {
+      await elsewhere.close();
+    }
   });
 
   it('protects the MCP endpoint whole with @UseGuards(McpAuthGuard) on its controller', async () => {

@@ -20,7 +20,7 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, REQUEST } from '@nestjs/core';
-import { AuthInfo, McpAuthError, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
+import { AuthInfo, McpAuthError, Public, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
 import { Args, McpPrompt, McpResource, McpTool, ResourceUri, SdkCall, SdkContext } from 'nestjs-mcp-auth/sdk';
 import { map, of, type Observable } from 'rxjs';
 import { z } from 'zod';
@@ -441,7 +441,7 @@ class Careless {
 describe.each(SDKS)('a filter for everything, of the application and of the class, on SDK %s', (sdk) => {
   it('cannot take the challenge out of a refusal at the handler', async () => {
     const providers = [Careless, { provide: APP_FILTER, useClass: CatchAll }];
-    const server = await startSdkServer({ sdk, providers, globalGuard: false }, ran);
+    const server = await startSdkServer({ sdk, providers, decorateEndpoint: Public() }, ran);
     try {
       forget(server);
       const { result } = await server.ask('tools/call', { name: 'careless' });

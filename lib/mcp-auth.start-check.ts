@@ -1,0 +1,154 @@
+import { Inject, Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
+import { httpAdapterOf } from './mcp-auth.http-adapter.js';
+import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
+import { UNGUARDED, postPathsOf } from './mcp-auth.mounts.js';
+import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
+import { ask, type RequestEmitter, type StartAnswer } from './mcp-auth.start-question.js';
+
+const logger = new Logger('McpAuth');
+
+/** What is used of a Fastify application. */
+interface FastifyLike {
+  addHook?(name: 'onReady', hook: () => Promise<void>): void;
+}
+
+/** What Express and Fastify say of the route that they chose. */
+interface RoutedRequest {
+  readonly route?: { readonly path?: unknown };
+  readonly routeOptions?: { readonly url?: unknown };
+}
+
+/** What tells a guard of `@nestjs/passport` from others. */
+interface PassportGuard extends CanActivate {
+  handleRequest(...args: unknown[]): unknown;
+  getAuthenticateOptions(...args: unknown[]): unknown;
+}
+
+/**
+ * Asks the finished application, before it listens, who answers at the path of each resource: by a request without a
+ * token, which goes through everything that the server has, but over no connection. Where the guard is not reached,
+ * somebody else serves that path: MCP that no guard sees stops the start, and what keeps clients from signing in is warned
+ * of. The guard answers the question itself, so that no handler of a controller runs for it.
+ */
+@Injectable()
+export class McpAuthStartCheck {
+  #isAskedLater = false;
+
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /** To be called before the application listens. Fastify has all its plugins only when it is ready. */
+  prepare(): void {
+    const instance = httpAdapterOf(this.host)?.getInstance<FastifyLike | undefined>();
+    if (typeof instance?.addHook !== 'function') return;
+    this.#isAskedLater = true;
+    instance.addHook('onReady', () => this.#ask());
+  }
+
+  /**
+   * To be called once the routes are laid.
+   *
+   * @throws {McpAuthConfigError} naming each resource whose MCP endpoint no guard sees.
+   */
+  async run(): Promise<void> {
+    if (!this.#isAskedLater) await this.#ask();
+  }
+
+  async #ask(): Promise<void> {
+    const server = httpAdapterOf(this.host)?.getHttpServer() as RequestEmitter | undefined;
+    if (!server || this.options.allowUnguardedMounts) return;
+    const problems: ConfigProblem[] = [];
+    for (const resource of this.options.resources) problems.push(...(await this.#askAt(server, resource)));
+    if (problems.length > 0) throw new McpAuthConfigError(problems);
+  }
+
+  async #askAt(server: RequestEmitter, resource: ResolvedResource): Promise<ConfigProblem[]> {
+    const url = new URL(resource.identifier.identifier);
+    const posted = await ask(server, { method: 'POST', url }, this.options);
+    const got = await ask(server, { method: 'GET', url }, this.options);
+    const problems = [...unguarded('POST', url, posted), ...unguarded('GET', url, got)];
+    if (problems.length > 0) return problems;
+    for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))]) logger.warn(warning);
+    return [];
+  }
+
+  /** What is no hole, but keeps clients out or surprises the operator. */
+  #doubts(url: URL, posted: StartAnswer, got: StartAnswer): string[] {
+    const at = `POST ${url.pathname}`;
+    if (posted.context) return this.#parameters(url, posted.context);
+    if (posted.status === 404 || posted.status === 405) return got.context ? this.#parameters(url, got.context) : [this.#missing(url)];
+    if (posted.status === undefined) return [`${at}, the resource "${url.href}", gave no answer at the start, so that nobody knows whether McpAuthGuard sees it`];
+    return [
+      `${at}, the resource "${url.href}", is answered with ${posted.status} before McpAuthGuard is asked: clients get no challenge ` +
+        'there, and cannot sign in. Another global guard or a middleware answers first. Let it pass requests to the MCP ' +
+        'controller, for which McpAuthGuard is enough',
+    ];
+  }
+
+  #missing(url: URL): string {
+    const { pathname } = url;
+    const elsewhere = postPathsOf(httpAdapterOf(this.host)?.getInstance()).filter((path) => path !== pathname && path.endsWith(pathname));
+    const found = pathname !== '/' && elsewhere.length > 0 ? ` The application has POST ${elsewhere.join(', POST ')}.` : '';
+    return (
+      `No route answers POST ${pathname}, where the resource "${url.href}" says that MCP is.${found} Clients go by the resource: ` +
+      'let it name the path with the prefix and version of the application. Where a proxy rewrites the path, this may be as it should'
+    );
+  }
+
+  /** One resource is then many, of which only one is named in tokens. */
+  #parameters(url: URL, context: ExecutionContext): string[] {
+    const { route, routeOptions } = context.switchToHttp().getRequest<RoutedRequest>();
+    const pattern = String(route?.path ?? routeOptions?.url ?? '');
+    if (!/[:{]/.test(pattern)) return [];
+    return [
+      `The route "${pattern}" serves the resource "${url.href}" and, with other values of its parameters, every other path that it ` +
+        'matches: a token for this resource is accepted at all of them. Let the handler compare the parameter with a claim ' +
+        'of the caller, or give each path a controller and a resource of its own',
+    ];
+  }
+
+  /** A guard of passport judges the same header with keys of its own, so that it refuses the tokens of MCP clients. */
+  async #otherGuards(url: URL, { context }: StartAnswer): Promise<string[]> {
+    if (!context) return [];
+    const guards = [...this.modules.values()].flatMap(({ providers }) =>
+      [...providers.values()].flatMap(({ subtype, instance }): PassportGuard[] => (subtype === 'guard' && isPassportGuard(instance) ? [instance] : [])),
+    );
+    const refusing = await Promise.all(guards.map(async (guard) => ((await isRefusedBy(guard, context)) ? guard.constructor.name : undefined)));
+    return refusing
+      .filter((name) => name !== undefined)
+      .map((name) => {
+        return (
+          `The global guard ${name} refuses POST ${url.pathname}, too, where clients send access tokens for "${url.href}". Let it ` +
+          'pass requests to the MCP controller, for which McpAuthGuard is enough'
+        );
+      });
+  }
+}
+
+/** A success, or an answer of MCP itself, of somebody whom the guard does not stand before. */
+function unguarded(method: 'GET' | 'POST', { pathname }: URL, { context, status, text }: StartAnswer): ConfigProblem[] {
+  if (context || status === undefined) return [];
+  const isSuccess = status >= 200 && status < 300;
+  const isStream = /^content-type: *text\/event-stream/im.test(text);
+  const isServed = method === 'POST' ? isSuccess || text.includes('"jsonrpc"') : isSuccess && isStream;
+  return isServed ? [{ option: `${method} ${pathname}`, seen: `an answer with status ${status} to a request without a token`, ...UNGUARDED }] : [];
+}
+
+function isPassportGuard(instance: unknown): instance is PassportGuard {
+  const guard = instance as Partial<PassportGuard> | null | undefined;
+  return [guard?.canActivate, guard?.handleRequest, guard?.getAuthenticateOptions].every((member) => typeof member === 'function');
+}
+
+/** Whether the guard wants something else than what the request has, which is nothing. */
+async function isRefusedBy(guard: PassportGuard, context: ExecutionContext): Promise<boolean> {
+  try {
+    return (await guard.canActivate(context)) === false;
+  } catch (error) {
+    return (error as { getStatus?(): unknown } | undefined)?.getStatus?.() === 401;
+  }
+}

@@ -1,0 +1,127 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { ExecutionContext } from '@nestjs/common';
+import { placeWith } from './core/kept.js';
+import { nodeRequest, placeOf, type HttpRequest, type Instance } from './mcp-auth.context.js';
+
+/** A request that the library makes at the start, to learn who answers at the path of a resource. No client can make one. */
+export interface StartQuestion {
+  /** The instance of the module that asks: the guard of another one answers as to anybody. */
+  readonly instance: Instance;
+  /** What the guard was asked about; undefined as long as the request has not reached it. */
+  context: ExecutionContext | undefined;
+}
+
+/** What came of such a request. */
+export interface StartAnswer {
+  /** Set where the request reached the guard, which answers it and lets it go no further. */
+  readonly context: ExecutionContext | undefined;
+  /** Undefined where nobody answered in time. */
+  readonly status: number | undefined;
+  /** The beginning of what was written: status line, header fields and body. */
+  readonly text: string;
+}
+
+/** What is used of the HTTP server of an application. */
+export interface RequestEmitter {
+  emit(event: 'request', request: IncomingMessage, response: ServerResponse): boolean;
+}
+
+/** A request without credentials that changes nothing. */
+export interface StartRequest {
+  readonly method: 'GET' | 'POST';
+  readonly url: URL;
+}
+
+const questions = placeWith<StartQuestion>();
+
+/** How long an answer is waited for, in milliseconds. */
+const PATIENCE = 3_000;
+
+/** As much of an answer as is looked at, in characters. */
+const LONGEST_ANSWER = 4_096;
+
+const PING = JSON.stringify({ jsonrpc: '2.0', id: 'start', method: 'ping' });
+
+/** The question that this instance asks with a request; undefined for every request of a client. */
+export function questionOf(request: HttpRequest, instance: Instance): StartQuestion | undefined {
+  const question = questions.of(placeOf(nodeRequest(request)));
+  return question?.instance === instance ? question : undefined;
+}
+
+/** Whether any instance asks a question with this request. */
+export function isQuestion(request: HttpRequest): boolean {
+  return questions.of(placeOf(nodeRequest(request))) !== undefined;
+}
+
+/**
+ * Sends a request through everything that the server of the application has, without a connection. Never rejects.
+ *
+ * @returns as soon as the guard is reached, or the answer is complete, or has begun as a success.
+ */
+export function ask(server: RequestEmitter, { method, url }: StartRequest, instance: Instance): Promise<StartAnswer> {
+  const question: StartQuestion = { instance, context: undefined };
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = new Duplex({
+      read: () => undefined,
+      write: (chunk: Buffer, _encoding, done) => {
+        if (text.length < LONGEST_ANSWER) text += chunk.toString('latin1');
+        done();
+        if (response.statusCode < 300) settle(response.statusCode);
+      },
+    });
+    Object.assign(socket, SOCKET_MEMBERS, { encrypted: url.protocol === 'https:' });
+    const request = requestOf(socket as unknown as Socket, method, url);
+    const response = new ServerResponse(request);
+    const timer = setTimeout(() => settle(undefined), PATIENCE);
+    const settle = (status: number | undefined): void => {
+      clearTimeout(timer);
+      resolve({ context: question.context, status, text });
+      // Whoever has begun a stream learns that nobody reads it.
+      setImmediate(() => socket.destroy());
+    };
+    response.once('finish', () => settle(response.statusCode));
+    response.once('close', () => settle(response.headersSent ? response.statusCode : undefined));
+    response.assignSocket(socket as unknown as Socket);
+    questions.keep(placeOf(request), question);
+    try {
+      server.emit('request', request, response);
+    } catch {
+      settle(undefined);
+    }
+  });
+}
+
+/** What the platforms and their middleware use of a socket. */
+const SOCKET_MEMBERS = {
+  remoteAddress: '127.0.0.1',
+  remotePort: 0,
+  remoteFamily: 'IPv4',
+  localAddress: '127.0.0.1',
+  localPort: 0,
+  setTimeout: () => undefined,
+  setNoDelay: () => undefined,
+  setKeepAlive: () => undefined,
+  ref: () => undefined,
+  unref: () => undefined,
+};
+
+function requestOf(socket: Socket, method: 'GET' | 'POST', url: URL): IncomingMessage {
+  const body = method === 'POST' ? PING : '';
+  const headers: Record<string, string> = {
+    host: url.host,
+    'user-agent': 'nestjs-mcp-auth/start-check',
+    accept: method === 'POST' ? 'application/json, text/event-stream' : 'text/event-stream',
+    'x-forwarded-proto': url.protocol.slice(0, -1),
+    ...(body !== '' && { 'content-type': 'application/json', 'content-length': String(body.length) }),
+  };
+  const request = new IncomingMessage(socket);
+  Object.assign(request, { method, url: url.pathname, httpVersion: '1.1', httpVersionMajor: 1, httpVersionMinor: 1, complete: true });
+  request.headers = headers;
+  request.rawHeaders.push(...Object.entries(headers).flat());
+  if (body !== '') request.push(body);
+  request.push(null);
+  return request;
+}
