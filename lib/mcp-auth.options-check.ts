@@ -43,6 +43,7 @@ const COMMON_OPTIONS = [
   'stdio',
   'tasks',
   'allowUnguardedMounts',
+  'rootMetadata',
   'allowInsecureHttp',
   'exposeErrorDetails',
 ];
@@ -160,6 +161,7 @@ class OptionsCheck {
       stdio: this.#stdio(given['stdio']),
       tasks: this.#tasks(given['tasks']),
       allowUnguardedMounts: this.#flag('allowUnguardedMounts', given['allowUnguardedMounts']),
+      rootMetadata: this.#flag('rootMetadata', given['rootMetadata'], true),
     };
     if (forMcp.allowAnonymous) this.#warnings.push('allowAnonymous is on: what is @Public() works without a token');
     if (forMcp.stdio === 'trust') this.#warnings.push('stdio is "trust": over stdio, nothing is checked');
@@ -222,6 +224,12 @@ class OptionsCheck {
     const example = 'Write the URL clients use, such as "https://mcp.example.com/mcp"';
     if (typeof value !== 'string' || value === '') {
       this.#problem(option, value, 'it is required: tokens must be issued for it, and clients look for it', example);
+      return unusable;
+    }
+    if (isRoutePattern(value)) {
+      const why = 'it looks like the pattern of a route, but a resource is one URL: it is compared whole with `aud`, and never matched';
+      const write = 'Write the URL of each resource under `resources`, such as "https://mcp.example.com/orgs/acme/mcp"';
+      this.#problem(option, value, why, write);
       return unusable;
     }
     const read = readResourceIdentifier(value);
@@ -738,4 +746,10 @@ function jsonOf(value: unknown): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Whether a segment of the path is a parameter or has a wildcard, as routes of Express, Fastify and URI templates have them. */
+function isRoutePattern(resource: string): boolean {
+  const [, path = ''] = /^[^/]*\/\/[^/]*(.*)$/s.exec(resource) ?? [];
+  return path.split('/').some((segment) => /^:[A-Za-z_]|[*{]|%7B/i.test(segment));
 }

@@ -170,7 +170,8 @@ export type ChallengeForm = 'http' | 'tool-result';
 export interface ProtectedResourceOptions {
   /**
    * The resource identifier of RFC 9728: the URL at which MCP clients reach this server, such as
-   * `https://mcp.example.com/mcp`. https, unless on loopback; no query, no fragment.
+   * `https://mcp.example.com/mcp`. https, unless on loopback; no query, no fragment, and no pattern of a route: it is
+   * compared whole.
    */
   resource: string;
   /** Name for `@ProtectedResource()`. @default the resource identifier */
@@ -302,12 +303,20 @@ export interface CommonOptions {
    */
   tasks?: 'bound' | 'bound-by-application';
   /**
-   * Starts even if an MCP endpoint was laid on the platform itself, where no guard runs before it: tools without
-   * requirements of their own then run for anybody. Decorated ones are refused at the handler. Logged as a warning at
-   * every start.
+   * Starts even if an MCP endpoint is served outside of Nest, where no guard runs before it: tools without requirements of
+   * their own then run for anybody. Decorated ones are refused at the handler. The application is then not asked, at the
+   * start, who answers at the path of each resource. Logged as a warning at every start.
    * @default false
    */
   allowUnguardedMounts?: boolean;
+  /**
+   * Whether the metadata of the only resource is served at the root of the origin, too, without the path of the resource
+   * (`/.well-known/oauth-protected-resource`), where MCP clients look when they find nothing else. `false` where the origin
+   * has other things than this resource: a client could take the document there for one about all of them. Has no effect
+   * with several resources, of which none is served there, and for a resource without a path, which has no other place.
+   * @default true
+   */
+  rootMetadata?: boolean;
   /**
    * Accepts plain http for resources and issuers that are not on loopback, and for the URLs of keys and introspection, in the
    * options and in metadata. Tokens can then be read on the network; logged as a warning at every start. For a network that
@@ -404,6 +413,7 @@ export interface ResolvedOptions {
   readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
   readonly tasks: 'bound' | 'bound-by-application';
   readonly allowUnguardedMounts: boolean;
+  readonly rootMetadata: boolean;
   /** What weakens the protection, to be logged at start. */
   readonly warnings: readonly string[];
 }

@@ -81,7 +81,7 @@ export class McpAuthStartCheck {
   #doubts(url: URL, posted: StartAnswer, got: StartAnswer): string[] {
     const at = `POST ${url.pathname}`;
     if (posted.context) return this.#parameters(url, posted.context);
-    if (posted.status === 404 || posted.status === 405) return got.context ? this.#parameters(url, got.context) : [this.#missing(url)];
+    if (posted.status === 404 || posted.status === 405) return got.context ? this.#parameters(url, got.context) : this.#missing(url);
     if (posted.status === undefined) return [`${at}, the resource "${url.href}", gave no answer at the start, so that nobody knows whether McpAuthGuard sees it`];
     return [
       `${at}, the resource "${url.href}", is answered with ${posted.status} before McpAuthGuard is asked: clients get no challenge ` +
@@ -90,14 +90,17 @@ export class McpAuthStartCheck {
     ];
   }
 
-  #missing(url: URL): string {
+  /** An application that takes no POST anywhere serves no MCP, so that it misses none. */
+  #missing(url: URL): string[] {
     const { pathname } = url;
-    const elsewhere = postPathsOf(httpAdapterOf(this.host)?.getInstance()).filter((path) => path !== pathname && path.endsWith(pathname));
+    const paths = postPathsOf(httpAdapterOf(this.host)?.getInstance());
+    if (paths.length === 0) return [];
+    const elsewhere = paths.filter((path) => path !== pathname && path.endsWith(pathname));
     const found = pathname !== '/' && elsewhere.length > 0 ? ` The application has POST ${elsewhere.join(', POST ')}.` : '';
-    return (
+    return [
       `No route answers POST ${pathname}, where the resource "${url.href}" says that MCP is.${found} Clients go by the resource: ` +
-      'let it name the path with the prefix and version of the application. Where a proxy rewrites the path, this may be as it should'
-    );
+        'let it name the path with the prefix and version of the application. Where a proxy rewrites the path, this may be as it should',
+    ];
   }
 
   /** One resource is then many, of which only one is named in tokens. */

@@ -1,4 +1,4 @@
-import type { ModuleRef } from '@nestjs/core';
+import { ModulesContainer, type ModuleRef } from '@nestjs/core';
 import { McpAuthConfigError } from './core/error.js';
 import type { TokenVerifier } from './token/verifier.js';
 import { isVerifier, type VerifierClass } from './mcp-auth.verifier-option.js';
@@ -22,13 +22,9 @@ export async function findVerifier(modules: ModuleRef, type: VerifierClass): Pro
 
 /** Undefined where no module of the application has a provider of that class. */
 function provider(modules: ModuleRef, type: VerifierClass): unknown {
-  try {
-    return modules.get(type, { strict: false });
-  } catch (error) {
-    // By name: Nest does not export the class in all versions.
-    if (error instanceof Error && error.constructor.name === 'UnknownElementException') return undefined;
-    throw error;
-  }
+  const containers = [...modules.get(ModulesContainer, { strict: false }).values()];
+  const isProvided = containers.some(({ providers, injectables }) => [providers, injectables].some((all) => all.has(type)));
+  return isProvided ? modules.get(type, { strict: false }) : undefined;
 }
 
 function unusable(type: VerifierClass, why: string): McpAuthConfigError {

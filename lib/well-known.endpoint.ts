@@ -47,13 +47,13 @@ export class WellKnownEndpoint {
   }
 
   /**
-   * The path-inserted form for each resource; for a single one also the root, where MCP clients look when they know
-   * no better. With several, the root would be a guess.
+   * The path-inserted form for each resource; for a single one also the root, unless the option `rootMetadata` is false,
+   * since MCP clients look there when they know no better. With several, the root would be a guess.
    */
   #paths(): Map<string, ResolvedResource> {
     const paths = new Map(this.options.resources.map((resource) => [metadataPath(resource.identifier), resource]));
     const [only, ...others] = this.options.resources;
-    if (others.length === 0) paths.set(ROOT_METADATA_PATH, only);
+    if (others.length === 0 && this.options.rootMetadata) paths.set(ROOT_METADATA_PATH, only);
     return paths;
   }
 

@@ -135,6 +135,10 @@ const RESOURCE_ROWS: readonly Row[] = [
   ['a resource with a query', { ...GOOD, resource: `${RESOURCE}?x` }, ['resource', `"${RESOURCE}?x"`, /query/]],
   ['a resource over plain http', { ...GOOD, resource: 'http://mcp.example.com/mcp' }, ['resource', '"http://mcp.example.com/mcp"', HTTP_WHY]],
   ['a resource that only looks like loopback', { ...GOOD, resource: 'http://localhost.example.com/mcp' }, ['resource', '"http://localhost.example.com/mcp"', HTTP_WHY]],
+  ...['/orgs/:org/mcp', '/orgs/{org}/mcp', '/orgs/%7Borg%7D/mcp', '/orgs/*org/mcp', '/orgs/*'].map((path): Row => {
+    const pattern = `https://mcp.example.com${path}`;
+    return [`a resource that is the pattern of a route: ${path}`, { ...GOOD, resource: pattern }, ['resource', `"${pattern}"`, /pattern of a route.*one URL/]];
+  }),
   ['a resource that is not in normal form', { ...GOOD, resource: 'https://mcp.example.com:443/mcp' }, ['resource', '"https://mcp.example.com:443/mcp"', /write "https:\/\/mcp\.example\.com\/mcp"/]],
   ['an empty id', { ...GOOD, id: '' }, ['id', '""', /no text/]],
   ['an empty audience', { ...GOOD, audience: '' }, ['audience', '[""]', /non-empty strings/]],

@@ -231,6 +231,14 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
     for (const path of [`/a/mcp${ROOT}`, `/a${ROOT}/mcp`, `${ROOT}/mcp`, `${ROOT}/a`]) await expectNothing(origin, path);
   });
 
+  it('RFC9728-3.3: serves nothing at the root where `rootMetadata` is false and the resource has a path', async () => {
+    const { origin } = await started({ options: { ...BASE, rootMetadata: false } });
+    await expectNothing(origin, ROOT);
+    await expectDocument(origin, `${ROOT}/mcp`);
+    const rooted = await started({ options: { ...BASE, resource: 'https://mcp.example.com', rootMetadata: false } });
+    await expectDocument(rooted.origin, ROOT, { ...DOCUMENT, resource: 'https://mcp.example.com' });
+  });
+
   it('RFC9728-3-a: serves the document of the only resource at the root too, where MCP clients look when they know no better', async () => {
     const { origin } = await started({});
     await expectDocument(origin, ROOT);
