@@ -1,9 +1,10 @@
-import { Catch, Inject, Injectable, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, Inject, Injectable, Optional, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
 import type { Refusal } from './core/refusal.js';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { callOfContext, callOfRequest, mcpOriginOf, nodeRequest, type HttpRequest } from './mcp-auth.context.js';
+import { moduleMissing } from './mcp-auth.copies.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { isHttpResponse } from './mcp-auth.handler-kind.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
@@ -21,11 +22,14 @@ import { HandlerRefusal, messageError, sendException } from './mcp-auth.refusal-
 @Catch(McpAuthError)
 export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   constructor(
-    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
-    @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
-    @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-  ) {}
+    @Optional() @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Optional() @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
+    @Optional() @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
+    @Optional() @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {
+    // What a decorator binds is made in the module of the handler, where Nest would name nothing but the class that is missing.
+    if ((options as ResolvedOptions | undefined) === undefined) throw moduleMissing('McpAuthFilter');
+  }
 
   catch(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
     switch (host.getType<string>()) {

@@ -1,9 +1,10 @@
-import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
 import { placeWith } from './core/kept.js';
 import { andThen, type Soon } from './core/soon.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { callOfRequest, rememberCall, type AuthorizedCall, type HttpRequest, type Instance } from './mcp-auth.context.js';
+import { moduleMissing } from './mcp-auth.copies.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { McpAuthHandlerAccess } from './mcp-auth.handler-access.js';
@@ -34,16 +35,19 @@ const passed = placeWith<Instance>();
 @Injectable()
 export class McpAuthGuard implements CanActivate {
   constructor(
-    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
-    @Inject(McpAuthTransportRules) private readonly transport: McpAuthTransportRules,
-    @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
-    @Inject(McpAuthResponseWatch) private readonly watch: McpAuthResponseWatch,
-    @Inject(McpAuthListing) private readonly listing: McpAuthListing,
-    @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
-    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-  ) {}
+    @Optional() @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Optional() @Inject(McpAuthTransportRules) private readonly transport: McpAuthTransportRules,
+    @Optional() @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
+    @Optional() @Inject(McpAuthResponseWatch) private readonly watch: McpAuthResponseWatch,
+    @Optional() @Inject(McpAuthListing) private readonly listing: McpAuthListing,
+    @Optional() @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
+    @Optional() @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Optional() @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
+    @Optional() @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {
+    // What a decorator binds is made in the module of the handler, where Nest would name nothing but the class that is missing.
+    if ((options as ResolvedOptions | undefined) === undefined) throw moduleMissing('McpAuthGuard');
+  }
 
   /** At once, where nobody has to be asked: not the authorization server, and no policy of the application. */
   canActivate(context: ExecutionContext): Soon<boolean> {

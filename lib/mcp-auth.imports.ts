@@ -1,5 +1,6 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
+import { copiesProblem, otherCopies } from './mcp-auth.copies.js';
 import { MODULE_MARK, MODULE_OPTIONS_TOKEN } from './mcp-auth.module-definition.js';
 
 type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
@@ -24,7 +25,11 @@ export function checkImports(modules: ModulesContainer): void {
   const configured = instances.filter(({ providers }) => providers.has(MODULE_OPTIONS_TOKEN));
   if (instances.length < 2 && configured.length > 0) return;
   const imports = [...modules.values()].flatMap(importsOf);
-  throw new McpAuthConfigError([configured.length > 1 ? importedTwice(configured, imports) : importedBare(imports)]);
+  const isOfSeveralCopies = new Set(instances.map(({ metatype }) => metatype)).size > 1 && otherCopies().length > 0;
+  throw new McpAuthConfigError([
+    ...(isOfSeveralCopies ? [copiesProblem('imports', 'McpAuthModule of several copies')] : []),
+    configured.length > 1 ? importedTwice(configured, imports) : importedBare(imports),
+  ]);
 }
 
 function importedTwice(instances: readonly NestModule[], imports: readonly FoundImport[]): ConfigProblem {

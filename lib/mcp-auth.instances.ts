@@ -1,4 +1,5 @@
 import type { Instance } from './mcp-auth.context.js';
+import { THIS_COPY } from './mcp-auth.copies.js';
 
 /** The instances of the module whose applications are running, and the classes of the handlers of each. */
 const running = new Map<Instance, ReadonlySet<unknown>>();
@@ -6,11 +7,13 @@ const running = new Map<Instance, ReadonlySet<unknown>>();
 /** Registers an instance whose application has these controllers and providers. */
 export function addInstance(instance: Instance, classes: ReadonlySet<unknown>): void {
   running.set(instance, classes);
+  THIS_COPY.running = running.size;
 }
 
 /** Forgets an instance whose application has ended. */
 export function removeInstance(instance: Instance): void {
   running.delete(instance);
+  THIS_COPY.running = running.size;
 }
 
 /**

@@ -2,6 +2,7 @@ import {
   Inject,
   Logger,
   Module,
+  type ClassProvider,
   type DynamicModule,
   type NestModule,
   type OnApplicationBootstrap,
@@ -12,6 +13,8 @@ import {
 import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import { Clock, SystemClock } from './mcp-auth.clock.js';
+import { McpAuthCopiesCheck } from './mcp-auth.copies-check.js';
+import { providersOfOtherCopies, THIS_COPY } from './mcp-auth.copies.js';
 import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
 import type { UnlistedMethod } from './mcp-auth.declarations.js';
 import { McpAuthEndpointGuard } from './mcp-auth.endpoint-guard.js';
@@ -57,6 +60,8 @@ import { WellKnownEndpoint } from './well-known.endpoint.js';
 
 const logger = new Logger('McpAuth');
 
+THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthHealthIndicator };
+
 const PROVIDERS: Provider[] = [
   {
     provide: RESOLVED_OPTIONS,
@@ -86,6 +91,7 @@ const PROVIDERS: Provider[] = [
       createResourceServers(options, { now: () => clock.now(), failures, findVerifier: (type) => findVerifier(modules, type) }),
     inject: [RESOLVED_OPTIONS, Clock, IssuerMonitor, ModuleRef],
   },
+  McpAuthCopiesCheck,
   McpAuthExplorer,
   McpAuthAuthorizer,
   McpAuthSessions,
@@ -150,6 +156,7 @@ export class McpAuthModule
 
   constructor(
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Inject(McpAuthCopiesCheck) private readonly copies: McpAuthCopiesCheck,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
     @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
     @Inject(McpAuthStartCheck) private readonly startCheck: McpAuthStartCheck,
@@ -188,6 +195,7 @@ export class McpAuthModule
 
   /** Nest calls this after every module was instantiated and before it lays the routes of the application. */
   configure(): void {
+    this.copies.check();
     this.explorer.check();
     this.handlers.check(McpAuthGuard);
     this.directCalls.protect();
@@ -229,7 +237,12 @@ export class McpAuthModule
 /** Only `false` itself leaves the other routes alone, not what happens to be falsy. */
 function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtras): DynamicModule {
   const guard: Provider = { provide: APP_GUARD, useExisting: globalGuard === false ? McpAuthEndpointGuard : McpAuthGuard };
-  return { ...definition, providers: [...(definition.providers ?? []), guard] };
+  const foreign = providersOfOtherCopies();
+  return {
+    ...definition,
+    providers: [...(definition.providers ?? []), guard, ...foreign],
+    exports: [...(definition.exports ?? []), ...foreign.map((provider) => (provider as ClassProvider).provide)],
+  };
 }
 
 /** Classes that were warned about. */

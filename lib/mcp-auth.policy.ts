@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { AuthenticationRequirement } from './core/authentication.js';
 import { NO_REQUIREMENT, union, type Requirement } from './core/requirement.js';
 import type { OperationKind } from './core/operation.js';
+import { COPY_METADATA, THIS_COPY, type Copy } from './mcp-auth.copies.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
 
 /** What a policy decides about. */
@@ -83,6 +84,8 @@ export function declare(target: object, addition: Addition): void {
   };
   additions.set(declaration, [...(additions.get(before) ?? []), addition]);
   Reflect.defineMetadata(DECLARATION, declaration, target);
+  const copies = (Reflect.getOwnMetadata(COPY_METADATA, target) ?? []) as readonly Copy[];
+  Reflect.defineMetadata(COPY_METADATA, [...new Set([...copies, THIS_COPY])], target);
 }
 
 /** What the decorators that are still known of a class or method have added, in the order in which they ran. */

@@ -128,11 +128,20 @@ export interface TokenOrigin {
   readonly isOpaque?: boolean | undefined;
 }
 
+/** By what an error is known to other copies of this package. Its number changes with the members that answers are made of. */
+const BRAND = Symbol.for('nestjs-mcp-auth:error:1');
+
 /**
  * A refused request. Its `message` is the sentence of its reason and holds nothing from the request: neither the
  * token nor a claim.
  */
 export class McpAuthError extends Error {
+  /** Also holds for an error of another copy of this package in the same process, for which filters are chosen by this. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== McpAuthError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === 'object' && value !== null && BRAND in value;
+  }
+
   /** Tells it from other errors, also from those of another copy of this package. */
   override readonly name = 'McpAuthError';
   /** Every scope the refused operation needs, held or not; empty where that is not what was refused. */
@@ -172,6 +181,8 @@ export class McpAuthError extends Error {
     this.missingScopes = details.missingScopes ?? this.scopes;
     this.authentication = details.authentication;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    // Not enumerable, so that whoever prints the error does not see it.
+    Object.defineProperty(this, BRAND, { value: true });
     this.#seen = details.seen ? seenAs(details.seen) : NOTHING_SEEN;
   }
 
