@@ -49,8 +49,8 @@ export function copiesProblem(option: string, seen: string): ConfigProblem {
 
 /** Why what a decorator binds finds nothing of the module in the application. */
 export function moduleMissing(what: string): McpAuthConfigError {
-  const seen = `${what}, as @RequireScopes() and the like bind it, in an application without McpAuthModule of the same copy`;
-  if (copies.length > 1) return new McpAuthConfigError([copiesProblem('imports', seen)]);
+  if (copies.length > 1) return new McpAuthConfigError([copiesProblem('imports', `${what} of another copy of ${PACKAGE} than McpAuthModule`)]);
+  const seen = `${what}, as @RequireScopes() and the like bind it, in an application without McpAuthModule`;
   const write = 'Import McpAuthModule.forRoot({ resource, authorizationServers }) in the root module';
   return new McpAuthConfigError([{ option: 'imports', seen, why: 'it works with what the module provides', write }]);
 }

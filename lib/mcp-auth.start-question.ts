@@ -94,9 +94,9 @@ export function ask(server: RequestEmitter, { method, url }: StartRequest, insta
   });
 }
 
-/** What the platforms and their middleware use of a socket. */
+/** What the platforms and their middleware use of a socket. The address is that of no client, for those who count requests by it. */
 const SOCKET_MEMBERS = {
-  remoteAddress: '127.0.0.1',
+  remoteAddress: '127.0.0.2',
   remotePort: 0,
   remoteFamily: 'IPv4',
   localAddress: '127.0.0.1',

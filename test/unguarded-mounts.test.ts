@@ -221,13 +221,14 @@ describe.each(PLATFORMS)('the question at the start, on %s', (platform) => {
     Controller('mcp')(Sub);
     const seen: string[] = [];
     const created = await create(platform, moduleOf({}, { controllers: [Sub] }));
-    created.use((request: { method: string; url: string; headers: object }, _response: unknown, next: () => void) => {
-      seen.push(`${request.method} ${request.url} ${JSON.stringify(request.headers).includes('authorization')}`);
+    created.use((request: { method: string; url: string; headers: object; socket: { remoteAddress?: string } }, _response: unknown, next: () => void) => {
+      // Who counts requests by address counts none of a client.
+      seen.push(`${request.method} ${request.url} ${request.socket.remoteAddress} ${JSON.stringify(request.headers).includes('authorization')}`);
       next();
     });
     await listen(created);
     expect(ran).toEqual([]);
-    expect(seen).toEqual(['POST /mcp false', 'GET /mcp false']);
+    expect(seen).toEqual(['POST /mcp 127.0.0.2 false', 'GET /mcp 127.0.0.2 false']);
     expect(log.join('\n')).not.toMatch(/the resource|Refused|no guard/);
   });
 
