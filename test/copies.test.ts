@@ -191,15 +191,3 @@ describe.each(PLATFORMS)('an application with two copies of the package, on %s',
     await other.close();
   });
 });
-
-it('an application that binds the guard and imports no McpAuthModule is told so', async () => {
-  @Controller('rest')
-  class Rest {
-    @Get()
-    @one.RequireScopes('a')
-    get(): void {}
-  }
-  @Module({ controllers: [Rest] })
-  class AppModule {}
-  await expect(NestFactory.create(AppModule, { logger: false, abortOnError: false })).rejects.toThrow(/without McpAuthModule/);
-});

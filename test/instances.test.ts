@@ -72,6 +72,18 @@ describe.each(PLATFORMS)('LIB-25: an application that imports the module more th
     await expect(create(platform, AppModule)).rejects.toThrow(/without options, in AppModule; .*McpAuthModule\.forRoot\(/);
   });
 
+  it('says that the module is missing where only a decorator binds the guard', async () => {
+    @Controller('rest')
+    class Rest {
+      @Get()
+      @RequireScopes('a')
+      get(): void {}
+    }
+    @Module({ controllers: [Rest] })
+    class AppModule {}
+    await expect(create(platform, AppModule)).rejects.toThrow(/McpAuthGuard, .* in an application without McpAuthModule; .*McpAuthModule\.forRoot\(/);
+  });
+
   it('starts where two modules import the very same dynamic module', async () => {
     const shared = moduleFor(A, login);
     @Module({ imports: [shared] })
