@@ -103,6 +103,7 @@ function expressRoutes(platform: ExpressLike | undefined): FoundRoute[] {
 function routesIn(layers: readonly ExpressLayer[], seen: Set<unknown>, isNested: boolean): FoundRoute[] {
   return layers.flatMap(({ route, handle }): FoundRoute[] => {
     if (route) return route.methods?.['post'] || route.methods?.['_all'] ? [{ route, isNested }] : [];
+    if (isTransport(handle)) return [{ route: { path: '(middleware)', stack: [{ handle }] }, isNested: true }];
     // A router, or another application of Express: each is a function with a stack of its own.
     const { stack, router } = (handle ?? {}) as { readonly stack?: readonly ExpressLayer[] } & ExpressLike;
     const inner = stack ?? router?.stack;
@@ -127,7 +128,13 @@ function postPaths(tree: string): string[] {
   });
 }
 
-/** `StreamableHttpTransport` of `@rekog/mcp-nest` lays a handler that hands on to its method of this name. */
+/**
+ * `StreamableHttpTransport` of `@rekog/mcp-nest` lays a handler that hands on to its method `handlePost`; handlers of
+ * applications hand on to `handlePostMessage` of the SDK's transport for HTTP+SSE, or `handleRequest` of the other one. Names
+ * of members survive minifiers; that of a variable may not, and then it is the question at the start that finds such a handler.
+ */
+const CALLS_TRANSPORT = /\.handlePost(Message)?\(|ransport\w*\.handleRequest\(/;
+
 function isTransport(handle: unknown): boolean {
-  return typeof handle === 'function' && Function.prototype.toString.call(handle).includes('.handlePost(');
+  return typeof handle === 'function' && CALLS_TRANSPORT.test(Function.prototype.toString.call(handle));
 }

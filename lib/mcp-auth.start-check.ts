@@ -9,6 +9,9 @@ import { ask, type RequestEmitter, type StartAnswer } from './mcp-auth.start-que
 
 const logger = new Logger('McpAuth');
 
+/** Where MCP is mounted most often. */
+const USUAL_PATH = '/mcp';
+
 /** What is used of a Fastify application. */
 interface FastifyLike {
   addHook?(name: 'onReady', hook: () => Promise<void>): void;
@@ -64,6 +67,7 @@ export class McpAuthStartCheck {
     if (!server || this.options.allowUnguardedMounts) return;
     const problems: ConfigProblem[] = [];
     for (const resource of this.options.resources) problems.push(...(await this.#askAt(server, resource)));
+    problems.push(...(await this.#askAtUsualPath(server)));
     if (problems.length > 0) throw new McpAuthConfigError(problems);
   }
 
@@ -75,6 +79,15 @@ export class McpAuthStartCheck {
     if (problems.length > 0) return problems;
     for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))]) logger.warn(warning);
     return [];
+  }
+
+  /** MCP can be mounted where no resource is, too; there, only what answers as MCP does is taken for it. */
+  async #askAtUsualPath(server: RequestEmitter): Promise<ConfigProblem[]> {
+    const [{ identifier }] = this.options.resources;
+    const url = new URL(USUAL_PATH, identifier.identifier);
+    if (this.options.resources.some((resource) => new URL(resource.identifier.identifier).pathname === url.pathname)) return [];
+    const answer = await ask(server, { method: 'POST', url }, this.options);
+    return answer.text.includes('"jsonrpc"') ? unguarded('POST', url, answer) : [];
   }
 
   /** What is no hole, but keeps clients out or surprises the operator. */

@@ -69,7 +69,8 @@ export function ask(server: RequestEmitter, { method, url }: StartRequest, insta
       write: (chunk: Buffer, _encoding, done) => {
         if (text.length < LONGEST_ANSWER) text += chunk.toString('latin1');
         done();
-        if (response.statusCode < 300) settle(response.statusCode);
+        // With what is written at once.
+        if (response.statusCode < 300) setImmediate(() => settle(response.statusCode));
       },
     });
     Object.assign(socket, SOCKET_MEMBERS, { encrypted: url.protocol === 'https:' });

@@ -165,6 +165,24 @@ describe('LIB-21: MCP that is served past the guard', () => {
     await expect(listen(created)).rejects.toThrow(/(POST|GET) \/(mcp|:anything): .*no guard runs before it/);
   });
 
+  it.each(PLATFORMS)('stops the start at /mcp, too, where the resource is another path, on %s', async (platform) => {
+    const created = await create(platform, moduleOf({ resource: 'http://127.0.0.1:3000/other' } as object, { controllers: [Health] }));
+    created.use('/mcp', serve);
+    await expect(listen(created)).rejects.toThrow(/POST \/mcp: .*no guard runs before it/);
+  });
+
+  const transport = { handleRequest: serve, handlePostMessage: serve };
+  it.each<[string, (created: INestApplication) => unknown]>([
+    ['a route', (created) => instanceOf(created)['post']!('/elsewhere', (request: unknown, response: AnyResponse) => transport.handleRequest(request, response))],
+    ['a route for messages', (created) => instanceOf(created)['post']!('/elsewhere', (request: unknown, response: AnyResponse) => transport.handlePostMessage(request, response))],
+    ['middleware', (created) => created.use('/elsewhere', (request: unknown, response: AnyResponse) => transport.handleRequest(request, response))],
+    ['a router', (created) => created.use('/elsewhere', express.Router().post('/', ((request: unknown, response: AnyResponse) => transport.handleRequest(request, response)) as never))],
+  ])('stops the start at any path where the handler calls a transport on express: %s', async (_way, mount) => {
+    const created = await create('express', moduleOf({}, { controllers: [Health] }));
+    mount(created);
+    await expect(listen(created)).rejects.toThrow(/no guard runs before it/);
+  });
+
   it.each(CASES)('is served, and said, where that is wanted: $way on $platform, $tools', async ({ platform, mount, make }) => {
     const created = await create(platform, make({ allowUnguardedMounts: true }));
     await mount(created);
