@@ -2,7 +2,6 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
 import type { McpAuthError } from './core/error.js';
 import type { HeaderSource } from './core/header-fields.js';
-import { placeWith } from './core/kept.js';
 import { Caller, type McpAuthInfo } from './mcp-auth.info.js';
 import { instancesWith } from './mcp-auth.instances.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
@@ -26,7 +25,7 @@ export interface AuthorizedCall {
 }
 
 /** Express hands out Node's request itself; Fastify wraps it. */
-export type HttpRequest = HeaderSource & {
+export type HttpRequest = Omit<HeaderSource, 'raw'> & {
   readonly raw?: HttpRequest;
   readonly method: string;
   readonly url?: string;
@@ -60,24 +59,56 @@ interface Mark {
 
 /** The requests under way, for each instance apart from the others. */
 const followed = new WeakMap<Instance, AsyncLocalStorage<Followed>>();
-/** Which requests of Node's are followed, and by which instance last. */
-const followers = placeWith<Instance>();
-/** What requests of Node's were let in as. Nothing else can write here: `request.auth` is for others to read. */
-const marks = placeWith<Mark>();
-/** What handlers were let run as whose framework hands on no request, by their RPC context. */
-const calls = placeWith<AuthorizedCall>();
+/** On Node's request: which instance followed it last. */
+const FOLLOWED_BY = Symbol('followed by');
+/** On Node's request: what it was let in as. Only this file can write it; `request.auth` is for others to read. */
+const MARK = Symbol('mark');
+/** Calls of handlers whose framework hands on no request, by their RPC context. */
+const calls = new WeakMap<object, AuthorizedCall>();
 
-/** Node's request behind whatever the platform hands out. */
-export function nodeRequest(request: HttpRequest): HttpRequest {
-  return request.raw ?? request;
+/** What this file keeps on Node's request. */
+interface Marked {
+  [FOLLOWED_BY]?: Instance;
+  /** With the request it was put on, so that a copy of the request is not taken for it. */
+  [MARK]?: Mark;
 }
 
-/** The path of the request target as sent, not decoded, wherever a framework has mounted what handles it. */
-export function targetPath(request: HttpRequest): string {
-  const { originalUrl, url = '' } = nodeRequest(request);
-  const target = originalUrl ?? url;
-  const end = target.indexOf('?');
-  return end === -1 ? target : target.slice(0, end);
+/** Node's request behind whatever the platform hands out. On Express, `raw` may be something of the application's. */
+export function nodeRequest(request: HttpRequest): HttpRequest {
+  return request.rawHeaders ? request : (request.raw ?? request);
+}
+
+/** Scheme and authority of a request target in absolute form. */
+const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
+
+/** What is read of a request for its target: of Express's, of Fastify's, or of Node's own. */
+interface TargetSource {
+  readonly raw?: TargetSource;
+  readonly url?: string | undefined;
+  readonly originalUrl?: string;
+}
+
+/** The request target as sent, wherever a framework has mounted what handles it. */
+function requestTarget(request: TargetSource): string {
+  const { originalUrl, url = '' } = request.raw ?? request;
+  return originalUrl ?? url;
+}
+
+/**
+ * The path of the request target as sent, not decoded. Of a target in absolute form, which every server must accept, the
+ * part behind the authority (RFC 9112 §3.2.2).
+ */
+export function targetPath(request: TargetSource): string {
+  const target = requestTarget(request);
+  const path = target.startsWith('/') ? target : target.replace(ABSOLUTE_FORM, '');
+  const end = path.indexOf('?');
+  return (end === -1 ? path : path.slice(0, end)) || '/';
+}
+
+/** The authority in a request target of absolute form; undefined for the usual target, which begins with the path. */
+export function targetAuthority(request: TargetSource): string | undefined {
+  const target = requestTarget(request);
+  return target.startsWith('/') ? undefined : ABSOLUTE_FORM.exec(target)?.[1];
 }
 
 /**
@@ -89,7 +120,7 @@ export function rememberCall(request: HttpRequest, call: AuthorizedCall, instanc
   const current = followed.get(instance)?.getStore();
   // A request can be dispatched inside of another one, past the place where requests are followed.
   const isOwn = current?.request === source;
-  if (current && !isOwn && followers.of(placeOf(source)) === instance) throw new Error(MIXED_UP);
+  if (current && !isOwn && (source as Marked)[FOLLOWED_BY] === instance) throw new Error(MIXED_UP);
   mark(source, instance, call);
   if (call.auth) Caller.bind(call.auth, call);
   if (isOwn) current.call = call;
@@ -115,7 +146,7 @@ const CALLER_FIELDS = ['auth', 'user'] as const;
 
 function mark(source: HttpRequest, instance: Instance, call: AuthorizedCall | undefined): void {
   const last = lastMark(source);
-  marks.keep(placeOf(source), { request: source, instance, call, outer: last && withoutMarkOf(instance, last) });
+  (source as Marked)[MARK] = { request: source, instance, call, outer: last && withoutMarkOf(instance, last) };
 }
 
 function withoutMarkOf(instance: Instance, one: Mark): Mark | undefined {
@@ -126,13 +157,13 @@ function withoutMarkOf(instance: Instance, one: Mark): Mark | undefined {
 
 /** What the instance that saw the request last knows about it. */
 function lastMark(source: HttpRequest): Mark | undefined {
-  const last = marks.of(placeOf(source));
+  const last = (source as Marked)[MARK];
   return last?.request === source ? last : undefined;
 }
 
 /** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
 export function rememberContext(rpcContext: object, call: AuthorizedCall): void {
-  calls.keep(rpcContext, call);
+  calls.set(rpcContext, call);
 }
 
 /** What this instance has let the request in as. What others have let it in as is not looked at. */
@@ -142,17 +173,9 @@ export function callOfRequest(request: HttpRequest, instance: Instance): Authori
   return one?.call;
 }
 
-/**
- * Up to Node.js 22 it takes long to add anything to the requests of Express, which change their prototype; so it is added
- * to the list of their header fields, which each request has for itself. That it does is not taken on trust.
- */
-export function placeOf(source: Pick<HttpRequest, 'rawHeaders'>): object {
-  return source.rawHeaders ?? source;
-}
-
 /** Runs what serves a request of Node's, and everything it starts, so that {@link currentCall} knows what it is let in as. */
-export function followRequest(request: Pick<HttpRequest, 'rawHeaders'>, instance: Instance, run: () => void): void {
-  followers.keep(placeOf(request), instance);
+export function followRequest(request: object, instance: Instance, run: () => void): void {
+  (request as Marked)[FOLLOWED_BY] = instance;
   storageOf(instance).run({ request, call: undefined }, run);
 }
 
@@ -188,11 +211,11 @@ export interface McpOrigin {
 }
 
 /** Of the calls that this library makes by itself: by their execution context, or by their RPC context. */
-const origins = placeWith<McpOrigin>();
+const origins = new WeakMap<object, McpOrigin>();
 
 /** To be called where the context of an MCP call is made. */
 export function noteMcpContext(context: object, origin: McpOrigin): void {
-  origins.keep(context, origin);
+  origins.set(context, origin);
 }
 
 /**
@@ -203,9 +226,9 @@ export function noteMcpContext(context: object, origin: McpOrigin): void {
 export function mcpOriginOf(host: ArgumentsHost): McpOrigin | undefined {
   if (host.getType() !== 'rpc') return undefined;
   const rpcContext: unknown = host.switchToRpc().getContext();
-  const noted = origins.of(host);
+  const noted = origins.get(host);
   if (noted || typeof rpcContext !== 'object' || rpcContext === null) return noted;
-  return origins.of(rpcContext) ?? originByClass(rpcContext);
+  return origins.get(rpcContext) ?? originByClass(rpcContext);
 }
 
 function originByClass(rpcContext: object): McpOrigin | undefined {
@@ -256,7 +279,7 @@ function callOfHttp(context: ArgumentsHost, instance: Instance): AuthorizedCall 
 
 function callOfRpcContext(rpcContext: unknown, instance: Instance): AuthorizedCall | undefined {
   if (typeof rpcContext !== 'object' || rpcContext === null) return undefined;
-  return ownCall(calls.of(rpcContext), instance) ?? callOfCarriedRequest(rpcContext, instance);
+  return ownCall(calls.get(rpcContext), instance) ?? callOfCarriedRequest(rpcContext, instance);
 }
 
 /**

@@ -1,9 +1,8 @@
 import { Inject, Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
-import { placeWith } from './core/kept.js';
 import { andThen, type Soon } from './core/soon.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
-import { callOfRequest, rememberCall, type AuthorizedCall, type HttpRequest, type Instance } from './mcp-auth.context.js';
+import { callOfRequest, nodeRequest, rememberCall, type AuthorizedCall, type HttpRequest, type Instance } from './mcp-auth.context.js';
 import { moduleMissing } from './mcp-auth.copies.js';
 import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
@@ -18,8 +17,8 @@ import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
 import { questionOf, type StartQuestion } from './mcp-auth.start-question.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
 
-/** Contexts of MCP handlers that were let through, and by which instance of the module. */
-const passed = placeWith<Instance>();
+/** On an execution context: which instance of the module let through this call of a handler outside of HTTP routes. */
+const PASSED = Symbol('passed');
 
 /**
  * Lets through what carries a valid access token with the scopes it needs. Global by default; `@RequireScopes()`
@@ -56,14 +55,15 @@ export class McpAuthGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<HttpRequest>();
     const response = http.getResponse<HttpResponse>();
-    if (isPreflight(request)) return answered(this.responder.answerEmpty(response));
     const handler = context.getHandler();
     // Bound twice, by the module and by a decorator: once is enough.
     if (callOfRequest(request, this.options)?.handler === handler) return true;
     const question = questionOf(request, this.options);
     if (question) return this.#answerQuestion(question, context);
     const demand = this.authorizer.demandOf(request, context.getClass(), handler);
+    // A public route may answer preflights itself.
     if (!demand) return true;
+    if (isPreflight(request)) return answered(this.responder.answerEmpty(response));
     try {
       const admitted = this.#admit(request, response, demand);
       if (!(admitted instanceof Promise)) return true;
@@ -79,13 +79,13 @@ export class McpAuthGuard implements CanActivate {
     return answered(this.responder.answerEmpty(context.switchToHttp().getResponse<HttpResponse>()));
   }
 
-  #activateHandler(context: ExecutionContext, kind: Exclude<HandlerKind, 'http'>): Soon<boolean> {
+  #activateHandler(context: ExecutionContext & { [PASSED]?: Instance }, kind: Exclude<HandlerKind, 'http'>): Soon<boolean> {
     // However many times the guard is bound, Nest passes the same context: once is enough.
-    if (passed.of(context) === this.options) return true;
+    if (context[PASSED] === this.options) return true;
     const authorized =
       kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, this.constructor);
     return andThen(authorized, () => {
-      passed.keep(context, this.options);
+      context[PASSED] = this.options;
       return true;
     });
   }
@@ -145,7 +145,7 @@ export class McpAuthGuard implements CanActivate {
     rememberCall(request, call, this.options);
     attach(request, auth);
     // Frameworks see Fastify's request or the one inside.
-    if (request.raw) attach(request.raw, auth);
+    attach(nodeRequest(request), auth);
     this.responder.markPrivate(response);
     this.watch.follow(request, response, demand, call);
     this.listing.follow(response.raw ?? response, demand, call);
@@ -154,10 +154,11 @@ export class McpAuthGuard implements CanActivate {
   }
 }
 
-/** Where reading does not show it already. `user` may belong to the application. */
+/** Puts the caller on the request itself, where it stays when another Express application is handed the request. */
 function attach(request: HttpRequest, auth: McpAuthInfo | undefined): void {
   if (request.auth !== auth) request.auth = auth;
-  request.user ??= auth;
+  // It may belong to the application.
+  if (auth) request.user ??= auth;
 }
 
 /** A CORS preflight carries no credentials by design (Fetch Standard), so it must not be refused for lack of any. */

@@ -23,7 +23,6 @@ import { McpAuthDecisions } from './mcp-auth.decisions.js';
 import { McpAuthEventIds } from './mcp-auth.event-ids.js';
 import { McpAuthEvents } from './mcp-auth.events.js';
 import { FailureLog } from './mcp-auth.failures.js';
-import { McpAuthExpressPrototypes } from './mcp-auth.express.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
@@ -110,7 +109,6 @@ const PROVIDERS: Provider[] = [
   McpAuthHandlerAccess,
   McpAuthDirectCalls,
   McpAuthFollowedCalls,
-  McpAuthExpressPrototypes,
   McpAuthService,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
@@ -164,7 +162,6 @@ export class McpAuthModule
     @Inject(ResourceServers) private readonly servers: ResourceServers,
     @Inject(McpAuthDirectCalls) private readonly directCalls: McpAuthDirectCalls,
     @Inject(McpAuthFollowedCalls) private readonly followedCalls: McpAuthFollowedCalls,
-    @Inject(McpAuthExpressPrototypes) private readonly express: McpAuthExpressPrototypes,
     @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
   ) {
     super();
@@ -205,7 +202,6 @@ export class McpAuthModule
     this.wellKnown.mount();
     this.handlers.mount(McpAuthGuard);
     this.followedCalls.mount();
-    this.express.mount();
   }
 
   /**

@@ -1,11 +1,11 @@
-import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { McpAuthError } from './core/error.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { Clock } from './mcp-auth.clock.js';
 import { nodeRequest, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
-import { watchHead, type Head } from './mcp-auth.response-head.js';
+import { headerInHead, mediaTypeOf, watchHead, type Head } from './mcp-auth.response-head.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
 import { McpAuthStateWatch } from './mcp-auth.state-watch.js';
 
@@ -29,17 +29,14 @@ export class McpAuthResponseWatch {
   /** @param call whose `raised` is read when the answer begins. */
   follow(request: HttpRequest, platformResponse: HttpResponse, demand: Demand, call: AuthorizedCall): void {
     const source = nodeRequest(request);
-    const { messages } = demand.body;
     const response = platformResponse.raw ?? platformResponse;
-    const isBodyWatched = this.state.followTasks(request, response, call);
-    const concernsSession = source.method === 'DELETE' || messages.some(({ method }) => method === 'initialize');
-    watchHead(source, response, {
+    const concernsSession = source.method === 'DELETE' || demand.body.messages.some(({ method }) => method === 'initialize');
+    this.state.follow(request, response, call);
+    watchHead(response, {
       before: (head) => (call.raised ? this.#withRaisedError(head, request, response, demand, call.raised) : head),
       after: () => {
         if (concernsSession) this.#noteSession(source, response, call);
-        if (!isEventStream(response.getHeader('content-type'))) return;
-        if (!isBodyWatched) this.state.followStream(request, response, call);
-        this.#endWithToken(response, call);
+        if (isStream(response.getHeader('content-type'))) this.#endWithToken(response, call);
       },
     });
   }
@@ -53,7 +50,7 @@ export class McpAuthResponseWatch {
     raised: McpAuthError,
   ): Head {
     const [status, ...rest] = head;
-    if (status !== 200 || isEventStream(contentTypeOf(response, rest.at(-1)))) return head;
+    if (status !== 200 || isStream(headerInHead(response, head, 'content-type'))) return head;
     if (this.responder.formFor(request) !== 'http') return head;
     const refusal = this.responder.refusalOf(raised, this.authorizer.factsOf(demand));
     this.responder.putHeaders(response, refusal);
@@ -85,13 +82,20 @@ export class McpAuthResponseWatch {
   }
 }
 
-/** Of a response whose head is about to be written with these headers beside those it has. */
-function contentTypeOf(response: ServerResponse, headers: unknown): unknown {
-  const given = typeof headers === 'object' && headers !== null ? (headers as OutgoingHttpHeaders) : {};
-  const type = Object.entries(given).find(([name]) => name.toLowerCase() === 'content-type')?.[1];
-  return type ?? response.getHeader('content-type');
-}
+/**
+ * Media types of answers that go on for as long as there are messages. Any other answer is one thing, of a size that was
+ * settled when it began, such as a file: it may take longer than its token lives.
+ */
+const STREAM_TYPES: ReadonlySet<string> = new Set([
+  'text/event-stream',
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+  'application/json-seq',
+  'application/stream+json',
+  'multipart/x-mixed-replace',
+]);
 
-function isEventStream(contentType: unknown): boolean {
-  return String(contentType ?? '').startsWith('text/event-stream');
+function isStream(contentType: unknown): boolean {
+  return STREAM_TYPES.has(mediaTypeOf(contentType));
 }

@@ -2,8 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { ExecutionContext } from '@nestjs/common';
-import { placeWith } from './core/kept.js';
-import { nodeRequest, placeOf, type HttpRequest, type Instance } from './mcp-auth.context.js';
+import { nodeRequest, type HttpRequest, type Instance } from './mcp-auth.context.js';
 
 /** A request that the library makes at the start, to learn who answers at the path of a resource. No client can make one. */
 export interface StartQuestion {
@@ -34,7 +33,12 @@ export interface StartRequest {
   readonly url: URL;
 }
 
-const questions = placeWith<StartQuestion>();
+/** On Node's request: the question that is asked with it. */
+const QUESTION = Symbol('question');
+
+interface Asking {
+  [QUESTION]?: StartQuestion;
+}
 
 /** How long an answer is waited for, in milliseconds. */
 const PATIENCE = 3_000;
@@ -46,13 +50,13 @@ const PING = JSON.stringify({ jsonrpc: '2.0', id: 'start', method: 'ping' });
 
 /** The question that this instance asks with a request; undefined for every request of a client. */
 export function questionOf(request: HttpRequest, instance: Instance): StartQuestion | undefined {
-  const question = questions.of(placeOf(nodeRequest(request)));
+  const question = (nodeRequest(request) as Asking)[QUESTION];
   return question?.instance === instance ? question : undefined;
 }
 
 /** Whether any instance asks a question with this request. */
 export function isQuestion(request: HttpRequest): boolean {
-  return questions.of(placeOf(nodeRequest(request))) !== undefined;
+  return (nodeRequest(request) as Asking)[QUESTION] !== undefined;
 }
 
 /**
@@ -86,7 +90,7 @@ export function ask(server: RequestEmitter, { method, url }: StartRequest, insta
     response.once('finish', () => settle(response.statusCode));
     response.once('close', () => settle(response.headersSent ? response.statusCode : undefined));
     response.assignSocket(socket as unknown as Socket);
-    questions.keep(placeOf(request), question);
+    (request as Asking)[QUESTION] = question;
     try {
       server.emit('request', request, response);
     } catch {

@@ -5,7 +5,7 @@ import { EventStreamReader } from './core/server-sent-events.js';
 import { sessionsInUrl } from './core/session-parameter.js';
 import { taskRequestsIn, tasksCreatedIn, type TaskRequests } from './core/tasks.js';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
-import { nodeRequest, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
+import type { AuthorizedCall, HttpRequest } from './mcp-auth.context.js';
 import { McpAuthEventIds } from './mcp-auth.event-ids.js';
 import { isEventStream, watchBody, type BodyListener } from './mcp-auth.response-body.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
@@ -27,24 +27,14 @@ export class McpAuthStateWatch {
     @Inject(McpAuthEventIds) private readonly eventIds: McpAuthEventIds,
   ) {}
 
-  /**
-   * Looks at the answer to a request that may create tasks. To be called before it is answered.
-   *
-   * @returns whether the body is looked at.
-   */
-  followTasks(request: HttpRequest, response: ServerResponse, call: AuthorizedCall): boolean {
+  /** Looks at the answer to a request that may create tasks, and at every event stream. To be called before it is answered. */
+  follow(request: HttpRequest, response: ServerResponse, call: AuthorizedCall): void {
     const requests = this.tasks.areBoundHere ? taskRequestsIn(request.body) : undefined;
-    if (!requests) return false;
-    const stream = this.#streamReader(response, call, (answer) => this.#noteTasks(answer, requests, call));
-    const json = new JsonReader((answer) => this.#noteTasks(answer, requests, call));
-    const reader = (): BodyListener => (isEventStream(response) ? stream : json);
-    watchBody(nodeRequest(request), response, { piece: (piece) => reader().piece(piece), end: () => reader().end() });
-    return true;
-  }
-
-  /** Looks at an event stream. To be called when its head was written. */
-  followStream(request: HttpRequest, response: ServerResponse, call: AuthorizedCall): void {
-    watchBody(nodeRequest(request), response, this.#streamReader(response, call, undefined));
+    const note = requests && ((answer: unknown) => this.#noteTasks(answer, requests, call));
+    watchBody(response, () => {
+      if (isEventStream(response)) return this.#streamReader(response, call, note);
+      return note && new JsonReader(note);
+    });
   }
 
   #streamReader(response: ServerResponse, call: AuthorizedCall, message: ((answer: unknown) => void) | undefined): BodyListener {

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
-import { enterApplication, type HttpRequest } from './mcp-auth.context.js';
+import { enterApplication, targetPath, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthExplorer } from './mcp-auth.explorer.js';
 import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
@@ -40,7 +40,8 @@ export class WellKnownEndpoint {
     const resources = this.#paths();
     adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
       enterApplication(request as HttpRequest, this.options);
-      const resource = resources.get(pathOf(request));
+      // Neither decoded nor normalised: `/mcp` and `/mcp/` are one to routers, but two resources.
+      const resource = resources.get(targetPath(request));
       if (!resource) return next();
       return this.#answer(resource, request, response);
     });
@@ -103,15 +104,6 @@ export class WellKnownEndpoint {
       ...resource.metadata,
     };
   }
-}
-
-/**
- * Of the target as sent, neither decoded nor normalised: `/mcp` and `/mcp/` are one to routers, but two resources.
- * Where the application is mounted in another one, Express has taken the mount path off `url`.
- */
-function pathOf({ url = '', originalUrl = url }: IncomingMessage & { readonly originalUrl?: string }): string {
-  const query = originalUrl.indexOf('?');
-  return query === -1 ? originalUrl : originalUrl.slice(0, query);
 }
 
 /** Any page may read the document: it is public, and clients in browsers need it. */

@@ -9,6 +9,7 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import { Payload } from '@nestjs/microservices';
 import {
@@ -76,6 +77,8 @@ export interface NotesServerSettings {
   readonly path?: string;
   /** Where clients reach the MCP endpoint, if a prefix or version comes before {@link path}. @default path */
   readonly resourcePath?: string;
+  /** In the place of the usual one, such as one that speaks HTTP/2. */
+  readonly adapter?: AbstractHttpAdapter;
   /** Options of the MCP transport, such as `statefulMode`. The endpoint of {@link path} exists whatever they say. */
   readonly transport?: StreamableHttpTransportOptions;
   /** Whether Nest parses bodies, before the guard sees them. @default true */
@@ -238,7 +241,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     .useValue(settings.logLimits ?? UNLIMITED);
   const module = await (settings.configure?.(builder) ?? builder).compile();
   openLogs.add(log);
-  const app = module.createNestApplication(adapterFor(platform), {
+  const app = module.createNestApplication(settings.adapter ?? adapterFor(platform), {
     logger: RECORDER,
     bodyParser: settings.bodyParser ?? true,
   });

@@ -1,0 +1,61 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { All, Controller, Req, Res, type Type } from '@nestjs/common';
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
+
+/** What a platform hands to a controller: Node's own request and response, or what is around them. */
+interface PlatformRequest extends IncomingMessage {
+  readonly raw?: IncomingMessage;
+  readonly body?: unknown;
+}
+
+interface PlatformResponse extends ServerResponse {
+  readonly raw?: ServerResponse;
+}
+
+/** Tools without decorators: `wipe`, and `ping`. */
+function fill(server: McpServer | McpServerV1, ran: string[]): void {
+  for (const name of ['wipe', 'ping']) {
+    (server as McpServer).registerTool(name, { description: name }, () => {
+      ran.push(name);
+      return { content: [{ type: 'text', text: name }] };
+    });
+  }
+}
+
+/** A controller that serves MCP by the official SDK, version 1, without sessions; the transport reads a body that is undefined. */
+export function sdk1Endpoint(path: string, ran: string[]): Type {
+  @Controller(path)
+  class Sdk1Endpoint {
+    @All()
+    async serve(@Req() request: PlatformRequest, @Res() response: PlatformResponse): Promise<void> {
+      const server = new McpServerV1({ name: 'sdk1', version: '1.0.0' });
+      fill(server, ran);
+      const transport = new StreamableHTTPServerTransport();
+      await server.connect(transport as Parameters<McpServerV1['connect']>[0]);
+      await transport.handleRequest(request.raw ?? request, response.raw ?? response, request.body);
+    }
+  }
+  return Sdk1Endpoint;
+}
+
+/** The same by version 2. */
+export function sdk2Endpoint(path: string, ran: string[]): Type {
+  const handler = createMcpHandler(() => {
+    const server = new McpServer({ name: 'sdk2', version: '1.0.0' });
+    fill(server, ran);
+    return server;
+  });
+  const serve = toNodeHandler(handler);
+
+  @Controller(path)
+  class Sdk2Endpoint {
+    @All()
+    async serve(@Req() request: PlatformRequest, @Res() response: PlatformResponse): Promise<void> {
+      await serve((request.raw ?? request) as Parameters<typeof serve>[0], response.raw ?? response, request.body);
+    }
+  }
+  return Sdk2Endpoint;
+}
