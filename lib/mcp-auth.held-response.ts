@@ -1,46 +1,74 @@
 import type { ServerResponse } from 'node:http';
-import { isRecord } from './core/record.js';
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { headerInHead, headWithout, type Head } from './mcp-auth.response-head.js';
 
 /**
  * Keeps what is written to a response until its end, and then sends the text that the function makes of it, under the
  * head that was written. A response that is destroyed instead sends nothing.
  */
 export function holdBack(response: ServerResponse, change: (text: string) => Promise<string>): void {
-  const { writeHead, end } = response;
+  // All of them are put back before anything is sent: `end(text)` of HTTP/2, and of some middleware, calls `write`.
+  const { writeHead, write, end, flushHeaders } = response;
   const chunks: Uint8Array[] = [];
-  let head: unknown[] = [response.statusCode];
+  let head: Head | undefined;
+  let isEnded = false;
   const keep = (chunk: unknown, rest: readonly unknown[]): void => {
+    // Not refused: what a framework writes behind its own end has no place in the answer, and breaks nothing.
+    if (isEnded) return;
     if (typeof chunk === 'string') chunks.push(Buffer.from(chunk, (rest[0] as BufferEncoding | undefined) ?? 'utf8'));
     else if (chunk instanceof Uint8Array) chunks.push(chunk);
-    const written = rest.at(-1) ?? chunk;
-    if (typeof written === 'function') written();
   };
   const send = async (): Promise<void> => {
-    const text = await change(Buffer.concat(chunks).toString('utf8'));
-    response.writeHead = writeHead;
-    response.end = end;
-    response.removeHeader('Content-Length');
-    Reflect.apply(writeHead, response, head.map(withoutLength));
-    response.end(text);
+    const written = head ?? [response.statusCode];
+    const decode = decoderOf(headerInHead(response, written, 'content-encoding'));
+    const bytes = Buffer.concat(chunks);
+    const body = decode ? await change(decode(bytes).toString('utf8')) : bytes;
+    Object.assign(response, { writeHead, write, end, flushHeaders });
+    // What is sent has another length, and is not compressed.
+    const outdated = decode ? ['content-length', 'content-encoding'] : ['content-length'];
+    for (const name of outdated) response.removeHeader(name);
+    Reflect.apply(writeHead, response, headWithout(written, outdated));
+    response.end(body);
   };
   response.flushHeaders = () => undefined;
-  response.writeHead = ((...args: unknown[]) => {
+  response.writeHead = ((...args: Head) => {
     head = args;
     return response;
   }) as ServerResponse['writeHead'];
   response.write = ((chunk: unknown, ...rest: unknown[]) => {
     keep(chunk, rest);
+    callBack(chunk, rest);
     return true;
   }) as ServerResponse['write'];
   response.end = ((chunk?: unknown, ...rest: unknown[]) => {
     keep(chunk, rest);
+    callBack(chunk, rest);
+    if (isEnded) return response;
+    isEnded = true;
     send().catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
     return response;
   }) as ServerResponse['end'];
 }
 
-/** The text may be shorter than the one whose length was written. */
-function withoutLength(argument: unknown): unknown {
-  if (!isRecord(argument)) return argument;
-  return Object.fromEntries(Object.entries(argument).filter(([name]) => name.toLowerCase() !== 'content-length'));
+/** The last argument of `write` and `end` may be a function that is called once the chunk was taken. */
+function callBack(chunk: unknown, rest: readonly unknown[]): void {
+  const taken = rest.findLast((one) => one !== undefined) ?? chunk;
+  if (typeof taken === 'function') taken();
+}
+
+type Decode = (bytes: Buffer) => Buffer;
+
+/** By the content coding (RFC 9110 §8.4.1). */
+const DECODERS: ReadonlyMap<string, Decode> = new Map<string, Decode>([
+  ['', (bytes) => bytes],
+  ['identity', (bytes) => bytes],
+  ['gzip', (bytes) => gunzipSync(bytes)],
+  ['x-gzip', (bytes) => gunzipSync(bytes)],
+  ['deflate', (bytes) => inflateSync(bytes)],
+  ['br', (bytes) => brotliDecompressSync(bytes)],
+]);
+
+/** Undefined for a coding that is not known here: such an answer is sent as it is. */
+function decoderOf(encoding: unknown): Decode | undefined {
+  return DECODERS.get(String(encoding ?? '').trim().toLowerCase());
 }
