@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { inspect, type InspectOptions } from 'node:util';
 import { authorizationDetailsOf, type AuthorizationDetail } from './core/authorization-details.js';
 import { isRecord } from './core/record.js';
 import type { AuthorizedCall } from './mcp-auth.context.js';
@@ -16,7 +17,8 @@ import type { VerifiedToken } from './token/verifier.js';
 export interface McpAuthInfo {
   /**
    * The access token as received. Not enumerable, so that logging, spreading or serialising this object never
-   * leaks it. Must not be sent to another service: it was issued for this one (MCP, "Token Passthrough").
+   * leaks it; `util.inspect` prints it only where it is told to pass by what objects say of themselves
+   * (`customInspect: false`) and to call getters. Must not be sent to another service: it was issued for this one (MCP, "Token Passthrough").
    */
   readonly token: string;
   /** The client acting; empty where the token names none. */
@@ -98,6 +100,11 @@ export class Caller implements McpAuthInfo {
   /** A URL can be changed by whoever holds it, so that each caller has one of its own; few are ever looked at. */
   get resource(): URL {
     return (this.#resource ??= new URL(this.#resourceIdentifier));
+  }
+
+  /** Prints what can be copied: with `showHidden` and `getters`, Node would print the token as well. */
+  [inspect.custom](depth: number, options: InspectOptions): string {
+    return depth < 0 ? '[McpAuthInfo]' : `McpAuthInfo ${inspect({ ...this, resource: this.#resourceIdentifier }, { ...options, depth })}`;
   }
 
   /** Binds the caller to the request that was let through, once that is known. */
