@@ -5,6 +5,7 @@
  * many a guard, and only a slower server would have to do it.
  */
 import autocannon from 'autocannon';
+import { RESOURCE } from './resource.js';
 
 const CONNECTIONS = 16;
 
@@ -17,6 +18,7 @@ const REQUESTS = {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       'mcp-protocol-version': '2025-11-25',
+      host: new URL(RESOURCE).host,
     },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'list-notes', arguments: {} } }),
   },

@@ -163,14 +163,14 @@ export class McpAuthAuthorizer {
    */
   authenticate(request: HttpRequest, demand: Demand): Soon<McpAuthInfo | undefined> {
     const { server } = demand;
-    const credentials = readCredentials(nodeRequest(request));
+    const credentials = readCredentials(request);
     switch (credentials.kind) {
       case 'none':
         if (demand.isOpen) return undefined;
         throw new McpAuthError('authorization_required', 'no_credentials');
       case 'unsupported':
         // RFC 6750 §3.1: no error code, as if there were no credentials.
-        throw new McpAuthError('authorization_required', isDpopScheme(nodeRequest(request)) ? 'dpop_scheme' : 'unsupported_scheme');
+        throw new McpAuthError('authorization_required', isDpopScheme(request) ? 'dpop_scheme' : 'unsupported_scheme');
       case 'repeated':
         throw new McpAuthError('invalid_request', 'repeated_credentials');
       case 'malformed':

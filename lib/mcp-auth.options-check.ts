@@ -2,6 +2,7 @@ import type { JSONWebKeySet } from 'jose';
 import { deepFreeze } from './core/deep-freeze.js';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import type { OperationKind } from './core/operation.js';
+import { readAllowedOrigin } from './core/origin.js';
 import { isRecord, ownMember } from './core/record.js';
 import { isLoopback, metadataPath, metadataUrl, parseUrl, readResourceIdentifier, type ResourceIdentifier } from './core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from './core/scopes.js';
@@ -552,10 +553,12 @@ class OptionsCheck {
 
   #origins(value: unknown): string[] {
     if (value === undefined || (Array.isArray(value) && value.length === 0)) return [];
-    const write = 'Write scheme, host and port, such as "https://app.example.com"';
+    const write =
+      'Write scheme, host and port in lower case, such as "https://app.example.com" or "tauri://localhost"; ' +
+      'or a scheme alone, such as "vscode-webview:", if its hosts are not known beforehand';
     const origins = this.#texts('allowedOrigins', value, write) ?? [];
     for (const origin of origins) {
-      if (parseUrl(origin)?.origin === origin) continue;
+      if (readAllowedOrigin(origin)) continue;
       this.#problem('allowedOrigins', origin, 'it is no origin as browsers send it', write);
     }
     return origins;

@@ -276,8 +276,10 @@ export interface CommonOptions {
    */
   challenge?: ChallengeForm | ((request: unknown) => ChallengeForm);
   /**
-   * Further browser origins, such as `https://app.example.com`, whose pages may reach the MCP endpoint. CORS is not
-   * set up by this: a page also needs `app.enableCors()`.
+   * Further origins whose pages may reach the MCP endpoint: of browsers, such as `https://app.example.com`, and of web views,
+   * such as `tauri://localhost` or `chrome-extension://…`. Scheme, host and port in lower case, without a path, as RFC 6454
+   * §6.2 writes them. A scheme alone, such as `vscode-webview:`, accepts every host of it; not for `http` and `https`. CORS
+   * is not set up by this: a page also needs `app.enableCors()`.
    * @default none: the origin of the resource, and that of any page of this machine if the resource is on loopback
    */
   allowedOrigins?: string[];

@@ -56,6 +56,7 @@ export const REFUSAL_LEVELS: { readonly [Reason in McpAuthReason]: RefusalLevel 
   batch_not_allowed: 'log',
   too_many_messages: 'log',
   too_many_operations: 'log',
+  body_unseen: 'warn',
   session_unknown: 'debug',
   session_of_another: 'log',
   event_unknown: 'log',

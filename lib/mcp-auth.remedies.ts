@@ -127,6 +127,8 @@ const REMEDIES: { readonly [Reason in McpAuthReason]?: string } = {
   issuer_lookup_failed: 'See the line about the look-up: the function trustedIssuer failed',
   verifier_unavailable: 'See the line about the configured verifier: it failed without saying anything about the token',
   origin_not_allowed: 'If it is yours, list the origin in allowedOrigins; as Host only that of the resource is allowed',
+  body_unseen:
+    'Let Nest parse JSON bodies before the guard: remove bodyParser: false, or add app.use(express.json()) before the routes; on Fastify, keep the content type parser of application/json. If only some clients are refused, let them send Content-Type: application/json',
   handler_unauthenticated: 'See that the request goes through a Nest route, with the guard before it; over stdio see the option stdio',
   graphql_request_missing: 'Let the context of GraphQLModule have the request as req: context: ({ req }) => ({ req })',
   websocket_unauthenticated: 'Let clients send the access token in the Authorization header of the upgrade request, to a gateway on the port of the application; or declare the handler @Public() and protect it by means of your own',

@@ -3,12 +3,14 @@ import { McpAuthError } from './core/error.js';
 import { fieldValues, hasField } from './core/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from './core/mcp-request.js';
 import { readRpcBody, type Operation } from './core/operation.js';
-import { isHostAllowed, isOriginAllowed, originRules, type OriginRules } from './core/origin.js';
+import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from './core/origin.js';
+import { isBodyUnread, type BodySource } from './core/request-body.js';
 import { sessionsInUrl } from './core/session-parameter.js';
 import type { Demand } from './mcp-auth.authorizer.js';
-import { nodeRequest, targetPath, type HttpRequest } from './mcp-auth.context.js';
+import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from './mcp-auth.context.js';
 import { McpAuthEventIds } from './mcp-auth.event-ids.js';
 import type { McpAuthInfo } from './mcp-auth.info.js';
+import { forgetSession, hasMcpField, settleMcpFields } from './mcp-auth.mcp-fields.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
@@ -18,9 +20,6 @@ import { McpAuthTasks } from './mcp-auth.tasks.js';
 const SESSION_FIELD = 'mcp-session-id';
 const EVENT_FIELD = 'last-event-id';
 
-/** What says to which session a request belongs. */
-const SESSION_FIELDS = [SESSION_FIELD, EVENT_FIELD];
-
 const NO_OPERATIONS: readonly Operation[] = [];
 
 /** Where MCP is spoken to a resource, and by whose pages. */
@@ -29,8 +28,6 @@ interface Endpoint {
   /** What all spellings of the path have in common. */
   readonly plainPath: string;
   readonly origins: OriginRules;
-  /** The `Host` that was accepted last: nearly always that of the next request, and it takes a URL parser to tell. */
-  lastHost: string | undefined;
 }
 
 /** The rules of the MCP transport on which authorization depends, whatever MCP framework comes after. */
@@ -47,7 +44,7 @@ export class McpAuthTransportRules {
     for (const resource of options.resources) {
       const { identifier } = resource;
       const origins = originRules(identifier, this.options.allowedOrigins);
-      this.#endpoints.set(resource, { path: identifier.path, plainPath: plainPath(identifier.path), origins, lastHost: undefined });
+      this.#endpoints.set(resource, { path: identifier.path, plainPath: plainPath(identifier.path), origins });
     }
   }
 
@@ -60,11 +57,16 @@ export class McpAuthTransportRules {
   checkOrigin(request: HttpRequest, { server, body }: Demand): void {
     const endpoint = this.#endpoints.get(server.resource);
     if (!endpoint || !(body.messages.length > 0 || isMcpRequest(request, endpoint))) return;
-    const source = nodeRequest(request);
-    const origins = fieldValues(source, 'origin');
-    const { host } = source.headers;
-    const isAllowed = isOriginAllowed(origins, endpoint.origins) && isHostOf(endpoint, typeof host === 'string' ? host : undefined);
-    if (!isAllowed) throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen: { Origin: origins, Host: host } });
+    const origins = fieldValues(request, 'origin');
+    const hostFields = fieldValues(request, 'host');
+    const authority = targetAuthority(request);
+    // A target in absolute form names the host itself (RFC 9112 §3.2.2); over HTTP/2, `:authority` does.
+    const hosts = authority === undefined ? [...hostFields, ...fieldValues(request, ':authority')] : [authority];
+    // Two `Host` fields are never right (RFC 9112 §3.2).
+    const isHostAllowed = hostFields.length < 2 && areHostsAllowed(hosts, endpoint.origins);
+    if (isHostAllowed && isOriginAllowed(origins, endpoint.origins)) return;
+    const seen = { Origin: origins, Host: hosts.length > 1 ? hosts : (hosts[0] ?? null) };
+    throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen });
   }
 
   /** Whether a request is one of the MCP transport: by its path, its header fields, or the messages in its body. */
@@ -74,15 +76,17 @@ export class McpAuthTransportRules {
   }
 
   /**
-   * Checks what an authenticated caller sent: that headers and body agree, that a batch may be one and asks for no
-   * more than is read, and that sessions, events and tasks are theirs.
+   * Checks what an authenticated caller sent: that its body was seen, that headers and body agree, that a batch may be one
+   * and asks for no more than is read, and that sessions, events and tasks are theirs.
    *
    * @returns the operations that have created the tasks.
-   * @throws {McpAuthError} `header_mismatch`, `batch_rejected`, `session_not_found` or `task_not_found`
+   * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected`, `session_not_found` or `task_not_found`
    */
   checkMessage(request: HttpRequest, { body, handler }: Demand, caller: McpAuthInfo | undefined): readonly Operation[] {
     const source = nodeRequest(request);
+    settleMcpFields(request);
     if (body.messages.length === 0) {
+      this.#checkBodyWasRead(request, source);
       this.#checkState(source, handler, caller);
       return NO_OPERATIONS;
     }
@@ -95,7 +99,7 @@ export class McpAuthTransportRules {
     return this.tasks.operationsOf(request.body, caller);
   }
 
-  /** By the fields as sent first: most requests have neither, and a plain route is spared the rest. */
+  /** Most requests have neither field. */
   #checkState(source: HttpRequest, handler: object, caller: McpAuthInfo | undefined): void {
     if (hasField(source, SESSION_FIELD)) this.sessions.check(fieldOf(source, SESSION_FIELD), caller);
     if (!hasField(source, EVENT_FIELD) || isSseRoute(handler)) return;
@@ -111,13 +115,34 @@ export class McpAuthTransportRules {
     for (const session of sessions) this.sessions.check(session, caller);
     if (sessions.length > 0) this.tasks.checkListable(body);
   }
+
+  /**
+   * Refuses a body that no parser has read, wherever an MCP framework may read it: what it asks for was not judged. Other
+   * routes may take such bodies, as for uploads.
+   */
+  #checkBodyWasRead(request: HttpRequest, source: HttpRequest & Pick<BodySource, 'readableDidRead' | 'stream'>): void {
+    if (!isBodyUnread(request.body, source) || !this.#mayBeMcp(request)) return;
+    const seen = { 'Content-Type': source.headers['content-type'] ?? null, body: kindOf(request.body) };
+    throw new McpAuthError('body_not_parsed', 'body_unseen', { seen });
+  }
+
+  /**
+   * Whether an MCP framework may take the request for its own: at the path of a resource, or with a header field of MCP; or
+   * elsewhere, if the body claims to be JSON, and the client accepts event streams, as the transport wants it, or names a
+   * session in the query, as HTTP+SSE does. Where the options name operations, JSON is enough: those have no other check.
+   */
+  #mayBeMcp(request: HttpRequest): boolean {
+    if (this.isMcpRequest(request)) return true;
+    if (!/json/i.test(fieldValues(request, 'content-type').join())) return false;
+    const isForStream = /text\/event-stream/i.test(fieldValues(request, 'accept').join());
+    const hasOperationScopes = this.options.resources.some(({ operationScopes }) => operationScopes.length > 0);
+    return isForStream || hasOperationScopes || sessionsInUrl(request.url ?? '').length > 0;
+  }
 }
 
-function isHostOf(endpoint: Endpoint, host: string | undefined): boolean {
-  if (host !== undefined && host === endpoint.lastHost) return true;
-  if (!isHostAllowed(host, endpoint.origins)) return false;
-  endpoint.lastHost = host;
-  return true;
+/** What the platform shows as the body, for the log: never the body itself. */
+function kindOf(body: unknown): string {
+  return body instanceof Uint8Array ? 'bytes' : typeof body;
 }
 
 /** As the MCP framework sees it, which is what Node makes of a field that was sent several times. */
@@ -125,26 +150,9 @@ function fieldOf({ headers }: HttpRequest, name: string): string {
   return [headers[name] ?? ''].flat().join(',');
 }
 
-/**
- * From 2026-07-28 there are no sessions, and what their headers say must be ignored: by whatever comes after, too, so
- * that no request can claim to have no session here and be given one there.
- */
-function forgetSession(request: HttpRequest): void {
-  const { headers, rawHeaders } = nodeRequest(request);
-  for (const name of SESSION_FIELDS) delete (headers as Record<string, unknown>)[name];
-  const kept = (rawHeaders ?? []).filter((_value, index, all) => {
-    return !SESSION_FIELDS.includes((all[index - (index % 2)] ?? '').toLowerCase());
-  });
-  if (!rawHeaders) return;
-  const fields = rawHeaders as string[];
-  fields.length = 0;
-  for (const field of kept) fields.push(field);
-}
-
 /** Generous: what may be a spelling of the path of the resource counts as one, and so does what only MCP sends. */
 function isMcpRequest(request: HttpRequest, endpoint: Endpoint): boolean {
-  const source = nodeRequest(request);
-  if (hasField(source, 'mcp-session-id') || hasField(source, 'mcp-protocol-version')) return true;
+  if (hasMcpField(request)) return true;
   const path = targetPath(request);
   return path === endpoint.path || isSpelling(path, endpoint.plainPath);
 }

@@ -205,9 +205,9 @@ const ATTEMPTS: Readonly<Record<string, Attempt>> = {
 
 describe.each(PLATFORMS)('ways past the decision before dispatch, on %s', (platform) => {
   describe.each([
-    ['stateless', {}],
-    ['with the body left unparsed', { bodyParser: false }],
-  ])('%s', (_how, { bodyParser }: { bodyParser?: boolean }) => {
+    ['with parsed bodies', true],
+    ['with the body left unparsed', false],
+  ])('%s', (_how, bodyParser) => {
     let server: NotesServer;
     let token: string;
     let full: string;
@@ -215,7 +215,7 @@ describe.each(PLATFORMS)('ways past the decision before dispatch, on %s', (platf
       server = await startNotesServer(platform, {
         issuer: { alg: 'ES256' },
         controllers: [SecretHandlers, OpenHandlers],
-        ...(bodyParser === false && { bodyParser }),
+        bodyParser,
       });
       token = await server.mint({ scope: 'other' });
       full = await server.mint({ scope: 'secret' });
@@ -243,9 +243,11 @@ describe.each(PLATFORMS)('ways past the decision before dispatch, on %s', (platf
       expect({ what, status: response.status }).not.toEqual({ what, status: 500 });
     });
 
-    it('the same calls do run with the scope', async () => {
+    it('the same calls do run with the scope, if the guard can see them', async () => {
       for (const [method, name] of NAMES.slice(0, 6)) await send({ body: text(message(method, nameOf(method, name))) }, full);
-      expect(ran).toEqual(['tool', '__proto__', 'constructor', 'spaced', 'prompt', 'fixed']);
+      // Fastify parses JSON all the same.
+      const isSeen = bodyParser || platform === 'fastify';
+      expect(ran).toEqual(isSeen ? ['tool', '__proto__', 'constructor', 'spaced', 'prompt', 'fixed'] : []);
     });
   });
 });

@@ -21,6 +21,7 @@ import { NOTHING_SEEN, seenAs, type Seen } from './seen.js';
  * | `origin_rejected` | 403 | the page, or the host name, is none that may reach this server |
  * | `header_mismatch` | 400 | JSON-RPC error -32020: a header says something else than the body |
  * | `batch_rejected` | 400 | JSON-RPC error -32600: this protocol version has no batches, or too much is asked for at once |
+ * | `body_not_parsed` | 400 | the body was not read as JSON before it came to the guard |
  * | `session_not_found` | 404 | no such session or event, or that of somebody else |
  * | `task_not_found` | 200 | JSON-RPC error -32602, as MCP frameworks answer: no such task, or that of somebody else |
  */
@@ -35,6 +36,7 @@ export type McpAuthErrorCode =
   | 'origin_rejected'
   | 'header_mismatch'
   | 'batch_rejected'
+  | 'body_not_parsed'
   | 'session_not_found'
   | 'task_not_found';
 
@@ -89,6 +91,7 @@ const REASONS = {
   batch_not_allowed: 'JSON-RPC batches ended with protocol version 2025-03-26',
   too_many_messages: 'the batch has more than 100 messages',
   too_many_operations: 'the request uses more than 1,000 resources, tools or prompts at once',
+  body_unseen: 'the body was not parsed as JSON before the request reached the guard',
   session_unknown: 'there is no such session',
   session_of_another: 'the session was opened by another principal',
   event_unknown: 'no event with that Last-Event-ID was sent to this principal',

@@ -38,6 +38,7 @@ const DESCRIPTIONS = {
   origin_rejected: 'Requests from this origin are not accepted.',
   header_mismatch: 'The Mcp-Method and Mcp-Name headers must say what the body says.',
   batch_rejected: 'A JSON-RPC batch is not accepted in this protocol version, nor is a request that asks for too much at once.',
+  body_not_parsed: 'The body of the request was not read as JSON.',
   session_not_found: 'There is no such session.',
   task_not_found: 'Failed to retrieve task: Task not found',
 } as const;
@@ -102,6 +103,7 @@ export function challengeOf(
     case 'origin_rejected':
     case 'header_mismatch':
     case 'batch_rejected':
+    case 'body_not_parsed':
     case 'session_not_found':
     case 'task_not_found':
       return undefined;
@@ -117,6 +119,7 @@ export function statusOf(error: McpAuthError): Refusal['status'] {
     case 'invalid_request':
     case 'header_mismatch':
     case 'batch_rejected':
+    case 'body_not_parsed':
       return 400;
     case 'authorization_required':
     case 'invalid_token':

@@ -34,7 +34,7 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
     server = await startNotesServer(platform, {
       issuer: { alg: 'ES256' },
       controllers: [TenantTools],
-      options: { allowedOrigins: ['https://app.example.com'] },
+      options: { allowedOrigins: ['https://app.example.com', 'tauri://localhost', 'vscode-webview:'] },
     });
     full = await server.mint({ scope: 'a b admin' });
     low = await server.mint({ scope: '' });
@@ -59,6 +59,9 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
       ['the allowed host on another scheme', ['Origin: http://app.example.com']],
       ['the allowed host on another port', ['Origin: https://app.example.com:8443']],
       ['a name that only begins like this machine', ['Origin: http://127.0.0.1.evil.test']],
+      ['a scheme that is not listed', ['Origin: app://localhost']],
+      ['another host of a listed scheme', ['Origin: tauri://evil.test']],
+      ['a path behind an origin of a scheme that is listed alone', ['Origin: vscode-webview://abc/x']],
       ['two origins', ['Origin: https://app.example.com', 'Origin: https://evil.test']],
     ])('MCP-TR-01: refuses %s, with and without a token', async (_what, origin) => {
       for (const credentials of [[], [bearer(full)]]) {
@@ -72,6 +75,8 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
       ['its own', ['Origin: http://127.0.0.1']],
       ['any of this machine', ['Origin: http://localhost:6274']],
       ['one that the options name', ['Origin: https://app.example.com']],
+      ['a web view that the options name', ['Origin: tauri://localhost']],
+      ['a web view of a scheme that the options name', ['Origin: vscode-webview://1qcmnq7j6gfk']],
     ])('MCP-TR-01: lets %s go on', async (_what, origin) => {
       await expectServed(server, await post(call('ping'), [...origin, bearer(full)]), 'ping');
     });

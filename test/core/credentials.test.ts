@@ -13,7 +13,6 @@ function request(...values: string[]): HeaderSource {
 describe('readCredentials', () => {
   it('finds none where there is no Authorization field', () => {
     expect(readCredentials(request())).toEqual({ kind: 'none' });
-    expect(readCredentials({ rawHeaders: [], headers: { authorization: 'Bearer stale' } })).toEqual({ kind: 'none' });
     expect(readCredentials({ headers: {} })).toEqual({ kind: 'none' });
   });
 
@@ -66,11 +65,22 @@ describe('readCredentials', () => {
 
   it('reads names and values, not values for names', () => {
     const rawHeaders = ['X-First', 'Authorization', 'Bearer', 'x', 'Authorization', 'Bearer a'];
-    expect(readCredentials({ rawHeaders, headers: {} })).toEqual({ kind: 'bearer', token: 'a' });
+    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer a' } })).toEqual({ kind: 'bearer', token: 'a' });
   });
 
-  it('makes do with the headers of a request that has no raw ones', () => {
-    expect(readCredentials({ headers: { authorization: 'Bearer a' } })).toEqual({ kind: 'bearer', token: 'a' });
+  it.each([['as an empty list', []], ['not at all', undefined]])('makes do with `headers` where an adapter keeps the fields as sent %s', (_how, rawHeaders) => {
+    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer a' } })).toEqual({ kind: 'bearer', token: 'a' });
+  });
+
+  it('obeys an application that has written or deleted the field', () => {
+    const rawHeaders = ['Authorization', 'Bearer sent'];
+    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer written' } })).toEqual({ kind: 'bearer', token: 'written' });
+    expect(readCredentials({ rawHeaders, headers: {} })).toEqual({ kind: 'none' });
+    const doubled = [...rawHeaders, 'authorization', 'Bearer other'];
+    expect(readCredentials({ rawHeaders: doubled, headers: { authorization: 'Bearer written' } })).toEqual({ kind: 'repeated' });
+  });
+
+  it('chooses none of several values that an adapter or middleware has put into one field', () => {
     expect(readCredentials({ headers: { authorization: ['Bearer a', 'Bearer b'] } })).toEqual({ kind: 'repeated' });
   });
 

@@ -12,7 +12,7 @@ export interface ExpectedRefusal {
    */
   readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication';
   /** A broken rule of the transport, which no token would mend: no challenge then. */
-  readonly transport?: 'origin_rejected' | 'header_mismatch' | 'batch_rejected' | 'session_not_found';
+  readonly transport?: 'origin_rejected' | 'header_mismatch' | 'batch_rejected' | 'session_not_found' | 'body_not_parsed';
   /** The whole `scope` parameter, in order. */
   readonly scope?: string;
   /** What was presented: neither it nor a part of it may come back, or be logged. */

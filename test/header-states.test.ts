@@ -1,0 +1,307 @@
+import { once } from 'node:events';
+import { IncomingMessage, ServerResponse, type Server } from 'node:http';
+import { Socket } from 'node:net';
+import { Writable } from 'node:stream';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, Get, Module, Post, Req, type INestApplication, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
+import type { FastifyInstance } from 'fastify';
+import serverlessHttp from 'serverless-http';
+import { AuthInfo } from 'nestjs-mcp-auth';
+import { forget } from './support/expectations.js';
+import { MODERN_META } from './support/modern.js';
+import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
+import { PLATFORMS, type Platform } from './support/platforms.js';
+import { bearer } from './support/rpc.js';
+import { openSession } from './support/sessions.js';
+import { sendRaw } from './support/wire.js';
+
+type Headers = Record<string, string | string[] | undefined>;
+
+/** What the application does with the header fields of each request before the guard sees it. */
+let change: (headers: Headers) => Headers | undefined;
+afterEach(() => {
+  change = () => undefined;
+});
+
+@Controller('caller')
+class CallerController {
+  @Get()
+  caller(@AuthInfo('subject') subject: string): object {
+    return { subject };
+  }
+}
+
+/** Says what whoever serves the request would read of it. */
+@Controller('seen')
+class SeenController {
+  @Post()
+  seen(@Req() request: { headers: Headers; rawHeaders?: string[]; raw?: { headers: Headers; rawHeaders: string[] } }): object {
+    const { headers, rawHeaders } = request.raw ?? request;
+    return { shown: request.headers, headers, rawHeaders };
+  }
+}
+
+@Module({})
+class MiddlewareModule implements NestModule {
+  configure(consumer: MiddlewareConsumer): void {
+    consumer
+      .apply((request: { headers: Headers }, _response: unknown, next: () => void) => {
+        change(request.headers);
+        next();
+      })
+      .forRoutes('{*all}');
+  }
+}
+
+const fastifyOf = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
+
+/** The places in which applications write to header fields. */
+const PLACES: Record<Platform, Record<string, NotesServerSettings>> = {
+  express: {
+    'middleware of Express': {
+      prepare: (app) =>
+        void app.use((request: { headers: Headers }, _response: unknown, next: () => void) => {
+          change(request.headers);
+          next();
+        }),
+    },
+    'middleware of Express that replaces the headers': {
+      prepare: (app) =>
+        void app.use((request: { headers: Headers }, _response: unknown, next: () => void) => {
+          const headers = { ...request.headers };
+          change(headers);
+          request.headers = headers;
+          next();
+        }),
+    },
+    'middleware of a Nest module': { imports: [MiddlewareModule] },
+  },
+  fastify: {
+    'middleware of a Nest module': { imports: [MiddlewareModule] },
+    'an onRequest hook': { prepare: (app) => void fastifyOf(app).addHook('onRequest', async (request) => void change(request.headers)) },
+    'a preHandler hook': { prepare: (app) => void fastifyOf(app).addHook('preHandler', async (request) => void change(request.headers)) },
+    'a hook that writes to the request of Node': {
+      prepare: (app) => void fastifyOf(app).addHook('onRequest', async (request) => void change(request.raw.headers)),
+    },
+    'a hook that replaces the headers': {
+      prepare: (app) =>
+        void fastifyOf(app).addHook('preHandler', async (request) => {
+          const headers: Headers = { ...request.headers };
+          change(headers);
+          Object.assign(request, { headers });
+        }),
+    },
+  },
+};
+
+/** Fastify adds what is assigned to `headers` to what came, so that nothing can be deleted so. */
+const canDelete = (place: string): boolean => place !== 'a hook that replaces the headers';
+
+describe.each(PLATFORMS)('header fields as the application left them, on %s', (platform) => {
+  describe.each(Object.keys(PLACES[platform]))('by %s', (place) => {
+    let server: NotesServer;
+    let alice: string;
+    let bob: string;
+    beforeAll(async () => {
+      change = () => undefined;
+      server = await startNotesServer(platform, {
+        issuer: { alg: 'ES256' },
+        controllers: [CallerController, SeenController],
+        transport: { statefulMode: true },
+        options: { allowedOrigins: ['https://app.example.com'] },
+        ...PLACES[platform][place],
+      });
+      alice = await server.mint({ sub: 'alice' });
+      bob = await server.mint({ sub: 'bob' });
+    });
+    afterAll(() => server.close());
+    beforeEach(() => forget(server));
+
+    const ask = async (headers: Record<string, string>): Promise<unknown[]> => {
+      const response = await fetch(`${server.origin}/caller`, { headers });
+      return [response.status, response.status === 200 ? ((await response.json()) as { subject: string }).subject : undefined];
+    };
+
+    it('a token that was moved into Authorization counts', async () => {
+      change = (headers) => {
+        headers['authorization'] = `Bearer ${String(headers['x-forwarded-access-token'])}`;
+        return headers;
+      };
+      expect(await ask({ 'x-forwarded-access-token': alice })).toEqual([200, 'alice']);
+      expect(await ask({ 'x-forwarded-access-token': 'none' })).toEqual([401, undefined]);
+      expect(await ask({ 'x-forwarded-access-token': alice, ...bearer(bob) })).toEqual([200, 'alice']);
+    });
+
+    it('a token that was deleted is none', async () => {
+      if (!canDelete(place)) return;
+      change = (headers) => {
+        delete headers['authorization'];
+        return headers;
+      };
+      expect(await ask(bearer(alice))).toEqual([401, undefined]);
+      const response = await fetch(`${server.origin}/caller`, { headers: bearer(alice) });
+      expect(response.headers.get('www-authenticate')).not.toContain('error=');
+    });
+
+    it('several values that were written are refused as several that were sent are', async () => {
+      change = (headers) => {
+        headers['authorization'] = [`Bearer ${alice}`, `Bearer ${bob}`];
+        return headers;
+      };
+      expect(await ask({})).toEqual([400, undefined]);
+    });
+
+    it('two fields that the client sent are refused, whatever was written since', async () => {
+      change = (headers) => {
+        headers['authorization'] = `Bearer ${alice}`;
+        return headers;
+      };
+      const headers = [`Authorization: Bearer ${alice}`, `Authorization: Bearer ${alice}`];
+      expect((await sendRaw(server.origin, { method: 'GET', path: '/caller', headers })).status).toBe(400);
+    });
+
+    it('an Origin that was written or deleted is the one that is checked', async () => {
+      const session = await openSession(server, alice);
+      const list = async (headers: Record<string, string>): Promise<number> =>
+        (await server.rpc('tools/list', {}, { ...bearer(alice), 'mcp-session-id': session, ...headers })).status;
+      change = (headers) => {
+        headers['origin'] = 'https://evil.test';
+        return headers;
+      };
+      expect(await list({})).toBe(403);
+      change = (headers) => {
+        headers['origin'] = 'https://app.example.com';
+        return headers;
+      };
+      expect(await list({ origin: 'https://evil.test' })).toBe(200);
+      if (!canDelete(place)) return;
+      change = (headers) => {
+        delete headers['origin'];
+        return headers;
+      };
+      expect(await list({ origin: 'https://evil.test' })).toBe(200);
+    });
+
+    it('a session is the one that was written, and belongs to its owner', async () => {
+      const [own, other] = [await openSession(server, alice), await openSession(server, bob)];
+      const call = async (token: string, session?: string): Promise<number> =>
+        (await server.callTool('ping', token, {}, session === undefined ? {} : { 'mcp-session-id': session })).status;
+      change = (headers) => {
+        headers['mcp-session-id'] = own;
+        return headers;
+      };
+      expect(await call(alice)).toBe(200);
+      expect(await call(alice, other)).toBe(200);
+      expect(await call(bob)).toBe(404);
+      expect(await call(bob, other)).toBe(404);
+      expect(server.ran).toEqual(['ping', 'ping']);
+    });
+
+    const look = async (body: object, headers: Record<string, string> = {}): Promise<string> => {
+      const all = { 'content-type': 'application/json', ...bearer(alice), ...headers };
+      const response = await fetch(`${server.origin}/seen`, { method: 'POST', headers: all, body: JSON.stringify(body) });
+      expect(response.status).toBe(201);
+      return response.text();
+    };
+
+    it('LIB-16: what was written or deleted is what every reader of the request finds', async () => {
+      change = (headers) => {
+        headers['mcp-name'] = 'written';
+        headers['mcp-protocol-version'] = '2025-03-26';
+        return headers;
+      };
+      const seen = JSON.parse(await look({}, { 'Mcp-Name': 'sent' })) as { shown: Headers; headers: Headers; rawHeaders: string[] };
+      expect([seen.shown['mcp-name'], seen.headers['mcp-name']]).toEqual(['written', 'written']);
+      expect(JSON.stringify(seen)).not.toContain('"sent"');
+      expect(seen.rawHeaders.filter((_one, at) => /^(?:mcp-name|mcp-protocol-version)$/i.test(seen.rawHeaders[at - 1] ?? ''))).toEqual(['2025-03-26', 'written']);
+      if (!canDelete(place)) return;
+      change = (headers) => {
+        delete headers['mcp-session-id'];
+        return headers;
+      };
+      expect(await look({}, { 'Mcp-Session-Id': 'of-another' })).not.toContain('of-another');
+    });
+
+    it('of a request of 2026-07-28 no reader finds a session', async () => {
+      change = (headers) => {
+        headers['mcp-session-id'] = 'of-another';
+        return headers;
+      };
+      const body = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: MODERN_META } };
+      expect(await look(body, { 'Last-Event-ID': 'of-another' })).not.toContain('of-another');
+    });
+
+    it('headers that repeat the body are compared as they were written', async () => {
+      change = (headers) => {
+        headers['mcp-method'] = 'tools/list';
+        return headers;
+      };
+      expect((await server.callTool('ping', alice, {}, { 'mcp-method': 'tools/call' })).status).toBe(400);
+    });
+  });
+});
+
+/** A request that an adapter for a serverless platform has made. */
+interface Made {
+  readonly method?: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly rawHeaders: 'full' | 'empty' | 'absent';
+}
+
+async function dispatch({ app }: NotesServer, { method = 'GET', path, headers, body, rawHeaders }: Made): Promise<{ status: number; body: string }> {
+  const request = new IncomingMessage(new Socket());
+  const all = { host: '127.0.0.1', ...headers, ...(body !== undefined && { 'content-type': 'application/json', 'content-length': `${Buffer.byteLength(body)}` }) };
+  Object.assign(request, { method, url: path, complete: true, headers: all });
+  Object.assign(request, { rawHeaders: { full: Object.entries(all).flat(), empty: [], absent: undefined }[rawHeaders] });
+  if (body !== undefined) request.push(body);
+  request.push(null);
+  const written: Buffer[] = [];
+  const response = new ServerResponse(request);
+  response.assignSocket(new Writable({ write: (chunk: Buffer, _encoding, done) => (written.push(chunk), done()) }) as Socket);
+  const finished = once(response, 'finish');
+  (app.getHttpServer() as Server).emit('request', request, response);
+  await finished;
+  const [, text = ''] = /\r\n\r\n(.*)$/s.exec(Buffer.concat(written).toString()) ?? [];
+  return { status: response.statusCode, body: text };
+}
+
+describe.each(PLATFORMS)('requests that an adapter has made, on %s', (platform) => {
+  let server: NotesServer;
+  let alice: string;
+  beforeAll(async () => {
+    change = () => undefined;
+    server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, controllers: [CallerController], transport: { enableJsonResponse: true } });
+    alice = await server.mint({ sub: 'alice' });
+  });
+  afterAll(() => server.close());
+  beforeEach(() => forget(server));
+
+  it.each(['full', 'empty', 'absent'] as const)('are read whether the list of fields as sent is %s', async (rawHeaders) => {
+    const good = await dispatch(server, { path: '/caller', headers: bearer(alice), rawHeaders });
+    expect([good.status, good.body]).toEqual([200, expect.stringContaining('alice')]);
+    expect((await dispatch(server, { path: '/caller', headers: {}, rawHeaders })).status).toBe(401);
+    expect((await dispatch(server, { path: '/caller', headers: bearer('bad'), rawHeaders })).status).toBe(401);
+    const [body, json] = [JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'admin' } }), 'application/json, text/event-stream'];
+    const call = { method: 'POST', path: '/mcp', body, rawHeaders };
+    expect((await dispatch(server, { ...call, headers: { accept: json, ...bearer(alice) } })).status).toBe(403);
+    expect((await dispatch(server, { ...call, headers: { accept: json, origin: 'https://evil.test', ...bearer(alice) } })).status).toBe(403);
+    expect((await dispatch(server, { ...call, headers: { accept: json, 'mcp-session-id': 'x', ...bearer(await server.mint({ scope: 'admin' })) } })).status).toBe(404);
+    expect(server.ran).toEqual([]);
+  });
+
+  if (platform === 'express') {
+    it('are served behind serverless-http', async () => {
+      await server.app.init();
+      const handler = serverlessHttp(server.app.getHttpAdapter().getInstance() as Parameters<typeof serverlessHttp>[0]);
+      const invoke = async (headers: Record<string, string>): Promise<number> => {
+        const requestContext = { http: { method: 'GET', path: '/plain', sourceIp: '192.0.2.1' }, stage: '$default' };
+        const event = { version: '2.0', rawPath: '/plain', rawQueryString: '', headers: { host: '127.0.0.1', ...headers }, requestContext };
+        return ((await handler(event, {})) as { statusCode: number }).statusCode;
+      };
+      expect([await invoke(bearer(alice)), await invoke({}), await invoke(bearer(`${alice}x`))]).toEqual([200, 401, 401]);
+      expect(server.ran).toEqual(['plain']);
+    });
+  }
+});
