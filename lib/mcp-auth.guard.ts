@@ -130,9 +130,9 @@ export class McpAuthGuard implements CanActivate {
       throw error;
     };
     try {
-      const creators = this.transport.checkMessage(request, demand, auth);
+      this.transport.checkMessage(request, demand, auth);
       const authorized = andThen(this.authorizer.authorize(auth, demand, request), () =>
-        this.authorizer.authorizeCreated(auth, creators, demand, request),
+        this.authorizer.authorizeCreated(auth, this.transport.creatorsOf(request, demand, auth), demand, request),
       );
       return authorized instanceof Promise ? authorized.catch(note) : authorized;
     } catch (error) {

@@ -77,18 +77,16 @@ export class McpAuthTransportRules {
 
   /**
    * Checks what an authenticated caller sent: that its body was seen, that headers and body agree, that a batch may be one
-   * and asks for no more than is read, and that sessions, events and tasks are theirs.
+   * and asks for no more than is read, and that sessions and events are theirs.
    *
-   * @returns the operations that have created the tasks.
-   * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected`, `session_not_found` or `task_not_found`
+   * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected` or `session_not_found`
    */
-  checkMessage(request: HttpRequest, { body, handler }: Demand, caller: McpAuthInfo | undefined): readonly Operation[] {
+  checkMessage(request: HttpRequest, { body, handler }: Demand, caller: McpAuthInfo | undefined): void {
     const source = nodeRequest(request);
     settleMcpFields(request);
     if (body.messages.length === 0) {
       this.#checkBodyWasRead(request, source);
-      this.#checkState(source, handler, caller);
-      return NO_OPERATIONS;
+      return this.#checkState(source, handler, caller);
     }
     if (!headersMatchBody(source.headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
     if (body.isBatch && !isBatchAllowed(source.headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
@@ -96,7 +94,16 @@ export class McpAuthTransportRules {
     this.#checkSessionInUrl(source, request.body, caller);
     if (body.messages.some(({ isSessionless }) => isSessionless)) forgetSession(request);
     else this.#checkState(source, handler, caller);
-    return this.tasks.operationsOf(request.body, caller);
+  }
+
+  /**
+   * The operations that have created the tasks a message is about. It is for callers who have what every request needs: to
+   * others nothing is said of tasks.
+   *
+   * @throws {McpAuthError} `task_not_found`, also for the tasks of others
+   */
+  creatorsOf(request: HttpRequest, { body }: Demand, caller: McpAuthInfo | undefined): readonly Operation[] {
+    return body.messages.length === 0 ? NO_OPERATIONS : this.tasks.operationsOf(request.body, caller);
   }
 
   /** Most requests have neither field. */
