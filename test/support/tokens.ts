@@ -17,6 +17,11 @@ export async function expectRejected(server: NotesServer, token: string, reason:
   return refused;
 }
 
+/** Moves the clock until the issuer may be asked once more for a key that it does not publish, whatever was asked before. */
+export function allowKeySearch({ clock }: Pick<NotesServer, 'clock'>): void {
+  clock.now += 30_000;
+}
+
 /** Presents a token to the tool `ping`, and asserts that it runs. */
 export async function expectAccepted(server: NotesServer, token: string): Promise<void> {
   forget(server);
