@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { All, Controller, Req, Res } from '@nestjs/common';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
@@ -9,7 +8,7 @@ import express, { type Express, type Request, type Response } from 'express';
 import type { McpAuthInfo } from 'nestjs-mcp-auth';
 import { messagesOf } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
-import { PLATFORMS } from './support/platforms.js';
+import { PLATFORMS, type PlatformRequest, type PlatformResponse } from './support/platforms.js';
 import { bearer, rpcTo } from './support/rpc.js';
 import { INITIALIZE } from './support/sessions.js';
 
@@ -54,23 +53,13 @@ const APPS: Record<string, Express> = {
   nested: express().use(fill(express())),
 };
 
-interface PlatformRequest extends IncomingMessage {
-  readonly raw?: IncomingMessage & { body?: unknown };
-  readonly body?: unknown;
-}
-
-interface PlatformResponse extends ServerResponse {
-  readonly raw?: ServerResponse;
-  hijack?(): void;
-}
-
 @Controller()
 class HandingOnController {
   @All([':app/me', ':app/mcp'])
   handOn(@Req() request: PlatformRequest, @Res() response: PlatformResponse): void {
     const { raw, body } = request;
     response.hijack?.();
-    if (raw) raw.body = body;
+    if (raw) Object.assign(raw, { body });
     const [, name = ''] = (request.url ?? '').split('/');
     APPS[name]?.(raw ?? request, response.raw ?? response);
   }

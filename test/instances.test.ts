@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { IncomingMessage, type ServerResponse } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import {
   Controller,
   Get,
@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AuthInfo, McpAuthGuard, McpAuthModule, McpAuthService, Public, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { bearer } from './support/rpc.js';
-import { adapterFor, listen, PLATFORMS, type Platform } from './support/platforms.js';
+import { adapterFor, listen, PLATFORMS, type Platform, type PlatformRequest, type PlatformResponse } from './support/platforms.js';
 
 const FIRST = 'http://127.0.0.1:3000/first/mcp';
 const SECOND = 'http://127.0.0.1:3000/second/mcp';
@@ -130,9 +130,6 @@ function nameOf(auth: McpAuthInfo | undefined): string | null {
   return auth?.resource.href ?? null;
 }
 
-type PlatformRequest = IncomingMessage & { readonly raw?: IncomingMessage; originalUrl?: string };
-type PlatformResponse = ServerResponse & { readonly raw?: ServerResponse; hijack?(): void };
-
 let second: INestApplication;
 
 /** Has the second application serve a request of the first one. */
@@ -140,7 +137,7 @@ function handOn(request: PlatformRequest, response: PlatformResponse): void {
   const source = request.raw ?? request;
   response.hijack?.();
   source.url = source.url?.replace('/hand-on', '');
-  delete (source as PlatformRequest).originalUrl;
+  delete (source as { originalUrl?: string }).originalUrl;
   // What Fastify's middleware writes, the prototype that Express gives to requests does not take.
   Object.setPrototypeOf(source, IncomingMessage.prototype);
   second.getHttpServer().emit('request', source, response.raw ?? response);

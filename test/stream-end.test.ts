@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { All, Controller, Get, Param, Req, Res, Sse } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -7,7 +7,7 @@ import express from 'express';
 import { Subject, concat, of, type Observable } from 'rxjs';
 import { http2Client } from './support/http2.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
-import { PLATFORMS, type Platform } from './support/platforms.js';
+import { PLATFORMS, type Platform, type PlatformRequest, type PlatformResponse } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
 import { sdk1Endpoint, sdk2Endpoint } from './support/sdk-endpoints.js';
 
@@ -78,16 +78,11 @@ const DOWNLOADS: Record<string, (response: ServerResponse) => void> = {
   'of no type': (response) => begin(response),
 };
 
-interface PlatformRequest extends IncomingMessage {
-  readonly raw?: IncomingMessage;
-}
-
-interface PlatformResponse extends ServerResponse {
-  readonly raw?: ServerResponse;
-  hijack?(): void;
-  type?(value: string): PlatformResponse;
-  header?(name: string, value: string): PlatformResponse;
-  send?(body: unknown): PlatformResponse;
+/** With what sends a stream. */
+interface SendingResponse extends PlatformResponse {
+  type?(value: string): SendingResponse;
+  header?(name: string, value: string): SendingResponse;
+  send?(body: unknown): SendingResponse;
 }
 
 const inner = express();
@@ -115,12 +110,12 @@ class StreamController {
   }
 
   @Get('sent')
-  sent(@Res() response: PlatformResponse): void {
+  sent(@Res() response: SendingResponse): void {
     const source = new Readable({ read: () => undefined });
     source.push(FIRST);
     streams.push(response.raw ?? response);
     if (response.raw) void response.header?.('content-type', EVENTS).send?.(source);
-    else source.pipe(response.type?.(EVENTS) as PlatformResponse);
+    else source.pipe(response.type?.(EVENTS) as SendingResponse);
   }
 }
 

@@ -23,7 +23,7 @@ import { Clock } from '../../lib/mcp-auth.clock.js';
 import { messagesOf, type Witness } from '../support/expectations.js';
 import { freePort } from '../support/free-port.js';
 import { openLogs, RECORDER } from '../support/notes-server.js';
-import { adapterFor, type Platform } from '../support/platforms.js';
+import { adapterFor, type Platform, type PlatformRequest, type PlatformResponse } from '../support/platforms.js';
 
 /** Whose server and transport are in use. */
 export const SDKS = ['v1', 'v2'] as const;
@@ -109,16 +109,6 @@ export function serveWith(sdk: Sdk, bridge: McpSdkBridge, options?: RegisterOpti
     await server.connect(transport as Parameters<typeof server.connect>[0]);
     await transport.handleRequest(request, response, body);
   };
-}
-
-/** What a platform hands to `@Req()` and `@Res()`: Node's own, or something around it. */
-interface PlatformRequest extends IncomingMessage {
-  readonly raw?: IncomingMessage;
-  readonly body?: unknown;
-}
-interface PlatformResponse extends ServerResponse {
-  readonly raw?: ServerResponse;
-  hijack?(): void;
 }
 
 type Endpoint = RegisterOptions & { readonly id?: string };

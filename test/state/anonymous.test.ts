@@ -6,7 +6,7 @@ import { expectRefusal, forget } from '../support/expectations.js';
 import { McpCaller, readUntil } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { sdk1Endpoint, SharedStores } from '../support/sdk1-endpoint.js';
+import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
 
 /** Says that the tool of the endpoint below is for anybody. */
 @McpController()
@@ -31,7 +31,7 @@ describe.each(PLATFORMS)('state where anonymous callers are let in, on %s', (pla
       path: '/notes',
       resourcePath: '/mcp',
       options: { allowAnonymous: true },
-      controllers: [sdk1Endpoint('mcp', { sessions: true, json: false }, shared), PublicTools],
+      controllers: [stateEndpoint('mcp', { sessions: true, json: false }, shared), PublicTools],
     });
     alice = await new McpCaller(server.resource, await server.mint({ sub: 'alice' })).open();
     anonymous = await new McpCaller(server.resource, undefined).open();

@@ -6,7 +6,7 @@ import { McpCaller } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { ASKERS, tokenOf } from '../support/owners.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { sseEndpoint, SharedStores } from '../support/sdk1-endpoint.js';
+import { sseEndpoint, SharedStores } from '../support/state-endpoints.js';
 import { INITIALIZE } from '../support/sessions.js';
 import { MODERN_META } from '../support/modern.js';
 

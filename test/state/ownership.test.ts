@@ -6,7 +6,7 @@ import { McpCaller, readUntil, type RpcReply } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { ASKERS, tokenOf } from '../support/owners.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { sdk1Endpoint, SharedStores } from '../support/sdk1-endpoint.js';
+import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
 
 const ENDPOINTS = [
   { path: 'sessions-json', sessions: true, json: true },
@@ -32,7 +32,7 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
         authorizationServers: [issuer.issuer, other.issuer],
         scopes: { operations: { tools: { report: ['reports'] } } },
       },
-      controllers: ENDPOINTS.map((endpoint) => sdk1Endpoint(endpoint.path, endpoint, shared)),
+      controllers: ENDPOINTS.map((endpoint) => stateEndpoint(endpoint.path, endpoint, shared)),
     });
   });
   afterAll(async () => {

@@ -7,7 +7,7 @@ import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { freePort } from '../support/free-port.js';
 import { McpCaller } from '../support/mcp-caller.js';
 import { adapterFor, PLATFORMS } from '../support/platforms.js';
-import { sdk1Endpoint, SharedStores } from '../support/sdk1-endpoint.js';
+import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
 
 describe.each(PLATFORMS)('the same user at two protected resources, on %s', (platform) => {
   const shared = new SharedStores();
@@ -20,7 +20,7 @@ describe.each(PLATFORMS)('the same user at two protected resources, on %s', (pla
     origin = `http://127.0.0.1:${port}`;
     const ids = ['notes', 'billing'] as const;
     const controllers = ids.map((id) => {
-      const endpoint = sdk1Endpoint(id, { sessions: false, json: true }, shared);
+      const endpoint = stateEndpoint(id, { sessions: false, json: true }, shared);
       ProtectedResource(id)(endpoint);
       return endpoint;
     });

@@ -5,8 +5,8 @@ import { of, type Observable } from 'rxjs';
 import { expectRefusal, forget } from '../support/expectations.js';
 import { McpCaller } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
-import { PLATFORMS } from '../support/platforms.js';
-import { sdk1Endpoint, SharedStores, type PlatformResponse } from '../support/sdk1-endpoint.js';
+import { PLATFORMS, type PlatformResponse } from '../support/platforms.js';
+import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
 
 interface Message {
   readonly id: number;
@@ -114,7 +114,7 @@ describe.each(PLATFORMS)('state on routes of the application, on %s', (platform)
 describe.each(PLATFORMS)("tasks: 'bound-by-application', on %s", (platform) => {
   it('leaves tasks to the store of the application, and warns of it', async () => {
     const shared = new SharedStores();
-    const endpoint = sdk1Endpoint('tasks', { sessions: false, json: true }, shared);
+    const endpoint = stateEndpoint('tasks', { sessions: false, json: true }, shared);
     const server = await startNotesServer(platform, {
       issuer: { alg: 'ES256' },
       controllers: [endpoint],

@@ -10,9 +10,8 @@ import { expectRefusal, forget, messagesOf } from '../support/expectations.js';
 import { MODERN_META, modernHeaders } from '../support/modern.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { ASKERS, tokenOf } from '../support/owners.js';
-import { PLATFORMS } from '../support/platforms.js';
+import { PLATFORMS, type PlatformRequest, type PlatformResponse } from '../support/platforms.js';
 import type { Serve } from '../sdk/sdk-server.js';
-import type { PlatformRequest, PlatformResponse } from '../support/sdk1-endpoint.js';
 
 const NOT_FOUND = { code: -32_602, message: 'Failed to retrieve task: Task not found' };
 const METHODS = ['tasks/get', 'tasks/update', 'tasks/cancel'] as const;

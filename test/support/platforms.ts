@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { INestApplication } from '@nestjs/common';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -9,6 +10,19 @@ export type Platform = (typeof PLATFORMS)[number];
 
 export function adapterFor(platform: Platform): AbstractHttpAdapter {
   return platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+}
+
+/** What a platform hands to `@Req()`: Node's own request, or something around it. */
+export interface PlatformRequest extends IncomingMessage {
+  readonly raw?: IncomingMessage;
+  readonly body?: unknown;
+}
+
+/** What a platform hands to `@Res()`: Node's own response, or something around it. */
+export interface PlatformResponse extends ServerResponse {
+  readonly raw?: ServerResponse;
+  /** Of Fastify: somebody else answers. */
+  hijack?(): void;
 }
 
 /** Listens on a free port of 127.0.0.1 and returns the origin. */

@@ -6,16 +6,7 @@ import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextp
 import { createMcpHandler, McpServer, ResourceTemplate } from '@modelcontextprotocol/server';
 import { McpController, Resource, ResourceTemplate as NestResourceTemplate } from '@rekog/mcp-nest';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-
-/** What a platform hands to `@Req()` and `@Res()`: Node's own, or something around it. */
-interface PlatformRequest extends IncomingMessage {
-  readonly raw?: IncomingMessage;
-  readonly body?: unknown;
-}
-interface PlatformResponse extends ServerResponse {
-  readonly raw?: ServerResponse;
-  hijack?(): void;
-}
+import type { PlatformRequest, PlatformResponse } from './platforms.js';
 
 /** URIs and URI templates, none of which carries a declaration of its own. */
 export interface Resources {

@@ -1,19 +1,9 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { All, Controller, Req, Res, type Type } from '@nestjs/common';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
-
-/** What a platform hands to a controller: Node's own request and response, or what is around them. */
-interface PlatformRequest extends IncomingMessage {
-  readonly raw?: IncomingMessage;
-  readonly body?: unknown;
-}
-
-interface PlatformResponse extends ServerResponse {
-  readonly raw?: ServerResponse;
-}
+import type { PlatformRequest, PlatformResponse } from './platforms.js';
 
 /** Tools without decorators: `wipe`, and `ping`. */
 function fill(server: McpServer | McpServerV1, ran: string[]): void {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { All, Controller, Get, Post, Query, Req, Res, type Type } from '@nestjs/common';
 import {
   InMemoryTaskMessageQueue,
@@ -12,9 +11,7 @@ import {
   type EventStore,
 } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
-
-export type PlatformRequest = IncomingMessage & { readonly raw?: IncomingMessage; readonly body?: unknown };
-export type PlatformResponse = ServerResponse & { readonly raw?: ServerResponse; hijack?(): void };
+import type { PlatformRequest, PlatformResponse } from './platforms.js';
 
 /** What all servers and sessions share, as a database would be. */
 export class SharedStores {
@@ -120,14 +117,14 @@ function createServer({ taskStore, taskMessageQueue, asked }: SharedStores): Mcp
   return server;
 }
 
-export interface Sdk1Settings {
+export interface StateEndpointSettings {
   readonly sessions: boolean;
   /** Whether answers are JSON rather than event streams; only the latter can be resumed. */
   readonly json: boolean;
 }
 
-/** An MCP endpoint of Streamable HTTP. */
-export function sdk1Endpoint(path: string, { sessions, json }: Sdk1Settings, shared: SharedStores): Type {
+/** An MCP endpoint of Streamable HTTP that keeps tasks and events. */
+export function stateEndpoint(path: string, { sessions, json }: StateEndpointSettings, shared: SharedStores): Type {
   const transports = new Map<string, StreamableHTTPServerTransport>();
 
   const open = async (): Promise<StreamableHTTPServerTransport> => {
@@ -141,7 +138,7 @@ export function sdk1Endpoint(path: string, { sessions, json }: Sdk1Settings, sha
   };
 
   @Controller(path)
-  class Sdk1Endpoint {
+  class StateEndpoint {
     @All()
     async handle(@Req() request: PlatformRequest, @Res() response: PlatformResponse): Promise<void> {
       response.hijack?.();
@@ -150,7 +147,7 @@ export function sdk1Endpoint(path: string, { sessions, json }: Sdk1Settings, sha
       await transport.handleRequest(request.raw ?? request, response.raw ?? response, request.body ?? undefined);
     }
   }
-  return Sdk1Endpoint;
+  return StateEndpoint;
 }
 
 /** The transport HTTP+SSE of 2024-11-05: a stream at `path`, and messages to `path`/messages. */
