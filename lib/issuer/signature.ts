@@ -1,4 +1,4 @@
-import { compactVerify, decodeProtectedHeader, type CryptoKey } from 'jose';
+import { compactVerify, decodeProtectedHeader, errors, type CryptoKey } from 'jose';
 import { invalidToken, McpAuthError } from '../core/error.js';
 import type { Soon } from '../core/soon.js';
 import { KeyUndecidedError, type KeyHint, type KeySet } from './keys.js';
@@ -31,7 +31,7 @@ export async function verifySignature(
   const [first, ...others] = candidates;
   if (!first) throw invalidToken('key_unknown');
   try {
-    await compactVerify(jws, first, options);
+    await verifyWith(jws, first, options);
     return first;
   } catch (error) {
     const key =
@@ -78,9 +78,25 @@ async function firstToVerify(
 /** jose throws an uncoded error for keys it finds too weak, so that any error means: not with this key. */
 async function verifies(jws: string, key: CryptoKey, options: { algorithms: string[] }): Promise<boolean> {
   try {
-    await compactVerify(jws, key, options);
+    await verifyWith(jws, key, options);
     return true;
   } catch {
     return false;
   }
+}
+
+async function verifyWith(jws: string, key: CryptoKey, options: { algorithms: string[] }): Promise<void> {
+  if (!isAsLongAs(key, jws)) throw new errors.JWSSignatureVerificationFailed();
+  await compactVerify(jws, key, options);
+}
+
+/**
+ * Whether the signature is as long as the modulus of an RSA key (RFC 8017 §8.1.2 and §8.2.2, step 1). OpenSSL does not check
+ * that for PSS: it takes the number without its leading zeros, too. Keys of other kinds are left to jose.
+ */
+function isAsLongAs({ algorithm }: CryptoKey, jws: string): boolean {
+  const { modulusLength } = algorithm as { readonly modulusLength?: number };
+  if (modulusLength === undefined) return true;
+  const characters = jws.length - jws.lastIndexOf('.') - 1;
+  return characters === Math.ceil((Math.ceil(modulusLength / 8) * 4) / 3);
 }

@@ -258,13 +258,13 @@ const leadingZeros = new WeakMap<Lab, Promise<Signed>>();
 
 /** A token whose good RSA signature begins with a zero byte, as one in 256 does: looked for once. */
 export function withLeadingZero(lab: Lab): Promise<Signed> {
-  const found = leadingZeros.get(lab) ?? findLeadingZero(lab);
+  const found = leadingZeros.get(lab) ?? findLeadingZero(lab, 'rs256');
   leadingZeros.set(lab, found);
   return found;
 }
 
-async function findLeadingZero(lab: Lab): Promise<Signed> {
-  const key = lab.keys.rs256;
+async function findLeadingZero(lab: Lab, name: 'rs256' | 'ps256'): Promise<Signed> {
+  const key = lab.keys[name];
   for (let count = 0; ; count++) {
     const signed = takeApart(await lab.server.mint({}, { key, header: { count } }));
     if (signed.signature[0] === 0) return signed;
@@ -292,6 +292,10 @@ export const RSA: readonly Attack[] = [
   ]),
   attack('a good RS256 signature without the zero byte it begins with', 'signature_invalid', async (lab) => {
     const { text, signature } = await withLeadingZero(lab);
+    return putTogether(text, signature.subarray(1));
+  }),
+  attack('a good PS256 signature without the zero byte it begins with', 'signature_invalid', async (lab) => {
+    const { text, signature } = await findLeadingZero(lab, 'ps256');
     return putTogether(text, signature.subarray(1));
   }),
   attack('a forgery under the exponent 3, by a cube root', 'signature_invalid', async (lab) => {
