@@ -2,6 +2,7 @@ import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
 import { isAuthenticatedSo, strictest, type AuthenticationRequirement } from './core/authentication.js';
 import { isDpopScheme, readCredentials } from './core/credentials.js';
 import { McpAuthError } from './core/error.js';
+import type { HeaderSource } from './core/header-fields.js';
 import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from './core/operation.js';
 import { challengeScopes, isMet, NO_REQUIREMENT, union, unionOf, type Requirement } from './core/requirement.js';
 import { isRequestableScope } from './core/scopes.js';
@@ -161,7 +162,7 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authenticate(request: HttpRequest, demand: Demand): Soon<McpAuthInfo | undefined> {
+  authenticate(request: HeaderSource, demand: Demand): Soon<McpAuthInfo | undefined> {
     const { server } = demand;
     const credentials = readCredentials(request);
     switch (credentials.kind) {

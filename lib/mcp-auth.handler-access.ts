@@ -16,7 +16,7 @@ import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import type { ResolvedOptions } from './mcp-auth.options.js';
 import type { HandlerPolicy } from './mcp-auth.policy.js';
 import { HandlerRefusal } from './mcp-auth.refusal-forms.js';
-import { requestBehind, watchUpgrades } from './mcp-auth.request-behind.js';
+import { credentialsBehind, requestBehind, watchUpgrades } from './mcp-auth.request-behind.js';
 import { McpAuthResponder } from './mcp-auth.responder.js';
 
 const logger = new Logger('McpAuth');
@@ -87,7 +87,7 @@ export class McpAuthHandlerAccess {
   }
 
   #admit(request: HttpRequest, demand: Demand, identified: (auth: McpAuthInfo | undefined) => void): Soon<void> {
-    return andThen(this.authorizer.authenticate(request, demand), (auth) => {
+    return andThen(this.authorizer.authenticate(credentialsBehind(request), demand), (auth) => {
       identified(auth);
       return andThen(this.authorizer.authorize(auth, demand, request), () => {
         rememberHandlerCall(request, { auth, resource: demand.server.resource, handler: demand.handler });

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { ArgumentsHost } from '@nestjs/common';
-import type { HttpRequest } from './mcp-auth.context.js';
+import { valuesSent, type HeaderSource } from './core/header-fields.js';
+import { nodeRequest, type HttpRequest } from './mcp-auth.context.js';
 
 /** Upgrade requests of WebSocket connections, by their socket; noted where Node hands them out. */
 const upgrades = new WeakMap<object, HttpRequest>();
@@ -45,6 +46,16 @@ function graphqlRequest(args: readonly unknown[]): HttpRequest | undefined {
   const req = memberOf(context, 'req');
   const candidates = [req, memberOf(context, 'request'), memberOf(memberOf(context, 'reply'), 'request'), memberOf(memberOf(req, 'extra'), 'request')];
   return candidates.find(isHttpRequest);
+}
+
+/**
+ * Where the credentials of a request behind a handler stand. Those of an upgrade request count as they came: for a
+ * subscription, Mercurius writes into its `headers` what the client has said in a message.
+ */
+export function credentialsBehind(request: HttpRequest): HeaderSource {
+  const { headers, rawHeaders } = nodeRequest(request);
+  if (headers['upgrade'] === undefined || rawHeaders === undefined) return request;
+  return { headers: { authorization: valuesSent(rawHeaders, 'authorization') } };
 }
 
 /** A socket of socket.io has its first request; one of `ws` has nothing but the connection. */
