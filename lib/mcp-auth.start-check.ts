@@ -1,10 +1,11 @@
-import { Inject, Injectable, Logger, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Inject, Injectable, Logger, type ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import { UNGUARDED, postPathsOf } from './mcp-auth.mounts.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
+import { refusingPassportGuards } from './mcp-auth.passport-guards.js';
 import { ask, type RequestEmitter, type StartAnswer } from './mcp-auth.start-question.js';
 
 const logger = new Logger('McpAuth');
@@ -21,12 +22,6 @@ interface FastifyLike {
 interface RoutedRequest {
   readonly route?: { readonly path?: unknown };
   readonly routeOptions?: { readonly url?: unknown };
-}
-
-/** What tells a guard of `@nestjs/passport` from others. */
-interface PassportGuard extends CanActivate {
-  handleRequest(...args: unknown[]): unknown;
-  getAuthenticateOptions(...args: unknown[]): unknown;
 }
 
 /**
@@ -65,16 +60,17 @@ export class McpAuthStartCheck {
   async #ask(): Promise<void> {
     const server = httpAdapterOf(this.host)?.getHttpServer() as RequestEmitter | undefined;
     if (!server || this.options.allowUnguardedMounts) return;
-    const problems: ConfigProblem[] = [];
-    for (const resource of this.options.resources) problems.push(...(await this.#askAt(server, resource)));
-    problems.push(...(await this.#askAtUsualPath(server)));
-    if (problems.length > 0) throw new McpAuthConfigError(problems);
+    // All at once: an application that does not answer would hold off its start for each of them.
+    const problems = await Promise.all([...this.options.resources.map((resource) => this.#askAt(server, resource)), this.#askAtUsualPath(server)]);
+    if (problems.flat().length > 0) throw new McpAuthConfigError(problems.flat());
   }
 
   async #askAt(server: RequestEmitter, resource: ResolvedResource): Promise<ConfigProblem[]> {
     const url = new URL(resource.identifier.identifier);
-    const posted = await ask(server, { method: 'POST', url }, this.options);
-    const got = await ask(server, { method: 'GET', url }, this.options);
+    const [posted, got] = await Promise.all([
+      ask(server, { method: 'POST', url }, this.options),
+      ask(server, { method: 'GET', url }, this.options),
+    ]);
     const problems = [...unguarded('POST', url, posted), ...unguarded('GET', url, got)];
     if (problems.length > 0) return problems;
     for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))]) logger.warn(warning);
@@ -131,18 +127,12 @@ export class McpAuthStartCheck {
   /** A guard of passport judges the same header with keys of its own, so that it refuses the tokens of MCP clients. */
   async #otherGuards(url: URL, { context }: StartAnswer): Promise<string[]> {
     if (!context) return [];
-    const guards = [...this.modules.values()].flatMap(({ providers }) =>
-      [...providers.values()].flatMap(({ subtype, instance }): PassportGuard[] => (subtype === 'guard' && isPassportGuard(instance) ? [instance] : [])),
+    const refusing = await refusingPassportGuards(this.modules, context);
+    return refusing.map(
+      (name) =>
+        `The global guard ${name} refuses POST ${url.pathname}, too, where clients send access tokens for "${url.href}". Let it ` +
+        'pass requests to the MCP controller, for which McpAuthGuard is enough',
     );
-    const refusing = await Promise.all(guards.map(async (guard) => ((await isRefusedBy(guard, context)) ? guard.constructor.name : undefined)));
-    return refusing
-      .filter((name) => name !== undefined)
-      .map((name) => {
-        return (
-          `The global guard ${name} refuses POST ${url.pathname}, too, where clients send access tokens for "${url.href}". Let it ` +
-          'pass requests to the MCP controller, for which McpAuthGuard is enough'
-        );
-      });
   }
 }
 
@@ -151,20 +141,8 @@ function unguarded(method: 'GET' | 'POST', { pathname }: URL, { context, status,
   if (context || status === undefined) return [];
   const isSuccess = status >= 200 && status < 300;
   const isStream = /^content-type: *text\/event-stream/im.test(text);
-  const isServed = method === 'POST' ? isSuccess || text.includes('"jsonrpc"') : isSuccess && isStream;
+  // No MCP is written in HTML: that is the page that some applications answer whatever they have no route for with.
+  const isPage = /^content-type: *text\/html/im.test(text);
+  const isServed = method === 'POST' ? (isSuccess && !isPage) || text.includes('"jsonrpc"') : isSuccess && isStream;
   return isServed ? [{ option: `${method} ${pathname}`, seen: `an answer with status ${status} to a request without a token`, ...UNGUARDED }] : [];
-}
-
-function isPassportGuard(instance: unknown): instance is PassportGuard {
-  const guard = instance as Partial<PassportGuard> | null | undefined;
-  return [guard?.canActivate, guard?.handleRequest, guard?.getAuthenticateOptions].every((member) => typeof member === 'function');
-}
-
-/** Whether the guard wants something else than what the request has, which is nothing. */
-async function isRefusedBy(guard: PassportGuard, context: ExecutionContext): Promise<boolean> {
-  try {
-    return (await guard.canActivate(context)) === false;
-  } catch (error) {
-    return (error as { getStatus?(): unknown } | undefined)?.getStatus?.() === 401;
-  }
 }

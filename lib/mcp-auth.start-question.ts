@@ -1,8 +1,8 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import type { ExecutionContext } from '@nestjs/common';
 import { nodeRequest, type HttpRequest, type Instance } from './mcp-auth.context.js';
+import { StartSocket } from './mcp-auth.start-socket.js';
 
 /** A request that the library makes at the start, to learn who answers at the path of a resource. No client can make one. */
 export interface StartQuestion {
@@ -27,7 +27,7 @@ export interface RequestEmitter {
   emit(event: 'request', request: IncomingMessage, response: ServerResponse): boolean;
 }
 
-/** A request without credentials that changes nothing. */
+/** A request without credentials. */
 export interface StartRequest {
   readonly method: 'GET' | 'POST';
   readonly url: URL;
@@ -41,12 +41,15 @@ interface Asking {
 }
 
 /** How long an answer is waited for, in milliseconds. */
-const PATIENCE = 3_000;
+export const PATIENCE = 3_000;
 
-/** As much of an answer as is looked at, in characters. */
-const LONGEST_ANSWER = 4_096;
-
-const PING = JSON.stringify({ jsonrpc: '2.0', id: 'start', method: 'ping' });
+/** What every client says first, so that a server with sessions answers it, too. */
+const INITIALIZE = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 'start',
+  method: 'initialize',
+  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'nestjs-mcp-auth', version: 'start-check' } },
+});
 
 /** The question that this instance asks with a request; undefined for every request of a client. */
 export function questionOf(request: HttpRequest, instance: Instance): StartQuestion | undefined {
@@ -67,54 +70,35 @@ export function isQuestion(request: HttpRequest): boolean {
 export function ask(server: RequestEmitter, { method, url }: StartRequest, instance: Instance): Promise<StartAnswer> {
   const question: StartQuestion = { instance, context: undefined };
   return new Promise((resolve) => {
-    let text = '';
-    const socket = new Duplex({
-      read: () => undefined,
-      write: (chunk: Buffer, _encoding, done) => {
-        if (text.length < LONGEST_ANSWER) text += chunk.toString('latin1');
-        done();
-        // With what is written at once.
-        if (response.statusCode < 300) setImmediate(() => settle(response.statusCode));
-      },
-    });
-    Object.assign(socket, SOCKET_MEMBERS, { encrypted: url.protocol === 'https:' });
-    const request = requestOf(socket as unknown as Socket, method, url);
+    const socket = new StartSocket(url.protocol === 'https:', server);
+    const request = requestOf(socket, method, url);
     const response = new ServerResponse(request);
-    const timer = setTimeout(() => settle(undefined), PATIENCE);
-    const settle = (status: number | undefined): void => {
+    const settle = (): void => {
       clearTimeout(timer);
-      resolve({ context: question.context, status, text });
+      resolve({ context: question.context, status: socket.status, text: socket.answer });
       // Whoever has begun a stream learns that nobody reads it.
       setImmediate(() => socket.destroy());
     };
-    response.once('finish', () => settle(response.statusCode));
-    response.once('close', () => settle(response.headersSent ? response.statusCode : undefined));
-    response.assignSocket(socket as unknown as Socket);
+    const timer = setTimeout(settle, PATIENCE);
+    // A stream may never end. With what is written at once.
+    socket.onWritten = () => (socket.status ?? 300) < 300 && setImmediate(settle);
+    for (const event of ['finish', 'close']) socket.once(event, settle);
+    response.once('finish', settle);
+    response.once('close', settle);
+    // Without a listener, an error would end the process.
+    for (const stream of [request, response]) stream.on('error', () => undefined);
+    response.assignSocket(socket);
     (request as Asking)[QUESTION] = question;
     try {
       server.emit('request', request, response);
     } catch {
-      settle(undefined);
+      settle();
     }
   });
 }
 
-/** What the platforms and their middleware use of a socket. The address is that of no client, for those who count requests by it. */
-const SOCKET_MEMBERS = {
-  remoteAddress: '127.0.0.2',
-  remotePort: 0,
-  remoteFamily: 'IPv4',
-  localAddress: '127.0.0.1',
-  localPort: 0,
-  setTimeout: () => undefined,
-  setNoDelay: () => undefined,
-  setKeepAlive: () => undefined,
-  ref: () => undefined,
-  unref: () => undefined,
-};
-
 function requestOf(socket: Socket, method: 'GET' | 'POST', url: URL): IncomingMessage {
-  const body = method === 'POST' ? PING : '';
+  const body = method === 'POST' ? INITIALIZE : '';
   const headers: Record<string, string> = {
     host: url.host,
     'user-agent': 'nestjs-mcp-auth/start-check',
