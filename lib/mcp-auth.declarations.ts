@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { ConfigProblem } from './core/error.js';
 import { isCalledByNest, isHandler, KNOWN_HANDLERS, servedOperation } from './mcp-auth.hosts.js';
 import { additionsOf, handlerPolicy, type Addition } from './mcp-auth.policy.js';
-import { canHold, classesWriting, isReplaced, rememberedClasses, rememberedOn, type Remembered } from './mcp-auth.remembered.js';
+import { canHold, classesWriting, isReplaced, rememberedClasses, rememberedOn, wasGivenCaller, type Remembered } from './mcp-auth.remembered.js';
 
 /** Nest's own keys for the guards that are bound, and for what the decorators of parameters say. */
 const GUARDS_METADATA = '__guards__';
@@ -49,7 +49,7 @@ export function declarationProblems(classRef: Type<object>): ConfigProblem[] {
 export function lostDeclarations(classRef: Type<object>): ConfigProblem[] {
   const lineage = lineageOf(classRef);
   const onClasses = lineage.classes.flatMap((one) => rememberedOn(one).flatMap((entry) => misplaced(classRef, entry)));
-  return [...onClasses, ...namesOf(lineage).flatMap((name) => lostOfMethod(lineage, name)), ...lostOfClass(lineage)];
+  return [...onClasses, ...namesOf(lineage).flatMap((name) => lostOfMethod(lineage, name)), ...lostOfClass(lineage), ...lostParameters(lineage)];
 }
 
 /**
@@ -76,15 +76,36 @@ export function instanceProblems(classRef: Type<object>, instance: unknown): Con
   });
 }
 
+/** Functions that instances have in the place of a method which declares nothing, as far as instances were looked at. */
+const standingForUndeclared = new WeakSet<object>();
+
+/** Notes the functions that an instance has in the place of methods which declare nothing: there is nothing to lose there. */
+export function noteInstance(classRef: Type<object>, instance: unknown): void {
+  if (typeof instance !== 'object' || instance === null) return;
+  const lineage = lineageOf(classRef);
+  if (!isRemembered(lineage)) return;
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(instance))) {
+    if (typeof value === 'function' && isUndeclaredMethod(lineage, name)) standingForUndeclared.add(value as object);
+  }
+}
+
 /**
  * Whether it cannot be known what is declared for a function that is called as a handler of a class: it is none of the
  * methods of the class, while some of these have declarations of their own.
  */
 export function isStranger(classRef: object, method: object): boolean {
-  if (typeof classRef !== 'function' || additionsOf(method).length > 0 || isReplaced(method)) return false;
-  const { prototypes } = lineageOf(classRef as Type<object>);
-  if (prototypes.every((prototype) => rememberedOn(prototype).length === 0)) return false;
-  return !prototypes.some((prototype) => Object.values(Object.getOwnPropertyDescriptors(prototype)).some(({ value }) => value === method));
+  if (typeof classRef !== 'function' || additionsOf(method).length > 0 || isReplaced(method) || standingForUndeclared.has(method)) return false;
+  const lineage = lineageOf(classRef as Type<object>);
+  const { prototypes } = lineage;
+  if (prototypes.every((prototype) => rememberedOn(prototype).every(({ addition }) => !addition))) return false;
+  if (prototypes.some((prototype) => Object.values(Object.getOwnPropertyDescriptors(prototype)).some(({ value }) => value === method))) return false;
+  // What is bound runs the method that it is called after.
+  const [, bound] = /^bound (.+)$/.exec(String((method as { readonly name?: unknown }).name)) ?? [];
+  return bound === undefined || !isUndeclaredMethod(lineage, bound);
+}
+
+function isUndeclaredMethod(lineage: Lineage, name: string): boolean {
+  return findMethod(lineage.prototypes, name)?.method !== undefined && entriesOf(lineage, name).every(({ entry }) => !entry.addition);
 }
 
 /**
@@ -155,6 +176,24 @@ function lostOfClass(lineage: Lineage): ConfigProblem[] {
     why: `a decorator has put another class in its place, or the class declares something else, ${NOTHING}`,
     write: `Write ${decorator} on ${classRef.name} itself, above decorators that return another class`,
   }));
+}
+
+/** Nest keeps what is said of parameters by class and name: a method that is given to another class loses it. */
+function lostParameters({ classRef, prototypes }: Lineage): ConfigProblem[] {
+  return prototypes.flatMap((prototype) =>
+    Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { value }]) => {
+      if (typeof value !== 'function' || !wasGivenCaller(value as object) || !isHandler(value as object)) return [];
+      if (Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name)) return [];
+      return [
+        {
+          option: `${classRef.name}.${name}`,
+          seen: 'a method with @AuthInfo() that was written in another class, or under another name',
+          why: 'Nest finds nothing of its parameters here, so that the caller would be undefined',
+          write: 'Let the class extend the one in which the method was written',
+        },
+      ];
+    }),
+  );
 }
 
 function unrecognisedDeclarations(lineage: Lineage): ConfigProblem[] {

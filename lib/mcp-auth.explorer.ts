@@ -2,7 +2,7 @@ import { Inject, Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import type { Operation, OperationKind } from './core/operation.js';
-import { declarationProblems, instanceProblems, isStranger, lostDeclarations, unlistedMethods, type UnlistedMethod } from './mcp-auth.declarations.js';
+import { declarationProblems, instanceProblems, isStranger, lostDeclarations, noteInstance, unlistedMethods, type UnlistedMethod } from './mcp-auth.declarations.js';
 import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-auth.hosts.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from './mcp-auth.operations.js';
@@ -172,6 +172,7 @@ export class McpAuthExplorer {
     ];
     const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
     if (unique.size > 0) throw new McpAuthConfigError([...unique.values()]);
+    for (const wrapper of this.#wrappers()) for (const classRef of classOf(wrapper)) noteInstance(classRef, wrapper.instance);
   }
 
   /** What is declared in classes that no module lists, and that nothing is known to call for a request. */

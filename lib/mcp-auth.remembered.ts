@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { McpAuthConfigError } from './core/error.js';
 import type { Addition } from './mcp-auth.policy.js';
 
@@ -46,6 +47,7 @@ export function remember(
   if (!known) classes.push(new WeakRef(typeof target === 'function' ? target : target.constructor));
   remembered.set(target, [...(known ?? []), { place, key, ...what }]);
   if (place === 'class') noteMethods(target);
+  if (place === 'parameter') noteParameter(target, key);
   if (!canHold(place, what)) return undefined;
   return place === 'method' ? functionOf(third) : target;
 }
@@ -63,6 +65,19 @@ export function rememberedOn(target: object): readonly Remembered[] {
 /** The decorated classes in which a method was written, whatever class it is found at. */
 export function classesWriting(method: object): ReadonlySet<object> {
   return writtenIn.get(method) ?? new Set();
+}
+
+/** The metadata of a method that wants the caller, which goes along with it when it is given to another class. */
+const WANTS_CALLER_METADATA = 'nestjs-mcp-auth:wants-caller';
+
+/** Whether `@AuthInfo()` was written on a parameter of the method, in whatever class. */
+export function wasGivenCaller(method: object): boolean {
+  return Reflect.hasMetadata(WANTS_CALLER_METADATA, method);
+}
+
+function noteParameter(target: object, key: string | symbol | undefined): void {
+  const method = key !== undefined && functionOf(Object.getOwnPropertyDescriptor(target, key));
+  if (method) Reflect.defineMetadata(WANTS_CALLER_METADATA, true, method);
 }
 
 /** Every class of the process that has a decorator of this library. */
