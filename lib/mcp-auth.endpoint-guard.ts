@@ -2,19 +2,18 @@ import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@ne
 import { ModulesContainer } from '@nestjs/core';
 import type { Soon } from './core/soon.js';
 import type { HttpRequest } from './mcp-auth.context.js';
-import { dependenciesOf, wrappersIn } from './mcp-auth.followed-calls.js';
+import { GuardCombinations } from './mcp-auth.guard-combinations.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
-import { MODULE_MARK } from './mcp-auth.module-definition.js';
 import { McpAuthTransportRules } from './mcp-auth.transport.js';
 
 /**
  * Global in place of {@link McpAuthGuard} where the option `globalGuard` is false: protects what a controller serves at the
  * path of a resource, and whatever gets a request of the MCP transport. Leaves every other route alone, and all that is no
- * HTTP; and everything, where a guard of the application injects {@link McpAuthGuard} to combine it with checks of its own.
+ * HTTP; and the handlers for which a guard of the application combines {@link McpAuthGuard} with checks of its own.
  */
 @Injectable()
 export class McpAuthEndpointGuard implements CanActivate {
-  #isCombined: boolean | undefined;
+  #combinations: GuardCombinations | undefined;
 
   constructor(
     @Inject(McpAuthGuard) private readonly guard: McpAuthGuard,
@@ -24,19 +23,8 @@ export class McpAuthEndpointGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): Soon<boolean> {
     if (context.getType() !== 'http') return true;
-    this.#isCombined ??= this.#findCombination();
-    if (this.#isCombined) return true;
-    const request = context.switchToHttp().getRequest<HttpRequest>();
-    return this.transport.isMcpRequest(request) ? this.guard.canActivate(context) : true;
-  }
-
-  /** Whether a class of the application injects the guard, or extends it. */
-  #findCombination(): boolean {
-    const others = [...this.modules.values()].filter(({ metatype }) => !(MODULE_MARK in metatype));
-    return wrappersIn(others).some((wrapper) => {
-      const { metatype } = wrapper;
-      if (typeof metatype !== 'function') return false;
-      return (metatype.prototype as unknown) instanceof McpAuthGuard || dependenciesOf(wrapper).includes(McpAuthGuard);
-    });
+    if (!this.transport.isMcpRequest(context.switchToHttp().getRequest<HttpRequest>())) return true;
+    this.#combinations ??= new GuardCombinations(this.modules);
+    return this.#combinations.isCombined(context) ? true : this.guard.canActivate(context);
   }
 }

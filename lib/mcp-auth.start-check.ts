@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger, type ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
+import { McpAuthGuard } from './mcp-auth.guard.js';
 import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
 import { UNGUARDED, postPathsOf } from './mcp-auth.mounts.js';
@@ -37,6 +38,7 @@ export class McpAuthStartCheck {
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(McpAuthGuard) private readonly guard: object,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
 
@@ -60,6 +62,10 @@ export class McpAuthStartCheck {
   async #ask(): Promise<void> {
     const server = httpAdapterOf(this.host)?.getHttpServer() as RequestEmitter | undefined;
     if (!server || this.options.allowUnguardedMounts) return;
+    if (this.guard.constructor !== McpAuthGuard) {
+      logger.warn('A test has overridden McpAuthGuard: whatever it lets through is not protected');
+      return;
+    }
     // All at once: an application that does not answer would hold off its start for each of them.
     const problems = await Promise.all([...this.options.resources.map((resource) => this.#askAt(server, resource)), this.#askAtUsualPath(server)]);
     if (problems.flat().length > 0) throw new McpAuthConfigError(problems.flat());
