@@ -24,9 +24,25 @@ interface ExpressRoute {
   readonly stack?: readonly { readonly handle?: unknown }[];
 }
 
-/** What is read of a Fastify application. */
+/** What is used of a Fastify application. */
 interface FastifyLike {
   printRoutes?(options: { readonly method: string; readonly commonPrefix: boolean }): string;
+  addHook?(name: 'onRoute', hook: (route: FastifyRoute) => void): void;
+}
+
+interface FastifyRoute {
+  readonly url: string;
+  readonly method: string | readonly string[];
+  readonly handler?: unknown;
+}
+
+/** What is known of the routes of Fastify, which does not tell what serves those that were laid before it was asked. */
+interface FastifyRoutes {
+  readonly platform: unknown;
+  /** Of those that were laid before. */
+  readonly earlier: readonly string[];
+  /** That take a POST. */
+  readonly seen: FastifyRoute[];
 }
 
 /** Why an MCP endpoint outside of Nest's router is refused, and what to do. */
@@ -46,11 +62,15 @@ const USUAL_PATHS = ['/mcp', '/sse', '/messages'];
  */
 @Injectable()
 export class McpAuthMounts {
+  readonly #fastify: FastifyRoutes;
+
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-  ) {}
+  ) {
+    this.#fastify = watchRoutes(httpAdapterOf(host)?.getInstance());
+  }
 
   /**
    * To be called when MCP frameworks have been started, and before the routes of the application are laid.
@@ -64,9 +84,17 @@ export class McpAuthMounts {
       logger.warn(`allowUnguardedMounts is on: no guard runs before ${where}`);
       return;
     }
-    if (paths.length === 0) return;
-    const seen = 'a route outside of Nest, where an MCP server is expected';
-    throw new McpAuthConfigError(paths.map((path) => ({ option: `POST ${path}`, seen, ...UNGUARDED })));
+    refuse(paths);
+  }
+
+  /**
+   * To be called when Fastify is ready: plugins lay their routes as late as that.
+   *
+   * @throws {McpAuthConfigError} naming each route that hands on to a transport.
+   */
+  checkPlugins(): void {
+    // By now the routes of Nest are there, too, of which none hands on by itself.
+    refuse(this.#fastify.seen.filter(({ handler }) => isTransport(handler)).map(({ url }) => url));
   }
 
   #unguardedPaths(): string[] {
@@ -78,8 +106,13 @@ export class McpAuthMounts {
       // Inside of a router, a path is not the whole path.
       .filter(({ route, isNested }) => (!isNested && candidates.has(String(route.path))) || route.stack?.some(({ handle }) => isTransport(handle)))
       .map(({ route }) => String(route.path));
-    // Fastify does not tell what serves a route: with tools in the application, every one may be an MCP endpoint.
-    const fastify = fastifyPaths(platform as FastifyLike | undefined).filter((path) => hasOperations || candidates.has(path));
+    const { platform: watched, earlier, seen } = this.#fastify;
+    const laid = watched === platform ? seen : [];
+    const recognised = laid.filter(({ url, handler }) => candidates.has(url) || isTransport(handler));
+    if (hasOperations) warnOfOthers(laid.filter((route) => !recognised.includes(route)));
+    // With tools in the application, every route of which it is not known what serves it may be an MCP endpoint.
+    const unknown = watched === platform ? earlier : fastifyPaths(platform as FastifyLike | undefined);
+    const fastify = [...recognised.map(({ url }) => url), ...unknown.filter((path) => hasOperations || candidates.has(path))];
     return [...express, ...fastify];
   }
 }
@@ -111,6 +144,27 @@ function routesIn(layers: readonly ExpressLayer[], seen: Set<unknown>, isNested:
     seen.add(inner);
     return routesIn(inner as readonly ExpressLayer[], seen, true);
   });
+}
+
+function refuse(paths: readonly string[]): void {
+  if (paths.length === 0) return;
+  const seen = 'a route outside of Nest, where an MCP server is expected';
+  throw new McpAuthConfigError(paths.map((path) => ({ option: `POST ${path}`, seen, ...UNGUARDED })));
+}
+
+function warnOfOthers(routes: readonly FastifyRoute[]): void {
+  if (routes.length === 0) return;
+  const paths = routes.map(({ url }) => `POST ${url}`).join(', ');
+  logger.warn(`No guard runs before ${paths}, which Fastify serves outside of Nest. If MCP is served there, let a controller serve it`);
+}
+
+/** Nest makes the platform before the application; the testing module makes it afterwards. */
+function watchRoutes(platform: unknown): FastifyRoutes {
+  const seen: FastifyRoute[] = [];
+  const fastify = platform as FastifyLike | undefined;
+  const earlier = fastifyPaths(fastify);
+  if (typeof fastify?.printRoutes === 'function') fastify.addHook?.('onRoute', (route) => void ([route.method].flat().includes('POST') && seen.push(route)));
+  return { platform, earlier, seen };
 }
 
 function fastifyPaths(platform: FastifyLike | undefined): string[] {

@@ -4,7 +4,7 @@ import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { httpAdapterOf } from './mcp-auth.http-adapter.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import { UNGUARDED, postPathsOf } from './mcp-auth.mounts.js';
+import { McpAuthMounts, UNGUARDED, postPathsOf } from './mcp-auth.mounts.js';
 import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
 import { refusingPassportGuards } from './mcp-auth.passport-guards.js';
 import { ask, type RequestEmitter, type StartAnswer } from './mcp-auth.start-question.js';
@@ -38,6 +38,7 @@ export class McpAuthStartCheck {
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
     @Inject(McpAuthGuard) private readonly guard: object,
     @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
   ) {}
@@ -62,6 +63,7 @@ export class McpAuthStartCheck {
   async #ask(): Promise<void> {
     const server = httpAdapterOf(this.host)?.getHttpServer() as RequestEmitter | undefined;
     if (!server || this.options.allowUnguardedMounts) return;
+    this.mounts.checkPlugins();
     if (this.guard.constructor !== McpAuthGuard) {
       logger.warn('A test has overridden McpAuthGuard: whatever it lets through is not protected');
       return;
