@@ -99,9 +99,9 @@ export function isStranger(classRef: object, method: object): boolean {
   const { prototypes } = lineage;
   if (prototypes.every((prototype) => rememberedOn(prototype).every(({ addition }) => !addition))) return false;
   if (prototypes.some((prototype) => Object.values(Object.getOwnPropertyDescriptors(prototype)).some(({ value }) => value === method))) return false;
-  // What is bound runs the method that it is called after.
-  const [, bound] = /^bound (.+)$/.exec(String((method as { readonly name?: unknown }).name)) ?? [];
-  return bound === undefined || !isUndeclaredMethod(lineage, bound);
+  // What is bound, and what tracers put around a handler, is called after the method that it runs.
+  const name = String((method as { readonly name?: unknown }).name).replace(/^bound /, '');
+  return !isUndeclaredMethod(lineage, name);
 }
 
 function isUndeclaredMethod(lineage: Lineage, name: string): boolean {

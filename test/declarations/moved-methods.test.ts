@@ -2,11 +2,29 @@ import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Inject, Scope } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
+import { RouterExecutionContext } from '@nestjs/core/router/router-execution-context.js';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { AuthInfo, McpAuthConfigError, RequireScopes } from 'nestjs-mcp-auth';
 import { McpTool } from 'nestjs-mcp-auth/sdk';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+
+type Create = (this: unknown, instance: unknown, callback: (...args: unknown[]) => unknown, ...rest: unknown[]) => unknown;
+
+/** As the instrumentation of OpenTelemetry for Nest does it. Returns what undoes it. */
+function trace(): () => void {
+  const context = RouterExecutionContext.prototype as unknown as { create: Create };
+  const { create } = context;
+  context.create = function (instance, callback, ...rest) {
+    const traced = function (this: unknown, ...args: unknown[]): unknown {
+      return callback.apply(this, args);
+    };
+    Object.defineProperty(traced, 'name', { value: callback.name });
+    for (const key of Reflect.getMetadataKeys(callback)) Reflect.defineMetadata(key, Reflect.getMetadata(key, callback), traced);
+    return create.call(this, instance, traced, ...rest);
+  };
+  return () => void (context.create = create);
+}
 
 describe.each(PLATFORMS)('a method in a place of its own, on %s', (platform) => {
   let server: NotesServer | undefined;
@@ -71,6 +89,30 @@ describe.each(PLATFORMS)('a method in a place of its own, on %s', (platform) => 
     }
     server = await startNotesServer(platform, { controllers: [Subject] });
     expect(await statuses(['/subject/open', '/subject/act'], 'a')).toEqual([200, 403]);
+  });
+
+  it('is served where a tracer puts a function of its name around every handler, with the metadata', async () => {
+    @Controller('subject')
+    class Subject {
+      @Get('open')
+      open(): object {
+        return {};
+      }
+
+      @Get('act')
+      @RequireScopes('admin')
+      act(): object {
+        return {};
+      }
+    }
+    const restore = trace();
+    try {
+      server = await startNotesServer(platform, { controllers: [Subject] });
+    } finally {
+      restore();
+    }
+    expect(await statuses(['/subject/open', '/subject/act'], 'a')).toEqual([200, 403]);
+    expect(await statuses(['/subject/act'], 'admin')).toEqual([200]);
   });
 
   class Written {
