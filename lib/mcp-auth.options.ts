@@ -67,12 +67,13 @@ export interface AuthorizationServerOptions {
   introspection?: IntrospectionOptions;
   /**
    * Names of the claims where this product puts scopes, client, subject and audience; of several, the first that says
-   * something counts: null, `""` and `[]` mean that there is none. A name that begins with a slash is a JSON Pointer (RFC 6901) to a member of a claim, such as
-   * `/realm_access/roles`.
+   * something counts: null, `""` and `[]` mean that there is none. A name that begins with a slash is a JSON Pointer
+   * (RFC 6901) to a member of a claim, such as `/realm_access/roles`.
    */
   claims?: {
     /**
-     * Text, which is split at spaces, or a list of strings; nothing else grants anything.
+     * Text, which is split at spaces, or a list of strings; nothing else grants anything. An empty claim grants nothing, and
+     * no later name is looked at: only of `scope` and `scp`, an empty one gives way to the other.
      * @default ['scope', 'scp']
      */
     scopes?: string | string[];

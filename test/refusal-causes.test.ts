@@ -87,7 +87,7 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
   it.each<[what: string, claims: Claims, said: RegExp, isWarning?: boolean]>([
     ['scopes that are there', { scope: 'b' }, /\(needs "a", scope is "b"\)/],
     ['no scopes at all', { scope: undefined }, /\(needs "a", scope is absent, scp is absent\).*in the option claims|claims\.scopes/],
-    ['an empty text', { scope: '' }, /scope is absent, scp is absent/],
+    ['an empty text', { scope: '' }, /\(needs "a", scope is ""\)/],
     ['a list in scp', { scp: ['b', 'c'] }, /scp is "b c"/],
     ['an object', { scope: { a: true } }, /scope is an object.*claims\.scopes/, true],
     ['a number', { scope: 7 }, /scope is a number/, true],

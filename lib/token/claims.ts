@@ -29,13 +29,19 @@ function isEmpty(value: unknown): boolean {
  * @see RFC 6901
  */
 export function namedClaim(claims: Claims, name: string): unknown {
-  if (!name.startsWith('/')) return statedClaim(claims, name);
+  const value = writtenClaim(claims, name);
+  return isEmpty(value) ? undefined : value;
+}
+
+/** The same claim, also where it is empty; undefined for one that is null or absent. */
+function writtenClaim(claims: Claims, name: string): unknown {
+  if (!name.startsWith('/')) return ownClaim(claims, name) ?? undefined;
   let value: unknown = claims;
   for (const token of name.slice(1).split('/')) {
     if (!isRecord(value)) return undefined;
-    value = statedClaim(value, token.replaceAll('~1', '/').replaceAll('~0', '~'));
+    value = ownClaim(value, token.replaceAll('~1', '/').replaceAll('~0', '~'));
   }
-  return value;
+  return value ?? undefined;
 }
 
 /** When the token may be used; all in seconds. */
@@ -127,8 +133,8 @@ export function audienceClaim(claims: Claims, names: readonly string[]): unknown
 }
 
 /**
- * Names of the claims where an authorization server puts scopes, client, subject and audience, as {@link namedClaim}
- * reads them; the first one that says something counts.
+ * Names of the claims where an authorization server puts scopes, client, subject and audience; the first one that says
+ * something counts, as {@link namedClaim} reads them. For scopes see {@link scopeClaim}.
  */
 export interface ClaimNames extends PrincipalNames {
   readonly audience: readonly string[];
@@ -147,8 +153,9 @@ export interface PrincipalNames {
 }
 
 /**
- * The granted scopes. Text is split at spaces; a list is taken member by member. The first of the named claims that says
- * something decides alone. What is no scope token grants nothing: neither a member that holds a space, nor an object.
+ * The granted scopes. Text is split at spaces; a list is taken member by member. The first of the named claims that is there
+ * decides alone, also where it is empty. What is no scope token grants nothing: neither a member that holds a space, nor an
+ * object.
  *
  * @see RFC 9068 §2.2.3, RFC 6749 §3.3; Spring Authorization Server and Duende IdentityServer write a list
  */
@@ -158,9 +165,17 @@ export function scopesOf(claims: Claims, { scopes: names }: Pick<PrincipalNames,
   return Array.isArray(value) ? [...new Set(value.filter(isScopeToken))] : [];
 }
 
-/** The claim that {@link scopesOf} reads, with its name; undefined where none of them says anything. */
+/**
+ * The claim that {@link scopesOf} reads, with its name; undefined where none of them is there, or all of them are null.
+ *
+ * An empty claim says that no scopes were granted, so that no claim of another meaning takes its place, such as the roles or
+ * permissions that the user has. `scope` and `scp` mean the same: an empty one of the two gives way to the other.
+ */
 export function scopeClaim(claims: Claims, names: readonly string[]): { readonly name: string; readonly value: unknown } | undefined {
-  return names.map((name) => ({ name, value: namedClaim(claims, name) })).find(({ value }) => value !== undefined);
+  const written = names.map((name) => ({ name, value: writtenClaim(claims, name) })).filter(({ value }) => value !== undefined);
+  const [first] = written;
+  if (!first || !isEmpty(first.value) || !SCOPE_CLAIMS.includes(first.name)) return first;
+  return written.find(({ name, value }) => SCOPE_CLAIMS.includes(name) && !isEmpty(value)) ?? first;
 }
 
 /** The first of the named claims that says something; it must be text. */

@@ -98,7 +98,7 @@ function signOfLostSubject(named: Claims, names: PrincipalNames, claims: Claims)
   const client = names.clientId.find((name) => namedClaim(named, name) !== undefined);
   const sub = statedClaim(claims, 'sub');
   if (sub !== undefined && (client === undefined || sub !== namedClaim(named, client))) return 'sub';
-  const scopes = scopesOf(named, { scopes: [...names.scopes, ...SCOPE_CLAIMS] });
+  const scopes = [...names.scopes, ...SCOPE_CLAIMS].flatMap((name) => scopesOf(named, { scopes: [name] }));
   if (scopes.some((scope) => SCOPES_OF_USERS.has(scope))) return 'scope';
   if (statedClaim(claims, 'typ') !== undefined) return 'typ';
   return client === 'azp' && statedClaim(named, 'client_id') === undefined ? 'azp' : undefined;
