@@ -115,10 +115,11 @@ describe('doctor with a token', () => {
     await lax.close();
   });
 
-  it('warns of an opaque token that the server refuses, since nothing else can judge it', async () => {
-    const { of } = await examineWith('opaque-token-of-somebody');
+  it('calls an opaque token that the server refuses an error, as it does a good JWT that is refused', async () => {
+    const { of, code } = await examineWith('opaque-token-of-somebody');
+    expect(code).toBe(1);
     expect(of('unseen')).toContainEqual(expect.stringMatching(/^AS-11: the token is no signed JWT/));
-    expect(of('warning')).toContainEqual(expect.stringMatching(/^MCP-26-RS-02: the server answers 401 .*the token is opaque/));
+    expect(of('error')).toContainEqual(expect.stringMatching(/^MCP-26-RS-02: the server answers 401 .*the token is opaque/));
   });
 
   it('RFC7519-7.2-a: says of what looks like a JWT and is none, that it is none', async () => {

@@ -24,11 +24,11 @@ export function checkTokenAnswer(answer: Seen, verdict: TokenVerdict): Check {
 /** Nobody but its authorization server can say what an opaque token stands for: here only the answer of the MCP server counts. */
 function ofOpaqueToken(seen: string, status: number): Check {
   if (status !== 401) return ok(ID, `${seen}: it knows what the token stands for`);
-  return problem('warning', ID, {
+  return problem('error', ID, {
     seen: `${seen}, and the token is opaque`,
-    consequence: 'clients cannot use the server with such tokens',
+    consequence: 'clients cannot use the server with such a token',
     remedy:
-      'if the authorization server issues opaque tokens by intent, let the MCP server ask it about them (option introspection); else have it issue JWTs for this resource, which some servers do only for clients that ask with the parameter resource, or name an audience',
+      'see that the token is not over; if the authorization server issues opaque tokens by intent, let the MCP server ask it about them (option introspection); else have it issue JWTs for this resource, which some servers do only for clients that ask with the parameter resource, or name an audience',
   });
 }
 
