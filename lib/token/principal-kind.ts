@@ -51,9 +51,15 @@ function showsClient({ subject, clientId, claims }: Pick<VerifiedToken, 'subject
     subject === clientId ||
     subject === `${clientId}@clients` ||
     statedClaim(claims, 'idtyp') === 'app' ||
-    statedClaim(claims, 'gty') === 'client-credentials' ||
+    isOfClientCredentials(claims) ||
     isServiceAccount(claims)
   );
+}
+
+/** That the token came of the grant of a client for itself: Auth0 and FusionAuth say it in `gty`, ForgeRock in `grant_type`. */
+export function isOfClientCredentials(claims: Claims): boolean {
+  const grants = ['gty', 'grant_type'].flatMap((name) => statedClaim(claims, name) ?? []);
+  return grants.length > 0 && grants.every((grant) => grant === 'client-credentials' || grant === 'client_credentials');
 }
 
 /**

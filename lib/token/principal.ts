@@ -1,5 +1,6 @@
 import { invalidToken } from '../core/error.js';
 import { namedClaim, scopesOf, statedClaim, stringClaim, SCOPE_CLAIMS, type PrincipalNames } from './claims.js';
+import { isOfClientCredentials } from './principal-kind.js';
 import type { VerifiedToken } from './verifier.js';
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -10,7 +11,7 @@ const SIGN_IN = ['auth_time', 'acr', 'amr', 'nonce', 'at_hash', 'c_hash', 'sid',
 /** The resource owner who authorized the token (RFC 7662 §2.2), and that somebody acts for a subject (RFC 8693 §4.1, §4.4). */
 const RESOURCE_OWNER = ['username', 'act', 'may_act'];
 
-/** The End-User (OpenID Connect Core §5.1). */
+/** The End-User (OpenID Connect Core §5.1), also as directories and frameworks call what it says. */
 const END_USER = [
   'name',
   'given_name',
@@ -30,9 +31,17 @@ const END_USER = [
   'phone_number',
   'phone_number_verified',
   'address',
+  'mail',
+  'emails',
+  'email_address',
+  'first_name',
+  'last_name',
+  'full_name',
+  'display_name',
+  'surname',
 ];
 
-/** Names and numbers that products give to users: Entra ID and AD FS, Okta, UAA and Spring, Cognito, and others after them. */
+/** Names and numbers that products give to users: Entra ID and AD FS, Okta, UAA and Spring, Cognito, ForgeRock, .NET, and others after them. */
 const PRODUCTS = [
   'oid',
   'upn',
@@ -46,6 +55,9 @@ const PRODUCTS = [
   'idp',
   'cognito:username',
   'cognito:groups',
+  'user',
+  'subname',
+  'name_identifier',
 ];
 
 /**
@@ -53,6 +65,16 @@ const PRODUCTS = [
  * them shows that the subject was left out.
  */
 const CLAIMS_OF_USERS: readonly string[] = [...SIGN_IN, ...RESOURCE_OWNER, ...END_USER, ...PRODUCTS];
+
+const PLAIN_CLAIMS_OF_USERS: ReadonlySet<string> = new Set(CLAIMS_OF_USERS.map(plainName));
+
+/**
+ * Products spell these names in several ways: `Username` (PingFederate), `userId`, and in a namespace
+ * `https://example.com/email` (Auth0) or `http://schemas.xmlsoap.org/…/emailaddress` (.NET).
+ */
+function plainName(claim: string): string {
+  return claim.slice(Math.max(claim.lastIndexOf('/'), claim.lastIndexOf(':')) + 1).replace(/[_-]/g, '').toLowerCase();
+}
 
 /** Scopes by which a client asks for what belongs to a user (OpenID Connect Core §3.1.2.1, §5.4, §11). */
 const SCOPES_OF_USERS: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access']);
@@ -84,15 +106,16 @@ function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims
   const subject = names.subject.find((name) => namedClaim(named, name) !== undefined);
   // A subject that is read from where the client is named tells no user of that client from another.
   if (subject !== undefined && !names.clientId.includes(subject)) return undefined;
-  const sign = CLAIMS_OF_USERS.find((name) => statedClaim(claims, name) !== undefined);
+  const isStated = (name: string): boolean => statedClaim(claims, name) !== undefined;
+  const sign = CLAIMS_OF_USERS.find(isStated) ?? Object.keys(claims).find((name) => isStated(name) && PLAIN_CLAIMS_OF_USERS.has(plainName(name)));
   return sign ?? (subject === undefined ? signOfLostSubject(named, names, claims) : undefined);
 }
 
 /**
  * What else shows that a token without a subject should have one: a `sub` that the configuration does not read; scopes that
  * only users can grant; and, since the client alone shows nothing, where it is named and how. `azp` is a claim of ID tokens,
- * which are about users (OpenID Connect Core §2). Keycloak, which writes the claim `typ`, gives a subject to every token,
- * those of service accounts too.
+ * which are about users (OpenID Connect Core §2), unless the token says that it came of client credentials. Keycloak, which
+ * writes the claim `typ`, gives a subject to every token, those of service accounts too.
  */
 function signOfLostSubject(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
   const client = names.clientId.find((name) => namedClaim(named, name) !== undefined);
@@ -101,5 +124,5 @@ function signOfLostSubject(named: Claims, names: PrincipalNames, claims: Claims)
   const scopes = [...names.scopes, ...SCOPE_CLAIMS].flatMap((name) => scopesOf(named, { scopes: [name] }));
   if (scopes.some((scope) => SCOPES_OF_USERS.has(scope))) return 'scope';
   if (statedClaim(claims, 'typ') !== undefined) return 'typ';
-  return client === 'azp' && statedClaim(named, 'client_id') === undefined ? 'azp' : undefined;
+  return client === 'azp' && statedClaim(named, 'client_id') === undefined && !isOfClientCredentials(claims) ? 'azp' : undefined;
 }

@@ -113,7 +113,7 @@ function checkTokenType(answer: Members): boolean {
   if (type === undefined) return false;
   const name = typeof type === 'string' ? type.toLowerCase() : type;
   if (name === 'dpop') throw boundToKey('token_type');
-  if (name !== 'bearer' && name !== 'access_token') throw markedBy([mark(answer, 'token_type')]);
+  if (name !== 'bearer' && name !== 'access_token' && name !== 'access') throw markedBy([mark(answer, 'token_type')]);
   return true;
 }
 
@@ -126,6 +126,7 @@ const KIND_CLAIMS: readonly [claim: string, expected: readonly string[]][] = [
 /** @returns whether one of the claims says that this is an access token. */
 function checkKindClaims(claims: Members): boolean {
   const present = KIND_CLAIMS.filter(([claim]) => statedClaim(claims, claim) !== undefined);
+  checkOtherNames(claims);
   for (const [claim, expected] of present) {
     const value = statedClaim(claims, claim);
     const name = typeof value === 'string' ? value.toLowerCase() : undefined;
@@ -134,6 +135,20 @@ function checkKindClaims(claims: Members): boolean {
     if (name === undefined || !expected.includes(name)) throw markedBy([mark(claims, claim)]);
   }
   return present.length > 0;
+}
+
+/** Other claims in which products name the kind: ForgeRock, Casdoor, Curity, and libraries that frameworks use. */
+const OTHER_KIND_CLAIMS = ['tokenName', 'tokenType', 'token_type', 'purpose', 'type'];
+
+/** What stands there of a token that is none for access, without regard to spelling. The names are general, so that anything else is nobody's business here. */
+const OTHER_KINDS: ReadonlySet<string> = new Set(['refresh', 'refreshtoken', 'id', 'idtoken', 'logout', 'logouttoken']);
+
+function checkOtherNames(claims: Members): void {
+  const marking = OTHER_KIND_CLAIMS.find((claim) => {
+    const value = statedClaim(claims, claim);
+    return typeof value === 'string' && OTHER_KINDS.has(value.replace(/[_\s-]/g, '').toLowerCase());
+  });
+  if (marking !== undefined) throw markedBy([mark(claims, marking)]);
 }
 
 /** What must hold instead where `typ` does not say what the JWT is. */
