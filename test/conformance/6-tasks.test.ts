@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Controller, Inject, Post, Req, Res } from '@nestjs/common';
+import { Controller, Inject, Post, Req, Res, type OnModuleDestroy } from '@nestjs/common';
 import { InMemoryTaskStore } from '@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
@@ -48,11 +48,16 @@ type PlatformRequest = IncomingMessage & { readonly raw?: IncomingMessage; reado
 type PlatformResponse = ServerResponse & { readonly raw?: ServerResponse };
 
 @Controller('tasks-mcp')
-class TasksEndpoint {
+class TasksEndpoint implements OnModuleDestroy {
   readonly #store: TasksOfPrincipals;
 
   constructor(@Inject(McpAuthService) caller: McpAuthService) {
     this.#store = new TasksOfPrincipals(caller);
+  }
+
+  /** The store has a timer for each task, which would keep the process for as long as the task may live. */
+  onModuleDestroy(): void {
+    this.#store.cleanup();
   }
 
   @Post()
