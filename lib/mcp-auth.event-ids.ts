@@ -31,6 +31,8 @@ export class McpAuthEventIds {
    * @throws {McpAuthError} `session_not_found`
    */
   check(eventId: string, caller: McpAuthInfo | undefined): void {
-    if (!this.#sent.get(`${ownerOf(caller)} ${eventId}`)) throw new McpAuthError('session_not_found', 'event_unknown');
+    const id = `${ownerOf(caller)} ${eventId}`;
+    if (!this.#sent.get(id)) throw new McpAuthError('session_not_found', 'event_unknown');
+    this.#sent.touch(id);
   }
 }

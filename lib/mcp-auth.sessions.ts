@@ -26,6 +26,11 @@ export class McpAuthSessions {
     this.#owners.add(sessionId, owner, undefined, owner === ANONYMOUS ? MAX_ANONYMOUS_SESSIONS : undefined);
   }
 
+  /** Whether somebody opened it. */
+  has(sessionId: string): boolean {
+    return this.#owners.get(sessionId) !== undefined;
+  }
+
   close(sessionId: string): void {
     this.#owners.delete(sessionId);
   }

@@ -40,8 +40,12 @@ export class McpAuthStateWatch {
   #streamReader(response: ServerResponse, call: AuthorizedCall, message: ((answer: unknown) => void) | undefined): BodyListener {
     // The ids of events of an `@Sse()` route mean what the application has them mean.
     const hasOwnIds = isSseRoute(call.handler);
+    let last: string | undefined;
+    // With it the client resumes the stream, however much its owner was sent on others since.
+    if (!hasOwnIds) response.once('close', () => last !== undefined && this.eventIds.note(last, call.auth));
     const reader = new EventStreamReader({
       id: (id) => {
+        last = id;
         if (!hasOwnIds) this.eventIds.note(id, call.auth);
       },
       event: ({ type, data }) => {
@@ -52,9 +56,14 @@ export class McpAuthStateWatch {
     return { piece: (piece) => reader.read(piece), end: () => undefined };
   }
 
-  /** HTTP+SSE (MCP 2024-11-05): the stream names the URL to which its client sends messages, and ends with the session. */
+  /**
+   * HTTP+SSE (MCP 2024-11-05): the stream names the URL to which its client sends messages, and ends with the session. Where
+   * no parameter is called as sessions are, each long value counts as one. A session stays with whom it was opened for.
+   */
   #noteEndpoint(url: string, response: ServerResponse, { auth }: AuthorizedCall): void {
-    for (const session of sessionsInUrl(url)) {
+    const { named, others } = sessionsInUrl(url);
+    const ids = named.length > 0 ? named : others.filter(({ length }) => length >= MIN_SESSION_LENGTH);
+    for (const session of ids.filter((id) => !this.sessions.has(id))) {
       this.sessions.open(session, auth);
       response.once('close', () => this.sessions.close(session));
     }
@@ -69,6 +78,9 @@ export class McpAuthStateWatch {
     }
   }
 }
+
+/** In characters: shorter values are too easily guessed, and too often something else, such as the name of a transport. */
+const MIN_SESSION_LENGTH = 16;
 
 /** In characters. A longer answer is not looked at: one that says that a task was created is short. */
 const MAX_ANSWER_LENGTH = 262_144;

@@ -117,10 +117,16 @@ export class McpAuthTransportRules {
    * Of the transport HTTP+SSE (MCP 2024-11-05), where the URL of a message says into whose stream the answer is written.
    * What the message says of its protocol version does not matter there.
    */
-  #checkSessionInUrl({ url }: HttpRequest, body: unknown, caller: McpAuthInfo | undefined): void {
-    const sessions = sessionsInUrl(url ?? '');
-    for (const session of sessions) this.sessions.check(session, caller);
-    if (sessions.length > 0) this.tasks.checkListable(body);
+  #checkSessionInUrl(request: HttpRequest, body: unknown, caller: McpAuthInfo | undefined): void {
+    const { named, known } = this.#sessionsInUrl(request);
+    for (const session of [...named, ...known]) this.sessions.check(session, caller);
+    if (named.length > 0 || known.length > 0) this.tasks.checkListable(body);
+  }
+
+  /** Those of a parameter that is called as sessions are, and those that are known, whatever their parameter is called. */
+  #sessionsInUrl({ url }: HttpRequest): { readonly named: readonly string[]; readonly known: readonly string[] } {
+    const { named, others } = sessionsInUrl(url ?? '');
+    return { named, known: others.filter((value) => this.sessions.has(value)) };
   }
 
   /**
@@ -143,7 +149,8 @@ export class McpAuthTransportRules {
     if (!/json/i.test(fieldValues(request, 'content-type').join())) return false;
     const isForStream = /text\/event-stream/i.test(fieldValues(request, 'accept').join());
     const hasOperationScopes = this.options.resources.some(({ operationScopes }) => operationScopes.length > 0);
-    return isForStream || hasOperationScopes || sessionsInUrl(request.url ?? '').length > 0;
+    const { named, known } = this.#sessionsInUrl(request);
+    return isForStream || hasOperationScopes || named.length > 0 || known.length > 0;
   }
 }
 

@@ -1,4 +1,12 @@
+import { hash } from 'node:crypto';
 import { UseOrder, type Link } from './use-order.js';
+
+/** In characters. Of a longer id its SHA-256 is kept, so that what is remembered has a limit in bytes, too. */
+const MAX_LENGTH = 256;
+
+function keyOf(id: string): string {
+  return id.length > MAX_LENGTH ? `${hash('sha256', id, 'base64url')} of ${id.length}` : id;
+}
 
 /** How many ids are remembered at most. */
 export interface OwnedIdLimits {
@@ -32,29 +40,34 @@ export class OwnedIds<Value> {
   constructor(private readonly limits: OwnedIdLimits) {}
 
   /** @param perOwner another limit for this owner. */
-  add(id: string, owner: string, value: Value, perOwner = this.limits.perOwner): void {
-    this.delete(id);
+  add(given: string, owner: string, value: Value, perOwner = this.limits.perOwner): void {
+    const id = keyOf(given);
+    this.#delete(id);
     const own = this.#owners.get(owner) ?? new UseOrder();
     const isFull = this.#all.size >= this.limits.inAll;
     const outgoing = own.size >= perOwner || (isFull && own.size > 0) ? own.first : isFull ? this.#all.first : undefined;
-    if (outgoing !== undefined) this.delete(outgoing);
+    if (outgoing !== undefined) this.#delete(outgoing);
     this.#owners.set(owner, own);
     this.#ids.set(id, { owner, value, amongAll: this.#all.add(id), amongOwn: own.add(id) });
   }
 
   get(id: string): OwnedId<Value> | undefined {
-    return this.#ids.get(id);
+    return this.#ids.get(keyOf(id));
   }
 
   /** Counts as a use of the id, where it is remembered. */
   touch(id: string): void {
-    const kept = this.#ids.get(id);
+    const kept = this.#ids.get(keyOf(id));
     if (!kept) return;
     this.#all.use(kept.amongAll);
     this.#owners.get(kept.owner)?.use(kept.amongOwn);
   }
 
   delete(id: string): void {
+    this.#delete(keyOf(id));
+  }
+
+  #delete(id: string): void {
     const kept = this.#ids.get(id);
     if (!kept) return;
     this.#ids.delete(id);

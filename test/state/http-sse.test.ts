@@ -1,11 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Controller, Get, HttpCode, Post, Query, Res, type Type } from '@nestjs/common';
+import type { NestExpressApplication } from '@nestjs/platform-express';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { expectRefusal, forget } from '../support/expectations.js';
 import { McpCaller } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { ASKERS, tokenOf } from '../support/owners.js';
-import { PLATFORMS } from '../support/platforms.js';
+import { PLATFORMS, type PlatformResponse } from '../support/platforms.js';
 import { sseEndpoint, SharedStores } from '../support/state-endpoints.js';
 import { INITIALIZE } from '../support/sessions.js';
 import { MODERN_META } from '../support/modern.js';
@@ -52,6 +55,27 @@ class Stream {
   }
 }
 
+/** A transport of the application's own, which has its own name for the session. */
+function channelEndpoint(asked: string[]): Type {
+  @Controller('channel')
+  class ChannelEndpoint {
+    @Get()
+    open(@Res() response: PlatformResponse): void {
+      response.hijack?.();
+      const raw = response.raw ?? response;
+      raw.writeHead(200, { 'content-type': 'text/event-stream' });
+      raw.write(`event: endpoint\ndata: /channel/messages?v=2&channel=${randomUUID()}\n\n`);
+    }
+
+    @Post('messages')
+    @HttpCode(202)
+    message(@Query('channel') channel: unknown): void {
+      asked.push(`message in ${String(channel)}`);
+    }
+  }
+  return ChannelEndpoint;
+}
+
 describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
   const shared = new SharedStores();
   let server: NotesServer;
@@ -65,7 +89,9 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
     server = await startNotesServer(platform, {
       sharedIssuer: issuer,
       options: { authorizationServers: [issuer.issuer, other.issuer] },
-      controllers: [sseEndpoint('sse', shared)],
+      controllers: [sseEndpoint('sse', shared), channelEndpoint(shared.asked)],
+      // It reads names in brackets.
+      prepare: (app) => void (platform === 'express' && (app as NestExpressApplication).set('query parser', 'extended')),
     });
     alice = await server.mint({ sub: 'alice', scope: 'reports' });
   });
@@ -116,6 +142,10 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
     ['that of alice in a second parameter', (session: string, own: string) => `?sessionId=${own}&sessionId=${session}`],
     ['that of alice in a first parameter', (session: string, own: string) => `?sessionId=${session}&sessionId=${own}`],
     ['that of alice in brackets', (session: string) => `?sessionId[]=${session}`],
+    ['that of alice in a name in brackets', (session: string) => `?[sessionId]=${session}`],
+    ['that of alice in a name in encoded brackets', (session: string, own: string) => `?sessionId=${own}&%5BsessionId%5D=${session}`],
+    ['that of alice by another name', (session: string) => `?transport=sse&SessionID=${session}`],
+    ['that of alice by any name', (session: string) => `?s=${session}`],
     ['that of alice in an encoded name', (session: string) => `?%73essionI%64=${session}`],
     ['that of alice after other parameters', (session: string) => `?a=b&sessionId=${session}&c`],
   ])('MCP-25-SES-02: refuses a session however it is written: %s', async (_how, query) => {
@@ -127,6 +157,15 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
     own.close();
     await expectRefusal(server, response, { status: 404, transport: 'session_not_found' });
     expect(shared.asked).toEqual([]);
+  });
+
+  it('MCP-25-SES-02: knows a session that has a name of its own in the URL', async () => {
+    const own = await Stream.open(`${server.origin}/channel`, alice);
+    expect((await callerAt(own.endpoint, alice).send('tools/call', say)).status).toBe(202);
+    const ofBob = callerAt(own.endpoint, await server.mint({ sub: 'bob' }));
+    await expectRefusal(server, await ofBob.send('tools/call', say), { status: 404, transport: 'session_not_found' });
+    expect(shared.asked).toHaveLength(1);
+    own.close();
   });
 
   it('MCP-25-SES-04: forgets the session with its stream', async () => {

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res, Sse, type MessageEvent } from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
@@ -17,6 +17,8 @@ interface Message {
 /** What an application may answer by itself. */
 @Controller('own')
 class OwnController {
+  #idle: ServerResponse | undefined;
+
   /** Nest writes the answer. */
   @Post()
   @HttpCode(200)
@@ -37,6 +39,30 @@ class OwnController {
     raw.setHeader('Content-Type', 'text/event-stream');
     raw.write('id: own-1\ndata: x\n\n');
     raw.end('id: own-2\ndata: y\n\n');
+  }
+
+  /** Ends when somebody asks for that. */
+  @Get('idle')
+  idle(@Res() response: PlatformResponse): void {
+    response.hijack?.();
+    this.#idle = response.raw ?? response;
+    this.#idle.setHeader('Content-Type', 'text/event-stream');
+    this.#idle.writeHead(200);
+    this.#idle.write('id: idle-1\ndata: x\n\n');
+  }
+
+  @Post('idle/end')
+  endIdle(): void {
+    this.#idle?.end();
+  }
+
+  @Get('busy')
+  busy(@Res() response: PlatformResponse): void {
+    response.hijack?.();
+    const raw = response.raw ?? response;
+    raw.setHeader('Content-Type', 'text/event-stream');
+    raw.writeHead(200);
+    raw.end(Array.from({ length: 6_000 }, (_, index) => `id: busy-${index}\ndata: x\n\n`).join(''));
   }
 
   @Sse('news')
@@ -102,6 +128,16 @@ describe.each(PLATFORMS)('state on routes of the application, on %s', (platform)
     for (const id of ['own-1', 'own-2', 'x']) {
       await expectRefusal(server, await callerWith(bob).resume(id), { status: 404, transport: 'session_not_found' });
     }
+  });
+
+  it('MCP-25-SES-05: has a client resume a stream that was silent for long, whatever was sent on others since', async () => {
+    const headers = callerWith(alice).headers();
+    const idle = await fetch(`${server.origin}/own/idle`, { headers });
+    await (await fetch(`${server.origin}/own/busy`, { headers })).text();
+    await fetch(`${server.origin}/own/idle/end`, { method: 'POST', headers });
+    await idle.text();
+    expect((await callerWith(alice).resume('idle-1')).status).toBe(200);
+    await expectRefusal(server, await callerWith(alice).resume('busy-0'), { status: 404, transport: 'session_not_found' });
   });
 
   it('LIB-26: leaves the events of an @Sse() route to the application', async () => {

@@ -23,6 +23,17 @@ describe('ids and whose they are', () => {
     expect(ids.get('a')).toBeUndefined();
   });
 
+  it('may be of any length and any characters, and are told apart', () => {
+    const ids = new OwnedIds<undefined>({ perOwner: 10, inAll: 10 });
+    const long = 'x'.repeat(300_000);
+    const all = ['__proto__', 'constructor', 'ü', 'u\u0308', ' ', long, `${long}y`];
+    for (const [index, id] of all.entries()) ids.add(id, `owner ${index}`, undefined);
+    expect(all.map((id) => ids.get(id)?.owner)).toEqual(all.map((_id, index) => `owner ${index}`));
+    ids.touch(long);
+    for (const id of all) ids.delete(id);
+    expect(all.filter((id) => ids.get(id))).toEqual([]);
+  });
+
   it('are never more than the limits say, and one owner pushes out one id of others at most', () => {
     const owner = fc.constantFrom('alice', 'bob', 'carol', 'dave');
     const added = fc.record({ owner, id: fc.nat(30), isUse: fc.boolean() });
