@@ -71,7 +71,7 @@ const REASONS = {
   claim_malformed: 'a claim has the wrong type',
   not_an_access_token: 'the token is no access token, as far as can be told',
   sender_constrained: 'the token is bound to a key (cnf), and proof of possession is not supported',
-  subject_missing: 'the token is that of a user, and does not say which: it names no subject',
+  subject_missing: 'the token is that of a user, and does not say which: it names no subject, or its client as the subject',
   no_principal: 'the token names neither a subject nor a client',
   verifier_failed: 'the configured verifier refused the token',
   verifier_unavailable: 'the configured verifier failed without saying anything about the token',

@@ -101,14 +101,27 @@ export function identify(named: Claims, names: PrincipalNames, claims: Claims = 
   return { subject, clientId, scopes: scopesOf(named, names) };
 }
 
-/** The claim by which a token is that of a user whom it does not name; undefined where it names a subject, or shows no user. */
+/** The claim by which a token is that of a user whom it does not name; undefined where it names that user, or shows none. */
 function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
   const subject = names.subject.find((name) => namedClaim(named, name) !== undefined);
   // A subject that is read from where the client is named tells no user of that client from another.
-  if (subject !== undefined && !names.clientId.includes(subject)) return undefined;
+  if (subject !== undefined && !names.clientId.includes(subject)) return signOfUserBehindClient(namedClaim(named, subject), named, names, claims);
   const isStated = (name: string): boolean => statedClaim(claims, name) !== undefined;
   const sign = CLAIMS_OF_USERS.find(isStated) ?? Object.keys(claims).find((name) => isStated(name) && PLAIN_CLAIMS_OF_USERS.has(plainName(name)));
   return sign ?? (subject === undefined ? signOfLostSubject(named, names, claims) : undefined);
+}
+
+/** What a user is called by, whom a subject that is the client does not name. */
+const NAMES_OF_USERS = ['username', 'preferred_username', 'user_name', 'upn'];
+
+/** Where the subject is the client, which it is only if no user is involved (RFC 9068 §2.2): the claim that names a user all the same. */
+function signOfUserBehindClient(subject: unknown, named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
+  const client = names.clientId.map((name) => namedClaim(named, name)).find((value) => value !== undefined);
+  if (subject !== client) return undefined;
+  return NAMES_OF_USERS.find((name) => {
+    const value = statedClaim(claims, name);
+    return value !== undefined && value !== client && !String(value).startsWith('service-account-');
+  });
 }
 
 /**

@@ -46,6 +46,7 @@ const ACCEPTED: readonly [what: string, preset: Preset, claims: Claims, caller: 
   ['a user of Duende IdentityServer', 'none', { sub: '1', client_id: 'c', sid: 's', idp: 'local', amr: ['pwd'], auth_time: 1, scope: ['openid', 'a'] }, { subject: '1', scopes: ['openid', 'a'], kind: 'user' }],
   ['a client of Duende IdentityServer', 'none', { client_id: 'c', client_tier: 'gold', scope: ['a'] }, { clientId: 'c', scopes: ['a'], kind: 'client' }],
   ['a user of AD FS', 'none', { sub: 's', appid: 'c', apptype: 'Public', auth_time: '2026-01-01T00:00:00Z', upn: 'a@b', scp: 'a' }, { subject: 's', clientId: 'c', scopes: ['a'], kind: 'unknown' }],
+  ['a client that is its own subject, and is called so', 'none', { sub: 'c', client_id: 'c', username: 'c', preferred_username: 'service-account-c', scope: 'a' }, { subject: 'c', kind: 'client' }],
   ['a machine of Stytch', 'none', { sub: 'm2m-client-live-1', scope: 'a' }, { subject: 'm2m-client-live-1', kind: 'unknown' }],
   ['a user of Supabase', 'none', { sub: ID, client_id: 'c', role: 'authenticated', amr: [{ method: 'password', timestamp: 1 }], session_id: 's', phone: '' }, { subject: ID, kind: 'user' }],
   ['a claim of the application named as if it said a kind', 'none', { sub: 'u', client_id: 'c', type: 'b2b', purpose: 'analytics', tokenType: 'JWTToken' }, { subject: 'u' }],
@@ -64,6 +65,7 @@ const REFUSED: readonly [what: string, claims: Claims, reason: 'not_an_access_to
   ['a user whom claims in a namespace show', { client_id: 'c', 'https://acme.example/email': 'a@b', scope: 'a' }, 'subject_missing'],
   ['a user whom claims of .NET show', { client_id: 'c', 'http://schemas.xmlsoap.org/ws/2005/05/identity/claims/nameidentifier': '7', scope: 'a' }, 'subject_missing'],
   ['a user whom another spelling shows', { client_id: 'c', userId: 7, scope: 'a' }, 'subject_missing'],
+  ['a user for whom the subject is the client', { sub: 'web', client_id: 'web', username: 'alice', scope: 'a' }, 'subject_missing'],
   ['a user beside the grant of a client', { azp: 'c', gty: 'client-credentials', email: 'a@b', scope: 'a' }, 'subject_missing'],
   ['several grants, one of them of a user', { azp: 'c', gty: ['authorization_code', 'client_credentials'], scope: 'a' }, 'subject_missing'],
 ];
