@@ -1,12 +1,14 @@
 import type { ServerResponse } from 'node:http';
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { decoderOf } from './mcp-auth.content-coding.js';
 import { headerInHead, headWithout, type Head } from './mcp-auth.response-head.js';
 
 /**
  * Keeps what is written to a response until its end, and then sends the text that the function makes of it, under the
  * head that was written. A response that is destroyed instead sends nothing.
+ *
+ * @param otherwise what is sent where the text cannot be had, since the body has a content coding that is not known here
  */
-export function holdBack(response: ServerResponse, change: (text: string) => Promise<string>): void {
+export function holdBack(response: ServerResponse, change: (text: string) => Promise<string>, otherwise: 'as-it-is' | 'nothing'): void {
   // All of them are put back before anything is sent: `end(text)` of HTTP/2, and of some middleware, calls `write`.
   const { writeHead, write, end, flushHeaders } = response;
   const chunks: Uint8Array[] = [];
@@ -22,10 +24,11 @@ export function holdBack(response: ServerResponse, change: (text: string) => Pro
     const written = head ?? [response.statusCode];
     const decode = decoderOf(headerInHead(response, written, 'content-encoding'));
     const bytes = Buffer.concat(chunks);
-    const body = decode ? await change(decode(bytes).toString('utf8')) : bytes;
+    const unreadable = otherwise === 'nothing' ? '' : bytes;
+    const body = decode ? await change(decode(bytes).toString('utf8')) : unreadable;
     Object.assign(response, { writeHead, write, end, flushHeaders });
     // What is sent has another length, and is not compressed.
-    const outdated = decode ? ['content-length', 'content-encoding'] : ['content-length'];
+    const outdated = body !== bytes ? ['content-length', 'content-encoding'] : ['content-length'];
     for (const name of outdated) response.removeHeader(name);
     Reflect.apply(writeHead, response, headWithout(written, outdated));
     response.end(body);
@@ -54,21 +57,4 @@ export function holdBack(response: ServerResponse, change: (text: string) => Pro
 function callBack(chunk: unknown, rest: readonly unknown[]): void {
   const taken = rest.findLast((one) => one !== undefined) ?? chunk;
   if (typeof taken === 'function') taken();
-}
-
-type Decode = (bytes: Buffer) => Buffer;
-
-/** By the content coding (RFC 9110 §8.4.1). */
-const DECODERS: ReadonlyMap<string, Decode> = new Map<string, Decode>([
-  ['', (bytes) => bytes],
-  ['identity', (bytes) => bytes],
-  ['gzip', (bytes) => gunzipSync(bytes)],
-  ['x-gzip', (bytes) => gunzipSync(bytes)],
-  ['deflate', (bytes) => inflateSync(bytes)],
-  ['br', (bytes) => brotliDecompressSync(bytes)],
-]);
-
-/** Undefined for a coding that is not known here: such an answer is sent as it is. */
-function decoderOf(encoding: unknown): Decode | undefined {
-  return DECODERS.get(String(encoding ?? '').trim().toLowerCase());
 }

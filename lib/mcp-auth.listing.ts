@@ -42,7 +42,8 @@ export class McpAuthListing {
     const changed = call.resource.listing === 'show' ? ANNOTATED_LISTS : LIST_METHODS;
     const ofTasks = this.tasks.areBoundHere && body.messages.some(({ method }) => method === 'tasks/list');
     if (!ofTasks && !body.messages.some(({ method }) => changed.has(method))) return;
-    holdBack(response, (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)));
+    // Nobody knows whose tasks are in what cannot be read.
+    holdBack(response, (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)), ofTasks ? 'nothing' : 'as-it-is');
   }
 
   async #changeJson(json: string, call: AuthorizedCall, ofTasks: boolean): Promise<string> {
@@ -50,7 +51,6 @@ export class McpAuthListing {
     try {
       value = JSON.parse(json);
     } catch {
-      // Nobody knows whose tasks are in what cannot be read.
       return ofTasks ? '' : json;
     }
     if (ofTasks) keepTasks(value, (taskId) => this.tasks.isOwn(taskId, call.auth));

@@ -6,6 +6,7 @@ import { sessionsInUrl } from './core/session-parameter.js';
 import { taskRequestsIn, tasksCreatedIn, type TaskRequests } from './core/tasks.js';
 import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
 import type { AuthorizedCall, HttpRequest } from './mcp-auth.context.js';
+import { decoderOf, type Decode } from './mcp-auth.content-coding.js';
 import { McpAuthEventIds } from './mcp-auth.event-ids.js';
 import { isEventStream, watchBody, type BodyListener } from './mcp-auth.response-body.js';
 import { McpAuthSessions } from './mcp-auth.sessions.js';
@@ -33,7 +34,7 @@ export class McpAuthStateWatch {
     const note = requests && ((answer: unknown) => this.#noteTasks(answer, requests, call));
     watchBody(response, () => {
       if (isEventStream(response)) return this.#streamReader(response, call, note);
-      return note && new JsonReader(note);
+      return note && new JsonReader(note, codingOf(response));
     });
   }
 
@@ -82,34 +83,64 @@ export class McpAuthStateWatch {
 /** In characters: shorter values are too easily guessed, and too often something else, such as the name of a transport. */
 const MIN_SESSION_LENGTH = 16;
 
-/** In characters. A longer answer is not looked at: one that says that a task was created is short. */
+/** In bytes, as they are sent. A longer answer is not looked at: one that says that a task was created is short. */
 const MAX_ANSWER_LENGTH = 262_144;
 
-/** A body that is one JSON text. */
+/**
+ * A body that is one JSON text, in a content coding or in none. What middleware of Express compresses comes here as it was
+ * before, under the head that it has afterwards. A coding that is not known here is not read.
+ */
 class JsonReader implements BodyListener {
-  readonly #decoder = new TextDecoder();
-  #text = '';
-  #isTooLong = false;
+  #pieces: Uint8Array[] = [];
+  #length = 0;
 
-  constructor(private readonly message: (answer: unknown) => void) {}
+  constructor(
+    private readonly message: (answer: unknown) => void,
+    private readonly decode: Decode | undefined,
+  ) {}
 
   piece(piece: string | Uint8Array): void {
-    this.#text += typeof piece === 'string' ? piece : this.#decoder.decode(piece, { stream: true });
-    this.#isTooLong ||= this.#text.length > MAX_ANSWER_LENGTH;
-    if (this.#isTooLong) this.#text = '';
+    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+    this.#length += bytes.length;
+    if (this.#length > MAX_ANSWER_LENGTH) this.#pieces = [];
+    else this.#pieces.push(bytes);
   }
 
   end(): void {
-    if (!this.#isTooLong) parse(this.#text, this.message);
+    if (this.#length > MAX_ANSWER_LENGTH) return;
+    const bytes = Buffer.concat(this.#pieces);
+    if (!parse(bytes.toString('utf8'), this.message)) parse(decoded(bytes, this.decode), this.message);
   }
 }
 
-/** Most answers create no task: to look for the word is cheaper than to parse them. */
-function parse(json: string, message: (answer: unknown) => void): void {
-  if (!json.includes('"taskId"')) return;
+/** Undefined where the body has none, or one that is not known here. */
+function codingOf(response: ServerResponse): Decode | undefined {
+  const coding = response.getHeader('content-encoding');
+  return coding === undefined ? undefined : decoderOf(coding);
+}
+
+/** Empty where it cannot be had. */
+function decoded(bytes: Uint8Array, decode: Decode | undefined): string {
   try {
-    message(JSON.parse(json));
+    return decode?.(bytes).toString('utf8') ?? '';
   } catch {
-    // No JSON, so it names no task.
+    return '';
   }
+}
+
+/**
+ * Most answers create no task: to look for the word is cheaper than to parse them.
+ *
+ * @returns whether it is a JSON text that has the word.
+ */
+function parse(json: string, message: (answer: unknown) => void): boolean {
+  if (!json.includes('"taskId"')) return false;
+  let answer: unknown;
+  try {
+    answer = JSON.parse(json);
+  } catch {
+    return false;
+  }
+  message(answer);
+  return true;
 }

@@ -1,6 +1,7 @@
-import type { Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res, Sse, type MessageEvent } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res, Sse, type INestApplication, type MessageEvent } from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
 import { expectRefusal, forget } from '../support/expectations.js';
 import { McpCaller } from '../support/mcp-caller.js';
@@ -12,6 +13,20 @@ interface Message {
   readonly id: number;
   readonly method: string;
   readonly params: { readonly name?: string; readonly arguments?: object; readonly task?: object; readonly taskId?: string };
+}
+
+/** Compresses as middleware does, before which the library sees the answer. */
+function squeeze({ headers }: IncomingMessage, response: ServerResponse, next: () => void): void {
+  const { end } = response;
+  if (headers['x-coding'] === 'middleware') {
+    response.end = ((bytes: Buffer) => {
+      if (response.headersSent) return end.call(response, bytes, 'utf8');
+      response.removeHeader('content-length');
+      response.setHeader('content-encoding', 'gzip');
+      return end.call(response, gzipSync(bytes), 'utf8');
+    }) as ServerResponse['end'];
+  }
+  next();
 }
 
 /** What an application may answer by itself. */
@@ -65,6 +80,20 @@ class OwnController {
     raw.end(Array.from({ length: 6_000 }, (_, index) => `id: busy-${index}\ndata: x\n\n`).join(''));
   }
 
+  /** In a content coding, as plugins for compression send what Nest has written. */
+  @Post('coded')
+  coded(@Body() { id, method, params }: Message, @Headers('x-coding') coding: string, @Res() response: PlatformResponse): void {
+    response.hijack?.();
+    const raw = response.raw ?? response;
+    const task = { taskId: params.taskId ?? (params.arguments as { taskId?: string } | undefined)?.taskId, status: 'working' };
+    const result = method === 'tasks/list' ? { tasks: [{ taskId: 'coded-gzip' }] } : params.task ? { task } : task;
+    const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, result }));
+    raw.setHeader('content-type', 'application/json');
+    if (coding !== 'identity' && coding !== 'middleware') raw.setHeader('content-encoding', coding);
+    const encode = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync, 'x-of-nobody': (text: Buffer) => text.toReversed() }[coding];
+    raw.end(encode ? encode(bytes) : bytes);
+  }
+
   @Sse('news')
   news(@Headers('last-event-id') last: string | undefined): Observable<MessageEvent> {
     return of({ id: '7', data: `after ${last}` });
@@ -81,7 +110,8 @@ describe.each(PLATFORMS)('state on routes of the application, on %s', (platform)
   let alice: string;
   let bob: string;
   beforeAll(async () => {
-    server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, controllers: [OwnController] });
+    const prepare = (app: INestApplication): void => void (platform === 'express' && app.use(squeeze));
+    server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, controllers: [OwnController], prepare });
     alice = await server.mint({ sub: 'alice' });
     bob = await server.mint({ sub: 'bob' });
   });
@@ -138,6 +168,25 @@ describe.each(PLATFORMS)('state on routes of the application, on %s', (platform)
     await idle.text();
     expect((await callerWith(alice).resume('idle-1')).status).toBe(200);
     await expectRefusal(server, await callerWith(alice).resume('busy-0'), { status: 404, transport: 'session_not_found' });
+  });
+
+  describe.each([...(platform === 'express' ? ['middleware'] : []), 'identity', 'gzip', 'br', 'deflate', 'x-of-nobody'])('of which the answer has the content coding %s', (coding) => {
+    const send = (token: string, method: string, params: object): Promise<Response> => {
+      const headers = { ...callerWith(token).headers(), 'content-type': 'application/json', 'x-coding': coding };
+      return fetch(`${server.origin}/own/coded`, { method: 'POST', headers, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) });
+    };
+    const isKnown = coding !== 'x-of-nobody';
+
+    it('LIB-23: a task belongs to whom it was created for', async () => {
+      const taskId = `coded-${coding}`;
+      await (await send(alice, 'tools/call', create(taskId))).arrayBuffer();
+      expect(await (await send(alice, 'tasks/get', { taskId })).text()).toContain(isKnown ? 'working' : 'Task not found');
+      expect(await (await send(bob, 'tasks/get', { taskId })).text()).toContain('Task not found');
+    });
+
+    it('LIB-23: lists nobody the tasks of another', async () => {
+      expect(await (await send(bob, 'tasks/list', {})).text()).not.toContain('coded-gzip');
+    });
   });
 
   it('LIB-26: leaves the events of an @Sse() route to the application', async () => {
