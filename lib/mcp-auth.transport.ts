@@ -69,10 +69,25 @@ export class McpAuthTransportRules {
     throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen });
   }
 
-  /** Whether a request is one of the MCP transport: by its path, its header fields, or the messages in its body. */
+  /**
+   * Whether a request is one of the MCP transport: by its path, its header fields, or the messages in its body; with a body
+   * that nobody has parsed, by what the transport sends with it.
+   */
   isMcpRequest(request: HttpRequest): boolean {
+    if (this.#isAtEndpoint(request) || readRpcBody(request.body).messages.length > 0) return true;
+    return isBodyUnread(request.body, nodeRequest(request)) && this.#isSentByTransport(request);
+  }
+
+  #isAtEndpoint(request: HttpRequest): boolean {
     for (const endpoint of this.#endpoints.values()) if (isMcpRequest(request, endpoint)) return true;
-    return readRpcBody(request.body).messages.length > 0;
+    return false;
+  }
+
+  /** Whether a body that nobody has parsed claims to be JSON, and its client accepts event streams or names a session in the query. */
+  #isSentByTransport(request: HttpRequest): boolean {
+    if (!isJson(request)) return false;
+    const { named, known } = this.#sessionsInUrl(request);
+    return /text\/event-stream/i.test(fieldValues(request, 'accept').join()) || named.length > 0 || known.length > 0;
   }
 
   /**
@@ -145,13 +160,13 @@ export class McpAuthTransportRules {
    * session in the query, as HTTP+SSE does. Where the options name operations, JSON is enough: those have no other check.
    */
   #mayBeMcp(request: HttpRequest): boolean {
-    if (this.isMcpRequest(request)) return true;
-    if (!/json/i.test(fieldValues(request, 'content-type').join())) return false;
-    const isForStream = /text\/event-stream/i.test(fieldValues(request, 'accept').join());
-    const hasOperationScopes = this.options.resources.some(({ operationScopes }) => operationScopes.length > 0);
-    const { named, known } = this.#sessionsInUrl(request);
-    return isForStream || hasOperationScopes || named.length > 0 || known.length > 0;
+    if (this.#isAtEndpoint(request) || this.#isSentByTransport(request)) return true;
+    return isJson(request) && this.options.resources.some(({ operationScopes }) => operationScopes.length > 0);
   }
+}
+
+function isJson(request: HttpRequest): boolean {
+  return /json/i.test(fieldValues(request, 'content-type').join());
 }
 
 /** What the platform shows as the body, for the log: never the body itself. */

@@ -358,6 +358,8 @@ describe.each(PLATFORMS)('globalGuard: false, on %s', (platform) => {
   it.each<[string, NotesServerSettings]>([
     ['at another path than the resource', { path: '/elsewhere/mcp', resourcePath: '/mcp' }],
     ['below a prefix', { prepare: (app: INestApplication) => void app.setGlobalPrefix('api'), resourcePath: '/mcp' }],
+    // Fastify answers 415 where nothing parses JSON.
+    ...(platform === 'express' ? [['where nothing parses its body', { path: '/elsewhere/mcp', resourcePath: '/mcp', bodyParser: false }] as [string, NotesServerSettings]] : []),
   ])('protects MCP that a controller serves %s', async (_where, settings) => {
     const elsewhere = await startNotesServer(platform, { issuer, options: { globalGuard: false }, ...settings });
     try {
