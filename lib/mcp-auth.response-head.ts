@@ -54,8 +54,9 @@ export function headWithout([status, ...rest]: Head, names: readonly string[]): 
 
 /** The media type in a value of `Content-Type`, in lower case and without parameters; empty where there is none. */
 export function mediaTypeOf(contentType: unknown): string {
-  const [type = ''] = String(contentType ?? '').split(';');
-  return type.trim().toLowerCase();
+  const text = String(contentType ?? '');
+  const end = text.indexOf(';');
+  return (end === -1 ? text : text.slice(0, end)).trim().toLowerCase();
 }
 
 type Entry = readonly [name: unknown, value: unknown];

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { McpAuthError } from './core/error.js';
+import { fieldValues } from './core/header-fields.js';
 import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
 import { Clock } from './mcp-auth.clock.js';
 import { nodeRequest, type AuthorizedCall, type HttpRequest } from './mcp-auth.context.js';
@@ -31,12 +32,16 @@ export class McpAuthResponseWatch {
     const source = nodeRequest(request);
     const response = platformResponse.raw ?? platformResponse;
     const concernsSession = source.method === 'DELETE' || demand.body.messages.some(({ method }) => method === 'initialize');
-    this.state.follow(request, response, call);
+    // Each property that is added to a response of Express takes microseconds: most answers on other routes are no streams.
+    const mayStream = demand.body.messages.length > 0 || acceptsEvents(source);
+    if (mayStream) this.state.follow(request, response, call);
     watchHead(response, {
       before: (head) => (call.raised ? this.#withRaisedError(head, request, response, demand, call.raised) : head),
       after: () => {
         if (concernsSession) this.#noteSession(source, response, call);
-        if (isStream(response.getHeader('content-type'))) this.#endWithToken(response, call);
+        if (!isStream(response.getHeader('content-type'))) return;
+        if (!mayStream) this.state.follow(request, response, call);
+        this.#endWithToken(response, call);
       },
     });
   }
@@ -95,6 +100,11 @@ const STREAM_TYPES: ReadonlySet<string> = new Set([
   'application/stream+json',
   'multipart/x-mixed-replace',
 ]);
+
+/** Clients that resume event streams say that they accept them. Of others, the piece that is written with the head goes unseen. */
+function acceptsEvents(request: HttpRequest): boolean {
+  return fieldValues(request, 'accept').some((value) => /text\/event-stream/i.test(value));
+}
 
 function isStream(contentType: unknown): boolean {
   return STREAM_TYPES.has(mediaTypeOf(contentType));
