@@ -22,7 +22,8 @@ export function hasMcpField(request: HttpRequest): boolean {
 export function settleMcpFields(request: HttpRequest): void {
   const source = nodeRequest(request);
   for (const name of MCP_FIELDS) {
-    const left = request.headers[name];
+    // Null as well says that there is none.
+    const left = request.headers[name] ?? undefined;
     const value = left === undefined ? undefined : [left].flat().join(', ');
     if (source.headers[name] !== left || !isSentAs(source.rawHeaders, name, value)) writeField(source, name, value);
   }

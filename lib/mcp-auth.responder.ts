@@ -49,11 +49,12 @@ export class McpAuthResponder {
 
   /**
    * Keeps what only this caller may see out of shared caches. Set on Node's response, where it holds for frameworks
-   * that write there directly, and gives way to whatever the handler sets.
+   * that write there directly, and gives way to whatever the handler sets. What middleware has set stays, as far as it
+   * lets no shared cache keep the answer.
    */
   markPrivate(response: HttpResponse): void {
     const { raw = response } = response;
-    raw.setHeader('Cache-Control', 'private');
+    raw.setHeader('Cache-Control', withoutSharing(raw.getHeader('Cache-Control')));
     raw.appendHeader('Vary', 'Authorization');
   }
 
@@ -116,4 +117,15 @@ function merged(name: string, value: string, existing: unknown): string {
   if (name !== 'Access-Control-Expose-Headers') return value;
   const names = [existing ?? []].flat().flatMap((list) => String(list).split(',').map((one) => one.trim()));
   return names.some((one) => one.toLowerCase() === value.toLowerCase()) ? names.join(', ') : [...names, value].join(', ');
+}
+
+/** Directives that let shared caches keep an answer (RFC 9111 §5.2.2), and `private` for some header fields only. */
+const SHARING = /^(?:public|s-maxage|private)(?:=|$)/i;
+
+/** A `Cache-Control` that lets no shared cache keep the answer, with what else the application says in its own. */
+function withoutSharing(existing: unknown): string {
+  if (existing === undefined) return 'private';
+  const directives = [existing].flat().flatMap((list) => String(list).split(',')).map((one) => one.trim());
+  if (directives.some((one) => /^no-store$/i.test(one))) return directives.join(', ');
+  return ['private', ...directives.filter((one) => one !== '' && !SHARING.test(one))].join(', ');
 }

@@ -148,7 +148,7 @@ export class McpAuthTransportRules {
    * Refuses a body that no parser has read, wherever an MCP framework may read it: what it asks for was not judged. Other
    * routes may take such bodies, as for uploads.
    */
-  #checkBodyWasRead(request: HttpRequest, source: HttpRequest & Pick<BodySource, 'readableDidRead' | 'stream'>): void {
+  #checkBodyWasRead(request: HttpRequest, source: HttpRequest & Pick<BodySource, 'readableDidRead' | 'readableEnded' | 'stream'>): void {
     if (!isBodyUnread(request.body, source) || !this.#mayBeMcp(request)) return;
     const seen = { 'Content-Type': source.headers['content-type'] ?? null, body: kindOf(request.body) };
     throw new McpAuthError('body_not_parsed', 'body_unseen', { seen });
@@ -160,8 +160,10 @@ export class McpAuthTransportRules {
    * session in the query, as HTTP+SSE does. Where the options name operations, JSON is enough: those have no other check.
    */
   #mayBeMcp(request: HttpRequest): boolean {
-    if (this.#isAtEndpoint(request) || this.#isSentByTransport(request)) return true;
-    return isJson(request) && this.options.resources.some(({ operationScopes }) => operationScopes.length > 0);
+    if (this.#isAtEndpoint(request)) return true;
+    // A text that is not that of an object or a list holds no message: Fastify parses `"a string"` as one, say.
+    if (typeof request.body === 'string' && !/^\s*[[{]/.test(request.body)) return false;
+    return this.#isSentByTransport(request) || (isJson(request) && this.options.resources.some(({ operationScopes }) => operationScopes.length > 0));
   }
 }
 

@@ -29,7 +29,7 @@ export function fieldValues(source: HeaderSource, name: string): readonly string
  * @param name in lower case
  */
 export function hasField({ headers }: HeaderSource, name: string): boolean {
-  return headers[name] !== undefined;
+  return (headers[name] ?? undefined) !== undefined;
 }
 
 /**

@@ -4,6 +4,8 @@ import { valuesSent, type HeaderSource } from './header-fields.js';
 export interface BodySource extends Pick<HeaderSource, 'headers' | 'rawHeaders'> {
   /** Whether somebody has begun to read the body; undefined where the request is no stream. */
   readonly readableDidRead?: boolean;
+  /** Whether the body was read to its end, also where there was nothing in it. */
+  readonly readableEnded?: boolean;
   /** Of HTTP/2: whether the request ended with its header fields. */
   readonly stream?: { readonly endAfterHeaders?: boolean };
 }
@@ -15,8 +17,8 @@ export interface BodySource extends Pick<HeaderSource, 'headers' | 'rawHeaders'>
  * @param body what the platform shows as the parsed body
  */
 export function isBodyUnread(body: unknown, source: BodySource): boolean {
-  // Some parsers put an empty object in the place of a body that they leave alone.
-  if (isParsed(body)) return isEmpty(body) && source.readableDidRead === false && hasBody(source);
+  // Some parsers put an empty object in the place of a body that they leave alone, and middleware adds members of its own.
+  if (isParsed(body)) return isUntouched(source) && hasBody(source);
   return sizeOf(body) > 0 || hasBody(source);
 }
 
@@ -32,8 +34,8 @@ function isPlain(body: object): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function isEmpty(body: unknown): boolean {
-  return body === null || (typeof body === 'object' && !Array.isArray(body) && Object.keys(body).length === 0);
+function isUntouched({ readableDidRead, readableEnded }: BodySource): boolean {
+  return readableDidRead === false && readableEnded !== true;
 }
 
 function sizeOf(body: unknown): number {
