@@ -1,4 +1,4 @@
-import { hasField, valuesSent, writeField } from './core/header-fields.js';
+import { hasField, writeField } from './core/header-fields.js';
 import { nodeRequest, type HttpRequest } from './mcp-auth.context.js';
 
 /** What only MCP clients send. */
@@ -6,6 +6,7 @@ const OWN_FIELDS = ['mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp
 
 /** What MCP frameworks read: some from `headers`, some from the list of fields as sent. */
 const MCP_FIELDS = [...OWN_FIELDS, 'last-event-id'];
+const MCP_FIELD_SET: ReadonlySet<string> = new Set(MCP_FIELDS);
 
 /** What says to which session a request belongs. */
 const SESSION_FIELDS = ['mcp-session-id', 'last-event-id'];
@@ -21,11 +22,14 @@ export function hasMcpField(request: HttpRequest): boolean {
  */
 export function settleMcpFields(request: HttpRequest): void {
   const source = nodeRequest(request);
+  const sent = mcpFieldsSent(source.rawHeaders ?? []);
+  // Adapters for serverless platforms keep no list of what was sent, or an empty one.
+  const isListKept = source.rawHeaders !== undefined && source.rawHeaders.length > 0;
   for (const name of MCP_FIELDS) {
     // Null as well says that there is none.
     const left = request.headers[name] ?? undefined;
     const value = left === undefined ? undefined : [left].flat().join(', ');
-    if (source.headers[name] !== left || !isSentAs(source.rawHeaders, name, value)) writeField(source, name, value);
+    if (source.headers[name] !== left || (isListKept && sent?.get(name) !== value)) writeField(source, name, value);
   }
 }
 
@@ -42,9 +46,15 @@ export function forgetSession(request: HttpRequest): void {
   }
 }
 
-/** Adapters for serverless platforms keep no list of what was sent, or an empty one. */
-function isSentAs(rawHeaders: readonly string[] | undefined, name: string, value: string | undefined): boolean {
-  if (rawHeaders === undefined || rawHeaders.length === 0) return true;
-  const sent = valuesSent(rawHeaders, name);
-  return (sent.length === 0 ? undefined : sent.join(', ')) === value;
+/** The values of each of these fields that the client sent, in one pass; undefined where there are none. */
+function mcpFieldsSent(rawHeaders: readonly string[]): ReadonlyMap<string, string> | undefined {
+  let sent: Map<string, string> | undefined;
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] as string).toLowerCase();
+    if (!MCP_FIELD_SET.has(name)) continue;
+    sent ??= new Map();
+    const before = sent.get(name);
+    sent.set(name, before === undefined ? (rawHeaders[at + 1] as string) : `${before}, ${rawHeaders[at + 1]}`);
+  }
+  return sent;
 }

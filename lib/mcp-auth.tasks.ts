@@ -48,11 +48,12 @@ export class McpAuthTasks {
    */
   operationsOf(body: unknown, caller: McpAuthInfo | undefined): readonly Operation[] {
     if (!this.areBoundHere) return NO_OPERATIONS;
-    const operations = new Set<Operation>();
+    let operations: Set<Operation> | undefined;
     for (const taskId of tasksNamedIn(body)) {
+      operations ??= new Set();
       for (const operation of this.#operationsOf(taskId, caller)) operations.add(operation);
     }
-    return operations.size === 0 ? NO_OPERATIONS : [...operations];
+    return operations ? [...operations] : NO_OPERATIONS;
   }
 
   #operationsOf(taskId: unknown, caller: McpAuthInfo | undefined): readonly Operation[] {

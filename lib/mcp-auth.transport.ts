@@ -4,7 +4,7 @@ import { fieldValues, hasField } from './core/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from './core/mcp-request.js';
 import { readRpcBody, type Operation } from './core/operation.js';
 import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from './core/origin.js';
-import { isBodyUnread, type BodySource } from './core/request-body.js';
+import { isBodyUnread, mayHoldMessage, type BodySource } from './core/request-body.js';
 import { sessionsInUrl } from './core/session-parameter.js';
 import type { Demand } from './mcp-auth.authorizer.js';
 import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from './mcp-auth.context.js';
@@ -148,8 +148,8 @@ export class McpAuthTransportRules {
    * Refuses a body that no parser has read, wherever an MCP framework may read it: what it asks for was not judged. Other
    * routes may take such bodies, as for uploads.
    */
-  #checkBodyWasRead(request: HttpRequest, source: HttpRequest & Pick<BodySource, 'readableDidRead' | 'readableEnded' | 'stream'>): void {
-    if (!isBodyUnread(request.body, source) || !this.#mayBeMcp(request)) return;
+  #checkBodyWasRead(request: HttpRequest, source: HttpRequest & BodySource): void {
+    if (!isBodyUnread(request.body, source) || !this.#mayBeMcp(request, source)) return;
     const seen = { 'Content-Type': source.headers['content-type'] ?? null, body: kindOf(request.body) };
     throw new McpAuthError('body_not_parsed', 'body_unseen', { seen });
   }
@@ -159,11 +159,10 @@ export class McpAuthTransportRules {
    * elsewhere, if the body claims to be JSON, and the client accepts event streams, as the transport wants it, or names a
    * session in the query, as HTTP+SSE does. Where the options name operations, JSON is enough: those have no other check.
    */
-  #mayBeMcp(request: HttpRequest): boolean {
+  #mayBeMcp(request: HttpRequest, source: BodySource): boolean {
     if (this.#isAtEndpoint(request)) return true;
-    // A text that is not that of an object or a list holds no message: Fastify parses `"a string"` as one, say.
-    if (typeof request.body === 'string' && !/^\s*[[{]/.test(request.body)) return false;
-    return this.#isSentByTransport(request) || (isJson(request) && this.options.resources.some(({ operationScopes }) => operationScopes.length > 0));
+    if (!mayHoldMessage(request.body, source) || !isJson(request)) return false;
+    return this.#isSentByTransport(request) || this.options.resources.some(({ operationScopes }) => operationScopes.length > 0);
   }
 }
 

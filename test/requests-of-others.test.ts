@@ -87,35 +87,43 @@ describe.each(PLATFORMS)('bodies of other routes, on %s', (platform) => {
   });
 });
 
-/** Middleware that adds to a body that nobody has parsed. */
-const ADDING: Record<Platform, NotesServerSettings> = {
-  express: {
-    prepare: (app) =>
-      void app.use((request: { body?: object }, _response: unknown, next: () => void) => {
-        request.body = { ...request.body, tenant: 'a' };
-        next();
-      }),
-  },
-  fastify: {
-    prepare: (app) => {
-      const fastify = app.getHttpAdapter().getInstance() as FastifyInstance;
-      fastify.removeAllContentTypeParsers();
-      fastify.addContentTypeParser('*', (_request, _payload, done) => done(null, { tenant: 'a' }));
-    },
-  },
-};
+/** What stands in the place of a body that nobody has read. */
+const STANDS_THERE: readonly unknown[] = [{ tenant: 'a' }, [1], 5, null, '', 'a text', Buffer.from('a')];
 
-describe.each(PLATFORMS)('LIB-17: members that middleware adds to a body it has not read, on %s', (platform) => {
+/** Middleware that shows something as the body of a request that nobody has read. */
+function showing(body: () => unknown): Record<Platform, NotesServerSettings> {
+  return {
+    express: {
+      prepare: (app) =>
+        void app.use((request: { body?: unknown }, _response: unknown, next: () => void) => {
+          request.body = body();
+          next();
+        }),
+    },
+    fastify: {
+      prepare: (app) => {
+        const fastify = app.getHttpAdapter().getInstance() as FastifyInstance;
+        fastify.removeAllContentTypeParsers();
+        fastify.addContentTypeParser('*', (_request, _payload, done) => done(null, body()));
+      },
+    },
+  };
+}
+
+describe.each(PLATFORMS)('LIB-17: what middleware shows as a body that it has not read, on %s', (platform) => {
+  let shown: unknown;
   let server: NotesServer;
   beforeAll(async () => {
-    server = await start(platform, { bodyParser: false, ...ADDING[platform] });
+    server = await start(platform, { bodyParser: false, ...showing(() => shown)[platform] });
   });
   afterAll(() => server.close());
 
-  it.each(['/mcp', '/sdk1', '/sdk2', '/api/body'])('do not make it a parsed one at %s', async (path) => {
+  it.each(['/mcp', '/sdk1', '/sdk2', '/api/body'])('does not make it a parsed one at %s', async (path) => {
     const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...bearer(await server.mint()) };
-    const response = await fetch(server.origin + path, { method: 'POST', headers, body: WIPE });
-    expect([response.status, await response.text(), ran]).toEqual([400, expect.stringContaining('body_not_parsed'), []]);
+    for (shown of STANDS_THERE) {
+      const response = await fetch(server.origin + path, { method: 'POST', headers, body: WIPE });
+      expect([shown, response.status, await response.text(), ran]).toEqual([shown, 400, expect.stringContaining('body_not_parsed'), []]);
+    }
   });
 });
 

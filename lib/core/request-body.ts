@@ -22,6 +22,14 @@ export function isBodyUnread(body: unknown, source: BodySource): boolean {
   return sizeOf(body) > 0 || hasBody(source);
 }
 
+/**
+ * Whether an unread body may hold a JSON-RPC message. A text that was read does so only if it is that of an object or a list:
+ * Fastify, say, parses the JSON text `"a string"` to a string.
+ */
+export function mayHoldMessage(body: unknown, source: BodySource): boolean {
+  return typeof body !== 'string' || isUntouched(source) || /^\s*[[{]/.test(body);
+}
+
 /** A value that JSON can express, but no text: that may be a body that was read without being parsed. */
 function isParsed(body: unknown): boolean {
   if (body === undefined || typeof body === 'string') return false;
