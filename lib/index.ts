@@ -5,19 +5,19 @@
  * @module nestjs-mcp-auth
  */
 export { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthErrorCode, type McpAuthReason } from './core/error.js';
-export { auth0 } from './issuer/presets/auth0.js';
-export { cognito } from './issuer/presets/cognito.js';
-export { descope } from './issuer/presets/descope.js';
-export { entraId } from './issuer/presets/entra-id.js';
-export { google } from './issuer/presets/google.js';
-export { keycloak } from './issuer/presets/keycloak.js';
-export { logto } from './issuer/presets/logto.js';
-export { okta } from './issuer/presets/okta.js';
-export type { IssuerPreset } from './issuer/presets/preset.js';
-export { scalekit } from './issuer/presets/scalekit.js';
-export { stytch } from './issuer/presets/stytch.js';
-export { supabase } from './issuer/presets/supabase.js';
-export { workos } from './issuer/presets/workos.js';
+export { auth0 } from './products/auth0.js';
+export { cognito } from './products/cognito.js';
+export { descope } from './products/descope.js';
+export { entraId } from './products/entra-id.js';
+export { google } from './products/google.js';
+export { keycloak } from './products/keycloak.js';
+export { logto } from './products/logto.js';
+export { okta } from './products/okta.js';
+export type { IssuerPreset } from './products/preset.js';
+export { scalekit } from './products/scalekit.js';
+export { stytch } from './products/stytch.js';
+export { supabase } from './products/supabase.js';
+export { workos } from './products/workos.js';
 export { mcpAuthConfig } from './mcp-auth.config.js';
 export {
   AuthInfo,
@@ -39,12 +39,12 @@ export type {
   RefusedEvent,
   SessionRefusedEvent,
   StepUpEvent,
-} from './mcp-auth.event.js';
+} from './observability/event-types.js';
 export { McpAuthGuard } from './mcp-auth.guard.js';
 export { McpAuthHealthIndicator, type IssuerHealth, type IssuerHealthState, type McpAuthHealth } from './mcp-auth.health.js';
-export type { AuthorizationDetail } from './core/authorization-details.js';
-export { authorizationDetails, type McpAuthInfo } from './mcp-auth.info.js';
-export type { IntrospectionAuth, IntrospectionOptions } from './mcp-auth.introspection-options.js';
+export type { AuthorizationDetail } from './caller/authorization-details.js';
+export { authorizationDetails, type McpAuthInfo } from './caller/caller.js';
+export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
 export type {
@@ -58,9 +58,9 @@ export type {
   ResourceMetadataOptions,
   ScopeOptions,
   TrustedIssuerOption,
-} from './mcp-auth.options.js';
-export type { Policy, PolicyContext } from './mcp-auth.policy.js';
+} from './options/options.js';
+export type { Policy, PolicyContext } from './handlers/handler-declaration.js';
 export { McpAuthService } from './mcp-auth.service.js';
-export type { VerifierOption } from './mcp-auth.verifier-option.js';
+export type { VerifierOption } from './options/verifier-option.js';
 export type { KindOf, PrincipalKind } from './token/principal-kind.js';
-export { TokenVerifier, type VerifiedToken } from './token/verifier.js';
+export { TokenVerifier, type VerifiedToken } from './core/token-verifier.js';

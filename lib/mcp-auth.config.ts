@@ -1,8 +1,8 @@
 import { registerAs } from '@nestjs/config';
 import { McpAuthConfigError, type ConfigProblem } from './core/error.js';
-import { resolveOptions } from './mcp-auth.options-check.js';
-import type { McpAuthModuleOptions } from './mcp-auth.options.js';
-import { VARIABLES } from './mcp-auth.variables.js';
+import { resolveOptions } from './options/options-check.js';
+import type { McpAuthModuleOptions } from './options/options.js';
+import { VARIABLES } from './options/variables.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -9,10 +9,10 @@ import { McpAuthConfigError } from './core/error.js';
 import { isRequestableScope, isScopeToken } from './core/scopes.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
-import { injectedCaller } from './mcp-auth.injected-caller.js';
-import type { McpAuthInfo } from './mcp-auth.info.js';
-import { declare, type Addition, type Policy } from './mcp-auth.policy.js';
-import { remember } from './mcp-auth.remembered.js';
+import { injectedCaller } from './caller/injected-caller.js';
+import type { McpAuthInfo } from './caller/caller.js';
+import { declare, type Addition, type Policy } from './handlers/handler-declaration.js';
+import { remember } from './handlers/written-declarations.js';
 
 type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
 

@@ -1,10 +1,10 @@
 import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import type { Soon } from './core/soon.js';
-import type { HttpRequest } from './mcp-auth.context.js';
-import { GuardCombinations } from './mcp-auth.guard-combinations.js';
+import type { Soon } from './core/maybe-promise.js';
+import type { HttpRequest } from './caller/call-registry.js';
+import { GuardCombinations } from './platform/guard-combinations.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
-import { McpAuthTransportRules } from './mcp-auth.transport.js';
+import { McpAuthTransportRules } from './authorization/transport-rules.js';
 
 /**
  * Global in place of {@link McpAuthGuard} where the option `globalGuard` is false: protects what a controller serves at the

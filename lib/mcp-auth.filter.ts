@@ -1,16 +1,16 @@
 import { Catch, Inject, Injectable, Optional, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
-import type { Refusal } from './core/refusal.js';
-import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
-import { callOfContext, callOfRequest, mcpOriginOf, nodeRequest, type HttpRequest } from './mcp-auth.context.js';
-import { moduleMissing } from './mcp-auth.copies.js';
-import { McpAuthDecisions } from './mcp-auth.decisions.js';
-import { isHttpResponse } from './mcp-auth.handler-kind.js';
+import type { Refusal } from './response/refusal.js';
+import { McpAuthAuthorizer } from './authorization/authorizer.js';
+import { callOfContext, callOfRequest, mcpOriginOf, nodeRequest, type HttpRequest } from './caller/call-registry.js';
+import { moduleMissing } from './caller/package-copies.js';
+import { McpAuthDecisions } from './observability/decision-recorder.js';
+import { isHttpResponse } from './handlers/handler-kind.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions } from './mcp-auth.options.js';
-import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
-import { HandlerRefusal, messageError, sendException } from './mcp-auth.refusal-forms.js';
+import type { ResolvedOptions } from './options/options.js';
+import { McpAuthResponder, type HttpResponse } from './response/responder.js';
+import { HandlerRefusal, messageError, sendException } from './response/refusal-forms.js';
 
 /**
  * Puts an {@link McpAuthError} into the form its recipient understands: status and challenge on HTTP routes; a result with

@@ -1,21 +1,21 @@
 import { Inject, Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
-import { andThen, type Soon } from './core/soon.js';
-import { McpAuthAuthorizer, type Demand } from './mcp-auth.authorizer.js';
-import { callOfRequest, nodeRequest, rememberCall, type AuthorizedCall, type HttpRequest, type Instance } from './mcp-auth.context.js';
-import { moduleMissing } from './mcp-auth.copies.js';
-import { McpAuthDecisions } from './mcp-auth.decisions.js';
-import { McpAuthExplorer } from './mcp-auth.explorer.js';
-import { McpAuthHandlerAccess } from './mcp-auth.handler-access.js';
-import { kindOfHandler, type HandlerKind } from './mcp-auth.handler-kind.js';
-import type { McpAuthInfo } from './mcp-auth.info.js';
-import { McpAuthListing } from './mcp-auth.listing.js';
+import { andThen, type Soon } from './core/maybe-promise.js';
+import { McpAuthAuthorizer, type Demand } from './authorization/authorizer.js';
+import { callOfRequest, nodeRequest, rememberCall, type AuthorizedCall, type HttpRequest, type Instance } from './caller/call-registry.js';
+import { moduleMissing } from './caller/package-copies.js';
+import { McpAuthDecisions } from './observability/decision-recorder.js';
+import { McpAuthExplorer } from './handlers/handler-explorer.js';
+import { McpAuthHandlerAccess } from './platform/handler-access.js';
+import { kindOfHandler, type HandlerKind } from './handlers/handler-kind.js';
+import type { McpAuthInfo } from './caller/caller.js';
+import { McpAuthListing } from './response/listing.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions } from './mcp-auth.options.js';
-import { McpAuthResponder, type HttpResponse } from './mcp-auth.responder.js';
-import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
-import { questionOf, type StartQuestion } from './mcp-auth.start-question.js';
-import { McpAuthTransportRules } from './mcp-auth.transport.js';
+import type { ResolvedOptions } from './options/options.js';
+import { McpAuthResponder, type HttpResponse } from './response/responder.js';
+import { McpAuthResponseWatch } from './response/response-hooks.js';
+import { questionOf, type StartQuestion } from './platform/start-question.js';
+import { McpAuthTransportRules } from './authorization/transport-rules.js';
 
 /** On an execution context: which instance of the module let through this call of a handler outside of HTTP routes. */
 const PASSED = Symbol('passed');

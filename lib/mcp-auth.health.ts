@@ -1,10 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { REMOTE_KEY_SET_TIMES } from './issuer/keys.js';
-import { Clock } from './mcp-auth.clock.js';
-import type { IssuerPart } from './mcp-auth.event.js';
-import { IssuerMonitor, type IssuerFailure, type IssuerState } from './mcp-auth.issuer-monitor.js';
+import { Clock } from './core/clock.js';
+import type { IssuerPart } from './observability/event-types.js';
+import { IssuerMonitor, type IssuerFailure, type IssuerState } from './observability/issuer-monitor.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedAuthorizationServer, ResolvedOptions } from './mcp-auth.options.js';
+import type { ResolvedAuthorizationServer, ResolvedOptions } from './options/options.js';
 
 /**
  * How an authorization server is doing, as the last requests to it showed:

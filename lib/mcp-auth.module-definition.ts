@@ -1,5 +1,5 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
-import type { McpAuthModuleOptions } from './mcp-auth.options.js';
+import type { McpAuthModuleOptions } from './options/options.js';
 
 /** Settings that Nest needs before any factory has run; see `McpAuthModule.forRoot`. */
 export interface McpAuthModuleExtras {

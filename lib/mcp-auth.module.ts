@@ -11,27 +11,27 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { McpAuthAuthorizer } from './mcp-auth.authorizer.js';
-import { Clock, SystemClock } from './mcp-auth.clock.js';
-import { McpAuthCopiesCheck } from './mcp-auth.copies-check.js';
-import { providersOfOtherCopies, THIS_COPY } from './mcp-auth.copies.js';
-import { McpAuthDirectCalls } from './mcp-auth.direct-calls.js';
-import type { UnlistedMethod } from './mcp-auth.declarations.js';
+import { McpAuthAuthorizer } from './authorization/authorizer.js';
+import { Clock, SystemClock } from './core/clock.js';
+import { McpAuthCopiesCheck } from './platform/copies-check.js';
+import { providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
+import { McpAuthDirectCalls } from './platform/direct-calls.js';
+import type { UnlistedMethod } from './handlers/declaration-check.js';
 import { McpAuthEndpointGuard } from './mcp-auth.endpoint-guard.js';
-import { McpAuthExplorer } from './mcp-auth.explorer.js';
-import { McpAuthDecisions } from './mcp-auth.decisions.js';
-import { McpAuthEventIds } from './mcp-auth.event-ids.js';
-import { McpAuthEvents } from './mcp-auth.events.js';
-import { FailureLog } from './mcp-auth.failures.js';
+import { McpAuthExplorer } from './handlers/handler-explorer.js';
+import { McpAuthDecisions } from './observability/decision-recorder.js';
+import { McpAuthEventIds } from './authorization/event-owners.js';
+import { McpAuthEvents } from './observability/event-emitter.js';
+import { FailureLog } from './observability/failure-log.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
-import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
+import { McpAuthFollowedCalls } from './platform/caller-tracking.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
-import { McpAuthHandlerAccess } from './mcp-auth.handler-access.js';
+import { McpAuthHandlerAccess } from './platform/handler-access.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
-import { checkImports } from './mcp-auth.imports.js';
-import { addInstance, removeInstance } from './mcp-auth.instances.js';
-import { IssuerMonitor } from './mcp-auth.issuer-monitor.js';
-import { McpAuthListing } from './mcp-auth.listing.js';
+import { checkImports } from './platform/module-imports.js';
+import { addInstance, removeInstance } from './caller/module-instances.js';
+import { IssuerMonitor } from './observability/issuer-monitor.js';
+import { McpAuthListing } from './response/listing.js';
 import {
   ConfigurableModuleClass,
   MODULE_MARK,
@@ -41,20 +41,20 @@ import {
   type McpAuthModuleExtras,
   type OPTIONS_TYPE,
 } from './mcp-auth.module-definition.js';
-import { McpAuthMounts } from './mcp-auth.mounts.js';
-import { resolveOptions } from './mcp-auth.options-check.js';
-import type { McpAuthModuleOptions, ResolvedOptions } from './mcp-auth.options.js';
-import { DEFAULT_REFUSAL_LOG_LIMITS, McpAuthRefusalLog, REFUSAL_LOG_LIMITS } from './mcp-auth.refusal-log.js';
-import { createResourceServers, ResourceServers } from './mcp-auth.resource-servers.js';
-import { McpAuthResponder } from './mcp-auth.responder.js';
-import { McpAuthResponseWatch } from './mcp-auth.response-watch.js';
+import { McpAuthMounts } from './platform/unguarded-mounts.js';
+import { resolveOptions } from './options/options-check.js';
+import type { McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
+import { DEFAULT_REFUSAL_LOG_LIMITS, McpAuthRefusalLog, REFUSAL_LOG_LIMITS } from './observability/refusal-log.js';
+import { createResourceServers, ResourceServers } from './resource-servers/resource-servers.js';
+import { McpAuthResponder } from './response/responder.js';
+import { McpAuthResponseWatch } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
-import { McpAuthSessions } from './mcp-auth.sessions.js';
-import { McpAuthStartCheck } from './mcp-auth.start-check.js';
-import { McpAuthStateWatch } from './mcp-auth.state-watch.js';
-import { McpAuthTasks } from './mcp-auth.tasks.js';
-import { McpAuthTransportRules } from './mcp-auth.transport.js';
-import { findVerifier } from './mcp-auth.verifier-provider.js';
+import { McpAuthSessions } from './authorization/session-owners.js';
+import { McpAuthStartCheck } from './platform/start-check.js';
+import { McpAuthStateWatch } from './response/state-watch.js';
+import { McpAuthTasks } from './authorization/task-owners.js';
+import { McpAuthTransportRules } from './authorization/transport-rules.js';
+import { findVerifier } from './resource-servers/provided-verifiers.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
 const logger = new Logger('McpAuth');

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { currentCall } from './mcp-auth.context.js';
-import { McpAuthFollowedCalls } from './mcp-auth.followed-calls.js';
-import type { McpAuthEvent } from './mcp-auth.event.js';
-import { McpAuthEvents } from './mcp-auth.events.js';
-import { authInfoOf, type McpAuthInfo } from './mcp-auth.info.js';
+import { currentCall } from './caller/call-registry.js';
+import { McpAuthFollowedCalls } from './platform/caller-tracking.js';
+import type { McpAuthEvent } from './observability/event-types.js';
+import { McpAuthEvents } from './observability/event-emitter.js';
+import { authInfoOf, type McpAuthInfo } from './caller/caller.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions } from './mcp-auth.options.js';
-import { ResourceServers } from './mcp-auth.resource-servers.js';
+import type { ResolvedOptions } from './options/options.js';
+import { ResourceServers } from './resource-servers/resource-servers.js';
 
 const NOT_FOLLOWED =
   'McpAuthService.authInfo was read, but callers are not followed to where it is: nothing injects McpAuthService, or ' +

@@ -3,11 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
-import { enterApplication, targetPath, type HttpRequest } from './mcp-auth.context.js';
-import { McpAuthExplorer } from './mcp-auth.explorer.js';
-import { httpAdapterOf } from './mcp-auth.http-adapter.js';
+import { enterApplication, targetPath, type HttpRequest } from './caller/call-registry.js';
+import { McpAuthExplorer } from './handlers/handler-explorer.js';
+import { httpAdapterOf } from './platform/http-adapter.js';
 import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions, ResolvedResource } from './mcp-auth.options.js';
+import type { ResolvedOptions, ResolvedResource } from './options/options.js';
 
 interface Document {
   readonly body: string;

@@ -1,6 +1,6 @@
 import { format, inspect, type InspectOptions } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { authInfoOf } from '../lib/mcp-auth.info.js';
+import { authInfoOf } from '../lib/caller/caller.js';
 
 const TOKEN = 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl';
 

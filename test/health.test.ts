@@ -4,7 +4,7 @@ import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { Test } from '@nestjs/testing';
 import { McpAuthHealthIndicator, McpAuthModule, Public, type McpAuthHealth } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { Clock } from '../lib/mcp-auth.clock.js';
+import { Clock } from '../lib/core/clock.js';
 import { introspecting } from './support/introspection.js';
 import { ManualClock } from './support/manual-clock.js';
 import { adapterFor, listen, PLATFORMS } from './support/platforms.js';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpController, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { Authorize, Public, RequireScopes } from 'nestjs-mcp-auth';
-import { readRpcBody } from '../lib/core/operation.js';
-import { OperationIndex } from '../lib/mcp-auth.operations.js';
-import { handlerPolicy } from '../lib/mcp-auth.policy.js';
+import { readRpcBody } from '../lib/request/rpc-body.js';
+import { OperationIndex } from '../lib/handlers/operation-index.js';
+import { handlerPolicy } from '../lib/handlers/handler-declaration.js';
 import { beforeLong } from './support/before-long.js';
 import { expectRefusal, forget, messagesOf } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';

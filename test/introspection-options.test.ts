@@ -3,8 +3,8 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { generateTestKey } from 'nestjs-mcp-auth/testing';
-import { resolveOptions } from '../lib/mcp-auth.options-check.js';
-import type { ResolvedOptions } from '../lib/mcp-auth.options.js';
+import { resolveOptions } from '../lib/options/options-check.js';
+import type { ResolvedOptions } from '../lib/options/options.js';
 
 // What may be written for introspection, looked-up issuers, and the cache; and that no secret is shown on the way.
 

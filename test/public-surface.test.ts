@@ -319,7 +319,7 @@ describe('package.json', () => {
 describe('the house', () => {
   it('was read: the imports of lib are known', () => {
     expect(imports).toContainEqual({ file: 'mcp-auth.guard.ts', specifier: '@nestjs/common' });
-    expect(imports).toContainEqual({ file: 'mcp-auth.policy.ts', specifier: 'reflect-metadata' });
+    expect(imports).toContainEqual({ file: 'handlers/handler-declaration.ts', specifier: 'reflect-metadata' });
     expect(imports).toContainEqual({ file: 'dev-server/oidc-provider.ts', specifier: 'oidc-provider' });
     expect(imports).toContainEqual({ file: 'index.ts', specifier: './mcp-auth.module.js' });
     expect(imports.length).toBeGreaterThan(100);
@@ -364,7 +364,7 @@ describe('the house', () => {
   it('keeps the schematics free of all packages: they run in the Nest CLI, maybe before the peers are installed', () => {
     const files = [...reached('schematics/nest-add.ts')];
     expect(packagesReached('schematics/nest-add.ts')).toEqual([]);
-    expect(files.filter((file) => folderOf(file) !== 'schematics')).toEqual(['mcp-auth.variables.ts']);
+    expect(files.filter((file) => folderOf(file) !== 'schematics')).toEqual(['options/variables.ts']);
   });
 
   it('imports no MCP framework and no HTTP platform', () => {

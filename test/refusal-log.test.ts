@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpAuthService } from 'nestjs-mcp-auth';
-import { LogLimit } from '../lib/mcp-auth.log-limit.js';
-import { DEFAULT_REFUSAL_LOG_LIMITS } from '../lib/mcp-auth.refusal-log.js';
+import { LogLimit } from '../lib/observability/log-limit.js';
+import { DEFAULT_REFUSAL_LOG_LIMITS } from '../lib/observability/refusal-log.js';
 import { expectNoTrace, forget } from './support/expectations.js';
 import { RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';

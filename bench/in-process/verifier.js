@@ -1,5 +1,5 @@
 import { createResourceServers } from '../../dist/mcp-auth.resource-servers.js';
-import { resolveOptions } from '../../dist/mcp-auth.options-check.js';
+import { resolveOptions } from '../../dist/options/options-check.js';
 import { RESOURCE } from '../resource.js';
 
 /**

@@ -1,4 +1,4 @@
-import { readCredentials } from '../core/credentials.js';
+import { readCredentials } from '../request/credentials.js';
 import type { DoctorCommand } from './command-line.js';
 import type { Console } from './console.js';
 

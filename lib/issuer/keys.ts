@@ -7,7 +7,7 @@ import {
   type JSONWebKeySet,
 } from 'jose';
 import { isRecord } from '../core/record.js';
-import type { Soon } from '../core/soon.js';
+import type { Soon } from '../core/maybe-promise.js';
 import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';
 import { RefreshBudget } from './refresh-budget.js';
 

@@ -1,6 +1,6 @@
 import { compactVerify, decodeProtectedHeader, errors, type CryptoKey } from 'jose';
 import { invalidToken, McpAuthError } from '../core/error.js';
-import type { Soon } from '../core/soon.js';
+import type { Soon } from '../core/maybe-promise.js';
 import { KeyUndecidedError, type KeyHint, type KeySet } from './keys.js';
 
 /** Whose signatures count, and which. */

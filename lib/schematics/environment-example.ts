@@ -1,4 +1,4 @@
-import { VARIABLES } from '../mcp-auth.variables.js';
+import { VARIABLES } from '../options/variables.js';
 import { layoutOf } from './layout.js';
 
 /**

@@ -2,7 +2,7 @@ import { Inject, Injectable, type Type } from '@nestjs/common';
 import { ContextIdFactory, DiscoveryService, ExternalContextCreator, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
-import { handlerPolicy } from '../mcp-auth.policy.js';
+import { handlerPolicy } from '../handlers/handler-declaration.js';
 import { SdkCall } from './mcp-sdk.call.js';
 import { operationOf, type BridgedOperation } from './mcp-sdk.decorators.js';
 import { PARAMETERS, PARAMETERS_METADATA, tellApart } from './mcp-sdk.parameters.js';

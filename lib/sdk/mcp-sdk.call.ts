@@ -1,4 +1,4 @@
-import { noteMcpContext } from '../mcp-auth.context.js';
+import { noteMcpContext } from '../caller/call-registry.js';
 
 /** What the client asked for, in the terms of MCP; for a resource, with its URI in normal form. */
 export type SdkRequest =

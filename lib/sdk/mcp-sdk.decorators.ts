@@ -12,7 +12,7 @@ import {
 } from '@nestjs/common';
 import { McpAuthFilter } from '../mcp-auth.filter.js';
 import { McpAuthGuard } from '../mcp-auth.guard.js';
-import { OPERATION_METADATA } from '../mcp-auth.hosts.js';
+import { OPERATION_METADATA } from '../handlers/mcp-frameworks.js';
 import type { SdkCall } from './mcp-sdk.call.js';
 import { resourceTemplate, type SdkResourceTemplate } from './uri-template.js';
 
@@ -100,7 +100,7 @@ export interface McpPromptOptions extends Described {
   argsSchema?: object;
 }
 
-/** What a decorator was given: `mcp-auth.hosts.ts` finds the operation by it, the bridge registers it. */
+/** What a decorator was given: `handlers/mcp-frameworks.ts` finds the operation by it, the bridge registers it. */
 export type BridgedOperation =
   | { readonly kind: 'tool'; readonly name: string; readonly config: Omit<McpToolOptions, 'name'> }
   | { readonly kind: 'prompt'; readonly name: string; readonly config: Omit<McpPromptOptions, 'name'> }

@@ -1,5 +1,5 @@
 import { McpAuthConfigError } from '../core/error.js';
-import { plainTemplate } from '../core/uri-template.js';
+import { plainTemplate } from '../handlers/uri-template.js';
 
 /** What both versions of the SDK read of a `ResourceTemplate`; theirs have this form. */
 export interface SdkResourceTemplate {

@@ -1,7 +1,7 @@
 import { McpAuthError } from '../core/error.js';
 import { parseUrl } from '../core/resource.js';
 import { NotAskedError, UnderWayLimit } from '../issuer/cool-down.js';
-import type { ExpiringStore } from '../store/expiring-store.js';
+import type { ExpiringStore } from './expiring-store.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
 import { TrustedIssuers, type ConfiguredIssuers, type Trust } from './trusted-issuers.js';

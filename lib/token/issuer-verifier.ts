@@ -1,4 +1,4 @@
-import type { DecodedJwt } from './decode.js';
+import type { DecodedJwt } from './decoded-jwt.js';
 import type { Verification } from './verification.js';
 
 /** Verifies the access tokens of one issuer for one resource. */

@@ -1,6 +1,6 @@
 import { isRecord } from '../core/record.js';
 import { statedClaim } from './claims.js';
-import type { VerifiedToken } from './verifier.js';
+import type { VerifiedToken } from '../core/token-verifier.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 

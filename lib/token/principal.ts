@@ -1,7 +1,7 @@
 import { invalidToken } from '../core/error.js';
 import { namedClaim, scopesOf, statedClaim, stringClaim, SCOPE_CLAIMS, type PrincipalNames } from './claims.js';
 import { isOfClientCredentials } from './principal-kind.js';
-import type { VerifiedToken } from './verifier.js';
+import type { VerifiedToken } from '../core/token-verifier.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 

@@ -1,4 +1,4 @@
-import type { Soon } from '../core/soon.js';
+import type { Soon } from '../core/maybe-promise.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 
 /** An issuer whose tokens are accepted. */

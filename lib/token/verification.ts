@@ -1,5 +1,5 @@
-import type { Soon } from '../core/soon.js';
-import type { VerifiedToken } from './verifier.js';
+import type { Soon } from '../core/maybe-promise.js';
+import type { VerifiedToken } from '../core/token-verifier.js';
 
 /** A verified token, and how long that holds without verifying it again. */
 export interface Verification {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { readCredentials } from '../../lib/core/credentials.js';
-import type { HeaderSource } from '../../lib/core/header-fields.js';
+import { readCredentials } from '../../lib/request/credentials.js';
+import type { HeaderSource } from '../../lib/request/header-fields.js';
 import { beforeLong } from '../support/before-long.js';
 
 /** A request as Node hands it out, with these `Authorization` fields between others. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { fieldValues, writeField } from '../../lib/core/header-fields.js';
-import { isBodyUnread } from '../../lib/core/request-body.js';
+import { fieldValues, writeField } from '../../lib/request/header-fields.js';
+import { isBodyUnread } from '../../lib/request/unread-body.js';
 import { always } from '../fuzz/property.js';
 
 const name = fc.constantFrom('Host', 'host', 'HOST', 'X-Host', 'Mcp-Session-Id', 'mcp-session-id', '');

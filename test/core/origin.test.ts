@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { isOriginAllowed, originRules, readAllowedOrigin } from '../../lib/core/origin.js';
+import { isOriginAllowed, originRules, readAllowedOrigin } from '../../lib/request/origin.js';
 import { readResourceIdentifier, type ResourceIdentifier } from '../../lib/core/resource.js';
 import { always } from '../fuzz/property.js';
 

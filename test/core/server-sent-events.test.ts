@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { EventStreamReader } from '../../lib/core/server-sent-events.js';
+import { EventStreamReader } from '../../lib/response/server-sent-events.js';
 import { always } from '../fuzz/property.js';
 
 /** Everything that a reader tells of a stream that comes in these pieces. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { REFUSAL_LEVELS } from '../../lib/mcp-auth.refusal-levels.js';
+import { REFUSAL_LEVELS } from '../../lib/observability/refusal-levels.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { AuditLog, reasons } from './observability-snippets.js';
 

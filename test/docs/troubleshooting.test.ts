@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from '@jest/globals';
 import { McpAuthError, type McpAuthReason } from 'nestjs-mcp-auth';
-import { MAX_TOKEN_LENGTH } from '../../lib/token/decode.js';
+import { MAX_TOKEN_LENGTH } from '../../lib/token/decoded-jwt.js';
 
 const source = await readFile(new URL('../../lib/core/error.ts', import.meta.url), 'utf8');
 const page = await readFile(new URL('../../docs/guides/troubleshooting.md', import.meta.url), 'utf8');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { readRpcBody } from '../../lib/core/operation.js';
+import { readRpcBody } from '../../lib/request/rpc-body.js';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { forget } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';

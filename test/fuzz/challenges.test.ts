@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { formatChallenge, type Challenge } from '../../lib/core/challenge.js';
 import { McpAuthError, type McpAuthErrorCode } from '../../lib/core/error.js';
-import { toRefusal } from '../../lib/core/refusal.js';
+import { toRefusal } from '../../lib/response/refusal.js';
 import { always, jsonValue } from './property.js';
 
 const CODES = ['invalid_request', 'invalid_token', 'insufficient_scope', 'insufficient_user_authentication'] as const;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { readCredentials, type Credentials } from '../../lib/core/credentials.js';
+import { readCredentials, type Credentials } from '../../lib/request/credentials.js';
 import { beforeLong } from '../support/before-long.js';
 import { forget } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';

@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { McpAuthConfigError, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { formatChallenge } from '../../lib/core/challenge.js';
-import { resolveOptions } from '../../lib/mcp-auth.options-check.js';
-import type { ResolvedOptions, ResolvedResource } from '../../lib/mcp-auth.options.js';
+import { resolveOptions } from '../../lib/options/options-check.js';
+import type { ResolvedOptions, ResolvedResource } from '../../lib/options/options.js';
 import { always, memberName } from './property.js';
 
 const ASYMMETRIC = /^(?:RS|PS|ES)(?:256|384|512)$|^EdDSA$|^Ed25519$/;

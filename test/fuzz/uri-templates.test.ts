@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { UriTemplate as UriTemplateV1 } from '@modelcontextprotocol/sdk/shared/uriTemplate.js';
 import { UriTemplate } from '@modelcontextprotocol/server';
 import * as fc from 'fast-check';
-import { NestTemplate, plainTemplate, sdkTemplate } from '../../lib/core/uri-template.js';
+import { NestTemplate, plainTemplate, sdkTemplate } from '../../lib/handlers/uri-template.js';
 import { beforeLong } from '../support/before-long.js';
 import { always } from './property.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type AuthorizationServerOptions, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { resolveOptions } from '../../lib/mcp-auth.options-check.js';
+import { resolveOptions } from '../../lib/options/options-check.js';
 import { expectRefusal, forget } from '../support/expectations.js';
 import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';

@@ -13,8 +13,8 @@ import {
   workos,
   type IssuerPreset,
 } from 'nestjs-mcp-auth';
-import { productOf } from '../../lib/issuer/products.js';
-import { reviewMetadata, type Finding } from '../../lib/issuer/review.js';
+import { productOf } from '../../lib/products/product-advice.js';
+import { reviewMetadata, type Finding } from '../../lib/products/metadata-review.js';
 import { beforeLong } from '../support/before-long.js';
 
 const ISSUER = 'https://login.example.com/realm';

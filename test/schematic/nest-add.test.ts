@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parseSync } from '@swc/core';
 import { addMcpAuth, type NestAddOptions } from '../../lib/schematics/add-mcp-auth.js';
-import { VARIABLES } from '../../lib/mcp-auth.variables.js';
+import { VARIABLES } from '../../lib/options/variables.js';
 import { MemoryTree, RecordingContext } from './memory-tree.js';
 
 const MAIN = `import { NestFactory } from '@nestjs/core';

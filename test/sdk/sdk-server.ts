@@ -19,7 +19,7 @@ import { McpAuthModule, ProtectedResource, type McpAuthModuleOptions } from 'nes
 import { McpSdkBridge, McpSdkModule, type RegisterOptions } from 'nestjs-mcp-auth/sdk';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Clock } from '../../lib/mcp-auth.clock.js';
+import { Clock } from '../../lib/core/clock.js';
 import { messagesOf, type Witness } from '../support/expectations.js';
 import { freePort } from '../support/free-port.js';
 import { openLogs, RECORDER } from '../support/notes-server.js';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import type { McpAuthInfo } from 'nestjs-mcp-auth';
-import { McpAuthEventIds } from '../../lib/mcp-auth.event-ids.js';
-import { McpAuthSessions } from '../../lib/mcp-auth.sessions.js';
-import { McpAuthTasks } from '../../lib/mcp-auth.tasks.js';
-import type { ResolvedOptions } from '../../lib/mcp-auth.options.js';
+import { McpAuthEventIds } from '../../lib/authorization/event-owners.js';
+import { McpAuthSessions } from '../../lib/authorization/session-owners.js';
+import { McpAuthTasks } from '../../lib/authorization/task-owners.js';
+import type { ResolvedOptions } from '../../lib/options/options.js';
 
 const caller = (principalKey: string): McpAuthInfo => ({ principalKey, clientId: 'client' }) as McpAuthInfo;
 const CALLERS: [string, McpAuthInfo | undefined][] = [['anonymous callers', undefined], ['one principal', caller('bob')]];

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { ExpiringStore } from '../../lib/store/expiring-store.js';
-import { MemoryStore } from '../../lib/store/memory-store.js';
+import type { ExpiringStore } from '../../lib/token/expiring-store.js';
+import { MemoryStore } from '../../lib/token/expiring-map.js';
 
 // What every store must do, whatever it keeps its entries in.
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { OwnedIds } from '../../lib/store/owned-ids.js';
+import { OwnedIds } from '../../lib/authorization/owned-ids.js';
 import { always } from '../fuzz/property.js';
 
 const LIMITS = { perOwner: 3, inAll: 7 };

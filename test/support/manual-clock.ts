@@ -1,4 +1,4 @@
-import { Clock } from '../../lib/mcp-auth.clock.js';
+import { Clock } from '../../lib/core/clock.js';
 
 /** A clock that stands until it is moved: `clock.now += 60_000` runs whatever was scheduled for that minute. */
 export class ManualClock {

@@ -33,9 +33,9 @@ import {
   type PolicyContext,
 } from 'nestjs-mcp-auth';
 import { TestIssuer, type MintOptions, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
-import { Clock } from '../../lib/mcp-auth.clock.js';
-import { REFUSAL_LOG_LIMITS } from '../../lib/mcp-auth.refusal-log.js';
-import type { LogLimits } from '../../lib/mcp-auth.log-limit.js';
+import { Clock } from '../../lib/core/clock.js';
+import { REFUSAL_LOG_LIMITS } from '../../lib/observability/refusal-log.js';
+import type { LogLimits } from '../../lib/observability/log-limit.js';
 import { freePort } from './free-port.js';
 import { ManualClock } from './manual-clock.js';
 import { adapterFor, type Platform } from './platforms.js';

@@ -11,7 +11,7 @@ import {
   type McpAuthInfo,
   type ProtectedResourceOptions,
 } from 'nestjs-mcp-auth';
-import { Clock } from '../../lib/mcp-auth.clock.js';
+import { Clock } from '../../lib/core/clock.js';
 import type { Witness } from './expectations.js';
 import { freePort } from './free-port.js';
 import { ManualClock } from './manual-clock.js';

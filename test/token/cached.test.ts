@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { invalidToken, McpAuthError } from '../../lib/core/error.js';
-import { MemoryStore } from '../../lib/store/memory-store.js';
-import { CachedVerifier, type RememberedVerification } from '../../lib/token/cached.js';
+import { MemoryStore } from '../../lib/token/expiring-map.js';
+import { CachedVerifier, type RememberedVerification } from '../../lib/token/cached-verifier.js';
 import { RepeatableVerifier, type Verification } from '../../lib/token/verification.js';
 import { forget } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type AuthorizationServerOptions } from 'nestjs-mcp-auth';
-import { resolveOptions } from '../../lib/mcp-auth.options-check.js';
+import { resolveOptions } from '../../lib/options/options-check.js';
 import { checkAudience, namedClaim, scopesOf, stringClaim, type ClaimNames } from '../../lib/token/claims.js';
 
 const ISSUER = 'https://login.example.com';

@@ -14,7 +14,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { generateTestKey, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { invalidToken, type McpAuthReason } from '../../lib/core/error.js';
-import { saysTokenIsBad } from '../../lib/token/verifier-error.js';
+import { saysTokenIsBad } from '../../lib/token/bad-token-error.js';
 import { expectNoTrace, expectRefusal, expectServed, forget } from '../support/expectations.js';
 import { RECORDER, startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { adapterFor, PLATFORMS, type Platform } from '../support/platforms.js';

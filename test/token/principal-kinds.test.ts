@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { auth0, entraId, McpAuthConfigError, okta, type AuthorizationServerOptions, type KindOf } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { resolveOptions } from '../../lib/mcp-auth.options-check.js';
+import { resolveOptions } from '../../lib/options/options-check.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { whoami } from '../support/tokens.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { KindOf, McpAuthModuleOptions, TrustedIssuerOption } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { MemoryStore } from '../../lib/store/memory-store.js';
+import { MemoryStore } from '../../lib/token/expiring-map.js';
 import { IssuerLookup, type FoundIssuer, type KnownIssuer } from '../../lib/token/issuer-lookup.js';
 import { IssuerVerifier } from '../../lib/token/issuer-verifier.js';
 import { ConfiguredIssuers } from '../../lib/token/trusted-issuers.js';

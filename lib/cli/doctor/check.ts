@@ -1,6 +1,6 @@
 import { ownMember } from '../../core/record.js';
 import { showValue } from '../../core/show-value.js';
-import type { Finding, FindingLevel } from '../../issuer/review.js';
+import type { Finding, FindingLevel } from '../../products/metadata-review.js';
 
 /** Something is wrong, or could be better: a finding, about any row of the requirements. */
 export interface Problem extends Omit<Finding, 'id'> {

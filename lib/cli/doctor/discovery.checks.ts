@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ownMember } from '../../core/record.js';
 import { showValue } from '../../core/show-value.js';
-import { productOf } from '../../issuer/products.js';
+import { productOf } from '../../products/product-advice.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, unseen, type Check } from './check.js';
 import { describe, documentOf, readDocument, type Seen } from './seen.js';

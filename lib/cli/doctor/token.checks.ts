@@ -4,12 +4,12 @@ import { isRecord, ownMember } from '../../core/record.js';
 import { showValue } from '../../core/show-value.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
 import { StaticKeySet } from '../../issuer/keys.js';
-import { productOf } from '../../issuer/products.js';
+import { productOf } from '../../products/product-advice.js';
 import { verifySignature } from '../../issuer/signature.js';
 import { checkAudience, checkTimes, checkTimesPresent, CLIENT_ID_CLAIMS, scopesOf, stringClaim, type ClaimNames } from '../../token/claims.js';
-import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decode.js';
-import { checkHeader, JwtVerifier } from '../../token/jwt.js';
-import { checkKind, isDeclaredAccessToken } from '../../token/profile.js';
+import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decoded-jwt.js';
+import { checkHeader, JwtVerifier } from '../../token/jwt-verifier.js';
+import { checkKind, isDeclaredAccessToken } from '../../token/token-kind.js';
 import { ok, problem, unseen, type Check } from './check.js';
 
 /** What a sample token is judged by. */

@@ -1,0 +1,31 @@
+import type { ExecutionContext } from '@nestjs/common';
+import { mcpOriginOf, rememberContext, type AuthorizedCall } from '../caller/call-registry.js';
+import { authInfoOf } from '../caller/caller.js';
+import type { ResolvedOptions } from '../options/options.js';
+import type { ResourceServers } from '../resource-servers/resource-servers.js';
+
+/**
+ * The call of a handler that was reached over stdio, where no request carries a token: by the option `stdio` there is
+ * none, or whoever started the process is trusted, or a token from its environment is verified, anew for each call, so
+ * that it expires as others do. Undefined for every other handler: neither that something came without an HTTP request nor
+ * anything that a client sent makes it stdio.
+ *
+ * @throws {McpAuthError} when the token of the environment is refused.
+ * @see MCP, Authorization: stdio transports retrieve credentials from the environment
+ */
+export async function callOverStdio(
+  context: ExecutionContext,
+  stdio: ResolvedOptions['stdio'],
+  servers: ResourceServers,
+): Promise<AuthorizedCall | 'trusted' | undefined> {
+  if (stdio === 'deny' || mcpOriginOf(context)?.isStdio !== true) return undefined;
+  if (stdio === 'trust') return 'trusted';
+  const token = process.env[stdio.tokenEnv];
+  if (token === undefined || token === '') return undefined;
+  const { verifier, resource } = servers.first;
+  const auth = authInfoOf(token, await verifier.verify(token), resource.identifier.identifier);
+  const call: AuthorizedCall = { auth, resource, handler: context.getHandler() };
+  const rpcContext: unknown = context.switchToRpc().getContext();
+  if (typeof rpcContext === 'object' && rpcContext !== null) rememberContext(rpcContext, call);
+  return call;
+}

@@ -1,0 +1,75 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { McpAuthError } from '../core/error.js';
+import type { Operation } from '../request/rpc-body.js';
+import { listsTasks, tasksNamedIn } from '../request/task-messages.js';
+import type { McpAuthInfo } from '../caller/caller.js';
+import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { ownerOf } from './caller-key.js';
+import { OwnedIds } from './owned-ids.js';
+
+/** Tasks remembered at most. A task that is forgotten is answered as one that does not exist. */
+const LIMITS = { perOwner: 1_000, inAll: 100_000 };
+
+const NO_OPERATIONS: readonly Operation[] = [];
+
+/**
+ * Remembers who had which task created, and by which operation: whoever asks for a task has to be that principal, and to
+ * have what the operation needs. In memory.
+ *
+ * @see MCP 2025-11-25, Tasks, "Task Isolation and Access Control"; SEP-2663
+ */
+@Injectable()
+export class McpAuthTasks {
+  readonly #tasks = new OwnedIds<readonly Operation[]>(LIMITS);
+
+  constructor(@Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions) {}
+
+  /** Whether it is here that tasks are bound to their principal. */
+  get areBoundHere(): boolean {
+    return this.options.tasks === 'bound';
+  }
+
+  /** Remembers a task that was created for this caller. One that is remembered already stays with whom it belongs to. */
+  note(taskId: string, operations: readonly Operation[], caller: McpAuthInfo | undefined): void {
+    if (this.#tasks.get(taskId)) return;
+    this.#tasks.add(taskId, ownerOf(caller), operations);
+  }
+
+  isOwn(taskId: string, caller: McpAuthInfo | undefined): boolean {
+    return this.#tasks.get(taskId)?.owner === ownerOf(caller);
+  }
+
+  /**
+   * What the tasks in a parsed body were created by. Refuses a task of somebody else in the same words as one that does
+   * not exist.
+   *
+   * @throws {McpAuthError} `task_not_found`
+   */
+  operationsOf(body: unknown, caller: McpAuthInfo | undefined): readonly Operation[] {
+    if (!this.areBoundHere) return NO_OPERATIONS;
+    let operations: Set<Operation> | undefined;
+    for (const taskId of tasksNamedIn(body)) {
+      operations ??= new Set();
+      for (const operation of this.#operationsOf(taskId, caller)) operations.add(operation);
+    }
+    return operations ? [...operations] : NO_OPERATIONS;
+  }
+
+  #operationsOf(taskId: unknown, caller: McpAuthInfo | undefined): readonly Operation[] {
+    const task = typeof taskId === 'string' ? this.#tasks.get(taskId) : undefined;
+    if (!task) throw new McpAuthError('task_not_found', 'task_unknown');
+    if (task.owner !== ownerOf(caller)) throw new McpAuthError('task_not_found', 'task_of_another');
+    this.#tasks.touch(taskId as string);
+    return task.value;
+  }
+
+  /**
+   * Refuses `tasks/list` where the list comes on another stream than the answer to the request, and so cannot be changed.
+   *
+   * @throws {McpAuthError} `access_denied`
+   */
+  checkListable(body: unknown): void {
+    if (this.areBoundHere && listsTasks(body)) throw new McpAuthError('access_denied', 'task_list_elsewhere');
+  }
+}

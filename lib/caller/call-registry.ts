@@ -1,0 +1,320 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
+import type { McpAuthError } from '../core/error.js';
+import type { HeaderSource } from '../request/header-fields.js';
+import { Caller, type McpAuthInfo } from './caller.js';
+import { instancesWith } from './module-instances.js';
+import type { ResolvedOptions, ResolvedResource } from '../options/options.js';
+import { methodOfClass, requestBehind } from './request-behind.js';
+
+/**
+ * One instance of the module, known by its validated options: every import has its own. A process may have several, since
+ * it may run several applications. What one of them has decided counts for no other.
+ */
+export type Instance = Pick<ResolvedOptions, 'resources'>;
+
+/** A request that was let through. */
+export interface AuthorizedCall {
+  /** Undefined for an anonymous caller, where those are let in. */
+  readonly auth: McpAuthInfo | undefined;
+  readonly resource: ResolvedResource;
+  /** The route it was let through to. */
+  readonly handler: object;
+  /** The refusal that a handler raised while it served the call, for the answer to be made of. */
+  raised?: McpAuthError;
+}
+
+/** Express hands out Node's request itself; Fastify wraps it. */
+export type HttpRequest = Omit<HeaderSource, 'raw'> & {
+  readonly raw?: HttpRequest;
+  readonly method: string;
+  readonly url?: string;
+  readonly originalUrl?: string;
+  readonly body?: unknown;
+  auth?: unknown;
+  user?: unknown;
+};
+
+/** A request under way, and what the guard has let it in as. */
+interface Followed {
+  /** Node's. */
+  readonly request: object | undefined;
+  call: AuthorizedCall | undefined;
+}
+
+const MIXED_UP =
+  'A request arrived at the guard of McpAuthModule within the asynchronous context of another one, so that ' +
+  'McpAuthService.authInfo would name the caller of that. Some middleware calls next() from a callback of the other request: ' +
+  'wrap that callback with AsyncResource.bind(), or set followCaller: false if authInfo is not used';
+
+/** What one instance of the module knows about a request of Node's. */
+interface Mark {
+  readonly request: object;
+  readonly instance: Instance;
+  /** Undefined where the request has only entered the application of this instance. */
+  readonly call: AuthorizedCall | undefined;
+  /** What instances knew that saw the request before. At most one mark of each. */
+  readonly outer: Mark | undefined;
+}
+
+/** The requests under way, for each instance apart from the others. */
+const followed = new WeakMap<Instance, AsyncLocalStorage<Followed>>();
+/** On Node's request: which instance followed it last. */
+const FOLLOWED_BY = Symbol('followed by');
+/** On Node's request: what it was let in as. Only this file can write it; `request.auth` is for others to read. */
+const MARK = Symbol('mark');
+/** Calls of handlers whose framework hands on no request, by their RPC context. */
+const calls = new WeakMap<object, AuthorizedCall>();
+
+/** What this file keeps on Node's request. */
+interface Marked {
+  [FOLLOWED_BY]?: Instance;
+  /** With the request it was put on, so that a copy of the request is not taken for it. */
+  [MARK]?: Mark;
+}
+
+/** Node's request behind whatever the platform hands out. On Express, `raw` may be something of the application's. */
+export function nodeRequest(request: HttpRequest): HttpRequest {
+  return request.rawHeaders ? request : (request.raw ?? request);
+}
+
+/** Scheme and authority of a request target in absolute form. */
+const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
+
+/** What is read of a request for its target: of Express's, of Fastify's, or of Node's own. */
+interface TargetSource {
+  readonly raw?: TargetSource;
+  readonly url?: string | undefined;
+  readonly originalUrl?: string;
+}
+
+/** The request target as sent, wherever a framework has mounted what handles it. */
+function requestTarget(request: TargetSource): string {
+  const { originalUrl, url = '' } = request.raw ?? request;
+  return originalUrl ?? url;
+}
+
+/**
+ * The path of the request target as sent, not decoded. Of a target in absolute form, which every server must accept, the
+ * part behind the authority (RFC 9112 §3.2.2).
+ */
+export function targetPath(request: TargetSource): string {
+  const target = requestTarget(request);
+  const path = target.startsWith('/') ? target : target.replace(ABSOLUTE_FORM, '');
+  const end = path.indexOf('?');
+  return (end === -1 ? path : path.slice(0, end)) || '/';
+}
+
+/** The authority in a request target of absolute form; undefined for the usual target, which begins with the path. */
+export function targetAuthority(request: TargetSource): string | undefined {
+  const target = requestTarget(request);
+  return target.startsWith('/') ? undefined : ABSOLUTE_FORM.exec(target)?.[1];
+}
+
+/**
+ * @throws where what runs here would take the caller of another request for its own: middleware that hands out something
+ * pooled, say, may go on with one request from within another.
+ */
+export function rememberCall(request: HttpRequest, call: AuthorizedCall, instance: Instance): void {
+  const source = nodeRequest(request);
+  const current = followed.get(instance)?.getStore();
+  // A request can be dispatched inside of another one, past the place where requests are followed.
+  const isOwn = current?.request === source;
+  if (current && !isOwn && (source as Marked)[FOLLOWED_BY] === instance) throw new Error(MIXED_UP);
+  mark(source, instance, call);
+  if (call.auth) Caller.bind(call.auth, call);
+  if (isOwn) current.call = call;
+}
+
+/**
+ * Notes that a request which another instance has seen has entered the application of this instance, where the caller of
+ * the other one is nobody. Does nothing for a request that no instance has seen.
+ */
+export function enterApplication(request: HttpRequest, instance: Instance): void {
+  const source = nodeRequest(request);
+  const last = lastMark(source);
+  if (!last || last.instance === instance) return;
+  mark(source, instance, undefined);
+  for (const field of CALLER_FIELDS) {
+    const value = source[field];
+    if (Caller.callOf(value)) Object.defineProperty(source, field, { value: undefined, configurable: true, enumerable: true, writable: true });
+  }
+}
+
+/** Where the guard leaves the caller for others. */
+const CALLER_FIELDS = ['auth', 'user'] as const;
+
+function mark(source: HttpRequest, instance: Instance, call: AuthorizedCall | undefined): void {
+  const last = lastMark(source);
+  (source as Marked)[MARK] = { request: source, instance, call, outer: last && withoutMarkOf(instance, last) };
+}
+
+function withoutMarkOf(instance: Instance, one: Mark): Mark | undefined {
+  const outer = one.outer && withoutMarkOf(instance, one.outer);
+  if (one.instance === instance) return outer;
+  return outer === one.outer ? one : { ...one, outer };
+}
+
+/** What the instance that saw the request last knows about it. */
+function lastMark(source: HttpRequest): Mark | undefined {
+  const last = (source as Marked)[MARK];
+  return last?.request === source ? last : undefined;
+}
+
+/** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
+export function rememberContext(rpcContext: object, call: AuthorizedCall): void {
+  calls.set(rpcContext, call);
+}
+
+/** What this instance has let the request in as. What others have let it in as is not looked at. */
+export function callOfRequest(request: HttpRequest, instance: Instance): AuthorizedCall | undefined {
+  let one = lastMark(nodeRequest(request));
+  while (one && one.instance !== instance) one = one.outer;
+  return one?.call;
+}
+
+/** Runs what serves a request of Node's, and everything it starts, so that {@link currentCall} knows what it is let in as. */
+export function followRequest(request: object, instance: Instance, run: () => void): void {
+  (request as Marked)[FOLLOWED_BY] = instance;
+  storageOf(instance).run({ request, call: undefined }, run);
+}
+
+/** Runs the function, and everything it starts, with this call as the current one of the instance. */
+export function runInCall<T>(call: AuthorizedCall, instance: Instance, run: () => T): T {
+  return storageOf(instance).run({ request: undefined, call }, run);
+}
+
+/** The call under way here; undefined outside of a request that the instance let in, and where it follows none. */
+export function currentCall(instance: Instance): AuthorizedCall | undefined {
+  return followed.get(instance)?.getStore()?.call;
+}
+
+function storageOf(instance: Instance): AsyncLocalStorage<Followed> {
+  const known = followed.get(instance);
+  if (known) return known;
+  const storage = new AsyncLocalStorage<Followed>();
+  followed.set(instance, storage);
+  return storage;
+}
+
+/** What is read of the contexts of MCP frameworks: of `@rekog/mcp-nest` 2, and of the bridge of `nestjs-mcp-auth/sdk`. */
+interface RpcContext {
+  /** What the official SDK hands to handlers: in version 2 with the caller under `http`, in version 1 beside. */
+  readonly sdkContext?: { readonly authInfo?: unknown; readonly http?: { readonly authInfo?: unknown } };
+  getRawRequest?(): unknown;
+  getSession?(): { readonly stateless?: unknown } | undefined;
+}
+
+/** How a call came to an MCP framework. */
+export interface McpOrigin {
+  readonly isStdio: boolean;
+}
+
+/** Of the calls that this library makes by itself: by their execution context, or by their RPC context. */
+const origins = new WeakMap<object, McpOrigin>();
+
+/** To be called where the context of an MCP call is made. */
+export function noteMcpContext(context: object, origin: McpOrigin): void {
+  origins.set(context, origin);
+}
+
+/**
+ * How a call came, if an MCP framework made it. That is known of contexts which this library makes; and of those of
+ * `@rekog/mcp-nest` 2 by the methods of their class. Members of its own do not make an object such a context: messages of
+ * clients have those too.
+ */
+export function mcpOriginOf(host: ArgumentsHost): McpOrigin | undefined {
+  if (host.getType() !== 'rpc') return undefined;
+  const rpcContext: unknown = host.switchToRpc().getContext();
+  const noted = origins.get(host);
+  if (noted || typeof rpcContext !== 'object' || rpcContext === null) return noted;
+  return origins.get(rpcContext) ?? originByClass(rpcContext);
+}
+
+function originByClass(rpcContext: object): McpOrigin | undefined {
+  const getSession = methodOfClass(rpcContext, 'getSession');
+  if (!getSession || !methodOfClass(rpcContext, 'getRawRequest')) return undefined;
+  const session = Reflect.apply(getSession, rpcContext, []) as { readonly transport?: unknown } | undefined;
+  return { isStdio: session?.transport === 'stdio' };
+}
+
+/** What resolvers and handlers of WebSocket messages were let run as: by the HTTP request behind them, and by handler. */
+const outsideCalls = new WeakMap<object, WeakMap<object, AuthorizedCall>>();
+
+export function rememberHandlerCall(request: HttpRequest, call: AuthorizedCall): void {
+  const source = nodeRequest(request);
+  const ofRequest = outsideCalls.get(source) ?? new WeakMap<object, AuthorizedCall>();
+  outsideCalls.set(source, ofRequest.set(call.handler, call));
+}
+
+function handlerCallOf(host: ArgumentsHost): AuthorizedCall | undefined {
+  const request = requestBehind(host);
+  // A filter is told no handler.
+  const handler = (host as Partial<ExecutionContext>).getHandler?.();
+  return request && handler && outsideCalls.get(nodeRequest(request))?.get(handler);
+}
+
+/**
+ * The authorized call a handler serves; undefined where nobody was authorized. On HTTP, for resolvers and for WebSocket
+ * messages it goes by the request. At MCP handlers it goes by the very caller that the guard attached to the request, which
+ * the transports of the SDK hand on with each message; where they hand on another or none, by the request under way; and
+ * last by the request that the MCP framework carries along, if it is no session's, since that would be the one which
+ * opened it. Messages of brokers have no caller.
+ */
+export function callOfContext(context: ArgumentsHost, instance: Instance): AuthorizedCall | undefined {
+  const type = context.getType<string>();
+  if (type === 'http') return callOfHttp(context, instance);
+  if (type !== 'rpc') return ownCall(handlerCallOf(context), instance);
+  const rpcContext: unknown = context.switchToRpc().getContext();
+  const byCaller = ownCall(callerHandedOn(rpcContext), instance);
+  if (byCaller) return byCaller;
+  if (!mcpOriginOf(context)) return undefined;
+  return currentCall(instance) ?? callOfRpcContext(rpcContext, instance);
+}
+
+function callOfHttp(context: ArgumentsHost, instance: Instance): AuthorizedCall | undefined {
+  const request: unknown = context.switchToHttp().getRequest();
+  return typeof request === 'object' && request !== null ? callOfRequest(request as HttpRequest, instance) : undefined;
+}
+
+function callOfRpcContext(rpcContext: unknown, instance: Instance): AuthorizedCall | undefined {
+  if (typeof rpcContext !== 'object' || rpcContext === null) return undefined;
+  return ownCall(calls.get(rpcContext), instance) ?? callOfCarriedRequest(rpcContext, instance);
+}
+
+/**
+ * The same where Nest calls without an instance: a parameter decorator, an interceptor of a class. On HTTP the instance
+ * counts that saw the request last. Where the applications of several instances have the class, and each of them has
+ * authorized a call here, only the caller that came with the message says which one serves it.
+ */
+export function callWithInstance(context: ExecutionContext): { readonly call: AuthorizedCall; readonly instance: Instance } | undefined {
+  const instances = instancesWith(context.getClass());
+  if (context.getType() === 'http') {
+    const request: unknown = context.switchToHttp().getRequest();
+    const last = typeof request === 'object' && request !== null ? lastMark(nodeRequest(request as HttpRequest)) : undefined;
+    return last?.call && instances.includes(last.instance) ? { call: last.call, instance: last.instance } : undefined;
+  }
+  const found = instances.flatMap((instance) => {
+    const call = callOfContext(context, instance);
+    return call ? { call, instance } : [];
+  });
+  if (found.length < 2) return found[0];
+  const handedOn = callerHandedOn(context.switchToRpc().getContext());
+  return found.find(({ call }) => call === handedOn);
+}
+
+/** The call of the caller that the transports of the SDK hand on with a message. */
+function callerHandedOn(rpcContext: unknown): AuthorizedCall | undefined {
+  const { sdkContext } = (rpcContext ?? {}) as RpcContext;
+  return Caller.callOf(sdkContext?.http?.authInfo ?? sdkContext?.authInfo);
+}
+
+function ownCall(call: AuthorizedCall | undefined, instance: Instance): AuthorizedCall | undefined {
+  return call && instance.resources.includes(call.resource) ? call : undefined;
+}
+
+function callOfCarriedRequest(rpcContext: RpcContext, instance: Instance): AuthorizedCall | undefined {
+  if (rpcContext.getSession?.()?.stateless !== true) return undefined;
+  const request = rpcContext.getRawRequest?.();
+  return typeof request === 'object' && request !== null ? callOfRequest(request as HttpRequest, instance) : undefined;
+}

@@ -1,0 +1,107 @@
+import type { OperationKind } from '../request/rpc-body.js';
+
+/** The operation that a method serves. */
+export interface ServedOperation {
+  readonly kind: OperationKind;
+  readonly name: string;
+  readonly origin: 'templates-first' | 'exact-first';
+  /** Who reads a template, where that is not the official SDK: the bridge of `nestjs-mcp-auth/sdk`. */
+  readonly syntax?: 'plain' | undefined;
+  /** What calls the method. */
+  readonly host: Host;
+}
+
+/** The MCP frameworks whose decorators are known; none of them is imported. */
+export type Host = '@rekog/mcp-nest' | '@nestjs-mcp/server' | 'nestjs-mcp-auth/sdk';
+
+/** What a decorator of a framework leaves on a method. */
+interface HostDecorator {
+  readonly host: Host;
+  readonly metadataKey: string;
+  readonly kind: OperationKind;
+  /** The member of the metadata that names the operation. */
+  readonly nameMember: string;
+  /** Which of two resources the framework chooses where a URI is that of one and matches the template of the other. */
+  readonly origin: ServedOperation['origin'];
+}
+
+const MCP_NEST = { host: '@rekog/mcp-nest', origin: 'templates-first' } as const;
+const NESTJS_MCP = { host: '@nestjs-mcp/server', origin: 'exact-first' } as const;
+
+const DECORATORS: readonly HostDecorator[] = [
+  { ...MCP_NEST, metadataKey: 'mcp:tool', kind: 'tool', nameMember: 'name' },
+  { ...MCP_NEST, metadataKey: 'mcp:prompt', kind: 'prompt', nameMember: 'name' },
+  { ...MCP_NEST, metadataKey: 'mcp:resource', kind: 'resource', nameMember: 'uri' },
+  { ...MCP_NEST, metadataKey: 'mcp:resource-template', kind: 'resource-template', nameMember: 'uriTemplate' },
+  { ...NESTJS_MCP, metadataKey: '__mcp_tool__', kind: 'tool', nameMember: 'name' },
+  { ...NESTJS_MCP, metadataKey: '__mcp_prompt__', kind: 'prompt', nameMember: 'name' },
+  // One decorator for both: with `template` it is a template, whatever else it says.
+  { ...NESTJS_MCP, metadataKey: '__mcp_resource__', kind: 'resource-template', nameMember: 'template' },
+  { ...NESTJS_MCP, metadataKey: '__mcp_resource__', kind: 'resource', nameMember: 'uri' },
+];
+
+/** Where the decorators of `nestjs-mcp-auth/sdk` keep theirs: `{ kind, name, config }`, and the syntax of a template. */
+export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
+
+/** Nest's own key for the path of a route. */
+const ROUTE_PATH_METADATA = 'path';
+
+/** Nest's own key for the message that a handler of a microservice is called for. */
+const PATTERN_METADATA = 'microservices:pattern';
+
+/** Nest's own keys for the other handlers before which it runs guards: of WebSocket messages, and of GraphQL. */
+const OTHER_HANDLERS_METADATA = [
+  'websockets:message_mapping',
+  'graphql:resolver_type',
+  'graphql:resolve_property',
+  'graphql:resolve_reference',
+];
+
+/** For messages of the start. */
+export const KNOWN_HANDLERS =
+  'Known are the handlers of Nest (routes of controllers, messages of microservices and WebSockets, GraphQL) and the MCP handlers of ' +
+  '@rekog/mcp-nest, @nestjs-mcp/server and nestjs-mcp-auth/sdk';
+
+/** The operation that a method serves, if it serves one. */
+export function servedOperation(method: object): ServedOperation | undefined {
+  const own = record(Reflect.getMetadata(OPERATION_METADATA, method));
+  if (own) {
+    const { kind, name, syntax } = own as unknown as Pick<ServedOperation, 'kind' | 'name' | 'syntax'>;
+    return { kind, name, origin: 'exact-first', syntax, host: 'nestjs-mcp-auth/sdk' };
+  }
+  for (const { metadataKey, nameMember, kind, origin, host } of DECORATORS) {
+    const metadata = record(Reflect.getMetadata(metadataKey, method));
+    if (!metadata || (nameMember === 'template' && !(nameMember in metadata))) continue;
+    const name = metadata[nameMember];
+    // A tool without a name is called by that of its method.
+    return { kind, name: typeof name === 'string' ? name : functionName(method), origin, host };
+  }
+  return undefined;
+}
+
+export function hasRoute(method: object): boolean {
+  return Reflect.hasMetadata(ROUTE_PATH_METADATA, method);
+}
+
+/** Whether Nest calls it for a message; or the bridge of `nestjs-mcp-auth/sdk` does, which goes by way of Nest. */
+export function isCalledByNest(method: object): boolean {
+  return [PATTERN_METADATA, OPERATION_METADATA].some((key) => Reflect.hasMetadata(key, method));
+}
+
+/** Whether Nest calls it as a GraphQL resolver, or for a WebSocket message. */
+export function isCalledOutside(method: object): boolean {
+  return OTHER_HANDLERS_METADATA.some((key) => Reflect.hasMetadata(key, method));
+}
+
+/** Whether something is known to call the method for requests, so that what it declares can be asked for. */
+export function isHandler(method: object): boolean {
+  return isCalledOutside(method) || hasRoute(method) || isCalledByNest(method) || servedOperation(method) !== undefined;
+}
+
+function functionName(method: object): string {
+  return (method as { readonly name: string }).name;
+}
+
+function record(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+}

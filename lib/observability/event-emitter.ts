@@ -1,0 +1,48 @@
+import { channel } from 'node:diagnostics_channel';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Subject, type Observable } from 'rxjs';
+import { deepFreeze } from '../core/deep-freeze.js';
+import { Clock } from '../core/clock.js';
+import type { McpAuthEvent } from './event-types.js';
+import { ShelteredObservable, tellOfFailure } from './safe-observable.js';
+
+type EventType = McpAuthEvent['type'];
+type Without<Event> = Event extends McpAuthEvent ? Omit<Event, 'time'> : never;
+
+/** Made once for the process, as Node wants it: looking one up by its name costs more than publishing to it. */
+const CHANNELS = {
+  authenticated: channel('nestjs-mcp-auth:authenticated'),
+  anonymous: channel('nestjs-mcp-auth:anonymous'),
+  refused: channel('nestjs-mcp-auth:refused'),
+  'step-up': channel('nestjs-mcp-auth:step-up'),
+  'session-refused': channel('nestjs-mcp-auth:session-refused'),
+  'keys-refreshed': channel('nestjs-mcp-auth:keys-refreshed'),
+  'issuer-unreachable': channel('nestjs-mcp-auth:issuer-unreachable'),
+  'issuer-recovered': channel('nestjs-mcp-auth:issuer-recovered'),
+} satisfies Record<EventType, unknown>;
+
+/**
+ * Hands out events: to those who subscribed in this application, and to the channels of `node:diagnostics_channel`, where
+ * tools listen that know nothing of it. Ask {@link isHeard} before building one: mostly nobody listens.
+ */
+@Injectable()
+export class McpAuthEvents {
+  readonly #subject = new Subject<McpAuthEvent>();
+  readonly events$: Observable<McpAuthEvent>;
+
+  constructor(@Inject(Clock) private readonly clock: Clock) {
+    this.events$ = new ShelteredObservable(this.#subject, tellOfFailure(new Logger('McpAuth')));
+  }
+
+  isHeard(type: EventType): boolean {
+    return this.#subject.observed || CHANNELS[type].hasSubscribers;
+  }
+
+  /** Adds the time, and freezes it: everybody gets the same object. */
+  emit(event: Without<McpAuthEvent>): void {
+    const complete = deepFreeze({ time: this.clock.now(), ...event }) as McpAuthEvent;
+    const { type } = complete;
+    if (CHANNELS[type].hasSubscribers) CHANNELS[type].publish(complete);
+    this.#subject.next(complete);
+  }
+}

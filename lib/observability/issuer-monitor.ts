@@ -1,0 +1,157 @@
+import type { JSONWebKeySet } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { isFailedSearch } from '../issuer/failed-search.js';
+import type { Finding } from '../products/metadata-review.js';
+import { describeError } from '../token/error-text.js';
+import type { IssuerPart } from './event-types.js';
+import type { McpAuthEvents } from './event-emitter.js';
+import type { FailureLog, FailureReports, InactiveToken } from './failure-log.js';
+
+/** What is known of an issuer from having asked it. Times are in milliseconds since the epoch. */
+export interface IssuerState {
+  keys?: { readonly ids: ReadonlySet<string>; readonly at: number };
+  introspectedAt?: number;
+  /** Whether a token of it was ever active, and how many were not before that. */
+  wasActive?: boolean;
+  inactiveTokens?: number;
+  /** When the log last said that keys cannot be had, and that tokens are not active. */
+  keysFailureSaidAt?: number;
+  inactiveSaidAt?: number;
+  /** Of what cannot be had at the moment, what was last tried: keys are looked for through the metadata, so that one outage is both. */
+  failure?: IssuerFailure | undefined;
+}
+
+export interface IssuerFailure {
+  readonly what: IssuerPart;
+  /** When the first attempt failed, and the last. */
+  readonly since: number;
+  readonly at: number;
+}
+
+/** Issuers remembered at most, besides the configured ones. */
+const MAX_LOOKED_UP_ISSUERS = 1_000;
+
+/** How many tokens in a row must be inactive, where none was ever active, before the log says so. */
+const MANY_INACTIVE_TOKENS = 5;
+
+/** Shortest time between two lines of the log that say the same of one issuer, in milliseconds. */
+const FAILURE_QUIET_MS = 60_000;
+const INACTIVE_QUIET_MS = 600_000;
+
+/** Longest text of an error in an event, in characters. */
+const MAX_ERROR_LENGTH = 500;
+
+/** Keeps how the authorization servers are doing, as the requests to them show; asks them nothing by itself. */
+export class IssuerMonitor implements FailureReports {
+  readonly #configured: ReadonlyMap<string, IssuerState>;
+  readonly #lookedUp = new LRUCache<string, IssuerState>({ max: MAX_LOOKED_UP_ISSUERS });
+
+  constructor(
+    issuers: readonly string[],
+    private readonly log: FailureLog,
+    private readonly events: McpAuthEvents,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+  ) {
+    this.#configured = new Map(issuers.map((issuer) => [issuer, {}]));
+  }
+
+  /** Undefined for an issuer that was not asked for anything yet. */
+  stateOf(issuer: string): Readonly<IssuerState> | undefined {
+    return this.#configured.get(issuer) ?? this.#lookedUp.peek(issuer);
+  }
+
+  /** The states of the issuers that the application looked up. */
+  get lookedUp(): Readonly<IssuerState>[] {
+    return [...this.#lookedUp.values()];
+  }
+
+  keysFetched(issuer: string, { keys }: JSONWebKeySet): void {
+    const state = this.#state(issuer);
+    const before = state.keys?.ids ?? new Set();
+    const ids = new Set(keys.map((key: unknown) => JSON.stringify(key)));
+    state.keys = { ids, at: this.now() };
+    if (state.failure && state.failure.what !== 'introspection') this.#recovered(issuer, state, state.failure);
+    if (!this.events.isHeard('keys-refreshed')) return;
+    const added = [...ids].filter((id) => !before.has(id)).length;
+    const removed = [...before].filter((id) => !ids.has(id)).length;
+    this.events.emit({ type: 'keys-refreshed', issuer, keys: keys.length, added, removed });
+  }
+
+  keysFailed(issuer: string, error: unknown): void {
+    const what = isFailedSearch(error) ? 'metadata' : 'keys';
+    const state = this.#state(issuer);
+    if (!state.failure || this.#isLongAgo(state.keysFailureSaidAt, FAILURE_QUIET_MS)) {
+      state.keysFailureSaidAt = this.now();
+      this.log.keysFailed(issuer, what, error);
+    }
+    this.#failed(issuer, what, error);
+  }
+
+  introspectionAnswered(issuer: string, isActive: boolean): void {
+    const state = this.#state(issuer);
+    state.introspectedAt = this.now();
+    if (isActive) state.wasActive = true;
+    if (state.failure) this.#recovered(issuer, state, state.failure);
+  }
+
+  introspectionFailed(issuer: string, error: unknown): void {
+    const what = isFailedSearch(error) ? 'metadata' : 'introspection';
+    if (!this.#state(issuer).failure) this.log.introspectionFailed(issuer, what, error);
+    this.#failed(issuer, what, error);
+  }
+
+  introspectionBusy(issuer: string): void {
+    this.log.introspectionBusy(issuer);
+  }
+
+  /** Said once in a while: revoked tokens, and made-up ones, come every day. */
+  introspectionInactive(issuer: string, inactive: InactiveToken): void {
+    const state = this.#state(issuer);
+    state.inactiveTokens = (state.inactiveTokens ?? 0) + 1;
+    const isNone = state.wasActive !== true && state.inactiveTokens >= MANY_INACTIVE_TOKENS;
+    if ((!inactive.isInTime && !isNone) || !this.#isLongAgo(state.inactiveSaidAt, INACTIVE_QUIET_MS)) return;
+    state.inactiveSaidAt = this.now();
+    this.log.introspectionInactive(issuer, inactive);
+  }
+
+  lookUpFailed(issuer: string, error: unknown): void {
+    this.log.lookUpFailed(issuer, error);
+  }
+
+  verifierFailed(error: unknown, token: string): void {
+    this.log.verifierFailed(error, token);
+  }
+
+  serverFound(issuer: string, finding: Finding): void {
+    this.log.serverFound(issuer, finding);
+  }
+
+  /** A clock that was set back is no reason to be quiet for long. */
+  #isLongAgo(time: number | undefined, quietMs: number): boolean {
+    return time === undefined || Math.abs(this.now() - time) >= quietMs;
+  }
+
+  #state(issuer: string): IssuerState {
+    const known = this.#configured.get(issuer) ?? this.#lookedUp.get(issuer);
+    if (known) return known;
+    const state: IssuerState = {};
+    this.#lookedUp.set(issuer, state);
+    return state;
+  }
+
+  #failed(issuer: string, what: IssuerPart, error: unknown): void {
+    const state = this.#state(issuer);
+    const before = state.failure;
+    state.failure = { what, since: before?.since ?? this.now(), at: this.now() };
+    if (before || !this.events.isHeard('issuer-unreachable')) return;
+    this.events.emit({ type: 'issuer-unreachable', issuer, what, error: describeError(error).slice(0, MAX_ERROR_LENGTH) });
+  }
+
+  #recovered(issuer: string, state: IssuerState, { what, since }: IssuerFailure): void {
+    state.failure = undefined;
+    this.log.recovered(issuer, what);
+    if (!this.events.isHeard('issuer-recovered')) return;
+    this.events.emit({ type: 'issuer-recovered', issuer, what, afterMs: this.now() - since });
+  }
+}

@@ -1,0 +1,181 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { McpAuthError } from '../core/error.js';
+import { statusOf } from '../response/refusal.js';
+import { isScopeToken } from '../core/scopes.js';
+import { shown, typeOf, type Seen } from '../core/seen.js';
+import { ownClaim, scopeClaim, SCOPE_CLAIMS } from '../token/claims.js';
+import { Clock } from '../core/clock.js';
+import type { McpAuthInfo } from '../caller/caller.js';
+import { writeLine } from './log-line.js';
+import { LogLimit, type LeftOut, type LogLimits } from './log-limit.js';
+import type { ResolvedResource } from '../options/options.js';
+import { REFUSAL_LEVELS, type RefusalLevel } from './refusal-levels.js';
+import { remedyFor } from './remedies.js';
+
+/** DI token of {@link LogLimits}, so that tests can see every line. */
+export const REFUSAL_LOG_LIMITS = Symbol('nestjs-mcp-auth:refusal-log-limits');
+
+/** For each level; so that a flood of everyday refusals leaves room for those that need somebody. */
+export const DEFAULT_REFUSAL_LOG_LIMITS: LogLimits = { quietMs: 30_000, linesPerSecond: 10, maxKeys: 1_000 };
+
+/** Everything the operator is told about a refusal. */
+export interface RefusalRecord {
+  readonly error: McpAuthError;
+  readonly resource: ResolvedResource;
+  readonly operations: readonly string[];
+  /** Verified; undefined where it is not known who asked. */
+  readonly caller: McpAuthInfo | undefined;
+  /** All that the request needs, as far as that is known. */
+  readonly scopes: readonly string[];
+}
+
+/** Operations that a line names; of the others, how many there are. */
+const MAX_OPERATIONS = 3;
+
+/**
+ * Writes a line about a refusal: what was refused, why, what was seen, whose request it was, and what to do. Nothing of a
+ * token, and no claim that is not needed for that; what clients wrote stands in quotes. The same is said once in a while only.
+ */
+@Injectable()
+export class McpAuthRefusalLog {
+  readonly #logger = new Logger('McpAuth');
+  readonly #limits: Readonly<Record<RefusalLevel, LogLimit>>;
+
+  constructor(@Inject(REFUSAL_LOG_LIMITS) limits: LogLimits, @Inject(Clock) clock: Clock) {
+    const limit = (): LogLimit => new LogLimit(limits, () => clock.now());
+    this.#limits = { warn: limit(), log: limit(), debug: limit() };
+  }
+
+  write(record: RefusalRecord): void {
+    const { reason } = record.error;
+    // A handler in JavaScript may name any reason: that must not cost the client its answer.
+    const usual = Object.hasOwn(REFUSAL_LEVELS, reason) ? REFUSAL_LEVELS[reason] : 'log';
+    // A client steps up every day; but no step-up helps where the scopes cannot be read.
+    const level = reason === 'scope_missing' && scopesSeen(record)?.isUnreadable ? 'warn' : usual;
+    const leftOut = this.#limits[level].admit(keyOf(record));
+    if (leftOut) writeLine(this.#logger, level, lineFor(record) + addition(leftOut));
+  }
+}
+
+/** The same for refusals of which one line is enough. */
+function keyOf({ error, operations, caller }: RefusalRecord): string {
+  const { origin, seen } = error;
+  const issuer = caller?.issuer ?? origin?.issuer ?? seen['iss'];
+  // One reason may have several causes; these are words of this library, of which there are few.
+  const cause = seen['because'] ?? seen['shown by'] ?? seen['bound by'];
+  return JSON.stringify([error.reason, cause, issuer, (caller ?? origin)?.clientId?.slice(0, 200), operations.slice(0, MAX_OPERATIONS)]);
+}
+
+function lineFor(record: RefusalRecord): string {
+  const { error, resource, operations, caller } = record;
+  const { identifier } = resource.identifier;
+  const head = `Refused ${statusOf(error)} ${error.code}${placeText(operations, identifier)}: ${error.message}`;
+  const seen = seenText({ ...error.seen, ...seenOfCaller(record) });
+  const who = caller ? callerText(caller) : originText(error);
+  const remedy = remedyFor(error.reason, {
+    resource: identifier,
+    audiences: resource.audiences,
+    issuer: issuerOf(record),
+    seen: { ...error.seen, ...seenOfCaller(record) },
+  });
+  return `${head}${seen}${who}.${remedy === undefined ? '' : ` ${remedy}.`}`;
+}
+
+/** The one whose token it is, or the only one that there is. */
+function issuerOf({ error, resource, caller }: RefusalRecord): string | undefined {
+  const [server, ...others] = resource.authorizationServers;
+  return caller?.issuer ?? error.origin?.issuer ?? (others.length === 0 ? server?.issuer : undefined);
+}
+
+/** An MCP operation is reached at the resource; any other route has a path of its own, and is only guarded for the resource. */
+function placeText(operations: readonly string[], resource: string): string {
+  if (operations.length === 0) return ` at ${resource}`;
+  const isRoute = operations.length === 1 && /^[A-Z]+ \//.test(operations[0] ?? '');
+  return ` for ${operationsText(operations)}${isRoute ? ` (resource ${resource})` : ` at ${resource}`}`;
+}
+
+function addition({ same, others }: LeftOut): string {
+  const ofSame = same === 0 ? '' : ` And ${same} more like it since the last such line.`;
+  return others === 0 ? ofSame : `${ofSame} Of other refusals, ${others} were too many to write down.`;
+}
+
+function operationsText(operations: readonly string[]): string {
+  const named = operations.slice(0, MAX_OPERATIONS).map(plain).join(', ');
+  const others = operations.length - MAX_OPERATIONS;
+  return others > 0 ? `${named} and ${others} more` : named;
+}
+
+/** What could not be mistaken for another part of the line, as it is; everything else in quotes. */
+function plain(text: string): string {
+  return /^[\w./:{}@?=&%~+-]+(?: [\w./:{}@?=&%~+-]+)?$/.test(text) && text.length <= 150 && !text.includes('eyJ') ? text : shown(text);
+}
+
+/** Of what was seen, that which is no claim or header of its own. */
+const LABELS: ReadonlySet<string> = new Set(['expected', 'missing', 'needs', 'looked for', 'marked by', 'shown by', 'bound by']);
+
+/** Shown as the seconds from now until then. */
+const TIMES: ReadonlySet<string> = new Set(['exp', 'nbf', 'iat']);
+
+/** `aud is "account", expected "https://…"` */
+function seenText(seen: Seen): string {
+  const parts = Object.entries(seen).map(([name, value]) => {
+    if (name === 'because') return value;
+    if (LABELS.has(name)) return `${name} ${value}`;
+    const unit = TIMES.has(name) && /^-?\d+$/.test(value) ? ' s from now' : '';
+    return `${name} is ${value === 'null' ? 'absent' : value}${unit}`;
+  });
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+/** What a verified caller has, where something else was needed. */
+function seenOfCaller(record: RefusalRecord): Seen {
+  const { error, caller, scopes: needed } = record;
+  const { reason, scopes, authentication } = error;
+  if (!caller) return {};
+  if (reason === 'scope_missing') {
+    const all = scopes.length > 0 ? scopes : needed;
+    return { needs: shown(all.join(' ')), ...scopesSeen(record)?.seen };
+  }
+  if (reason !== 'authentication_insufficient') return {};
+  const { acr = [], maxAgeSeconds } = authentication ?? {};
+  return {
+    ...(acr.length > 0 && { acr: shown(ownClaim(caller.claims, 'acr') ?? null), expected: shown(acr) }),
+    ...(maxAgeSeconds !== undefined && { auth_time: `${shown(ownClaim(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed` }),
+  };
+}
+
+/**
+ * What the token has for scopes: the granted ones, or where there are none, what stands in each claim that was looked at.
+ * A verifier of the application has read them itself.
+ */
+function scopesSeen({ caller, resource }: RefusalRecord): { readonly seen: Seen; readonly isUnreadable: boolean } | undefined {
+  if (!caller) return undefined;
+  const granted = shown(caller.scopes.join(' '));
+  if (resource.verifier) return { seen: { scope: granted }, isUnreadable: false };
+  const server = resource.authorizationServers.find(({ issuer }) => issuer === caller.issuer);
+  return scopeClaimsSeen(caller, server?.claimNames.scopes ?? SCOPE_CLAIMS, granted);
+}
+
+function scopeClaimsSeen(caller: McpAuthInfo, names: readonly string[], granted: string): { readonly seen: Seen; readonly isUnreadable: boolean } {
+  const claim = scopeClaim(caller.claims, names);
+  if (!claim) return { seen: Object.fromEntries(names.map((name) => [plain(name), 'null'])), isUnreadable: false };
+  const { name, value } = claim;
+  const ignored = Array.isArray(value) ? value.filter((member) => !isScopeToken(member)).length : 0;
+  if (ignored > 0) {
+    const members = ignored === 1 ? 'a member that is' : `${ignored} members that are`;
+    return { seen: { [plain(name)]: `${granted}, and ${members} no name of a scope` }, isUnreadable: true };
+  }
+  if (typeof value === 'string' || Array.isArray(value)) return { seen: { [plain(name)]: granted }, isUnreadable: false };
+  return { seen: { [plain(name)]: typeOf(value).text }, isUnreadable: true };
+}
+
+function callerText({ issuer, clientId, principalKey }: McpAuthInfo): string {
+  return `; issuer ${plain(issuer)}, client ${shown(clientId)}, principal ${principalKey}`;
+}
+
+function originText({ origin }: McpAuthError): string {
+  if (!origin) return '';
+  const client = origin.clientId === undefined ? '' : `, client ${shown(origin.clientId)}`;
+  const word = origin.isOpaque ? ', which is asked about such tokens' : ', as the token says, which was not verified';
+  return `; issuer ${plain(origin.issuer)}${client}${origin.isVerified ? '' : word}`;
+}

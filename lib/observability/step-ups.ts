@@ -1,0 +1,39 @@
+import { LRUCache } from 'lru-cache';
+import { isMet } from '../core/requirement.js';
+import type { ScopeHierarchy } from '../core/scopes.js';
+import type { McpAuthInfo } from '../caller/caller.js';
+
+/** Callers remembered at most. */
+const MAX_CALLERS = 1_000;
+
+/** How long a step-up may take, in milliseconds: somebody has to read a page and decide. */
+const MAX_AGE_MS = 10 * 60_000;
+
+interface Refused {
+  readonly at: number;
+  readonly scopes: readonly string[];
+}
+
+/** Remembers for a while which callers lacked scopes, to notice that they come back with them. */
+export class StepUps {
+  readonly #refused = new LRUCache<string, Refused>({ max: MAX_CALLERS });
+
+  /** @param now milliseconds since the epoch */
+  note(caller: McpAuthInfo, scopes: readonly string[], now: number): void {
+    this.#refused.set(keyOf(caller), { at: now, scopes });
+  }
+
+  /** The earlier refusal that this caller has now overcome; it is then forgotten. */
+  take(caller: McpAuthInfo, hierarchy: ScopeHierarchy, now: number): Refused | undefined {
+    if (this.#refused.size === 0) return undefined;
+    const key = keyOf(caller);
+    const refused = this.#refused.get(key);
+    if (!refused || !isMet({ allOf: refused.scopes, anyOf: [] }, caller.scopes, hierarchy)) return undefined;
+    this.#refused.delete(key);
+    return now - refused.at <= MAX_AGE_MS ? refused : undefined;
+  }
+}
+
+function keyOf({ principalKey, clientId }: McpAuthInfo): string {
+  return JSON.stringify([principalKey, clientId]);
+}

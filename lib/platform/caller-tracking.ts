@@ -1,0 +1,109 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Inject, Injectable, UseInterceptors, type ForwardReference } from '@nestjs/common';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
+import { followRequest } from '../caller/call-registry.js';
+import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
+import { httpAdapterOf } from './http-adapter.js';
+import { McpAuthInterceptor } from './caller-interceptor.js';
+import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
+import type { ResolvedOptions } from '../options/options.js';
+
+/** What is used of a Fastify application. */
+interface FastifyLike {
+  addHook?(name: 'preValidation', hook: (request: { readonly raw: IncomingMessage }, reply: unknown, done: () => void) => void): void;
+}
+
+type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
+type Wrapper = NestModule['providers'] extends Map<unknown, infer One> ? One : never;
+
+/** Nest's own keys for what a class wants injected: as TypeScript says it, as `@Inject()` does, and into properties. */
+const PARAMETER_TYPES_METADATA = 'design:paramtypes';
+const INJECTED_PARAMETERS_METADATA = 'self:paramtypes';
+const INJECTED_PROPERTIES_METADATA = 'self:properties_metadata';
+
+/** Handlers that have the interceptor; they belong to classes, which several applications of one process may use. */
+const intercepted = new WeakSet<object>();
+
+/**
+ * Has the caller known to everything below a handler, by `AsyncLocalStorage`, where somebody needs that. It is not done
+ * for everybody, since up to Node.js 22 it makes every promise of the process dearer: a tenth of the throughput of a
+ * small route.
+ *
+ * Needed by whoever injects `McpAuthService`; and for protection itself where an MCP framework calls handlers as plain
+ * methods, or serves anonymous callers, who leave no trace in the messages it hands on.
+ */
+@Injectable()
+export class McpAuthFollowedCalls {
+  #isOn = false;
+
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /** Whether the caller is known below the handlers of this application. */
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  /**
+   * For handlers that no HTTP request leads to. To be called while Nest instantiates the application: handlers of
+   * microservices are built as soon as one is connected, before any other hook.
+   *
+   * @param token of the provider for whose users it is done
+   */
+  prepare(token: unknown): void {
+    this.#isOn = this.options.followCaller ?? wrappersIn([...this.modules.values()]).some((wrapper) => dependenciesOf(wrapper).includes(token));
+    if (this.#isOn) for (const handler of this.explorer.rpcHandlers) intercept(handler);
+  }
+
+  /** For what HTTP requests lead to. To be called before the routes of the application are laid. */
+  mount(): void {
+    this.#isOn ||= this.#isNeeded();
+    const adapter = httpAdapterOf(this.host);
+    if (!adapter || !this.#isOn) return;
+    const fastify = adapter.getInstance<FastifyLike>();
+    // Fastify reads the body outside of whatever a middleware has entered.
+    if (fastify.addHook) fastify.addHook('preValidation', ({ raw }, _reply, done) => followRequest(raw, this.options, done));
+    else adapter.use((request: IncomingMessage, _response: ServerResponse, next: () => void) => followRequest(request, this.options, next));
+  }
+
+  #isNeeded(): boolean {
+    const { directHandlers, operations } = this.explorer;
+    return directHandlers.length > 0 || (this.options.allowAnonymous && operations.length > 0);
+  }
+}
+
+/** Everything that Nest makes in an application. */
+export function wrappersIn(modules: readonly NestModule[]): Wrapper[] {
+  return modules.flatMap(({ providers, controllers, injectables }) =>
+    [providers, controllers, injectables].flatMap((wrappers) => [...wrappers.values()] as Wrapper[]),
+  );
+}
+
+function intercept({ classRef, methodName, method }: DirectHandler): void {
+  if (intercepted.has(method)) return;
+  intercepted.add(method);
+  UseInterceptors(new McpAuthInterceptor())(classRef.prototype as object, methodName, { value: method });
+}
+
+/** The tokens of what is injected. */
+export function dependenciesOf({ metatype, inject }: Wrapper): unknown[] {
+  if (inject) return inject.map((one) => (typeof one === 'object' && 'token' in one ? one.token : one)).map(target);
+  if (typeof metatype !== 'function') return [];
+  const types = metadata<unknown>(PARAMETER_TYPES_METADATA, metatype);
+  const parameters = metadata<{ readonly param: unknown }>(INJECTED_PARAMETERS_METADATA, metatype).map(({ param }) => param);
+  const properties = metadata<{ readonly type: unknown }>(INJECTED_PROPERTIES_METADATA, metatype).map(({ type }) => type);
+  return [...types, ...parameters, ...properties].map(target);
+}
+
+function metadata<Entry>(key: string, metatype: object): readonly Entry[] {
+  return (Reflect.getMetadata(key, metatype) as readonly Entry[] | undefined) ?? [];
+}
+
+function target(token: unknown): unknown {
+  const reference = token as ForwardReference | undefined;
+  return typeof reference === 'object' && 'forwardRef' in reference ? (reference.forwardRef() as unknown) : token;
+}

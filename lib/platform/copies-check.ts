@@ -1,0 +1,47 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
+import { copiesProblem, COPY_MARK, COPY_METADATA, otherCopies, THIS_COPY, type Copy } from '../caller/package-copies.js';
+
+/** Nest's own key for what the decorators of parameters say. */
+const PARAMETERS_METADATA = '__routeArguments__';
+
+/** Finds handlers that are decorated by another copy of this package: what they declare may mean something else there. */
+@Injectable()
+export class McpAuthCopiesCheck {
+  constructor(
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+  ) {}
+
+  /** @throws {McpAuthConfigError} naming each such class and method, and the copies. */
+  check(): void {
+    if (otherCopies().length === 0) return;
+    const wrappers = [...this.discovery.getControllers(), ...this.discovery.getProviders()];
+    const classes = new Set(wrappers.flatMap(({ metatype }) => (typeof metatype === 'function' ? [metatype] : [])));
+    const problems = [...classes].flatMap((classRef) => this.#problemsOf(classRef));
+    if (problems.length > 0) throw new McpAuthConfigError(problems);
+  }
+
+  #problemsOf(classRef: { readonly name: string; readonly prototype?: unknown }): ConfigProblem[] {
+    const prototype = classRef.prototype as Record<string, unknown> | undefined;
+    if (!prototype) return [];
+    const ofClass = isOfAnother(classRef) ? [copiesProblem(classRef.name, 'a decorator of another copy of nestjs-mcp-auth')] : [];
+    return this.scanner.getAllMethodNames(prototype).reduce((problems, name) => {
+      const option = `${classRef.name}.${name}`;
+      if (isOfAnother(prototype[name] as object)) problems.push(copiesProblem(option, 'a decorator of another copy of nestjs-mcp-auth'));
+      if (hasParameterOfAnother(classRef, name)) problems.push(copiesProblem(option, '@AuthInfo() of another copy of nestjs-mcp-auth'));
+      return problems;
+    }, ofClass);
+  }
+}
+
+function isOfAnother(target: object): boolean {
+  const marks = (Reflect.getMetadata(COPY_METADATA, target) ?? []) as readonly Copy[];
+  return marks.some((copy) => copy !== THIS_COPY);
+}
+
+function hasParameterOfAnother(classRef: object, methodName: string): boolean {
+  const parameters = (Reflect.getMetadata(PARAMETERS_METADATA, classRef, methodName) ?? {}) as Record<string, { readonly factory?: { readonly [COPY_MARK]?: Copy } }>;
+  return Object.values(parameters).some(({ factory }) => factory?.[COPY_MARK] !== undefined && factory[COPY_MARK] !== THIS_COPY);
+}

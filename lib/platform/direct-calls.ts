@@ -1,0 +1,151 @@
+import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { isObservable, lastValueFrom } from 'rxjs';
+import { McpAuthError } from '../core/error.js';
+import { callOfContext, currentCall, runInCall, type Instance } from '../caller/call-registry.js';
+import { directContext } from './direct-context.js';
+import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
+import { McpAuthFilter } from '../mcp-auth.filter.js';
+import { McpAuthGuard } from '../mcp-auth.guard.js';
+import type { McpAuthInfo } from '../caller/caller.js';
+import { injectedCaller } from '../caller/injected-caller.js';
+import { instancesWith } from '../caller/module-instances.js';
+import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
+import type { ResolvedOptions } from '../options/options.js';
+import { noteReplaced } from '../handlers/written-declarations.js';
+
+type Method = (...args: unknown[]) => unknown;
+
+/** What Nest keeps of a parameter decorated by `createParamDecorator`. */
+interface DecoratedParameter {
+  readonly index: number;
+  readonly factory?: unknown;
+  readonly data?: keyof McpAuthInfo;
+}
+
+/** Nest's own keys for what is bound to a handler, and for what the decorators of its parameters say. */
+const GUARDS_METADATA = '__guards__';
+const PARAMETERS_METADATA = '__routeArguments__';
+
+/** What is behind a method that stands in for another: that one, and who decides where no guard let the call in. */
+interface StandIn {
+  readonly original: Method;
+  application: McpAuthDirectCalls;
+}
+
+const standIns = new WeakMap<object, StandIn>();
+
+/** A class can be used by several applications of one process: each decides about the calls that its own guard let in. */
+const applications = new WeakMap<Instance, McpAuthDirectCalls>();
+
+/**
+ * The application that a handler object belongs to; undefined for one that several applications share. Objects that Nest
+ * makes for one request or call are not among them.
+ */
+const owners = new WeakMap<object, McpAuthDirectCalls | undefined>();
+
+/**
+ * Protects the handlers that an MCP framework calls as plain methods, as version 1 of `@rekog/mcp-nest` and
+ * `@nestjs-mcp/server` do: what `@RequireScopes()` and the like bind to a handler, Nest never gets to run there. It is done around the method itself:
+ * the guard decides, refusals take the form that MCP clients understand, the caller is known below, and `@AuthInfo()`
+ * takes the place of the argument it decorates. It holds for every instance of the class, request-scoped ones too.
+ *
+ * Such a method then wants a caller who was let in, whoever calls it: the framework and the application's own code look
+ * the same from inside. Runs no guards, pipes, interceptors and filters of others.
+ */
+@Injectable()
+export class McpAuthDirectCalls {
+  constructor(
+    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(McpAuthGuard) private readonly guard: McpAuthGuard,
+    @Inject(McpAuthFilter) private readonly filter: McpAuthFilter,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * To be called while Nest instantiates the application: an MCP framework may look for handlers as soon as its own module
+   * is initialised, which can be before any other.
+   */
+  protectClasses(): void {
+    applications.set(this.options, this);
+    this.#protect(this.explorer.directHandlersOfClasses);
+  }
+
+  /** To be called when every instance is there: then the classes of those that factories made are known, too. */
+  protect(): void {
+    for (const handler of this.explorer.handlerObjects) {
+      owners.set(handler, owners.has(handler) && owners.get(handler) !== this ? undefined : this);
+    }
+    this.#protect(this.explorer.directHandlers);
+  }
+
+  #protect(handlers: readonly DirectHandler[]): void {
+    for (const handler of handlers) {
+      if (isGuarded(handler) || callerParameters(handler).length > 0) this.#standIn(handler);
+    }
+  }
+
+  #standIn({ classRef, methodName, method, operation }: DirectHandler): void {
+    const known = standIns.get(method);
+    // An inherited one stands in for the same method of the base class, which may declare less.
+    if (known && Object.hasOwn(classRef.prototype, methodName)) {
+      known.application = this;
+      return;
+    }
+    const about: StandIn = { original: known?.original ?? (method as Method), application: this };
+    const handler = { classRef, methodName, method: about.original, operation };
+    const standIn = function (this: object, ...args: unknown[]): Promise<unknown> {
+      const application = owners.get(this) ?? applicationUnderWay(classRef) ?? about.application;
+      return application.#call(handler, this, args);
+    };
+    standIns.set(standIn, about);
+    noteReplaced(about.original);
+    copyIdentity(about.original, standIn);
+    Object.defineProperty(classRef.prototype, methodName, { value: standIn, writable: true, configurable: true });
+  }
+
+  async #call(handler: DirectHandler, self: unknown, args: readonly unknown[]): Promise<unknown> {
+    const context = directContext(handler, args);
+    try {
+      if (isGuarded(handler)) await this.guard.canActivate(context);
+      const call = callOfContext(context, this.options);
+      const run = (): unknown => Reflect.apply(handler.method as Method, self, withCaller(handler, args, context));
+      return await (call ? runInCall(call, this.options, run) : run());
+    } catch (error) {
+      if (!(error instanceof McpAuthError)) throw error;
+      // oxlint-disable-next-line promise/valid-params -- an exception filter is no promise
+      const answer = this.filter.catch(error, context);
+      return isObservable(answer) ? lastValueFrom(answer) : answer;
+    }
+  }
+}
+
+/** The application that has let in the call under way, of those that have the class. */
+function applicationUnderWay(classRef: unknown): McpAuthDirectCalls | undefined {
+  const instance = instancesWith(classRef).find((one) => currentCall(one) !== undefined);
+  return instance && applications.get(instance);
+}
+
+/** MCP frameworks know a handler by its metadata, and some by its name. */
+function copyIdentity(from: Method, to: Method): void {
+  Object.defineProperty(to, 'name', { value: from.name });
+  for (const key of Reflect.getOwnMetadataKeys(from)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, from), to);
+}
+
+function isGuarded({ classRef, method }: DirectHandler): boolean {
+  const guards = [classRef, method].flatMap((target) => Reflect.getMetadata(GUARDS_METADATA, target) as unknown);
+  return guards.includes(McpAuthGuard);
+}
+
+function withCaller(handler: DirectHandler, args: readonly unknown[], context: ExecutionContext): unknown[] {
+  const all = [...args];
+  for (const { index, data } of callerParameters(handler)) all[index] = injectedCaller(data, context);
+  return all;
+}
+
+/** The parameters decorated with `@AuthInfo()`. */
+function callerParameters({ classRef, methodName }: DirectHandler): DecoratedParameter[] {
+  const parameters: unknown = Reflect.getMetadata(PARAMETERS_METADATA, classRef, methodName);
+  return Object.values((parameters ?? {}) as Record<string, DecoratedParameter>).filter(
+    ({ factory }) => factory === injectedCaller,
+  );
+}

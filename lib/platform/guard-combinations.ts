@@ -1,0 +1,72 @@
+import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
+import { APP_GUARD, type ModulesContainer } from '@nestjs/core';
+import { dependenciesOf, wrappersIn } from './caller-tracking.js';
+import { McpAuthGuard } from '../mcp-auth.guard.js';
+import { MODULE_MARK } from '../mcp-auth.module-definition.js';
+
+type Wrapper = ReturnType<typeof wrappersIn>[number];
+
+/** Nest's own key for the guards that are bound to a class or method. */
+const GUARDS_METADATA = '__guards__';
+
+/**
+ * Knows which handlers have a guard of the application that combines {@link McpAuthGuard} with checks of its own: one that
+ * extends it, or that injects it, itself or by way of other providers. A guard that is a provider and bound to no handler
+ * counts for all of them, since it may be a global one.
+ */
+export class GuardCombinations {
+  readonly #byToken = new Map<unknown, Wrapper[]>();
+  readonly #isEverywhere: boolean;
+  readonly #known = new WeakMap<object, WeakMap<object, boolean>>();
+
+  constructor(modules: ModulesContainer) {
+    const others = [...modules.values()].filter(({ metatype }) => !(MODULE_MARK in metatype));
+    const wrappers = wrappersIn(others);
+    for (const wrapper of wrappers) this.#byToken.set(wrapper.token, [...(this.#byToken.get(wrapper.token) ?? []), wrapper]);
+    const injectables = others.flatMap((one) => [...one.injectables.values()]);
+    const bound = new Set(injectables.flatMap(({ token, metatype }) => (isGlobal(token) ? [] : [metatype])));
+    this.#isEverywhere = wrappers.some((wrapper) => !bound.has(wrapper.metatype) && isGuard(wrapper) && this.#isCombining(wrapper, new Set()));
+  }
+
+  isCombined(context: ExecutionContext): boolean {
+    if (this.#isEverywhere) return true;
+    const classRef = context.getClass();
+    const handler = context.getHandler();
+    const ofClass = this.#known.get(classRef) ?? new WeakMap<object, boolean>();
+    this.#known.set(classRef, ofClass);
+    let isCombined = ofClass.get(handler);
+    if (isCombined === undefined) ofClass.set(handler, (isCombined = this.#isBound(classRef, handler)));
+    return isCombined;
+  }
+
+  #isBound(classRef: object, handler: object): boolean {
+    const bound = [classRef, handler].flatMap((target) => (Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as unknown[]);
+    return bound.some((guard) => {
+      const metatype = typeof guard === 'function' ? guard : (guard as { readonly constructor?: unknown } | null)?.constructor;
+      return this.#isCombining({ metatype } as Wrapper, new Set());
+    });
+  }
+
+  #isCombining(wrapper: Wrapper, seen: Set<unknown>): boolean {
+    const { metatype } = wrapper;
+    if (typeof metatype === 'function' && ((metatype as Type).prototype as unknown) instanceof McpAuthGuard) return true;
+    return dependenciesOf(wrapper).some((token) => {
+      if (token === McpAuthGuard) return true;
+      if (seen.has(token)) return false;
+      seen.add(token);
+      return (this.#byToken.get(token) ?? []).some((one) => this.#isCombining(one, seen));
+    });
+  }
+}
+
+/** Nest makes a token of its own of each `APP_GUARD`. Those that it makes for each request are among what handlers bind. */
+function isGlobal(token: unknown): boolean {
+  return typeof token === 'string' && token.startsWith(APP_GUARD);
+}
+
+/** Bound by `APP_GUARD`, or a class that is one. */
+function isGuard({ subtype, metatype }: Wrapper): boolean {
+  if (subtype === 'guard') return true;
+  const prototype = typeof metatype === 'function' ? ((metatype as Type).prototype as Partial<CanActivate> | undefined) : undefined;
+  return typeof prototype?.canActivate === 'function';
+}

@@ -1,0 +1,264 @@
+import type { EventEmitter } from 'node:events';
+import { Inject, Injectable, Logger, UseFilters, type ExecutionContext, type Type } from '@nestjs/common';
+import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
+import { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthReason } from '../core/error.js';
+import { andThen, type Soon } from '../core/maybe-promise.js';
+import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
+import { rememberHandlerCall, type HttpRequest } from '../caller/call-registry.js';
+import { McpAuthDecisions } from '../observability/decision-recorder.js';
+import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
+import { McpAuthFilter } from '../mcp-auth.filter.js';
+import type { OutsideKind } from '../handlers/handler-kind.js';
+import { httpAdapterOf } from './http-adapter.js';
+import type { McpAuthInfo } from '../caller/caller.js';
+import { injectedCaller } from '../caller/injected-caller.js';
+import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
+import type { ResolvedOptions } from '../options/options.js';
+import type { HandlerPolicy } from '../handlers/handler-declaration.js';
+import { HandlerRefusal } from '../response/refusal-forms.js';
+import { credentialsBehind, requestBehind, watchUpgrades } from '../caller/request-behind.js';
+import { McpAuthResponder } from '../response/responder.js';
+
+const logger = new Logger('McpAuth');
+
+/** Nest's own keys: for guards and filters, for parameters, for message handlers, gateways and resolvers. */
+const GUARDS_METADATA = '__guards__';
+const FILTERS_METADATA = '__exceptionFilters__';
+const PARAMETERS_METADATA = '__routeArguments__';
+const PATTERN_METADATA = 'microservices:pattern';
+const GATEWAY_MESSAGE_METADATA = 'websockets:message_mapping';
+const RESOLVER_METADATA = 'graphql:resolver_type';
+const FIELD_RESOLVER_METADATA = 'graphql:resolve_property';
+
+/** Where `@nestjs/graphql` keeps the options of its module. */
+const GRAPHQL_OPTIONS = 'GqlModuleOptions';
+
+/** Why a handler of that kind is refused where no verified caller can be known. */
+const UNAUTHENTICATED = {
+  graphql: 'graphql_request_missing',
+  websocket: 'websocket_unauthenticated',
+  message: 'message_unauthenticated',
+  event: 'message_unauthenticated',
+  unknown: 'context_unauthenticated',
+} as const satisfies Record<OutsideKind, McpAuthReason>;
+
+/**
+ * Decides about handlers that are neither HTTP routes nor MCP operations: GraphQL resolvers, handlers of WebSocket messages,
+ * of messages and events of a broker, and those of libraries that Nest does not know. They are left alone unless they are
+ * protected by a decorator. A protected one needs a caller, by the HTTP request behind it; where there is none, as with
+ * messages of a broker, it is refused.
+ */
+@Injectable()
+export class McpAuthHandlerAccess {
+  readonly #parameters = new WeakMap<object, boolean>();
+
+  constructor(
+    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
+    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
+    @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
+    @Inject(McpAuthFilter) private readonly filter: McpAuthFilter,
+    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * Lets the handler run, or refuses it; at once, where nobody has to be asked. What is refused is recorded.
+   *
+   * @param guard the class of the guard that asks: a handler that is bound to it is protected
+   * @throws {McpAuthError} when it is refused.
+   */
+  authorize(context: ExecutionContext, kind: OutsideKind, guard: unknown): Soon<void> {
+    const classRef = context.getClass();
+    const method = context.getHandler();
+    if (!this.#isProtected({ classRef, method, methodName: method.name }, guard)) return;
+    const demand = this.authorizer.demandOfHandler(classRef, method, argumentsOf(context));
+    let caller: McpAuthInfo | undefined;
+    const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, demand, caller);
+    try {
+      const request = requestBehind(context) ?? this.#refuseUnknown(kind, demand);
+      const admitted = this.#admit(request, demand, (auth) => (caller = auth));
+      return admitted instanceof Promise ? admitted.catch(refuse) : admitted;
+    } catch (error) {
+      return refuse(error);
+    }
+  }
+
+  #admit(request: HttpRequest, demand: Demand, identified: (auth: McpAuthInfo | undefined) => void): Soon<void> {
+    return andThen(this.authorizer.authenticate(credentialsBehind(request), demand), (auth) => {
+      identified(auth);
+      return andThen(this.authorizer.authorize(auth, demand, request), () => {
+        rememberHandlerCall(request, { auth, resource: demand.server.resource, handler: demand.handler });
+        this.decisions.admitted(request, demand, auth);
+      });
+    });
+  }
+
+  #refuseUnknown(kind: OutsideKind, demand: Demand): never {
+    const { scopes } = this.authorizer.factsOf(demand);
+    const seen = kind === 'websocket' ? { 'looked for': 'an upgrade request on the port of the application' } : {};
+    throw new McpAuthError('authorization_required', UNAUTHENTICATED[kind], { scopes, seen });
+  }
+
+  #refuse(error: unknown, context: ExecutionContext, demand: Demand, caller: McpAuthInfo | undefined): never {
+    if (!(error instanceof McpAuthError)) throw error;
+    const facts = this.authorizer.factsOf(demand);
+    const name = `${context.getClass().name}.${context.getHandler().name}`;
+    this.decisions.refusedHandler(error, name, facts, caller);
+    throw new HandlerRefusal(error, this.responder.refusalOf(error, facts));
+  }
+
+  /**
+   * Gives handlers of messages the filter for refusals: global filters of Nest do not hold for gateways, nor for
+   * microservices that inherit nothing. To be called while Nest instantiates the application.
+   */
+  prepare(): void {
+    for (const handler of this.#handlers(PATTERN_METADATA, GATEWAY_MESSAGE_METADATA)) {
+      if (!hasFilter(handler)) bind(this.filter, handler);
+    }
+  }
+
+  /** For gateways on the port of the application. To be called before those are connected to its server. */
+  mount(guard: unknown): void {
+    const gateways = this.#handlers(GATEWAY_MESSAGE_METADATA);
+    if (!gateways.some((handler) => this.#isProtected(handler, guard))) return;
+    const server = httpAdapterOf(this.host)?.getHttpServer() as EventEmitter | undefined;
+    if (server) watchUpgrades(server);
+  }
+
+  /**
+   * Refuses to start where a requirement would not be enforced.
+   *
+   * @throws {McpAuthConfigError} naming each field resolver that has requirements while Nest runs no guards there, and each
+   * protected handler that does not say which of several resources it belongs to.
+   */
+  check(guard: unknown): void {
+    const problems = [...this.#unguardedFields(guard), ...this.#strays(guard)];
+    if (problems.length > 0) throw new McpAuthConfigError(problems);
+  }
+
+  /** Warns of handlers of messages that refuse everything. */
+  warn(guard: unknown): void {
+    for (const handler of this.#handlers(PATTERN_METADATA)) {
+      if (!this.#isDecorated(handler, guard)) continue;
+      logger.warn(
+        `${nameOf(handler)} handles messages of a broker and is protected: it refuses every message, since none carries an access token. ` +
+          'Remove the requirements or declare it @Public(), and protect the broker by its own means',
+      );
+    }
+  }
+
+  #unguardedFields(guard: unknown): ConfigProblem[] {
+    const options = this.discovery.getProviders().filter(({ token }) => token === GRAPHQL_OPTIONS);
+    if (options.every(({ instance }) => hasFieldGuards(instance))) return [];
+    return this.#handlers(FIELD_RESOLVER_METADATA)
+      .filter((handler) => this.#isProtected(handler, guard))
+      .map((handler) => ({
+        option: nameOf(handler),
+        seen: 'a protected @ResolveField()',
+        why: 'Nest runs no guards for fields, so that the field would be open to anybody',
+        write: "Set fieldResolverEnhancers: ['guards'] in the options of GraphQLModule, or declare the field @Public()",
+      }));
+  }
+
+  #strays(guard: unknown): ConfigProblem[] {
+    const { resources } = this.options;
+    if (resources.length === 1) return [];
+    return this.#handlers(PATTERN_METADATA, GATEWAY_MESSAGE_METADATA, RESOLVER_METADATA, FIELD_RESOLVER_METADATA)
+      .filter((handler) => this.#policyOf(handler).resourceId === undefined)
+      .filter((handler) => this.#isProtected(handler, guard))
+      .map((handler) => ({
+        option: `@ProtectedResource() of ${nameOf(handler)}`,
+        seen: 'nothing',
+        why: 'with several resources, each protected handler must say whose tokens it accepts',
+        write: `Known are ${resources.map(({ id }) => `"${id}"`).join(', ')}; or declare the handler @Public()`,
+      }));
+  }
+
+  /** A handler that wants the caller needs one, too: without it, code that reads `auth?.subject` would run as nobody. */
+  #isProtected(handler: DirectHandler, guard: unknown): boolean {
+    return this.#isDecorated(handler, guard) || (this.#wantsCaller(handler) && !this.#policyOf(handler).isPublic);
+  }
+
+  #isDecorated(handler: DirectHandler, guard: unknown): boolean {
+    const { isDeclared, isPublic } = this.#policyOf(handler);
+    return !isPublic && (isDeclared || isBoundTo(handler, guard));
+  }
+
+  #policyOf({ classRef, method }: DirectHandler): HandlerPolicy {
+    return this.explorer.policyOf(classRef, method);
+  }
+
+  #wantsCaller(handler: DirectHandler): boolean {
+    let wants = this.#parameters.get(handler.method);
+    if (wants === undefined) this.#parameters.set(handler.method, (wants = wantsCaller(handler)));
+    return wants;
+  }
+
+  /** Those of classes that have one of these metadata, and serve no MCP operation. */
+  #handlers(...keys: readonly string[]): DirectHandler[] {
+    const wrappers = [...this.discovery.getControllers(), ...this.discovery.getProviders()];
+    const classes = new Set(wrappers.flatMap(({ metatype, inject }) => (typeof metatype === 'function' && !inject ? [metatype as Type<object>] : [])));
+    return [...classes].flatMap((classRef) => {
+      const prototype = classRef.prototype as Record<string, object> | undefined;
+      return this.scanner.getAllMethodNames(prototype ?? null).flatMap((methodName) => {
+        const method = prototype?.[methodName];
+        if (!method || this.explorer.operationOf(method)) return [];
+        return keys.some((key) => Reflect.hasMetadata(key, method)) ? [{ classRef, methodName, method }] : [];
+      });
+    });
+  }
+}
+
+/** A reference resolver of a federation gets its context where others get their arguments. */
+function argumentsOf(context: ExecutionContext): unknown {
+  const args = context.getArgs<unknown[]>();
+  return context.getType<string>() === 'graphql' && args.length === 3 ? undefined : args[1];
+}
+
+/** No client of a gateway begins without a token, and then signs in: something has to be changed. */
+function explained(error: unknown, kind: OutsideKind): unknown {
+  if (kind !== 'websocket' || !(error instanceof McpAuthError) || error.reason !== 'no_credentials') return error;
+  const seen = { 'looked for': 'an Authorization header in the upgrade request' };
+  return new McpAuthError(error.code, UNAUTHENTICATED.websocket, { scopes: error.scopes, cause: error, seen });
+}
+
+function nameOf({ classRef, methodName }: DirectHandler): string {
+  return `${classRef.name}.${methodName}`;
+}
+
+function boundTo({ classRef, method }: DirectHandler, key: string): unknown[] {
+  return [classRef, method].flatMap((target) => (Reflect.getMetadata(key, target) as unknown) ?? []);
+}
+
+function isBoundTo(handler: DirectHandler, guard: unknown): boolean {
+  return boundTo(handler, GUARDS_METADATA).includes(guard);
+}
+
+function hasFilter(handler: DirectHandler): boolean {
+  return boundTo(handler, FILTERS_METADATA).includes(McpAuthFilter);
+}
+
+/** An instance, since Nest has looked for classes of filters already. It takes the place of that of an earlier application. */
+function bind(filter: McpAuthFilter, { classRef, methodName, method }: DirectHandler): void {
+  const bound = (Reflect.getOwnMetadata(FILTERS_METADATA, method) as unknown[] | undefined) ?? [];
+  Reflect.defineMetadata(FILTERS_METADATA, bound.filter((one) => !(one instanceof McpAuthFilter)), method);
+  UseFilters(filter)(classRef.prototype as object, methodName, { value: method });
+}
+
+/** The metadata of parameters is kept by the name of the method, which a decorator may have wrapped. */
+function wantsCaller({ classRef, method, methodName }: DirectHandler): boolean {
+  const prototype = classRef.prototype as Record<string, unknown>;
+  const names = new Set([methodName, ...Object.getOwnPropertyNames(prototype).filter((name) => Object.getOwnPropertyDescriptor(prototype, name)?.value === method)]);
+  return [...names].some((name) => {
+    const parameters: unknown = Reflect.getMetadata(PARAMETERS_METADATA, classRef, name);
+    return Object.values((parameters ?? {}) as Record<string, { readonly factory?: unknown }>).some(({ factory }) => factory === injectedCaller);
+  });
+}
+
+function hasFieldGuards(options: unknown): boolean {
+  const { fieldResolverEnhancers } = (options ?? {}) as { readonly fieldResolverEnhancers?: readonly string[] };
+  return fieldResolverEnhancers?.includes('guards') === true;
+}

@@ -1,0 +1,90 @@
+import type { ModulesContainer } from '@nestjs/core';
+import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
+import { copiesProblem, otherCopies } from '../caller/package-copies.js';
+import { MODULE_MARK, MODULE_OPTIONS_TOKEN } from '../mcp-auth.module-definition.js';
+
+type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
+
+/** What is read of an entry of `imports`: a class, or what `forRoot()` and `forRootAsync()` return. */
+interface Import {
+  readonly module?: unknown;
+  readonly providers?: readonly { readonly provide?: unknown; readonly useValue?: unknown }[];
+}
+
+/** Nest's own key for the imports of a module class. */
+const IMPORTS_METADATA = 'imports';
+
+/**
+ * Refuses an application that imports the module more than once, or without options: with two instances of the guard, it
+ * would depend on their order whose tokens are accepted where.
+ *
+ * @throws {McpAuthConfigError} that names every import, and the option `resources`.
+ */
+export function checkImports(modules: ModulesContainer): void {
+  const instances = [...modules.values()].filter(({ metatype }) => isMcpAuthModule(metatype));
+  const configured = instances.filter(({ providers }) => providers.has(MODULE_OPTIONS_TOKEN));
+  if (instances.length < 2 && configured.length > 0) return;
+  const imports = [...modules.values()].flatMap(importsOf);
+  const isOfSeveralCopies = new Set(instances.map(({ metatype }) => metatype)).size > 1 && otherCopies().length > 0;
+  throw new McpAuthConfigError([
+    ...(isOfSeveralCopies ? [copiesProblem('imports', 'McpAuthModule of several copies')] : []),
+    configured.length > 1 ? importedTwice(configured, imports) : importedBare(imports),
+  ]);
+}
+
+function importedTwice(instances: readonly NestModule[], imports: readonly FoundImport[]): ConfigProblem {
+  const found = imports.filter(({ hasOptions }) => hasOptions).map(described);
+  const seen = found.length > 1 ? found : instances.map(({ providers }) => resourcesIn(providers.get(MODULE_OPTIONS_TOKEN)?.instance));
+  return {
+    option: 'imports',
+    seen: `McpAuthModule ${instances.length} times: ${seen.join('; ')}`,
+    why: 'each import would have a guard of its own on every route, and none may trust what another one decided',
+    write:
+      'Import it once, in the root module, and list every protected resource under the option `resources`, each with its ' +
+      'own authorizationServers; say with @ProtectedResource(id) to which of them a controller belongs',
+  };
+}
+
+function importedBare(imports: readonly FoundImport[]): ConfigProblem {
+  const configured = imports.find(({ hasOptions }) => hasOptions);
+  const bare = imports.filter(({ hasOptions }) => !hasOptions).map(({ importer }) => importer);
+  return {
+    option: 'imports',
+    seen: `McpAuthModule without options${bare.length > 0 ? `, in ${bare.join(', ')}` : ''}`,
+    why: 'it needs those of forRoot() or forRootAsync()',
+    write: configured
+      ? `Leave this import out: the module is global once it was imported with options, as in ${configured.importer}`
+      : 'Write imports: [McpAuthModule.forRoot({ resource, authorizationServers })] in the root module',
+  };
+}
+
+interface FoundImport {
+  readonly importer: string;
+  readonly hasOptions: boolean;
+  readonly resources: string;
+}
+
+function importsOf({ metatype }: NestModule): FoundImport[] {
+  const imports = (Reflect.getMetadata(IMPORTS_METADATA, metatype) as readonly (Import | undefined)[] | undefined) ?? [];
+  return imports.flatMap((one) => {
+    const hasOptions = isMcpAuthModule(one?.module);
+    if (!hasOptions && !isMcpAuthModule(one)) return [];
+    const options = one?.providers?.find(({ provide }) => provide === MODULE_OPTIONS_TOKEN)?.useValue;
+    return [{ importer: metatype.name, hasOptions, resources: resourcesIn(options) }];
+  });
+}
+
+function described({ importer, resources }: FoundImport): string {
+  return `in ${importer} ${resources}`.trimEnd();
+}
+
+function resourcesIn(options: unknown): string {
+  const { resource, resources } = (options ?? {}) as { readonly resource?: unknown; readonly resources?: unknown };
+  const listed: unknown[] = Array.isArray(resources) ? resources.map((one: { readonly resource?: unknown } | null) => one?.resource) : [resource];
+  const names = listed.filter((one) => typeof one === 'string').map((one) => `"${one}"`);
+  return names.length > 0 ? `for ${names.join(', ')}` : '';
+}
+
+function isMcpAuthModule(value: unknown): boolean {
+  return typeof value === 'function' && MODULE_MARK in value;
+}

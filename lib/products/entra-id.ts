@@ -1,0 +1,70 @@
+import { ownMember } from '../core/record.js';
+import { PresetArguments } from './preset-arguments.js';
+import type { IssuerPreset } from './preset.js';
+
+const AUTHORITY = 'https://login.microsoftonline.com';
+const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const MANY_TENANTS = /^(?:common|organizations|consumers)$/;
+
+/**
+ * One tenant of Microsoft Entra ID, in the global cloud. For several tenants, list one entry for each: every tenant
+ * has its own issuer, and none is accepted that isn't listed.
+ *
+ * `audience`: required. With version 2 the Application (client) ID of the app registration of your server, a GUID;
+ * with version 1 that, or the Application ID URI that clients name in their scopes.
+ *
+ * Scopes are the short names of `scp`, though clients must ask for them with the Application ID URI before them; in
+ * tokens of applications without a user, which have no `scp`, they are the `roles`. Users are told apart by `sub`,
+ * which is another one for every application.
+ *
+ * @throws {McpAuthConfigError} when the tenant is not named by its GUID: a domain never stands in an issuer, and
+ *   `common` stands for every tenant there is.
+ * @see https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+ */
+export function entraId(options: {
+  /** Directory (tenant) ID, a GUID. */
+  tenantId: string;
+  /**
+   * Of the access tokens: what `requestedAccessTokenVersion` says in the manifest of the app registration of your
+   * server. Not the version of the endpoint; and null there means 1.
+   * @default 2
+   */
+  version?: 1 | 2;
+}): IssuerPreset {
+  const given = new PresetArguments('entraId', options, ['tenantId', 'version']);
+  const tenant = tenantOf(given);
+  const version = given.choice('version', [2, 1]);
+  given.check();
+  const issuer = `${AUTHORITY}/${tenant}/v2.0`;
+  const shared = { algorithms: ['RS256'], kindOf };
+  const scopes = ['scp', 'roles'];
+  if (version === 2) {
+    const discovery = { url: `${issuer}/.well-known/openid-configuration` };
+    return { ...shared, issuer, discovery, claims: { scopes, clientId: ['azp'] } };
+  }
+  return {
+    ...shared,
+    issuer: `https://sts.windows.net/${tenant}/`,
+    // The endpoints are those of version 2 all the same; the version of tokens is that of their audience.
+    advertisedIssuer: issuer,
+    discovery: { url: `${AUTHORITY}/${tenant}/.well-known/openid-configuration` },
+    claims: { scopes, clientId: ['appid'] },
+  };
+}
+
+/** `scp` is what a user lets an application do; tokens of applications for themselves have `roles` instead. */
+function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
+  return typeof ownMember(claims, 'scp') === 'string' && ownMember(claims, 'idtyp') !== 'app' ? 'user' : undefined;
+}
+
+function tenantOf(given: PresetArguments): string {
+  const write = 'Write the Directory (tenant) ID, such as "72f988bf-86f1-41af-91ab-2d7cd011db47"';
+  const tenant = given.text('tenantId', /./, { why: 'it is no GUID', write });
+  if (MANY_TENANTS.test(tenant)) {
+    const why = 'it stands for many tenants, and each has an issuer of its own';
+    given.refuse('tenantId', tenant, { why, write: 'List one entraId() for each tenant that you trust' });
+  } else if (tenant !== '' && !GUID.test(tenant)) {
+    given.refuse('tenantId', tenant, { why: 'it is no GUID, and tokens name their tenant by nothing else', write });
+  }
+  return tenant.toLowerCase();
+}

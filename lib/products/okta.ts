@@ -1,0 +1,48 @@
+import { ownMember } from '../core/record.js';
+import { PresetArguments } from './preset-arguments.js';
+import type { IssuerPreset } from './preset.js';
+
+/**
+ * A custom authorization server of Okta. There is no preset for the org authorization server, whose access tokens are
+ * for Okta's own APIs only and must not be verified by anybody else.
+ *
+ * `audience`: nothing to set where clients send `resource`, or the Audience of the authorization server is your
+ * resource identifier; else that Audience.
+ *
+ * Users are told apart by `uid`, their ID, rather than by `sub`, which may be their login name and change hands.
+ *
+ * @throws {McpAuthConfigError} when the domain is no bare host name, or is that of the admin console.
+ * @see https://developer.okta.com/docs/concepts/auth-servers/
+ */
+export function okta(options: {
+  /** Domain of the org, such as `acme.okta.com`, or your custom domain: the one in the Issuer URI of the server. */
+  domain: string;
+  /** Of the custom authorization server. @default 'default' */
+  authorizationServerId?: string;
+}): IssuerPreset {
+  const given = new PresetArguments('okta', options, ['domain', 'authorizationServerId']);
+  const domain = given.host('domain', 'acme.okta.com');
+  if (/^[^.]+-admin\./.test(domain)) {
+    const write = `Write "${domain.replace('-admin.', '.')}"`;
+    given.refuse('domain', domain, { why: 'it is the address of the admin console', write });
+  }
+  const id = given.has('authorizationServerId')
+    ? given.text('authorizationServerId', /^[A-Za-z0-9]+$/, {
+        why: 'it is no identifier of an authorization server',
+        write: 'Write the last part of its Issuer URI, such as "aus9o8wzkhckw9TLa0h7"',
+      })
+    : 'default';
+  given.check();
+  const issuer = `https://${domain}/oauth2/${id}`;
+  return {
+    issuer,
+    discovery: { url: `${issuer}/.well-known/openid-configuration` },
+    claims: { scopes: ['scp'], clientId: ['cid'], subject: ['uid', 'sub'] },
+    kindOf,
+  };
+}
+
+/** The ID of the user, which tokens of applications for themselves do not have. */
+function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
+  return typeof ownMember(claims, 'uid') === 'string' ? 'user' : undefined;
+}

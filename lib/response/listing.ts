@@ -1,0 +1,109 @@
+import type { ServerResponse } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import type { OperationKind } from '../request/rpc-body.js';
+import { isRecord } from '../core/record.js';
+import { keepTasks } from '../request/task-messages.js';
+import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
+import type { AuthorizedCall } from '../caller/call-registry.js';
+import { holdBack } from './buffered-response.js';
+import { McpAuthTasks } from '../authorization/task-owners.js';
+
+/** Where the result of a list method has its entries, and by which member an entry is called. */
+const LISTS: readonly { method: string; member: string; kind: OperationKind; name: string }[] = [
+  { method: 'tools/list', member: 'tools', kind: 'tool', name: 'name' },
+  { method: 'prompts/list', member: 'prompts', kind: 'prompt', name: 'name' },
+  { method: 'resources/list', member: 'resources', kind: 'resource', name: 'uri' },
+  { method: 'resources/templates/list', member: 'resourceTemplates', kind: 'resource-template', name: 'uriTemplate' },
+];
+
+const LIST_METHODS: ReadonlySet<string | undefined> = new Set(LISTS.map(({ method }) => method));
+
+/** Those that are changed even where everything is shown. */
+const ANNOTATED_LISTS: ReadonlySet<string | undefined> = new Set(['tools/list']);
+
+/**
+ * Sees to what clients are told in lists: what each tool needs, in `_meta.securitySchemes` of its entry, where ChatGPT
+ * and others look before they call it; and, as `scopes.listing` says, nothing of what the caller cannot use. A comfort
+ * for clients, and nothing that protection rests on: what is not understood is passed on.
+ *
+ * The list of tasks has only those of the caller, and nothing that is not understood.
+ *
+ * It works on the answer of the MCP framework, whichever that is, as JSON or as a stream of events.
+ */
+@Injectable()
+export class McpAuthListing {
+  constructor(
+    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Inject(McpAuthTasks) private readonly tasks: McpAuthTasks,
+  ) {}
+
+  /** Holds the answer to a list request back until it is complete, and sends what becomes of it. */
+  follow(response: ServerResponse, { body }: Demand, call: AuthorizedCall): void {
+    const changed = call.resource.listing === 'show' ? ANNOTATED_LISTS : LIST_METHODS;
+    const ofTasks = this.tasks.areBoundHere && body.messages.some(({ method }) => method === 'tasks/list');
+    if (!ofTasks && !body.messages.some(({ method }) => changed.has(method))) return;
+    // Nobody knows whose tasks are in what cannot be read.
+    holdBack(response, (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)), ofTasks ? 'nothing' : 'as-it-is');
+  }
+
+  async #changeJson(json: string, call: AuthorizedCall, ofTasks: boolean): Promise<string> {
+    let value: unknown;
+    try {
+      value = JSON.parse(json);
+    } catch {
+      return ofTasks ? '' : json;
+    }
+    if (ofTasks) keepTasks(value, (taskId) => this.tasks.isOwn(taskId, call.auth));
+    for (const message of [value].flat()) await this.#changeMessage(message, call);
+    return JSON.stringify(value);
+  }
+
+  async #changeMessage(message: unknown, call: AuthorizedCall): Promise<void> {
+    const result = isRecord(message) ? message['result'] : undefined;
+    if (!isRecord(result)) return;
+    for (const { member, kind, name } of LISTS) {
+      const entries = result[member];
+      if (!Array.isArray(entries)) continue;
+      if (kind === 'tool') for (const entry of entries) this.#advertise(entry, call);
+      if (call.resource.listing === 'show') continue;
+      const isShown = await Promise.all(entries.map((entry: unknown) => this.#isShown(kind, entry, name, call)));
+      result[member] = entries.filter((_entry, index) => isShown[index]);
+      // What one caller sees is nothing to keep for the next (MCP 2026-07-28, Caching).
+      if ('cacheScope' in result) result['cacheScope'] = 'private';
+    }
+  }
+
+  /** Only for tools of which something is known here; of others the MCP framework may know something. */
+  #advertise(entry: unknown, { resource }: AuthorizedCall): void {
+    if (!isRecord(entry) || typeof entry['name'] !== 'string') return;
+    const schemes = this.authorizer.securitySchemes(entry['name'], resource.id);
+    if (!schemes) return;
+    entry['_meta'] = { ...(isRecord(entry['_meta']) && entry['_meta']), securitySchemes: schemes };
+    // Where the MCP framework has put its own idea of them as well.
+    if ('securitySchemes' in entry) entry['securitySchemes'] = schemes;
+  }
+
+  async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {
+    const name = isRecord(entry) ? entry[nameMember] : undefined;
+    if (typeof name !== 'string') return true;
+    const outlook = await this.authorizer.outlook(call, { kind, name, args: undefined, reachesHandler: true });
+    return call.resource.listing === 'hide' ? outlook === 'allowed' : outlook !== 'denied';
+  }
+}
+
+/** Changes each JSON text of a body that is one, or a stream of events of which each has one as its data (HTML Standard §9.2). */
+async function changedText(text: string, change: (json: string) => Promise<string>): Promise<string> {
+  if (/^\s*[[{]/.test(text)) return change(text);
+  const changed: string[] = [];
+  for (const event of text.replace(/\r\n?/g, '\n').split('\n\n')) changed.push(await changedEvent(event.split('\n'), change));
+  return changed.join('\n\n');
+}
+
+async function changedEvent(lines: readonly string[], change: (json: string) => Promise<string>): Promise<string> {
+  const data = lines.flatMap((line) => /^data(?:: ?(.*))?$/.exec(line)?.[1] ?? []);
+  const json = data.join('\n');
+  if (json === '') return lines.join('\n');
+  const others = lines.filter((line) => !/^data(?::|$)/.test(line));
+  const changed = await change(json);
+  return [...others, ...changed.split('\n').map((line) => `data: ${line}`)].join('\n');
+}

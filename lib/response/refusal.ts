@@ -1,0 +1,166 @@
+import { formatChallenge, type Challenge } from '../core/challenge.js';
+import type { McpAuthError } from '../core/error.js';
+import { isScopeToken } from '../core/scopes.js';
+
+/** A refusal as it goes over HTTP, before any framework has seen it. */
+export interface Refusal {
+  readonly status: 200 | 400 | 401 | 403 | 404 | 503;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: object;
+  /** The sentence for the client, as in challenge and body. */
+  readonly description: string;
+}
+
+/** What a refusal is written from, besides the error. */
+export interface RefusalContext {
+  /** URL of the metadata of the resource that refuses. */
+  readonly resourceMetadata: string;
+  /** Scopes named where the error itself names none: what the refused operation needs. */
+  readonly scopes: readonly string[];
+  /** The JSON-RPC id, if the body was parsed and is one request; a response without a known id carries null. */
+  readonly requestId?: string | number | null | undefined;
+  /** Whether to tell the client the reason as well. */
+  readonly exposeErrorDetails: boolean;
+}
+
+/**
+ * What the client is told unless `exposeErrorDetails` is on: constants, so that nothing can be reflected. Only the names of
+ * scopes are added, see {@link descriptionOf}.
+ */
+const DESCRIPTIONS = {
+  authorization_required: 'Authorization is required.',
+  invalid_request: 'The request must carry exactly one Authorization header.',
+  invalid_token: 'The access token is invalid or has expired.',
+  insufficient_user_authentication: 'The user has to sign in again, as the challenge says.',
+  insufficient_scope: 'The access token lacks a scope that this operation needs.',
+  access_denied: 'The caller is not permitted to do this.',
+  temporarily_unavailable: 'The access token cannot be verified at the moment.',
+  origin_rejected: 'Requests from this origin are not accepted.',
+  header_mismatch: 'The Mcp-Method and Mcp-Name headers must say what the body says.',
+  batch_rejected: 'A JSON-RPC batch is not accepted in this protocol version, nor is a request that asks for too much at once.',
+  body_not_parsed: 'The body of the request was not read as JSON.',
+  session_not_found: 'There is no such session.',
+  task_not_found: 'Failed to retrieve task: Task not found',
+} as const;
+
+/**
+ * Turns a refusal into status, headers and body. Pure; the one mapping from {@link McpAuthError} to the wire.
+ *
+ * The body is a JSON-RPC error where the request was JSON-RPC, so that an MCP client can correlate it, else the
+ * error object of OAuth. It repeats no challenge parameter that the header leaves out.
+ *
+ * @see RFC 6750 §3.1; MCP 2026-07-28, Authorization, "Error Handling"
+ */
+export function toRefusal(error: McpAuthError, context: RefusalContext): Refusal {
+  const status = statusOf(error);
+  const description = context.exposeErrorDetails
+    ? `${descriptionOf(error)} Reason: ${error.message}.`
+    : descriptionOf(error);
+  const body = bodyOf(error, context, status, description);
+  return { status, headers: headersOf(error, context, description), body, description };
+}
+
+/** Scopes that the sentence names, and the longest name that stands there, in characters; the challenge has them all. */
+const MAX_SCOPES_NAMED = 10;
+const MAX_SCOPE_LENGTH = 100;
+
+/**
+ * The sentence for the client. Many show their users nothing else, so that it names the scopes that the token lacks: the
+ * challenge beside it names them too.
+ */
+function descriptionOf({ code, missingScopes }: McpAuthError): string {
+  const isNamed = missingScopes.length > 0 && missingScopes.length <= MAX_SCOPES_NAMED;
+  const isFit = missingScopes.every((scope) => isScopeToken(scope) && scope.length <= MAX_SCOPE_LENGTH);
+  if (code !== 'insufficient_scope' || !isNamed || !isFit) return DESCRIPTIONS[code];
+  return `${DESCRIPTIONS[code].slice(0, -1)}: ${missingScopes.join(' ')}.`;
+}
+
+/** The challenge of a refusal, or undefined where another token of the same caller would not help. */
+export function challengeOf(
+  error: McpAuthError,
+  { resourceMetadata, scopes: needed }: Pick<RefusalContext, 'resourceMetadata' | 'scopes'>,
+  errorDescription: string = descriptionOf(error),
+): string | undefined {
+  const scopes = error.scopes.length > 0 ? error.scopes : needed;
+  const challenge: Challenge = { scopes, resourceMetadata };
+  switch (error.code) {
+    case 'authorization_required':
+      return formatChallenge(challenge);
+    case 'invalid_request':
+    case 'invalid_token':
+    case 'insufficient_scope':
+      return formatChallenge({ ...challenge, error: error.code, errorDescription });
+    case 'insufficient_user_authentication':
+      return formatChallenge({
+        ...challenge,
+        error: error.code,
+        errorDescription,
+        acrValues: error.authentication?.acr,
+        maxAgeSeconds: error.authentication?.maxAgeSeconds,
+      });
+    case 'access_denied':
+    case 'temporarily_unavailable':
+    case 'origin_rejected':
+    case 'header_mismatch':
+    case 'batch_rejected':
+    case 'body_not_parsed':
+    case 'session_not_found':
+    case 'task_not_found':
+      return undefined;
+  }
+}
+
+/** The HTTP status of a refusal, also where it reaches its client in another form. */
+export function statusOf(error: McpAuthError): Refusal['status'] {
+  switch (error.code) {
+    // As MCP frameworks do: after 404 a client gives up its session.
+    case 'task_not_found':
+      return 200;
+    case 'invalid_request':
+    case 'header_mismatch':
+    case 'batch_rejected':
+    case 'body_not_parsed':
+      return 400;
+    case 'authorization_required':
+    case 'invalid_token':
+    case 'insufficient_user_authentication':
+      return 401;
+    case 'insufficient_scope':
+    case 'access_denied':
+    case 'origin_rejected':
+      return 403;
+    case 'session_not_found':
+      return 404;
+    case 'temporarily_unavailable':
+      return 503;
+  }
+}
+
+function headersOf(error: McpAuthError, context: RefusalContext, description: string): Record<string, string> {
+  const challenge = challengeOf(error, context, description);
+  return {
+    'Cache-Control': 'no-store',
+    ...(challenge !== undefined && {
+      'WWW-Authenticate': challenge,
+      // Without it, scripts of other origins cannot read the challenge (RFC 9449 §7.1 asks for the same).
+      'Access-Control-Expose-Headers': 'WWW-Authenticate',
+    }),
+    ...(error.retryAfterSeconds !== undefined && { 'Retry-After': String(Math.ceil(error.retryAfterSeconds)) }),
+  };
+}
+
+function bodyOf(error: McpAuthError, context: RefusalContext, status: number, description: string): object {
+  if (context.requestId !== undefined) {
+    return { jsonrpc: '2.0', id: context.requestId, error: { code: rpcCode(error, status), message: description } };
+  }
+  // RFC 6750 §3.1: no error code for a request that simply came without credentials.
+  if (error.code === 'authorization_required') return { error_description: description };
+  return { error: error.code, error_description: description };
+}
+
+/** The HTTP status, but where MCP has a code of its own: JSON-RPC reserves -32768 to -32000, and MCP the most of it. */
+function rpcCode({ code }: McpAuthError, status: number): number {
+  if (code === 'header_mismatch') return -32_020;
+  if (code === 'task_not_found') return -32_602;
+  return code === 'batch_rejected' ? -32_600 : status;
+}

@@ -1,0 +1,111 @@
+import type { ServerResponse } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import type { McpAuthError } from '../core/error.js';
+import { fieldValues } from '../request/header-fields.js';
+import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
+import { Clock } from '../core/clock.js';
+import { nodeRequest, type AuthorizedCall, type HttpRequest } from '../caller/call-registry.js';
+import { McpAuthResponder, type HttpResponse } from './responder.js';
+import { headerInHead, mediaTypeOf, watchHead, type Head } from './write-head-hook.js';
+import { McpAuthSessions } from '../authorization/session-owners.js';
+import { McpAuthStateWatch } from './state-watch.js';
+
+const SESSION_HEADER = 'mcp-session-id';
+
+/**
+ * Sees to what authorization still has to do once the MCP framework answers a request that was let through: to
+ * remember who opened a session, to end streams with the token that opened them, and to turn an error that a handler
+ * raised into the HTTP status on which clients act. It does so when the head of the response is written, by whomever.
+ */
+@Injectable()
+export class McpAuthResponseWatch {
+  constructor(
+    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
+    @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
+    @Inject(McpAuthSessions) private readonly sessions: McpAuthSessions,
+    @Inject(McpAuthStateWatch) private readonly state: McpAuthStateWatch,
+    @Inject(Clock) private readonly clock: Clock,
+  ) {}
+
+  /** @param call whose `raised` is read when the answer begins. */
+  follow(request: HttpRequest, platformResponse: HttpResponse, demand: Demand, call: AuthorizedCall): void {
+    const source = nodeRequest(request);
+    const response = platformResponse.raw ?? platformResponse;
+    const concernsSession = source.method === 'DELETE' || demand.body.messages.some(({ method }) => method === 'initialize');
+    // Each property that is added to a response of Express takes microseconds: most answers on other routes are no streams.
+    const mayStream = demand.body.messages.length > 0 || acceptsEvents(source);
+    if (mayStream) this.state.follow(request, response, call);
+    watchHead(response, {
+      before: (head) => (call.raised ? this.#withRaisedError(head, request, response, demand, call.raised) : head),
+      after: () => {
+        if (concernsSession) this.#noteSession(source, response, call);
+        if (!isStream(response.getHeader('content-type'))) return;
+        if (!mayStream) this.state.follow(request, response, call);
+        this.#endWithToken(response, call);
+      },
+    });
+  }
+
+  /** An answer that has begun as a stream keeps its status: the client finds the challenge in the result. */
+  #withRaisedError(
+    head: Head,
+    request: HttpRequest,
+    response: ServerResponse,
+    demand: Demand,
+    raised: McpAuthError,
+  ): Head {
+    const [status, ...rest] = head;
+    if (status !== 200 || isStream(headerInHead(response, head, 'content-type'))) return head;
+    if (this.responder.formFor(request) !== 'http') return head;
+    const refusal = this.responder.refusalOf(raised, this.authorizer.factsOf(demand));
+    this.responder.putHeaders(response, refusal);
+    return [refusal.status, ...rest];
+  }
+
+  #noteSession({ headers, method }: HttpRequest, response: ServerResponse, { auth }: AuthorizedCall): void {
+    const opened = response.getHeader(SESSION_HEADER);
+    const asked = headers[SESSION_HEADER];
+    if (method === 'DELETE') {
+      if (typeof asked === 'string' && response.statusCode < 300) this.sessions.close(asked);
+    } else if (typeof opened === 'string' && opened !== asked) {
+      this.sessions.open(opened, auth);
+    }
+  }
+
+  /**
+   * At the `exp` of the token the stream ends: whoever reads it has to show that they still may. What the MCP framework
+   * writes until it has noticed goes nowhere.
+   */
+  #endWithToken(response: ServerResponse, { auth }: AuthorizedCall): void {
+    if (!auth) return;
+    const callOff = this.clock.schedule(auth.expiresAt * 1000, () => {
+      response.end();
+      response.write = () => true;
+      response.end = () => response;
+    });
+    response.once('close', callOff);
+  }
+}
+
+/**
+ * Media types of answers that go on for as long as there are messages. Any other answer is one thing, of a size that was
+ * settled when it began, such as a file: it may take longer than its token lives.
+ */
+const STREAM_TYPES: ReadonlySet<string> = new Set([
+  'text/event-stream',
+  'application/x-ndjson',
+  'application/ndjson',
+  'application/jsonl',
+  'application/json-seq',
+  'application/stream+json',
+  'multipart/x-mixed-replace',
+]);
+
+/** Clients that resume event streams say that they accept them. Of others, the piece that is written with the head goes unseen. */
+function acceptsEvents(request: HttpRequest): boolean {
+  return fieldValues(request, 'accept').some((value) => /text\/event-stream/i.test(value));
+}
+
+function isStream(contentType: unknown): boolean {
+  return STREAM_TYPES.has(mediaTypeOf(contentType));
+}

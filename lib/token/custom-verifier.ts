@@ -1,0 +1,110 @@
+import { invalidToken, McpAuthError } from '../core/error.js';
+import { isRecord } from '../core/record.js';
+import { checkAudience, checkTimes, malformedClaim, ownClaim, statedClaim, type TimeRules } from './claims.js';
+import { describeError, withoutToken } from './error-text.js';
+import { explained } from './refusal-details.js';
+import { identify } from './principal.js';
+import { isPrincipalKind, kindOfToken } from './principal-kind.js';
+import { checkUnbound } from './token-kind.js';
+import type { TrustedIssuers } from './trusted-issuers.js';
+import { RepeatableVerifier, type Verification } from './verification.js';
+import { saysTokenIsBad } from './bad-token-error.js';
+import type { VerifiedToken } from '../core/token-verifier.js';
+
+/** What the verification of the application is held against. */
+export interface CustomRules extends TimeRules {
+  /** Accepted audiences; never empty. */
+  readonly audiences: ReadonlySet<string>;
+  /** How long a verified token need not be verified again; 0: not at all. */
+  readonly reuseSeconds: number;
+}
+
+/** Verification by the application. */
+export type Verify = (token: string) => unknown;
+
+const MEMBERS = { scopes: ['scopes'], clientId: ['clientId'], subject: ['subject'] };
+
+/** How its result is called where it is explained as a token. */
+const CLAIMS = { ...MEMBERS, audience: ['aud'] };
+
+/** Seconds a client is asked to wait when the verification of the application failed. */
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * Leaves verification to the application, and then holds the result against the same rules as its own: a trusted issuer,
+ * an accepted audience, an expiry that is not past nor too far away, a principal, a subject where `claims` show
+ * a user, no unproven binding to a key. What is no scope token grants nothing.
+ *
+ * What the application throws means that the token is bad only if it says so, see {@link saysTokenIsBad}; otherwise nobody
+ * can tell. Returning nothing, or something that is no object, refuses the token.
+ */
+export class CustomVerifier extends RepeatableVerifier {
+  constructor(
+    private readonly ask: Verify,
+    private readonly issuers: TrustedIssuers,
+    private readonly rules: CustomRules,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+    /** Told about errors that say nothing about the token. */
+    private readonly onFailure: (error: unknown, token: string) => void,
+  ) {
+    super();
+  }
+
+  override async verify(token: string): Promise<Verification> {
+    const askedAt = this.now();
+    const result = await this.#ask(token);
+    const issuer = ownClaim(result, 'issuer');
+    const trust = typeof issuer === 'string' ? await this.issuers.find(issuer) : undefined;
+    if (!trust || typeof issuer !== 'string') throw invalidToken('issuer_unknown', undefined, { iss: issuer ?? null });
+    try {
+      return this.#check(result, issuer, Math.min(askedAt + this.rules.reuseSeconds * 1000, trust.until));
+    } catch (error) {
+      const claims = { aud: ownClaim(result, 'audience'), exp: ownClaim(result, 'expiresAt'), clientId: ownClaim(result, 'clientId') };
+      const { audiences } = this.rules;
+      throw explained(error, { issuer, isVerified: true, claims, claimNames: CLAIMS, audiences });
+    }
+  }
+
+  #check(result: Readonly<Record<string, unknown>>, issuer: string, reusableUntil: number): Verification {
+    const expiresAt = checkTimes({ exp: ownClaim(result, 'expiresAt') }, this.now() / 1000, this.rules);
+    const audience = checkAudience({ aud: ownClaim(result, 'audience') }, this.rules.audiences);
+    const claims = copyOf(ownClaim(result, 'claims') ?? {});
+    checkUnbound(claims);
+    const kind = statedClaim(result, 'kind');
+    if (kind !== undefined && !isPrincipalKind(kind)) throw malformedClaim('kind', kind);
+    const token = { issuer, ...identify(result, MEMBERS, claims), audience: [...audience], expiresAt, claims };
+    return {
+      token: { ...token, kind: kind ?? kindOfToken(token, undefined) },
+      reusableUntil,
+      isCurrent: () => true,
+    };
+  }
+
+  async #ask(token: string): Promise<Readonly<Record<string, unknown>>> {
+    let result: unknown;
+    try {
+      result = await this.ask(token);
+    } catch (error) {
+      if (error instanceof McpAuthError) throw error;
+      if (saysTokenIsBad(error)) throw invalidToken('verifier_failed', error, { error: withoutToken(describeError(error), token) });
+      this.onFailure(error, token);
+      throw new McpAuthError('temporarily_unavailable', 'verifier_unavailable', {
+        cause: error,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    }
+    if (!isRecord(result)) throw invalidToken('verifier_failed');
+    return result;
+  }
+}
+
+/** The result is frozen, and that of the application is its own. */
+function copyOf(claims: unknown): VerifiedToken['claims'] {
+  if (!isRecord(claims)) throw malformedClaim('claims', claims);
+  try {
+    return structuredClone(claims);
+  } catch (cause) {
+    throw malformedClaim('claims', claims, cause);
+  }
+}

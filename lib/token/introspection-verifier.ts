@@ -1,0 +1,127 @@
+import { invalidToken, McpAuthError } from '../core/error.js';
+import { NotAskedError } from '../issuer/cool-down.js';
+import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
+import type { ExpiringStore } from './expiring-store.js';
+import { audienceClaim, checkAudience, checkTimesPresent, statedClaim, type ClaimNames, type TimeRules } from './claims.js';
+import type { DecodedJwt } from './decoded-jwt.js';
+import { explained } from './refusal-details.js';
+import { IssuerVerifier } from './issuer-verifier.js';
+import { identify } from './principal.js';
+import { kindOfToken, type KindOf } from './principal-kind.js';
+import { checkKindBeforeAsking, checkKindOfAnswer, checkUnbound, isDeclaredAccessToken } from './token-kind.js';
+import { tokenKey } from './token-hash.js';
+import type { Verification } from './verification.js';
+
+/** What an answer is held against, and how long it is believed. */
+export interface IntrospectionRules extends TimeRules {
+  /** Compared code point by code point. */
+  readonly issuer: string;
+  readonly claimNames: ClaimNames;
+  /** Accepted audiences; never empty. */
+  readonly audiences: ReadonlySet<string>;
+  /** The endpoint answers only for tokens of this resource, so that an answer may name no audience. */
+  readonly audienceBound: boolean;
+  /** The endpoint calls nothing active but access tokens, so that an answer need not say that it is about one. */
+  readonly accessTokensOnly: boolean;
+  /** What the application says of whose its tokens are. */
+  readonly kindOf?: KindOf | undefined;
+  /** How long a token that is active is not asked about again; 0: it always is. */
+  readonly cacheSeconds: number;
+  /** The same for one that is not active. */
+  readonly negativeCacheSeconds: number;
+}
+
+/** How long a token without `exp` is taken to be good from when it was asked about, in seconds. */
+const UNDATED_SECONDS = 60;
+
+/** Seconds a client is asked to wait when the authorization server does not answer. */
+const RETRY_AFTER_SECONDS = 5;
+
+/**
+ * Verifies access tokens of any form by asking the authorization server that issued them. That it calls a token active
+ * is not enough: the answer must also be about an access token of this issuer, for this resource, at this time.
+ *
+ * Does not check scopes, or proof of possession: a token bound to a key is refused. Of a JWT nothing is used but what
+ * speaks against asking; its claims, which nobody has verified, are not those of the result.
+ *
+ * @see RFC 7662 §2.2, §4
+ */
+export class IntrospectionVerifier extends IssuerVerifier {
+  constructor(
+    private readonly endpoint: IntrospectionEndpoint,
+    private readonly rules: IntrospectionRules,
+    /** Tokens that were not active. */
+    private readonly inactive: ExpiringStore<true>,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+    /** Told about tokens that are not active: whether it was a JWT whose `exp`, which nobody has verified, is still to come. */
+    private readonly onInactive: (isInTime: boolean) => void = () => undefined,
+  ) {
+    super();
+  }
+
+  override async verify(token: string, jwt: DecodedJwt | undefined): Promise<Verification> {
+    let answer: IntrospectionAnswer | undefined;
+    try {
+      if (jwt) checkKindBeforeAsking(jwt.header, jwt.claims);
+      const askedAt = this.now();
+      answer = await this.#ask(token, jwt);
+      return this.#check(answer, jwt, askedAt);
+    } catch (error) {
+      const claims = answer ?? jwt?.claims ?? {};
+      throw explained(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined, isOpaque: jwt === undefined });
+    }
+  }
+
+  #check(answer: IntrospectionAnswer, jwt: DecodedJwt | undefined, askedAt: number): Verification {
+    const { issuer, claimNames, audiences, audienceBound, accessTokensOnly, cacheSeconds, kindOf } = this.rules;
+    const named = statedClaim(answer, 'iss');
+    if (named !== undefined && named !== issuer) throw invalidToken('issuer_unknown');
+    const isUnnamed = audienceBound && audienceClaim(answer, claimNames.audience) === undefined;
+    // What is active was issued by this server, and so is the type that it wrote into the header of its own token.
+    const isDeclared = jwt !== undefined && isDeclaredAccessToken(jwt.header);
+    checkKindOfAnswer(answer, { isAccessToken: accessTokensOnly || isDeclared, hasAudience: !isUnnamed });
+    const expiresAt = checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
+    const audience = isUnnamed ? [] : checkAudience(answer, audiences, claimNames.audience);
+    checkUnbound(answer);
+    // A user whom the answer leaves out may still stand in the token.
+    const shown = jwt ? { ...jwt.claims, ...answer } : answer;
+    const token = { issuer, ...identify(answer, claimNames, shown), audience, expiresAt, claims: answer };
+    return {
+      token: { ...token, kind: kindOfToken(token, kindOf) },
+      reusableUntil: askedAt + cacheSeconds * 1000,
+      isCurrent: () => true,
+    };
+  }
+
+  /** @returns the answer for an active token, without members that have no value. */
+  async #ask(token: string, jwt: DecodedJwt | undefined): Promise<IntrospectionAnswer> {
+    const key = tokenKey(token);
+    if (await this.inactive.get(key)) throw invalidToken('token_inactive');
+    const askedAt = this.now();
+    const answer = await this.#answerFor(token);
+    if (answer.active) return withoutNulls(answer);
+    await this.inactive.set(key, true, askedAt + this.rules.negativeCacheSeconds * 1000);
+    this.onInactive(isInTime(jwt, this.now() / 1000));
+    throw invalidToken('token_inactive');
+  }
+
+  async #answerFor(token: string): Promise<IntrospectionAnswer> {
+    try {
+      return await this.endpoint.introspect(token);
+    } catch (cause) {
+      const retryAfterSeconds = cause instanceof NotAskedError ? cause.retryAfterSeconds : RETRY_AFTER_SECONDS;
+      throw new McpAuthError('temporarily_unavailable', 'introspection_failed', { cause, retryAfterSeconds });
+    }
+  }
+}
+
+function isInTime(jwt: DecodedJwt | undefined, nowSeconds: number): boolean {
+  const exp = jwt && statedClaim(jwt.claims, 'exp');
+  return typeof exp === 'number' && exp > nowSeconds;
+}
+
+/** Serializers write members without a value as null. */
+function withoutNulls(answer: IntrospectionAnswer): IntrospectionAnswer {
+  return Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) as IntrospectionAnswer;
+}

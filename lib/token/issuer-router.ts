@@ -1,0 +1,54 @@
+import { invalidToken } from '../core/error.js';
+import { andThen, type Soon } from '../core/maybe-promise.js';
+import { ownClaim } from './claims.js';
+import { decodeJwt, hasJwtForm, MAX_TOKEN_LENGTH, type DecodedJwt } from './decoded-jwt.js';
+import type { IssuerVerifier } from './issuer-verifier.js';
+import type { Trust, TrustedIssuers } from './trusted-issuers.js';
+import { RepeatableVerifier, type Verification } from './verification.js';
+
+/** An issuer that can be asked about tokens of any form. */
+export interface OpaqueRoute {
+  readonly verifier: IssuerVerifier;
+  /** How its tokens begin; undefined where nothing is known of their form. */
+  readonly tokenPrefix: string | undefined;
+}
+
+/**
+ * Takes every token to the one issuer that can judge it: a JWT to the issuer it names, if that is trusted; any other
+ * token to the issuer whose prefix it has, or to the only one that can be asked. A token is never tried with several,
+ * which would hand it to all of them; nor is what looks like a JWT but is none taken for an opaque token.
+ */
+export class IssuerRouter extends RepeatableVerifier {
+  constructor(
+    private readonly issuers: TrustedIssuers,
+    private readonly opaqueRoutes: readonly OpaqueRoute[],
+  ) {
+    super();
+  }
+
+  override verify(token: string): Soon<Verification> {
+    if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('token_too_large');
+    // Without anybody to ask, a token that is no JWT is a malformed one.
+    if (this.opaqueRoutes.length > 0 && !hasJwtForm(token)) return this.#opaqueRoute(token).verify(token, undefined);
+    const jwt = decodeJwt(token);
+    const issuer = ownClaim(jwt.claims, 'iss');
+    return andThen(typeof issuer === 'string' ? this.issuers.find(issuer) : undefined, (trust) => {
+      if (!trust) throw invalidToken('issuer_unknown', undefined, { iss: issuer ?? null });
+      return verifyWith(trust, token, jwt);
+    });
+  }
+
+  #opaqueRoute(token: string): IssuerVerifier {
+    const [first, ...others] = this.opaqueRoutes;
+    if (first && others.length === 0 && first.tokenPrefix === undefined) return first.verifier;
+    const route = this.opaqueRoutes.find(({ tokenPrefix }) => tokenPrefix !== undefined && token.startsWith(tokenPrefix));
+    if (!route) throw invalidToken('token_unroutable');
+    return route.verifier;
+  }
+}
+
+function verifyWith({ verifier, until }: Trust, token: string, jwt: DecodedJwt): Promise<Verification> {
+  const verified = verifier.verify(token, jwt);
+  if (until === Infinity) return verified;
+  return verified.then((verification) => ({ ...verification, reusableUntil: Math.min(verification.reusableUntil, until) }));
+}

@@ -1,0 +1,100 @@
+import { invalidToken } from '../core/error.js';
+import type { KeyHint, KeySet } from '../issuer/keys.js';
+import { verifySignature } from '../issuer/signature.js';
+import { checkAudience, checkTimes, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
+import type { DecodedJwt } from './decoded-jwt.js';
+import { explained } from './refusal-details.js';
+import { IssuerVerifier } from './issuer-verifier.js';
+import { identify } from './principal.js';
+import { kindOfToken, type KindOf } from './principal-kind.js';
+import { checkKind, checkUnbound, type JwtProfile } from './token-kind.js';
+import type { Verification } from './verification.js';
+import type { VerifiedToken } from '../core/token-verifier.js';
+
+/** An issuer of JWT access tokens, with the rules that hold for it alone. */
+export interface JwtIssuer {
+  /** Compared code point by code point. */
+  readonly issuer: string;
+  readonly keys: KeySet;
+  /** Asymmetric algorithms; the header chooses among these only. */
+  readonly algorithms: ReadonlySet<string>;
+  readonly profile: JwtProfile;
+  readonly claimNames: ClaimNames;
+  /** What the application says of whose its tokens are; asked once a token is verified. */
+  readonly kindOf?: KindOf | undefined;
+}
+
+export interface JwtRules extends TimeRules {
+  /** Accepted audiences; never empty. */
+  readonly audiences: ReadonlySet<string>;
+  /** How long a verified token need not be verified again; 0: not at all. */
+  readonly reuseSeconds: number;
+}
+
+/** Longest `kid` that is looked up, in characters. */
+const MAX_KID_LENGTH = 1024;
+
+/**
+ * Verifies JWT access tokens of one issuer. Cheap checks come first, so that a token that is refused anyway costs neither
+ * a signature nor a request to the issuer; what they read is believed only after the signature was verified.
+ * Does not check scopes, revocation, or proof of possession: a token bound to a key is refused.
+ *
+ * @see RFC 9068 §4, RFC 8725 §3
+ */
+export class JwtVerifier extends IssuerVerifier {
+  constructor(
+    private readonly trusted: JwtIssuer,
+    private readonly rules: JwtRules,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+  ) {
+    super();
+  }
+
+  override async verify(token: string, jwt: DecodedJwt | undefined): Promise<Verification> {
+    if (!jwt) throw invalidToken('token_malformed');
+    const { keys, algorithms } = this.trusted;
+    const now = this.now();
+    try {
+      const hint = checkHeader(jwt.header, algorithms);
+      const verified = this.#check(jwt, now / 1000);
+      const key = await verifySignature(token, { keys, algorithms: [hint.alg] }, hint);
+      const kind = kindOfToken(verified, this.trusted.kindOf);
+      return { token: { ...verified, kind }, reusableUntil: now + this.rules.reuseSeconds * 1000, isCurrent: () => keys.holds(key) };
+    } catch (error) {
+      throw explained(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false });
+    }
+  }
+
+  /** What the token says, all of it checked but the signature. */
+  #check({ header, claims }: DecodedJwt, nowSeconds: number): VerifiedToken {
+    const { issuer, profile, claimNames } = this.trusted;
+    if (ownClaim(claims, 'iss') !== issuer) throw invalidToken('issuer_unknown');
+    checkKind(header, claims, profile);
+    const expiresAt = checkTimes(claims, nowSeconds, this.rules);
+    const audience = checkAudience(claims, this.rules.audiences, claimNames.audience);
+    checkUnbound(claims);
+    return { issuer, ...identify(claims, claimNames), audience, expiresAt, claims };
+  }
+}
+
+/**
+ * Returns which key the token names, and for which of the algorithms.
+ * Key material and locations in the header (`jwk`, `jku`, `x5c`, `x5u`) are not read at all, here or later.
+ *
+ * @see RFC 7515 §4.1.11 for `crit`: no extension is understood, so none may be critical; RFC 8725 §3.1, §3.10
+ */
+export function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySet<string>): KeyHint {
+  const algorithm = ownClaim(header, 'alg');
+  if (typeof algorithm !== 'string' || !algorithms.has(algorithm)) throw invalidToken('algorithm_rejected');
+  const kid = ownClaim(header, 'kid');
+  const isKid = (value: unknown): value is string | undefined =>
+    value === undefined || (typeof value === 'string' && value.length <= MAX_KID_LENGTH);
+  if (!isKid(kid) || Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
+    throw invalidToken('header_rejected');
+  }
+  // A nested token (RFC 7519 §5.2) is not looked into; both names are one media type (RFC 7515 §4.1.10).
+  const contentType = ownClaim(header, 'cty');
+  if (typeof contentType === 'string' && /^(?:application\/)?jwt$/i.test(contentType)) throw invalidToken('header_rejected');
+  return { alg: algorithm, kid };
+}
