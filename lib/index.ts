@@ -43,7 +43,8 @@ export type {
 export { McpAuthGuard } from './mcp-auth.guard.js';
 export { McpAuthHealthIndicator, type IssuerHealth, type IssuerHealthState, type McpAuthHealth } from './mcp-auth.health.js';
 export type { AuthorizationDetail } from './caller/authorization-details.js';
-export { authorizationDetails, type McpAuthInfo } from './caller/caller.js';
+export { authorizationDetails } from './caller/caller.js';
+export { type McpAuthInfo } from './core/auth-info.js';
 export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
@@ -62,5 +63,5 @@ export type {
 export type { Policy, PolicyContext } from './handlers/handler-declaration.js';
 export { McpAuthService } from './mcp-auth.service.js';
 export type { VerifierOption } from './options/verifier-option.js';
-export type { KindOf, PrincipalKind } from './token/principal-kind.js';
+export type { KindOf, PrincipalKind } from './core/principal-kind.js';
 export { TokenVerifier, type VerifiedToken } from './core/token-verifier.js';

@@ -10,7 +10,7 @@ import { isRequestableScope, isScopeToken } from './core/scopes.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { injectedCaller } from './caller/injected-caller.js';
-import type { McpAuthInfo } from './caller/caller.js';
+import type { McpAuthInfo } from './core/auth-info.js';
 import { declare, type Addition, type Policy } from './handlers/handler-declaration.js';
 import { remember } from './handlers/written-declarations.js';
 

@@ -1,7 +1,7 @@
-import { Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import type { Soon } from './core/maybe-promise.js';
-import type { HttpRequest } from './caller/call-registry.js';
+import type { HttpRequest } from './request/http-message.js';
 import { GuardCombinations } from './platform/guard-combinations.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { McpAuthTransportRules } from './authorization/transport-rules.js';
@@ -16,15 +16,15 @@ export class McpAuthEndpointGuard implements CanActivate {
   #combinations: GuardCombinations | undefined;
 
   constructor(
-    @Inject(McpAuthGuard) private readonly guard: McpAuthGuard,
-    @Inject(McpAuthTransportRules) private readonly transport: McpAuthTransportRules,
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
+    private readonly guard: McpAuthGuard,
+    private readonly transport: McpAuthTransportRules,
+    private readonly modules: ModulesContainer,
   ) {}
 
   canActivate(context: ExecutionContext): Soon<boolean> {
     if (context.getType() !== 'http') return true;
     if (!this.transport.isMcpRequest(context.switchToHttp().getRequest<HttpRequest>())) return true;
-    this.#combinations ??= new GuardCombinations(this.modules);
+    this.#combinations ??= new GuardCombinations(this.modules, McpAuthGuard);
     return this.#combinations.isCombined(context) ? true : this.guard.canActivate(context);
   }
 }

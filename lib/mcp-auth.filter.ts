@@ -1,15 +1,17 @@
-import { Catch, Inject, Injectable, Optional, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, Injectable, Optional, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
 import type { Refusal } from './response/refusal.js';
 import { McpAuthAuthorizer } from './authorization/authorizer.js';
-import { callOfContext, callOfRequest, mcpOriginOf, nodeRequest, type HttpRequest } from './caller/call-registry.js';
+import { callOfContext, callOfRequest } from './caller/call-registry.js';
+import { mcpOriginOf } from './request/mcp-origin.js';
+import { nodeRequest, type HttpRequest } from './request/http-message.js';
 import { moduleMissing } from './caller/package-copies.js';
 import { McpAuthDecisions } from './observability/decision-recorder.js';
 import { isHttpResponse } from './handlers/handler-kind.js';
-import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions } from './options/options.js';
-import { McpAuthResponder, type HttpResponse } from './response/responder.js';
+import { ResolvedOptions } from './options/options.js';
+import { McpAuthResponder } from './response/responder.js';
+import type { HttpResponse } from './request/http-message.js';
 import { HandlerRefusal, messageError, sendException } from './response/refusal-forms.js';
 
 /**
@@ -22,10 +24,10 @@ import { HandlerRefusal, messageError, sendException } from './response/refusal-
 @Catch(McpAuthError)
 export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   constructor(
-    @Optional() @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
-    @Optional() @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
-    @Optional() @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
-    @Optional() @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Optional() private readonly authorizer: McpAuthAuthorizer,
+    @Optional() private readonly responder: McpAuthResponder,
+    @Optional() private readonly decisions: McpAuthDecisions,
+    @Optional() private readonly options: ResolvedOptions,
   ) {
     // What a decorator binds is made in the module of the handler, where Nest would name nothing but the class that is missing.
     if ((options as ResolvedOptions | undefined) === undefined) throw moduleMissing('McpAuthFilter');

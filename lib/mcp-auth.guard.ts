@@ -1,20 +1,23 @@
-import { Inject, Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
 import { andThen, type Soon } from './core/maybe-promise.js';
 import { McpAuthAuthorizer, type Demand } from './authorization/authorizer.js';
-import { callOfRequest, nodeRequest, rememberCall, type AuthorizedCall, type HttpRequest, type Instance } from './caller/call-registry.js';
+import { callOfRequest, rememberCall } from './caller/call-registry.js';
+import { nodeRequest, type HttpRequest } from './request/http-message.js';
+import type { AuthorizedCall } from './caller/authorized-call.js';
+import type { Instance } from './caller/module-instances.js';
 import { moduleMissing } from './caller/package-copies.js';
 import { McpAuthDecisions } from './observability/decision-recorder.js';
 import { McpAuthExplorer } from './handlers/handler-explorer.js';
 import { McpAuthHandlerAccess } from './platform/handler-access.js';
 import { kindOfHandler, type HandlerKind } from './handlers/handler-kind.js';
-import type { McpAuthInfo } from './caller/caller.js';
+import type { McpAuthInfo } from './core/auth-info.js';
 import { McpAuthListing } from './response/listing.js';
-import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions } from './options/options.js';
-import { McpAuthResponder, type HttpResponse } from './response/responder.js';
+import { ResolvedOptions } from './options/options.js';
+import { McpAuthResponder } from './response/responder.js';
+import type { HttpResponse } from './request/http-message.js';
 import { McpAuthResponseWatch } from './response/response-hooks.js';
-import { questionOf, type StartQuestion } from './platform/start-question.js';
+import { questionOf, type StartQuestion } from './request/start-question.js';
 import { McpAuthTransportRules } from './authorization/transport-rules.js';
 
 /** On an execution context: which instance of the module let through this call of a handler outside of HTTP routes. */
@@ -34,15 +37,15 @@ const PASSED = Symbol('passed');
 @Injectable()
 export class McpAuthGuard implements CanActivate {
   constructor(
-    @Optional() @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
-    @Optional() @Inject(McpAuthTransportRules) private readonly transport: McpAuthTransportRules,
-    @Optional() @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
-    @Optional() @Inject(McpAuthResponseWatch) private readonly watch: McpAuthResponseWatch,
-    @Optional() @Inject(McpAuthListing) private readonly listing: McpAuthListing,
-    @Optional() @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
-    @Optional() @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Optional() @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
-    @Optional() @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    @Optional() private readonly authorizer: McpAuthAuthorizer,
+    @Optional() private readonly transport: McpAuthTransportRules,
+    @Optional() private readonly responder: McpAuthResponder,
+    @Optional() private readonly watch: McpAuthResponseWatch,
+    @Optional() private readonly listing: McpAuthListing,
+    @Optional() private readonly decisions: McpAuthDecisions,
+    @Optional() private readonly explorer: McpAuthExplorer,
+    @Optional() private readonly handlers: McpAuthHandlerAccess,
+    @Optional() private readonly options: ResolvedOptions,
   ) {
     // What a decorator binds is made in the module of the handler, where Nest would name nothing but the class that is missing.
     if ((options as ResolvedOptions | undefined) === undefined) throw moduleMissing('McpAuthGuard');

@@ -1,10 +1,9 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { REMOTE_KEY_SET_TIMES } from './issuer/keys.js';
 import { Clock } from './core/clock.js';
 import type { IssuerPart } from './observability/event-types.js';
 import { IssuerMonitor, type IssuerFailure, type IssuerState } from './observability/issuer-monitor.js';
-import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedAuthorizationServer, ResolvedOptions } from './options/options.js';
+import { type ResolvedAuthorizationServer, ResolvedOptions } from './options/options.js';
 
 /**
  * How an authorization server is doing, as the last requests to it showed:
@@ -68,9 +67,9 @@ const FAILURE_COUNTS_MS = 60_000;
 @Injectable()
 export class McpAuthHealthIndicator {
   constructor(
-    @Inject(IssuerMonitor) private readonly monitor: IssuerMonitor,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(Clock) private readonly clock: Clock,
+    private readonly monitor: IssuerMonitor,
+    private readonly options: ResolvedOptions,
+    private readonly clock: Clock,
   ) {}
 
   /**

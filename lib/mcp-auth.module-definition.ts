@@ -18,12 +18,3 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setFactoryMethodName('createMcpAuthOptions')
     .setExtras<McpAuthModuleExtras>({ globalGuard: true }, (definition) => ({ ...definition, global: true }))
     .build();
-
-/**
- * Tells a class that it is the module, also to another copy of this package in the same process: by that name it is
- * registered in the whole process.
- */
-export const MODULE_MARK = Symbol.for('nestjs-mcp-auth:module');
-
-/** DI token of the validated options. */
-export const RESOLVED_OPTIONS = Symbol('nestjs-mcp-auth:options');

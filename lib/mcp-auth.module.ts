@@ -1,5 +1,4 @@
 import {
-  Inject,
   Logger,
   Module,
   type ClassProvider,
@@ -14,7 +13,7 @@ import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef, ModulesContainer } f
 import { McpAuthAuthorizer } from './authorization/authorizer.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { McpAuthCopiesCheck } from './platform/copies-check.js';
-import { providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
+import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
 import { McpAuthDirectCalls } from './platform/direct-calls.js';
 import type { UnlistedMethod } from './handlers/declaration-check.js';
 import { McpAuthEndpointGuard } from './mcp-auth.endpoint-guard.js';
@@ -26,24 +25,17 @@ import { FailureLog } from './observability/failure-log.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthFollowedCalls } from './platform/caller-tracking.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
+import { HandlerFilter, HandlerGuard } from './platform/handler-enhancers.js';
 import { McpAuthHandlerAccess } from './platform/handler-access.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { checkImports } from './platform/module-imports.js';
 import { addInstance, removeInstance } from './caller/module-instances.js';
 import { IssuerMonitor } from './observability/issuer-monitor.js';
 import { McpAuthListing } from './response/listing.js';
-import {
-  ConfigurableModuleClass,
-  MODULE_MARK,
-  MODULE_OPTIONS_TOKEN,
-  RESOLVED_OPTIONS,
-  type ASYNC_OPTIONS_TYPE,
-  type McpAuthModuleExtras,
-  type OPTIONS_TYPE,
-} from './mcp-auth.module-definition.js';
+import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type ASYNC_OPTIONS_TYPE, type McpAuthModuleExtras, type OPTIONS_TYPE } from './mcp-auth.module-definition.js';
 import { McpAuthMounts } from './platform/unguarded-mounts.js';
 import { resolveOptions } from './options/options-check.js';
-import type { McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
+import { type McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
 import { DEFAULT_REFUSAL_LOG_LIMITS, McpAuthRefusalLog, REFUSAL_LOG_LIMITS } from './observability/refusal-log.js';
 import { createResourceServers, ResourceServers } from './resource-servers/resource-servers.js';
 import { McpAuthResponder } from './response/responder.js';
@@ -63,9 +55,9 @@ THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthHealthIndicator }
 
 const PROVIDERS: Provider[] = [
   {
-    provide: RESOLVED_OPTIONS,
+    provide: ResolvedOptions,
     useFactory: (modules: ModulesContainer, options?: McpAuthModuleOptions) => {
-      checkImports(modules);
+      checkImports(modules, MODULE_OPTIONS_TOKEN);
       return resolveOptions(options as McpAuthModuleOptions);
     },
     inject: [ModulesContainer, { token: MODULE_OPTIONS_TOKEN, optional: true }],
@@ -82,13 +74,13 @@ const PROVIDERS: Provider[] = [
       const issuers = options.resources.flatMap(({ authorizationServers }) => authorizationServers.map(({ issuer }) => issuer));
       return new IssuerMonitor(issuers, new FailureLog(logger, now), events, now);
     },
-    inject: [RESOLVED_OPTIONS, McpAuthEvents, Clock],
+    inject: [ResolvedOptions, McpAuthEvents, Clock],
   },
   {
     provide: ResourceServers,
     useFactory: (options: ResolvedOptions, clock: Clock, failures: IssuerMonitor, modules: ModuleRef) =>
       createResourceServers(options, { now: () => clock.now(), failures, findVerifier: (type) => findVerifier(modules, type) }),
-    inject: [RESOLVED_OPTIONS, Clock, IssuerMonitor, ModuleRef],
+    inject: [ResolvedOptions, Clock, IssuerMonitor, ModuleRef],
   },
   McpAuthCopiesCheck,
   McpAuthExplorer,
@@ -106,6 +98,8 @@ const PROVIDERS: Provider[] = [
   McpAuthGuard,
   McpAuthEndpointGuard,
   McpAuthFilter,
+  { provide: HandlerGuard, useExisting: McpAuthGuard },
+  { provide: HandlerFilter, useExisting: McpAuthFilter },
   McpAuthHandlerAccess,
   McpAuthDirectCalls,
   McpAuthFollowedCalls,
@@ -131,7 +125,7 @@ const PROVIDERS: Provider[] = [
   providers: PROVIDERS,
   // The guard and filter that decorators bind are built in the modules of the handlers, from these.
   exports: [
-    RESOLVED_OPTIONS,
+    ResolvedOptions,
     McpAuthAuthorizer,
     McpAuthTransportRules,
     McpAuthResponder,
@@ -153,16 +147,16 @@ export class McpAuthModule
   static readonly [MODULE_MARK] = true;
 
   constructor(
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(McpAuthCopiesCheck) private readonly copies: McpAuthCopiesCheck,
-    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
-    @Inject(McpAuthStartCheck) private readonly startCheck: McpAuthStartCheck,
-    @Inject(WellKnownEndpoint) private readonly wellKnown: WellKnownEndpoint,
-    @Inject(ResourceServers) private readonly servers: ResourceServers,
-    @Inject(McpAuthDirectCalls) private readonly directCalls: McpAuthDirectCalls,
-    @Inject(McpAuthFollowedCalls) private readonly followedCalls: McpAuthFollowedCalls,
-    @Inject(McpAuthHandlerAccess) private readonly handlers: McpAuthHandlerAccess,
+    private readonly options: ResolvedOptions,
+    private readonly copies: McpAuthCopiesCheck,
+    private readonly explorer: McpAuthExplorer,
+    private readonly mounts: McpAuthMounts,
+    private readonly startCheck: McpAuthStartCheck,
+    private readonly wellKnown: WellKnownEndpoint,
+    private readonly servers: ResourceServers,
+    private readonly directCalls: McpAuthDirectCalls,
+    private readonly followedCalls: McpAuthFollowedCalls,
+    private readonly handlers: McpAuthHandlerAccess,
   ) {
     super();
     addInstance(options, explorer.classes);
@@ -197,7 +191,7 @@ export class McpAuthModule
     this.handlers.check(McpAuthGuard);
     this.directCalls.protect();
     this.mounts.check();
-    this.startCheck.prepare();
+    this.startCheck.prepare(McpAuthGuard);
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
     this.handlers.mount(McpAuthGuard);

@@ -1,12 +1,12 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { currentCall } from './caller/call-registry.js';
 import { McpAuthFollowedCalls } from './platform/caller-tracking.js';
 import type { McpAuthEvent } from './observability/event-types.js';
 import { McpAuthEvents } from './observability/event-emitter.js';
-import { authInfoOf, type McpAuthInfo } from './caller/caller.js';
-import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions } from './options/options.js';
+import { authInfoOf } from './caller/caller.js';
+import type { McpAuthInfo } from './core/auth-info.js';
+import { ResolvedOptions } from './options/options.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
 
 const NOT_FOLLOWED =
@@ -17,10 +17,10 @@ const NOT_FOLLOWED =
 @Injectable()
 export class McpAuthService {
   constructor(
-    @Inject(ResourceServers) private readonly servers: ResourceServers,
-    @Inject(McpAuthEvents) private readonly events: McpAuthEvents,
-    @Inject(McpAuthFollowedCalls) private readonly followedCalls: McpAuthFollowedCalls,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly servers: ResourceServers,
+    private readonly events: McpAuthEvents,
+    private readonly followedCalls: McpAuthFollowedCalls,
+    private readonly options: ResolvedOptions,
   ) {}
 
   /**

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
-import { enterApplication, targetPath, type HttpRequest } from './caller/call-registry.js';
+import { enterApplication } from './caller/call-registry.js';
+import { targetPath, type HttpRequest } from './request/http-message.js';
 import { McpAuthExplorer } from './handlers/handler-explorer.js';
 import { httpAdapterOf } from './platform/http-adapter.js';
-import { RESOLVED_OPTIONS } from './mcp-auth.module-definition.js';
-import type { ResolvedOptions, ResolvedResource } from './options/options.js';
+import { ResolvedOptions, type ResolvedResource } from './options/options.js';
 
 interface Document {
   readonly body: string;
@@ -29,9 +29,9 @@ export class WellKnownEndpoint {
   readonly #documents = new Map<ResolvedResource, Document>();
 
   constructor(
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly host: HttpAdapterHost,
+    private readonly explorer: McpAuthExplorer,
+    private readonly options: ResolvedOptions,
   ) {}
 
   /** Starts serving. Does nothing in an application without HTTP. */

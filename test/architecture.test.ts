@@ -6,10 +6,11 @@ import { describe, expect, it } from '@jest/globals';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** What a folder may import: other folders, by their path below the repository, and packages. */
+/** What a folder may import: other folders, by their path below the repository, and packages; of some packages types only. */
 interface Rule {
   readonly folders: ReadonlySet<string>;
   readonly packages: ReadonlySet<string>;
+  readonly types: ReadonlySet<string>;
 }
 
 /** From the table of the page, so that the page and the code say the same. */
@@ -17,7 +18,11 @@ function readRules(page: string): Map<string, Rule> {
   const rows = page.matchAll(/^\| `(lib[\w/-]*)` \| [^|]* \| ([^|]*) \| ([^|]*) \|$/gm);
   return new Map([...rows].map(([, folder, folders, packages]) => [
     folder!,
-    { folders: new Set(codesIn(folders!).map((name) => (name === 'lib' ? name : `lib/${name}`))), packages: new Set(codesIn(packages!)) },
+    {
+      folders: new Set(codesIn(folders!).map((name) => (name === 'lib' ? name : `lib/${name}`))),
+      packages: new Set(codesIn(packages!)),
+      types: new Set([...packages!.matchAll(/types of `([^`]+)`/g)].map(([, name]) => name!)),
+    },
   ]));
 }
 
@@ -51,6 +56,24 @@ function importsIn(file: string): string[] {
   return importsOf(readFileSync(join(root, file), 'utf8'));
 }
 
+/** The same without imports of types, which are gone at run time. */
+function valuesIn(file: string): string[] {
+  return importsOf(readFileSync(join(root, file), 'utf8').replace(/^(?:import|export) type [^;]*;/gm, ''));
+}
+
+/** The files of `lib` that a file imports. */
+function filesIn(file: string): string[] {
+  return importsIn(file)
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => posix.join(dirname(file), specifier).replace(/\.js$/, '.ts'));
+}
+
+/** What a Nest reader expects at the root of `lib`. Everything else belongs to a step. */
+const ROOT_FILES = [
+  'index', 'mcp-auth.config', 'mcp-auth.decorators', 'mcp-auth.endpoint-guard', 'mcp-auth.filter', 'mcp-auth.guard', 'mcp-auth.health',
+  'mcp-auth.module', 'mcp-auth.module-definition', 'mcp-auth.service', 'well-known.endpoint',
+];
+
 describe('imports', () => {
   it.each([...new Set(files.map(folderOf))])('of %s are those of docs/architecture.md', (folder) => {
     const rule = rules.get(folder);
@@ -63,6 +86,29 @@ describe('imports', () => {
       });
     });
     expect(forbidden).toEqual([]);
+  });
+
+  it.each([...rules].filter(([, { types }]) => types.size > 0))('of %s bring nothing of the packages whose types alone it may import', (folder, { types }) => {
+    const own = files.filter((file) => folderOf(file) === folder);
+    expect(own.flatMap(valuesIn).filter((specifier) => types.has(packageOf(specifier)))).toEqual([]);
+  });
+
+  it('have no circle among files', () => {
+    const done = new Set<string>();
+    const circles: string[] = [];
+    const visit = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      if (done.has(file) || path.includes(file)) return;
+      for (const next of filesIn(file)) visit(next, [...path, file]);
+      done.add(file);
+    };
+    for (const file of files) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+
+  it('belong to files that each have a folder, but for those of Nest itself', () => {
+    const atRoot = files.filter((file) => folderOf(file) === 'lib').map((file) => file.slice('lib/'.length, -'.ts'.length));
+    expect(atRoot.toSorted()).toEqual(ROOT_FILES.toSorted());
   });
 
   it('have no cycle among folders', () => {

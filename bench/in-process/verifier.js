@@ -1,4 +1,4 @@
-import { createResourceServers } from '../../dist/mcp-auth.resource-servers.js';
+import { createResourceServers } from '../../dist/resource-servers/resource-servers.js';
 import { resolveOptions } from '../../dist/options/options-check.js';
 import { RESOURCE } from '../resource.js';
 

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { isAuthenticatedSo, strictest, type AuthenticationRequirement } from '../core/authentication.js';
 import { isDpopScheme, readCredentials } from '../request/credentials.js';
 import { McpAuthError } from '../core/error.js';
@@ -8,11 +8,13 @@ import { challengeScopes, isMet, NO_REQUIREMENT, union, unionOf, type Requiremen
 import { isRequestableScope } from '../core/scopes.js';
 import { andThen, type Soon } from '../core/maybe-promise.js';
 import { Clock } from '../core/clock.js';
-import { callOfContext, nodeRequest, targetPath, type AuthorizedCall, type HttpRequest } from '../caller/call-registry.js';
+import { callOfContext } from '../caller/call-registry.js';
+import { nodeRequest, targetPath, type HttpRequest } from '../request/http-message.js';
+import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { McpAuthExplorer, type Declarations, type Declared } from '../handlers/handler-explorer.js';
-import { authInfoOf, type McpAuthInfo } from '../caller/caller.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
-import type { ResolvedOptions, ResolvedResource } from '../options/options.js';
+import { authInfoOf } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
+import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
 import type { HandlerPolicy, Policy } from '../handlers/handler-declaration.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
 import { callOverStdio } from './stdio-caller.js';
@@ -72,10 +74,10 @@ export class McpAuthAuthorizer {
   readonly #conditions = new WeakMap<HandlerPolicy, Map<object, Conditions>>();
 
   constructor(
-    @Inject(ResourceServers) private readonly servers: ResourceServers,
-    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(Clock) private readonly clock: Clock,
+    private readonly servers: ResourceServers,
+    private readonly explorer: McpAuthExplorer,
+    private readonly options: ResolvedOptions,
+    private readonly clock: Clock,
   ) {}
 
   /**

@@ -1,4 +1,5 @@
-import { Caller, type McpAuthInfo } from '../caller/caller.js';
+import { Caller } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 
 /** All callers without a token are one. */
 export const ANONYMOUS = 'anonymous';

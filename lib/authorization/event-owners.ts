@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
-import type { McpAuthInfo } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 import { ownerOf } from './caller-key.js';
 import { OwnedIds } from './owned-ids.js';
 

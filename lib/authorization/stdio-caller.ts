@@ -1,5 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { mcpOriginOf, rememberContext, type AuthorizedCall } from '../caller/call-registry.js';
+import { mcpOriginOf } from '../request/mcp-origin.js';
+import { rememberContext } from '../caller/call-registry.js';
+import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { authInfoOf } from '../caller/caller.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResourceServers } from '../resource-servers/resource-servers.js';

@@ -1,10 +1,9 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
 import type { Operation } from '../request/rpc-body.js';
 import { listsTasks, tasksNamedIn } from '../request/task-messages.js';
-import type { McpAuthInfo } from '../caller/caller.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
-import type { ResolvedOptions } from '../options/options.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
+import { ResolvedOptions } from '../options/options.js';
 import { ownerOf } from './caller-key.js';
 import { OwnedIds } from './owned-ids.js';
 
@@ -23,7 +22,7 @@ const NO_OPERATIONS: readonly Operation[] = [];
 export class McpAuthTasks {
   readonly #tasks = new OwnedIds<readonly Operation[]>(LIMITS);
 
-  constructor(@Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions) {}
+  constructor(private readonly options: ResolvedOptions) {}
 
   /** Whether it is here that tasks are bound to their principal. */
   get areBoundHere(): boolean {

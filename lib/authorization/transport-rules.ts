@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
 import { fieldValues, hasField } from '../request/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from '../request/mcp-headers.js';
@@ -7,12 +7,11 @@ import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from 
 import { isBodyUnread, mayHoldMessage, type BodySource } from '../request/unread-body.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
 import type { Demand } from './authorizer.js';
-import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from '../caller/call-registry.js';
+import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from '../request/http-message.js';
 import { McpAuthEventIds } from './event-owners.js';
-import type { McpAuthInfo } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 import { forgetSession, hasMcpField, settleMcpFields } from '../request/mcp-fields.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
-import type { ResolvedOptions, ResolvedResource } from '../options/options.js';
+import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
 import { McpAuthSessions } from './session-owners.js';
 import { isSseRoute } from '../handlers/sse-route.js';
 import { McpAuthTasks } from './task-owners.js';
@@ -36,10 +35,10 @@ export class McpAuthTransportRules {
   readonly #endpoints = new Map<ResolvedResource, Endpoint>();
 
   constructor(
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
-    @Inject(McpAuthSessions) private readonly sessions: McpAuthSessions,
-    @Inject(McpAuthTasks) private readonly tasks: McpAuthTasks,
-    @Inject(McpAuthEventIds) private readonly eventIds: McpAuthEventIds,
+    private readonly options: ResolvedOptions,
+    private readonly sessions: McpAuthSessions,
+    private readonly tasks: McpAuthTasks,
+    private readonly eventIds: McpAuthEventIds,
   ) {
     for (const resource of options.resources) {
       const { identifier } = resource;

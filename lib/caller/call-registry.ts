@@ -1,39 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ArgumentsHost, ExecutionContext } from '@nestjs/common';
-import type { McpAuthError } from '../core/error.js';
-import type { HeaderSource } from '../request/header-fields.js';
-import { Caller, type McpAuthInfo } from './caller.js';
-import { instancesWith } from './module-instances.js';
-import type { ResolvedOptions, ResolvedResource } from '../options/options.js';
-import { methodOfClass, requestBehind } from './request-behind.js';
-
-/**
- * One instance of the module, known by its validated options: every import has its own. A process may have several, since
- * it may run several applications. What one of them has decided counts for no other.
- */
-export type Instance = Pick<ResolvedOptions, 'resources'>;
-
-/** A request that was let through. */
-export interface AuthorizedCall {
-  /** Undefined for an anonymous caller, where those are let in. */
-  readonly auth: McpAuthInfo | undefined;
-  readonly resource: ResolvedResource;
-  /** The route it was let through to. */
-  readonly handler: object;
-  /** The refusal that a handler raised while it served the call, for the answer to be made of. */
-  raised?: McpAuthError;
-}
-
-/** Express hands out Node's request itself; Fastify wraps it. */
-export type HttpRequest = Omit<HeaderSource, 'raw'> & {
-  readonly raw?: HttpRequest;
-  readonly method: string;
-  readonly url?: string;
-  readonly originalUrl?: string;
-  readonly body?: unknown;
-  auth?: unknown;
-  user?: unknown;
-};
+import type { AuthorizedCall } from './authorized-call.js';
+import { Caller } from './caller.js';
+import { instancesWith, type Instance } from './module-instances.js';
+import { requestBehind } from './request-behind.js';
+import { nodeRequest, type HttpRequest } from '../request/http-message.js';
+import { mcpOriginOf } from '../request/mcp-origin.js';
 
 /** A request under way, and what the guard has let it in as. */
 interface Followed {
@@ -71,44 +43,6 @@ interface Marked {
   [FOLLOWED_BY]?: Instance;
   /** With the request it was put on, so that a copy of the request is not taken for it. */
   [MARK]?: Mark;
-}
-
-/** Node's request behind whatever the platform hands out. On Express, `raw` may be something of the application's. */
-export function nodeRequest(request: HttpRequest): HttpRequest {
-  return request.rawHeaders ? request : (request.raw ?? request);
-}
-
-/** Scheme and authority of a request target in absolute form. */
-const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
-
-/** What is read of a request for its target: of Express's, of Fastify's, or of Node's own. */
-interface TargetSource {
-  readonly raw?: TargetSource;
-  readonly url?: string | undefined;
-  readonly originalUrl?: string;
-}
-
-/** The request target as sent, wherever a framework has mounted what handles it. */
-function requestTarget(request: TargetSource): string {
-  const { originalUrl, url = '' } = request.raw ?? request;
-  return originalUrl ?? url;
-}
-
-/**
- * The path of the request target as sent, not decoded. Of a target in absolute form, which every server must accept, the
- * part behind the authority (RFC 9112 §3.2.2).
- */
-export function targetPath(request: TargetSource): string {
-  const target = requestTarget(request);
-  const path = target.startsWith('/') ? target : target.replace(ABSOLUTE_FORM, '');
-  const end = path.indexOf('?');
-  return (end === -1 ? path : path.slice(0, end)) || '/';
-}
-
-/** The authority in a request target of absolute form; undefined for the usual target, which begins with the path. */
-export function targetAuthority(request: TargetSource): string | undefined {
-  const target = requestTarget(request);
-  return target.startsWith('/') ? undefined : ABSOLUTE_FORM.exec(target)?.[1];
 }
 
 /**
@@ -203,39 +137,6 @@ interface RpcContext {
   readonly sdkContext?: { readonly authInfo?: unknown; readonly http?: { readonly authInfo?: unknown } };
   getRawRequest?(): unknown;
   getSession?(): { readonly stateless?: unknown } | undefined;
-}
-
-/** How a call came to an MCP framework. */
-export interface McpOrigin {
-  readonly isStdio: boolean;
-}
-
-/** Of the calls that this library makes by itself: by their execution context, or by their RPC context. */
-const origins = new WeakMap<object, McpOrigin>();
-
-/** To be called where the context of an MCP call is made. */
-export function noteMcpContext(context: object, origin: McpOrigin): void {
-  origins.set(context, origin);
-}
-
-/**
- * How a call came, if an MCP framework made it. That is known of contexts which this library makes; and of those of
- * `@rekog/mcp-nest` 2 by the methods of their class. Members of its own do not make an object such a context: messages of
- * clients have those too.
- */
-export function mcpOriginOf(host: ArgumentsHost): McpOrigin | undefined {
-  if (host.getType() !== 'rpc') return undefined;
-  const rpcContext: unknown = host.switchToRpc().getContext();
-  const noted = origins.get(host);
-  if (noted || typeof rpcContext !== 'object' || rpcContext === null) return noted;
-  return origins.get(rpcContext) ?? originByClass(rpcContext);
-}
-
-function originByClass(rpcContext: object): McpOrigin | undefined {
-  const getSession = methodOfClass(rpcContext, 'getSession');
-  if (!getSession || !methodOfClass(rpcContext, 'getRawRequest')) return undefined;
-  const session = Reflect.apply(getSession, rpcContext, []) as { readonly transport?: unknown } | undefined;
-  return { isStdio: session?.transport === 'stdio' };
 }
 
 /** What resolvers and handlers of WebSocket messages were let run as: by the HTTP request behind them, and by handler. */

@@ -2,7 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 import { McpAuthConfigError } from '../core/error.js';
 import { callWithInstance } from './call-registry.js';
 import { copiesProblem, COPY_MARK, otherCopies, THIS_COPY } from './package-copies.js';
-import type { McpAuthInfo } from './caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 
 /**
  * What `@AuthInfo()` injects; by itself for handlers that Nest does not call.

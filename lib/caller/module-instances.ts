@@ -1,5 +1,11 @@
-import type { Instance } from './call-registry.js';
 import { THIS_COPY } from './package-copies.js';
+import type { ResolvedOptions } from '../options/options.js';
+
+/**
+ * One instance of the module, known by its validated options: every import has its own. A process may have several, since
+ * it may run several applications. What one of them has decided counts for no other.
+ */
+export type Instance = Pick<ResolvedOptions, 'resources'>;
 
 /** The instances of the module whose applications are running, and the classes of the handlers of each. */
 const running = new Map<Instance, ReadonlySet<unknown>>();

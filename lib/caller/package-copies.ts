@@ -93,3 +93,9 @@ function versionAt(file: string): string {
   }
   return 'an unknown version';
 }
+
+/**
+ * Tells a class that it is the module, also to another copy of this package in the same process: by that name it is
+ * registered in the whole process.
+ */
+export const MODULE_MARK = Symbol.for('nestjs-mcp-auth:module');

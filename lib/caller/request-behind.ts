@@ -1,7 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import type { ArgumentsHost } from '@nestjs/common';
+import { methodOfClass } from '../core/class-methods.js';
 import { valuesSent, type HeaderSource } from '../request/header-fields.js';
-import { nodeRequest, type HttpRequest } from './call-registry.js';
+import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 
 /** Upgrade requests of WebSocket connections, by their socket; noted where Node hands them out. */
 const upgrades = new WeakMap<object, HttpRequest>();
@@ -77,15 +78,4 @@ export function isHttpRequest(value: unknown): value is HttpRequest {
   if (typeof value !== 'object' || value === null) return false;
   const { headers, raw } = value as Partial<HttpRequest>;
   return typeof headers === 'object' && headers !== null && methodOfClass(raw ?? value, 'on') !== undefined;
-}
-
-/**
- * A method that the class of an object has. What clients send is deserialised: its members are its own, and none of them
- * is a function.
- */
-export function methodOfClass(object: object, name: string): ((...args: unknown[]) => unknown) | undefined {
-  const prototype: unknown = Object.getPrototypeOf(object);
-  if (prototype === null || prototype === Object.prototype || Object.hasOwn(object, name)) return undefined;
-  const method: unknown = Reflect.get(prototype as object, name, object);
-  return typeof method === 'function' ? (method as (...args: unknown[]) => unknown) : undefined;
 }

@@ -1,5 +1,5 @@
 import type { AuthenticationRequirement } from './authentication.js';
-import { NOTHING_SEEN, seenAs, type Seen } from './seen.js';
+import { NOTHING_SEEN, seenAs, type Seen } from './safe-text.js';
 
 /**
  * What a refusal means on the wire:
@@ -39,6 +39,32 @@ export type McpAuthErrorCode =
   | 'body_not_parsed'
   | 'session_not_found'
   | 'task_not_found';
+
+/** The HTTP status of each code, also where a refusal reaches its client in another form. */
+const STATUSES = {
+  invalid_request: 400,
+  header_mismatch: 400,
+  batch_rejected: 400,
+  body_not_parsed: 400,
+  authorization_required: 401,
+  invalid_token: 401,
+  insufficient_user_authentication: 401,
+  insufficient_scope: 403,
+  access_denied: 403,
+  origin_rejected: 403,
+  session_not_found: 404,
+  temporarily_unavailable: 503,
+  // As MCP frameworks do: after 404 a client gives up its session.
+  task_not_found: 200,
+} as const satisfies Readonly<Record<McpAuthErrorCode, number>>;
+
+/** The HTTP statuses of refusals. */
+export type RefusalStatus = (typeof STATUSES)[McpAuthErrorCode];
+
+/** The HTTP status of a refusal. */
+export function statusOf({ code }: Pick<McpAuthError, 'code'>): RefusalStatus {
+  return STATUSES[code];
+}
 
 /** Why, for the operator's log. Closed, free of secrets, never sent unless `exposeErrorDetails` is on. */
 export type McpAuthReason = keyof typeof REASONS;

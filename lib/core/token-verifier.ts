@@ -1,4 +1,4 @@
-import type { PrincipalKind } from '../token/principal-kind.js';
+import type { PrincipalKind } from './principal-kind.js';
 
 /** What a verified access token says. Plain data; holds no secret. */
 export interface VerifiedToken {

@@ -3,7 +3,7 @@ import type { AuthenticationRequirement } from '../core/authentication.js';
 import { NO_REQUIREMENT, union, type Requirement } from '../core/requirement.js';
 import type { OperationKind } from '../request/rpc-body.js';
 import { COPY_METADATA, THIS_COPY, type Copy } from '../caller/package-copies.js';
-import type { McpAuthInfo } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 
 /** What a policy decides about. */
 export interface PolicyContext {

@@ -1,12 +1,11 @@
-import { Inject, Injectable, type Type } from '@nestjs/common';
+import { Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import type { Operation, OperationKind } from '../request/rpc-body.js';
 import { declarationProblems, instanceProblems, isStranger, lostDeclarations, noteInstance, unlistedMethods, type UnlistedMethod } from './declaration-check.js';
 import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-frameworks.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
 import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from './operation-index.js';
-import type { ResolvedOptions } from '../options/options.js';
+import { ResolvedOptions } from '../options/options.js';
 import { contradictsItself, handlerPolicy, scopesPolicy, type HandlerPolicy } from './handler-declaration.js';
 
 /** One declaration that holds for an operation. */
@@ -59,9 +58,9 @@ export class McpAuthExplorer {
   readonly #intact = new WeakSet<object>();
 
   constructor(
-    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    private readonly options: ResolvedOptions,
   ) {}
 
   /**

@@ -1,5 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { mcpOriginOf } from '../caller/call-registry.js';
+import { mcpOriginOf } from '../request/mcp-origin.js';
 import type { McpAuthExplorer } from './handler-explorer.js';
 
 /** What calls a handler of Nest. */

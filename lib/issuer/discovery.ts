@@ -1,6 +1,6 @@
 import { isRecord, ownMember } from '../core/record.js';
 import { isLoopback, parseUrl } from '../core/resource.js';
-import { showValue } from '../core/show-value.js';
+import { showValue } from '../core/safe-text.js';
 import { fetchJsonObject, OutboundError, withinTime, type Outbound } from './outbound.js';
 
 /** The metadata of an authorization server, as it published them; nothing but the issuer was looked at. */

@@ -1,5 +1,5 @@
 import { isRecord } from '../core/record.js';
-import { showValue } from '../core/show-value.js';
+import { showValue } from '../core/safe-text.js';
 
 /** Limits on one answer of an authorization server. */
 export interface OutboundLimits {

@@ -1,15 +1,15 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
 import { readRpcBody } from '../request/rpc-body.js';
-import { statusOf } from '../response/refusal.js';
+import { statusOf } from '../core/error.js';
 import { askedFor, shortened } from './request-summary.js';
 import type { Demand, RefusalFacts } from '../authorization/authorizer.js';
 import { Clock } from '../core/clock.js';
-import { nodeRequest, type HttpRequest } from '../caller/call-registry.js';
+import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { McpAuthEvents } from './event-emitter.js';
-import type { McpAuthInfo } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 import { McpAuthRefusalLog, type RefusalRecord } from './refusal-log.js';
-import { isQuestion } from '../platform/start-question.js';
+import { isQuestion } from '../request/start-question.js';
 import { StepUps } from './step-ups.js';
 
 /** Takes down what was decided about requests: for the operator's log, and for whoever listens to events. */
@@ -20,9 +20,9 @@ export class McpAuthDecisions {
   readonly #callers = new WeakMap<object, McpAuthInfo>();
 
   constructor(
-    @Inject(McpAuthEvents) private readonly events: McpAuthEvents,
-    @Inject(McpAuthRefusalLog) private readonly log: McpAuthRefusalLog,
-    @Inject(Clock) private readonly clock: Clock,
+    private readonly events: McpAuthEvents,
+    private readonly log: McpAuthRefusalLog,
+    private readonly clock: Clock,
   ) {}
 
   /** A request was let in. Does nothing where nobody listens. */

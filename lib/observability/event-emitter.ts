@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { deepFreeze } from '../core/deep-freeze.js';
 import { Clock } from '../core/clock.js';
@@ -30,7 +30,7 @@ export class McpAuthEvents {
   readonly #subject = new Subject<McpAuthEvent>();
   readonly events$: Observable<McpAuthEvent>;
 
-  constructor(@Inject(Clock) private readonly clock: Clock) {
+  constructor(private readonly clock: Clock) {
     this.events$ = new ShelteredObservable(this.#subject, tellOfFailure(new Logger('McpAuth')));
   }
 

@@ -1,39 +1,12 @@
 import type { LoggerService } from '@nestjs/common';
-import type { JSONWebKeySet } from 'jose';
+import type { InactiveToken } from '../resource-servers/failure-reports.js';
 import { remedyForFailure } from '../issuer/failure-remedies.js';
 import { productOf } from '../products/product-advice.js';
 import type { Finding } from '../products/metadata-review.js';
-import { shown } from '../core/seen.js';
-import { describeError, withoutToken } from '../token/error-text.js';
+import { shown } from '../core/safe-text.js';
+import { describeError, withoutToken } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import { writeLine } from './log-line.js';
-
-/**
- * Told about what keeps tokens from being judged, so that the operator hears of it, clients getting a 503; and about what
- * shows that it does not any more.
- */
-export interface FailureReports {
-  keysFetched(issuer: string, keys: JSONWebKeySet): void;
-  keysFailed(issuer: string, error: unknown): void;
-  introspectionAnswered(issuer: string, isActive: boolean): void;
-  introspectionFailed(issuer: string, error: unknown): void;
-  /** Tokens were not asked about, since too many requests are under way. */
-  introspectionBusy(issuer: string): void;
-  introspectionInactive(issuer: string, inactive: InactiveToken): void;
-  /** @param issuer as a token names it, which nobody has verified */
-  lookUpFailed(issuer: string, error: unknown): void;
-  verifierFailed(error: unknown, token: string): void;
-  /** Not about tokens: clients will fail before they have one. */
-  serverFound(issuer: string, finding: Finding): void;
-}
-
-/** A token that the authorization server calls inactive. */
-export interface InactiveToken {
-  /** Whether it is a JWT whose `exp`, which nobody has verified, is still to come. */
-  readonly isInTime: boolean;
-  /** The client that asked. */
-  readonly clientId: string;
-}
 
 /** Shortest time between two lines about failures that any request can bring about, in milliseconds. */
 const QUIET_MS = 30_000;

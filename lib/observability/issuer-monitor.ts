@@ -1,11 +1,13 @@
 import type { JSONWebKeySet } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { isFailedSearch } from '../issuer/failed-search.js';
-import type { Finding } from '../products/metadata-review.js';
-import { describeError } from '../token/error-text.js';
+import type { AuthorizationServerMetadata } from '../issuer/discovery.js';
+import { reviewMetadata } from '../products/metadata-review.js';
+import { describeError } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import type { McpAuthEvents } from './event-emitter.js';
-import type { FailureLog, FailureReports, InactiveToken } from './failure-log.js';
+import type { FailureLog } from './failure-log.js';
+import type { FailureReports, InactiveToken } from '../resource-servers/failure-reports.js';
 
 /** What is known of an issuer from having asked it. Times are in milliseconds since the epoch. */
 export interface IssuerState {
@@ -123,8 +125,12 @@ export class IssuerMonitor implements FailureReports {
     this.log.verifierFailed(error, token);
   }
 
-  serverFound(issuer: string, finding: Finding): void {
-    this.log.serverFound(issuer, finding);
+  /** What clients will fail on, before they have a token. */
+  metadataFetched(issuer: string, document: AuthorizationServerMetadata): void {
+    for (const finding of reviewMetadata(document, issuer)) {
+      // What is wrong with the keys was reported when they were asked for.
+      if (finding.level !== 'note' && finding.id !== 'AS-12') this.log.serverFound(issuer, finding);
+    }
   }
 
   /** A clock that was set back is no reason to be quiet for long. */

@@ -1,11 +1,13 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
-import { statusOf } from '../response/refusal.js';
+import { statusOf } from '../core/error.js';
 import { isScopeToken } from '../core/scopes.js';
-import { shown, typeOf, type Seen } from '../core/seen.js';
-import { ownClaim, scopeClaim, SCOPE_CLAIMS } from '../token/claims.js';
+import { shown, typeOf, type Seen } from '../core/safe-text.js';
+import { ownMember } from '../core/record.js';
+import { scopeClaim } from '../token/claims.js';
+import { SCOPE_CLAIMS } from '../core/token-format.js';
 import { Clock } from '../core/clock.js';
-import type { McpAuthInfo } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 import { writeLine } from './log-line.js';
 import { LogLimit, type LeftOut, type LogLimits } from './log-limit.js';
 import type { ResolvedResource } from '../options/options.js';
@@ -41,7 +43,7 @@ export class McpAuthRefusalLog {
   readonly #logger = new Logger('McpAuth');
   readonly #limits: Readonly<Record<RefusalLevel, LogLimit>>;
 
-  constructor(@Inject(REFUSAL_LOG_LIMITS) limits: LogLimits, @Inject(Clock) clock: Clock) {
+  constructor(@Inject(REFUSAL_LOG_LIMITS) limits: LogLimits, clock: Clock) {
     const limit = (): LogLimit => new LogLimit(limits, () => clock.now());
     this.#limits = { warn: limit(), log: limit(), debug: limit() };
   }
@@ -139,8 +141,8 @@ function seenOfCaller(record: RefusalRecord): Seen {
   if (reason !== 'authentication_insufficient') return {};
   const { acr = [], maxAgeSeconds } = authentication ?? {};
   return {
-    ...(acr.length > 0 && { acr: shown(ownClaim(caller.claims, 'acr') ?? null), expected: shown(acr) }),
-    ...(maxAgeSeconds !== undefined && { auth_time: `${shown(ownClaim(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed` }),
+    ...(acr.length > 0 && { acr: shown(ownMember(caller.claims, 'acr') ?? null), expected: shown(acr) }),
+    ...(maxAgeSeconds !== undefined && { auth_time: `${shown(ownMember(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed` }),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { McpAuthReason } from '../core/error.js';
-import type { Seen } from '../core/seen.js';
+import type { Seen } from '../core/safe-text.js';
 import { productOf } from '../products/product-advice.js';
 
 /** What a remedy depends on. */

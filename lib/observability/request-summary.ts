@@ -1,6 +1,6 @@
-import { withoutTokens } from '../core/seen.js';
+import { withoutTokens } from '../core/safe-text.js';
 import type { RpcBody, RpcMessage } from '../request/rpc-body.js';
-import { targetPath, type HttpRequest } from '../caller/call-registry.js';
+import { targetPath, type HttpRequest } from '../request/http-message.js';
 
 /** Messages of one request that are named; a batch may have thousands. */
 const MAX_MESSAGES = 20;

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { isMet } from '../core/requirement.js';
 import type { ScopeHierarchy } from '../core/scopes.js';
-import type { McpAuthInfo } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 
 /** Callers remembered at most. */
 const MAX_CALLERS = 1_000;

@@ -16,11 +16,11 @@ import {
   type ResolvedIntrospection,
 } from './introspection-options.js';
 import { resolveVerifier, type ResolvedVerifier } from './verifier-option.js';
-import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS } from '../token/claims.js';
-import type { KindOf } from '../token/principal-kind.js';
-import type { JwtProfile } from '../token/token-kind.js';
+import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS } from '../core/token-format.js';
+import type { KindOf } from '../core/principal-kind.js';
+import type { JwtProfile } from '../core/token-format.js';
 
-import { showValue } from '../core/show-value.js';
+import { showValue } from '../core/safe-text.js';
 import type {
   ListingPolicy,
   McpAuthModuleOptions,

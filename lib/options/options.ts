@@ -5,8 +5,8 @@ import type { KeySource, MetadataSource } from '../issuer/authorization-server.j
 import type { Discovery } from '../issuer/discovery.js';
 import type { IntrospectionOptions, ResolvedIntrospection } from './introspection-options.js';
 import type { ResolvedVerifier, VerifierOption } from './verifier-option.js';
-import type { KindOf } from '../token/principal-kind.js';
-import type { JwtProfile } from '../token/token-kind.js';
+import type { KindOf } from '../core/principal-kind.js';
+import type { JwtProfile } from '../core/token-format.js';
 
 /** An authorization server whose access tokens are accepted. */
 export interface AuthorizationServerOptions {
@@ -391,32 +391,32 @@ export interface ResolvedResource {
 }
 
 /** The options after validation: complete, frozen, and independent of what the user passed in. */
-export interface ResolvedOptions {
-  readonly resources: readonly [ResolvedResource, ...ResolvedResource[]];
-  readonly clockToleranceSeconds: number;
-  readonly maxTokenLifetimeSeconds: number;
+export abstract class ResolvedOptions {
+  abstract readonly resources: readonly [ResolvedResource, ...ResolvedResource[]];
+  abstract readonly clockToleranceSeconds: number;
+  abstract readonly maxTokenLifetimeSeconds: number;
   /** Whether URLs that are found while the application runs may be plain http beyond loopback. */
-  readonly allowInsecureHttp: boolean;
-  readonly checkAuthorizationServers: boolean;
+  abstract readonly allowInsecureHttp: boolean;
+  abstract readonly checkAuthorizationServers: boolean;
   /** Undefined for the global one. */
-  readonly fetch: typeof fetch | undefined;
-  readonly cache: {
+  abstract readonly fetch: typeof fetch | undefined;
+  abstract readonly cache: {
     readonly maxEntries: number;
     /** How long a verified JWT is reused; 0: not at all. */
     readonly jwtSeconds: number;
     /** The same for results of a verifier of the application. */
     readonly customSeconds: number;
   };
-  readonly exposeErrorDetails: boolean;
+  abstract readonly exposeErrorDetails: boolean;
   /** Undefined where it depends on the application. */
-  readonly followCaller: boolean | undefined;
-  readonly allowAnonymous: boolean;
-  readonly challenge: (request: unknown) => ChallengeForm;
-  readonly allowedOrigins: readonly string[];
-  readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
-  readonly tasks: 'bound' | 'bound-by-application';
-  readonly allowUnguardedMounts: boolean;
-  readonly rootMetadata: boolean;
+  abstract readonly followCaller: boolean | undefined;
+  abstract readonly allowAnonymous: boolean;
+  abstract readonly challenge: (request: unknown) => ChallengeForm;
+  abstract readonly allowedOrigins: readonly string[];
+  abstract readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
+  abstract readonly tasks: 'bound' | 'bound-by-application';
+  abstract readonly allowUnguardedMounts: boolean;
+  abstract readonly rootMetadata: boolean;
   /** What weakens the protection, to be logged at start. */
-  readonly warnings: readonly string[];
+  abstract readonly warnings: readonly string[];
 }

@@ -1,12 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Inject, Injectable, UseInterceptors, type ForwardReference } from '@nestjs/common';
+import { Injectable, UseInterceptors, type ForwardReference } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { followRequest } from '../caller/call-registry.js';
 import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { httpAdapterOf } from './http-adapter.js';
 import { McpAuthInterceptor } from './caller-interceptor.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
-import type { ResolvedOptions } from '../options/options.js';
+import { ResolvedOptions } from '../options/options.js';
 
 /** What is used of a Fastify application. */
 interface FastifyLike {
@@ -37,10 +36,10 @@ export class McpAuthFollowedCalls {
   #isOn = false;
 
   constructor(
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
-    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly host: HttpAdapterHost,
+    private readonly modules: ModulesContainer,
+    private readonly explorer: McpAuthExplorer,
+    private readonly options: ResolvedOptions,
   ) {}
 
   /** Whether the caller is known below the handlers of this application. */

@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { copiesProblem, COPY_MARK, COPY_METADATA, otherCopies, THIS_COPY, type Copy } from '../caller/package-copies.js';
@@ -10,8 +10,8 @@ const PARAMETERS_METADATA = '__routeArguments__';
 @Injectable()
 export class McpAuthCopiesCheck {
   constructor(
-    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
   ) {}
 
   /** @throws {McpAuthConfigError} naming each such class and method, and the copies. */

@@ -1,16 +1,15 @@
-import { Inject, Injectable, type ExecutionContext } from '@nestjs/common';
+import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthError } from '../core/error.js';
-import { callOfContext, currentCall, runInCall, type Instance } from '../caller/call-registry.js';
+import { callOfContext, currentCall, runInCall } from '../caller/call-registry.js';
+import type { Instance } from '../caller/module-instances.js';
 import { directContext } from './direct-context.js';
 import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
-import { McpAuthFilter } from '../mcp-auth.filter.js';
-import { McpAuthGuard } from '../mcp-auth.guard.js';
-import type { McpAuthInfo } from '../caller/caller.js';
+import { HandlerFilter, HandlerGuard } from './handler-enhancers.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 import { injectedCaller } from '../caller/injected-caller.js';
 import { instancesWith } from '../caller/module-instances.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
-import type { ResolvedOptions } from '../options/options.js';
+import { ResolvedOptions } from '../options/options.js';
 import { noteReplaced } from '../handlers/written-declarations.js';
 
 type Method = (...args: unknown[]) => unknown;
@@ -55,10 +54,10 @@ const owners = new WeakMap<object, McpAuthDirectCalls | undefined>();
 @Injectable()
 export class McpAuthDirectCalls {
   constructor(
-    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Inject(McpAuthGuard) private readonly guard: McpAuthGuard,
-    @Inject(McpAuthFilter) private readonly filter: McpAuthFilter,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly explorer: McpAuthExplorer,
+    private readonly guard: HandlerGuard,
+    private readonly filter: HandlerFilter,
+    private readonly options: ResolvedOptions,
   ) {}
 
   /**
@@ -80,7 +79,7 @@ export class McpAuthDirectCalls {
 
   #protect(handlers: readonly DirectHandler[]): void {
     for (const handler of handlers) {
-      if (isGuarded(handler) || callerParameters(handler).length > 0) this.#standIn(handler);
+      if (this.#isGuarded(handler) || callerParameters(handler).length > 0) this.#standIn(handler);
     }
   }
 
@@ -103,10 +102,15 @@ export class McpAuthDirectCalls {
     Object.defineProperty(classRef.prototype, methodName, { value: standIn, writable: true, configurable: true });
   }
 
+  #isGuarded({ classRef, method }: DirectHandler): boolean {
+    const guards = [classRef, method].flatMap((target) => Reflect.getMetadata(GUARDS_METADATA, target) as unknown);
+    return guards.includes(this.guard.constructor);
+  }
+
   async #call(handler: DirectHandler, self: unknown, args: readonly unknown[]): Promise<unknown> {
     const context = directContext(handler, args);
     try {
-      if (isGuarded(handler)) await this.guard.canActivate(context);
+      if (this.#isGuarded(handler)) await this.guard.canActivate(context);
       const call = callOfContext(context, this.options);
       const run = (): unknown => Reflect.apply(handler.method as Method, self, withCaller(handler, args, context));
       return await (call ? runInCall(call, this.options, run) : run());
@@ -129,11 +133,6 @@ function applicationUnderWay(classRef: unknown): McpAuthDirectCalls | undefined 
 function copyIdentity(from: Method, to: Method): void {
   Object.defineProperty(to, 'name', { value: from.name });
   for (const key of Reflect.getOwnMetadataKeys(from)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, from), to);
-}
-
-function isGuarded({ classRef, method }: DirectHandler): boolean {
-  const guards = [classRef, method].flatMap((target) => Reflect.getMetadata(GUARDS_METADATA, target) as unknown);
-  return guards.includes(McpAuthGuard);
 }
 
 function withCaller(handler: DirectHandler, args: readonly unknown[], context: ExecutionContext): unknown[] {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ExecutionContext } from '@nestjs/common';
 import type { OperationKind } from '../request/rpc-body.js';
-import { noteMcpContext } from '../caller/call-registry.js';
+import { noteMcpContext } from '../request/mcp-origin.js';
 import type { DirectHandler } from '../handlers/handler-explorer.js';
 
 /** What an MCP framework calls a handler with, in the terms of Nest. */

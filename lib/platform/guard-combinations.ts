@@ -1,8 +1,7 @@
 import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
 import { APP_GUARD, type ModulesContainer } from '@nestjs/core';
 import { dependenciesOf, wrappersIn } from './caller-tracking.js';
-import { McpAuthGuard } from '../mcp-auth.guard.js';
-import { MODULE_MARK } from '../mcp-auth.module-definition.js';
+import { MODULE_MARK } from '../caller/package-copies.js';
 
 type Wrapper = ReturnType<typeof wrappersIn>[number];
 
@@ -10,7 +9,7 @@ type Wrapper = ReturnType<typeof wrappersIn>[number];
 const GUARDS_METADATA = '__guards__';
 
 /**
- * Knows which handlers have a guard of the application that combines {@link McpAuthGuard} with checks of its own: one that
+ * Knows which handlers have a guard of the application that combines `McpAuthGuard` with checks of its own: one that
  * extends it, or that injects it, itself or by way of other providers. A guard that is a provider and bound to no handler
  * counts for all of them, since it may be a global one.
  */
@@ -19,7 +18,11 @@ export class GuardCombinations {
   readonly #isEverywhere: boolean;
   readonly #known = new WeakMap<object, WeakMap<object, boolean>>();
 
-  constructor(modules: ModulesContainer) {
+  /** @param guard the class `McpAuthGuard` */
+  constructor(
+    modules: ModulesContainer,
+    private readonly guard: Type,
+  ) {
     const others = [...modules.values()].filter(({ metatype }) => !(MODULE_MARK in metatype));
     const wrappers = wrappersIn(others);
     for (const wrapper of wrappers) this.#byToken.set(wrapper.token, [...(this.#byToken.get(wrapper.token) ?? []), wrapper]);
@@ -49,9 +52,9 @@ export class GuardCombinations {
 
   #isCombining(wrapper: Wrapper, seen: Set<unknown>): boolean {
     const { metatype } = wrapper;
-    if (typeof metatype === 'function' && ((metatype as Type).prototype as unknown) instanceof McpAuthGuard) return true;
+    if (typeof metatype === 'function' && ((metatype as Type).prototype as unknown) instanceof this.guard) return true;
     return dependenciesOf(wrapper).some((token) => {
-      if (token === McpAuthGuard) return true;
+      if (token === this.guard) return true;
       if (seen.has(token)) return false;
       seen.add(token);
       return (this.#byToken.get(token) ?? []).some((one) => this.#isCombining(one, seen));

@@ -1,19 +1,19 @@
 import type { EventEmitter } from 'node:events';
-import { Inject, Injectable, Logger, UseFilters, type ExecutionContext, type Type } from '@nestjs/common';
+import { Injectable, Logger, UseFilters, type ExecutionContext, type Type } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthReason } from '../core/error.js';
 import { andThen, type Soon } from '../core/maybe-promise.js';
 import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
-import { rememberHandlerCall, type HttpRequest } from '../caller/call-registry.js';
+import { rememberHandlerCall } from '../caller/call-registry.js';
+import type { HttpRequest } from '../request/http-message.js';
 import { McpAuthDecisions } from '../observability/decision-recorder.js';
 import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
-import { McpAuthFilter } from '../mcp-auth.filter.js';
+import { HandlerFilter } from './handler-enhancers.js';
 import type { OutsideKind } from '../handlers/handler-kind.js';
 import { httpAdapterOf } from './http-adapter.js';
-import type { McpAuthInfo } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 import { injectedCaller } from '../caller/injected-caller.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
-import type { ResolvedOptions } from '../options/options.js';
+import { ResolvedOptions } from '../options/options.js';
 import type { HandlerPolicy } from '../handlers/handler-declaration.js';
 import { HandlerRefusal } from '../response/refusal-forms.js';
 import { credentialsBehind, requestBehind, watchUpgrades } from '../caller/request-behind.js';
@@ -53,15 +53,15 @@ export class McpAuthHandlerAccess {
   readonly #parameters = new WeakMap<object, boolean>();
 
   constructor(
-    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
-    @Inject(McpAuthDecisions) private readonly decisions: McpAuthDecisions,
-    @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
-    @Inject(McpAuthFilter) private readonly filter: McpAuthFilter,
-    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly explorer: McpAuthExplorer,
+    private readonly authorizer: McpAuthAuthorizer,
+    private readonly decisions: McpAuthDecisions,
+    private readonly responder: McpAuthResponder,
+    private readonly filter: HandlerFilter,
+    private readonly discovery: DiscoveryService,
+    private readonly host: HttpAdapterHost,
+    private readonly scanner: MetadataScanner,
+    private readonly options: ResolvedOptions,
   ) {}
 
   /**
@@ -116,7 +116,7 @@ export class McpAuthHandlerAccess {
    */
   prepare(): void {
     for (const handler of this.#handlers(PATTERN_METADATA, GATEWAY_MESSAGE_METADATA)) {
-      if (!hasFilter(handler)) bind(this.filter, handler);
+      if (!hasFilter(handler, this.filter)) bind(this.filter, handler);
     }
   }
 
@@ -237,14 +237,14 @@ function isBoundTo(handler: DirectHandler, guard: unknown): boolean {
   return boundTo(handler, GUARDS_METADATA).includes(guard);
 }
 
-function hasFilter(handler: DirectHandler): boolean {
-  return boundTo(handler, FILTERS_METADATA).includes(McpAuthFilter);
+function hasFilter(handler: DirectHandler, filter: HandlerFilter): boolean {
+  return boundTo(handler, FILTERS_METADATA).includes(filter.constructor);
 }
 
 /** An instance, since Nest has looked for classes of filters already. It takes the place of that of an earlier application. */
-function bind(filter: McpAuthFilter, { classRef, methodName, method }: DirectHandler): void {
+function bind(filter: HandlerFilter, { classRef, methodName, method }: DirectHandler): void {
   const bound = (Reflect.getOwnMetadata(FILTERS_METADATA, method) as unknown[] | undefined) ?? [];
-  Reflect.defineMetadata(FILTERS_METADATA, bound.filter((one) => !(one instanceof McpAuthFilter)), method);
+  Reflect.defineMetadata(FILTERS_METADATA, bound.filter((one) => !(one instanceof filter.constructor)), method);
   UseFilters(filter)(classRef.prototype as object, methodName, { value: method });
 }
 

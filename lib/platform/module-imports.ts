@@ -1,7 +1,6 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
-import { copiesProblem, otherCopies } from '../caller/package-copies.js';
-import { MODULE_MARK, MODULE_OPTIONS_TOKEN } from '../mcp-auth.module-definition.js';
+import { copiesProblem, MODULE_MARK, otherCopies } from '../caller/package-copies.js';
 
 type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
 
@@ -18,26 +17,27 @@ const IMPORTS_METADATA = 'imports';
  * Refuses an application that imports the module more than once, or without options: with two instances of the guard, it
  * would depend on their order whose tokens are accepted where.
  *
+ * @param optionsToken of the options in the providers of the module
  * @throws {McpAuthConfigError} that names every import, and the option `resources`.
  */
-export function checkImports(modules: ModulesContainer): void {
+export function checkImports(modules: ModulesContainer, optionsToken: string | symbol): void {
   const instances = [...modules.values()].filter(({ metatype }) => isMcpAuthModule(metatype));
-  const configured = instances.filter(({ providers }) => providers.has(MODULE_OPTIONS_TOKEN));
+  const configured = instances.filter(({ providers }) => providers.has(optionsToken));
   if (instances.length < 2 && configured.length > 0) return;
-  const imports = [...modules.values()].flatMap(importsOf);
+  const imports = [...modules.values()].flatMap((module) => importsOf(module, optionsToken));
   const isOfSeveralCopies = new Set(instances.map(({ metatype }) => metatype)).size > 1 && otherCopies().length > 0;
   throw new McpAuthConfigError([
     ...(isOfSeveralCopies ? [copiesProblem('imports', 'McpAuthModule of several copies')] : []),
-    configured.length > 1 ? importedTwice(configured, imports) : importedBare(imports),
+    configured.length > 1 ? importedTwice(configured.map(({ providers }) => resourcesIn(providers.get(optionsToken)?.instance)), imports) : importedBare(imports),
   ]);
 }
 
-function importedTwice(instances: readonly NestModule[], imports: readonly FoundImport[]): ConfigProblem {
+function importedTwice(resources: readonly string[], imports: readonly FoundImport[]): ConfigProblem {
   const found = imports.filter(({ hasOptions }) => hasOptions).map(described);
-  const seen = found.length > 1 ? found : instances.map(({ providers }) => resourcesIn(providers.get(MODULE_OPTIONS_TOKEN)?.instance));
+  const seen = found.length > 1 ? found : resources;
   return {
     option: 'imports',
-    seen: `McpAuthModule ${instances.length} times: ${seen.join('; ')}`,
+    seen: `McpAuthModule ${resources.length} times: ${seen.join('; ')}`,
     why: 'each import would have a guard of its own on every route, and none may trust what another one decided',
     write:
       'Import it once, in the root module, and list every protected resource under the option `resources`, each with its ' +
@@ -64,12 +64,12 @@ interface FoundImport {
   readonly resources: string;
 }
 
-function importsOf({ metatype }: NestModule): FoundImport[] {
+function importsOf({ metatype }: NestModule, optionsToken: string | symbol): FoundImport[] {
   const imports = (Reflect.getMetadata(IMPORTS_METADATA, metatype) as readonly (Import | undefined)[] | undefined) ?? [];
   return imports.flatMap((one) => {
     const hasOptions = isMcpAuthModule(one?.module);
     if (!hasOptions && !isMcpAuthModule(one)) return [];
-    const options = one?.providers?.find(({ provide }) => provide === MODULE_OPTIONS_TOKEN)?.useValue;
+    const options = one?.providers?.find(({ provide }) => provide === optionsToken)?.useValue;
     return [{ importer: metatype.name, hasOptions, resources: resourcesIn(options) }];
   });
 }

@@ -1,11 +1,10 @@
-import { Inject, Injectable, Logger, type ExecutionContext } from '@nestjs/common';
+import { Injectable, Logger, type ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
-import { McpAuthGuard } from '../mcp-auth.guard.js';
+import { HandlerGuard } from './handler-enhancers.js';
 import { httpAdapterOf } from './http-adapter.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
 import { McpAuthMounts, UNGUARDED, postPathsOf } from './unguarded-mounts.js';
-import type { ResolvedOptions, ResolvedResource } from '../options/options.js';
+import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
 import { refusingPassportGuards } from './passport-guards.js';
 import { ask, type RequestEmitter, type StartAnswer } from './start-question.js';
 
@@ -34,17 +33,23 @@ interface RoutedRequest {
 @Injectable()
 export class McpAuthStartCheck {
   #isAskedLater = false;
+  #isOverridden = false;
 
   constructor(
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
-    @Inject(McpAuthMounts) private readonly mounts: McpAuthMounts,
-    @Inject(McpAuthGuard) private readonly guard: object,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly host: HttpAdapterHost,
+    private readonly modules: ModulesContainer,
+    private readonly mounts: McpAuthMounts,
+    private readonly guard: HandlerGuard,
+    private readonly options: ResolvedOptions,
   ) {}
 
-  /** To be called before the application listens. Fastify has all its plugins only when it is ready. */
-  prepare(): void {
+  /**
+   * To be called before the application listens. Fastify has all its plugins only when it is ready.
+   *
+   * @param guardClass the class `McpAuthGuard`
+   */
+  prepare(guardClass: unknown): void {
+    this.#isOverridden = this.guard.constructor !== guardClass;
     const instance = httpAdapterOf(this.host)?.getInstance<FastifyLike | undefined>();
     if (typeof instance?.addHook !== 'function') return;
     this.#isAskedLater = true;
@@ -64,7 +69,7 @@ export class McpAuthStartCheck {
     const server = httpAdapterOf(this.host)?.getHttpServer() as RequestEmitter | undefined;
     if (!server || this.options.allowUnguardedMounts) return;
     this.mounts.checkPlugins();
-    if (this.guard.constructor !== McpAuthGuard) {
+    if (this.#isOverridden) {
       logger.warn('A test has overridden McpAuthGuard: whatever it lets through is not protected');
       return;
     }

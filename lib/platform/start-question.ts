@@ -1,18 +1,10 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ExecutionContext } from '@nestjs/common';
-import { nodeRequest, type HttpRequest, type Instance } from '../caller/call-registry.js';
+import { askWith, type StartQuestion } from '../request/start-question.js';
 import { StartSocket } from './start-socket.js';
 
-/** A request that the library makes at the start, to learn who answers at the path of a resource. No client can make one. */
-export interface StartQuestion {
-  /** The instance of the module that asks: the guard of another one answers as to anybody. */
-  readonly instance: Instance;
-  /** What the guard was asked about; undefined as long as the request has not reached it. */
-  context: ExecutionContext | undefined;
-}
-
-/** What came of such a request. */
+/** What came of a request that the library makes at the start. */
 export interface StartAnswer {
   /** Set where the request reached the guard, which answers it and lets it go no further. */
   readonly context: ExecutionContext | undefined;
@@ -33,13 +25,6 @@ export interface StartRequest {
   readonly url: URL;
 }
 
-/** On Node's request: the question that is asked with it. */
-const QUESTION = Symbol('question');
-
-interface Asking {
-  [QUESTION]?: StartQuestion;
-}
-
 /** How long an answer is waited for, in milliseconds. */
 export const PATIENCE = 3_000;
 
@@ -51,23 +36,12 @@ const INITIALIZE = JSON.stringify({
   params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'nestjs-mcp-auth', version: 'start-check' } },
 });
 
-/** The question that this instance asks with a request; undefined for every request of a client. */
-export function questionOf(request: HttpRequest, instance: Instance): StartQuestion | undefined {
-  const question = (nodeRequest(request) as Asking)[QUESTION];
-  return question?.instance === instance ? question : undefined;
-}
-
-/** Whether any instance asks a question with this request. */
-export function isQuestion(request: HttpRequest): boolean {
-  return (nodeRequest(request) as Asking)[QUESTION] !== undefined;
-}
-
 /**
  * Sends a request through everything that the server of the application has, without a connection. Never rejects.
  *
  * @returns as soon as the guard is reached, or the answer is complete, or has begun as a success.
  */
-export function ask(server: RequestEmitter, { method, url }: StartRequest, instance: Instance): Promise<StartAnswer> {
+export function ask(server: RequestEmitter, { method, url }: StartRequest, instance: object): Promise<StartAnswer> {
   const question: StartQuestion = { instance, context: undefined };
   return new Promise((resolve) => {
     const socket = new StartSocket(url.protocol === 'https:', server);
@@ -88,7 +62,7 @@ export function ask(server: RequestEmitter, { method, url }: StartRequest, insta
     // Without a listener, an error would end the process.
     for (const stream of [request, response]) stream.on('error', () => undefined);
     response.assignSocket(socket);
-    (request as Asking)[QUESTION] = question;
+    askWith(request, question);
     try {
       server.emit('request', request, response);
     } catch {

@@ -1,10 +1,9 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { McpAuthConfigError } from '../core/error.js';
 import { McpAuthExplorer } from '../handlers/handler-explorer.js';
 import { httpAdapterOf } from './http-adapter.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
-import type { ResolvedOptions } from '../options/options.js';
+import { ResolvedOptions } from '../options/options.js';
 
 const logger = new Logger('McpAuth');
 
@@ -65,9 +64,9 @@ export class McpAuthMounts {
   readonly #fastify: FastifyRoutes;
 
   constructor(
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(McpAuthExplorer) private readonly explorer: McpAuthExplorer,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly host: HttpAdapterHost,
+    private readonly explorer: McpAuthExplorer,
+    private readonly options: ResolvedOptions,
   ) {
     this.#fastify = watchRoutes(httpAdapterOf(host)?.getInstance());
   }

@@ -1,6 +1,6 @@
 import { ownMember } from '../core/record.js';
 import { isLoopback, parseUrl } from '../core/resource.js';
-import { showValue } from '../core/show-value.js';
+import { showValue } from '../core/safe-text.js';
 import { productOf, type Product } from './product-advice.js';
 
 /**

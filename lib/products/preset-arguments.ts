@@ -1,7 +1,7 @@
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 import { parseUrl } from '../core/resource.js';
-import { showValue } from '../core/show-value.js';
+import { showValue } from '../core/safe-text.js';
 
 /** Why an argument is refused, and what to write instead. */
 interface Refusal {

@@ -1,5 +1,5 @@
 import { hasField, writeField } from './header-fields.js';
-import { nodeRequest, type HttpRequest } from '../caller/call-registry.js';
+import { nodeRequest, type HttpRequest } from './http-message.js';
 
 /** What only MCP clients send. */
 const OWN_FIELDS = ['mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name'];

@@ -6,7 +6,6 @@ import { AuthorizationServer, OUTBOUND_LIMITS } from '../issuer/authorization-se
 import { IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
 import { IntrospectionAccess } from '../issuer/introspection-gate.js';
 import { withinTime, type Outbound } from '../issuer/outbound.js';
-import { reviewMetadata } from '../products/metadata-review.js';
 import { MemoryStore } from '../token/expiring-map.js';
 import { CachedVerifier } from '../token/cached-verifier.js';
 import { CustomVerifier, type Verify } from '../token/custom-verifier.js';
@@ -19,7 +18,7 @@ import { ConfiguredIssuers, type TrustedIssuers } from '../token/trusted-issuers
 import { UncachedVerifier } from '../token/uncached-verifier.js';
 import type { RepeatableVerifier, ResourceVerifier } from '../token/verification.js';
 import type { TokenVerifier } from '../core/token-verifier.js';
-import type { FailureReports } from '../observability/failure-log.js';
+import type { FailureReports } from './failure-reports.js';
 import type { ResolvedIntrospection } from '../options/introspection-options.js';
 import type { ResolvedAuthorizationServer, ResolvedOptions, ResolvedResource } from '../options/options.js';
 import type { ResolvedVerifier, VerifierClass } from '../options/verifier-option.js';
@@ -129,10 +128,7 @@ export class VerificationSetup {
     await Promise.all(warmUps.map((warmUp) => warmUp()));
     // Clients of another URL than this one read the document that they find there.
     if (!document || this.#closing.signal.aborted || settings.advertisedIssuer !== settings.issuer) return;
-    for (const finding of reviewMetadata(document, settings.issuer)) {
-      // What is wrong with the keys was reported when they were asked for.
-      if (finding.level !== 'note' && finding.id !== 'AS-12') this.surroundings.failures.serverFound(settings.issuer, finding);
-    }
+    this.surroundings.failures.metadataFetched(settings.issuer, document);
   }
 
   #trustedIssuers(

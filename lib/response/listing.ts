@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { OperationKind } from '../request/rpc-body.js';
 import { isRecord } from '../core/record.js';
 import { keepTasks } from '../request/task-messages.js';
 import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
-import type { AuthorizedCall } from '../caller/call-registry.js';
+import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { holdBack } from './buffered-response.js';
 import { McpAuthTasks } from '../authorization/task-owners.js';
 
@@ -33,8 +33,8 @@ const ANNOTATED_LISTS: ReadonlySet<string | undefined> = new Set(['tools/list'])
 @Injectable()
 export class McpAuthListing {
   constructor(
-    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
-    @Inject(McpAuthTasks) private readonly tasks: McpAuthTasks,
+    private readonly authorizer: McpAuthAuthorizer,
+    private readonly tasks: McpAuthTasks,
   ) {}
 
   /** Holds the answer to a list request back until it is complete, and sends what becomes of it. */

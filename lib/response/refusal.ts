@@ -1,10 +1,10 @@
 import { formatChallenge, type Challenge } from '../core/challenge.js';
-import type { McpAuthError } from '../core/error.js';
+import { statusOf, type McpAuthError, type RefusalStatus } from '../core/error.js';
 import { isScopeToken } from '../core/scopes.js';
 
 /** A refusal as it goes over HTTP, before any framework has seen it. */
 export interface Refusal {
-  readonly status: 200 | 400 | 401 | 403 | 404 | 503;
+  readonly status: RefusalStatus;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: object;
   /** The sentence for the client, as in challenge and body. */
@@ -107,32 +107,6 @@ export function challengeOf(
     case 'session_not_found':
     case 'task_not_found':
       return undefined;
-  }
-}
-
-/** The HTTP status of a refusal, also where it reaches its client in another form. */
-export function statusOf(error: McpAuthError): Refusal['status'] {
-  switch (error.code) {
-    // As MCP frameworks do: after 404 a client gives up its session.
-    case 'task_not_found':
-      return 200;
-    case 'invalid_request':
-    case 'header_mismatch':
-    case 'batch_rejected':
-    case 'body_not_parsed':
-      return 400;
-    case 'authorization_required':
-    case 'invalid_token':
-    case 'insufficient_user_authentication':
-      return 401;
-    case 'insufficient_scope':
-    case 'access_denied':
-    case 'origin_rejected':
-      return 403;
-    case 'session_not_found':
-      return 404;
-    case 'temporarily_unavailable':
-      return 503;
   }
 }
 

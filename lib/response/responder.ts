@@ -1,22 +1,18 @@
 import type { ServerResponse } from 'node:http';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { McpAuthError } from '../core/error.js';
 import { challengeOf, toRefusal, type Refusal } from './refusal.js';
 import type { RefusalFacts } from '../authorization/authorizer.js';
-import type { HttpRequest } from '../caller/call-registry.js';
-import { RESOLVED_OPTIONS } from '../mcp-auth.module-definition.js';
-import type { ChallengeForm, ResolvedOptions } from '../options/options.js';
-
-/** Express hands out Node's response itself; Fastify wraps it. */
-export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse };
+import type { HttpRequest, HttpResponse } from '../request/http-message.js';
+import { type ChallengeForm, ResolvedOptions } from '../options/options.js';
 
 /** Puts decisions into responses: of HTTP, on either platform, and of MCP handlers. */
 @Injectable()
 export class McpAuthResponder {
   constructor(
-    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(RESOLVED_OPTIONS) private readonly options: ResolvedOptions,
+    private readonly host: HttpAdapterHost,
+    private readonly options: ResolvedOptions,
   ) {}
 
   /**

@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
 import { fieldValues } from '../request/header-fields.js';
 import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
 import { Clock } from '../core/clock.js';
-import { nodeRequest, type AuthorizedCall, type HttpRequest } from '../caller/call-registry.js';
-import { McpAuthResponder, type HttpResponse } from './responder.js';
+import { nodeRequest, type HttpRequest } from '../request/http-message.js';
+import type { AuthorizedCall } from '../caller/authorized-call.js';
+import { McpAuthResponder } from './responder.js';
+import type { HttpResponse } from '../request/http-message.js';
 import { headerInHead, mediaTypeOf, watchHead, type Head } from './write-head-hook.js';
 import { McpAuthSessions } from '../authorization/session-owners.js';
 import { McpAuthStateWatch } from './state-watch.js';
@@ -20,11 +22,11 @@ const SESSION_HEADER = 'mcp-session-id';
 @Injectable()
 export class McpAuthResponseWatch {
   constructor(
-    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
-    @Inject(McpAuthResponder) private readonly responder: McpAuthResponder,
-    @Inject(McpAuthSessions) private readonly sessions: McpAuthSessions,
-    @Inject(McpAuthStateWatch) private readonly state: McpAuthStateWatch,
-    @Inject(Clock) private readonly clock: Clock,
+    private readonly authorizer: McpAuthAuthorizer,
+    private readonly responder: McpAuthResponder,
+    private readonly sessions: McpAuthSessions,
+    private readonly state: McpAuthStateWatch,
+    private readonly clock: Clock,
   ) {}
 
   /** @param call whose `raised` is read when the answer begins. */

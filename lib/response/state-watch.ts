@@ -1,11 +1,12 @@
 import type { ServerResponse } from 'node:http';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { readRpcBody } from '../request/rpc-body.js';
 import { EventStreamReader } from './server-sent-events.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
 import { taskRequestsIn, tasksCreatedIn, type TaskRequests } from '../request/task-messages.js';
 import { McpAuthAuthorizer } from '../authorization/authorizer.js';
-import type { AuthorizedCall, HttpRequest } from '../caller/call-registry.js';
+import type { AuthorizedCall } from '../caller/authorized-call.js';
+import type { HttpRequest } from '../request/http-message.js';
 import { decoderOf, type Decode } from './content-coding.js';
 import { McpAuthEventIds } from '../authorization/event-owners.js';
 import { isEventStream, watchBody, type BodyListener } from './response-body.js';
@@ -22,10 +23,10 @@ import { McpAuthTasks } from '../authorization/task-owners.js';
 @Injectable()
 export class McpAuthStateWatch {
   constructor(
-    @Inject(McpAuthAuthorizer) private readonly authorizer: McpAuthAuthorizer,
-    @Inject(McpAuthSessions) private readonly sessions: McpAuthSessions,
-    @Inject(McpAuthTasks) private readonly tasks: McpAuthTasks,
-    @Inject(McpAuthEventIds) private readonly eventIds: McpAuthEventIds,
+    private readonly authorizer: McpAuthAuthorizer,
+    private readonly sessions: McpAuthSessions,
+    private readonly tasks: McpAuthTasks,
+    private readonly eventIds: McpAuthEventIds,
   ) {}
 
   /** Looks at the answer to a request that may create tasks, and at every event stream. To be called before it is answered. */

@@ -1,4 +1,4 @@
-import { Inject, Injectable, type Type } from '@nestjs/common';
+import { Injectable, type Type } from '@nestjs/common';
 import { ContextIdFactory, DiscoveryService, ExternalContextCreator, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
@@ -56,10 +56,10 @@ export class McpSdkBridge {
   #methods: readonly BridgedMethod[] | undefined;
 
   constructor(
-    @Inject(DiscoveryService) private readonly discovery: DiscoveryService,
-    @Inject(MetadataScanner) private readonly scanner: MetadataScanner,
-    @Inject(ExternalContextCreator) private readonly contexts: ExternalContextCreator,
-    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    private readonly contexts: ExternalContextCreator,
+    private readonly moduleRef: ModuleRef,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import { noteMcpContext } from '../caller/call-registry.js';
+import { noteMcpContext } from '../request/mcp-origin.js';
 
 /** What the client asked for, in the terms of MCP; for a resource, with its URI in normal form. */
 export type SdkRequest =

@@ -1,4 +1,4 @@
-import { Global, Inject, Module, type NestModule } from '@nestjs/common';
+import { Global, Module, type NestModule } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { McpSdkBridge } from './mcp-sdk.bridge.js';
 
@@ -14,7 +14,7 @@ import { McpSdkBridge } from './mcp-sdk.bridge.js';
   exports: [McpSdkBridge],
 })
 export class McpSdkModule implements NestModule {
-  constructor(@Inject(McpSdkBridge) private readonly bridge: McpSdkBridge) {}
+  constructor(private readonly bridge: McpSdkBridge) {}
 
   /** Nest calls this after every module was instantiated. */
   configure(): void {

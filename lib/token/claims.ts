@@ -1,7 +1,8 @@
 import { invalidToken, type McpAuthError } from '../core/error.js';
 import { isRecord, ownMember as ownClaim } from '../core/record.js';
+import { type PrincipalNames, SCOPE_CLAIMS } from '../core/token-format.js';
 import { isScopeToken, parseScope } from '../core/scopes.js';
-import { typeOf } from '../core/seen.js';
+import { typeOf } from '../core/safe-text.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -130,26 +131,6 @@ export function checkAudience(
 /** The first of the named claims that says something, whatever that is. */
 export function audienceClaim(claims: Claims, names: readonly string[]): unknown {
   return names.map((name) => namedClaim(claims, name)).find((claim) => claim !== undefined);
-}
-
-/**
- * Names of the claims where an authorization server puts scopes, client, subject and audience; the first one that says
- * something counts, as {@link namedClaim} reads them. For scopes see {@link scopeClaim}.
- */
-export interface ClaimNames extends PrincipalNames {
-  readonly audience: readonly string[];
-}
-
-/** Where servers put the granted scopes: as RFC 9068 §2.2.3 has it, and as Okta, Entra ID and Ory Hydra do. */
-export const SCOPE_CLAIMS: readonly string[] = ['scope', 'scp'];
-
-/** Where servers name the client: as RFC 9068 has it, and as products did before. */
-export const CLIENT_ID_CLAIMS: readonly string[] = ['client_id', 'azp', 'cid', 'appid'];
-
-export interface PrincipalNames {
-  readonly scopes: readonly string[];
-  readonly clientId: readonly string[];
-  readonly subject: readonly string[];
 }
 
 /**

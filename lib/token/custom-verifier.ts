@@ -1,10 +1,11 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 import { checkAudience, checkTimes, malformedClaim, ownClaim, statedClaim, type TimeRules } from './claims.js';
-import { describeError, withoutToken } from './error-text.js';
+import { describeError, withoutToken } from '../core/safe-text.js';
 import { explained } from './refusal-details.js';
 import { identify } from './principal.js';
-import { isPrincipalKind, kindOfToken } from './principal-kind.js';
+import { isPrincipalKind } from '../core/principal-kind.js';
+import { kindOfToken } from './principal-kind.js';
 import { checkUnbound } from './token-kind.js';
 import type { TrustedIssuers } from './trusted-issuers.js';
 import { RepeatableVerifier, type Verification } from './verification.js';

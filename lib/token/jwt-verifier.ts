@@ -1,13 +1,16 @@
 import { invalidToken } from '../core/error.js';
 import type { KeyHint, KeySet } from '../issuer/keys.js';
 import { verifySignature } from '../issuer/signature.js';
-import { checkAudience, checkTimes, ownClaim, type ClaimNames, type TimeRules } from './claims.js';
+import { checkAudience, checkTimes, ownClaim, type TimeRules } from './claims.js';
+import type { ClaimNames } from '../core/token-format.js';
 import type { DecodedJwt } from './decoded-jwt.js';
 import { explained } from './refusal-details.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
-import { kindOfToken, type KindOf } from './principal-kind.js';
-import { checkKind, checkUnbound, type JwtProfile } from './token-kind.js';
+import { kindOfToken } from './principal-kind.js';
+import type { KindOf } from '../core/principal-kind.js';
+import { checkKind, checkUnbound } from './token-kind.js';
+import type { JwtProfile } from '../core/token-format.js';
 import type { Verification } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 

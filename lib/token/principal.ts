@@ -1,5 +1,6 @@
 import { invalidToken } from '../core/error.js';
-import { namedClaim, scopesOf, statedClaim, stringClaim, SCOPE_CLAIMS, type PrincipalNames } from './claims.js';
+import { namedClaim, scopesOf, statedClaim, stringClaim } from './claims.js';
+import { SCOPE_CLAIMS, type PrincipalNames } from '../core/token-format.js';
 import { isOfClientCredentials } from './principal-kind.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 

@@ -1,5 +1,6 @@
 import { McpAuthError, type McpAuthReason } from '../core/error.js';
-import { audienceClaim, namedClaim, ownClaim, type ClaimNames } from './claims.js';
+import { audienceClaim, namedClaim, ownClaim } from './claims.js';
+import type { ClaimNames } from '../core/token-format.js';
 
 type Members = Readonly<Record<string, unknown>>;
 

@@ -1,16 +1,8 @@
+import type { JwtProfile } from '../core/token-format.js';
 import { invalidToken, type McpAuthError } from '../core/error.js';
 import { isRecord } from '../core/record.js';
-import { Plain, typeOf } from '../core/seen.js';
+import { Plain, typeOf } from '../core/safe-text.js';
 import { malformedClaim, ownClaim, statedClaim } from './claims.js';
-
-/**
- * How strictly a JWT must declare itself an access token.
- *
- * - `compatible`: `typ` may also be `JWT` or absent, as most products send it; then the claims must not be those of
- *   another kind of token, and must name a client or scopes.
- * - `rfc9068`: the JWT profile for access tokens with all its required claims.
- */
-export type JwtProfile = 'compatible' | 'rfc9068';
 
 type Members = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type AuthorizationServerOptions } from 'nestjs-mcp-auth';
 import { resolveOptions } from '../../lib/options/options-check.js';
-import { checkAudience, namedClaim, scopesOf, stringClaim, type ClaimNames } from '../../lib/token/claims.js';
+import { checkAudience, namedClaim, scopesOf, stringClaim } from '../../lib/token/claims.js';
+import type { ClaimNames } from '../../lib/core/token-format.js';
 
 const ISSUER = 'https://login.example.com';
 

@@ -1,6 +1,6 @@
 import type { Challenge } from '../../core/challenge-parser.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from '../../core/scopes.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { ok, problem, unseen, type Check } from './check.js';
 import { challengeScopes, isSecureText, type McpServerFacts } from './mcp-server.facts.js';
 import { statusOf } from './seen.js';

@@ -1,5 +1,5 @@
 import { ownMember } from '../../core/record.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import type { Finding, FindingLevel } from '../../products/metadata-review.js';
 
 /** Something is wrong, or could be better: a finding, about any row of the requirements. */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ownMember } from '../../core/record.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { productOf } from '../../products/product-advice.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, unseen, type Check } from './check.js';

@@ -1,4 +1,4 @@
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { ownMember } from '../../core/record.js';
 import { isJson } from '../../issuer/outbound.js';
 import type { AuthorizationAnswers, AuthorizationServerFacts } from './authorization-server.facts.js';

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { isRecord, ownMember } from '../../core/record.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, unseen, type Check } from './check.js';

@@ -1,4 +1,4 @@
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { ok, problem, unseen, type Check } from './check.js';
 import type { McpServerFacts } from './mcp-server.facts.js';
 import { challengeError } from './read-challenge.js';

@@ -1,7 +1,7 @@
 import { isRecord, ownMember } from '../../core/record.js';
 import { parseUrl } from '../../core/resource.js';
 import { parseScope } from '../../core/scopes.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, unseen, type Check } from './check.js';
 import type { RegistrationAnswers } from './registration.js';

@@ -1,4 +1,4 @@
-import { printable } from '../../core/show-value.js';
+import { printable } from '../../core/safe-text.js';
 import { isProblem, type Check, type CheckLevel } from './check.js';
 import type { Secrets } from './secrets.js';
 

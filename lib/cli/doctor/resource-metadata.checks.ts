@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ownMember } from '../../core/record.js';
 import { parseUrl } from '../../core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { memberText, ok, problem, textsAt, unseen, type Check } from './check.js';
 import { isSecureText, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
 import { describe, documentOf, isPassing, readDocument, type Seen } from './seen.js';

@@ -1,6 +1,6 @@
 import { ownMember } from '../../core/record.js';
 import { isLoopback, type ResourceIdentifier } from '../../core/resource.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { basicCredentials } from '../../issuer/client-authentication.js';
 import type { OutboundLimits } from '../../issuer/outbound.js';
 import {

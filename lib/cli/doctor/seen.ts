@@ -1,5 +1,5 @@
 import { isRecord, ownMember } from '../../core/record.js';
-import { showText, showValue } from '../../core/show-value.js';
+import { showText, showValue } from '../../core/safe-text.js';
 import { isJson } from '../../issuer/outbound.js';
 
 /** An answer, whatever it says. */

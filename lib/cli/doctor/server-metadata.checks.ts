@@ -1,6 +1,6 @@
 import { ownMember } from '../../core/record.js';
 import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { reviewMetadata } from '../../products/metadata-review.js';
 import type { AuthorizationServerFacts, ResourceView } from './authorization-server.facts.js';
 import { memberText, ok, problem, textsAt, unseen, type Check } from './check.js';

@@ -1,12 +1,13 @@
 import type { JWK } from 'jose';
 import { McpAuthError } from '../../core/error.js';
 import { isRecord, ownMember } from '../../core/record.js';
-import { showValue } from '../../core/show-value.js';
+import { showValue } from '../../core/safe-text.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
 import { StaticKeySet } from '../../issuer/keys.js';
 import { productOf } from '../../products/product-advice.js';
 import { verifySignature } from '../../issuer/signature.js';
-import { checkAudience, checkTimes, checkTimesPresent, CLIENT_ID_CLAIMS, scopesOf, stringClaim, type ClaimNames } from '../../token/claims.js';
+import { checkAudience, checkTimes, checkTimesPresent, scopesOf, stringClaim } from '../../token/claims.js';
+import { CLIENT_ID_CLAIMS, type ClaimNames } from '../../core/token-format.js';
 import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decoded-jwt.js';
 import { checkHeader, JwtVerifier } from '../../token/jwt-verifier.js';
 import { checkKind, isDeclaredAccessToken } from '../../token/token-kind.js';

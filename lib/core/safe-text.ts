@@ -1,4 +1,44 @@
-import { showValue } from './show-value.js';
+/** Far more than is shown; what follows it would only cost time. */
+const LONGEST_LOOKED_AT = 2_000;
+
+/**
+ * A value for an error message: on one line, shortened, and without what may be a secret: members of objects, and the
+ * user name and password of a URL.
+ */
+export function showValue(value: unknown): string {
+  return showText(Array.isArray(value) ? `[${value.map(showOne).join(',')}]` : showOne(value));
+}
+
+/** The same for text that is part of a sentence, and so stands in no quotes. */
+export function showText(text: string): string {
+  const safe = printable(text.slice(0, LONGEST_LOOKED_AT).replace(/\/\/[^\s"]*@/g, '//…@'));
+  return safe.length > 120 ? `${safe.slice(0, 120)}…` : safe;
+}
+
+/** Text of any length that cannot do anything to a log or a terminal but be read. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+function showOne(value: unknown): string {
+  switch (typeof value) {
+    case 'undefined':
+      return 'nothing';
+    case 'function':
+      return 'a function';
+    case 'string':
+      return JSON.stringify(value);
+    case 'object':
+      return value === null ? 'null' : Array.isArray(value) ? 'a list' : 'an object';
+    default:
+      return String(value);
+  }
+}
+
+/** What JSON leaves as it is, and a log or a terminal may take for a line break, a command or another direction of text. */
+function escaped(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+}
 
 /** What was found, by name, as text that can stand in a line of a log: see {@link shown}. */
 export type Seen = Readonly<Record<string, string>>;
@@ -54,4 +94,20 @@ function shownOne(value: unknown): string {
 /** Without what looks like a JWT, or like the beginning of one: clients put their tokens in the oddest places. */
 export function withoutTokens(text: string): string {
   return text.replaceAll(/eyJ[\w-]{5,}(?:\.[\w-]*)*/g, 'eyJ…');
+}
+
+/** Without the token, and without the parts of it that are long enough not to stand there by chance. The application may put into its errors what it likes. */
+export function withoutToken(text: string, token: string): string {
+  const secrets = [token, encodeURIComponent(Buffer.from(token).toString()), ...token.split('.').filter((part) => part.length >= 8)];
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
+}
+
+/** What was thrown in one line, without its cause. The application may throw anything, and put into it what clients sent. */
+export function describeError(error: unknown): string {
+  try {
+    if (!(error instanceof Error)) return printable(String(error));
+    return printable(error.name === 'Error' ? String(error.message) : `${error.name}: ${error.message}`);
+  } catch {
+    return 'what was thrown cannot be shown';
+  }
 }

@@ -1,0 +1,13 @@
+import type { ArgumentsHost, CanActivate, ExceptionFilter, ExecutionContext } from '@nestjs/common';
+import type { McpAuthError } from '../core/error.js';
+import type { Soon } from '../core/maybe-promise.js';
+
+/** The guard that decorators bind to handlers. Its class stands in the root of `lib`, which this folder does not import. */
+export abstract class HandlerGuard implements CanActivate {
+  abstract canActivate(context: ExecutionContext): Soon<boolean>;
+}
+
+/** The filter that decorators bind to handlers, likewise. */
+export abstract class HandlerFilter implements ExceptionFilter<McpAuthError> {
+  abstract catch(error: McpAuthError, host: ArgumentsHost): unknown;
+}
