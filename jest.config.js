@@ -36,5 +36,5 @@ export default {
   // Jest would leave a core idle, and half of two is a lot.
   maxWorkers: '100%',
   testTimeout: 20_000,
-  setupFilesAfterEnv: process.env.CI ? ['<rootDir>/test/support/second-try.ts'] : [],
+  setupFilesAfterEnv: process.env.CI ? ['<rootDir>/test/support/retry-in-ci.ts'] : [],
 };

@@ -11,7 +11,7 @@ import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { injectedCaller } from './caller/injected-caller.js';
 import type { McpAuthInfo } from './core/auth-info.js';
-import { declare, type Addition, type Policy } from './handlers/handler-declaration.js';
+import { addDeclaration, type DeclarationPart, type Policy } from './handlers/handler-declaration.js';
 import { remember } from './handlers/written-declarations.js';
 
 type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
@@ -123,24 +123,24 @@ export function AuthInfo(key?: keyof McpAuthInfo): ParameterDecorator {
 }
 
 /** The guard comes with the declaration, so that it holds however the handler is reached. */
-function protect(decorator: string, addition: Addition): ClassOrMethodDecorator {
+function protect(decorator: string, addition: DeclarationPart): ClassOrMethodDecorator {
   const bind = applyDecorators(UseGuards(McpAuthGuard), UseFilters(McpAuthFilter));
   return place({ decorator, addition, guard: McpAuthGuard }, bind);
 }
 
-function annotate(decorator: string, addition: Addition): ClassOrMethodDecorator {
+function annotate(decorator: string, addition: DeclarationPart): ClassOrMethodDecorator {
   return place({ decorator, addition, guard: undefined }, () => undefined);
 }
 
 /** Where it cannot hold, nothing is declared, and the start of the application is refused. */
 function place(
-  what: { readonly decorator: string; readonly addition: Addition; readonly guard: object | undefined },
+  what: { readonly decorator: string; readonly addition: DeclarationPart; readonly guard: object | undefined },
   bind: ReturnType<typeof applyDecorators>,
 ): ClassOrMethodDecorator {
   return (target: object, key?: string | symbol, descriptor?: PropertyDescriptor): void => {
     const declaring = remember(target, key, descriptor, what);
     if (!declaring) return;
-    declare(declaring, what.addition);
+    addDeclaration(declaring, what.addition);
     if (key === undefined) bind(target as Type);
     else bind(target, key, descriptor as TypedPropertyDescriptor<unknown>);
   };

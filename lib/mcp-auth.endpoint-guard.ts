@@ -1,10 +1,10 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import type { Soon } from './core/maybe-promise.js';
+import type { MaybePromise } from './core/maybe-promise.js';
 import type { HttpRequest } from './request/http-message.js';
 import { GuardCombinations } from './platform/guard-combinations.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
-import { McpAuthTransportRules } from './authorization/transport-rules.js';
+import { TransportRules } from './authorization/transport-rules.js';
 
 /**
  * Global in place of {@link McpAuthGuard} where the option `globalGuard` is false: protects what a controller serves at the
@@ -12,16 +12,16 @@ import { McpAuthTransportRules } from './authorization/transport-rules.js';
  * HTTP; and the handlers for which a guard of the application combines {@link McpAuthGuard} with checks of its own.
  */
 @Injectable()
-export class McpAuthEndpointGuard implements CanActivate {
+export class EndpointGuard implements CanActivate {
   #combinations: GuardCombinations | undefined;
 
   constructor(
     private readonly guard: McpAuthGuard,
-    private readonly transport: McpAuthTransportRules,
+    private readonly transport: TransportRules,
     private readonly modules: ModulesContainer,
   ) {}
 
-  canActivate(context: ExecutionContext): Soon<boolean> {
+  canActivate(context: ExecutionContext): MaybePromise<boolean> {
     if (context.getType() !== 'http') return true;
     if (!this.transport.isMcpRequest(context.switchToHttp().getRequest<HttpRequest>())) return true;
     this.#combinations ??= new GuardCombinations(this.modules, McpAuthGuard);

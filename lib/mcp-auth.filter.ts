@@ -2,15 +2,15 @@ import { Catch, Injectable, Optional, type ArgumentsHost, type ExceptionFilter }
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
 import type { Refusal } from './response/refusal.js';
-import { McpAuthAuthorizer } from './authorization/authorizer.js';
+import { Authorizer } from './authorization/authorizer.js';
 import { callOfContext, callOfRequest } from './caller/call-registry.js';
 import { mcpOriginOf } from './request/mcp-origin.js';
 import { nodeRequest, type HttpRequest } from './request/http-message.js';
 import { moduleMissing } from './caller/package-copies.js';
-import { McpAuthDecisions } from './observability/decision-recorder.js';
+import { DecisionRecorder } from './observability/decision-recorder.js';
 import { isHttpResponse } from './handlers/handler-kind.js';
 import { ResolvedOptions } from './options/options.js';
-import { McpAuthResponder } from './response/responder.js';
+import { Responder } from './response/responder.js';
 import type { HttpResponse } from './request/http-message.js';
 import { HandlerRefusal, messageError, sendException } from './response/refusal-forms.js';
 
@@ -24,9 +24,9 @@ import { HandlerRefusal, messageError, sendException } from './response/refusal-
 @Catch(McpAuthError)
 export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   constructor(
-    @Optional() private readonly authorizer: McpAuthAuthorizer,
-    @Optional() private readonly responder: McpAuthResponder,
-    @Optional() private readonly decisions: McpAuthDecisions,
+    @Optional() private readonly authorizer: Authorizer,
+    @Optional() private readonly responder: Responder,
+    @Optional() private readonly recorder: DecisionRecorder,
     @Optional() private readonly options: ResolvedOptions,
   ) {
     // What a decorator binds is made in the module of the handler, where Nest would name nothing but the class that is missing.
@@ -53,29 +53,29 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   #answerRequest(error: McpAuthError, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<HttpRequest>();
     const call = callOfRequest(request, this.options);
-    const facts = this.authorizer.factsAt(nodeRequest(request), call, request.body);
-    this.decisions.refusedRequest(error, request, facts, call?.auth);
-    return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), facts);
+    const refused = this.authorizer.findRefusedRequest(nodeRequest(request), call, request.body);
+    this.recorder.recordRefusedRequest(error, request, refused, call?.auth);
+    return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), refused);
   }
 
   #answerMcp(error: McpAuthError, host: ArgumentsHost): Observable<unknown> {
     const call = callOfContext(host, this.options);
     // The answer may not have begun: then it can still get the status of the refusal.
-    if (call) call.raised = error;
+    if (call) call.handlerError = error;
     const rpcContext: unknown = host.switchToRpc().getContext();
-    const facts = this.authorizer.factsAt(rpcContext, call, undefined);
-    this.decisions.refusedCall(error, rpcContext, facts, call?.auth);
-    if (isToolCall(rpcContext)) return of(this.responder.toolResult(error, facts));
-    return throwError(() => this.responder.rpcError(error, facts));
+    const refused = this.authorizer.findRefusedRequest(rpcContext, call, undefined);
+    this.recorder.recordRefusedCall(error, rpcContext, refused, call?.auth);
+    if (isToolCall(rpcContext)) return of(this.responder.toolResult(error, refused));
+    return throwError(() => this.responder.rpcError(error, refused));
   }
 
   /** What the client of a handler outside of HTTP routes and MCP is told. The guard has recorded its own refusals already. */
   #refusalOf(error: McpAuthError): Refusal {
     const known = HandlerRefusal.refusalOf(error);
     if (known) return known;
-    const facts = this.authorizer.factsAt(error, undefined, undefined);
-    this.decisions.refusedHandler(error, undefined, facts, undefined);
-    return this.responder.refusalOf(error, facts);
+    const refused = this.authorizer.findRefusedRequest(error, undefined, undefined);
+    this.recorder.recordRefusedHandler(error, undefined, refused, undefined);
+    return this.responder.refusalOf(error, refused);
   }
 }
 

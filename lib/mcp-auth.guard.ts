@@ -1,24 +1,24 @@
 import { Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
-import { andThen, type Soon } from './core/maybe-promise.js';
-import { McpAuthAuthorizer, type Demand } from './authorization/authorizer.js';
+import { continueWith, type MaybePromise } from './core/maybe-promise.js';
+import { Authorizer, type AccessRequest } from './authorization/authorizer.js';
 import { callOfRequest, rememberCall } from './caller/call-registry.js';
 import { nodeRequest, type HttpRequest } from './request/http-message.js';
 import type { AuthorizedCall } from './caller/authorized-call.js';
 import type { Instance } from './caller/module-instances.js';
 import { moduleMissing } from './caller/package-copies.js';
-import { McpAuthDecisions } from './observability/decision-recorder.js';
-import { McpAuthExplorer } from './handlers/handler-explorer.js';
-import { McpAuthHandlerAccess } from './platform/handler-access.js';
+import { DecisionRecorder } from './observability/decision-recorder.js';
+import { HandlerExplorer } from './handlers/handler-explorer.js';
+import { HandlerAccess } from './platform/handler-access.js';
 import { kindOfHandler, type HandlerKind } from './handlers/handler-kind.js';
 import type { McpAuthInfo } from './core/auth-info.js';
-import { McpAuthListing } from './response/listing.js';
+import { Listing } from './response/listing.js';
 import { ResolvedOptions } from './options/options.js';
-import { McpAuthResponder } from './response/responder.js';
+import { Responder } from './response/responder.js';
 import type { HttpResponse } from './request/http-message.js';
-import { McpAuthResponseWatch } from './response/response-hooks.js';
+import { ResponseHooks } from './response/response-hooks.js';
 import { questionOf, type StartQuestion } from './request/start-question.js';
-import { McpAuthTransportRules } from './authorization/transport-rules.js';
+import { TransportRules } from './authorization/transport-rules.js';
 
 /** On an execution context: which instance of the module let through this call of a handler outside of HTTP routes. */
 const PASSED = Symbol('passed');
@@ -37,14 +37,14 @@ const PASSED = Symbol('passed');
 @Injectable()
 export class McpAuthGuard implements CanActivate {
   constructor(
-    @Optional() private readonly authorizer: McpAuthAuthorizer,
-    @Optional() private readonly transport: McpAuthTransportRules,
-    @Optional() private readonly responder: McpAuthResponder,
-    @Optional() private readonly watch: McpAuthResponseWatch,
-    @Optional() private readonly listing: McpAuthListing,
-    @Optional() private readonly decisions: McpAuthDecisions,
-    @Optional() private readonly explorer: McpAuthExplorer,
-    @Optional() private readonly handlers: McpAuthHandlerAccess,
+    @Optional() private readonly authorizer: Authorizer,
+    @Optional() private readonly transport: TransportRules,
+    @Optional() private readonly responder: Responder,
+    @Optional() private readonly hooks: ResponseHooks,
+    @Optional() private readonly listing: Listing,
+    @Optional() private readonly recorder: DecisionRecorder,
+    @Optional() private readonly explorer: HandlerExplorer,
+    @Optional() private readonly handlers: HandlerAccess,
     @Optional() private readonly options: ResolvedOptions,
   ) {
     // What a decorator binds is made in the module of the handler, where Nest would name nothing but the class that is missing.
@@ -52,7 +52,7 @@ export class McpAuthGuard implements CanActivate {
   }
 
   /** At once, where nobody has to be asked: not the authorization server, and no policy of the application. */
-  canActivate(context: ExecutionContext): Soon<boolean> {
+  canActivate(context: ExecutionContext): MaybePromise<boolean> {
     const kind = kindOfHandler(context, this.explorer);
     if (kind !== 'http') return this.#activateHandler(context, kind);
     const http = context.switchToHttp();
@@ -63,16 +63,16 @@ export class McpAuthGuard implements CanActivate {
     if (callOfRequest(request, this.options)?.handler === handler) return true;
     const question = questionOf(request, this.options);
     if (question) return this.#answerQuestion(question, context);
-    const demand = this.authorizer.demandOf(request, context.getClass(), handler);
+    const access = this.authorizer.accessRequestOf(request, context.getClass(), handler);
     // A public route may answer preflights itself.
-    if (!demand) return true;
+    if (!access) return true;
     if (isPreflight(request)) return answered(this.responder.answerEmpty(response));
     try {
-      const admitted = this.#admit(request, response, demand);
+      const admitted = this.#admit(request, response, access);
       if (!(admitted instanceof Promise)) return true;
-      return admitted.then(() => true, (error: unknown) => this.#refuse(error, request, response, demand));
+      return admitted.then(() => true, (error: unknown) => this.#refuse(error, request, response, access));
     } catch (error) {
-      return this.#refuse(error, request, response, demand);
+      return this.#refuse(error, request, response, access);
     }
   }
 
@@ -82,22 +82,22 @@ export class McpAuthGuard implements CanActivate {
     return answered(this.responder.answerEmpty(context.switchToHttp().getResponse<HttpResponse>()));
   }
 
-  #activateHandler(context: ExecutionContext & { [PASSED]?: Instance }, kind: Exclude<HandlerKind, 'http'>): Soon<boolean> {
+  #activateHandler(context: ExecutionContext & { [PASSED]?: Instance }, kind: Exclude<HandlerKind, 'http'>): MaybePromise<boolean> {
     // However many times the guard is bound, Nest passes the same context: once is enough.
     if (context[PASSED] === this.options) return true;
     const authorized =
       kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, this.constructor);
-    return andThen(authorized, () => {
+    return continueWith(authorized, () => {
       context[PASSED] = this.options;
       return true;
     });
   }
 
-  #refuse(error: unknown, request: HttpRequest, response: HttpResponse, demand: Demand): Promise<never> {
+  #refuse(error: unknown, request: HttpRequest, response: HttpResponse, access: AccessRequest): Promise<never> {
     if (!(error instanceof McpAuthError)) throw error;
-    const facts = this.authorizer.factsOf(demand);
-    this.decisions.refusedRequest(error, request, facts);
-    return answered(this.responder.refuse(error, request, response, facts));
+    const refused = this.authorizer.refusedRequest(access);
+    this.recorder.recordRefusedRequest(error, request, refused);
+    return answered(this.responder.refuse(error, request, response, refused));
   }
 
   /**
@@ -113,29 +113,29 @@ export class McpAuthGuard implements CanActivate {
     if (question) question.context = context;
     const earlier = callOfRequest(request, this.options);
     if (earlier?.handler === handler) return earlier.auth;
-    const demand = this.authorizer.demandOf(request, context.getClass(), handler);
-    if (!demand) return undefined;
-    this.authorizer.noteDemand(request, demand);
-    return this.#admit(request, context.switchToHttp().getResponse<HttpResponse>(), demand);
+    const access = this.authorizer.accessRequestOf(request, context.getClass(), handler);
+    if (!access) return undefined;
+    this.authorizer.rememberRefusedRequest(request, access);
+    return this.#admit(request, context.switchToHttp().getResponse<HttpResponse>(), access);
   }
 
   /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */
-  #admit(request: HttpRequest, response: HttpResponse, demand: Demand): Soon<McpAuthInfo | undefined> {
-    this.transport.checkOrigin(request, demand);
-    return andThen(this.authorizer.authenticate(request, demand), (auth) =>
-      andThen(this.#authorize(request, demand, auth), () => this.#letIn(request, response, demand, auth)),
+  #admit(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<McpAuthInfo | undefined> {
+    this.transport.checkOrigin(request, access);
+    return continueWith(this.authorizer.authenticate(request, access), (auth) =>
+      continueWith(this.#authorize(request, access, auth), () => this.#letIn(request, response, access, auth)),
     );
   }
 
-  #authorize(request: HttpRequest, demand: Demand, auth: McpAuthInfo | undefined): Soon<void> {
+  #authorize(request: HttpRequest, access: AccessRequest, auth: McpAuthInfo | undefined): MaybePromise<void> {
     const note = (error: unknown): never => {
-      this.decisions.noteCaller(request, auth);
+      this.recorder.noteCaller(request, auth);
       throw error;
     };
     try {
-      this.transport.checkMessage(request, demand, auth);
-      const authorized = andThen(this.authorizer.authorize(auth, demand, request), () =>
-        this.authorizer.authorizeCreated(auth, this.transport.creatorsOf(request, demand, auth), demand, request),
+      this.transport.checkMessage(request, access, auth);
+      const authorized = continueWith(this.authorizer.authorize(auth, access, request), () =>
+        this.authorizer.authorizeCreated(auth, this.transport.creatorsOf(request, access, auth), access, request),
       );
       return authorized instanceof Promise ? authorized.catch(note) : authorized;
     } catch (error) {
@@ -143,16 +143,16 @@ export class McpAuthGuard implements CanActivate {
     }
   }
 
-  #letIn(request: HttpRequest, response: HttpResponse, demand: Demand, auth: McpAuthInfo | undefined): McpAuthInfo | undefined {
-    const call: AuthorizedCall = { auth, resource: demand.server.resource, handler: demand.handler };
+  #letIn(request: HttpRequest, response: HttpResponse, access: AccessRequest, auth: McpAuthInfo | undefined): McpAuthInfo | undefined {
+    const call: AuthorizedCall = { auth, resource: access.server.resource, handler: access.handler };
     rememberCall(request, call, this.options);
     attach(request, auth);
     // Frameworks see Fastify's request or the one inside.
     attach(nodeRequest(request), auth);
     this.responder.markPrivate(response);
-    this.watch.follow(request, response, demand, call);
-    this.listing.follow(response.raw ?? response, demand, call);
-    this.decisions.admitted(request, demand, auth);
+    this.hooks.attach(request, response, access, call);
+    this.listing.attach(response.raw ?? response, access, call);
+    this.recorder.recordAdmitted(request, access, auth);
     return auth;
   }
 }

@@ -10,42 +10,42 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
-import { McpAuthAuthorizer } from './authorization/authorizer.js';
+import { Authorizer } from './authorization/authorizer.js';
 import { Clock, SystemClock } from './core/clock.js';
-import { McpAuthCopiesCheck } from './platform/copies-check.js';
+import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
-import { McpAuthDirectCalls } from './platform/direct-calls.js';
+import { DirectCalls } from './platform/direct-calls.js';
 import type { UnlistedMethod } from './handlers/declaration-check.js';
-import { McpAuthEndpointGuard } from './mcp-auth.endpoint-guard.js';
-import { McpAuthExplorer } from './handlers/handler-explorer.js';
-import { McpAuthDecisions } from './observability/decision-recorder.js';
-import { McpAuthEventIds } from './authorization/event-owners.js';
-import { McpAuthEvents } from './observability/event-emitter.js';
+import { EndpointGuard } from './mcp-auth.endpoint-guard.js';
+import { HandlerExplorer } from './handlers/handler-explorer.js';
+import { DecisionRecorder } from './observability/decision-recorder.js';
+import { EventOwners } from './authorization/event-owners.js';
+import { AuthEventEmitter } from './observability/event-emitter.js';
 import { FailureLog } from './observability/failure-log.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
-import { McpAuthFollowedCalls } from './platform/caller-tracking.js';
+import { CallerTracking } from './platform/caller-tracking.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { HandlerFilter, HandlerGuard } from './platform/handler-enhancers.js';
-import { McpAuthHandlerAccess } from './platform/handler-access.js';
+import { HandlerAccess } from './platform/handler-access.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { checkImports } from './platform/module-imports.js';
 import { addInstance, removeInstance } from './caller/module-instances.js';
 import { IssuerMonitor } from './observability/issuer-monitor.js';
-import { McpAuthListing } from './response/listing.js';
+import { Listing } from './response/listing.js';
 import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type ASYNC_OPTIONS_TYPE, type McpAuthModuleExtras, type OPTIONS_TYPE } from './mcp-auth.module-definition.js';
-import { McpAuthMounts } from './platform/unguarded-mounts.js';
+import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { resolveOptions } from './options/options-check.js';
 import { type McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
-import { DEFAULT_REFUSAL_LOG_LIMITS, McpAuthRefusalLog, REFUSAL_LOG_LIMITS } from './observability/refusal-log.js';
+import { DEFAULT_REFUSAL_LOG_LIMITS, RefusalLog, REFUSAL_LOG_LIMITS } from './observability/refusal-log.js';
 import { createResourceServers, ResourceServers } from './resource-servers/resource-servers.js';
-import { McpAuthResponder } from './response/responder.js';
-import { McpAuthResponseWatch } from './response/response-hooks.js';
+import { Responder } from './response/responder.js';
+import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
-import { McpAuthSessions } from './authorization/session-owners.js';
-import { McpAuthStartCheck } from './platform/start-check.js';
-import { McpAuthStateWatch } from './response/state-watch.js';
-import { McpAuthTasks } from './authorization/task-owners.js';
-import { McpAuthTransportRules } from './authorization/transport-rules.js';
+import { SessionOwners } from './authorization/session-owners.js';
+import { StartCheck } from './platform/start-check.js';
+import { StateWatch } from './response/state-watch.js';
+import { TaskOwners } from './authorization/task-owners.js';
+import { TransportRules } from './authorization/transport-rules.js';
 import { findVerifier } from './resource-servers/provided-verifiers.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
@@ -63,18 +63,18 @@ const PROVIDERS: Provider[] = [
     inject: [ModulesContainer, { token: MODULE_OPTIONS_TOKEN, optional: true }],
   },
   { provide: Clock, useClass: SystemClock },
-  McpAuthEvents,
+  AuthEventEmitter,
   { provide: REFUSAL_LOG_LIMITS, useValue: DEFAULT_REFUSAL_LOG_LIMITS },
-  McpAuthRefusalLog,
-  McpAuthDecisions,
+  RefusalLog,
+  DecisionRecorder,
   {
     provide: IssuerMonitor,
-    useFactory: (options: ResolvedOptions, events: McpAuthEvents, clock: Clock) => {
+    useFactory: (options: ResolvedOptions, events: AuthEventEmitter, clock: Clock) => {
       const now = (): number => clock.now();
       const issuers = options.resources.flatMap(({ authorizationServers }) => authorizationServers.map(({ issuer }) => issuer));
       return new IssuerMonitor(issuers, new FailureLog(logger, now), events, now);
     },
-    inject: [ResolvedOptions, McpAuthEvents, Clock],
+    inject: [ResolvedOptions, AuthEventEmitter, Clock],
   },
   {
     provide: ResourceServers,
@@ -82,27 +82,27 @@ const PROVIDERS: Provider[] = [
       createResourceServers(options, { now: () => clock.now(), failures, findVerifier: (type) => findVerifier(modules, type) }),
     inject: [ResolvedOptions, Clock, IssuerMonitor, ModuleRef],
   },
-  McpAuthCopiesCheck,
-  McpAuthExplorer,
-  McpAuthAuthorizer,
-  McpAuthSessions,
-  McpAuthTasks,
-  McpAuthEventIds,
-  McpAuthStateWatch,
-  McpAuthTransportRules,
-  McpAuthResponder,
-  McpAuthResponseWatch,
-  McpAuthListing,
-  McpAuthMounts,
-  McpAuthStartCheck,
+  CopiesCheck,
+  HandlerExplorer,
+  Authorizer,
+  SessionOwners,
+  TaskOwners,
+  EventOwners,
+  StateWatch,
+  TransportRules,
+  Responder,
+  ResponseHooks,
+  Listing,
+  UnguardedMounts,
+  StartCheck,
   McpAuthGuard,
-  McpAuthEndpointGuard,
+  EndpointGuard,
   McpAuthFilter,
   { provide: HandlerGuard, useExisting: McpAuthGuard },
   { provide: HandlerFilter, useExisting: McpAuthFilter },
-  McpAuthHandlerAccess,
-  McpAuthDirectCalls,
-  McpAuthFollowedCalls,
+  HandlerAccess,
+  DirectCalls,
+  CallerTracking,
   McpAuthService,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
@@ -126,14 +126,14 @@ const PROVIDERS: Provider[] = [
   // The guard and filter that decorators bind are built in the modules of the handlers, from these.
   exports: [
     ResolvedOptions,
-    McpAuthAuthorizer,
-    McpAuthTransportRules,
-    McpAuthResponder,
-    McpAuthResponseWatch,
-    McpAuthListing,
-    McpAuthExplorer,
-    McpAuthDecisions,
-    McpAuthHandlerAccess,
+    Authorizer,
+    TransportRules,
+    Responder,
+    ResponseHooks,
+    Listing,
+    HandlerExplorer,
+    DecisionRecorder,
+    HandlerAccess,
     McpAuthGuard,
     McpAuthService,
     McpAuthHealthIndicator,
@@ -148,15 +148,15 @@ export class McpAuthModule
 
   constructor(
     private readonly options: ResolvedOptions,
-    private readonly copies: McpAuthCopiesCheck,
-    private readonly explorer: McpAuthExplorer,
-    private readonly mounts: McpAuthMounts,
-    private readonly startCheck: McpAuthStartCheck,
+    private readonly copies: CopiesCheck,
+    private readonly explorer: HandlerExplorer,
+    private readonly mounts: UnguardedMounts,
+    private readonly startCheck: StartCheck,
     private readonly wellKnown: WellKnownEndpoint,
     private readonly servers: ResourceServers,
-    private readonly directCalls: McpAuthDirectCalls,
-    private readonly followedCalls: McpAuthFollowedCalls,
-    private readonly handlers: McpAuthHandlerAccess,
+    private readonly directCalls: DirectCalls,
+    private readonly followedCalls: CallerTracking,
+    private readonly handlers: HandlerAccess,
   ) {
     super();
     addInstance(options, explorer.classes);
@@ -226,7 +226,7 @@ export class McpAuthModule
 
 /** Only `false` itself leaves the other routes alone, not what happens to be falsy. */
 function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtras): DynamicModule {
-  const guard: Provider = { provide: APP_GUARD, useExisting: globalGuard === false ? McpAuthEndpointGuard : McpAuthGuard };
+  const guard: Provider = { provide: APP_GUARD, useExisting: globalGuard === false ? EndpointGuard : McpAuthGuard };
   const foreign = providersOfOtherCopies();
   return {
     ...definition,

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { currentCall } from './caller/call-registry.js';
-import { McpAuthFollowedCalls } from './platform/caller-tracking.js';
+import { CallerTracking } from './platform/caller-tracking.js';
 import type { McpAuthEvent } from './observability/event-types.js';
-import { McpAuthEvents } from './observability/event-emitter.js';
+import { AuthEventEmitter } from './observability/event-emitter.js';
 import { authInfoOf } from './caller/caller.js';
 import type { McpAuthInfo } from './core/auth-info.js';
 import { ResolvedOptions } from './options/options.js';
@@ -18,8 +18,8 @@ const NOT_FOLLOWED =
 export class McpAuthService {
   constructor(
     private readonly servers: ResourceServers,
-    private readonly events: McpAuthEvents,
-    private readonly followedCalls: McpAuthFollowedCalls,
+    private readonly events: AuthEventEmitter,
+    private readonly followedCalls: CallerTracking,
     private readonly options: ResolvedOptions,
   ) {}
 

@@ -5,7 +5,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
 import { enterApplication } from './caller/call-registry.js';
 import { targetPath, type HttpRequest } from './request/http-message.js';
-import { McpAuthExplorer } from './handlers/handler-explorer.js';
+import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { httpAdapterOf } from './platform/http-adapter.js';
 import { ResolvedOptions, type ResolvedResource } from './options/options.js';
 
@@ -30,7 +30,7 @@ export class WellKnownEndpoint {
 
   constructor(
     private readonly host: HttpAdapterHost,
-    private readonly explorer: McpAuthExplorer,
+    private readonly explorer: HandlerExplorer,
     private readonly options: ResolvedOptions,
   ) {}
 

@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpController, Prompt, Resource, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { Authorize, Public, RequireScopes } from 'nestjs-mcp-auth';
-import { expectRefusal, expectServed, forget, messagesOf } from './support/expectations.js';
-import { sendModern } from './support/modern.js';
+import { expectRefusal, expectServed, resetRecorded, messagesOf } from './support/expectations.js';
+import { sendModern } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
-import { sendRaw } from './support/wire.js';
+import { sendRaw } from './support/raw-http.js';
 
 const ran: string[] = [];
 const note = (name: string): object => {
@@ -75,7 +75,7 @@ describe.each(PLATFORMS)('anonymous callers, on %s', (platform) => {
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     ran.length = 0;
   });
 
@@ -222,7 +222,7 @@ describe.each(PLATFORMS)('clients that act on tool results, on %s', (platform) =
     server = await start(platform, { challenge, allowAnonymous: true });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it.each([
     ['without a token', undefined, 'Bearer scope="a", '],
@@ -243,7 +243,7 @@ describe.each(PLATFORMS)('clients that act on tool results, on %s', (platform) =
   });
 
   it('serves them what is public', async () => {
-    forget(server);
+    resetRecorded(server);
     await expectServed({ ...server, ran: server.ran }, await server.callTool('ping', await server.mint()), 'ping');
   });
 });

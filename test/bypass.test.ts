@@ -2,11 +2,11 @@ import { gzipSync, deflateSync, brotliCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpController, Prompt, Resource, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { RequireScopes } from 'nestjs-mcp-auth';
-import { forget } from './support/expectations.js';
-import { MODERN_META, modernHeaders } from './support/modern.js';
+import { resetRecorded } from './support/expectations.js';
+import { MODERN_META, modernHeaders } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
-import { sendRaw, type WireResponse } from './support/wire.js';
+import { sendRaw, type WireResponse } from './support/raw-http.js';
 
 /** Every handler here needs the scope `secret`, and writes its name when it runs. */
 const ran: string[] = [];
@@ -222,7 +222,7 @@ describe.each(PLATFORMS)('ways past the decision before dispatch, on %s', (platf
     });
     afterAll(() => server.close());
     beforeEach(() => {
-      forget(server);
+      resetRecorded(server);
       ran.length = 0;
     });
 

@@ -13,7 +13,7 @@ import {
   type McpAuthInfo,
 } from 'nestjs-mcp-auth';
 import { McpTool } from 'nestjs-mcp-auth/sdk';
-import { forget } from './support/expectations.js';
+import { resetRecorded } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 
@@ -293,7 +293,7 @@ describe.each(PLATFORMS)('handlers that an MCP framework calls as plain methods,
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     ran.length = 0;
   });
 

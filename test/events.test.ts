@@ -6,7 +6,7 @@ import { APP_GUARD } from '@nestjs/core';
 import { map, firstValueFrom, type Subscription } from 'rxjs';
 import { McpAuthError, McpAuthGuard, McpAuthService, Public, RequireScopes, type McpAuthEvent } from 'nestjs-mcp-auth';
 import { Tool, McpController } from '@rekog/mcp-nest';
-import { expectNoTrace, expectRefusal, forget } from './support/expectations.js';
+import { expectNoTrace, expectRefusal, resetRecorded } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 
@@ -71,7 +71,7 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     heard = [];
     subscription = service().events$.subscribe((event) => heard.push(event));
   });

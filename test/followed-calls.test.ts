@@ -43,8 +43,8 @@ import {
   type McpAuthModuleOptions,
 } from 'nestjs-mcp-auth';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
-import { answerOf, expectServed, forget, messagesOf } from './support/expectations.js';
-import { MessagesOnly } from './support/messages-only.js';
+import { answerOf, expectServed, resetRecorded, messagesOf } from './support/expectations.js';
+import { MessagesOnly } from './support/stdio-like-transport.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { PLATFORMS, type Platform } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
@@ -705,7 +705,7 @@ describe.each(PLATFORMS)('where the application replaces request.auth, on %s', (
     const server = await start(platform, { providers });
     const token = await server.mint({ scope: 'a' });
     expect(await answerOf(await server.callTool('whoami', token))).toMatchObject({ subject: 'alice', scopes: ['a'] });
-    forget(server);
+    resetRecorded(server);
     await expectServed(server, await server.callTool('read-note', token), 'read-note');
   });
 
@@ -715,7 +715,7 @@ describe.each(PLATFORMS)('where the application replaces request.auth, on %s', (
     const session = { 'mcp-session-id': await openSession(server, await server.mint({ scope: 'a b admin' })) };
     const token = await server.mint({ scope: 'a' });
     await expectServed(server, await server.callTool('read-note', token, {}, session), 'read-note');
-    forget(server);
+    resetRecorded(server);
     replace = replacement;
     const [message] = messagesOf(await (await server.callTool('read-note', token, {}, session)).text());
     expect(message).toMatchObject({ result: { isError: true, content: [{ text: 'Authorization is required.' }] } });

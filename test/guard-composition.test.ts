@@ -30,7 +30,7 @@ import {
   type McpAuthReason,
 } from 'nestjs-mcp-auth';
 import { generateTestKey, parseChallenges } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, expectServed, forget, messagesOf, metadataUrlOf } from './support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded, messagesOf, metadataUrlOf } from './support/expectations.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { adapterFor, listen, PLATFORMS } from './support/platforms.js';
 
@@ -86,13 +86,13 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() in a guard of the application
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     ApiKeyOrOAuthGuard.callers.length = 0;
   });
 
   it('lets an access token through, and hands the caller to the guard and to the handler', async () => {
     await expectServed(server, await server.callTool('read-note', token), 'read-note');
-    forget(server);
+    resetRecorded(server);
     const plain = await fetch(`${server.origin}/plain`, { headers: bearer(token) });
     expect(await expectServed(server, plain, 'plain')).toBe('{"subject":"alice"}');
     expect(ApiKeyOrOAuthGuard.callers).toEqual(['alice', 'alice']);
@@ -100,7 +100,7 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() in a guard of the application
 
   it('lets an API key through to what needs no scope', async () => {
     await expectServed(server, await server.callTool('ping', undefined, {}, key), 'ping');
-    forget(server);
+    resetRecorded(server);
     const plain = await fetch(`${server.origin}/plain`, { headers: key });
     expect(await expectServed(server, plain, 'plain')).toBe('{}');
     expect(ApiKeyOrOAuthGuard.callers).toEqual([]);
@@ -160,7 +160,7 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() in a guard of the application
       const opened = await stateful.rpc('initialize', params, bearer(caller));
       const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') as string };
       await expectServed(stateful, await stateful.callTool('ping', caller, {}, session), 'ping');
-      forget(stateful);
+      resetRecorded(stateful);
       const stolen = await stateful.callTool('ping', await stateful.mint({ sub: 'mallory' }), {}, session);
       await expectRefusal(stateful, stolen, { status: 404, transport: 'session_not_found' });
     } finally {
@@ -295,7 +295,7 @@ describe.each(PLATFORMS)('globalGuard: false, on %s', (platform) => {
     });
     afterAll(() => server.close());
     beforeEach(() => {
-      forget(server);
+      resetRecorded(server);
       reached.length = 0;
     });
 
@@ -524,7 +524,7 @@ describe.each(PLATFORMS)('Precedence of class and method, on %s', (platform) => 
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     reached.length = 0;
   });
 
@@ -605,7 +605,7 @@ describe.each(PLATFORMS)('A transport that mounts itself past the guards of Nest
     server = await startNotesServer(platform, { issuer, transport, options: { allowUnguardedMounts: true } });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const call = (name: string, headers: Record<string, string> = {}): Promise<Response> =>
     fetch(`${server.origin}/self-mounted`, {

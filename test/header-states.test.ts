@@ -7,13 +7,13 @@ import { Controller, Get, Module, Post, Req, type INestApplication, type Middlew
 import type { FastifyInstance } from 'fastify';
 import serverlessHttp from 'serverless-http';
 import { AuthInfo } from 'nestjs-mcp-auth';
-import { forget } from './support/expectations.js';
-import { MODERN_META } from './support/modern.js';
+import { resetRecorded } from './support/expectations.js';
+import { MODERN_META } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { PLATFORMS, type Platform } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
 import { openSession } from './support/sessions.js';
-import { sendRaw } from './support/wire.js';
+import { sendRaw } from './support/raw-http.js';
 
 type Headers = Record<string, string | string[] | undefined>;
 
@@ -115,7 +115,7 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
       bob = await server.mint({ sub: 'bob' });
     });
     afterAll(() => server.close());
-    beforeEach(() => forget(server));
+    beforeEach(() => resetRecorded(server));
 
     const ask = async (headers: Record<string, string>): Promise<unknown[]> => {
       const response = await fetch(`${server.origin}/caller`, { headers });
@@ -276,7 +276,7 @@ describe.each(PLATFORMS)('requests that an adapter has made, on %s', (platform) 
     alice = await server.mint({ sub: 'alice' });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it.each(['full', 'empty', 'absent'] as const)('are read whether the list of fields as sent is %s', async (rawHeaders) => {
     const good = await dispatch(server, { path: '/caller', headers: bearer(alice), rawHeaders });

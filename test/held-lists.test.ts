@@ -9,7 +9,7 @@ import { http2Client } from './support/http2.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { PLATFORMS, type Platform, type PlatformResponse } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
-import { sendRaw } from './support/wire.js';
+import { sendRaw } from './support/raw-http.js';
 
 /** The answer of an MCP server that is not a framework. */
 const LIST = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { tools: [{ name: 'ping' }, { name: 'admin' }, { name: 'ü€😀' }] } });

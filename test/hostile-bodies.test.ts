@@ -3,9 +3,9 @@ import { McpController, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { Authorize, Public, RequireScopes } from 'nestjs-mcp-auth';
 import { readRpcBody } from '../lib/request/rpc-body.js';
 import { OperationIndex } from '../lib/handlers/operation-index.js';
-import { handlerPolicy } from '../lib/handlers/handler-declaration.js';
-import { beforeLong } from './support/before-long.js';
-import { expectRefusal, forget, messagesOf } from './support/expectations.js';
+import { handlerDeclaration } from '../lib/handlers/handler-declaration.js';
+import { beforeLong } from './support/watchdog.js';
+import { expectRefusal, resetRecorded, messagesOf } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
@@ -86,8 +86,8 @@ describe.each(PLATFORMS)('LIB-19: a large body, on %s', (platform) => {
   });
   afterAll(() => Promise.all([server.close(), anonymous.close()]));
   beforeEach(() => {
-    forget(server);
-    forget(anonymous);
+    resetRecorded(server);
+    resetRecorded(anonymous);
     asked.length = 0;
   });
 
@@ -184,7 +184,7 @@ describe('LIB-19: reading a body', () => {
   });
 
   it('finds what is declared for a URI in time that grows with its length', () => {
-    const policy = handlerPolicy(class {}, () => undefined);
+    const policy = handlerDeclaration(class {}, () => undefined);
     const names = ['calendar://{year}-{month}-{day}', 'gh://{owner}.{repo}.{branch}.{file}', 'n://{+a}x{+b}x{+c}', 'n://{a*}-{b*}'];
     const entries = names.flatMap((name) =>
       (['options', 'templates-first', 'exact-first'] as const).map((origin) => ({ kind: 'resource-template' as const, name, origin, policy })),

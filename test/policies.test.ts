@@ -3,7 +3,7 @@ import { Payload } from '@nestjs/microservices';
 import { McpController, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { Authorize, McpAuthError, type Policy, type PolicyContext } from 'nestjs-mcp-auth';
 import { z } from 'zod';
-import { expectRefusal, forget } from './support/expectations.js';
+import { expectRefusal, resetRecorded } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 import { expectReason } from './support/tokens.js';
@@ -61,7 +61,7 @@ describe.each(PLATFORMS)('decisions from arguments, on %s', (platform) => {
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     ran.length = 0;
     asked.length = 0;
   });

@@ -16,7 +16,7 @@ import { AuthInfo, McpAuthModule, ProtectedResource, Public, RequireScopes, type
 import { McpPrompt, McpResource, McpTool } from 'nestjs-mcp-auth/sdk';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { startSdkServer, SDKS, type SdkServer } from './sdk/sdk-server.js';
-import { expectRefusal, forget, messagesOf, type Witness } from './support/expectations.js';
+import { expectRefusal, resetRecorded, messagesOf, type Witness } from './support/expectations.js';
 import { freePort } from './support/free-port.js';
 import { openLogs, RECORDER } from './support/notes-server.js';
 import { adapterFor, PLATFORMS, type Platform } from './support/platforms.js';
@@ -208,12 +208,12 @@ describe.each(HOSTS)('LIB-20: what belongs to another resource, with $host on $p
     server = await open();
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server.a));
+  beforeEach(() => resetRecorded(server.a));
 
   it.each(OF_B)('is refused before dispatch: %s %j', async (method, params, handler) => {
     await expectRefusal(server.a, await server.send('a', message(method, params)), { status: 403 });
     expectReason(server.a, 'resource_mismatch');
-    forget(server.a);
+    resetRecorded(server.a);
     const response = await server.send('b', message(method, params));
     expect({ status: response.status, text: await response.text() }).toMatchObject({ status: 200 });
     expect(ran).toEqual([handler]);
@@ -222,7 +222,7 @@ describe.each(HOSTS)('LIB-20: what belongs to another resource, with $host on $p
   it.each(WITHOUT_HANDLER)('is refused before dispatch: %s %j', async (method, params) => {
     await expectRefusal(server.a, await server.send('a', message(method, params)), { status: 403 });
     expectReason(server.a, 'resource_mismatch');
-    forget(server.a);
+    resetRecorded(server.a);
     const response = await server.send('b', message(method, params));
     expect(response.status).not.toBe(403);
     await response.body?.cancel();
@@ -231,14 +231,14 @@ describe.each(HOSTS)('LIB-20: what belongs to another resource, with $host on $p
   it('is refused in a batch, of which nothing runs', async () => {
     const common = message('tools/call', { name: 'common', arguments: {} });
     for (const [method, params] of OF_B) {
-      forget(server.a);
+      resetRecorded(server.a);
       await expectRefusal(server.a, await server.send('a', [common, message(method, params, 2)]), { status: 403 });
     }
   });
 
   it('does not keep what belongs to neither from being served at both', async () => {
     for (const path of ['a', 'b'] as const) {
-      forget(server.a);
+      resetRecorded(server.a);
       const response = await server.send(path, message('tools/call', { name: 'common', arguments: {} }));
       const [answer] = messagesOf(await response.text()) as [{ result: unknown }];
       expect(answer.result).toMatchObject({ content: [{ text: expect.stringContaining('common') }] });
@@ -303,7 +303,7 @@ describe.each(PLATFORMS)('LIB-20: @ProtectedResource() alone, on %s', (platform)
       await response.text();
       return response.status;
     };
-    forget({ ran, log });
+    resetRecorded({ ran, log });
     const token = await issuer.mint({ aud: `${origin}/a`, scope: 'a' });
     const forB = await issuer.mint({ aud: `${origin}/b`, scope: 'a' });
     for (const path of ['routes/plain', 'routes/scoped']) {
@@ -326,7 +326,7 @@ describe.each(PLATFORMS)('LIB-20: @ProtectedResource() alone, on %s', (platform)
       strategy.setHttpAdapter(application.getHttpAdapter());
       application.connectMicroservice({ strategy });
     });
-    forget({ ran, log });
+    resetRecorded({ ran, log });
     const rpc = rpcTo(`${origin}/a`);
     const token = await issuer.mint({ aud: `${origin}/a` });
     for (const name of ['b-tool', 'b-method']) expect((await rpc('tools/call', { name, arguments: {} }, bearer(token))).status).toBe(403);

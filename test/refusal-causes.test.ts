@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Get, Post } from '@nestjs/common';
 import { Authorize, McpAuthError, RequireScopes, type PolicyContext } from 'nestjs-mcp-auth';
-import { expectRefusal, forget } from './support/expectations.js';
+import { expectRefusal, resetRecorded } from './support/expectations.js';
 import { RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 
@@ -41,7 +41,7 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
     server = await startNotesServer(platform, { controllers: [ThingsController] });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const line = (): string => {
     const lines = server.log.filter((one) => one.startsWith('Refused'));
@@ -110,7 +110,7 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
   it('names the route as the place, and the resource as what it is guarded for', async () => {
     await fetch(`${server.origin}/things/admin`);
     expect(line()).toContain(`Refused 401 authorization_required for GET /things/admin (resource ${server.resource}): `);
-    forget(server);
+    resetRecorded(server);
     await server.callTool('ping');
     expect(line()).toContain(`for tools/call ping at ${server.resource}: `);
   });

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { McpAuthService } from 'nestjs-mcp-auth';
 import { LogLimit } from '../lib/observability/log-limit.js';
 import { DEFAULT_REFUSAL_LOG_LIMITS } from '../lib/observability/refusal-log.js';
-import { expectNoTrace, forget } from './support/expectations.js';
+import { expectNoTrace, resetRecorded } from './support/expectations.js';
 import { RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 
@@ -13,7 +13,7 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
     server = await startNotesServer(platform, { issuer: { path: '/realms/main' } });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   /** The one line that a call of this tool with such a token causes. */
   async function lineFor(claims: Record<string, unknown>, tool = 'ping', header: Record<string, unknown> = {}): Promise<string> {
@@ -74,7 +74,7 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
     ['a thousand that have to be escaped', '\u202e'.repeat(1_000)],
   ])('lets %s in audience, issuer, client and tool forge nothing', async (_what, text) => {
     for (const claims of [{ aud: text }, { aud: [text, text] }, { iss: text }, { aud: 'x', client_id: text }, { scope: 'x' }]) {
-      forget(server);
+      resetRecorded(server);
       const line = await lineFor(claims, 'scope' in claims ? 'admin' : text);
       expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       expect(line.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')).not.toMatch(/forged|RORRE|yyy|202e/);
@@ -85,7 +85,7 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
   it("shows nothing of somebody else's token that stands in a claim", async () => {
     const stolen = await server.mint({ sub: 'victim' });
     for (const claims of [{ aud: stolen }, { iss: stolen }, { aud: 'x', client_id: stolen }, { aud: ['x', `Bearer ${stolen}`] }]) {
-      forget(server);
+      resetRecorded(server);
       const line = await lineFor(claims);
       expectNoTrace(stolen, { line });
       expect(line).toContain('eyJ…');
@@ -177,7 +177,7 @@ describe('the limits of the log', () => {
   }
 
   it('let the same be said once in 30 s, with a count of what was left out', async () => {
-    forget(server);
+    resetRecorded(server);
     await present(42, () => ({ aud: 'account' }));
     expect(refusals()).toHaveLength(1);
     server.clock.now += 30_000;
@@ -190,7 +190,7 @@ describe('the limits of the log', () => {
 
   it('hold against hostile variety, which leaves room for other kinds of lines', async () => {
     server.clock.now += 60_000;
-    forget(server);
+    resetRecorded(server);
     await present(100, (index) => ({ iss: `https://evil${index}.example` }));
     expect(refusals()).toHaveLength(10);
     await server.callTool('ping');

@@ -2,12 +2,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { All, Controller, Get, HttpCode, Options, Res } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Public, RequireScopes } from 'nestjs-mcp-auth';
-import { expectRefusal, forget } from './support/expectations.js';
+import { expectRefusal, resetRecorded } from './support/expectations.js';
 import { http2Client } from './support/http2.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
-import { sendRaw, type WireResponse } from './support/wire.js';
+import { sendRaw, type WireResponse } from './support/raw-http.js';
 
 @Controller('cors')
 class CorsController {
@@ -59,8 +59,8 @@ describe.each(PLATFORMS)('request targets and hosts, on %s', (platform) => {
     await remote.close();
   });
   beforeEach(() => {
-    forget(local);
-    forget(remote);
+    resetRecorded(local);
+    resetRecorded(remote);
   });
 
   const call = (server: NotesServer, as: string, path: string, headers: string[] = []): Promise<WireResponse> =>
@@ -80,7 +80,7 @@ describe.each(PLATFORMS)('request targets and hosts, on %s', (platform) => {
     it('is checked by the host that it names, not by the Host field', async () => {
       const { host } = new URL(local.origin);
       const seen = async (path: string, headers: string[]): Promise<unknown[]> => {
-        forget(local);
+        resetRecorded(local);
         return [(await call(local, token, path, headers)).status, [...local.ran]];
       };
       expect(await seen(`http://${host}/mcp`, [])).toEqual([200, ['ping']]);
@@ -146,7 +146,7 @@ describe('hosts over HTTP/2', () => {
   });
 
   const call = async (headers: Record<string, string>): Promise<unknown[]> => {
-    forget(server);
+    resetRecorded(server);
     const all = { ':path': '/mcp', 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...bearer(token), ...headers };
     const answer = await client.send(all, CALL);
     await answer.text;
@@ -167,7 +167,7 @@ describe('hosts over HTTP/2', () => {
   });
 
   it('LIB-17: a body is one as well where no field announces it', async () => {
-    forget(server);
+    resetRecorded(server);
     const headers = { ':path': '/mcp', accept: 'application/json, text/event-stream', ...bearer(token) };
     const answer = await client.send(headers, CALL);
     expect([await answer.text, answer.status, server.ran]).toEqual([expect.stringContaining('body_not_parsed'), 400, []]);

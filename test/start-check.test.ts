@@ -5,7 +5,7 @@ import { NestFactory } from '@nestjs/core';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { McpAuthModule, type AuthorizationServerOptions, type McpAuthModuleOptions, type VerifiedToken } from 'nestjs-mcp-auth';
 import { TestIssuer, type TestFault, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, forget } from './support/expectations.js';
+import { expectRefusal, resetRecorded } from './support/expectations.js';
 import { introspecting } from './support/introspection.js';
 import { openLogs, RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
@@ -259,7 +259,7 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
     await until(() => linesAbout(issuer).length > 0);
     const opaque = issuer.opaque({ aud: (server as NotesServer).resource });
     const said = linesAbout(issuer);
-    forget(server as NotesServer);
+    resetRecorded(server as NotesServer);
     await expectRefusal(server as NotesServer, await (server as NotesServer).callTool('ping', opaque), { status: 503 });
     expect(said).toEqual([expect.stringContaining('gives no usable answer; its tokens are answered with 503')]);
     expect((server as NotesServer).log.filter((line) => line.includes('gives no usable answer'))).toEqual([]);

@@ -4,13 +4,13 @@ import { Controller, Post, Req, type INestApplication } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { FastifyInstance } from 'fastify';
 import express from 'express';
-import { expectRefusal, forget } from './support/expectations.js';
-import { MODERN_META, modernHeaders } from './support/modern.js';
+import { expectRefusal, resetRecorded } from './support/expectations.js';
+import { MODERN_META, modernHeaders } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { PLATFORMS, type Platform } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
 import { sdk1Endpoint, sdk2Endpoint } from './support/sdk-endpoints.js';
-import { sendRaw, type WireResponse } from './support/wire.js';
+import { sendRaw, type WireResponse } from './support/raw-http.js';
 
 const ran: string[] = [];
 
@@ -192,7 +192,7 @@ describe.each(PLATFORMS)('LIB-17: a body that the guard has not seen parsed, on 
       full = await server.mint({ scope: 'admin' });
     });
     afterAll(() => server.close());
-    beforeEach(() => forget(server));
+    beforeEach(() => resetRecorded(server));
 
     it.each(ENDPOINTS)('%s runs no operation for a caller without its scope, whatever the content type says', async (path) => {
       const outcomes: unknown[] = [];
@@ -241,7 +241,7 @@ describe.each(PLATFORMS)('where an unparsed body is refused, on %s', (platform) 
   afterAll(async () => {
     for (const one of running.splice(0)) await one.close();
   });
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it('tells the operator what was seen and what to do, once a body was refused', async () => {
     await send(server, token, { type: 'application/json' });

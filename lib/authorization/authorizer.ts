@@ -1,21 +1,21 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
-import { isAuthenticatedSo, strictest, type AuthenticationRequirement } from '../core/authentication.js';
+import { meetsAuthentication, strictest, type AuthenticationRequirement } from '../core/authentication.js';
 import { isDpopScheme, readCredentials } from '../request/credentials.js';
 import { McpAuthError } from '../core/error.js';
 import type { HeaderSource } from '../request/header-fields.js';
 import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from '../request/rpc-body.js';
-import { challengeScopes, isMet, NO_REQUIREMENT, union, unionOf, type Requirement } from '../core/requirement.js';
+import { challengeScopes, meets, NO_REQUIREMENT, combine, combineAll, type Requirement } from '../core/requirement.js';
 import { isRequestableScope } from '../core/scopes.js';
-import { andThen, type Soon } from '../core/maybe-promise.js';
+import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
 import { Clock } from '../core/clock.js';
 import { callOfContext } from '../caller/call-registry.js';
 import { nodeRequest, targetPath, type HttpRequest } from '../request/http-message.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
-import { McpAuthExplorer, type Declarations, type Declared } from '../handlers/handler-explorer.js';
+import { HandlerExplorer, type Declarations, type Declared } from '../handlers/handler-explorer.js';
 import { authInfoOf } from '../caller/caller.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
-import type { HandlerPolicy, Policy } from '../handlers/handler-declaration.js';
+import type { HandlerDeclaration, Policy } from '../handlers/handler-declaration.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
 import { callOverStdio } from './stdio-caller.js';
 
@@ -40,7 +40,7 @@ interface Conditions {
 }
 
 /** What a request needs. What takes time to find out is found out when it is asked for, and then once. */
-export interface Demand {
+export interface AccessRequest {
   readonly handler: object;
   readonly server: ResourceServer;
   readonly body: RpcBody;
@@ -55,7 +55,7 @@ export interface Demand {
 const MAX_OPERATIONS_OF_ANYBODY = 20;
 
 /** What the answer to a refused request is made of, besides the error. */
-export interface RefusalFacts {
+export interface RefusedRequest {
   readonly resource: ResolvedResource;
   /** The scopes the request needs, as far as that is known. */
   readonly scopes: readonly string[];
@@ -67,15 +67,15 @@ export type SecurityScheme = { readonly type: 'noauth' } | { readonly type: 'oau
 
 /** Decides whether a request, and later the handler it leads to, may go on. Knows nothing of responses. */
 @Injectable()
-export class McpAuthAuthorizer {
+export class Authorizer {
   /** By Node's request, or the context of an RPC: an error may reach those who answer it through guards of others. */
-  readonly #facts = new WeakMap<object, RefusalFacts>();
+  readonly #refused = new WeakMap<object, RefusedRequest>();
   /** Conditions that are the same for every request: by the policy of a handler, and by what is declared of what comes to it. */
-  readonly #conditions = new WeakMap<HandlerPolicy, Map<object, Conditions>>();
+  readonly #conditions = new WeakMap<HandlerDeclaration, Map<object, Conditions>>();
 
   constructor(
     private readonly servers: ResourceServers,
-    private readonly explorer: McpAuthExplorer,
+    private readonly explorer: HandlerExplorer,
     private readonly options: ResolvedOptions,
     private readonly clock: Clock,
   ) {}
@@ -84,35 +84,35 @@ export class McpAuthAuthorizer {
    * What a request to this route needs: the baseline of the resource, what class and method declare, and what the
    * MCP operations in its body need, all of a batch together. Undefined for a public route.
    */
-  demandOf(request: HttpRequest, classRef: object, handler: object): Demand | undefined {
-    const route = this.explorer.policyOf(classRef, handler);
+  accessRequestOf(request: HttpRequest, classRef: object, handler: object): AccessRequest | undefined {
+    const route = this.explorer.declarationOf(classRef, handler);
     if (route.isPublic) return undefined;
     const server = this.servers.get(route.resourceId);
     const body = readRpcBody(request.body);
-    return new RequestDemand(handler, server, body, {
+    return new LazyAccessRequest(handler, server, body, {
       isOpen: () => this.options.allowAnonymous && this.#isOpen(request, route, server, body),
       conditions: (operations) => this.#conditionsOf(route, server, operations),
     });
   }
 
   /** The same for a handler that is neither an HTTP route nor an MCP operation. It is never open to anonymous callers. */
-  demandOfHandler(classRef: object, handler: object, args: unknown): Demand {
-    const policy = this.explorer.policyOf(classRef, handler);
+  accessRequestOfHandler(classRef: object, handler: object, args: unknown): AccessRequest {
+    const policy = this.explorer.declarationOf(classRef, handler);
     const server = this.servers.get(policy.resourceId);
     const uses = asks(policy) ? [{ operation: undefined, policies: policy.policies, args }] : [];
-    return new RequestDemand(handler, server, readRpcBody(undefined), {
+    return new LazyAccessRequest(handler, server, readRpcBody(undefined), {
       isOpen: () => false,
       conditions: () => conditionsOf(server, [policy], uses),
     });
   }
 
-  #isOpen(request: HttpRequest, route: HandlerPolicy, { resource }: ResourceServer, body: RpcBody): boolean {
+  #isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
     if (!isAt(resource, request) || !requiresNothing(route)) return false;
     if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY || !isOpenRequest(request, body)) return false;
     return body.operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
   }
 
-  #conditionsOf(route: HandlerPolicy, server: ResourceServer, operations: readonly Operation[]): Conditions {
+  #conditionsOf(route: HandlerDeclaration, server: ResourceServer, operations: readonly Operation[]): Conditions {
     const { id } = server.resource;
     const [operation] = operations;
     if (operations.length < 2 && operation?.kind !== 'resource') {
@@ -132,7 +132,7 @@ export class McpAuthAuthorizer {
   }
 
   /** Of a handler together with the others, for a request that nobody has to be asked about. */
-  #sameConditions(policy: HandlerPolicy, key: object, server: ResourceServer, others: readonly HandlerPolicy[]): Conditions {
+  #sameConditions(policy: HandlerDeclaration, key: object, server: ResourceServer, others: readonly HandlerDeclaration[]): Conditions {
     const ofPolicy = this.#conditions.get(policy);
     const known = ofPolicy?.get(key);
     if (known) return known;
@@ -142,21 +142,21 @@ export class McpAuthAuthorizer {
   }
 
   /** The answer to a refused request names all the scopes it needs, as if nothing had been granted yet. */
-  factsOf({ scopes, server, body }: Demand): RefusalFacts {
+  refusedRequest({ scopes, server, body }: AccessRequest): RefusedRequest {
     return { resource: server.resource, scopes, body };
   }
 
   /** The same for an error that comes from elsewhere, and to whoever has only the request, or context, it came with. */
-  factsAt(source: unknown, call: AuthorizedCall | undefined, body: unknown): RefusalFacts {
-    const noted = typeof source === 'object' && source !== null ? this.#facts.get(source) : undefined;
+  findRefusedRequest(source: unknown, call: AuthorizedCall | undefined, body: unknown): RefusedRequest {
+    const noted = typeof source === 'object' && source !== null ? this.#refused.get(source) : undefined;
     if (noted) return noted;
     const { resource } = call ? this.servers.get(call.resource.id) : this.servers.first;
     return { resource, scopes: [], body: readRpcBody(body) };
   }
 
   /** Keeps what a refusal would be made of with the request, for a refusal that somebody else answers. */
-  noteDemand(request: HttpRequest, demand: Demand): void {
-    this.#facts.set(nodeRequest(request), this.factsOf(demand));
+  rememberRefusedRequest(request: HttpRequest, access: AccessRequest): void {
+    this.#refused.set(nodeRequest(request), this.refusedRequest(access));
   }
 
   /**
@@ -164,12 +164,12 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authenticate(request: HeaderSource, demand: Demand): Soon<McpAuthInfo | undefined> {
-    const { server } = demand;
+  authenticate(request: HeaderSource, access: AccessRequest): MaybePromise<McpAuthInfo | undefined> {
+    const { server } = access;
     const credentials = readCredentials(request);
     switch (credentials.kind) {
       case 'none':
-        if (demand.isOpen) return undefined;
+        if (access.isOpen) return undefined;
         throw new McpAuthError('authorization_required', 'no_credentials');
       case 'unsupported':
         // RFC 6750 §3.1: no error code, as if there were no credentials.
@@ -181,19 +181,19 @@ export class McpAuthAuthorizer {
       case 'bearer': {
         const { token } = credentials;
         const { identifier } = server.resource.identifier;
-        return andThen(server.verifier.verify(token), (verified) => authInfoOf(token, verified, identifier));
+        return continueWith(server.verifier.verify(token), (verified) => authInfoOf(token, verified, identifier));
       }
     }
   }
 
   /**
-   * Checks an authenticated request against its demand. An anonymous caller was let in because there is nothing to
+   * Checks an authenticated request against what it needs. An anonymous caller was let in because there is nothing to
    * check.
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authorize(auth: McpAuthInfo | undefined, demand: Demand, request: HttpRequest): Soon<void> {
-    if (auth) return this.#decide(auth, demand.conditions, request);
+  authorize(auth: McpAuthInfo | undefined, access: AccessRequest, request: HttpRequest): MaybePromise<void> {
+    if (auth) return this.#decide(auth, access.conditions, request);
   }
 
   /**
@@ -201,7 +201,7 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authorizeCreated(auth: McpAuthInfo | undefined, operations: readonly Operation[], { server }: Demand, request: HttpRequest): Soon<void> {
+  authorizeCreated(auth: McpAuthInfo | undefined, operations: readonly Operation[], { server }: AccessRequest, request: HttpRequest): MaybePromise<void> {
     if (!auth || operations.length === 0) return;
     // The handler is not called again, so that all has to be asked here.
     const found = operations.map((operation) => ({
@@ -226,13 +226,13 @@ export class McpAuthAuthorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authorizeHandler(context: ExecutionContext): Soon<void> {
-    const policy = this.explorer.policyOf(context.getClass(), context.getHandler());
+  authorizeHandler(context: ExecutionContext): MaybePromise<void> {
+    const policy = this.explorer.declarationOf(context.getClass(), context.getHandler());
     const call = callOfContext(context, this.options);
     return call ? this.#authorizeCall(context, policy, call) : this.#authorizeOverStdio(context, policy);
   }
 
-  async #authorizeOverStdio(context: ExecutionContext, policy: HandlerPolicy): Promise<void> {
+  async #authorizeOverStdio(context: ExecutionContext, policy: HandlerDeclaration): Promise<void> {
     // Refused over stdio is what has requirements; the rest is for whoever started the process.
     const { resourceId } = policy;
     // One that belongs to no resource in particular is reached by way of any.
@@ -244,7 +244,7 @@ export class McpAuthAuthorizer {
     if (call !== 'trusted') await this.#authorizeCall(context, policy, call);
   }
 
-  #authorizeCall(context: ExecutionContext, policy: HandlerPolicy, call: AuthorizedCall): Soon<void> {
+  #authorizeCall(context: ExecutionContext, policy: HandlerDeclaration, call: AuthorizedCall): MaybePromise<void> {
     if (policy.resourceId !== undefined && policy.resourceId !== call.resource.id) {
       throw new McpAuthError('access_denied', 'resource_mismatch');
     }
@@ -256,14 +256,14 @@ export class McpAuthAuthorizer {
   /** Names what the handler needs; where neither it nor a call says of which resource, of the first. */
   #unauthenticated(
     context: ExecutionContext,
-    { requirement }: HandlerPolicy,
+    { requirement }: HandlerDeclaration,
     resourceId: string | undefined,
   ): McpAuthError {
     const server = resourceId === undefined ? this.servers.first : this.servers.get(resourceId);
-    const scopes = challengeScopes(union(server.baseline, requirement), [], server.hierarchy);
+    const scopes = challengeScopes(combine(server.baseline, requirement), [], server.hierarchy);
     const source: unknown = context.switchToRpc().getContext();
     if (typeof source === 'object' && source !== null) {
-      this.#facts.set(source, { resource: server.resource, scopes, body: readRpcBody(undefined) });
+      this.#refused.set(source, { resource: server.resource, scopes, body: readRpcBody(undefined) });
     }
     return new McpAuthError('authorization_required', 'handler_unauthenticated', { scopes });
   }
@@ -274,12 +274,12 @@ export class McpAuthAuthorizer {
     if (declarations.all.length === 0) return undefined;
     if (this.options.allowAnonymous && isPublic(declarations)) return [{ type: 'noauth' }];
     const { baseline, hierarchy } = this.servers.get(resourceId);
-    const requirement = unionOf([baseline, ...policiesOf(declarations).map((policy) => policy.requirement)]);
+    const requirement = combineAll([baseline, ...policiesOf(declarations).map((policy) => policy.requirement)]);
     return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], hierarchy) }];
   }
 
   /** Whether a caller may use an operation as things are, and whether another token of theirs could change that. */
-  async outlook(call: AuthorizedCall, operation: Operation): Promise<'allowed' | 'obtainable' | 'denied'> {
+  async operationAccess(call: AuthorizedCall, operation: Operation): Promise<'allowed' | 'obtainable' | 'denied'> {
     const declarations = this.explorer.declarationsOf(operation, call.resource.id);
     if (declarations.isElsewhere) return 'denied';
     const isOpen = this.options.allowAnonymous && isPublic(declarations);
@@ -297,7 +297,7 @@ export class McpAuthAuthorizer {
 
   #conditionsAt(
     context: ExecutionContext,
-    policy: HandlerPolicy,
+    policy: HandlerDeclaration,
     { resource }: AuthorizedCall,
     isOpen: boolean,
   ): Conditions {
@@ -315,7 +315,7 @@ export class McpAuthAuthorizer {
    * How the user signed in, then scopes, all of them at once with those that policies ask for, then the policies'
    * refusals.
    */
-  #decide(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): Soon<void> {
+  #decide(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): MaybePromise<void> {
     if (conditions.refusal) throw new McpAuthError('access_denied', conditions.refusal);
     if (conditions.uses.length > 0) return this.#decideWithPolicies(auth, conditions, request);
     this.#check(auth, conditions);
@@ -331,7 +331,7 @@ export class McpAuthAuthorizer {
       // Of a caller who is refused anyway, a policy may be asked what it does not expect.
       throw missing ?? error;
     }
-    const requirement = union(conditions.requirement, { allOf: verdict.scopes, anyOf: [] });
+    const requirement = combine(conditions.requirement, { allOf: verdict.scopes, anyOf: [] });
     this.#check(auth, { ...conditions, requirement });
     if (verdict.isDenied) throw new McpAuthError('access_denied', 'policy_denied');
   }
@@ -350,7 +350,7 @@ export class McpAuthAuthorizer {
   #check(auth: McpAuthInfo, { server, requirement, authentications }: Conditions): void {
     const needed = (): string[] => challengeScopes(requirement, auth.scopes, server.hierarchy);
     this.#checkAuthentication(auth, authentications, needed);
-    if (!isMet(requirement, auth.scopes, server.hierarchy)) {
+    if (!meets(requirement, auth.scopes, server.hierarchy)) {
       const scopes = needed();
       const missingScopes = scopes.filter((scope) => !server.hierarchy.holds(auth.scopes, scope));
       throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes, missingScopes });
@@ -365,7 +365,7 @@ export class McpAuthAuthorizer {
     if (authentications.length === 0) return;
     const now = this.clock.now() / 1000;
     const isMetBy = (one: AuthenticationRequirement): boolean =>
-      isAuthenticatedSo(one, claims, now, this.options.clockToleranceSeconds);
+      meetsAuthentication(one, claims, now, this.options.clockToleranceSeconds);
     if (authentications.every(isMetBy)) return;
     throw new McpAuthError('insufficient_user_authentication', 'authentication_insufficient', {
       scopes: needed(),
@@ -375,10 +375,10 @@ export class McpAuthAuthorizer {
 }
 
 /** What several policies need together of a caller at this server. */
-function conditionsOf(server: ResourceServer, policies: readonly HandlerPolicy[], uses: readonly Use[]): Conditions {
+function conditionsOf(server: ResourceServer, policies: readonly HandlerDeclaration[], uses: readonly Use[]): Conditions {
   return {
     server,
-    requirement: unionOf([server.baseline, ...policies.map(({ requirement }) => requirement)]),
+    requirement: combineAll([server.baseline, ...policies.map(({ requirement }) => requirement)]),
     authentications: policies.flatMap(({ authentications }) => authentications),
     uses,
     asksBeforeScopes: false,
@@ -432,7 +432,7 @@ function refusalOf(
   return isNotAsked ? 'policy_not_asked' : undefined;
 }
 
-function policiesOf(declarations: Declarations | undefined): HandlerPolicy[] {
+function policiesOf(declarations: Declarations | undefined): HandlerDeclaration[] {
   return declarations ? declarations.all.map(({ policy }) => policy) : [];
 }
 
@@ -441,13 +441,13 @@ function isPublic({ all, isElsewhere }: Declarations): boolean {
   return !isElsewhere && all.length > 0 && all.every(({ policy }) => policy.isPublic);
 }
 
-/** What a {@link RequestDemand} is found out by. */
+/** What a {@link LazyAccessRequest} is found out by. */
 interface Findings {
   isOpen(): boolean;
   conditions(operations: readonly Operation[]): Conditions;
 }
 
-class RequestDemand implements Demand {
+class LazyAccessRequest implements AccessRequest {
   #isOpen: boolean | undefined;
   #conditions: Conditions | undefined;
 
@@ -480,12 +480,12 @@ class RequestDemand implements Demand {
 }
 
 /** Whether the application decides, too. */
-function asks({ policies }: HandlerPolicy): boolean {
+function asks({ policies }: HandlerDeclaration): boolean {
   return policies.length > 0;
 }
 
 /** Whether neither class nor method say anything that a caller would have to meet. */
-function requiresNothing({ requirement, authentications, policies }: HandlerPolicy): boolean {
+function requiresNothing({ requirement, authentications, policies }: HandlerDeclaration): boolean {
   return [requirement.allOf, requirement.anyOf, authentications, policies].every((list) => list.length === 0);
 }
 

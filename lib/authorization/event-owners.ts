@@ -16,7 +16,7 @@ const LIMITS = { perOwner: 5_000, inAll: 200_000 };
  * @see MCP 2025-11-25, Transports, "Resumability and Redelivery"
  */
 @Injectable()
-export class McpAuthEventIds {
+export class EventOwners {
   readonly #sent = new OwnedIds<undefined>(LIMITS);
 
   /** Remembers an event that is sent to this caller. */

@@ -17,7 +17,7 @@ const MAX_ANONYMOUS_SESSIONS = 10_000;
  * @see MCP, Security Best Practices, "Session Hijacking"
  */
 @Injectable()
-export class McpAuthSessions {
+export class SessionOwners {
   readonly #owners = new OwnedIds<undefined>(LIMITS);
 
   /** Remembers a session that the MCP framework has just opened for this caller. */

@@ -19,7 +19,7 @@ const NO_OPERATIONS: readonly Operation[] = [];
  * @see MCP 2025-11-25, Tasks, "Task Isolation and Access Control"; SEP-2663
  */
 @Injectable()
-export class McpAuthTasks {
+export class TaskOwners {
   readonly #tasks = new OwnedIds<readonly Operation[]>(LIMITS);
 
   constructor(private readonly options: ResolvedOptions) {}

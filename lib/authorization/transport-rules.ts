@@ -6,15 +6,15 @@ import { readRpcBody, type Operation } from '../request/rpc-body.js';
 import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from '../request/origin.js';
 import { isBodyUnread, mayHoldMessage, type BodySource } from '../request/unread-body.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
-import type { Demand } from './authorizer.js';
+import type { AccessRequest } from './authorizer.js';
 import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from '../request/http-message.js';
-import { McpAuthEventIds } from './event-owners.js';
+import { EventOwners } from './event-owners.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { forgetSession, hasMcpField, settleMcpFields } from '../request/mcp-fields.js';
 import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
-import { McpAuthSessions } from './session-owners.js';
+import { SessionOwners } from './session-owners.js';
 import { isSseRoute } from '../handlers/sse-route.js';
-import { McpAuthTasks } from './task-owners.js';
+import { TaskOwners } from './task-owners.js';
 
 const SESSION_FIELD = 'mcp-session-id';
 const EVENT_FIELD = 'last-event-id';
@@ -31,14 +31,14 @@ interface Endpoint {
 
 /** The rules of the MCP transport on which authorization depends, whatever MCP framework comes after. */
 @Injectable()
-export class McpAuthTransportRules {
+export class TransportRules {
   readonly #endpoints = new Map<ResolvedResource, Endpoint>();
 
   constructor(
     private readonly options: ResolvedOptions,
-    private readonly sessions: McpAuthSessions,
-    private readonly tasks: McpAuthTasks,
-    private readonly eventIds: McpAuthEventIds,
+    private readonly sessions: SessionOwners,
+    private readonly tasks: TaskOwners,
+    private readonly eventIds: EventOwners,
   ) {
     for (const resource of options.resources) {
       const { identifier } = resource;
@@ -53,7 +53,7 @@ export class McpAuthTransportRules {
    *
    * @throws {McpAuthError} `origin_rejected`
    */
-  checkOrigin(request: HttpRequest, { server, body }: Demand): void {
+  checkOrigin(request: HttpRequest, { server, body }: AccessRequest): void {
     const endpoint = this.#endpoints.get(server.resource);
     if (!endpoint || !(body.messages.length > 0 || isMcpRequest(request, endpoint))) return;
     const origins = fieldValues(request, 'origin');
@@ -95,7 +95,7 @@ export class McpAuthTransportRules {
    *
    * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected` or `session_not_found`
    */
-  checkMessage(request: HttpRequest, { body, handler }: Demand, caller: McpAuthInfo | undefined): void {
+  checkMessage(request: HttpRequest, { body, handler }: AccessRequest, caller: McpAuthInfo | undefined): void {
     const source = nodeRequest(request);
     settleMcpFields(request);
     if (body.messages.length === 0) {
@@ -116,7 +116,7 @@ export class McpAuthTransportRules {
    *
    * @throws {McpAuthError} `task_not_found`, also for the tasks of others
    */
-  creatorsOf(request: HttpRequest, { body }: Demand, caller: McpAuthInfo | undefined): readonly Operation[] {
+  creatorsOf(request: HttpRequest, { body }: AccessRequest, caller: McpAuthInfo | undefined): readonly Operation[] {
     return body.messages.length === 0 ? NO_OPERATIONS : this.tasks.operationsOf(request.body, caller);
   }
 

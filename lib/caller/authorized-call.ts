@@ -10,5 +10,5 @@ export interface AuthorizedCall {
   /** The route it was let through to. */
   readonly handler: object;
   /** The refusal that a handler raised while it served the call, for the answer to be made of. */
-  raised?: McpAuthError;
+  handlerError?: McpAuthError;
 }

@@ -8,7 +8,7 @@ import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { mcpOriginOf } from '../request/mcp-origin.js';
 
 /** A request under way, and what the guard has let it in as. */
-interface Followed {
+interface TrackedRequest {
   /** Node's. */
   readonly request: object | undefined;
   call: AuthorizedCall | undefined;
@@ -30,7 +30,7 @@ interface Mark {
 }
 
 /** The requests under way, for each instance apart from the others. */
-const followed = new WeakMap<Instance, AsyncLocalStorage<Followed>>();
+const tracked = new WeakMap<Instance, AsyncLocalStorage<TrackedRequest>>();
 /** On Node's request: which instance followed it last. */
 const FOLLOWED_BY = Symbol('followed by');
 /** On Node's request: what it was let in as. Only this file can write it; `request.auth` is for others to read. */
@@ -51,7 +51,7 @@ interface Marked {
  */
 export function rememberCall(request: HttpRequest, call: AuthorizedCall, instance: Instance): void {
   const source = nodeRequest(request);
-  const current = followed.get(instance)?.getStore();
+  const current = tracked.get(instance)?.getStore();
   // A request can be dispatched inside of another one, past the place where requests are followed.
   const isOwn = current?.request === source;
   if (current && !isOwn && (source as Marked)[FOLLOWED_BY] === instance) throw new Error(MIXED_UP);
@@ -108,7 +108,7 @@ export function callOfRequest(request: HttpRequest, instance: Instance): Authori
 }
 
 /** Runs what serves a request of Node's, and everything it starts, so that {@link currentCall} knows what it is let in as. */
-export function followRequest(request: object, instance: Instance, run: () => void): void {
+export function trackRequest(request: object, instance: Instance, run: () => void): void {
   (request as Marked)[FOLLOWED_BY] = instance;
   storageOf(instance).run({ request, call: undefined }, run);
 }
@@ -120,14 +120,14 @@ export function runInCall<T>(call: AuthorizedCall, instance: Instance, run: () =
 
 /** The call under way here; undefined outside of a request that the instance let in, and where it follows none. */
 export function currentCall(instance: Instance): AuthorizedCall | undefined {
-  return followed.get(instance)?.getStore()?.call;
+  return tracked.get(instance)?.getStore()?.call;
 }
 
-function storageOf(instance: Instance): AsyncLocalStorage<Followed> {
-  const known = followed.get(instance);
+function storageOf(instance: Instance): AsyncLocalStorage<TrackedRequest> {
+  const known = tracked.get(instance);
   if (known) return known;
-  const storage = new AsyncLocalStorage<Followed>();
-  followed.set(instance, storage);
+  const storage = new AsyncLocalStorage<TrackedRequest>();
+  tracked.set(instance, storage);
   return storage;
 }
 

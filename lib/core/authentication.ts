@@ -15,7 +15,7 @@ type Claims = Readonly<Record<string, unknown>>;
  * @param toleranceSeconds allowed difference of clocks
  * @see RFC 9470 §3 and §6
  */
-export function isAuthenticatedSo(
+export function meetsAuthentication(
   { acr, maxAgeSeconds }: AuthenticationRequirement,
   claims: Claims,
   nowSeconds: number,

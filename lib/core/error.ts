@@ -1,5 +1,5 @@
 import type { AuthenticationRequirement } from './authentication.js';
-import { NOTHING_SEEN, seenAs, type Seen } from './safe-text.js';
+import { NOTHING_OBSERVED, quotedAll, type Observed } from './safe-text.js';
 
 /**
  * What a refusal means on the wire:
@@ -182,7 +182,7 @@ export class McpAuthError extends Error {
   /** Seconds after which trying again makes sense; only with `temporarily_unavailable`. */
   readonly retryAfterSeconds: number | undefined;
   // Private, so that whoever prints or serialises the error does not hand them to a client.
-  #seen: Seen;
+  #seen: Observed;
   #origin: TokenOrigin | undefined;
 
   /** For handlers: the call needs these scopes too. All that it needs, so that one step-up is enough. */
@@ -212,11 +212,11 @@ export class McpAuthError extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds;
     // Not enumerable, so that whoever prints the error does not see it.
     Object.defineProperty(this, BRAND, { value: true });
-    this.#seen = details.seen ? seenAs(details.seen) : NOTHING_SEEN;
+    this.#seen = details.seen ? quotedAll(details.seen) : NOTHING_OBSERVED;
   }
 
   /** What was found where something else was expected: bounded, quoted, on one line; for the operator alone. */
-  get seen(): Seen {
+  get seen(): Observed {
     return this.#seen;
   }
 
@@ -232,7 +232,7 @@ export class McpAuthError extends Error {
    * @internal
    */
   explain(seen: Readonly<Record<string, unknown>>, origin: TokenOrigin | undefined): this {
-    this.#seen = Object.freeze({ ...seenAs(seen), ...this.#seen });
+    this.#seen = Object.freeze({ ...quotedAll(seen), ...this.#seen });
     this.#origin ??= origin;
     return this;
   }

@@ -13,12 +13,12 @@ export interface Requirement {
 export const NO_REQUIREMENT: Requirement = { allOf: [], anyOf: [] };
 
 /** Everything that any of the given requirements needs, in the order given. */
-export function union(...requirements: readonly Requirement[]): Requirement {
-  return unionOf(requirements);
+export function combine(...requirements: readonly Requirement[]): Requirement {
+  return combineAll(requirements);
 }
 
 /** The same for a list, however long it is. */
-export function unionOf(requirements: readonly Requirement[]): Requirement {
+export function combineAll(requirements: readonly Requirement[]): Requirement {
   const needed = requirements.filter((requirement) => !isEmpty(requirement));
   const [first = NO_REQUIREMENT] = needed;
   if (needed.length < 2) return first;
@@ -29,7 +29,7 @@ export function unionOf(requirements: readonly Requirement[]): Requirement {
 }
 
 /** Whether the granted scopes, with all that they imply, meet the requirement. */
-export function isMet(requirement: Requirement, granted: readonly string[], hierarchy: ScopeHierarchy): boolean {
+export function meets(requirement: Requirement, granted: readonly string[], hierarchy: ScopeHierarchy): boolean {
   if (isEmpty(requirement)) return true;
   const isHeld = (scope: string): boolean => hierarchy.holds(granted, scope);
   return requirement.allOf.every(isHeld) && requirement.anyOf.every((group) => group.some(isHeld));

@@ -40,10 +40,10 @@ function escaped(character: string): string {
   return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }
 
-/** What was found, by name, as text that can stand in a line of a log: see {@link shown}. */
-export type Seen = Readonly<Record<string, string>>;
+/** What was found, by name, as text that can stand in a line of a log: see {@link quoted}. */
+export type Observed = Readonly<Record<string, string>>;
 
-export const NOTHING_SEEN: Seen = Object.freeze({});
+export const NOTHING_OBSERVED: Observed = Object.freeze({});
 
 /** Members of a list that are shown; of the others, how many there are. */
 const MAX_MEMBERS = 3;
@@ -65,9 +65,9 @@ export function typeOf(value: unknown): Plain {
 }
 
 /** Members without a value are left out. */
-export function seenAs(values: Readonly<Record<string, unknown>>): Seen {
+export function quotedAll(values: Readonly<Record<string, unknown>>): Observed {
   const present = Object.entries(values).filter(([, value]) => value !== undefined);
-  return Object.freeze(Object.fromEntries(present.map(([name, value]) => [name, shown(value)])));
+  return Object.freeze(Object.fromEntries(present.map(([name, value]) => [name, quoted(value)])));
 }
 
 /**
@@ -75,7 +75,7 @@ export function seenAs(values: Readonly<Record<string, unknown>>): Seen {
  * character is left as it is, so that it cannot pass for a part of the line or for another; shortened; and without
  * anything that looks like a token.
  */
-export function shown(value: unknown): string {
+export function quoted(value: unknown): string {
   if (!Array.isArray(value)) return shownOne(value);
   const members = value.slice(0, MAX_MEMBERS).map(shownOne);
   const others = value.length - members.length;
@@ -85,19 +85,19 @@ export function shown(value: unknown): string {
 function shownOne(value: unknown): string {
   if (value instanceof Plain) return value.text;
   if (typeof value !== 'string') return showValue(value);
-  const short = withoutTokens(value.slice(0, MAX_LENGTH));
+  const short = redactTokens(value.slice(0, MAX_LENGTH));
   const text = showValue(value.length > MAX_LENGTH ? `${short}…` : short);
   // What had to be escaped at length was cut again, and with it the closing quote.
   return text.endsWith('…') ? `${text}"` : text;
 }
 
 /** Without what looks like a JWT, or like the beginning of one: clients put their tokens in the oddest places. */
-export function withoutTokens(text: string): string {
+export function redactTokens(text: string): string {
   return text.replaceAll(/eyJ[\w-]{5,}(?:\.[\w-]*)*/g, 'eyJ…');
 }
 
 /** Without the token, and without the parts of it that are long enough not to stand there by chance. The application may put into its errors what it likes. */
-export function withoutToken(text: string, token: string): string {
+export function redactToken(text: string, token: string): string {
   const secrets = [token, encodeURIComponent(Buffer.from(token).toString()), ...token.split('.').filter((part) => part.length >= 8)];
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
 }

@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { ConfigProblem } from '../core/error.js';
 import { isCalledByNest, isHandler, KNOWN_HANDLERS, servedOperation } from './mcp-frameworks.js';
-import { additionsOf, handlerPolicy, type Addition } from './handler-declaration.js';
+import { declarationPartsOf, handlerDeclaration, type DeclarationPart } from './handler-declaration.js';
 import { canHold, classesWriting, isReplaced, rememberedClasses, rememberedOn, wasGivenCaller, type Remembered } from './written-declarations.js';
 
 /** Nest's own keys for the guards that are bound, and for what the decorators of parameters say. */
@@ -62,8 +62,8 @@ export function instanceProblems(classRef: Type<object>, instance: unknown): Con
     const declared = (classRef.prototype as Record<string, unknown>)[name];
     if (typeof value !== 'function' || typeof declared !== 'function' || value === declared) return [];
     const isDirect = servedOperation(declared) !== undefined && !isCalledByNest(declared);
-    const isDeclared = isDirect && (handlerPolicy(classRef, declared).isDeclared || Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name));
-    const lost = additionsOf(declared).filter((addition) => !additionsOf(value as object).includes(addition));
+    const isDeclared = isDirect && (handlerDeclaration(classRef, declared).isDeclared || Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name));
+    const lost = declarationPartsOf(declared).filter((addition) => !declarationPartsOf(value as object).includes(addition));
     if (lost.length === 0 && !isDeclared) return [];
     return [
       {
@@ -94,7 +94,7 @@ export function noteInstance(classRef: Type<object>, instance: unknown): void {
  * methods of the class, while some of these have declarations of their own.
  */
 export function isStranger(classRef: object, method: object): boolean {
-  if (typeof classRef !== 'function' || additionsOf(method).length > 0 || isReplaced(method) || standingForUndeclared.has(method)) return false;
+  if (typeof classRef !== 'function' || declarationPartsOf(method).length > 0 || isReplaced(method) || standingForUndeclared.has(method)) return false;
   const lineage = lineageOf(classRef as Type<object>);
   const { prototypes } = lineage;
   if (prototypes.every((prototype) => rememberedOn(prototype).every(({ addition }) => !addition))) return false;
@@ -164,10 +164,10 @@ function lostOfClass(lineage: Lineage): ConfigProblem[] {
   const { classRef, classes } = lineage;
   const copiedFrom = methodsOf(lineage).flatMap((method) => [...classesWriting(method)]);
   const declared = [...new Set([...classes, ...copiedFrom])].map((one) => rememberedOn(one).filter(isOnClass));
-  const found = additionsOf(classRef);
+  const found = declarationPartsOf(classRef);
   const isKept = (entry: Remembered, index: number): boolean => {
     const isDeclaredNearer = declared.slice(0, index).some((entries) => entries.length > 0);
-    return isDeclaredNearer ? isRepeated(entry, found) : found.includes(entry.addition as Addition);
+    return isDeclaredNearer ? isRepeated(entry, found) : found.includes(entry.addition as DeclarationPart);
   };
   const lost = declared.flatMap((entries, index) => entries.filter((entry) => !isKept(entry, index)));
   return lost.map(({ decorator }) => ({
@@ -241,7 +241,7 @@ function findMethod(prototypes: readonly object[], name: string | symbol): Found
 /** A subclass that overrides a handler has to write anew each kind of thing that is declared for it. */
 function overridden(classRef: Type<object>, prototype: object, { method }: Found, entry: Remembered): ConfigProblem[] {
   // It is no handler any more, or takes parameters of its own.
-  if (!method || !isHandler(method) || !entry.addition || isRepeated(entry, additionsOf(method))) return [];
+  if (!method || !isHandler(method) || !entry.addition || isRepeated(entry, declarationPartsOf(method))) return [];
   const base = (prototype.constructor as Type).name;
   return [
     {
@@ -254,14 +254,14 @@ function overridden(classRef: Type<object>, prototype: object, { method }: Found
 }
 
 /** Whatever is declared public anew has been thought about; and what is public no more is closed, which does no harm. */
-function isRepeated({ addition }: Remembered, found: readonly Addition[]): boolean {
+function isRepeated({ addition }: Remembered, found: readonly DeclarationPart[]): boolean {
   if (!addition || addition.isPublic || found.includes(addition)) return true;
   const kind = kindOf(addition);
   return found.some((one) => kindOf(one) === kind || (one.isPublic === true && kind !== 'resourceId'));
 }
 
 /** `requirement`, `policies`, `authentications`, `isPublic` or `resourceId`: each decorator adds one of them. */
-function kindOf(addition: Addition): string | undefined {
+function kindOf(addition: DeclarationPart): string | undefined {
   return Object.keys(addition)[0];
 }
 
@@ -281,7 +281,7 @@ function dropped(classRef: Type<object>, found: Found | undefined, entry: Rememb
 
 function isStillThere(classRef: Type<object>, method: object, { key, addition, guard }: Remembered): boolean {
   if (!addition) return Reflect.hasMetadata(PARAMETERS_METADATA, classRef, String(key));
-  if (!additionsOf(method).includes(addition)) return false;
+  if (!declarationPartsOf(method).includes(addition)) return false;
   const guards = [classRef, method].flatMap((target) => Reflect.getMetadata(GUARDS_METADATA, target) as unknown);
   return guard === undefined || guards.includes(guard);
 }

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import type { AuthenticationRequirement } from '../core/authentication.js';
-import { NO_REQUIREMENT, union, type Requirement } from '../core/requirement.js';
+import { NO_REQUIREMENT, combine, type Requirement } from '../core/requirement.js';
 import type { OperationKind } from '../request/rpc-body.js';
 import { COPY_METADATA, THIS_COPY, type Copy } from '../caller/package-copies.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
@@ -51,10 +51,10 @@ interface Declaration {
 }
 
 /** What one decorator adds to a declaration. */
-export type Addition = Partial<Declaration>;
+export type DeclarationPart = Partial<Declaration>;
 
 /** What is declared for a handler: by its class and by its method together; or for an operation by the options. */
-export interface HandlerPolicy extends Declaration {
+export interface HandlerDeclaration extends Declaration {
   /** Whether class or method say anything at all. */
   readonly isDeclared: boolean;
 }
@@ -62,7 +62,7 @@ export interface HandlerPolicy extends Declaration {
 const DECLARATION = 'nestjs-mcp-auth:declaration';
 
 /** What a declaration was put together from. */
-const additions = new WeakMap<Declaration, readonly Addition[]>();
+const additions = new WeakMap<Declaration, readonly DeclarationPart[]>();
 
 const NOTHING: Declaration = {
   requirement: NO_REQUIREMENT,
@@ -73,10 +73,10 @@ const NOTHING: Declaration = {
 };
 
 /** Adds to what the class (or, with a method, the method) declares. Decorators accumulate; none undoes another. */
-export function declare(target: object, addition: Addition): void {
+export function addDeclaration(target: object, addition: DeclarationPart): void {
   const before = (Reflect.getOwnMetadata(DECLARATION, target) as Declaration | undefined) ?? NOTHING;
   const declaration: Declaration = {
-    requirement: union(before.requirement, addition.requirement ?? NO_REQUIREMENT),
+    requirement: combine(before.requirement, addition.requirement ?? NO_REQUIREMENT),
     authentications: [...before.authentications, ...(addition.authentications ?? [])],
     policies: [...before.policies, ...(addition.policies ?? [])],
     isPublic: before.isPublic || (addition.isPublic ?? false),
@@ -89,7 +89,7 @@ export function declare(target: object, addition: Addition): void {
 }
 
 /** What the decorators that are still known of a class or method have added, in the order in which they ran. */
-export function additionsOf(target: object): readonly Addition[] {
+export function declarationPartsOf(target: object): readonly DeclarationPart[] {
   const declaration = declarationOf(target);
   return (declaration && additions.get(declaration)) ?? [];
 }
@@ -98,13 +98,13 @@ export function additionsOf(target: object): readonly Addition[] {
  * What holds for a handler. Requirements of class and method add up. The closest declaration decides whether it is
  * public: a method with requirements is protected in a public class, a public method is public in a protected one.
  */
-export function handlerPolicy(classRef: object, handler: object): HandlerPolicy {
+export function handlerDeclaration(classRef: object, handler: object): HandlerDeclaration {
   const byClass = declarationOf(classRef);
   const byMethod = declarationOf(handler);
   const own = byMethod ?? NOTHING;
   const inherited = byClass ?? NOTHING;
   return {
-    requirement: union(inherited.requirement, own.requirement),
+    requirement: combine(inherited.requirement, own.requirement),
     authentications: [...inherited.authentications, ...own.authentications],
     policies: [...inherited.policies, ...own.policies],
     isPublic: own.isPublic || (inherited.isPublic && !hasRequirements(own)),
@@ -129,6 +129,6 @@ function declarationOf(target: object): Declaration | undefined {
 }
 
 /** The policy of an operation whose handler cannot be decorated: the options name its scopes. */
-export function scopesPolicy(scopes: readonly string[], resourceId: string): HandlerPolicy {
+export function scopesDeclaration(scopes: readonly string[], resourceId: string): HandlerDeclaration {
   return { ...NOTHING, requirement: { allOf: scopes, anyOf: [] }, resourceId, isDeclared: true };
 }

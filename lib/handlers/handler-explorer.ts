@@ -6,14 +6,14 @@ import { declarationProblems, instanceProblems, isStranger, lostDeclarations, no
 import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-frameworks.js';
 import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
-import { contradictsItself, handlerPolicy, scopesPolicy, type HandlerPolicy } from './handler-declaration.js';
+import { contradictsItself, handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
 
 /** One declaration that holds for an operation. */
 export interface Declared {
   readonly kind: OperationKind;
   /** As it was declared: tool or prompt name, URI, or URI template. */
   readonly name: string;
-  readonly policy: HandlerPolicy;
+  readonly policy: HandlerDeclaration;
   /** What its policies are asked with. */
   readonly given: Given;
 }
@@ -39,7 +39,7 @@ export interface DirectHandler {
 /** A method of a controller or provider that a request can reach. */
 interface Handler extends DirectHandler {
   readonly isRoute: boolean;
-  readonly policy: HandlerPolicy;
+  readonly policy: HandlerDeclaration;
 }
 
 /**
@@ -47,10 +47,10 @@ interface Handler extends DirectHandler {
  * metadata of the decorators alone: no MCP framework is imported. Reads the application once, when first asked.
  */
 @Injectable()
-export class McpAuthExplorer {
+export class HandlerExplorer {
   #handlers: readonly Handler[] | undefined;
   #index: OperationIndex | undefined;
-  readonly #policies = new WeakMap<object, WeakMap<object, HandlerPolicy>>();
+  readonly #policies = new WeakMap<object, WeakMap<object, HandlerDeclaration>>();
   /** By what is found in the index, and then by resource. */
   readonly #declared = new WeakMap<object, Map<string, Declarations>>();
   readonly #operations = new WeakMap<object, ServedOperation | null>();
@@ -69,7 +69,7 @@ export class McpAuthExplorer {
    * @throws {McpAuthConfigError} where it cannot be known, which the start of the application has not seen: classes may be
    * loaded later, and instances made.
    */
-  policyOf(classRef: object, method: object): HandlerPolicy {
+  declarationOf(classRef: object, method: object): HandlerDeclaration {
     if (!this.#intact.has(classRef)) this.#checkIntact(classRef);
     const known = this.#policies.get(classRef)?.get(method);
     if (known) return known;
@@ -83,12 +83,12 @@ export class McpAuthExplorer {
     this.#intact.add(classRef);
   }
 
-  #policyOf(classRef: object, method: object): HandlerPolicy {
+  #policyOf(classRef: object, method: object): HandlerDeclaration {
     const ofClass = this.#policies.get(classRef);
     const known = ofClass?.get(method);
     if (known) return known;
-    const policy = handlerPolicy(classRef, method);
-    this.#policies.set(classRef, (ofClass ?? new WeakMap<object, HandlerPolicy>()).set(method, policy));
+    const policy = handlerDeclaration(classRef, method);
+    this.#policies.set(classRef, (ofClass ?? new WeakMap<object, HandlerDeclaration>()).set(method, policy));
     return policy;
   }
 
@@ -117,7 +117,7 @@ export class McpAuthExplorer {
   }
 
   /** Every handler of an MCP operation, with what it declares. */
-  get operations(): readonly { readonly operation: ServedOperation; readonly policy: HandlerPolicy }[] {
+  get operations(): readonly { readonly operation: ServedOperation; readonly policy: HandlerDeclaration }[] {
     return this.#all().flatMap(({ operation, policy }) => (operation ? { operation, policy } : []));
   }
 
@@ -209,7 +209,7 @@ export class McpAuthExplorer {
   #configured(): OperationEntry[] {
     return this.options.resources.flatMap(({ id, operationScopes }) =>
       operationScopes.map(({ kind, name, scopes }): OperationEntry => {
-        return { kind, name, origin: 'options', policy: scopesPolicy(scopes, id) };
+        return { kind, name, origin: 'options', policy: scopesDeclaration(scopes, id) };
       }),
     );
   }
@@ -255,7 +255,7 @@ function classOf({ metatype, inject, instance }: Wrapper): Type<object>[] {
   return typeof made === 'function' ? [made as Type<object>] : [];
 }
 
-function concerns({ resourceId }: HandlerPolicy, id: string): boolean {
+function concerns({ resourceId }: HandlerDeclaration, id: string): boolean {
   return resourceId === undefined || resourceId === id;
 }
 

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { mcpOriginOf } from '../request/mcp-origin.js';
-import type { McpAuthExplorer } from './handler-explorer.js';
+import type { HandlerExplorer } from './handler-explorer.js';
 
 /** What calls a handler of Nest. */
 export type HandlerKind = 'http' | 'mcp' | OutsideKind;
@@ -13,7 +13,7 @@ const PATTERN_HANDLER_METADATA = 'microservices:handler_type';
 const EVENT_HANDLER = 2;
 
 /** By the type that Nest gave the context, and by what the handler declares; never by what a client sent. */
-export function kindOfHandler(context: ExecutionContext, explorer: McpAuthExplorer): HandlerKind {
+export function kindOfHandler(context: ExecutionContext, explorer: HandlerExplorer): HandlerKind {
   switch (context.getType<string>()) {
     case 'http':
       return isHttpResponse(context.switchToHttp().getResponse()) ? 'http' : 'unknown';

@@ -8,15 +8,15 @@ export interface ServedOperation {
   /** Who reads a template, where that is not the official SDK: the bridge of `nestjs-mcp-auth/sdk`. */
   readonly syntax?: 'plain' | undefined;
   /** What calls the method. */
-  readonly host: Host;
+  readonly host: McpFramework;
 }
 
 /** The MCP frameworks whose decorators are known; none of them is imported. */
-export type Host = '@rekog/mcp-nest' | '@nestjs-mcp/server' | 'nestjs-mcp-auth/sdk';
+export type McpFramework = '@rekog/mcp-nest' | '@nestjs-mcp/server' | 'nestjs-mcp-auth/sdk';
 
 /** What a decorator of a framework leaves on a method. */
 interface HostDecorator {
-  readonly host: Host;
+  readonly host: McpFramework;
   readonly metadataKey: string;
   readonly kind: OperationKind;
   /** The member of the metadata that names the operation. */

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { McpAuthConfigError } from '../core/error.js';
-import type { Addition } from './handler-declaration.js';
+import type { DeclarationPart } from './handler-declaration.js';
 
 /** Where a decorator of this library can be written. `@AuthInfo()` can hold on a parameter of a method, the others on a class and on a method. */
 export type Place = 'class' | 'method' | 'parameter' | 'static method' | 'property' | 'accessor' | 'method with a symbol for a name' | 'constructor parameter';
@@ -13,7 +13,7 @@ export interface Remembered {
   /** As in the source: `@RequireScopes("notes:write")`. */
   readonly decorator: string;
   /** What it declares; undefined for `@AuthInfo()`. */
-  readonly addition: Addition | undefined;
+  readonly addition: DeclarationPart | undefined;
   /** The guard that it binds, if it binds one. */
   readonly guard: object | undefined;
 }

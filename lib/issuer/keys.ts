@@ -7,7 +7,7 @@ import {
   type JSONWebKeySet,
 } from 'jose';
 import { isRecord } from '../core/record.js';
-import type { Soon } from '../core/maybe-promise.js';
+import type { MaybePromise } from '../core/maybe-promise.js';
 import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';
 import { RefreshBudget } from './refresh-budget.js';
 
@@ -28,7 +28,7 @@ export abstract class KeySet {
    * @throws {KeyUndecidedError} when the issuer may publish such a key by now, and may not be asked again yet; another error
    * when the keys of the issuer cannot be had at all.
    */
-  abstract candidates(hint: KeyHint): Soon<readonly CryptoKey[]>;
+  abstract candidates(hint: KeyHint): MaybePromise<readonly CryptoKey[]>;
 
   /**
    * The same for a token that none of these keys verified: keys that may have come in their place since, with the same
@@ -36,7 +36,7 @@ export abstract class KeySet {
    *
    * @throws when the token names no key, and whether there are new ones cannot be known now.
    */
-  abstract successors(tried: readonly CryptoKey[], hint: KeyHint): Promise<readonly CryptoKey[]>;
+  abstract replacements(tried: readonly CryptoKey[], hint: KeyHint): Promise<readonly CryptoKey[]>;
 
   /**
    * Fetches the keys, if they are not there yet, so that nobody has to wait for them later. Does not throw: a failure is
@@ -48,7 +48,7 @@ export abstract class KeySet {
    * Whether the issuer still publishes a key that came from here, as far as that is known without asking. False also for
    * a key that was published anew among others, and must be asked for again.
    */
-  abstract holds(key: CryptoKey): boolean;
+  abstract isPublished(key: CryptoKey): boolean;
 }
 
 /** A token names a key that is not known here, and whether the issuer publishes it by now can only be known later. */
@@ -72,17 +72,17 @@ export class StaticKeySet extends KeySet {
     this.#keys = new PublishedKeys(jwks);
   }
 
-  override candidates(hint: KeyHint): Soon<readonly CryptoKey[]> {
+  override candidates(hint: KeyHint): MaybePromise<readonly CryptoKey[]> {
     return this.#keys.selected(hint) ?? this.#keys.select(hint);
   }
 
-  override async successors(): Promise<readonly CryptoKey[]> {
+  override async replacements(): Promise<readonly CryptoKey[]> {
     return [];
   }
 
   override async warmUp(): Promise<void> {}
 
-  override holds(key: CryptoKey): boolean {
+  override isPublished(key: CryptoKey): boolean {
     return this.#keys.has(key);
   }
 }
@@ -137,7 +137,7 @@ export class RemoteKeySet extends KeySet {
     this.#budget = new RefreshBudget(times.unknownKeyCoolDownMs, now);
   }
 
-  override candidates(hint: KeyHint): Soon<readonly CryptoKey[]> {
+  override candidates(hint: KeyHint): MaybePromise<readonly CryptoKey[]> {
     const known = this.#age() < this.times.freshMs ? this.#loaded?.keys.selected(hint) : undefined;
     return known ?? this.#candidates(hint);
   }
@@ -156,7 +156,7 @@ export class RemoteKeySet extends KeySet {
    * A signature that is wrong counts like a key that is unknown, within the same budget: it may be that of a key which took
    * the place of another, and most often it is forged.
    */
-  override async successors(tried: readonly CryptoKey[], hint: KeyHint): Promise<readonly CryptoKey[]> {
+  override async replacements(tried: readonly CryptoKey[], hint: KeyHint): Promise<readonly CryptoKey[]> {
     const { keys } = await this.#findOrFetch(async () => {
       const published = await (await this.#current()).select(hint);
       return published.filter((key) => !tried.some((one) => isSameKey(one, key)));
@@ -171,7 +171,7 @@ export class RemoteKeySet extends KeySet {
   }
 
   /** Counts as a use of the keys, which are fetched again in the background when they are no longer fresh. */
-  override holds(key: CryptoKey): boolean {
+  override isPublished(key: CryptoKey): boolean {
     if (this.#age() >= this.times.freshMs) void this.#refresh('token');
     return this.#age() < this.times.staleMs && this.#loaded?.keys.has(key) === true;
   }

@@ -1,6 +1,6 @@
 import { compactVerify, decodeProtectedHeader, errors, type CryptoKey } from 'jose';
 import { invalidToken, McpAuthError } from '../core/error.js';
-import type { Soon } from '../core/maybe-promise.js';
+import type { MaybePromise } from '../core/maybe-promise.js';
 import { KeyUndecidedError, type KeyHint, type KeySet } from './keys.js';
 
 /** Whose signatures count, and which. */
@@ -36,7 +36,7 @@ export async function verifySignature(
   } catch (error) {
     const key =
       (await firstToVerify(jws, others, options)) ??
-      (await firstToVerify(jws, await available(keys.successors(candidates, hint)), options));
+      (await firstToVerify(jws, await available(keys.replacements(candidates, hint)), options));
     if (key) return key;
     throw invalidToken('signature_invalid', error);
   }
@@ -51,7 +51,7 @@ function hintOf(jws: string): KeyHint {
   }
 }
 
-function available(keys: Soon<readonly CryptoKey[]>): Soon<readonly CryptoKey[]> {
+function available(keys: MaybePromise<readonly CryptoKey[]>): MaybePromise<readonly CryptoKey[]> {
   if (!(keys instanceof Promise)) return keys;
   return keys.catch((cause: unknown) => {
     if (cause instanceof KeyUndecidedError) {

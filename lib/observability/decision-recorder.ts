@@ -2,70 +2,70 @@ import { Injectable } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
 import { readRpcBody } from '../request/rpc-body.js';
 import { statusOf } from '../core/error.js';
-import { askedFor, shortened } from './request-summary.js';
-import type { Demand, RefusalFacts } from '../authorization/authorizer.js';
+import { operationNames, shortened } from './request-summary.js';
+import type { AccessRequest, RefusedRequest } from '../authorization/authorizer.js';
 import { Clock } from '../core/clock.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
-import { McpAuthEvents } from './event-emitter.js';
+import { AuthEventEmitter } from './event-emitter.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
-import { McpAuthRefusalLog, type RefusalRecord } from './refusal-log.js';
+import { RefusalLog, type RefusalRecord } from './refusal-log.js';
 import { isQuestion } from '../request/start-question.js';
 import { StepUps } from './step-ups.js';
 
 /** Takes down what was decided about requests: for the operator's log, and for whoever listens to events. */
 @Injectable()
-export class McpAuthDecisions {
+export class DecisionRecorder {
   readonly #stepUps = new StepUps();
   /** Who made a request that was then refused, by Node's request. */
   readonly #callers = new WeakMap<object, McpAuthInfo>();
 
   constructor(
-    private readonly events: McpAuthEvents,
-    private readonly log: McpAuthRefusalLog,
+    private readonly events: AuthEventEmitter,
+    private readonly log: RefusalLog,
     private readonly clock: Clock,
   ) {}
 
   /** A request was let in. Does nothing where nobody listens. */
-  admitted(request: HttpRequest, demand: Demand, caller: McpAuthInfo | undefined): void {
+  recordAdmitted(request: HttpRequest, access: AccessRequest, caller: McpAuthInfo | undefined): void {
     const { events } = this;
     if (!caller) {
-      if (events.isHeard('anonymous')) events.emit({ type: 'anonymous', ...requestFacts(request, demand) });
+      if (events.hasListeners('anonymous')) events.emit({ type: 'anonymous', ...requestFacts(request, access) });
       return;
     }
-    if (events.isHeard('authenticated')) {
-      events.emit({ type: 'authenticated', ...requestFacts(request, demand), ...callerFacts(caller) });
+    if (events.hasListeners('authenticated')) {
+      events.emit({ type: 'authenticated', ...requestFacts(request, access), ...callerFacts(caller) });
     }
-    if (events.isHeard('step-up')) this.#steppedUp(request, demand, caller);
+    if (events.hasListeners('step-up')) this.#steppedUp(request, access, caller);
   }
 
-  /** Keeps who the caller was, for {@link refusedRequest}: where a request is refused, that is not known any more. */
+  /** Keeps who the caller was, for {@link recordRefusedRequest}: where a request is refused, that is not known any more. */
   noteCaller(request: HttpRequest, caller: McpAuthInfo | undefined): void {
     if (caller) this.#callers.set(nodeRequest(request), caller);
   }
 
   /** A request was refused, by the guard or by its handler. */
-  refusedRequest(error: McpAuthError, request: HttpRequest, facts: RefusalFacts, caller?: McpAuthInfo): void {
+  recordRefusedRequest(error: McpAuthError, request: HttpRequest, refused: RefusedRequest, caller?: McpAuthInfo): void {
     if (isQuestion(request)) return;
-    this.#take(error, facts, askedFor(request, facts.body), caller ?? this.#callers.get(nodeRequest(request)));
+    this.#take(error, refused, operationNames(request, refused.body), caller ?? this.#callers.get(nodeRequest(request)));
   }
 
   /** A call was refused at the handler of an MCP operation. */
-  refusedCall(error: McpAuthError, rpcContext: unknown, facts: RefusalFacts, caller: McpAuthInfo | undefined): void {
-    this.#take(error, facts, askedFor(undefined, rpcBodyOf(rpcContext)), caller);
+  recordRefusedCall(error: McpAuthError, rpcContext: unknown, refused: RefusedRequest, caller: McpAuthInfo | undefined): void {
+    this.#take(error, refused, operationNames(undefined, rpcBodyOf(rpcContext)), caller);
   }
 
   /** A handler outside of HTTP routes and MCP was refused. */
-  refusedHandler(error: McpAuthError, name: string | undefined, facts: RefusalFacts, caller: McpAuthInfo | undefined): void {
-    this.#take(error, facts, name === undefined ? [] : [name], caller);
+  recordRefusedHandler(error: McpAuthError, name: string | undefined, refused: RefusedRequest, caller: McpAuthInfo | undefined): void {
+    this.#take(error, refused, name === undefined ? [] : [name], caller);
   }
 
-  #take(error: McpAuthError, facts: RefusalFacts, operations: string[], caller: McpAuthInfo | undefined): void {
-    const scopes = error.scopes.length > 0 ? error.scopes : facts.scopes;
-    const record = { error, resource: facts.resource, operations, caller, scopes };
+  #take(error: McpAuthError, refused: RefusedRequest, operations: string[], caller: McpAuthInfo | undefined): void {
+    const scopes = error.scopes.length > 0 ? error.scopes : refused.scopes;
+    const record = { error, resource: refused.resource, operations, caller, scopes };
     this.log.write(record);
-    if (this.events.isHeard('refused')) this.#tellRefused(record);
-    if (error.code === 'session_not_found' && this.events.isHeard('session-refused')) this.#tellSessionRefused(record);
-    if (caller && error.code === 'insufficient_scope' && this.events.isHeard('step-up')) {
+    if (this.events.hasListeners('refused')) this.#tellRefused(record);
+    if (error.code === 'session_not_found' && this.events.hasListeners('session-refused')) this.#tellSessionRefused(record);
+    if (caller && error.code === 'insufficient_scope' && this.events.hasListeners('step-up')) {
       this.#stepUps.note(caller, [...scopes], this.clock.now());
     }
   }
@@ -94,13 +94,13 @@ export class McpAuthDecisions {
     this.events.emit({ type: 'session-refused', reason, resource: resource.id, operations, principalKey, clientId });
   }
 
-  #steppedUp(request: HttpRequest, demand: Demand, caller: McpAuthInfo): void {
+  #steppedUp(request: HttpRequest, access: AccessRequest, caller: McpAuthInfo): void {
     const now = this.clock.now();
-    const refused = this.#stepUps.take(caller, demand.server.hierarchy, now);
+    const refused = this.#stepUps.take(caller, access.server.hierarchy, now);
     if (!refused) return;
     this.events.emit({
       type: 'step-up',
-      ...requestFacts(request, demand),
+      ...requestFacts(request, access),
       ...callerFacts(caller),
       scopesNeeded: refused.scopes,
       afterMs: now - refused.at,
@@ -108,8 +108,8 @@ export class McpAuthDecisions {
   }
 }
 
-function requestFacts(request: HttpRequest, { server, body }: Demand): { resource: string; operations: string[] } {
-  return { resource: server.resource.id, operations: askedFor(request, body) };
+function requestFacts(request: HttpRequest, { server, body }: AccessRequest): { resource: string; operations: string[] } {
+  return { resource: server.resource.id, operations: operationNames(request, body) };
 }
 
 function callerFacts({ issuer, clientId, principalKey, scopes }: McpAuthInfo) {
@@ -117,7 +117,7 @@ function callerFacts({ issuer, clientId, principalKey, scopes }: McpAuthInfo) {
 }
 
 /** The request that `@rekog/mcp-nest` and the bridge of `nestjs-mcp-auth/sdk` hand to a handler; nothing where there is none. */
-function rpcBodyOf(rpcContext: unknown): RefusalFacts['body'] {
+function rpcBodyOf(rpcContext: unknown): RefusedRequest['body'] {
   const { mcpRequest } = (rpcContext ?? {}) as { mcpRequest?: object };
   return readRpcBody(mcpRequest && { ...mcpRequest, jsonrpc: '2.0' });
 }

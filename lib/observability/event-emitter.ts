@@ -4,7 +4,7 @@ import { Subject, type Observable } from 'rxjs';
 import { deepFreeze } from '../core/deep-freeze.js';
 import { Clock } from '../core/clock.js';
 import type { McpAuthEvent } from './event-types.js';
-import { ShelteredObservable, tellOfFailure } from './safe-observable.js';
+import { SafeObservable, tellOfFailure } from './safe-observable.js';
 
 type EventType = McpAuthEvent['type'];
 type Without<Event> = Event extends McpAuthEvent ? Omit<Event, 'time'> : never;
@@ -23,18 +23,18 @@ const CHANNELS = {
 
 /**
  * Hands out events: to those who subscribed in this application, and to the channels of `node:diagnostics_channel`, where
- * tools listen that know nothing of it. Ask {@link isHeard} before building one: mostly nobody listens.
+ * tools listen that know nothing of it. Ask {@link hasListeners} before building one: mostly nobody listens.
  */
 @Injectable()
-export class McpAuthEvents {
+export class AuthEventEmitter {
   readonly #subject = new Subject<McpAuthEvent>();
   readonly events$: Observable<McpAuthEvent>;
 
   constructor(private readonly clock: Clock) {
-    this.events$ = new ShelteredObservable(this.#subject, tellOfFailure(new Logger('McpAuth')));
+    this.events$ = new SafeObservable(this.#subject, tellOfFailure(new Logger('McpAuth')));
   }
 
-  isHeard(type: EventType): boolean {
+  hasListeners(type: EventType): boolean {
     return this.#subject.observed || CHANNELS[type].hasSubscribers;
   }
 

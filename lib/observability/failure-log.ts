@@ -3,8 +3,8 @@ import type { InactiveToken } from '../resource-servers/failure-reports.js';
 import { remedyForFailure } from '../issuer/failure-remedies.js';
 import { productOf } from '../products/product-advice.js';
 import type { Finding } from '../products/metadata-review.js';
-import { shown } from '../core/safe-text.js';
-import { describeError, withoutToken } from '../core/safe-text.js';
+import { quoted } from '../core/safe-text.js';
+import { describeError, redactToken } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import { writeLine } from './log-line.js';
 
@@ -54,11 +54,11 @@ export class FailureLog {
   }
 
   lookUpFailed(issuer: string, error: unknown): void {
-    this.#warnNowAndThen(`The issuer ${shown(issuer)} could not be looked up, and was answered with 503: ${describeError(error)}`);
+    this.#warnNowAndThen(`The issuer ${quoted(issuer)} could not be looked up, and was answered with 503: ${describeError(error)}`);
   }
 
   verifierFailed(error: unknown, token: string): void {
-    const text = withoutToken(describeError(error), token);
+    const text = redactToken(describeError(error), token);
     this.#warnNowAndThen(`The configured verifier failed, and its token was answered with 503: ${text}`);
   }
 

@@ -5,7 +5,7 @@ import type { AuthorizationServerMetadata } from '../issuer/discovery.js';
 import { reviewMetadata } from '../products/metadata-review.js';
 import { describeError } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
-import type { McpAuthEvents } from './event-emitter.js';
+import type { AuthEventEmitter } from './event-emitter.js';
 import type { FailureLog } from './failure-log.js';
 import type { FailureReports, InactiveToken } from '../resource-servers/failure-reports.js';
 
@@ -51,7 +51,7 @@ export class IssuerMonitor implements FailureReports {
   constructor(
     issuers: readonly string[],
     private readonly log: FailureLog,
-    private readonly events: McpAuthEvents,
+    private readonly events: AuthEventEmitter,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {
@@ -74,7 +74,7 @@ export class IssuerMonitor implements FailureReports {
     const ids = new Set(keys.map((key: unknown) => JSON.stringify(key)));
     state.keys = { ids, at: this.now() };
     if (state.failure && state.failure.what !== 'introspection') this.#recovered(issuer, state, state.failure);
-    if (!this.events.isHeard('keys-refreshed')) return;
+    if (!this.events.hasListeners('keys-refreshed')) return;
     const added = [...ids].filter((id) => !before.has(id)).length;
     const removed = [...before].filter((id) => !ids.has(id)).length;
     this.events.emit({ type: 'keys-refreshed', issuer, keys: keys.length, added, removed });
@@ -150,14 +150,14 @@ export class IssuerMonitor implements FailureReports {
     const state = this.#state(issuer);
     const before = state.failure;
     state.failure = { what, since: before?.since ?? this.now(), at: this.now() };
-    if (before || !this.events.isHeard('issuer-unreachable')) return;
+    if (before || !this.events.hasListeners('issuer-unreachable')) return;
     this.events.emit({ type: 'issuer-unreachable', issuer, what, error: describeError(error).slice(0, MAX_ERROR_LENGTH) });
   }
 
   #recovered(issuer: string, state: IssuerState, { what, since }: IssuerFailure): void {
     state.failure = undefined;
     this.log.recovered(issuer, what);
-    if (!this.events.isHeard('issuer-recovered')) return;
+    if (!this.events.hasListeners('issuer-recovered')) return;
     this.events.emit({ type: 'issuer-recovered', issuer, what, afterMs: this.now() - since });
   }
 }

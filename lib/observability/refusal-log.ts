@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
 import { statusOf } from '../core/error.js';
 import { isScopeToken } from '../core/scopes.js';
-import { shown, typeOf, type Seen } from '../core/safe-text.js';
+import { quoted, typeOf, type Observed } from '../core/safe-text.js';
 import { ownMember } from '../core/record.js';
 import { scopeClaim } from '../token/claims.js';
 import { SCOPE_CLAIMS } from '../core/token-format.js';
@@ -12,7 +12,7 @@ import { writeLine } from './log-line.js';
 import { LogLimit, type LeftOut, type LogLimits } from './log-limit.js';
 import type { ResolvedResource } from '../options/options.js';
 import { REFUSAL_LEVELS, type RefusalLevel } from './refusal-levels.js';
-import { remedyFor } from './remedies.js';
+import { adviceFor } from './remedies.js';
 
 /** DI token of {@link LogLimits}, so that tests can see every line. */
 export const REFUSAL_LOG_LIMITS = Symbol('nestjs-mcp-auth:refusal-log-limits');
@@ -39,7 +39,7 @@ const MAX_OPERATIONS = 3;
  * token, and no claim that is not needed for that; what clients wrote stands in quotes. The same is said once in a while only.
  */
 @Injectable()
-export class McpAuthRefusalLog {
+export class RefusalLog {
   readonly #logger = new Logger('McpAuth');
   readonly #limits: Readonly<Record<RefusalLevel, LogLimit>>;
 
@@ -74,7 +74,7 @@ function lineFor(record: RefusalRecord): string {
   const head = `Refused ${statusOf(error)} ${error.code}${placeText(operations, identifier)}: ${error.message}`;
   const seen = seenText({ ...error.seen, ...seenOfCaller(record) });
   const who = caller ? callerText(caller) : originText(error);
-  const remedy = remedyFor(error.reason, {
+  const remedy = adviceFor(error.reason, {
     resource: identifier,
     audiences: resource.audiences,
     issuer: issuerOf(record),
@@ -109,7 +109,7 @@ function operationsText(operations: readonly string[]): string {
 
 /** What could not be mistaken for another part of the line, as it is; everything else in quotes. */
 function plain(text: string): string {
-  return /^[\w./:{}@?=&%~+-]+(?: [\w./:{}@?=&%~+-]+)?$/.test(text) && text.length <= 150 && !text.includes('eyJ') ? text : shown(text);
+  return /^[\w./:{}@?=&%~+-]+(?: [\w./:{}@?=&%~+-]+)?$/.test(text) && text.length <= 150 && !text.includes('eyJ') ? text : quoted(text);
 }
 
 /** Of what was seen, that which is no claim or header of its own. */
@@ -119,7 +119,7 @@ const LABELS: ReadonlySet<string> = new Set(['expected', 'missing', 'needs', 'lo
 const TIMES: ReadonlySet<string> = new Set(['exp', 'nbf', 'iat']);
 
 /** `aud is "account", expected "https://…"` */
-function seenText(seen: Seen): string {
+function seenText(seen: Observed): string {
   const parts = Object.entries(seen).map(([name, value]) => {
     if (name === 'because') return value;
     if (LABELS.has(name)) return `${name} ${value}`;
@@ -130,19 +130,19 @@ function seenText(seen: Seen): string {
 }
 
 /** What a verified caller has, where something else was needed. */
-function seenOfCaller(record: RefusalRecord): Seen {
+function seenOfCaller(record: RefusalRecord): Observed {
   const { error, caller, scopes: needed } = record;
   const { reason, scopes, authentication } = error;
   if (!caller) return {};
   if (reason === 'scope_missing') {
     const all = scopes.length > 0 ? scopes : needed;
-    return { needs: shown(all.join(' ')), ...scopesSeen(record)?.seen };
+    return { needs: quoted(all.join(' ')), ...scopesSeen(record)?.seen };
   }
   if (reason !== 'authentication_insufficient') return {};
   const { acr = [], maxAgeSeconds } = authentication ?? {};
   return {
-    ...(acr.length > 0 && { acr: shown(ownMember(caller.claims, 'acr') ?? null), expected: shown(acr) }),
-    ...(maxAgeSeconds !== undefined && { auth_time: `${shown(ownMember(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed` }),
+    ...(acr.length > 0 && { acr: quoted(ownMember(caller.claims, 'acr') ?? null), expected: quoted(acr) }),
+    ...(maxAgeSeconds !== undefined && { auth_time: `${quoted(ownMember(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed` }),
   };
 }
 
@@ -150,15 +150,15 @@ function seenOfCaller(record: RefusalRecord): Seen {
  * What the token has for scopes: the granted ones, or where there are none, what stands in each claim that was looked at.
  * A verifier of the application has read them itself.
  */
-function scopesSeen({ caller, resource }: RefusalRecord): { readonly seen: Seen; readonly isUnreadable: boolean } | undefined {
+function scopesSeen({ caller, resource }: RefusalRecord): { readonly seen: Observed; readonly isUnreadable: boolean } | undefined {
   if (!caller) return undefined;
-  const granted = shown(caller.scopes.join(' '));
+  const granted = quoted(caller.scopes.join(' '));
   if (resource.verifier) return { seen: { scope: granted }, isUnreadable: false };
   const server = resource.authorizationServers.find(({ issuer }) => issuer === caller.issuer);
   return scopeClaimsSeen(caller, server?.claimNames.scopes ?? SCOPE_CLAIMS, granted);
 }
 
-function scopeClaimsSeen(caller: McpAuthInfo, names: readonly string[], granted: string): { readonly seen: Seen; readonly isUnreadable: boolean } {
+function scopeClaimsSeen(caller: McpAuthInfo, names: readonly string[], granted: string): { readonly seen: Observed; readonly isUnreadable: boolean } {
   const claim = scopeClaim(caller.claims, names);
   if (!claim) return { seen: Object.fromEntries(names.map((name) => [plain(name), 'null'])), isUnreadable: false };
   const { name, value } = claim;
@@ -172,12 +172,12 @@ function scopeClaimsSeen(caller: McpAuthInfo, names: readonly string[], granted:
 }
 
 function callerText({ issuer, clientId, principalKey }: McpAuthInfo): string {
-  return `; issuer ${plain(issuer)}, client ${shown(clientId)}, principal ${principalKey}`;
+  return `; issuer ${plain(issuer)}, client ${quoted(clientId)}, principal ${principalKey}`;
 }
 
 function originText({ origin }: McpAuthError): string {
   if (!origin) return '';
-  const client = origin.clientId === undefined ? '' : `, client ${shown(origin.clientId)}`;
+  const client = origin.clientId === undefined ? '' : `, client ${quoted(origin.clientId)}`;
   const word = origin.isOpaque ? ', which is asked about such tokens' : ', as the token says, which was not verified';
   return `; issuer ${plain(origin.issuer)}${client}${origin.isVerified ? '' : word}`;
 }

@@ -1,9 +1,9 @@
 import type { McpAuthReason } from '../core/error.js';
-import type { Seen } from '../core/safe-text.js';
+import type { Observed } from '../core/safe-text.js';
 import { productOf } from '../products/product-advice.js';
 
 /** What a remedy depends on. */
-export interface Circumstances {
+export interface AdviceContext {
   /** The resource identifier. */
   readonly resource: string;
   /** What is accepted as audience: the resource identifier, unless the option says otherwise. */
@@ -11,16 +11,16 @@ export interface Circumstances {
   /** A trusted one: the token's, or the only one there is. */
   readonly issuer: string | undefined;
   /** What was found: one reason may have several causes, and each is mended elsewhere. */
-  readonly seen: Seen;
+  readonly seen: Observed;
 }
 
 /** Sentences for whoever runs the server; undefined where nothing has to be mended here. */
-export function remedyFor(reason: McpAuthReason, circumstances: Circumstances): string | undefined {
+export function adviceFor(reason: McpAuthReason, circumstances: AdviceContext): string | undefined {
   const remedy = OF_CAUSES[reason];
   return remedy ? remedy(circumstances) : REMEDIES[reason];
 }
 
-type Remedy = (circumstances: Circumstances) => string | undefined;
+type Remedy = (circumstances: AdviceContext) => string | undefined;
 
 /** Those that depend on more than the reason. */
 const OF_CAUSES: { readonly [Reason in McpAuthReason]?: Remedy } = {
@@ -35,7 +35,7 @@ const OF_CAUSES: { readonly [Reason in McpAuthReason]?: Remedy } = {
   not_yet_valid: (circumstances) => ofMilliseconds(circumstances) ?? REMEDIES.not_yet_valid,
 };
 
-function audienceAt({ resource, issuer }: Circumstances): string {
+function audienceAt({ resource, issuer }: AdviceContext): string {
   const product = productAt(issuer);
   if (product) return `${product.name}: ${product.audience(resource)}`;
   return `Let the authorization server put ${resource} into aud, as it is asked to by the parameter resource (RFC 8707); or, if it has another name for this resource alone, set that as the option audience`;
@@ -45,7 +45,7 @@ function productAt(issuer: string | undefined): ReturnType<typeof productOf> {
   return issuer === undefined ? undefined : productOf(issuer);
 }
 
-function ofAudience(circumstances: Circumstances): string {
+function ofAudience(circumstances: AdviceContext): string {
   const { resource, audiences, issuer } = circumstances;
   if (audiences.includes(resource)) return audienceAt(circumstances);
   const option = `The option audience accepts other names than ${resource}: leave it out, or set it to what tokens for this resource alone have as audience`;
@@ -53,7 +53,7 @@ function ofAudience(circumstances: Circumstances): string {
 }
 
 /** What servers issue for no audience in particular is often no JWT. */
-function ofOpaqueToken(circumstances: Circumstances): string {
+function ofOpaqueToken(circumstances: AdviceContext): string {
   const { resource, issuer } = circumstances;
   const introspection = 'If it is opaque to resource servers by intent, set the option introspection';
   const product = productAt(issuer);
@@ -61,7 +61,7 @@ function ofOpaqueToken(circumstances: Circumstances): string {
   return `${introspection}; or have a JWT issued. ${product.name}: ${product.audience(resource)}`;
 }
 
-function ofKind({ seen, resource, issuer }: Circumstances): string {
+function ofKind({ seen, resource, issuer }: AdviceContext): string {
   const marks = seen['marked by'];
   // A mark with a space in it is a claim with the name of another kind; the others are claims that some access tokens have.
   if (marks !== undefined && !/"[^", ]+ [^"]*"/.test(marks)) return 'Let the client send the access token: an ID token is none; or, if it is one, let the authorization server leave these claims out of it';
@@ -77,7 +77,7 @@ function ofKind({ seen, resource, issuer }: Circumstances): string {
   return 'Let the authorization server put client_id or scope into access tokens, or write typ at+jwt into their header (RFC 9068)';
 }
 
-function ofSubject({ seen, issuer }: Circumstances): string {
+function ofSubject({ seen, issuer }: AdviceContext): string {
   const product = productAt(issuer)?.name;
   const shownBy = seen['shown by'];
   if (product === 'Keycloak' || shownBy === '"typ"') {
@@ -88,7 +88,7 @@ function ofSubject({ seen, issuer }: Circumstances): string {
 }
 
 /** Nothing, where the token has scopes that can be read, and others than those that are needed: the client steps up. */
-function ofScopes({ seen }: Circumstances): string | undefined {
+function ofScopes({ seen }: AdviceContext): string | undefined {
   const { needs: _needs, ...claims } = seen;
   const values = Object.values(claims);
   if (values.some((value) => value.endsWith('no name of a scope'))) return 'Let the authorization server write each scope as a member of its own: a member with a space in it grants nothing';
@@ -99,7 +99,7 @@ function ofScopes({ seen }: Circumstances): string | undefined {
 /** A date far beyond any life of a token; in seconds, it would be more than three centuries away. */
 const MILLISECONDS = 10_000_000_000;
 
-function ofMilliseconds({ seen }: Circumstances): string | undefined {
+function ofMilliseconds({ seen }: AdviceContext): string | undefined {
   const isFar = ['exp', 'nbf', 'iat'].some((name) => Number(seen[name]) > MILLISECONDS);
   return isFar ? 'Let the authorization server write times in seconds since 1970 (RFC 7519 §2): these look like milliseconds' : undefined;
 }

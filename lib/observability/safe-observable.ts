@@ -9,7 +9,7 @@ type Failed = (error: unknown) => void;
  * and one that an operator throws does too, unless there is somebody to handle it; here, both are told to the log. A
  * subscriber that throws goes on being told; a chain of operators that has failed does not.
  */
-export class ShelteredObservable<T> extends Observable<T> {
+export class SafeObservable<T> extends Observable<T> {
   readonly #failed: Failed;
 
   constructor(source: Observable<T>, failed: Failed) {
@@ -26,7 +26,7 @@ export class ShelteredObservable<T> extends Observable<T> {
 
   /** What `pipe` makes of it is sheltered as well. */
   override lift<R>(operator?: Operator<T, R>): Observable<R> {
-    const lifted = new ShelteredObservable<R>(this as unknown as Observable<R>, this.#failed);
+    const lifted = new SafeObservable<R>(this as unknown as Observable<R>, this.#failed);
     lifted.source = this as unknown as Observable<R>;
     lifted.operator = operator as unknown as Operator<unknown, R>;
     return lifted;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { isMet } from '../core/requirement.js';
+import { meets } from '../core/requirement.js';
 import type { ScopeHierarchy } from '../core/scopes.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 
@@ -28,7 +28,7 @@ export class StepUps {
     if (this.#refused.size === 0) return undefined;
     const key = keyOf(caller);
     const refused = this.#refused.get(key);
-    if (!refused || !isMet({ allOf: refused.scopes, anyOf: [] }, caller.scopes, hierarchy)) return undefined;
+    if (!refused || !meets({ allOf: refused.scopes, anyOf: [] }, caller.scopes, hierarchy)) return undefined;
     this.#refused.delete(key);
     return now - refused.at <= MAX_AGE_MS ? refused : undefined;
   }

@@ -3,7 +3,7 @@ import { Observable } from 'rxjs';
 import { callWithInstance, currentCall, runInCall } from '../caller/call-registry.js';
 
 /** Makes the caller known below a handler that is reached by no HTTP route of its own, such as a tool over stdio. */
-export class McpAuthInterceptor implements NestInterceptor {
+export class CallerInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const found = callWithInstance(context);
     // It runs within the call already where it is reached through a request that is followed.

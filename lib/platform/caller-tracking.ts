@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable, UseInterceptors, type ForwardReference } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
-import { followRequest } from '../caller/call-registry.js';
-import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
+import { trackRequest } from '../caller/call-registry.js';
+import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { httpAdapterOf } from './http-adapter.js';
-import { McpAuthInterceptor } from './caller-interceptor.js';
+import { CallerInterceptor } from './caller-interceptor.js';
 import { ResolvedOptions } from '../options/options.js';
 
 /** What is used of a Fastify application. */
@@ -32,13 +32,13 @@ const intercepted = new WeakSet<object>();
  * methods, or serves anonymous callers, who leave no trace in the messages it hands on.
  */
 @Injectable()
-export class McpAuthFollowedCalls {
+export class CallerTracking {
   #isOn = false;
 
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly modules: ModulesContainer,
-    private readonly explorer: McpAuthExplorer,
+    private readonly explorer: HandlerExplorer,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -65,8 +65,8 @@ export class McpAuthFollowedCalls {
     if (!adapter || !this.#isOn) return;
     const fastify = adapter.getInstance<FastifyLike>();
     // Fastify reads the body outside of whatever a middleware has entered.
-    if (fastify.addHook) fastify.addHook('preValidation', ({ raw }, _reply, done) => followRequest(raw, this.options, done));
-    else adapter.use((request: IncomingMessage, _response: ServerResponse, next: () => void) => followRequest(request, this.options, next));
+    if (fastify.addHook) fastify.addHook('preValidation', ({ raw }, _reply, done) => trackRequest(raw, this.options, done));
+    else adapter.use((request: IncomingMessage, _response: ServerResponse, next: () => void) => trackRequest(request, this.options, next));
   }
 
   #isNeeded(): boolean {
@@ -85,7 +85,7 @@ export function wrappersIn(modules: readonly NestModule[]): Wrapper[] {
 function intercept({ classRef, methodName, method }: DirectHandler): void {
   if (intercepted.has(method)) return;
   intercepted.add(method);
-  UseInterceptors(new McpAuthInterceptor())(classRef.prototype as object, methodName, { value: method });
+  UseInterceptors(new CallerInterceptor())(classRef.prototype as object, methodName, { value: method });
 }
 
 /** The tokens of what is injected. */

@@ -8,7 +8,7 @@ const PARAMETERS_METADATA = '__routeArguments__';
 
 /** Finds handlers that are decorated by another copy of this package: what they declare may mean something else there. */
 @Injectable()
-export class McpAuthCopiesCheck {
+export class CopiesCheck {
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,

@@ -4,7 +4,7 @@ import { McpAuthError } from '../core/error.js';
 import { callOfContext, currentCall, runInCall } from '../caller/call-registry.js';
 import type { Instance } from '../caller/module-instances.js';
 import { directContext } from './direct-context.js';
-import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
+import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { HandlerFilter, HandlerGuard } from './handler-enhancers.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { injectedCaller } from '../caller/injected-caller.js';
@@ -26,21 +26,21 @@ const GUARDS_METADATA = '__guards__';
 const PARAMETERS_METADATA = '__routeArguments__';
 
 /** What is behind a method that stands in for another: that one, and who decides where no guard let the call in. */
-interface StandIn {
+interface WrappedMethod {
   readonly original: Method;
-  application: McpAuthDirectCalls;
+  application: DirectCalls;
 }
 
-const standIns = new WeakMap<object, StandIn>();
+const wrappedMethods = new WeakMap<object, WrappedMethod>();
 
 /** A class can be used by several applications of one process: each decides about the calls that its own guard let in. */
-const applications = new WeakMap<Instance, McpAuthDirectCalls>();
+const applications = new WeakMap<Instance, DirectCalls>();
 
 /**
  * The application that a handler object belongs to; undefined for one that several applications share. Objects that Nest
  * makes for one request or call are not among them.
  */
-const owners = new WeakMap<object, McpAuthDirectCalls | undefined>();
+const owners = new WeakMap<object, DirectCalls | undefined>();
 
 /**
  * Protects the handlers that an MCP framework calls as plain methods, as version 1 of `@rekog/mcp-nest` and
@@ -52,9 +52,9 @@ const owners = new WeakMap<object, McpAuthDirectCalls | undefined>();
  * the same from inside. Runs no guards, pipes, interceptors and filters of others.
  */
 @Injectable()
-export class McpAuthDirectCalls {
+export class DirectCalls {
   constructor(
-    private readonly explorer: McpAuthExplorer,
+    private readonly explorer: HandlerExplorer,
     private readonly guard: HandlerGuard,
     private readonly filter: HandlerFilter,
     private readonly options: ResolvedOptions,
@@ -84,21 +84,21 @@ export class McpAuthDirectCalls {
   }
 
   #standIn({ classRef, methodName, method, operation }: DirectHandler): void {
-    const known = standIns.get(method);
+    const known = wrappedMethods.get(method);
     // An inherited one stands in for the same method of the base class, which may declare less.
     if (known && Object.hasOwn(classRef.prototype, methodName)) {
       known.application = this;
       return;
     }
-    const about: StandIn = { original: known?.original ?? (method as Method), application: this };
+    const about: WrappedMethod = { original: known?.original ?? (method as Method), application: this };
     const handler = { classRef, methodName, method: about.original, operation };
     const standIn = function (this: object, ...args: unknown[]): Promise<unknown> {
       const application = owners.get(this) ?? applicationUnderWay(classRef) ?? about.application;
       return application.#call(handler, this, args);
     };
-    standIns.set(standIn, about);
+    wrappedMethods.set(standIn, about);
     noteReplaced(about.original);
-    copyIdentity(about.original, standIn);
+    copyNameAndMetadata(about.original, standIn);
     Object.defineProperty(classRef.prototype, methodName, { value: standIn, writable: true, configurable: true });
   }
 
@@ -124,13 +124,13 @@ export class McpAuthDirectCalls {
 }
 
 /** The application that has let in the call under way, of those that have the class. */
-function applicationUnderWay(classRef: unknown): McpAuthDirectCalls | undefined {
+function applicationUnderWay(classRef: unknown): DirectCalls | undefined {
   const instance = instancesWith(classRef).find((one) => currentCall(one) !== undefined);
   return instance && applications.get(instance);
 }
 
 /** MCP frameworks know a handler by its metadata, and some by its name. */
-function copyIdentity(from: Method, to: Method): void {
+function copyNameAndMetadata(from: Method, to: Method): void {
   Object.defineProperty(to, 'name', { value: from.name });
   for (const key of Reflect.getOwnMetadataKeys(from)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, from), to);
 }

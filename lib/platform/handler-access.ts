@@ -2,22 +2,22 @@ import type { EventEmitter } from 'node:events';
 import { Injectable, Logger, UseFilters, type ExecutionContext, type Type } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthReason } from '../core/error.js';
-import { andThen, type Soon } from '../core/maybe-promise.js';
-import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
+import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
+import { Authorizer, type AccessRequest } from '../authorization/authorizer.js';
 import { rememberHandlerCall } from '../caller/call-registry.js';
 import type { HttpRequest } from '../request/http-message.js';
-import { McpAuthDecisions } from '../observability/decision-recorder.js';
-import { McpAuthExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
+import { DecisionRecorder } from '../observability/decision-recorder.js';
+import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { HandlerFilter } from './handler-enhancers.js';
 import type { OutsideKind } from '../handlers/handler-kind.js';
 import { httpAdapterOf } from './http-adapter.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { injectedCaller } from '../caller/injected-caller.js';
 import { ResolvedOptions } from '../options/options.js';
-import type { HandlerPolicy } from '../handlers/handler-declaration.js';
+import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerRefusal } from '../response/refusal-forms.js';
 import { credentialsBehind, requestBehind, watchUpgrades } from '../caller/request-behind.js';
-import { McpAuthResponder } from '../response/responder.js';
+import { Responder } from '../response/responder.js';
 
 const logger = new Logger('McpAuth');
 
@@ -49,14 +49,14 @@ const UNAUTHENTICATED = {
  * messages of a broker, it is refused.
  */
 @Injectable()
-export class McpAuthHandlerAccess {
+export class HandlerAccess {
   readonly #parameters = new WeakMap<object, boolean>();
 
   constructor(
-    private readonly explorer: McpAuthExplorer,
-    private readonly authorizer: McpAuthAuthorizer,
-    private readonly decisions: McpAuthDecisions,
-    private readonly responder: McpAuthResponder,
+    private readonly explorer: HandlerExplorer,
+    private readonly authorizer: Authorizer,
+    private readonly recorder: DecisionRecorder,
+    private readonly responder: Responder,
     private readonly filter: HandlerFilter,
     private readonly discovery: DiscoveryService,
     private readonly host: HttpAdapterHost,
@@ -70,44 +70,44 @@ export class McpAuthHandlerAccess {
    * @param guard the class of the guard that asks: a handler that is bound to it is protected
    * @throws {McpAuthError} when it is refused.
    */
-  authorize(context: ExecutionContext, kind: OutsideKind, guard: unknown): Soon<void> {
+  authorize(context: ExecutionContext, kind: OutsideKind, guard: unknown): MaybePromise<void> {
     const classRef = context.getClass();
     const method = context.getHandler();
     if (!this.#isProtected({ classRef, method, methodName: method.name }, guard)) return;
-    const demand = this.authorizer.demandOfHandler(classRef, method, argumentsOf(context));
+    const access = this.authorizer.accessRequestOfHandler(classRef, method, argumentsOf(context));
     let caller: McpAuthInfo | undefined;
-    const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, demand, caller);
+    const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, access, caller);
     try {
-      const request = requestBehind(context) ?? this.#refuseUnknown(kind, demand);
-      const admitted = this.#admit(request, demand, (auth) => (caller = auth));
+      const request = requestBehind(context) ?? this.#refuseUnknown(kind, access);
+      const admitted = this.#admit(request, access, (auth) => (caller = auth));
       return admitted instanceof Promise ? admitted.catch(refuse) : admitted;
     } catch (error) {
       return refuse(error);
     }
   }
 
-  #admit(request: HttpRequest, demand: Demand, identified: (auth: McpAuthInfo | undefined) => void): Soon<void> {
-    return andThen(this.authorizer.authenticate(credentialsBehind(request), demand), (auth) => {
+  #admit(request: HttpRequest, access: AccessRequest, identified: (auth: McpAuthInfo | undefined) => void): MaybePromise<void> {
+    return continueWith(this.authorizer.authenticate(credentialsBehind(request), access), (auth) => {
       identified(auth);
-      return andThen(this.authorizer.authorize(auth, demand, request), () => {
-        rememberHandlerCall(request, { auth, resource: demand.server.resource, handler: demand.handler });
-        this.decisions.admitted(request, demand, auth);
+      return continueWith(this.authorizer.authorize(auth, access, request), () => {
+        rememberHandlerCall(request, { auth, resource: access.server.resource, handler: access.handler });
+        this.recorder.recordAdmitted(request, access, auth);
       });
     });
   }
 
-  #refuseUnknown(kind: OutsideKind, demand: Demand): never {
-    const { scopes } = this.authorizer.factsOf(demand);
+  #refuseUnknown(kind: OutsideKind, access: AccessRequest): never {
+    const { scopes } = this.authorizer.refusedRequest(access);
     const seen = kind === 'websocket' ? { 'looked for': 'an upgrade request on the port of the application' } : {};
     throw new McpAuthError('authorization_required', UNAUTHENTICATED[kind], { scopes, seen });
   }
 
-  #refuse(error: unknown, context: ExecutionContext, demand: Demand, caller: McpAuthInfo | undefined): never {
+  #refuse(error: unknown, context: ExecutionContext, access: AccessRequest, caller: McpAuthInfo | undefined): never {
     if (!(error instanceof McpAuthError)) throw error;
-    const facts = this.authorizer.factsOf(demand);
+    const refused = this.authorizer.refusedRequest(access);
     const name = `${context.getClass().name}.${context.getHandler().name}`;
-    this.decisions.refusedHandler(error, name, facts, caller);
-    throw new HandlerRefusal(error, this.responder.refusalOf(error, facts));
+    this.recorder.recordRefusedHandler(error, name, refused, caller);
+    throw new HandlerRefusal(error, this.responder.refusalOf(error, refused));
   }
 
   /**
@@ -187,8 +187,8 @@ export class McpAuthHandlerAccess {
     return !isPublic && (isDeclared || isBoundTo(handler, guard));
   }
 
-  #policyOf({ classRef, method }: DirectHandler): HandlerPolicy {
-    return this.explorer.policyOf(classRef, method);
+  #policyOf({ classRef, method }: DirectHandler): HandlerDeclaration {
+    return this.explorer.declarationOf(classRef, method);
   }
 
   #wantsCaller(handler: DirectHandler): boolean {

@@ -1,10 +1,10 @@
 import type { ArgumentsHost, CanActivate, ExceptionFilter, ExecutionContext } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
-import type { Soon } from '../core/maybe-promise.js';
+import type { MaybePromise } from '../core/maybe-promise.js';
 
 /** The guard that decorators bind to handlers. Its class stands in the root of `lib`, which this folder does not import. */
 export abstract class HandlerGuard implements CanActivate {
-  abstract canActivate(context: ExecutionContext): Soon<boolean>;
+  abstract canActivate(context: ExecutionContext): MaybePromise<boolean>;
 }
 
 /** The filter that decorators bind to handlers, likewise. */

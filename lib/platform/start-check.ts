@@ -3,7 +3,7 @@ import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { HandlerGuard } from './handler-enhancers.js';
 import { httpAdapterOf } from './http-adapter.js';
-import { McpAuthMounts, UNGUARDED, postPathsOf } from './unguarded-mounts.js';
+import { UnguardedMounts, UNGUARDED, postPathsOf } from './unguarded-mounts.js';
 import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
 import { refusingPassportGuards } from './passport-guards.js';
 import { ask, type RequestEmitter, type StartAnswer } from './start-question.js';
@@ -31,14 +31,14 @@ interface RoutedRequest {
  * of. The guard answers the question itself, so that no handler of a controller runs for it.
  */
 @Injectable()
-export class McpAuthStartCheck {
+export class StartCheck {
   #isAskedLater = false;
   #isOverridden = false;
 
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly modules: ModulesContainer,
-    private readonly mounts: McpAuthMounts,
+    private readonly mounts: UnguardedMounts,
     private readonly guard: HandlerGuard,
     private readonly options: ResolvedOptions,
   ) {}

@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { McpAuthConfigError } from '../core/error.js';
-import { McpAuthExplorer } from '../handlers/handler-explorer.js';
+import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { httpAdapterOf } from './http-adapter.js';
 import { ResolvedOptions } from '../options/options.js';
 
@@ -60,12 +60,12 @@ const USUAL_PATHS = ['/mcp', '/sse', '/messages'];
  * of Nest's stands before those, so that every tool without requirements of its own would run for anybody.
  */
 @Injectable()
-export class McpAuthMounts {
+export class UnguardedMounts {
   readonly #fastify: FastifyRoutes;
 
   constructor(
     private readonly host: HttpAdapterHost,
-    private readonly explorer: McpAuthExplorer,
+    private readonly explorer: HandlerExplorer,
     private readonly options: ResolvedOptions,
   ) {
     this.#fastify = watchRoutes(httpAdapterOf(host)?.getInstance());

@@ -2,7 +2,7 @@ import type { Requirement } from '../core/requirement.js';
 import { ScopeHierarchy } from '../core/scopes.js';
 import type { ResourceVerifier } from '../token/verification.js';
 import type { ResolvedOptions, ResolvedResource } from '../options/options.js';
-import { VerificationSetup, type VerificationSurroundings } from './verifier-factory.js';
+import { VerifierFactory, type VerifierDependencies } from './verifier-factory.js';
 
 /** A protected resource at work: what verifies its tokens and what every request to it needs. */
 export interface ResourceServer {
@@ -47,8 +47,8 @@ export abstract class ResourceServers {
 }
 
 /** Sets up the resource servers of the options. */
-export function createResourceServers(options: ResolvedOptions, surroundings: VerificationSurroundings): ResourceServers {
-  const verification = new VerificationSetup(options, surroundings);
+export function createResourceServers(options: ResolvedOptions, dependencies: VerifierDependencies): ResourceServers {
+  const verification = new VerifierFactory(options, dependencies);
   const create = (resource: ResolvedResource): ResourceServer => ({
     resource,
     verifier: verification.verifierOf(resource),

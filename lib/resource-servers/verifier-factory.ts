@@ -6,7 +6,7 @@ import { AuthorizationServer, OUTBOUND_LIMITS } from '../issuer/authorization-se
 import { IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
 import { IntrospectionAccess } from '../issuer/introspection-gate.js';
 import { withinTime, type Outbound } from '../issuer/outbound.js';
-import { MemoryStore } from '../token/expiring-map.js';
+import { ExpiringMap } from '../token/expiring-map.js';
 import { CachedVerifier } from '../token/cached-verifier.js';
 import { CustomVerifier, type Verify } from '../token/custom-verifier.js';
 import { IntrospectionVerifier } from '../token/introspection-verifier.js';
@@ -16,7 +16,7 @@ import { JwtVerifier } from '../token/jwt-verifier.js';
 import { IssuerRouter, type OpaqueRoute } from '../token/issuer-router.js';
 import { ConfiguredIssuers, type TrustedIssuers } from '../token/trusted-issuers.js';
 import { UncachedVerifier } from '../token/uncached-verifier.js';
-import type { RepeatableVerifier, ResourceVerifier } from '../token/verification.js';
+import type { CacheableVerifier, ResourceVerifier } from '../token/verification.js';
 import type { TokenVerifier } from '../core/token-verifier.js';
 import type { FailureReports } from './failure-reports.js';
 import type { ResolvedIntrospection } from '../options/introspection-options.js';
@@ -24,7 +24,7 @@ import type { ResolvedAuthorizationServer, ResolvedOptions, ResolvedResource } f
 import type { ResolvedVerifier, VerifierClass } from '../options/verifier-option.js';
 
 /** What verification needs from outside. */
-export interface VerificationSurroundings {
+export interface VerifierDependencies {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly failures: FailureReports;
@@ -52,7 +52,7 @@ interface SharedServer {
  * Puts together what verifies the tokens of each resource. Issuers that several resources trust share one set of keys;
  * those that were looked up have their own, which goes when they go.
  */
-export class VerificationSetup {
+export class VerifierFactory {
   readonly #shared: SharedServer[] = [];
   readonly #closing = new AbortController();
   readonly #outbound: Outbound;
@@ -62,7 +62,7 @@ export class VerificationSetup {
 
   constructor(
     private readonly options: ResolvedOptions,
-    private readonly surroundings: VerificationSurroundings,
+    private readonly dependencies: VerifierDependencies,
   ) {
     const { fetch } = options;
     // Each request that is under way listens, and there may be many: that is no leak.
@@ -72,16 +72,16 @@ export class VerificationSetup {
 
   /** Opens no connection, and asks Nest for nothing yet: that happens when the first token comes. */
   verifierOf(resource: ResolvedResource): ResourceVerifier {
-    const { now } = this.surroundings;
+    const { now } = this.dependencies;
     const verifiers = new Map(
       resource.authorizationServers.map((settings) => [settings.issuer, this.#configuredVerifier(settings, resource)]),
     );
     const issuers = this.#trustedIssuers(resource, verifiers);
-    const verifier: RepeatableVerifier = resource.verifier
+    const verifier: CacheableVerifier = resource.verifier
       ? this.#customVerifier(resource.verifier, resource, issuers)
       : new IssuerRouter(issuers, opaqueRoutes(resource, verifiers));
     if (!this.#remembersAny(resource)) return new UncachedVerifier(verifier);
-    return new CachedVerifier(verifier, new MemoryStore(this.options.cache.maxEntries, now), now);
+    return new CachedVerifier(verifier, new ExpiringMap(this.options.cache.maxEntries, now), now);
   }
 
   /**
@@ -128,14 +128,14 @@ export class VerificationSetup {
     await Promise.all(warmUps.map((warmUp) => warmUp()));
     // Clients of another URL than this one read the document that they find there.
     if (!document || this.#closing.signal.aborted || settings.advertisedIssuer !== settings.issuer) return;
-    this.surroundings.failures.metadataFetched(settings.issuer, document);
+    this.dependencies.failures.metadataFetched(settings.issuer, document);
   }
 
   #trustedIssuers(
     resource: ResolvedResource,
     verifiers: ReadonlyMap<string, IssuerVerifier>,
   ): TrustedIssuers {
-    const { now } = this.surroundings;
+    const { now } = this.dependencies;
     const configured = new ConfiguredIssuers(verifiers);
     const { trustedIssuer } = resource;
     if (!trustedIssuer) return configured;
@@ -143,8 +143,8 @@ export class VerificationSetup {
       const server = await this.#lookUp(issuer, trustedIssuer);
       return server && this.#foundIssuer(server, resource);
     };
-    const known = new MemoryStore<KnownIssuer>(MAX_LOOKED_UP_ISSUERS, now);
-    return new IssuerLookup(configured, lookUp, known, new MemoryStore(MAX_LOOKED_UP_ISSUERS, now), now);
+    const known = new ExpiringMap<KnownIssuer>(MAX_LOOKED_UP_ISSUERS, now);
+    return new IssuerLookup(configured, lookUp, known, new ExpiringMap(MAX_LOOKED_UP_ISSUERS, now), now);
   }
 
   async #lookUp(
@@ -154,7 +154,7 @@ export class VerificationSetup {
     try {
       return await withinTime(() => find(issuer), this.#outbound);
     } catch (error) {
-      this.surroundings.failures.lookUpFailed(issuer, error);
+      this.dependencies.failures.lookUpFailed(issuer, error);
       throw error;
     }
   }
@@ -164,7 +164,7 @@ export class VerificationSetup {
     const holdsFunction = settings.introspection !== undefined || transformOf(settings) !== undefined;
     return {
       version: holdsFunction ? undefined : JSON.stringify([settings, numberOf(settings.kindOf)]),
-      create: () => this.#issuerVerifier(settings, resource, this.#server(settings), new IntrospectionAccess(this.surroundings.now)).verifier,
+      create: () => this.#issuerVerifier(settings, resource, this.#server(settings), new IntrospectionAccess(this.dependencies.now)).verifier,
     };
   }
 
@@ -187,7 +187,7 @@ export class VerificationSetup {
   ): WarmVerifier {
     const { introspection } = settings;
     if (introspection) return this.#introspectionVerifier({ settings, introspection, resource, server, access });
-    const { now } = this.surroundings;
+    const { now } = this.dependencies;
     const { issuer, profile, claimNames, kindOf } = settings;
     const { keys } = server;
     const trusted = { issuer, keys, algorithms: new Set(settings.algorithms), profile, claimNames, kindOf };
@@ -198,13 +198,13 @@ export class VerificationSetup {
   /** The resources that ask at one endpoint share how it is doing, and how much is asked of it. */
   #sharedAccess({ issuer, introspection }: ResolvedAuthorizationServer): IntrospectionAccess {
     const key = JSON.stringify([issuer, introspection?.endpoint]);
-    const known = this.#introspectionAccess.get(key) ?? new IntrospectionAccess(this.surroundings.now);
+    const known = this.#introspectionAccess.get(key) ?? new IntrospectionAccess(this.dependencies.now);
     this.#introspectionAccess.set(key, known);
     return known;
   }
 
   #introspectionVerifier({ settings, introspection, resource, server, access }: IntrospectionSetup): WarmVerifier {
-    const { now, failures } = this.surroundings;
+    const { now, failures } = this.dependencies;
     const { issuer, claimNames, kindOf } = settings;
     const { clientId, authenticate, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds } = introspection;
     const rules = this.#rules(resource);
@@ -237,7 +237,7 @@ export class VerificationSetup {
     const verifier = new IntrospectionVerifier(
       endpoint,
       { ...rules, issuer, claimNames, kindOf, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds },
-      new MemoryStore(this.options.cache.maxEntries, now),
+      new ExpiringMap(this.options.cache.maxEntries, now),
       now,
       (isInTime) => failures.introspectionInactive(issuer, { isInTime, clientId }),
     );
@@ -247,8 +247,8 @@ export class VerificationSetup {
     return { verifier, warmUp };
   }
 
-  #customVerifier(verifier: ResolvedVerifier, resource: ResolvedResource, issuers: TrustedIssuers): RepeatableVerifier {
-    const { now, failures } = this.surroundings;
+  #customVerifier(verifier: ResolvedVerifier, resource: ResolvedResource, issuers: TrustedIssuers): CacheableVerifier {
+    const { now, failures } = this.dependencies;
     const ask: Verify =
       verifier.kind === 'function'
         ? verifier.verify
@@ -260,7 +260,7 @@ export class VerificationSetup {
   }
 
   #providedVerifier(type: VerifierClass): Promise<TokenVerifier> {
-    const known = this.#provided.get(type) ?? this.surroundings.findVerifier(type);
+    const known = this.#provided.get(type) ?? this.dependencies.findVerifier(type);
     this.#provided.set(type, known);
     return known;
   }
@@ -274,7 +274,7 @@ export class VerificationSetup {
   }
 
   #server({ issuer, metadata, keys }: ResolvedAuthorizationServer): AuthorizationServer {
-    const { now, failures } = this.surroundings;
+    const { now, failures } = this.dependencies;
     const { allowInsecureHttp } = this.options;
     const onKeysFailure = this.#unlessClosing((error) => failures.keysFailed(issuer, error));
     const onKeysFetched = (jwks: JSONWebKeySet): void => failures.keysFetched(issuer, jwks);

@@ -3,10 +3,10 @@ import { Injectable } from '@nestjs/common';
 import type { OperationKind } from '../request/rpc-body.js';
 import { isRecord } from '../core/record.js';
 import { keepTasks } from '../request/task-messages.js';
-import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
+import { Authorizer, type AccessRequest } from '../authorization/authorizer.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
-import { holdBack } from './buffered-response.js';
-import { McpAuthTasks } from '../authorization/task-owners.js';
+import { rewriteBody } from './buffered-response.js';
+import { TaskOwners } from '../authorization/task-owners.js';
 
 /** Where the result of a list method has its entries, and by which member an entry is called. */
 const LISTS: readonly { method: string; member: string; kind: OperationKind; name: string }[] = [
@@ -31,19 +31,19 @@ const ANNOTATED_LISTS: ReadonlySet<string | undefined> = new Set(['tools/list'])
  * It works on the answer of the MCP framework, whichever that is, as JSON or as a stream of events.
  */
 @Injectable()
-export class McpAuthListing {
+export class Listing {
   constructor(
-    private readonly authorizer: McpAuthAuthorizer,
-    private readonly tasks: McpAuthTasks,
+    private readonly authorizer: Authorizer,
+    private readonly tasks: TaskOwners,
   ) {}
 
   /** Holds the answer to a list request back until it is complete, and sends what becomes of it. */
-  follow(response: ServerResponse, { body }: Demand, call: AuthorizedCall): void {
+  attach(response: ServerResponse, { body }: AccessRequest, call: AuthorizedCall): void {
     const changed = call.resource.listing === 'show' ? ANNOTATED_LISTS : LIST_METHODS;
     const ofTasks = this.tasks.areBoundHere && body.messages.some(({ method }) => method === 'tasks/list');
     if (!ofTasks && !body.messages.some(({ method }) => changed.has(method))) return;
     // Nobody knows whose tasks are in what cannot be read.
-    holdBack(response, (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)), ofTasks ? 'nothing' : 'as-it-is');
+    rewriteBody(response, (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)), ofTasks ? 'nothing' : 'as-it-is');
   }
 
   async #changeJson(json: string, call: AuthorizedCall, ofTasks: boolean): Promise<string> {
@@ -86,7 +86,7 @@ export class McpAuthListing {
   async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {
     const name = isRecord(entry) ? entry[nameMember] : undefined;
     if (typeof name !== 'string') return true;
-    const outlook = await this.authorizer.outlook(call, { kind, name, args: undefined, reachesHandler: true });
+    const outlook = await this.authorizer.operationAccess(call, { kind, name, args: undefined, reachesHandler: true });
     return call.resource.listing === 'hide' ? outlook === 'allowed' : outlook !== 'denied';
   }
 }

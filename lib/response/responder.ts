@@ -3,13 +3,13 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { McpAuthError } from '../core/error.js';
 import { challengeOf, toRefusal, type Refusal } from './refusal.js';
-import type { RefusalFacts } from '../authorization/authorizer.js';
+import type { RefusedRequest } from '../authorization/authorizer.js';
 import type { HttpRequest, HttpResponse } from '../request/http-message.js';
 import { type ChallengeForm, ResolvedOptions } from '../options/options.js';
 
 /** Puts decisions into responses: of HTTP, on either platform, and of MCP handlers. */
 @Injectable()
-export class McpAuthResponder {
+export class Responder {
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly options: ResolvedOptions,
@@ -19,10 +19,10 @@ export class McpAuthResponder {
    * Answers a refused HTTP request with status, challenge and body; or, where the client is one that acts on tool
    * results, a refused tool call with such a result.
    */
-  refuse(error: McpAuthError, request: HttpRequest, response: HttpResponse, facts: RefusalFacts): void {
-    const result = this.#asToolResult(error, request, facts);
+  refuse(error: McpAuthError, request: HttpRequest, response: HttpResponse, refused: RefusedRequest): void {
+    const result = this.#asToolResult(error, request, refused);
     if (result) return this.#send(response, { status: 200, headers: { 'Cache-Control': 'no-store' }, body: result });
-    this.#send(response, this.refusalOf(error, facts));
+    this.#send(response, this.refusalOf(error, refused));
   }
 
   #send(response: HttpResponse, refusal: Pick<Refusal, 'headers' | 'body'> & { readonly status: number }): void {
@@ -70,23 +70,23 @@ export class McpAuthResponder {
    * A refusal as the result of an MCP tool. The challenge stands where ChatGPT looks for it, in
    * `_meta["mcp/www_authenticate"]`.
    */
-  toolResult(error: McpAuthError, facts: RefusalFacts): object {
-    const challenge = challengeOf(error, { resourceMetadata: facts.resource.metadataUrl, scopes: facts.scopes });
+  toolResult(error: McpAuthError, refused: RefusedRequest): object {
+    const challenge = challengeOf(error, { resourceMetadata: refused.resource.metadataUrl, scopes: refused.scopes });
     return {
-      content: [{ type: 'text', text: this.refusalOf(error, facts).description }],
+      content: [{ type: 'text', text: this.refusalOf(error, refused).description }],
       isError: true,
       ...(challenge !== undefined && { _meta: { 'mcp/www_authenticate': [challenge] } }),
     };
   }
 
   /** A refusal as an error that MCP frameworks turn into a JSON-RPC error, for handlers other than tools. */
-  rpcError(error: McpAuthError, facts: RefusalFacts): Error & { readonly code: number } {
-    const { description, status } = this.refusalOf(error, facts);
+  rpcError(error: McpAuthError, refused: RefusedRequest): Error & { readonly code: number } {
+    const { description, status } = this.refusalOf(error, refused);
     return Object.assign(new Error(description), { code: status });
   }
 
   /** A refusal as it goes over HTTP. */
-  refusalOf(error: McpAuthError, { resource, scopes, body }: RefusalFacts): Refusal {
+  refusalOf(error: McpAuthError, { resource, scopes, body }: RefusedRequest): Refusal {
     return toRefusal(error, {
       resourceMetadata: resource.metadataUrl,
       scopes,
@@ -96,13 +96,13 @@ export class McpAuthResponder {
   }
 
   /** Undefined where an HTTP status is what the client acts on, or nothing but a tool result would say what it has to. */
-  #asToolResult(error: McpAuthError, request: HttpRequest, facts: RefusalFacts): object | undefined {
-    const { body } = facts;
+  #asToolResult(error: McpAuthError, request: HttpRequest, refused: RefusedRequest): object | undefined {
+    const { body } = refused;
     const [message] = body.messages;
     const isToolCall = !body.isBatch && message?.method === 'tools/call' && body.requestId !== undefined;
     if (!isToolCall || this.formFor(request) !== 'tool-result') return undefined;
-    if (challengeOf(error, { resourceMetadata: facts.resource.metadataUrl, scopes: facts.scopes }) === undefined) return undefined;
-    const result = this.toolResult(error, facts);
+    if (challengeOf(error, { resourceMetadata: refused.resource.metadataUrl, scopes: refused.scopes }) === undefined) return undefined;
+    const result = this.toolResult(error, refused);
     const type = message.isSessionless ? { resultType: 'complete' } : {};
     return { jsonrpc: '2.0', id: body.requestId, result: { ...type, ...result } };
   }

@@ -2,15 +2,15 @@ import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
 import { fieldValues } from '../request/header-fields.js';
-import { McpAuthAuthorizer, type Demand } from '../authorization/authorizer.js';
+import { Authorizer, type AccessRequest } from '../authorization/authorizer.js';
 import { Clock } from '../core/clock.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
-import { McpAuthResponder } from './responder.js';
+import { Responder } from './responder.js';
 import type { HttpResponse } from '../request/http-message.js';
-import { headerInHead, mediaTypeOf, watchHead, type Head } from './write-head-hook.js';
-import { McpAuthSessions } from '../authorization/session-owners.js';
-import { McpAuthStateWatch } from './state-watch.js';
+import { headerInHead, mediaTypeOf, addWriteHeadHook, type Head } from './write-head-hook.js';
+import { SessionOwners } from '../authorization/session-owners.js';
+import { StateWatch } from './state-watch.js';
 
 const SESSION_HEADER = 'mcp-session-id';
 
@@ -20,29 +20,29 @@ const SESSION_HEADER = 'mcp-session-id';
  * raised into the HTTP status on which clients act. It does so when the head of the response is written, by whomever.
  */
 @Injectable()
-export class McpAuthResponseWatch {
+export class ResponseHooks {
   constructor(
-    private readonly authorizer: McpAuthAuthorizer,
-    private readonly responder: McpAuthResponder,
-    private readonly sessions: McpAuthSessions,
-    private readonly state: McpAuthStateWatch,
+    private readonly authorizer: Authorizer,
+    private readonly responder: Responder,
+    private readonly sessions: SessionOwners,
+    private readonly state: StateWatch,
     private readonly clock: Clock,
   ) {}
 
   /** @param call whose `raised` is read when the answer begins. */
-  follow(request: HttpRequest, platformResponse: HttpResponse, demand: Demand, call: AuthorizedCall): void {
+  attach(request: HttpRequest, platformResponse: HttpResponse, access: AccessRequest, call: AuthorizedCall): void {
     const source = nodeRequest(request);
     const response = platformResponse.raw ?? platformResponse;
-    const concernsSession = source.method === 'DELETE' || demand.body.messages.some(({ method }) => method === 'initialize');
+    const concernsSession = source.method === 'DELETE' || access.body.messages.some(({ method }) => method === 'initialize');
     // Each property that is added to a response of Express takes microseconds: most answers on other routes are no streams.
-    const mayStream = demand.body.messages.length > 0 || acceptsEvents(source);
-    if (mayStream) this.state.follow(request, response, call);
-    watchHead(response, {
-      before: (head) => (call.raised ? this.#withRaisedError(head, request, response, demand, call.raised) : head),
+    const mayStream = access.body.messages.length > 0 || acceptsEvents(source);
+    if (mayStream) this.state.attach(request, response, call);
+    addWriteHeadHook(response, {
+      before: (head) => (call.handlerError ? this.#withRaisedError(head, request, response, access, call.handlerError) : head),
       after: () => {
         if (concernsSession) this.#noteSession(source, response, call);
         if (!isStream(response.getHeader('content-type'))) return;
-        if (!mayStream) this.state.follow(request, response, call);
+        if (!mayStream) this.state.attach(request, response, call);
         this.#endWithToken(response, call);
       },
     });
@@ -53,13 +53,13 @@ export class McpAuthResponseWatch {
     head: Head,
     request: HttpRequest,
     response: ServerResponse,
-    demand: Demand,
+    access: AccessRequest,
     raised: McpAuthError,
   ): Head {
     const [status, ...rest] = head;
     if (status !== 200 || isStream(headerInHead(response, head, 'content-type'))) return head;
     if (this.responder.formFor(request) !== 'http') return head;
-    const refusal = this.responder.refusalOf(raised, this.authorizer.factsOf(demand));
+    const refusal = this.responder.refusalOf(raised, this.authorizer.refusedRequest(access));
     this.responder.putHeaders(response, refusal);
     return [refusal.status, ...rest];
   }

@@ -4,15 +4,15 @@ import { readRpcBody } from '../request/rpc-body.js';
 import { EventStreamReader } from './server-sent-events.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
 import { taskRequestsIn, tasksCreatedIn, type TaskRequests } from '../request/task-messages.js';
-import { McpAuthAuthorizer } from '../authorization/authorizer.js';
+import { Authorizer } from '../authorization/authorizer.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import type { HttpRequest } from '../request/http-message.js';
 import { decoderOf, type Decode } from './content-coding.js';
-import { McpAuthEventIds } from '../authorization/event-owners.js';
+import { EventOwners } from '../authorization/event-owners.js';
 import { isEventStream, watchBody, type BodyListener } from './response-body.js';
-import { McpAuthSessions } from '../authorization/session-owners.js';
+import { SessionOwners } from '../authorization/session-owners.js';
 import { isSseRoute } from '../handlers/sse-route.js';
-import { McpAuthTasks } from '../authorization/task-owners.js';
+import { TaskOwners } from '../authorization/task-owners.js';
 
 /**
  * Notes to whom belongs what the body of an answer names: tasks that were created, events that were sent, and sessions of
@@ -21,16 +21,16 @@ import { McpAuthTasks } from '../authorization/task-owners.js';
  * A task is noted where the answer to the very request names it, not where a client is told of it on another stream.
  */
 @Injectable()
-export class McpAuthStateWatch {
+export class StateWatch {
   constructor(
-    private readonly authorizer: McpAuthAuthorizer,
-    private readonly sessions: McpAuthSessions,
-    private readonly tasks: McpAuthTasks,
-    private readonly eventIds: McpAuthEventIds,
+    private readonly authorizer: Authorizer,
+    private readonly sessions: SessionOwners,
+    private readonly tasks: TaskOwners,
+    private readonly eventIds: EventOwners,
   ) {}
 
   /** Looks at the answer to a request that may create tasks, and at every event stream. To be called before it is answered. */
-  follow(request: HttpRequest, response: ServerResponse, call: AuthorizedCall): void {
+  attach(request: HttpRequest, response: ServerResponse, call: AuthorizedCall): void {
     const requests = this.tasks.areBoundHere ? taskRequestsIn(request.body) : undefined;
     const note = requests && ((answer: unknown) => this.#noteTasks(answer, requests, call));
     watchBody(response, () => {

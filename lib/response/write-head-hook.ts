@@ -5,7 +5,7 @@ import { isRecord } from '../core/record.js';
 export type Head = [status: number, ...rest: unknown[]];
 
 /** What watches one response. */
-export interface HeadWatcher {
+export interface WriteHeadHook {
   /** Is given the head that is about to be written; what it returns is written. */
   before(head: Head): Head;
   /** The head was written; `getHeader` of the response knows all of it. */
@@ -18,7 +18,7 @@ type WriteHead = (...head: Head) => ServerResponse;
  * Calls the watcher when the head of the response is written, by whomever: Node writes it through this method, too, before
  * the first byte of a body. It is put on the response itself, where it stays when another application is handed the response.
  */
-export function watchHead(response: ServerResponse, watcher: HeadWatcher): void {
+export function addWriteHeadHook(response: ServerResponse, watcher: WriteHeadHook): void {
   const writeHead = response.writeHead as WriteHead;
   const watched: WriteHead = (...head) => {
     writeHead.apply(response, watcher.before(head));

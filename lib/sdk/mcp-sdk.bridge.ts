@@ -2,7 +2,7 @@ import { Injectable, type Type } from '@nestjs/common';
 import { ContextIdFactory, DiscoveryService, ExternalContextCreator, MetadataScanner, ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
-import { handlerPolicy } from '../handlers/handler-declaration.js';
+import { handlerDeclaration } from '../handlers/handler-declaration.js';
 import { SdkCall } from './mcp-sdk.call.js';
 import { operationOf, type BridgedOperation } from './mcp-sdk.decorators.js';
 import { PARAMETERS, PARAMETERS_METADATA, tellApart } from './mcp-sdk.parameters.js';
@@ -151,7 +151,7 @@ export class McpSdkBridge {
       const method = prototype?.[methodName];
       const operation = method && operationOf(method);
       if (!operation) return [];
-      return [{ wrapper, classRef, methodName, operation, resourceId: handlerPolicy(classRef, method).resourceId }];
+      return [{ wrapper, classRef, methodName, operation, resourceId: handlerDeclaration(classRef, method).resourceId }];
     });
   }
 }

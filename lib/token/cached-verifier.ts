@@ -1,9 +1,9 @@
 import { deepFreeze } from '../core/deep-freeze.js';
-import type { Soon } from '../core/maybe-promise.js';
-import type { MemoryStore } from './expiring-map.js';
+import type { MaybePromise } from '../core/maybe-promise.js';
+import type { ExpiringMap } from './expiring-map.js';
 import { SingleFlight } from './single-flight.js';
-import { tokenKey } from './token-hash.js';
-import { ResourceVerifier, type RepeatableVerifier, type Verification } from './verification.js';
+import { tokenHash } from './token-hash.js';
+import { ResourceVerifier, type CacheableVerifier, type Verification } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
 /** A verification that was remembered; kept in this process only, since whoever can write it says who the caller is. */
@@ -24,16 +24,16 @@ export class CachedVerifier extends ResourceVerifier {
   readonly #flights = new SingleFlight<VerifiedToken>();
 
   constructor(
-    private readonly verifier: RepeatableVerifier,
-    private readonly store: MemoryStore<RememberedVerification>,
+    private readonly verifier: CacheableVerifier,
+    private readonly store: ExpiringMap<RememberedVerification>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {
     super();
   }
 
-  override verify(token: string): Soon<VerifiedToken> {
-    const key = tokenKey(token);
+  override verify(token: string): MaybePromise<VerifiedToken> {
+    const key = tokenHash(token);
     const known = this.store.recall(key);
     if (known && this.now() >= known.since && known.isCurrent()) return known.token;
     if (known) this.store.forget(key);

@@ -1,14 +1,14 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 import { checkAudience, checkTimes, malformedClaim, ownClaim, statedClaim, type TimeRules } from './claims.js';
-import { describeError, withoutToken } from '../core/safe-text.js';
-import { explained } from './refusal-details.js';
+import { describeError, redactToken } from '../core/safe-text.js';
+import { withRefusalDetails } from './refusal-details.js';
 import { identify } from './principal.js';
 import { isPrincipalKind } from '../core/principal-kind.js';
 import { kindOfToken } from './principal-kind.js';
 import { checkUnbound } from './token-kind.js';
 import type { TrustedIssuers } from './trusted-issuers.js';
-import { RepeatableVerifier, type Verification } from './verification.js';
+import { CacheableVerifier, type Verification } from './verification.js';
 import { saysTokenIsBad } from './bad-token-error.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
@@ -39,7 +39,7 @@ const RETRY_AFTER_SECONDS = 5;
  * What the application throws means that the token is bad only if it says so, see {@link saysTokenIsBad}; otherwise nobody
  * can tell. Returning nothing, or something that is no object, refuses the token.
  */
-export class CustomVerifier extends RepeatableVerifier {
+export class CustomVerifier extends CacheableVerifier {
   constructor(
     private readonly ask: Verify,
     private readonly issuers: TrustedIssuers,
@@ -63,7 +63,7 @@ export class CustomVerifier extends RepeatableVerifier {
     } catch (error) {
       const claims = { aud: ownClaim(result, 'audience'), exp: ownClaim(result, 'expiresAt'), clientId: ownClaim(result, 'clientId') };
       const { audiences } = this.rules;
-      throw explained(error, { issuer, isVerified: true, claims, claimNames: CLAIMS, audiences });
+      throw withRefusalDetails(error, { issuer, isVerified: true, claims, claimNames: CLAIMS, audiences });
     }
   }
 
@@ -88,7 +88,7 @@ export class CustomVerifier extends RepeatableVerifier {
       result = await this.ask(token);
     } catch (error) {
       if (error instanceof McpAuthError) throw error;
-      if (saysTokenIsBad(error)) throw invalidToken('verifier_failed', error, { error: withoutToken(describeError(error), token) });
+      if (saysTokenIsBad(error)) throw invalidToken('verifier_failed', error, { error: redactToken(describeError(error), token) });
       this.onFailure(error, token);
       throw new McpAuthError('temporarily_unavailable', 'verifier_unavailable', {
         cause: error,

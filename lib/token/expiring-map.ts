@@ -5,7 +5,7 @@ import { ExpiringStore } from './expiring-store.js';
  * In the memory of this process. When it is full, the entry goes that was not used for the longest time. Values are
  * kept as they are, not copied.
  */
-export class MemoryStore<Value> extends ExpiringStore<Value> {
+export class ExpiringMap<Value> extends ExpiringStore<Value> {
   readonly #entries: LRUCache<string, { readonly value: Value; readonly until: number }>;
 
   constructor(

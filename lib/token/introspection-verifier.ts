@@ -5,13 +5,13 @@ import type { ExpiringStore } from './expiring-store.js';
 import { audienceClaim, checkAudience, checkTimesPresent, statedClaim, type TimeRules } from './claims.js';
 import type { ClaimNames } from '../core/token-format.js';
 import type { DecodedJwt } from './decoded-jwt.js';
-import { explained } from './refusal-details.js';
+import { withRefusalDetails } from './refusal-details.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
 import type { KindOf } from '../core/principal-kind.js';
 import { checkKindBeforeAsking, checkKindOfAnswer, checkUnbound, isDeclaredAccessToken } from './token-kind.js';
-import { tokenKey } from './token-hash.js';
+import { tokenHash } from './token-hash.js';
 import type { Verification } from './verification.js';
 
 /** What an answer is held against, and how long it is believed. */
@@ -71,7 +71,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
       return this.#check(answer, jwt, askedAt);
     } catch (error) {
       const claims = answer ?? jwt?.claims ?? {};
-      throw explained(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined, isOpaque: jwt === undefined });
+      throw withRefusalDetails(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined, isOpaque: jwt === undefined });
     }
   }
 
@@ -98,7 +98,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
 
   /** @returns the answer for an active token, without members that have no value. */
   async #ask(token: string, jwt: DecodedJwt | undefined): Promise<IntrospectionAnswer> {
-    const key = tokenKey(token);
+    const key = tokenHash(token);
     if (await this.inactive.get(key)) throw invalidToken('token_inactive');
     const askedAt = this.now();
     const answer = await this.#answerFor(token);

@@ -4,7 +4,7 @@ import { NotAskedError, UnderWayLimit } from '../issuer/cool-down.js';
 import type { ExpiringStore } from './expiring-store.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
-import { TrustedIssuers, type ConfiguredIssuers, type Trust } from './trusted-issuers.js';
+import { TrustedIssuers, type ConfiguredIssuers, type TrustedIssuer } from './trusted-issuers.js';
 
 /** An issuer that the application says is trusted. */
 export interface FoundIssuer {
@@ -20,7 +20,7 @@ export type LookUp = (issuer: string) => Promise<FoundIssuer | undefined>;
 /** An issuer that was found, and is kept for the sake of its keys. */
 export interface KnownIssuer {
   readonly version: string | undefined;
-  readonly trust: Trust;
+  readonly trust: TrustedIssuer;
 }
 
 /** How long the answer of the application is used, in milliseconds: that an issuer is trusted, and that it is not. */
@@ -45,7 +45,7 @@ const RETRY_AFTER_SECONDS = 5;
  * push out the real ones.
  */
 export class IssuerLookup extends TrustedIssuers {
-  readonly #flights = new SingleFlight<Trust | undefined>();
+  readonly #flights = new SingleFlight<TrustedIssuer | undefined>();
   readonly #underWay = new UnderWayLimit(MAX_UNDER_WAY);
 
   constructor(
@@ -59,14 +59,14 @@ export class IssuerLookup extends TrustedIssuers {
     super();
   }
 
-  override async find(issuer: string): Promise<Trust | undefined> {
+  override async find(issuer: string): Promise<TrustedIssuer | undefined> {
     const configured = this.configured.find(issuer);
     if (configured) return configured;
     if (issuer.length > MAX_ISSUER_LENGTH || !parseUrl(issuer)) return undefined;
     return this.#flights.run(issuer, () => this.#find(issuer));
   }
 
-  async #find(issuer: string): Promise<Trust | undefined> {
+  async #find(issuer: string): Promise<TrustedIssuer | undefined> {
     const known = await this.known.get(issuer);
     const askedAt = this.now();
     if (known && askedAt < known.trust.until) return known.trust;

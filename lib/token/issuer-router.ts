@@ -1,10 +1,10 @@
 import { invalidToken } from '../core/error.js';
-import { andThen, type Soon } from '../core/maybe-promise.js';
+import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
 import { ownClaim } from './claims.js';
 import { decodeJwt, hasJwtForm, MAX_TOKEN_LENGTH, type DecodedJwt } from './decoded-jwt.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
-import type { Trust, TrustedIssuers } from './trusted-issuers.js';
-import { RepeatableVerifier, type Verification } from './verification.js';
+import type { TrustedIssuer, TrustedIssuers } from './trusted-issuers.js';
+import { CacheableVerifier, type Verification } from './verification.js';
 
 /** An issuer that can be asked about tokens of any form. */
 export interface OpaqueRoute {
@@ -18,7 +18,7 @@ export interface OpaqueRoute {
  * token to the issuer whose prefix it has, or to the only one that can be asked. A token is never tried with several,
  * which would hand it to all of them; nor is what looks like a JWT but is none taken for an opaque token.
  */
-export class IssuerRouter extends RepeatableVerifier {
+export class IssuerRouter extends CacheableVerifier {
   constructor(
     private readonly issuers: TrustedIssuers,
     private readonly opaqueRoutes: readonly OpaqueRoute[],
@@ -26,13 +26,13 @@ export class IssuerRouter extends RepeatableVerifier {
     super();
   }
 
-  override verify(token: string): Soon<Verification> {
+  override verify(token: string): MaybePromise<Verification> {
     if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('token_too_large');
     // Without anybody to ask, a token that is no JWT is a malformed one.
     if (this.opaqueRoutes.length > 0 && !hasJwtForm(token)) return this.#opaqueRoute(token).verify(token, undefined);
     const jwt = decodeJwt(token);
     const issuer = ownClaim(jwt.claims, 'iss');
-    return andThen(typeof issuer === 'string' ? this.issuers.find(issuer) : undefined, (trust) => {
+    return continueWith(typeof issuer === 'string' ? this.issuers.find(issuer) : undefined, (trust) => {
       if (!trust) throw invalidToken('issuer_unknown', undefined, { iss: issuer ?? null });
       return verifyWith(trust, token, jwt);
     });
@@ -47,7 +47,7 @@ export class IssuerRouter extends RepeatableVerifier {
   }
 }
 
-function verifyWith({ verifier, until }: Trust, token: string, jwt: DecodedJwt): Promise<Verification> {
+function verifyWith({ verifier, until }: TrustedIssuer, token: string, jwt: DecodedJwt): Promise<Verification> {
   const verified = verifier.verify(token, jwt);
   if (until === Infinity) return verified;
   return verified.then((verification) => ({ ...verification, reusableUntil: Math.min(verification.reusableUntil, until) }));

@@ -4,7 +4,7 @@ import { verifySignature } from '../issuer/signature.js';
 import { checkAudience, checkTimes, ownClaim, type TimeRules } from './claims.js';
 import type { ClaimNames } from '../core/token-format.js';
 import type { DecodedJwt } from './decoded-jwt.js';
-import { explained } from './refusal-details.js';
+import { withRefusalDetails } from './refusal-details.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
@@ -63,9 +63,9 @@ export class JwtVerifier extends IssuerVerifier {
       const verified = this.#check(jwt, now / 1000);
       const key = await verifySignature(token, { keys, algorithms: [hint.alg] }, hint);
       const kind = kindOfToken(verified, this.trusted.kindOf);
-      return { token: { ...verified, kind }, reusableUntil: now + this.rules.reuseSeconds * 1000, isCurrent: () => keys.holds(key) };
+      return { token: { ...verified, kind }, reusableUntil: now + this.rules.reuseSeconds * 1000, isCurrent: () => keys.isPublished(key) };
     } catch (error) {
-      throw explained(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false });
+      throw withRefusalDetails(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false });
     }
   }
 

@@ -27,23 +27,23 @@ export interface TokenFacts {
  *
  * @returns the same error, to be thrown on
  */
-export function explained(error: unknown, facts: TokenFacts): unknown {
+export function withRefusalDetails(error: unknown, refused: TokenFacts): unknown {
   if (!(error instanceof McpAuthError)) return error;
-  const { issuer, isVerified, isOpaque, claims, claimNames } = facts;
+  const { issuer, isVerified, isOpaque, claims, claimNames } = refused;
   const clientId = firstText(claims, claimNames.clientId);
-  return error.explain(seenFor(error.reason, facts), { issuer, clientId, isVerified, isOpaque });
+  return error.explain(seenFor(error.reason, refused), { issuer, clientId, isVerified, isOpaque });
 }
 
-function seenFor(reason: McpAuthReason, { header = {}, claims, claimNames, ...facts }: TokenFacts): Members {
+function seenFor(reason: McpAuthReason, { header = {}, claims, claimNames, ...refused }: TokenFacts): Members {
   switch (reason) {
     case 'audience_rejected':
-      return { aud: audienceClaim(claims, claimNames.audience), expected: oneOrAll(facts.audiences) };
+      return { aud: audienceClaim(claims, claimNames.audience), expected: oneOrAll(refused.audiences) };
     case 'audience_missing':
-      return { expected: oneOrAll(facts.audiences) };
+      return { expected: oneOrAll(refused.audiences) };
     case 'issuer_unknown':
-      return { iss: ownClaim(claims, 'iss'), expected: facts.issuer };
+      return { iss: ownClaim(claims, 'iss'), expected: refused.issuer };
     case 'algorithm_rejected':
-      return { alg: ownClaim(header, 'alg') ?? null, expected: oneOrAll(facts.algorithms ?? new Set()) };
+      return { alg: ownClaim(header, 'alg') ?? null, expected: oneOrAll(refused.algorithms ?? new Set()) };
     case 'type_rejected':
       return { typ: ownClaim(header, 'typ') ?? null };
     case 'key_unknown':

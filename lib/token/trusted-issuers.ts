@@ -1,8 +1,8 @@
-import type { Soon } from '../core/maybe-promise.js';
+import type { MaybePromise } from '../core/maybe-promise.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 
 /** An issuer whose tokens are accepted. */
-export interface Trust {
+export interface TrustedIssuer {
   readonly verifier: IssuerVerifier;
   /** From when on the issuer must be looked up again, in milliseconds since the epoch; Infinity for configured ones. */
   readonly until: number;
@@ -14,7 +14,7 @@ export abstract class TrustedIssuers {
    * @param issuer as the token names it, which nobody has verified: found only where it is trusted, code point by code point.
    * @throws {McpAuthError} `temporarily_unavailable` when nobody can tell.
    */
-  abstract find(issuer: string): Soon<Trust | undefined>;
+  abstract find(issuer: string): MaybePromise<TrustedIssuer | undefined>;
 }
 
 /** The issuers of the configuration. */
@@ -23,7 +23,7 @@ export class ConfiguredIssuers extends TrustedIssuers {
     super();
   }
 
-  override find(issuer: string): Trust | undefined {
+  override find(issuer: string): TrustedIssuer | undefined {
     const verifier = this.verifiers.get(issuer);
     return verifier && { verifier, until: Infinity };
   }

@@ -1,10 +1,10 @@
 import { deepFreeze } from '../core/deep-freeze.js';
-import { ResourceVerifier, type RepeatableVerifier } from './verification.js';
+import { ResourceVerifier, type CacheableVerifier } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
 /** Verifies a token each time it is presented, whatever its verification says about how long it holds. */
 export class UncachedVerifier extends ResourceVerifier {
-  constructor(private readonly verifier: RepeatableVerifier) {
+  constructor(private readonly verifier: CacheableVerifier) {
     super();
   }
 

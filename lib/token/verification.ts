@@ -1,4 +1,4 @@
-import type { Soon } from '../core/maybe-promise.js';
+import type { MaybePromise } from '../core/maybe-promise.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
 /** A verified token, and how long that holds without verifying it again. */
@@ -15,12 +15,12 @@ export interface Verification {
  *
  * It throws, or rejects with, what `TokenVerifier` throws.
  */
-export abstract class RepeatableVerifier {
-  abstract verify(token: string): Soon<Verification>;
+export abstract class CacheableVerifier {
+  abstract verify(token: string): MaybePromise<Verification>;
 }
 
 /** Verifies the tokens that come to one resource; and throws, or rejects with, what `TokenVerifier` throws. */
 export abstract class ResourceVerifier {
   /** At once, where it is known already. */
-  abstract verify(token: string): Soon<VerifiedToken>;
+  abstract verify(token: string): MaybePromise<VerifiedToken>;
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { expectRefusal, expectServed, forget, type ExpectedRefusal } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded, type ExpectedRefusal } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectReason } from '../support/tokens.js';
-import { sendRaw, type WireResponse } from '../support/wire.js';
+import { sendRaw, type WireResponse } from '../support/raw-http.js';
 import { ALGORITHM } from './algorithm.js';
 import type { Attack } from './attack.js';
 import { CLAIMS } from './claims.js';
@@ -60,7 +60,7 @@ describe.each(PLATFORMS)('attacks on credentials, on %s', (platform) => {
     lab = await openLab(platform);
   });
   afterAll(() => closeLab(lab));
-  beforeEach(() => forget(lab.server));
+  beforeEach(() => resetRecorded(lab.server));
 
   /**
    * Asserts on what no attack may achieve: that what it says is repeated, but for the operator and in quotes there; that it

@@ -13,11 +13,11 @@ import { Prober } from '../../lib/cli/doctor/prober.js';
 import { checkRefusals } from '../../lib/cli/doctor/refusal.checks.js';
 import { checkResourceMetadata } from '../../lib/cli/doctor/resource-metadata.checks.js';
 import { Secrets } from '../../lib/cli/doctor/secrets.js';
-import type { Answer, Seen } from '../../lib/cli/doctor/seen.js';
+import type { Answer, ProbeResult } from '../../lib/cli/doctor/seen.js';
 import { checkServerMetadata } from '../../lib/cli/doctor/server-metadata.checks.js';
 import { reviewToken } from '../../lib/cli/doctor/token.checks.js';
 import { always, alwaysAsync, jsonValue, memberName } from '../fuzz/property.js';
-import { beforeLong } from '../support/before-long.js';
+import { beforeLong } from '../support/watchdog.js';
 
 const ISSUER = 'https://login.example.com';
 const URL_OF_SERVER = 'https://mcp.example.com/mcp';
@@ -29,14 +29,14 @@ function answer(changes: Partial<Answer> & { readonly fields?: Readonly<Record<s
 }
 
 const json = (document: unknown): Answer => answer({ text: JSON.stringify(document) ?? '' });
-const SILENCE: Seen = { kind: 'silence', url: ISSUER, why: 'no answer' };
+const SILENCE: ProbeResult = { kind: 'silence', url: ISSUER, why: 'no answer' };
 
 function serverFacts(document: Readonly<Record<string, unknown>>, more: Partial<AuthorizationServerFacts> = {}): AuthorizationServerFacts {
   const base = { issuer: ISSUER, isLocal: false, forms: [json(document)], document, resource: undefined, pageOrigin: ISSUER };
   return { ...base, ...more };
 }
 
-function mcpFacts(post: Seen, document: unknown = {}): McpServerFacts {
+function mcpFacts(post: ProbeResult, document: unknown = {}): McpServerFacts {
   const metadata = json(document);
   const pages = { fromPage: post, pageOrigin: ISSUER, preflight: post, fromForeignPage: undefined };
   const others = { get: post, garbage: post, query: post, twin: undefined, challenge: readChallenge(post) };
@@ -99,7 +99,7 @@ describe('the review of endpoints', () => {
 
   const redirect = (location: string): Answer => answer({ status: 302, fields: { location } });
 
-  it.each<[string, Seen, Seen, Seen, string[]]>([
+  it.each<[string, ProbeResult, ProbeResult, ProbeResult, string[]]>([
     ['a page of refusal, and redirects with an error', answer({ status: 400 }), redirect('http://127.0.0.1/?error=invalid_request'), answer({ status: 400 }), ['ok', 'ok', 'ok']],
     ['a code sent to strangers', redirect('https://stranger.invalid/cb?code=x'), answer({ status: 400 }), answer({ status: 400 }), ['error', 'ok', 'ok']],
     ['sign-in without PKCE, and with "plain"', answer({ status: 400 }), answer(), redirect('/sign-in'), ['ok', 'warning', 'warning']],
@@ -137,7 +137,7 @@ describe('the review of metadata', () => {
 
 describe('the review of discovery', () => {
   const good = json({ issuer: ISSUER });
-  it.each<[string, Seen[], string[]]>([
+  it.each<[string, ProbeResult[], string[]]>([
     ['AS-01: the first place', [good, good], ['ok']],
     ['AS-01: the second place, after a 404', [answer({ status: 404 }), good], ['ok']],
     ['AS-01: the second place, after a page', [answer({ contentType: 'text/html' }), good], ['ok', 'warning']],
@@ -151,7 +151,7 @@ describe('the review of discovery', () => {
     expect(levels(checkDiscovery(serverFacts({}, { forms })), 'AS-01')).toEqual(expected);
   });
 
-  it.each<[string, Seen[], RegExp]>([
+  it.each<[string, ProbeResult[], RegExp]>([
     ['AS-01: that it is started, where nobody answers', [SILENCE], /^see that it runs and can be reached/],
     ['AS-01: that it is published, where somebody answers', [SILENCE, answer({ status: 404 })], /^serve it as application\/json/],
   ])('%s, is the remedy', (_what, forms, remedy) => {
@@ -160,7 +160,7 @@ describe('the review of discovery', () => {
 });
 
 describe('the review of an https server', () => {
-  it.each<[string, Seen | undefined, string]>([
+  it.each<[string, ProbeResult | undefined, string]>([
     ['nobody at plain http', SILENCE, 'ok'],
     ['a redirect to https', answer({ status: 308, fields: { location: URL_OF_SERVER } }), 'ok'],
     ['a challenge over plain http', answer({ status: 401 }), 'error'],

@@ -5,7 +5,7 @@ import { checkEndpoints } from '../../lib/cli/doctor/endpoint.checks.js';
 import type { McpServerFacts } from '../../lib/cli/doctor/mcp-server.facts.js';
 import { readChallenge } from '../../lib/cli/doctor/read-challenge.js';
 import { checkRefusals } from '../../lib/cli/doctor/refusal.checks.js';
-import type { Answer, Seen } from '../../lib/cli/doctor/seen.js';
+import type { Answer, ProbeResult } from '../../lib/cli/doctor/seen.js';
 import { checkTokenAnswer } from '../../lib/cli/doctor/token-answer.checks.js';
 
 const URL_OF_SERVER = 'http://127.0.0.1:3000/mcp';
@@ -15,7 +15,7 @@ function answer(status: number, body: unknown = {}, fields: Readonly<Record<stri
   return { ...base, status, text: JSON.stringify(body), headers: new Headers(fields) };
 }
 
-const SILENCE: Seen = { kind: 'silence', url: URL_OF_SERVER, why: 'no answer' };
+const SILENCE: ProbeResult = { kind: 'silence', url: URL_OF_SERVER, why: 'no answer' };
 
 const CHALLENGE = { 'www-authenticate': 'Bearer resource_metadata="http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp"' };
 const REFUSED = answer(401, {}, CHALLENGE);
@@ -35,7 +35,7 @@ function mcpFacts(more: Partial<McpServerFacts>): McpServerFacts {
 const levelOf = (checks: readonly Check[], id: string): string | undefined => checks.find((check) => check.id === id)?.level;
 
 /** They say that nobody looked, that the endpoint is elsewhere, or that it does not work at the moment. */
-const UNJUDGED: readonly (readonly [string, Seen])[] = [
+const UNJUDGED: readonly (readonly [string, ProbeResult])[] = [
   ['no answer', SILENCE],
   ['404', answer(404)],
   ['405', answer(405, {}, { allow: 'GET' })],
@@ -51,7 +51,7 @@ const UNJUDGED: readonly (readonly [string, Seen])[] = [
 ];
 
 describe('AS-17: introspection without credentials, of a token that nobody issued', () => {
-  const judged = (introspection: Seen): string | undefined => levelOf(checkEndpoints(serverFacts({ introspection })), 'AS-17');
+  const judged = (introspection: ProbeResult): string | undefined => levelOf(checkEndpoints(serverFacts({ introspection })), 'AS-17');
 
   it.each(UNJUDGED)('is not judged by %s', (_what, seen) => expect(judged(seen)).toBe('unseen'));
 
@@ -79,7 +79,7 @@ describe('AS-21: an answer of the token endpoint', () => {
 });
 
 describe('AS-22: an authorization request that must be refused', () => {
-  const judged = (seen: Seen): (string | undefined)[] => {
+  const judged = (seen: ProbeResult): (string | undefined)[] => {
     const authorization = { unregistered: seen, unregisteredUri: 'https://stranger.invalid/cb', withoutPkce: seen, plainPkce: undefined };
     return checkEndpoints(serverFacts({ authorization })).filter(({ id }) => id === 'AS-22').map(({ level }) => level);
   };

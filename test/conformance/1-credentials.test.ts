@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { All, Controller, Options, type INestApplication } from '@nestjs/common';
 import { RequireScopes } from 'nestjs-mcp-auth';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
-import { expectRefusal, expectServed, forget, messagesOf, read } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded, messagesOf, read } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { sendRaw, type WireResponse } from '../support/wire.js';
+import { sendRaw, type WireResponse } from '../support/raw-http.js';
 
 const issuer = { alg: 'ES256' } as const;
 
@@ -28,7 +28,7 @@ describe.each(PLATFORMS)('1. Taking the credential off the request, on %s', (pla
     token = await server.mint();
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it('OA21-5.1.1-a: accepts an access token from the Authorization header with the Bearer scheme', async () => {
     const response = await server.callTool('ping', token);
@@ -69,7 +69,7 @@ describe.each(PLATFORMS)('1. Taking the credential off the request, on %s', (pla
     'OA21-5.1.1-b: takes the scheme in any spelling, such as %s',
     async (scheme) => {
       await expectServed(server, await rawPing(server, [`Authorization: ${scheme} ${token}`]), 'ping');
-      forget(server);
+      resetRecorded(server);
       const bad = await rawPing(server, [`Authorization: ${scheme} garbage`]);
       await expectRefusal(server, bad, { status: 401, error: 'invalid_token', token: 'garbage' });
     },
@@ -316,7 +316,7 @@ describe.each(PLATFORMS)('1. Taking the credential off the request, on %s', (pla
     it('LIB-01: accepts a token of 12 KiB and refuses one of more than 16 KiB', async () => {
       const accepted = await server.mint({ padding: 'x'.repeat(9 * 1024) });
       await expectServed(server, await server.callTool('ping', accepted), 'ping');
-      forget(server);
+      resetRecorded(server);
       const refused = await server.mint({ padding: 'x'.repeat(13 * 1024) });
       const response = await server.callTool('ping', refused);
       await expectRefusal(server, response, { status: 401, error: 'invalid_token', token: refused });
@@ -388,7 +388,7 @@ describe.each(PLATFORMS)('1. A session of the 2025 era, on %s', (platform) => {
     session = opened.headers.get('mcp-session-id') as string;
     await opened.text();
     expect(session).toEqual(expect.any(String));
-    forget(server);
+    resetRecorded(server);
   });
 
   it.each([

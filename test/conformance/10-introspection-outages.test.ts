@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { TestIssuer, type TestFault } from 'nestjs-mcp-auth/testing';
 import { alwaysAsync } from '../fuzz/property.js';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { introspecting, startIntrospectingServer, type IntrospectingServer } from '../support/introspection.js';
 import type { NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -17,7 +17,7 @@ const MAX_UNDER_WAY = 32;
 
 /** Presents a token, and returns the Retry-After of the 503. */
 async function expectUndecided(server: NotesServer, token: string): Promise<number> {
-  forget(server);
+  resetRecorded(server);
   const { header } = await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
   expectReason(server, 'introspection_failed');
   return Number(header('retry-after'));
@@ -162,7 +162,7 @@ describe.each(PLATFORMS)('an introspection endpoint that is slow, on %s', (platf
     server = await startIntrospectingServer(platform, settings);
     ({ issuer } = server);
     await expectAccepted(server, server.opaque());
-    forget(server);
+    resetRecorded(server);
     issuer.clearRequests();
     const waiting: (() => void)[] = [];
     let isReleased = false;

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { generateKeyPairSync } from 'node:crypto';
 import { generateTestKey, TestIssuer, type SignedAnswerChanges, type TestFault } from 'nestjs-mcp-auth/testing';
 import type { McpAuthReason } from '../../lib/core/error.js';
-import { expectNoTrace, expectRefusal, expectServed, forget } from '../support/expectations.js';
+import { expectNoTrace, expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { introspecting, startIntrospectingServer, type IntrospectingServer } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -18,7 +18,7 @@ const FORGOTTEN_MS = 3_600_000;
 
 /** Presents a token, and asserts that it is answered with 503: nobody can tell whether it is good. */
 async function expectUndecided(server: NotesServer, token: string): Promise<void> {
-  forget(server);
+  resetRecorded(server);
   const { header } = await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
   expect(Number(header('retry-after'))).toBeGreaterThan(0);
   expectReason(server, 'introspection_failed');
@@ -38,7 +38,7 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
   beforeEach(() => {
     server.clock.now += FORGOTTEN_MS;
     issuer.clearRequests();
-    forget(server);
+    resetRecorded(server);
   });
   afterEach(() => {
     issuer.recover();
@@ -245,10 +245,10 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
     it('RFC7662-2.2-b: grants the scopes of the answer and no others', async () => {
       const token = server.opaque({ scope: 'a' });
       await expectServed(server, await server.callTool('read-note', token), 'read-note');
-      forget(server);
+      resetRecorded(server);
       const refused = await server.callTool('write-note', token);
       await expectRefusal(server, refused, { status: 403, error: 'insufficient_scope', scope: 'a b', token });
-      forget(server);
+      resetRecorded(server);
       const none = server.opaque({ scope: undefined });
       await expectRefusal(server, await server.callTool('read-note', none), { status: 403, error: 'insufficient_scope', scope: 'a', token: none });
     });
@@ -387,7 +387,7 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
       ['a header that is cut off', (token) => token.replace(/^.{8}/, 'eyJhbGciO')],
     ])('are not taken for opaque where they have %s', async (_what, change) => {
       const token = change(await server.mint());
-      forget(server);
+      resetRecorded(server);
       const response = await server.callTool('ping', token);
       await expectRefusal(server, response, { status: 401, error: 'invalid_token', token });
       const sent = issuer.requests.map(({ body }) => new URLSearchParams(body).get('token'));
@@ -462,7 +462,7 @@ describe.each(PLATFORMS)('authentication at the introspection endpoint, on %s', 
     const auth = { method: 'client_secret_basic', clientSecret: 'hunter2-and-then-some' } as const;
     server = await startIntrospectingServer(platform, { introspection: { auth }, options: { exposeErrorDetails: true } });
     const token = server.opaque();
-    forget(server);
+    resetRecorded(server);
     const { text } = await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
     const log = server.log.join('\n');
     expect(log).toMatch(/introspection endpoint .* status 401/);
@@ -710,7 +710,7 @@ describe.each(PLATFORMS)('signed introspection answers, on %s', (platform) => {
   beforeEach(() => {
     server.clock.now += FORGOTTEN_MS;
     issuer.clearRequests();
-    forget(server);
+    resetRecorded(server);
   });
   afterEach(() => {
     issuer.signedAnswer = {};

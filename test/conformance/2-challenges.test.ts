@@ -46,13 +46,13 @@ import {
   expectNoTrace,
   expectRefusal,
   expectServed,
-  forget,
+  resetRecorded,
   metadataUrlOf,
   type ExpectedRefusal,
 } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { allowKeySearch } from '../support/tokens.js';
-import { sendRaw } from '../support/wire.js';
+import { sendRaw } from '../support/raw-http.js';
 
 const issuer = { alg: 'ES256' } as const;
 
@@ -146,7 +146,7 @@ describe.each(PLATFORMS)('2. Challenges and error answers, on %s', (platform) =>
     server = await startNotesServer(platform, { issuer });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   describe('401', () => {
     it.each(NO_CREDENTIALS)('RFC9110-15.5.2-a: challenges a request with %s', async (_what, headers) => {
@@ -763,7 +763,7 @@ describe.each(PLATFORMS)('2. Challenges under other options, on %s', (platform) 
       const response = await server.callTool('ping', token);
       const { challenge } = await expectRefusal(server, response, { status: 401, error: 'invalid_token', token });
       expect(challenge?.params['error_description']).toMatch(/ Reason: /);
-      forget(server);
+      resetRecorded(server);
     }
     await expectRefusal(server, await server.callTool('ping'), { status: 401 });
   });
@@ -831,7 +831,7 @@ describe.each(PLATFORMS)('2. An authorization server that fails, on %s', (platfo
     server.issuer.fail(fault, on);
     server.clock.now += 30 * 60_000;
     for (let again = 0; again < 3; again++) {
-      forget(server);
+      resetRecorded(server);
       await expectServed(server, await server.callTool('ping', token), 'ping');
     }
   });
@@ -841,15 +841,15 @@ describe.each(PLATFORMS)('2. An authorization server that fails, on %s', (platfo
     await server.issuer.rotateKeys({ keepOld: true });
     const fresh = await server.mint({ exp: minutes(server, 120) });
     server.issuer.fail('error');
-    forget(server);
+    resetRecorded(server);
     await expectUndecided(await server.callTool('ping', fresh), fresh);
     await expectUndecided(await server.callTool('ping', fresh), fresh);
     await expectServed(server, await server.callTool('ping', token), 'ping');
-    forget(server);
+    resetRecorded(server);
     server.issuer.recover();
     server.clock.now += 60_000;
     await expectServed(server, await server.callTool('ping', fresh), 'ping');
-    forget(server);
+    resetRecorded(server);
     const unknown = await server.mint({}, { key: await generateTestKey({ alg: 'ES256' }) });
     const response = await server.callTool('ping', unknown);
     await expectRefusal(server, response, { status: 401, error: 'invalid_token', token: unknown });

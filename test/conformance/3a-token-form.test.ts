@@ -3,7 +3,7 @@ import { CompactEncrypt } from 'jose';
 import { createPublicKey, randomBytes } from 'node:crypto';
 import { McpAuthConfigError, McpAuthService } from 'nestjs-mcp-auth';
 import { generateTestKey, symmetricTestKey, TestIssuer, type TestAlgorithm, type TestKey } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { allowKeySearch, expectAccepted, expectReason, expectRejected, signBytes, whoami, withPart } from '../support/tokens.js';
@@ -32,7 +32,7 @@ describe.each(PLATFORMS)('the form of an access token, on %s', (platform) => {
     await server.close();
     await Promise.all([server.issuer, strict, stranger].map((issuer) => issuer.close()));
   });
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const mintStrict: TestIssuer['mint'] = (claims, options) => strict.mint({ aud: server.resource, ...claims }, options);
 
@@ -353,7 +353,7 @@ describe.each(PLATFORMS)('the form of an access token, on %s', (platform) => {
         scopes: ['b'],
         claims: { iss: server.issuer.issuer, sub: 'bob', scope: 'b' },
       });
-      forget(server);
+      resetRecorded(server);
       const response = await server.callTool('read-note', token);
       await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope: 'a', token });
     });
@@ -506,7 +506,7 @@ describe.each(PLATFORMS)('the form of an access token, on %s', (platform) => {
     ];
     const answers = [];
     for (const token of tokens) {
-      forget(server);
+      resetRecorded(server);
       const response = await server.callTool('ping', token);
       const { challenge, body } = await expectRefusal(server, response, { status: 401, error: 'invalid_token', token });
       answers.push({ challenge, body: { ...body, id: 0 } });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { McpAuthConfigError, McpAuthService } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import type { McpAuthReason } from '../../lib/core/error.js';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectReason, expectRejected, whoami } from '../support/tokens.js';
@@ -45,7 +45,7 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
     await Promise.all([server.issuer, strict, slashed].map((issuer) => issuer.close()));
   });
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     // Whole seconds, so that a test can stand exactly on a boundary.
     server.clock.now = Math.ceil(server.clock.now / 1000) * 1000;
   });
@@ -397,7 +397,7 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
       { nonce: 'n' },
     ];
     for (const claims of bad) {
-      forget(server);
+      resetRecorded(server);
       const token = await server.mint({ scope: '', ...claims });
       const expected = { status: 401, error: 'invalid_token', scope: 'a b', token } as const;
       await expectRefusal(server, await server.callTool('write-note', token), expected);

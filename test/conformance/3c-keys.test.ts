@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createPublicKey, generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { generateTestKey, type TestKey } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectReason, expectRejected, withPart } from '../support/tokens.js';
@@ -24,7 +24,7 @@ describe.each(PLATFORMS)('the keys of an issuer, on %s', (platform) => {
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     server.clock.now += COOL_DOWN_MS;
   });
 
@@ -183,7 +183,7 @@ describe.each(PLATFORMS)('rotation of keys, on %s', (platform) => {
 
   /** @returns `Retry-After` */
   async function expectUndecided(token: string): Promise<string | null> {
-    forget(server);
+    resetRecorded(server);
     const response = await server.callTool('ping', token);
     const retryAfter = response.headers.get('retry-after');
     await expectRefusal(server, response, { status: 503, token });
@@ -288,7 +288,7 @@ describe.each(PLATFORMS)('rotation of keys, on %s', (platform) => {
     await server.issuer.rotateKeys({ keepOld: true });
     server.issuer.fail('error', 'jwks');
     const token = await server.mint();
-    forget(server);
+    resetRecorded(server);
     await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
     await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
     await expectAccepted(server, old);
@@ -370,7 +370,7 @@ describe.each(PLATFORMS)('rotation of keys, on %s', (platform) => {
     it('RFC8725-3.10-c: while the issuer is down, nobody can tell, unless the token names a key', async () => {
       server.issuer.fail('error', 'jwks');
       const token = await forged();
-      forget(server);
+      resetRecorded(server);
       if (kid === undefined) await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
       else await expectRejected(server, token, 'signature_invalid');
       await expectAccepted(server, await signed());
@@ -391,7 +391,7 @@ describe.each(PLATFORMS)('rotation of keys, on %s', (platform) => {
       server.mint({}, { key, header: { crit: ['x'] } }),
     ];
     for (const token of await Promise.all(hopeless)) {
-      forget(server);
+      resetRecorded(server);
       await expectRefusal(server, await server.callTool('ping', token), { status: 401, error: 'invalid_token', token });
     }
     expect(server.issuer.requests).toEqual([]);

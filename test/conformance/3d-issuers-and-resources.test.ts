@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Controller, Get } from '@nestjs/common';
 import { McpAuthConfigError, McpAuthService, ProtectedResource } from 'nestjs-mcp-auth';
 import { generateTestKey, TestIssuer } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, expectServed, forget, metadataUrlOf } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded, metadataUrlOf } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectReason, expectRejected, whoami } from '../support/tokens.js';
@@ -31,7 +31,7 @@ describe.each(PLATFORMS)('two issuers of one resource, on %s', (platform) => {
     await Promise.all([first, second, stranger].map((issuer) => issuer.close()));
   });
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     server.clock.now += 31_000;
   });
 
@@ -121,7 +121,7 @@ describe.each(PLATFORMS)('two resources in one application, on %s', (platform) =
     await server.close();
     await Promise.all([common, billingOnly].map((issuer) => issuer.close()));
   });
-  beforeEach(() => forget(server.notes));
+  beforeEach(() => resetRecorded(server.notes));
 
   const invalid = { status: 401, error: 'invalid_token' } as const;
   const tokenFor = (resource: ResourceUnderTest, claims: object = {}): Promise<string> =>
@@ -130,7 +130,7 @@ describe.each(PLATFORMS)('two resources in one application, on %s', (platform) =
   /** Asserts that the handler ran, and forgets that it did. */
   async function expectRan(resource: ResourceUnderTest, response: Response, handler: string): Promise<string> {
     const body = await expectServed(resource, response, handler);
-    forget(resource);
+    resetRecorded(resource);
     return body;
   }
 

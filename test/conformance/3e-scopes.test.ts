@@ -3,7 +3,7 @@ import { Controller, Get, type Type } from '@nestjs/common';
 import { McpController, Prompt, Resource, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { McpAuthConfigError, RequireAnyScope, RequireScopes } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, expectServed, forget, messagesOf } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded, messagesOf } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, whoami } from '../support/tokens.js';
@@ -107,7 +107,7 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
     await server.close();
     await Promise.all([server.issuer, mapped].map((issuer) => issuer.close()));
   });
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const lacking = (scope: string, token: string) => ({ status: 403, error: 'insufficient_scope', scope, token }) as const;
   const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
@@ -137,7 +137,7 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
     it.each(['scopes', 'permissions', 'roles', 'authorities'])('RFC6749-3.3-a: grants nothing by claim %s, unless told so', async (claim) => {
       for (const value of ['notes:read', ['notes:read']]) {
         const token = await server.mint({ [claim]: value });
-        forget(server);
+        resetRecorded(server);
         await expectRefusal(server, await server.callTool('read', token), lacking('notes:read', token));
       }
     });
@@ -194,7 +194,7 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
 
     it.each(operations)('OA21-5.2-a: refuses %s to a token without %j, and says so', async (_what, scope, _handler, send) => {
       for (const granted of ['', 'a b', scope.split(' ')[1] ?? 'other']) {
-        forget(server);
+        resetRecorded(server);
         const token = await server.mint({ scope: granted });
         await expectRefusal(server, await send(token), lacking(scope, token));
       }
@@ -207,7 +207,7 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
     it.each(operations)('OA21-5.2-a: looks at the token of each request anew: %s', async (_what, scope, handler, send) => {
       const [good, poor] = [await server.mint({ scope }), await server.mint()];
       await expectServed(server, await send(good), handler);
-      forget(server);
+      resetRecorded(server);
       await expectRefusal(server, await send(poor), lacking(scope, poor));
     });
 
@@ -235,10 +235,10 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
 
     it('OA21-5.2-a: takes any of several scopes where one is enough, and asks for the least', async () => {
       for (const scope of ['notes:read', 'audit', 'audit notes:read']) {
-        forget(server);
+        resetRecorded(server);
         await expectServed(server, await server.callTool('either', await server.mint({ scope })), 'either');
       }
-      forget(server);
+      resetRecorded(server);
       const token = await server.mint({ scope: 'other' });
       await expectRefusal(server, await server.callTool('either', token), lacking('notes:read', token));
     });
@@ -258,10 +258,10 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
     it('MCP-SBP-03: takes a token with fewer scopes than there are, for what it does cover', async () => {
       const token = await server.mint({ scope: 'a' });
       await expectAccepted(server, token);
-      forget(server);
+      resetRecorded(server);
       await expectServed(server, await server.callTool('read-note', token), 'read-note');
       for (const [tool, scope] of [['write-note', 'a b'], ['read', 'notes:read'], ['admin', 'admin']] as const) {
-        forget(server);
+        resetRecorded(server);
         await expectRefusal(server, await server.callTool(tool, token), lacking(scope, token));
       }
     });
@@ -291,7 +291,7 @@ describe.each(PLATFORMS)('the baseline of every request, on %s', (platform) => {
     });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it.each([
     ['tools/list', {}],
@@ -318,12 +318,12 @@ describe.each(PLATFORMS)('the baseline of every request, on %s', (platform) => {
 
   it('OA21-5.2-a: needs the baseline besides the scopes of the operation, and asks for all at once', async () => {
     for (const scope of ['', 'base', 'notes:read']) {
-      forget(server);
+      resetRecorded(server);
       const token = await server.mint({ scope });
       const expected = { status: 403, error: 'insufficient_scope', scope: 'base notes:read', token } as const;
       await expectRefusal(server, await server.callTool('read', token), expected);
     }
-    forget(server);
+    resetRecorded(server);
     await expectServed(server, await server.callTool('read', await server.mint({ scope: 'notes:read base' })), 'read');
   });
 
@@ -349,7 +349,7 @@ describe.each(PLATFORMS)('a hierarchy of scopes, on %s', (platform) => {
     });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it.each([
     ['notes:read', 'read'],

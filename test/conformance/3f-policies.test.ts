@@ -5,7 +5,7 @@ import { McpController, Tool } from '@rekog/mcp-nest';
 import { z } from 'zod';
 import { Authorize, RequireScopes, type McpAuthInfo, type PolicyContext } from 'nestjs-mcp-auth';
 import type { McpAuthReason } from '../../lib/core/error.js';
-import { expectNoTrace, expectRefusal, expectServed, forget, read } from '../support/expectations.js';
+import { expectNoTrace, expectRefusal, expectServed, resetRecorded, read } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectReason, expectRejected, whoami } from '../support/tokens.js';
@@ -98,20 +98,20 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
     });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const mint = (claims: object = {}): Promise<string> => server.mint({ scope: ALL_SCOPES, ...claims });
   const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
   /** Asserts that a tool does not run for this token, and that no other token is asked for. */
   async function expectDenied(tool: string, token: string, args?: object): Promise<void> {
-    forget(server);
+    resetRecorded(server);
     await expectRefusal(server, await server.callTool(tool, token, args), { status: 403, token });
     expectReason(server, 'policy_denied');
   }
 
   async function expectAllowed(tool: string, token: string, args?: object): Promise<void> {
-    forget(server);
+    resetRecorded(server);
     await expectServed(server, await server.callTool(tool, token, args), tool);
   }
 
@@ -120,7 +120,7 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       await expectDenied('forbidden', await mint());
       await expectDenied('both', await mint());
       const token = await mint();
-      forget(server);
+      resetRecorded(server);
       const response = await fetch(`${server.origin}/restricted`, { method: 'POST', headers: bearer(token) });
       await expectRefusal(server, response, { status: 403, token });
     });
@@ -154,7 +154,7 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
 
     it('MCP-SBP-04: is asked only about callers who are who they say', async () => {
       await expectRejected(server, await mint({ aud: 'https://other.example' }), 'audience_rejected');
-      forget(server);
+      resetRecorded(server);
       const token = await mint({ exp: 1 });
       await expectRefusal(server, await server.callTool('forbidden', token), { status: 401, error: 'invalid_token', token });
       await expectRefusal(server, await server.callTool('forbidden'), { status: 401 });
@@ -183,7 +183,7 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       const token = await mint(claims);
       expect(await whoami(server, token)).toMatchObject({ kind: 'client' });
       await expectDenied('user-only', token);
-      forget(server);
+      resetRecorded(server);
       const response = await fetch(`${server.origin}/restricted`, { headers: bearer(token) });
       await expectRefusal(server, response, { status: 403, token });
     });
@@ -192,7 +192,7 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       const token = await mint(claims);
       expect(await whoami(server, token)).toMatchObject({ kind: 'user' });
       await expectAllowed('user-only', token);
-      forget(server);
+      resetRecorded(server);
       await expectServed(server, await fetch(`${server.origin}/restricted`, { headers: bearer(token) }), 'restricted get');
     });
   });
@@ -281,7 +281,7 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       }
       const scoped = JSON.stringify(all).replace('{', '{"__proto__":{"scope":"a"},');
       const token = await server.mint({}, { payload: scoped });
-      forget(server);
+      resetRecorded(server);
       const response = await server.callTool('read-note', token);
       await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope: 'a', token });
     });

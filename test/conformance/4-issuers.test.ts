@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { generateTestKey, TestIssuer, type TestFault, type TestKey, type WellKnownForm } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, expectServed, forget } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
@@ -90,7 +90,7 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
       // Fresh for ten minutes, and stale from then on.
       for (let i = 0; i < 3; i++) {
         server.clock.now += 15 * MINUTE;
-        forget(server);
+        resetRecorded(server);
         await expectServed(server, await server.callTool('ping', old), 'ping');
       }
       server.issuer.recover();
@@ -102,7 +102,7 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
     async function afterCoolDown(): Promise<Response> {
       for (let failures = 0; ; failures++) {
         server.clock.now += FAILURE_COOL_DOWN;
-        forget(server);
+        resetRecorded(server);
         const response = await server.callTool('ping', await server.mint());
         if (response.status !== 503 || failures === 1) return response;
         await response.text();
@@ -153,7 +153,7 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
       server.issuer.fail('hang');
       for (let i = 0; i < 3; i++) {
         server.clock.now += 15 * MINUTE;
-        forget(server);
+        resetRecorded(server);
         await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
       }
     });
@@ -169,7 +169,7 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
       while (server.issuer.requestCount('jwks') === before) await turn();
       await server.issuer.rotateKeys();
       server.issuer.recover();
-      forget(server);
+      resetRecorded(server);
       const answer = server.callTool('ping', await server.mint());
       // In small steps, so that the request is there before the old keys are.
       for (let passed = 0; passed < 1_000; passed++) {
@@ -184,7 +184,7 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
     await start({ options: { cache: false } });
     server.issuer.fail('flapping');
     for (let i = 0; i < 20; i++) {
-      forget(server);
+      resetRecorded(server);
       await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
       server.clock.now += 11 * MINUTE;
     }
@@ -229,11 +229,11 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
     server.issuer.fail('error');
     for (const minutes of [15, 60, 240]) {
       server.clock.now += minutes * MINUTE;
-      forget(server);
+      resetRecorded(server);
       await expectServed(server, await ping(), 'ping');
     }
     server.clock.now += 60 * MINUTE;
-    forget(server);
+    resetRecorded(server);
     await expectRefusal(server, await ping(), { status: 503 });
     server.issuer.recover();
     server.clock.now += MINUTE;

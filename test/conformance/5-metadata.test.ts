@@ -40,7 +40,7 @@ import {
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { adapterFor, listen, PLATFORMS, type Platform } from '../support/platforms.js';
-import { sendRaw, type WireResponse } from '../support/wire.js';
+import { sendRaw, type WireResponse } from '../support/raw-http.js';
 
 const ROOT = '/.well-known/oauth-protected-resource';
 const RESOURCE = 'https://mcp.example.com/mcp';

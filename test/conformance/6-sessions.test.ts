@@ -7,8 +7,8 @@ import { Payload } from '@nestjs/microservices';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { AuthInfo, type McpAuthInfo } from 'nestjs-mcp-auth';
 import { z } from 'zod';
-import { answerOf, expectRefusal, expectServed, forget } from '../support/expectations.js';
-import { sendModern } from '../support/modern.js';
+import { answerOf, expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
+import { sendModern } from '../support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { INITIALIZE, openSession as openSessionAt } from '../support/sessions.js';
@@ -51,7 +51,7 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
     bob = await server.mint({ sub: 'bob', scope: 'a' });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const as = (token: string | undefined, session?: string): Record<string, string> => ({
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
@@ -85,7 +85,7 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
     const refreshed = { scope: 'a b' };
     const registeredAnew = { scope: 'a b', client_id: 'another-client' };
     for (const claims of [refreshed, registeredAnew]) {
-      forget(server);
+      resetRecorded(server);
       await expectServed(server, await ping(await server.mint({ sub: 'alice', ...claims }), session), 'ping');
     }
   });
@@ -94,7 +94,7 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
     const client = { sub: undefined, client_id: 'machine' };
     const session = await openSession(await server.mint(client));
     await expectServed(server, await ping(await server.mint({ ...client, scope: 'a' }), session), 'ping');
-    forget(server);
+    resetRecorded(server);
     const other = await server.mint({ ...client, client_id: 'another-machine' });
     await expectRefusal(server, await ping(other, session), { status: 404, transport: 'session_not_found' });
   });
@@ -114,7 +114,7 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
       fetch(server.resource, { method: 'DELETE', headers: { 'mcp-protocol-version': '2025-11-25', ...as(token, session) } });
     expect((await end(bob)).status).toBe(404);
     await expectServed(server, await ping(alice, session), 'ping');
-    forget(server);
+    resetRecorded(server);
     expect((await end(alice)).status).toBe(200);
     await expectRefusal(server, await ping(alice, session), { status: 404, transport: 'session_not_found' });
     await expectRefusal(server, await ping(undefined, session), { status: 401 });
@@ -133,7 +133,7 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
     const response = await sendModern(server, 'tools/call', { name: 'whoami', arguments: {} }, bob, headers);
     expect((await resultOf(response))['subject']).toBe('bob');
     expect(response.headers.get('mcp-session-id')).toBeNull();
-    forget(server);
+    resetRecorded(server);
     await expectRefusal(server, await sendModern(server, 'ping', {}, undefined, headers), { status: 401 });
   });
 

@@ -5,7 +5,7 @@ import { createRequestStateCodec, type ServerContext } from '@modelcontextprotoc
 import { McpController, McpStrategy, Tool } from '@rekog/mcp-nest';
 import { AuthInfo, McpAuthModule, McpAuthService, RequireScopes, type McpAuthInfo, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { MessagesOnly } from '../support/messages-only.js';
+import { MessagesOnly } from '../support/stdio-like-transport.js';
 
 const resource = 'https://mcp.example.com/mcp';
 const VARIABLE = 'STDIO_CONFORMANCE_TOKEN';

@@ -1,8 +1,8 @@
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { forget, messagesOf } from '../support/expectations.js';
-import { MODERN_META, modernHeaders } from '../support/modern.js';
+import { resetRecorded, messagesOf } from '../support/expectations.js';
+import { MODERN_META, modernHeaders } from '../support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
@@ -20,7 +20,7 @@ describe.each(PLATFORMS)('7. One connection for several callers, on %s', (platfo
     callers = [await server.mint({ sub: 'alice' }), undefined, await server.mint({ sub: 'bob' }), 'no.good.token', await server.mint({ sub: 'alice' })];
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   /** Whom the answer names, or its status. */
   const whoIn = (status: number, body: string): string => {

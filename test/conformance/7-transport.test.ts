@@ -3,11 +3,11 @@ import { Payload } from '@nestjs/microservices';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { Authorize, type PolicyContext } from 'nestjs-mcp-auth';
 import { z } from 'zod';
-import { expectRefusal, expectServed, forget, messagesOf } from '../support/expectations.js';
-import { sendModern } from '../support/modern.js';
+import { expectRefusal, expectServed, resetRecorded, messagesOf } from '../support/expectations.js';
+import { sendModern } from '../support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { sendRaw } from '../support/wire.js';
+import { sendRaw } from '../support/raw-http.js';
 
 @McpController()
 class TenantTools {
@@ -40,7 +40,7 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
     low = await server.mint({ scope: '' });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const post = (body: unknown, headers: readonly string[] = []): ReturnType<typeof sendRaw> =>
     sendRaw(server.origin, {

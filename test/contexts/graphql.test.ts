@@ -15,7 +15,7 @@ import {
   type PolicyContext,
 } from 'nestjs-mcp-auth';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { MercuriusDriver } from '../support/mercurius.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import type { Platform } from '../support/platforms.js';
@@ -211,7 +211,7 @@ describe.each(DRIVERS)('GraphQL resolvers with %s', (_name, platform, module) =>
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     ran.length = 0;
   });
 

@@ -3,7 +3,7 @@ import { Controller, Get, ParseIntPipe, UseGuards } from '@nestjs/common';
 import { ClientProxyFactory, Ctx, EventPattern, MessagePattern, Payload, RpcException, TcpContext, Transport, type ClientProxy } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
 import { AuthInfo, Authorize, McpAuthError, McpAuthGuard, Public, RequireScopes } from 'nestjs-mcp-auth';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { freePort } from '../support/free-port.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -133,7 +133,7 @@ describe.each(CASES)('A TCP microservice beside MCP on $platform, with inheritAp
   });
   afterAll(() => stop(running));
   beforeEach(() => {
-    forget(running.server);
+    resetRecorded(running.server);
     ran.length = 0;
   });
 

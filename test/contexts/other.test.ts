@@ -5,7 +5,7 @@ import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthError, McpAuthGuard, McpAuthModule, Public, RequireScopes, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
@@ -69,7 +69,7 @@ describe.each(PLATFORMS)('Handlers that a library of others calls, on %s', (plat
       await server.close();
     });
     beforeEach(() => {
-      forget(server);
+      resetRecorded(server);
       ran.length = 0;
     });
 

@@ -5,7 +5,7 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
 import { from, map, type Observable } from 'rxjs';
 import { AuthInfo, Authorize, McpAuthError, McpAuthGuard, Public, RequireScopes, type McpAuthInfo, type PolicyContext } from 'nestjs-mcp-auth';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { freePort } from '../support/free-port.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
@@ -127,7 +127,7 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
     await server.close();
   });
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     ran.length = 0;
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readCredentials } from '../../lib/request/credentials.js';
 import type { HeaderSource } from '../../lib/request/header-fields.js';
-import { beforeLong } from '../support/before-long.js';
+import { beforeLong } from '../support/watchdog.js';
 
 /** A request as Node hands it out, with these `Authorization` fields between others. */
 function request(...values: string[]): HeaderSource {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { challengeScopes, isMet, NO_REQUIREMENT, union, type Requirement } from '../../lib/core/requirement.js';
+import { challengeScopes, meets, NO_REQUIREMENT, combine, type Requirement } from '../../lib/core/requirement.js';
 import { ScopeHierarchy } from '../../lib/core/scopes.js';
 
 const FLAT = new ScopeHierarchy();
@@ -10,7 +10,7 @@ const any = (...anyOf: string[][]): Requirement => ({ allOf: [], anyOf });
 
 describe('isMet', () => {
   it('needs nothing where nothing is required', () => {
-    expect(isMet(NO_REQUIREMENT, [], FLAT)).toBe(true);
+    expect(meets(NO_REQUIREMENT, [], FLAT)).toBe(true);
   });
 
   it.each<[Requirement, string[], boolean]>([
@@ -27,29 +27,29 @@ describe('isMet', () => {
     // A group of nothing cannot be satisfied.
     [any([]), ['a'], false],
   ])('%j with %j: %s', (requirement, granted, met) => {
-    expect(isMet(requirement, granted, FLAT)).toBe(met);
+    expect(meets(requirement, granted, FLAT)).toBe(met);
   });
 
   it('takes a broader scope for those it implies, and not the other way round', () => {
-    expect(isMet(all('read'), ['admin'], LADDER)).toBe(true);
-    expect(isMet(any(['x', 'read']), ['write'], LADDER)).toBe(true);
-    expect(isMet(all('admin'), ['read', 'write'], LADDER)).toBe(false);
+    expect(meets(all('read'), ['admin'], LADDER)).toBe(true);
+    expect(meets(any(['x', 'read']), ['write'], LADDER)).toBe(true);
+    expect(meets(all('admin'), ['read', 'write'], LADDER)).toBe(false);
   });
 });
 
 describe('union', () => {
   it('needs what any of them needs, in order and once', () => {
-    expect(union(all('b', 'a'), NO_REQUIREMENT, all('a', 'c'), any(['x', 'y']))).toEqual({ allOf: ['b', 'a', 'c'], anyOf: [['x', 'y']] });
+    expect(combine(all('b', 'a'), NO_REQUIREMENT, all('a', 'c'), any(['x', 'y']))).toEqual({ allOf: ['b', 'a', 'c'], anyOf: [['x', 'y']] });
   });
 
   it('keeps groups apart: each needs one of its own', () => {
-    const both = union(any(['a', 'b']), any(['c', 'd']));
-    expect(isMet(both, ['a', 'b'], FLAT)).toBe(false);
-    expect(isMet(both, ['a', 'd'], FLAT)).toBe(true);
+    const both = combine(any(['a', 'b']), any(['c', 'd']));
+    expect(meets(both, ['a', 'b'], FLAT)).toBe(false);
+    expect(meets(both, ['a', 'd'], FLAT)).toBe(true);
   });
 
   it('needs nothing of nothing', () => {
-    expect(union()).toEqual(NO_REQUIREMENT);
+    expect(combine()).toEqual(NO_REQUIREMENT);
   });
 });
 
@@ -81,7 +81,7 @@ describe('challengeScopes', () => {
     const requirements = [all('a', 'b'), any(['a', 'b'], ['b', 'c']), { allOf: ['read'], anyOf: [['x', 'write']] }];
     for (const requirement of requirements) {
       for (const granted of [[], ['a'], ['b'], ['write'], ['x']]) {
-        expect(isMet(requirement, challengeScopes(requirement, granted, LADDER), LADDER)).toBe(true);
+        expect(meets(requirement, challengeScopes(requirement, granted, LADDER), LADDER)).toBe(true);
       }
     }
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Inject, Injectable, Post, Req, Res, SetMetadata, type OnModuleInit } from '@nestjs/common';
 import { AuthInfo, Authorize, Public, RequireScopes } from 'nestjs-mcp-auth';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
@@ -131,7 +131,7 @@ describe.each(PLATFORMS)('handlers of @nestjs-mcp/server on %s', (platform) => {
   });
   afterAll(() => server.close());
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     ran.length = 0;
   });
 

@@ -15,7 +15,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { z } from 'zod';
-import { expectRefusal, expectServed, forget } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 
 /** The code of docs/guides/scopes.md, and what the page says of it. */
@@ -189,7 +189,7 @@ it('knows hierarchies, and operations named in the options', async () => {
   await start(options);
   expect((await call('empty-archive', { scope: 'notes:admin' })).status).toBe(200);
   expect(await refusedFor(await call('ping', { scope: 'notes:read' }))).toMatchObject({ scope: 'notes:read notes:write' });
-  forget(server);
+  resetRecorded(server);
   await expectServed(server, await call('ping', { scope: 'notes:write' }), 'ping');
 });
 

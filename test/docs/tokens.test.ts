@@ -10,7 +10,7 @@ import {
   type VerifiedToken,
 } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, expectServed, forget } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 
 /** The code of docs/guides/opaque-tokens.md, tenants.md and custom-verifier.md, and what these pages say of it. */
@@ -51,10 +51,10 @@ it('asks about opaque tokens, and notices a revocation once the answer is 30 sec
   const token = issuer.opaque({ aud: server.resource, exp });
   await expectServed(server, await server.callTool('ping', token), 'ping');
   issuer.revoke(token);
-  forget(server);
+  resetRecorded(server);
   await expectServed(server, await server.callTool('ping', token), 'ping');
   server.clock.now += 31_000;
-  forget(server);
+  resetRecorded(server);
   await expectRefusal(server, await server.callTool('ping', token), { status: 401, error: 'invalid_token', token });
 });
 
@@ -93,7 +93,7 @@ it('trusts the issuers that the application looks up, and no other', async () =>
     options: { trustedIssuer: (issuer: string) => (issuer === tenant.issuer ? issuer : undefined) },
   });
   await expectServed(server, await server.callTool('ping', await tenant.mint({ aud: server.resource })), 'ping');
-  forget(server);
+  resetRecorded(server);
   const token = await stranger.mint({ aud: server.resource });
   await expectRefusal(server, await server.callTool('ping', token), { status: 401, error: 'invalid_token', token });
 });
@@ -143,7 +143,7 @@ const verifying = {
 it('leaves verification to the application: bad is 401, unknown is 503', async () => {
   server = await startNotesServer('express', { issuer: { alg: 'ES256' }, options: verifying, providers: [Keys, ApiKeyVerifier] });
   expect(await expectServed(server, await server.callTool('whoami', 'key-of-alice'), 'whoami')).toContain('alice');
-  forget(server);
+  resetRecorded(server);
   await expectRefusal(server, await server.callTool('ping', 'no-such-key'), { status: 401, error: 'invalid_token' });
   await expectRefusal(server, await server.callTool('ping', 'outage'), { status: 503 });
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { readRpcBody } from '../../lib/request/rpc-body.js';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { always, alwaysAsync, jsonValue, memberName } from './property.js';
@@ -200,7 +200,7 @@ describe.each(PLATFORMS)('any body, on %s', (platform) => {
   afterAll(() => server.close());
 
   function post(text: string, fields: Readonly<Record<string, string | undefined>>): Promise<Response> {
-    forget(server);
+    resetRecorded(server);
     const given = Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined);
     return fetch(server.resource, { method: 'POST', headers: given, body: text });
   }

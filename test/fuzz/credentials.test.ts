@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { readCredentials, type Credentials } from '../../lib/request/credentials.js';
-import { beforeLong } from '../support/before-long.js';
-import { forget } from '../support/expectations.js';
+import { beforeLong } from '../support/watchdog.js';
+import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { sendRaw } from '../support/wire.js';
+import { sendRaw } from '../support/raw-http.js';
 import { always, alwaysAsync } from './property.js';
 
 const TCHAR = new Set("!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
@@ -112,7 +112,7 @@ describe.each(PLATFORMS)('any credentials over HTTP, on %s', (platform) => {
     );
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'ping', arguments: {} } });
     await alwaysAsync(150, lines, async (fields) => {
-      forget(server);
+      resetRecorded(server);
       // A line break would begin another field, which is another case.
       const written = fields.map(([field, value]): [string, string] => [
         field,

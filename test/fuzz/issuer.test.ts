@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
-import { expectNoTrace, forget } from '../support/expectations.js';
+import { expectNoTrace, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { alwaysAsync, jsonValue, memberName } from './property.js';
 
@@ -260,7 +260,7 @@ describe('any authorization server', () => {
   async function call(documents: Documents): Promise<{ status: number; uris: string[]; from: FakeIssuers; number: number }> {
     const { server, from, number } = await freshIssuer();
     from.set(number, documents);
-    forget(server);
+    resetRecorded(server);
     fetched.length = 0;
     const token = await server.mint({ iss: from.issuer(number) });
     const response = await server.callTool('ping', token);

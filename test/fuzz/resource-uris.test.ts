@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { UriTemplate } from '@modelcontextprotocol/server';
 import * as fc from 'fast-check';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { resourceHosts, type Resources } from '../support/resources-server.js';
@@ -112,7 +112,7 @@ describe.each(PLATFORMS)('LIB-16: a URI in any spelling, on %s', (platform) => {
   afterAll(() => server.close());
 
   async function send(path: string, method: string, uri: string, scope: string): Promise<{ status: number; text: string }> {
-    forget(server);
+    resetRecorded(server);
     const response = await fetch(`${server.origin}/${path}`, {
       method: 'POST',
       headers: {

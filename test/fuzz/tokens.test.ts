@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { McpAuthError, McpAuthService, type McpAuthInfo } from 'nestjs-mcp-auth';
-import { expectRefusal, expectServed, forget } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
 import { allowKeySearch, withPart } from '../support/tokens.js';
@@ -287,12 +287,12 @@ describe.each(PLATFORMS)('any token over HTTP, on %s', (platform) => {
     bench = await openBench(platform);
   });
   afterAll(() => bench.server.close());
-  beforeEach(() => forget(bench.server));
+  beforeEach(() => resetRecorded(bench.server));
 
   it('that is well signed is answered with 200 or 401, as the rules say', async () => {
     await alwaysAsync(150, changes, async (all) => {
       const { server } = bench;
-      forget(server);
+      resetRecorded(server);
       allowKeySearch(server);
       const text = written(all, bench.circumstances);
       const token = await mint(bench, text);

@@ -3,7 +3,7 @@ import { UriTemplate as UriTemplateV1 } from '@modelcontextprotocol/sdk/shared/u
 import { UriTemplate } from '@modelcontextprotocol/server';
 import * as fc from 'fast-check';
 import { NestTemplate, plainTemplate, sdkTemplate } from '../../lib/handlers/uri-template.js';
-import { beforeLong } from '../support/before-long.js';
+import { beforeLong } from '../support/watchdog.js';
 import { always } from './property.js';
 
 interface Matchers {

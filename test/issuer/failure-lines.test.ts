@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { TestIssuer, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
-import { expectNoTrace, expectRefusal, forget } from '../support/expectations.js';
+import { expectNoTrace, expectRefusal, resetRecorded } from '../support/expectations.js';
 import { introspecting, startIntrospectingServer } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -156,7 +156,7 @@ describe.each(PLATFORMS)('the line about tokens that are not active, on %s', (pl
       for (let i = 0; i < 20; i++) await inactive(`made-up-${i}`);
       await inactive(await server.mint({ exp: Math.floor(server.clock.now / 1000) - 60 }));
       expect(lines()).toEqual([]);
-      forget(server);
+      resetRecorded(server);
     } finally {
       await server.close();
     }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type AuthorizationServerOptions, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { resolveOptions } from '../../lib/options/options-check.js';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -38,7 +38,7 @@ describe.each(PLATFORMS)('an https issuer and plain http on this machine, on %s'
 
   async function expectUnused(running: NotesServer): Promise<void> {
     const token = await running.mint({ iss: ISSUER });
-    forget(running);
+    resetRecorded(running);
     await expectRefusal(running, await running.callTool('ping', token), { status: 503, token });
     expect(running.log.join('\n')).toContain(REASON);
     expect(local.requests).toEqual([]);

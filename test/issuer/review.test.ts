@@ -15,7 +15,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { productOf } from '../../lib/products/product-advice.js';
 import { reviewMetadata, type Finding } from '../../lib/products/metadata-review.js';
-import { beforeLong } from '../support/before-long.js';
+import { beforeLong } from '../support/watchdog.js';
 
 const ISSUER = 'https://login.example.com/realm';
 

@@ -35,15 +35,15 @@ describe('whether a key set still holds a key', () => {
 
   it('is so for a key that came from there, and not for another', async () => {
     const key = await take(first!);
-    expect(keys.holds(key)).toBe(true);
+    expect(keys.isPublished(key)).toBe(true);
     const [stranger] = await new StaticKeySet({ keys: [first!.publicJwk] }).candidates(hintFor(first!));
-    expect(keys.holds(stranger!)).toBe(false);
+    expect(keys.isPublished(stranger!)).toBe(false);
   });
 
   it('is not so before anything was fetched', async () => {
     const key = await take(first!);
     const fresh = new RemoteKeySet(async () => ({ keys: [] }), () => now, () => undefined, TIMES);
-    expect(fresh.holds(key)).toBe(false);
+    expect(fresh.isPublished(key)).toBe(false);
   });
 
   it('stays so when the same keys are fetched again', async () => {
@@ -52,7 +52,7 @@ describe('whether a key set still holds a key', () => {
     await take(first!);
     await settled();
     expect(fetches).toBe(2);
-    expect(keys.holds(key)).toBe(true);
+    expect(keys.isPublished(key)).toBe(true);
     expect(await take(first!)).toBe(key);
   });
 
@@ -61,7 +61,7 @@ describe('whether a key set still holds a key', () => {
     published = [second!];
     now += TIMES.unknownKeyCoolDownMs;
     await take(second!);
-    expect(keys.holds(key)).toBe(false);
+    expect(keys.isPublished(key)).toBe(false);
   });
 
   it('ends when other keys join it, until it is taken again', async () => {
@@ -69,34 +69,34 @@ describe('whether a key set still holds a key', () => {
     published = [first!, second!];
     now += TIMES.unknownKeyCoolDownMs;
     await take(second!);
-    expect(keys.holds(key)).toBe(false);
-    expect(keys.holds(await take(first!))).toBe(true);
+    expect(keys.isPublished(key)).toBe(false);
+    expect(keys.isPublished(await take(first!))).toBe(true);
   });
 
   it('has keys fetched that are no longer fresh, once for all who ask', async () => {
     const key = await take(first!);
     published = [second!];
     now += TIMES.freshMs;
-    expect([keys.holds(key), keys.holds(key)]).toEqual([true, true]);
+    expect([keys.isPublished(key), keys.isPublished(key)]).toEqual([true, true]);
     await settled();
     expect(fetches).toBe(2);
-    expect(keys.holds(key)).toBe(false);
+    expect(keys.isPublished(key)).toBe(false);
   });
 
   it('outlasts a failure to fetch, but not for ever', async () => {
     const key = await take(first!);
     failure = new Error('down');
     now += TIMES.staleMs - 1;
-    expect(keys.holds(key)).toBe(true);
+    expect(keys.isPublished(key)).toBe(true);
     await settled();
-    expect(keys.holds(key)).toBe(true);
+    expect(keys.isPublished(key)).toBe(true);
     now += 1;
-    expect(keys.holds(key)).toBe(false);
+    expect(keys.isPublished(key)).toBe(false);
   });
 
   it('is always so for keys of the configuration', async () => {
     const fixed = new StaticKeySet({ keys: [first!.publicJwk] });
     const [key] = await fixed.candidates(hintFor(first!));
-    expect(fixed.holds(key!)).toBe(true);
+    expect(fixed.isPublished(key!)).toBe(true);
   });
 });

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { AuthInfo, Authorize, McpAuthService, RequireScopes, type McpAuthInfo, type PolicyContext } from 'nestjs-mcp-auth';
 import { Args, McpPrompt, McpResource, McpTool } from 'nestjs-mcp-auth/sdk';
 import { z } from 'zod';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { listOf, SDKS, startSdkServer, type Era, type SdkServer } from './sdk-server.js';
 
@@ -74,7 +74,7 @@ describe.each(HOSTS)('SDK $sdk with messages of $era on $platform', ({ platform,
     server = await startSdkServer({ sdk, platform, providers: [Notes] }, ran);
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it.each(NEEDS)('answers %s %j without a token 401 naming its scopes', async (method, params, scope) => {
     const { body } = await expectRefusal(server, await server.rpc(method, params, { era }), { status: 401, scope });

@@ -6,7 +6,7 @@ import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { expectRefusal, forget, messagesOf, metadataUrlOf } from '../support/expectations.js';
+import { expectRefusal, resetRecorded, messagesOf, metadataUrlOf } from '../support/expectations.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
 import { SDKS, startSdkServer, type Era, type RpcAnswer, type RpcSettings, type SdkServer, type Serve } from './sdk-server.js';
 
@@ -100,7 +100,7 @@ describe.each(HOSTS)('a transport of SDK $sdk, with messages of $era, mounted ou
     server = await startSdkServer({ sdk, platform, prepare, providers: [Notes], options: { allowUnguardedMounts: true } }, ran);
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it.each(TOOLS)('refuses the tool %s to everybody, with a challenge in the result', async (name, scope) => {
     for (const token of [undefined, await server.mint({ scope: 'a' })]) {
@@ -129,7 +129,7 @@ describe.each(SDKS)('a transport of SDK %s in a Nest route that nobody guards', 
   afterAll(async () => {
     for (const server of servers) await server.close();
   });
-  beforeEach(() => forget(servers[0] as SdkServer));
+  beforeEach(() => resetRecorded(servers[0] as SdkServer));
 
   it.each(TOOLS)('refuses the tool %s to everybody', async (name, scope) => {
     for (const server of servers) {
@@ -153,7 +153,7 @@ describe.each(SDKS)('a handler on SDK %s, behind the guard', (sdk) => {
     await guarded.close();
   });
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     asked = 0;
   });
 
@@ -206,7 +206,7 @@ describe.each(SDKS)('an application on SDK %s that lets anonymous callers in', (
     server = await startSdkServer({ sdk, providers: [Notes, Open], options: { allowAnonymous: true } }, ran);
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it('runs a public tool for them, and for others with their name', async () => {
     const text = async (token?: string): Promise<unknown> =>

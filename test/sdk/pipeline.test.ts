@@ -24,7 +24,7 @@ import { AuthInfo, McpAuthError, Public, RequireScopes, type McpAuthInfo } from 
 import { Args, McpPrompt, McpResource, McpTool, ResourceUri, SdkCall, SdkContext } from 'nestjs-mcp-auth/sdk';
 import { map, of, type Observable } from 'rxjs';
 import { z } from 'zod';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { listOf, SDKS, startSdkServer, type RpcAnswer, type SdkServer } from './sdk-server.js';
 
 const ran: string[] = [];
@@ -266,7 +266,7 @@ describe.each(SDKS)('a call through the bridge, on SDK %s', (sdk) => {
     token = await server.mint({ sub: 'bob', scope: 'a' });
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const call = async (name: string, args: object = {}): Promise<RpcAnswer['result']> => {
     const { result, error } = await server.ask('tools/call', { name, arguments: args }, { token });
@@ -396,7 +396,7 @@ describe.each(SDKS)('a guard that is not a singleton, on SDK %s', (sdk) => {
   const refused = async (providers: Provider[], tool: string, guard: string): Promise<void> => {
     const server = await startSdkServer({ sdk, providers }, ran);
     try {
-      forget(server);
+      resetRecorded(server);
       const { result } = await server.ask('tools/call', { name: tool }, { token: await server.mint() });
       expect(result).toMatchObject({ isError: true, content: [{ text: 'Forbidden resource' }] });
       expect(server.ran).toEqual([guard]);
@@ -443,7 +443,7 @@ describe.each(SDKS)('a filter for everything, of the application and of the clas
     const providers = [Careless, { provide: APP_FILTER, useClass: CatchAll }];
     const server = await startSdkServer({ sdk, providers, decorateEndpoint: Public() }, ran);
     try {
-      forget(server);
+      resetRecorded(server);
       const { result } = await server.ask('tools/call', { name: 'careless' });
       expect(result).toMatchObject({ isError: true, _meta: { 'mcp/www_authenticate': [expect.stringMatching(/^Bearer /)] } });
       expect(server.ran).toEqual([]);

@@ -6,7 +6,7 @@ import { McpServer, ResourceTemplate } from '@modelcontextprotocol/server';
 import { AuthInfo, McpAuthConfigError, McpAuthModule, ProtectedResource, RequireScopes } from 'nestjs-mcp-auth';
 import { Args, McpResource, McpSdkBridge, McpSdkModule, McpTool, type RegisterOptions, type SdkServer as McpServerLike } from 'nestjs-mcp-auth/sdk';
 import { z } from 'zod';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { listOf, SDKS, startSdkServer, type SdkServer } from './sdk-server.js';
 
 const ran: string[] = [];
@@ -61,7 +61,7 @@ describe.each(SDKS)('two servers in one application, on SDK %s', (sdk) => {
     );
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const toolsAt = async (path: string, token: string): Promise<string[]> => {
     const answer = await server.ask('tools/list', {}, { token, path });
@@ -161,7 +161,7 @@ describe.each([
     server = await startSdkServer({ sdk, providers: [Notes] }, ran);
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it('lists, completes and is read', async () => {
     const token = await server.mint({ scope: 'a' });

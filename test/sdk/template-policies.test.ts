@@ -5,7 +5,7 @@ import { ResourceTemplate } from '@modelcontextprotocol/server';
 import { Authorize, RequireScopes, type Policy, type PolicyContext } from 'nestjs-mcp-auth';
 import { Args, McpPrompt, McpResource, McpTool } from 'nestjs-mcp-auth/sdk';
 import { z } from 'zod';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectReason } from '../support/tokens.js';
 import { listOf, SDKS, startSdkServer, type Era, type Sdk, type SdkServer } from './sdk-server.js';
@@ -95,7 +95,7 @@ describe.each(HOSTS)('policies of resources, with SDK $sdk and messages of $era 
   });
   afterAll(() => Promise.all([server.close(), hiding.close()]));
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     asked.length = 0;
   });
 
@@ -174,11 +174,11 @@ describe.each(HOSTS)('policies of resources, with SDK $sdk and messages of $era 
       ['resources/subscribe', { uri }],
       ['subscriptions/listen', { notifications: { resourceSubscriptions: [uri] } }],
     ] as const) {
-      forget(server);
+      resetRecorded(server);
       await expectRefusal(server, await server.rpc(method, params, { era, token }), { status: 403, token });
       expectReason(server, 'policy_not_asked');
     }
-    forget(server);
+    resetRecorded(server);
     // To read it there is a handler, where the policy is asked.
     expect((await read(uri, 'notes:read other:read')).status).toBe(200);
     expect(ran).toHaveLength(1);
@@ -233,7 +233,7 @@ describe('what options say about a template', () => {
     server = await startSdkServer({ sdk: 'v1', providers: [Teams], options: { scopes: { operations: { resources } } } }, ran);
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it.each([
     ['completion/complete', { ref: { type: 'ref/resource', uri: 'teams://{owner}/{member}' }, argument: { name: 'member', value: '' } }, 'teams:read'],

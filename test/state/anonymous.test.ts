@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Public } from 'nestjs-mcp-auth';
 import { McpController, Tool } from '@rekog/mcp-nest';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller, readUntil } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -42,7 +42,7 @@ describe.each(PLATFORMS)('state where anonymous callers are let in, on %s', (pla
     shared.taskStore.cleanup();
   });
   beforeEach(() => {
-    forget(server);
+    resetRecorded(server);
     shared.asked.length = 0;
   });
 
@@ -73,7 +73,7 @@ describe.each(PLATFORMS)('state where anonymous callers are let in, on %s', (pla
   it('SEP2575-SEC-a: has no tasks for anonymous callers', async () => {
     const taskId = await alice.createTask('slow');
     for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel', 'tasks/list']) {
-      forget(server);
+      resetRecorded(server);
       await expectRefusal(server, await anonymous.send(method, { taskId }), { status: 401 });
     }
     const related = { ...say, _meta: { 'io.modelcontextprotocol/related-task': { taskId } } };

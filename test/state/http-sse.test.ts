@@ -4,14 +4,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Controller, Get, HttpCode, Post, Query, Res, type Type } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { ASKERS, tokenOf } from '../support/owners.js';
 import { PLATFORMS, type PlatformResponse } from '../support/platforms.js';
 import { sseEndpoint, SharedStores } from '../support/state-endpoints.js';
 import { INITIALIZE } from '../support/sessions.js';
-import { MODERN_META } from '../support/modern.js';
+import { MODERN_META } from '../support/mcp-2026.js';
 
 /** A stream of HTTP+SSE that is read in the background. */
 class Stream {
@@ -104,7 +104,7 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
   });
   beforeEach(async () => {
     shared.asked.length = 0;
-    forget(server);
+    resetRecorded(server);
     stream = await Stream.open(`${server.origin}/sse`, alice);
   });
   afterEach(() => stream.close());

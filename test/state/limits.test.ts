@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { McpAuthInfo } from 'nestjs-mcp-auth';
-import { McpAuthEventIds } from '../../lib/authorization/event-owners.js';
-import { McpAuthSessions } from '../../lib/authorization/session-owners.js';
-import { McpAuthTasks } from '../../lib/authorization/task-owners.js';
+import { EventOwners } from '../../lib/authorization/event-owners.js';
+import { SessionOwners } from '../../lib/authorization/session-owners.js';
+import { TaskOwners } from '../../lib/authorization/task-owners.js';
 import type { ResolvedOptions } from '../../lib/options/options.js';
 
 const caller = (principalKey: string): McpAuthInfo => ({ principalKey, clientId: 'client' }) as McpAuthInfo;
@@ -16,7 +16,7 @@ describe.each(CALLERS)('however much state %s make', (_who, other) => {
   };
 
   it('MCP-25-SES-02: others keep their sessions', () => {
-    const sessions = new McpAuthSessions();
+    const sessions = new SessionOwners();
     sessions.open('hers', alice);
     many((id) => sessions.open(id, other));
     expect(() => sessions.check('hers', alice)).not.toThrow();
@@ -25,21 +25,21 @@ describe.each(CALLERS)('however much state %s make', (_who, other) => {
   });
 
   it('LIB-23: others keep their tasks', () => {
-    const tasks = new McpAuthTasks({ tasks: 'bound' } as ResolvedOptions);
+    const tasks = new TaskOwners({ tasks: 'bound' } as ResolvedOptions);
     tasks.note('hers', [], alice);
     many((id) => tasks.note(id, [], other));
     expect([tasks.isOwn('hers', alice), tasks.isOwn('x209999', other), tasks.isOwn('x0', other)]).toEqual([true, true, false]);
   });
 
   it('LIB-23: a task stays with whom it was created for', () => {
-    const tasks = new McpAuthTasks({ tasks: 'bound' } as ResolvedOptions);
+    const tasks = new TaskOwners({ tasks: 'bound' } as ResolvedOptions);
     tasks.note('hers', [], alice);
     tasks.note('hers', [], other);
     expect([tasks.isOwn('hers', alice), tasks.isOwn('hers', other)]).toEqual([true, false]);
   });
 
   it('MCP-25-SES-05: others resume their streams', () => {
-    const events = new McpAuthEventIds();
+    const events = new EventOwners();
     events.note('1', alice);
     many((id) => events.note(id, other));
     expect(() => events.check('1', alice)).not.toThrow();

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller, readUntil, type RpcReply } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { ASKERS, tokenOf } from '../support/owners.js';
@@ -115,7 +115,7 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
               expect(shared.asked).toEqual([`events after ${id}`]);
               continue;
             }
-            forget(server);
+            resetRecorded(server);
             const foreign = await expectRefusal(server, response, { status: 404, transport: 'session_not_found' });
             const unknown = await expectRefusal(server, await caller.resume('nobody-was-sent-this'), { status: 404, transport: 'session_not_found' });
             expect(foreign.body).toEqual(unknown.body);
@@ -136,7 +136,7 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
             await response.body?.cancel();
             return;
           }
-          forget(server);
+          resetRecorded(server);
           const foreign = await expectRefusal(server, response, { status: 404, transport: 'session_not_found' });
           caller.session = 'no-such-session';
           const unknown = await expectRefusal(server, await request(), { status: 404, transport: 'session_not_found' });
@@ -150,7 +150,7 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
       const owner = await alice();
       const taskId = await owner.createTask('report');
       for (const [method, params] of [['tasks/get', { taskId }], ['tasks/result', { taskId }], ['tasks/cancel', { taskId }], ['tasks/list', {}]] as const) {
-        forget(server);
+        resetRecorded(server);
         await expectRefusal(server, await owner.as(undefined).send(method, params), { status: 401 });
       }
     });
@@ -160,7 +160,7 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
       const taskId = await owner.createTask('report');
       const without = owner.as(await server.mint({ sub: 'alice', scope: '' }));
       for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel']) {
-        forget(server);
+        resetRecorded(server);
         const refusal = { status: 403, error: 'insufficient_scope', scope: 'reports' } as const;
         await expectRefusal(server, await without.send(method, { taskId }), refusal);
       }

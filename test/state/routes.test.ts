@@ -3,7 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res, Sse, type INestApplication, type MessageEvent } from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller } from '../support/mcp-caller.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS, type PlatformResponse } from '../support/platforms.js';
@@ -119,7 +119,7 @@ describe.each(PLATFORMS)('state on routes of the application, on %s', (platform)
     (server.app.getHttpServer() as Server).closeAllConnections();
     await server.close();
   });
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const callerWith = (token: string): McpCaller => new McpCaller(`${server.origin}/own`, token);
   const create = (taskId: string): object => ({ name: 'any', arguments: { taskId }, task: {} });

@@ -6,8 +6,8 @@ import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { z } from 'zod';
-import { expectRefusal, forget, messagesOf } from '../support/expectations.js';
-import { MODERN_META, modernHeaders } from '../support/modern.js';
+import { expectRefusal, resetRecorded, messagesOf } from '../support/expectations.js';
+import { MODERN_META, modernHeaders } from '../support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { ASKERS, tokenOf } from '../support/owners.js';
 import { PLATFORMS, type PlatformRequest, type PlatformResponse } from '../support/platforms.js';
@@ -77,7 +77,7 @@ describe.each(PLATFORMS)('tasks of SEP-2663, on %s', (platform) => {
   });
   beforeEach(() => {
     asked.length = 0;
-    forget(server);
+    resetRecorded(server);
   });
 
   const send = (path: string, method: string, params: Record<string, unknown>, token: string | undefined, name?: string): Promise<Response> => {
@@ -125,7 +125,7 @@ describe.each(PLATFORMS)('tasks of SEP-2663, on %s', (platform) => {
       const taskId = await createTask(path, alice);
       const without = await server.mint({ sub: 'alice', scope: '' });
       for (const method of METHODS) {
-        forget(server);
+        resetRecorded(server);
         const response = await send(path, method, { taskId }, without);
         await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope: 'reports' });
       }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { ExpiringStore } from '../../lib/token/expiring-store.js';
-import { MemoryStore } from '../../lib/token/expiring-map.js';
+import { ExpiringMap } from '../../lib/token/expiring-map.js';
 
 // What every store must do, whatever it keeps its entries in.
 
@@ -11,7 +11,7 @@ interface Implementation {
 }
 
 const IMPLEMENTATIONS: readonly Implementation[] = [
-  { name: 'MemoryStore', create: (maxEntries, now) => new MemoryStore(maxEntries, now) },
+  { name: 'MemoryStore', create: (maxEntries, now) => new ExpiringMap(maxEntries, now) },
 ];
 
 describe.each(IMPLEMENTATIONS)('$name', ({ create }) => {

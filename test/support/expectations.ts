@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { parseChallenges, type Challenge } from 'nestjs-mcp-auth/testing';
 import type { NotesServer } from './notes-server.js';
-import type { WireResponse } from './wire.js';
+import type { WireResponse } from './raw-http.js';
 
 /** What a refused request must be answered with. What is left out must be absent from the answer too. */
 export interface ExpectedRefusal {
@@ -57,7 +57,7 @@ const PARAMETERS = [
  * one and none elsewhere, a JSON body that says no more than the challenge, `no-store`, that no handler ran, and that
  * nothing of the token came back or was logged.
  *
- * `server.ran` must be empty before the request: call {@link forget} in `beforeEach`.
+ * `server.ran` must be empty before the request: call {@link resetRecorded} in `beforeEach`.
  */
 export async function expectRefusal(
   server: Witness,
@@ -100,7 +100,7 @@ export function expectNoTrace(token: string, texts: Readonly<Record<string, stri
 }
 
 /** Empties what the server has recorded, so that a test sees only its own effects. */
-export function forget({ ran, log }: Pick<Witness, 'ran' | 'log'>): void {
+export function resetRecorded({ ran, log }: Pick<Witness, 'ran' | 'log'>): void {
   ran.length = 0;
   log.length = 0;
 }

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals';
 import type { TestKey } from 'nestjs-mcp-auth/testing';
 import { invalidToken, type McpAuthReason } from '../../lib/core/error.js';
 import { signText } from '../../lib/testing/test-key.js';
-import { expectRefusal, expectServed, forget, type Refused } from './expectations.js';
+import { expectRefusal, expectServed, resetRecorded, type Refused } from './expectations.js';
 import type { NotesServer } from './notes-server.js';
 
 /**
@@ -10,7 +10,7 @@ import type { NotesServer } from './notes-server.js';
  * reason: a hostile token that is refused for some other defect proves nothing.
  */
 export async function expectRejected(server: NotesServer, token: string, reason: McpAuthReason): Promise<Refused> {
-  forget(server);
+  resetRecorded(server);
   const response = await server.callTool('ping', token);
   const refused = await expectRefusal(server, response, { status: 401, error: 'invalid_token', token });
   expectReason(server, reason);
@@ -24,7 +24,7 @@ export function allowKeySearch({ clock }: Pick<NotesServer, 'clock'>): void {
 
 /** Presents a token to the tool `ping`, and asserts that it runs. */
 export async function expectAccepted(server: NotesServer, token: string): Promise<void> {
-  forget(server);
+  resetRecorded(server);
   await expectServed(server, await server.callTool('ping', token), 'ping');
 }
 
@@ -35,7 +35,7 @@ export function expectReason({ log }: Pick<NotesServer, 'log'>, reason: McpAuthR
 
 /** What the tool `whoami` says about the caller. */
 export async function whoami(server: NotesServer, token: string): Promise<Record<string, unknown>> {
-  forget(server);
+  resetRecorded(server);
   const text = await expectServed(server, await server.callTool('whoami', token), 'whoami');
   const data = /^data: (.+)$/m.exec(text)?.[1] ?? text;
   const { result } = JSON.parse(data) as { result: { content: [{ text: string }] } };

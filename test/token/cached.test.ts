@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { invalidToken, McpAuthError } from '../../lib/core/error.js';
-import { MemoryStore } from '../../lib/token/expiring-map.js';
+import { ExpiringMap } from '../../lib/token/expiring-map.js';
 import { CachedVerifier, type RememberedVerification } from '../../lib/token/cached-verifier.js';
-import { RepeatableVerifier, type Verification } from '../../lib/token/verification.js';
-import { forget } from '../support/expectations.js';
+import { CacheableVerifier, type Verification } from '../../lib/token/verification.js';
+import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectRejected } from '../support/tokens.js';
 
 /** Counts, and says what it is told to say. */
-class Scripted extends RepeatableVerifier {
+class Scripted extends CacheableVerifier {
   readonly asked: string[] = [];
   /** Makes the verification of a token, or throws. */
   answer: (token: string) => Verification | Promise<Verification>;
@@ -40,7 +40,7 @@ class Scripted extends RepeatableVerifier {
 }
 
 /** Keeps what a store was told, to look at it. */
-class Transparent extends MemoryStore<RememberedVerification> {
+class Transparent extends ExpiringMap<RememberedVerification> {
   readonly entries = new Map<string, { value: RememberedVerification; until: number }>();
 
   constructor() {
@@ -60,7 +60,7 @@ describe('CachedVerifier', () => {
   beforeEach(() => {
     now = 1_700_000_000_000;
     inner = new Scripted(clock);
-    cached = new CachedVerifier(inner, new MemoryStore(10, clock), clock);
+    cached = new CachedVerifier(inner, new ExpiringMap(10, clock), clock);
   });
 
   it('verifies a token once, and then remembers', async () => {
@@ -168,12 +168,12 @@ describe('CachedVerifier', () => {
   });
 
   it('is not stopped by a verifier that throws at once', async () => {
-    const thrower = new (class extends RepeatableVerifier {
+    const thrower = new (class extends CacheableVerifier {
       override verify(): Promise<Verification> {
         throw invalidToken('token_malformed');
       }
     })();
-    const verifier = new CachedVerifier(thrower, new MemoryStore(10, clock), clock);
+    const verifier = new CachedVerifier(thrower, new ExpiringMap(10, clock), clock);
     await expect(verifier.verify('token')).rejects.toMatchObject({ reason: 'token_malformed' });
     await expect(verifier.verify('token')).rejects.toMatchObject({ reason: 'token_malformed' });
   });
@@ -225,7 +225,7 @@ describe.each(PLATFORMS)('the cache of verified tokens, on %s', (platform) => {
   afterAll(() => server.close());
   beforeEach(() => {
     server.clock.now += FRESH_MS;
-    forget(server);
+    resetRecorded(server);
   });
   afterEach(() => server.issuer.recover());
 

@@ -15,7 +15,7 @@ import {
 import { generateTestKey, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { invalidToken, type McpAuthReason } from '../../lib/core/error.js';
 import { saysTokenIsBad } from '../../lib/token/bad-token-error.js';
-import { expectNoTrace, expectRefusal, expectServed, forget } from '../support/expectations.js';
+import { expectNoTrace, expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { RECORDER, startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { adapterFor, PLATFORMS, type Platform } from '../support/platforms.js';
 import { expectAccepted, expectReason, expectRejected, whoami } from '../support/tokens.js';
@@ -48,11 +48,11 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
   async function serve(verifier: VerifierOption, more: Partial<McpAuthModuleOptions> = {}, settings: NotesServerSettings = {}): Promise<void> {
     const options = { authorizationServers: [ISSUER], verifier, ...more } as Partial<McpAuthModuleOptions>;
     server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, options, ...settings });
-    forget(server);
+    resetRecorded(server);
   }
 
   async function expectUndecided(token: string): Promise<string> {
-    forget(server);
+    resetRecorded(server);
     await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
     expectReason(server, 'verifier_unavailable');
     return server.log.join('\n');
@@ -204,7 +204,7 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
     it('grants only what are scope tokens', async () => {
       await serve(() => good({ scopes: ['a', 'b c', 'd"e', 7, '', 'a'] }));
       expect(await whoami(server, 'x')).toMatchObject({ scopes: ['a'] });
-      forget(server);
+      resetRecorded(server);
       await expectRefusal(server, await server.callTool('write-note', 'x'), { status: 403, error: 'insufficient_scope', scope: 'a b' });
     });
 
@@ -367,7 +367,7 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
   it('takes tokens of any form', async () => {
     await serve(() => good());
     for (const token of ['x', 'a.b.c', 'sk_live_0123456789', 'eyJhbGciOiJkaXIifQ..iv.text.tag']) {
-      forget(server);
+      resetRecorded(server);
       await expectServed(server, await server.callTool('ping', token), 'ping');
     }
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { VerifiedToken } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { expectRefusal, expectServed, forget } from '../support/expectations.js';
+import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -66,7 +66,7 @@ describe.each(PLATFORMS)('RFC9068-2.2.3: the scopes of a token, with nothing con
     await Promise.all([byJwt, byAnswer, bySignedAnswer, byVerifier].map((server) => server.close()));
     await issuer.close();
   });
-  beforeEach(() => [byJwt, byAnswer, bySignedAnswer, byVerifier].forEach(forget));
+  beforeEach(() => [byJwt, byAnswer, bySignedAnswer, byVerifier].forEach(resetRecorded));
 
   it.each(GRANTED)('RFC9068-2.2.3: %j grants %j, in a JWT of any type and in an introspection answer', async (claims, scopes) => {
     for (const typ of ['at+jwt', 'JWT', undefined]) expect(await whoami(byJwt, await byJwt.mint(claims, { header: { typ } }))).toMatchObject({ scopes });
@@ -82,10 +82,10 @@ describe.each(PLATFORMS)('RFC9068-2.2.3: the scopes of a token, with nothing con
 
   it('RFC9068-2.2.3: let the tool run that needs them, as Spring and Hydra write them, and no other', async () => {
     for (const claims of [{ client_id: undefined, scope: ['a', 'b'] }, { scp: ['a', 'b'], ext: {} }]) {
-      forget(byJwt);
+      resetRecorded(byJwt);
       const token = await byJwt.mint(claims, { header: { typ: undefined } });
       await expectServed(byJwt, await byJwt.callTool('write-note', token), 'write-note');
-      forget(byJwt);
+      resetRecorded(byJwt);
       await expectRefusal(byJwt, await byJwt.callTool('admin', token), { status: 403, error: 'insufficient_scope', scope: 'admin', token });
     }
   });

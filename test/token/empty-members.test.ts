@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import * as fc from 'fast-check';
 import { McpAuthError, McpAuthService } from 'nestjs-mcp-auth';
 import { alwaysAsync } from '../fuzz/property.js';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { startIntrospectingServer, type IntrospectingServer } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -95,7 +95,7 @@ describe.each(PLATFORMS)('LIB-30: claims as products write them without a value,
     server = await startNotesServer(platform);
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   it.each<Claims>([
     { nonce: null }, { nonce: '' }, { cnf: null }, { client_id: '', sub: 'svc' }, { client_id: null, azp: 'web' }, { azp: null }, { scope: null },

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { entraId, keycloak, type AuthorizationServerOptions } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { scopesOf } from '../../lib/token/claims.js';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -78,7 +78,7 @@ describe.each(PLATFORMS)('RFC9068-2.2.3: an empty claim of scopes, on %s', (plat
     await Promise.all(servers.map((server) => server.close()));
     await issuer.close();
   });
-  beforeEach(() => servers.forEach(forget));
+  beforeEach(() => servers.forEach(resetRecorded));
 
   it.each([[''], [[]]])('RFC9068-2.2.3: %j grants nothing beside permissions, roles or roles of a realm', async (empty) => {
     const others = { permissions: ['admin'], roles: ['admin'], realm_access: { roles: ['admin'] }, azp: 'web' };
@@ -89,7 +89,7 @@ describe.each(PLATFORMS)('RFC9068-2.2.3: an empty claim of scopes, on %s', (plat
       [byAnswer, issuer.opaque({ aud: byAnswer.resource, scope: empty, ...others })],
     ];
     for (const [server, token] of cases) {
-      forget(server);
+      resetRecorded(server);
       await expectRefusal(server, await server.callTool('admin', token), { status: 403, error: 'insufficient_scope', scope: 'admin', token });
       expect(await whoami(server, token)).toMatchObject({ scopes: [] });
     }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { VerifiedToken } from 'nestjs-mcp-auth';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { introspecting, startIntrospectingServer, type IntrospectingServer } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -31,7 +31,7 @@ describe.each(PLATFORMS)('LIB-22: a JWT without a subject, on %s', (platform) =>
     server = await startNotesServer(platform);
   });
   afterAll(() => server.close());
-  beforeEach(() => forget(server));
+  beforeEach(() => resetRecorded(server));
 
   const mint = (claims: Readonly<Record<string, unknown>>, typ?: string): Promise<string> =>
     server.mint({ sub: undefined, ...claims }, { header: { typ } });

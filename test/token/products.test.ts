@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { auth0, cognito, entraId, okta, type AuthorizationServerOptions } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { forget } from '../support/expectations.js';
+import { resetRecorded } from '../support/expectations.js';
 import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -93,7 +93,7 @@ describe.each(PLATFORMS)('LIB-22: tokens of products, on %s', (platform) => {
     await Promise.all([...servers.values()].map((server) => server.close()));
     await issuer.close();
   });
-  beforeEach(() => servers.forEach(forget));
+  beforeEach(() => servers.forEach(resetRecorded));
 
   const of = (name: string): NotesServer => servers.get(name) as NotesServer;
   const answer = (claims: Claims): string => issuer.opaque({ ...NOBODY, aud: of('answers').resource, ...claims });

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectReason } from '../support/tokens.js';
@@ -35,7 +35,7 @@ describe.each(PLATFORMS)('a function of the application that does not answer, on
     await start({ trustedIssuer: (issuer: string) => new Promise(() => asked.push(issuer)) });
     for (let round = 1; round <= 2; round++) {
       const token = await server.mint({ iss: 'https://tenant.example' });
-      forget(server);
+      resetRecorded(server);
       const answer = server.callTool('ping', token);
       await until(() => asked.length === round);
       jest.advanceTimersByTime(TIME_LIMIT_MS);
@@ -47,7 +47,7 @@ describe.each(PLATFORMS)('a function of the application that does not answer, on
   it('LIB-11: a verifier is given up after five seconds, and 256 calls of it are under way at most', async () => {
     const asked: string[] = [];
     await start({ verifier: (token: string) => new Promise(() => asked.push(token)) });
-    forget(server);
+    resetRecorded(server);
     const answers = Array.from({ length: MAX_VERIFICATIONS }, (_, index) => server.callTool('ping', `token-${index}`));
     await until(() => asked.length === MAX_VERIFICATIONS);
     const oneMore = await server.callTool('ping', 'one-more');

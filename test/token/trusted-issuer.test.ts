@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { KindOf, McpAuthModuleOptions, TrustedIssuerOption } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { MemoryStore } from '../../lib/token/expiring-map.js';
+import { ExpiringMap } from '../../lib/token/expiring-map.js';
 import { IssuerLookup, type FoundIssuer, type KnownIssuer } from '../../lib/token/issuer-lookup.js';
 import { IssuerVerifier } from '../../lib/token/issuer-verifier.js';
 import { ConfiguredIssuers } from '../../lib/token/trusted-issuers.js';
-import { expectRefusal, forget } from '../support/expectations.js';
+import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -38,7 +38,7 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
     };
     const options = { authorizationServers: [home.issuer], trustedIssuer } as Partial<McpAuthModuleOptions>;
     server = await startNotesServer(platform, { sharedIssuer: home, options });
-    forget(server);
+    resetRecorded(server);
   });
   afterEach(async () => {
     await server.close();
@@ -49,7 +49,7 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
   const tokenOf = (issuer: TestIssuer, claims: object = {}): Promise<string> => issuer.mint({ aud: server.resource, ...lasting(), ...claims });
 
   async function expectUndecided(token: string): Promise<void> {
-    forget(server);
+    resetRecorded(server);
     await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
     expectReason(server, 'issuer_lookup_failed');
   }
@@ -247,7 +247,7 @@ describe('IssuerLookup', () => {
     const clock = (): number => now;
     const find = async (issuer: string): Promise<FoundIssuer | undefined> => (asked.push(issuer), answer(issuer));
     const configured = new ConfiguredIssuers(new Map([['https://home.example', new Nothing()]]));
-    lookup = new IssuerLookup(configured, find, new MemoryStore<KnownIssuer>(2, clock), new MemoryStore<true>(2, clock), clock);
+    lookup = new IssuerLookup(configured, find, new ExpiringMap<KnownIssuer>(2, clock), new ExpiringMap<true>(2, clock), clock);
   });
   const issuer = (name: string): string => `https://${name}.example`;
 

@@ -7,7 +7,7 @@ import { textsAt } from './check.js';
 import { preflightRequest } from './cross-origin.js';
 import type { Prober } from './prober.js';
 import { registerClient, type RegistrationAnswers } from './registration.js';
-import { documentOf, type Seen } from './seen.js';
+import { documentOf, type ProbeResult } from './seen.js';
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -38,30 +38,30 @@ export interface AuthorizationServerFacts {
   readonly issuer: string;
   readonly isLocal: boolean;
   /** At each place where clients look for metadata, in their order. */
-  readonly forms: readonly Seen[];
+  readonly forms: readonly ProbeResult[];
   /** The one that clients use. Its members are believed only where it names this issuer. */
   readonly document: Document | undefined;
   readonly resource: ResourceView | undefined;
   readonly pageOrigin: string;
-  readonly keys?: Seen | undefined;
+  readonly keys?: ProbeResult | undefined;
   /** Without credentials. */
-  readonly introspection?: Seen | undefined;
-  readonly tokenPreflight?: Seen | undefined;
-  readonly twin?: Seen | undefined;
+  readonly introspection?: ProbeResult | undefined;
+  readonly tokenPreflight?: ProbeResult | undefined;
+  readonly twin?: ProbeResult | undefined;
   readonly registration?: RegistrationAnswers | undefined;
   /** With client credentials. */
-  readonly token?: Seen | undefined;
+  readonly token?: ProbeResult | undefined;
   readonly authorization?: AuthorizationAnswers | undefined;
 }
 
 /** How the authorization endpoint answers what it must refuse. */
 export interface AuthorizationAnswers {
   /** An address that nobody has registered. */
-  readonly unregistered: Seen;
+  readonly unregistered: ProbeResult;
   readonly unregisteredUri: string;
   /** Undefined without a redirect URI that is registered. */
-  readonly withoutPkce: Seen | undefined;
-  readonly plainPkce: Seen | undefined;
+  readonly withoutPkce: ProbeResult | undefined;
+  readonly plainPkce: ProbeResult | undefined;
 }
 
 /** An address of nobody, to which no code must be sent (RFC 6761 §6.4). */
@@ -116,7 +116,7 @@ async function askForToken(
   endpoint: string,
   { clientId, clientSecret }: ClientProbes,
   resource: ResourceView | undefined,
-): Promise<Seen | undefined> {
+): Promise<ProbeResult | undefined> {
   if (clientId === undefined || clientSecret === undefined) return undefined;
   const url = parseUrl(endpoint);
   // An issuer that was named with http is asked, too; but with a secret, others could read it on the way.
@@ -134,7 +134,7 @@ async function tryAuthorization(
 ): Promise<AuthorizationAnswers | undefined> {
   const url = parseUrl(endpoint);
   if (clientId === undefined || !url) return undefined;
-  const ask = (members: Readonly<Record<string, string>>): Promise<Seen> => {
+  const ask = (members: Readonly<Record<string, string>>): Promise<ProbeResult> => {
     const request = new URL(url);
     const all = { response_type: 'code', client_id: clientId, state: randomBytes(16).toString('base64url'), ...members };
     for (const [name, value] of Object.entries(all)) request.searchParams.set(name, value);

@@ -1,7 +1,7 @@
 import type { Challenge } from '../../core/challenge-parser.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from '../../core/scopes.js';
 import { showValue } from '../../core/safe-text.js';
-import { ok, problem, unseen, type Check } from './check.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
 import { challengeScopes, isSecureText, type McpServerFacts } from './mcp-server.facts.js';
 import { statusOf } from './seen.js';
 
@@ -10,7 +10,7 @@ const ROWS = ['MCP-25-RS-02', 'RFC6750-3.1-a', 'MCP-26-RS-08', 'MCP-26-RS-11'];
 /** What the challenge to a call without a token says. */
 export function checkChallenge(facts: McpServerFacts): Check[] {
   const { challenge } = facts;
-  if (!('bearer' in challenge)) return [missing(facts), ...ROWS.map((id) => unseen(id, 'there is no challenge to read'))];
+  if (!('bearer' in challenge)) return [missing(facts), ...ROWS.map((id) => notVerifiable(id, 'there is no challenge to read'))];
   const { bearer } = challenge;
   return [
     ok('RFC9110-15.5.2-a', 'the challenge is well-formed, and of the scheme Bearer'),
@@ -27,7 +27,7 @@ function missing({ post, challenge }: McpServerFacts): Check {
   const isExpected = statusOf(post) === 401;
   const header = post.kind === 'answer' ? post.headers.get('www-authenticate') : null;
   const seen = flaw === 'absent' ? 'there is no WWW-Authenticate' : `WWW-Authenticate is ${showValue(header)}: ${flaw}`;
-  if (flaw === 'absent' && !isExpected) return unseen(id, 'only a 401 has a challenge');
+  if (flaw === 'absent' && !isExpected) return notVerifiable(id, 'only a 401 has a challenge');
   const consequence = 'clients are not told how to sign in';
   return problem('error', id, { seen, consequence, remedy: 'send WWW-Authenticate: Bearer resource_metadata="…", each parameter once and in quotes' });
 }

@@ -31,7 +31,7 @@ export function ok(id: string, seen: string): Check {
 }
 
 /** Cannot be known from outside, or not without something that was not given. */
-export function unseen(id: string, why: string): Check {
+export function notVerifiable(id: string, why: string): Check {
   return { id, level: 'unseen', seen: why };
 }
 

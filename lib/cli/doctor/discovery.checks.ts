@@ -3,8 +3,8 @@ import { ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
 import { productOf } from '../../products/product-advice.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
-import { ok, problem, unseen, type Check } from './check.js';
-import { describe, documentOf, readDocument, type Seen } from './seen.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
+import { describe, documentOf, readDocument, type ProbeResult } from './seen.js';
 
 /** Whether clients find the metadata (AS-01), and one and the same (AS-14). */
 export function checkDiscovery(facts: AuthorizationServerFacts): Check[] {
@@ -32,11 +32,11 @@ function isFound({ issuer, forms }: AuthorizationServerFacts): Check {
 }
 
 /** A client that asks there first has to get the idea that there is nothing. */
-function standsInTheWay(seen: Seen): Check[] {
+function standsInTheWay(seen: ProbeResult): Check[] {
   if (seen.kind === 'answer' && [404, 400, 405, 406, 410].includes(seen.status)) return [];
   const read = readDocument(seen);
   const text = `GET ${showValue(seen.url)}, where clients look first: ${'flaw' in read ? read.flaw : describe(seen)}`;
-  if (seen.kind === 'answer' && seen.status === 429) return [unseen('AS-01', text)];
+  if (seen.kind === 'answer' && seen.status === 429) return [notVerifiable('AS-01', text)];
   const isFailure = seen.kind === 'silence' || seen.status >= 500;
   const consequence = isFailure ? 'clients stop there' : 'some clients take that for the answer, and stop';
   return [problem(isFailure ? 'error' : 'warning', 'AS-01', { seen: text, consequence, remedy: 'answer 404 where there is no metadata' })];
@@ -51,7 +51,7 @@ const OTHERS = ['registration_endpoint', 'introspection_endpoint', 'revocation_e
 /** @see RFC 9068 §4 */
 function formsAgree({ forms }: AuthorizationServerFacts): Check {
   const [first, ...others] = forms.map(documentOf).filter((document) => document !== undefined);
-  if (!first || others.length === 0) return unseen('AS-14', 'there are no two documents to compare');
+  if (!first || others.length === 0) return notVerifiable('AS-14', 'there are no two documents to compare');
   const differs = (name: string): boolean => others.some((other) => !isDeepStrictEqual(ownMember(first, name), ownMember(other, name)));
   const differing = [...ESSENTIAL, ...OTHERS].filter(differs);
   if (differing.length === 0) return ok('AS-14', 'the documents at the different places agree');

@@ -2,10 +2,10 @@ import { showValue } from '../../core/safe-text.js';
 import { ownMember } from '../../core/record.js';
 import { isJson } from '../../issuer/outbound.js';
 import type { AuthorizationAnswers, AuthorizationServerFacts } from './authorization-server.facts.js';
-import { ok, problem, unseen, type Check } from './check.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
 import { isRefusedOrSecured } from './refusal.checks.js';
 import { checkRegistration } from './registration.checks.js';
-import { describe, documentOf, errorText, isPassing, isRefusal, type Seen } from './seen.js';
+import { describe, documentOf, errorText, isPassing, isRefusal, type ProbeResult } from './seen.js';
 import { mayRead } from './cross-origin.js';
 
 /** How the endpoints of an authorization server behave. */
@@ -27,7 +27,7 @@ export function checkEndpoints(facts: AuthorizationServerFacts): Check[] {
  * @see RFC 7662 §2.1
  */
 function asksWhoIntrospects({ introspection }: AuthorizationServerFacts): Check {
-  if (!introspection) return unseen('AS-17', 'it has no introspection endpoint');
+  if (!introspection) return notVerifiable('AS-17', 'it has no introspection endpoint');
   const seen = `introspection without credentials: ${describe(introspection)}`;
   if (introspection.kind === 'answer' && [400, 401, 403].includes(introspection.status)) return ok('AS-17', seen);
   const answer = documentOf(introspection);
@@ -37,15 +37,15 @@ function asksWhoIntrospects({ introspection }: AuthorizationServerFacts): Check 
     return problem('error', 'AS-17', { seen: `${seen}, active is true`, consequence, remedy });
   }
   if (answer && ownMember(answer, 'active') === false) {
-    return unseen('AS-17', `${seen}, active is false: whether it tells anybody about live tokens shows only with one`);
+    return notVerifiable('AS-17', `${seen}, active is false: whether it tells anybody about live tokens shows only with one`);
   }
-  return unseen('AS-17', `${seen}, which says nothing about who may ask`);
+  return notVerifiable('AS-17', `${seen}, which says nothing about who may ask`);
 }
 
 /** That certificates are good shows in that there are answers at all. */
 function hasNoPlainTwin({ issuer, twin, forms }: AuthorizationServerFacts): Check {
-  if (!issuer.startsWith('https:')) return unseen('AS-19', 'the issuer is not https');
-  if (!forms.some((seen) => seen.kind === 'answer')) return unseen('AS-19', 'nobody answers');
+  if (!issuer.startsWith('https:')) return notVerifiable('AS-19', 'the issuer is not https');
+  if (!forms.some((seen) => seen.kind === 'answer')) return notVerifiable('AS-19', 'nobody answers');
   const certificate = 'its certificate is accepted, with TLS 1.2 or later';
   if (!twin) return ok('AS-19', certificate);
   if (twin.kind === 'silence' || isRefusedOrSecured(twin)) return ok('AS-19', `${certificate}, and plain http leads nowhere else`);
@@ -54,8 +54,8 @@ function hasNoPlainTwin({ issuer, twin, forms }: AuthorizationServerFacts): Chec
 }
 
 function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: AuthorizationServerFacts): Check {
-  if (!document) return unseen('AS-20', 'there is no metadata to read');
-  const places: readonly (readonly [name: string, seen: Seen | undefined])[] = [
+  if (!document) return notVerifiable('AS-20', 'there is no metadata to read');
+  const places: readonly (readonly [name: string, seen: ProbeResult | undefined])[] = [
     ['metadata', forms.find(documentOf)],
     ['keys', keys],
     ['token endpoint', tokenPreflight],
@@ -74,10 +74,10 @@ function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: Auth
 
 /** @see OAuth 2.1 §3.2.3 */
 function keepsTokensOutOfCaches({ token }: AuthorizationServerFacts): Check {
-  if (!token) return unseen('AS-21', 'needs an issuer as argument, --client-id, and the secret in MCP_AUTH_CLIENT_SECRET');
+  if (!token) return notVerifiable('AS-21', 'needs an issuer as argument, --client-id, and the secret in MCP_AUTH_CLIENT_SECRET');
   const said = `token endpoint: ${describe(token)}${errorText(token)}`;
   // A refusal holds no token; what an endpoint that is elsewhere or down answers is not its own.
-  if (token.kind === 'silence' || ![200, 400, 401].includes(token.status)) return unseen('AS-21', said);
+  if (token.kind === 'silence' || ![200, 400, 401].includes(token.status)) return notVerifiable('AS-21', said);
   const isKept = /\bno-store\b/i.test(token.headers.get('cache-control') ?? '');
   if (isKept && isJson(token.contentType)) return ok('AS-21', `the token endpoint answers ${token.status}, as JSON and with no-store`);
   const seen = `${said}, Cache-Control ${showValue(token.headers.get('cache-control'))}`;
@@ -87,21 +87,21 @@ function keepsTokensOutOfCaches({ token }: AuthorizationServerFacts): Check {
 }
 
 function refusesBadRequests(answers: AuthorizationAnswers | undefined): Check[] {
-  if (!answers) return [unseen('AS-22', 'needs --client-id, and --redirect-uri for what it says about PKCE')];
+  if (!answers) return [notVerifiable('AS-22', 'needs --client-id, and --redirect-uri for what it says about PKCE')];
   const { unregistered, unregisteredUri, withoutPkce, plainPkce } = answers;
   return [
     comparesRedirects(unregistered, unregisteredUri),
-    withoutPkce ? insistsOnPkce('without PKCE', withoutPkce) : unseen('AS-22', 'PKCE was not tried: needs --redirect-uri'),
+    withoutPkce ? insistsOnPkce('without PKCE', withoutPkce) : notVerifiable('AS-22', 'PKCE was not tried: needs --redirect-uri'),
     ...(plainPkce ? [insistsOnPkce('with PKCE "plain"', plainPkce)] : []),
   ];
 }
 
 /** A page may refuse, or ask the user to sign in first: which of them cannot be told from here. */
-function comparesRedirects(seen: Seen, unregisteredUri: string): Check {
+function comparesRedirects(seen: ProbeResult, unregisteredUri: string): Check {
   const text = `an address that is not registered: ${describe(seen)}`;
   if (isRefusal(seen)) return ok('AS-22', text);
   if (seen.kind === 'silence' || !seen.headers.get('location')?.startsWith(unregisteredUri)) {
-    return unseen('AS-22', `${text}, which does not tell whether it is refused`);
+    return notVerifiable('AS-22', `${text}, which does not tell whether it is refused`);
   }
   return problem('error', 'AS-22', {
     seen: 'it redirects to an address that the client has not registered',
@@ -111,10 +111,10 @@ function comparesRedirects(seen: Seen, unregisteredUri: string): Check {
 }
 
 /** A refusal is a status, or a redirect back that says so; a page or another redirect goes on to signing in. */
-function insistsOnPkce(how: string, seen: Seen): Check {
+function insistsOnPkce(how: string, seen: ProbeResult): Check {
   const location = seen.kind === 'answer' ? (seen.headers.get('location') ?? '') : '';
   if (isRefusal(seen) || /[?&#]error=/.test(location)) return ok('AS-22', `an authorization request ${how} is refused`);
-  if (seen.kind === 'silence' || seen.status >= 400) return unseen('AS-22', `an authorization request ${how}: ${describe(seen)}`);
+  if (seen.kind === 'silence' || seen.status >= 400) return notVerifiable('AS-22', `an authorization request ${how}: ${describe(seen)}`);
   return problem('warning', 'AS-22', {
     seen: `an authorization request ${how} goes on: status ${seen.status}`,
     consequence: 'codes of clients that forget PKCE can be used by whoever gets hold of them',

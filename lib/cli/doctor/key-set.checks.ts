@@ -3,7 +3,7 @@ import { isRecord, ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
-import { ok, problem, unseen, type Check } from './check.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
 import { describe, documentOf, readDocument } from './seen.js';
 
 type Key = Readonly<Record<string, unknown>>;
@@ -14,7 +14,7 @@ const ID = 'AS-12';
 /** The published keys: whether they are to be had, and whether each is one that may be published and used. */
 export function checkKeySet(facts: AuthorizationServerFacts): Check[] {
   const { document, keys: seen } = facts;
-  if (!seen) return [unseen(ID, document ? 'its metadata names no keys, or is not its own' : 'there is no metadata to read')];
+  if (!seen) return [notVerifiable(ID, document ? 'its metadata names no keys, or is not its own' : 'there is no metadata to read')];
   const read = readDocument(seen);
   const consequence = 'no signature of its tokens can be verified';
   const remedy = 'serve a JSON Web Key Set at jwks_uri (RFC 7517 §5)';

@@ -3,7 +3,7 @@ import { browserOrigin, FOREIGN_ORIGIN, preflightRequest } from './cross-origin.
 import { initializeRequest } from './mcp-request.js';
 import type { Prober } from './prober.js';
 import { readChallenge, type ReadChallenge } from './read-challenge.js';
-import { documentOf, type Seen } from './seen.js';
+import { documentOf, type ProbeResult } from './seen.js';
 
 /** What an MCP server answered. */
 export interface McpServerFacts {
@@ -11,28 +11,28 @@ export interface McpServerFacts {
   readonly url: string;
   readonly isLocal: boolean;
   /** `initialize` without a token. */
-  readonly post: Seen;
+  readonly post: ProbeResult;
   /** The same from a page; see {@link browserOrigin}. */
-  readonly fromPage: Seen;
+  readonly fromPage: ProbeResult;
   readonly pageOrigin: string;
-  readonly preflight: Seen;
+  readonly preflight: ProbeResult;
   /** From a page that has no business on this machine; undefined where the server is elsewhere. */
-  readonly fromForeignPage: Seen | undefined;
+  readonly fromForeignPage: ProbeResult | undefined;
   /** For a stream of events, without a token or a session. */
-  readonly get: Seen;
+  readonly get: ProbeResult;
   /** With a token that nobody has issued. */
-  readonly garbage: Seen;
+  readonly garbage: ProbeResult;
   /** With such a token in the query. */
-  readonly query: Seen;
+  readonly query: ProbeResult;
   /** Over plain http, at the same host; undefined where there is no such place. */
-  readonly twin: Seen | undefined;
+  readonly twin: ProbeResult | undefined;
   readonly challenge: ReadChallenge;
   /** At the place that follows from the URL, and its HEAD and preflight. */
-  readonly wellKnown: Seen;
-  readonly wellKnownHead: Seen;
-  readonly wellKnownPreflight: Seen;
+  readonly wellKnown: ProbeResult;
+  readonly wellKnownHead: ProbeResult;
+  readonly wellKnownPreflight: ProbeResult;
   /** At the place that the challenge names; undefined where it names none. */
-  readonly advertised: Seen | undefined;
+  readonly advertised: ProbeResult | undefined;
 }
 
 /** No issuer has issued it, and it looks like no JWT. */
@@ -44,7 +44,7 @@ export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier
   const isLocal = isLoopback(new URL(url));
   const pageOrigin = browserOrigin(isLocal);
   const wellKnownUrl = metadataUrl(target);
-  const ask = (headers?: Readonly<Record<string, string>>): Promise<Seen> => prober.send(url, initializeRequest(headers));
+  const ask = (headers?: Readonly<Record<string, string>>): Promise<ProbeResult> => prober.send(url, initializeRequest(headers));
   // The first one alone, so that its times say something about the clock.
   const post = await ask();
   const challenge = readChallenge(post);

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net';
 import { isLoopback, parseUrl } from '../../core/resource.js';
 import { OutboundError, probe, type OutboundLimits, type OutboundRequest, type ProbedAnswer } from '../../issuer/outbound.js';
 import type { Secrets } from './secrets.js';
-import type { Seen } from './seen.js';
+import type { ProbeResult } from './seen.js';
 
 export interface ProberSettings {
   /** What the operator named. Only if it is on this machine are others on this machine asked, too. */
@@ -22,11 +22,11 @@ export interface ProberSettings {
 export class Prober {
   constructor(private readonly settings: ProberSettings) {}
 
-  get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Seen> {
+  get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<ProbeResult> {
     return this.send(url, { method: 'GET', headers: { accept: 'application/json', ...headers } });
   }
 
-  async send(url: string, request: OutboundRequest): Promise<Seen> {
+  async send(url: string, request: OutboundRequest): Promise<ProbeResult> {
     const refusal = this.whyNotAsked(url);
     if (refusal !== undefined) return { kind: 'silence', url, why: `not asked: ${refusal}` };
     return this.#exchange(url, request);
@@ -36,13 +36,13 @@ export class Prober {
    * Asks, with nothing that is secret, where somebody arrives who leaves the "s" out of an https URL. Undefined where the
    * URL has a port of its own, at which nobody listens for http.
    */
-  async plainTwin(url: string): Promise<Seen | undefined> {
+  async plainTwin(url: string): Promise<ProbeResult | undefined> {
     const { protocol, port } = new URL(url);
     if (protocol !== 'https:' || port !== '') return undefined;
     return this.#exchange(url.replace(/^https:/i, 'http:'), { method: 'GET', headers: {} });
   }
 
-  async #exchange(url: string, request: OutboundRequest): Promise<Seen> {
+  async #exchange(url: string, request: OutboundRequest): Promise<ProbeResult> {
     const askedAt = this.settings.now();
     try {
       const answer = await probe(url, request, this.settings.limits);

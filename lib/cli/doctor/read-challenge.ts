@@ -1,11 +1,11 @@
 import { parseChallenges, type Challenge } from '../../core/challenge-parser.js';
-import type { Seen } from './seen.js';
+import type { ProbeResult } from './seen.js';
 
 /** The Bearer challenge as a client would read it, or why there is none. */
 export type ReadChallenge = { readonly bearer: Challenge } | { readonly flaw: 'absent' | 'malformed' | 'no Bearer challenge' };
 
 /** The one Bearer challenge among all there are. */
-export function readChallenge(seen: Seen): ReadChallenge {
+export function readChallenge(seen: ProbeResult): ReadChallenge {
   const header = seen.kind === 'answer' ? seen.headers.get('www-authenticate') : null;
   if (header === null) return { flaw: 'absent' };
   try {
@@ -17,7 +17,7 @@ export function readChallenge(seen: Seen): ReadChallenge {
 }
 
 /** The error that the challenge of an answer names, if there is one. */
-export function challengeError(seen: Seen): string | undefined {
+export function challengeError(seen: ProbeResult): string | undefined {
   const challenge = readChallenge(seen);
   return 'bearer' in challenge ? challenge.bearer.params['error'] : undefined;
 }

@@ -1,5 +1,5 @@
 import { showValue } from '../../core/safe-text.js';
-import { ok, problem, unseen, type Check } from './check.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
 import type { McpServerFacts } from './mcp-server.facts.js';
 import { challengeError } from './read-challenge.js';
 import { describe, isNotThere, isPassing, isRefusal, type Answer } from './seen.js';
@@ -40,7 +40,7 @@ function isEncrypted({ url, isLocal }: McpServerFacts): Check {
 function hasNoPlainTwin({ url, twin }: McpServerFacts): Check | undefined {
   const id = 'OA21-1.5-a';
   if (!url.startsWith('https:')) return undefined;
-  if (!twin) return unseen(id, 'plain http was not tried: the URL has a port of its own');
+  if (!twin) return notVerifiable(id, 'plain http was not tried: the URL has a port of its own');
   if (twin.kind === 'silence') return ok(id, 'nobody answers over plain http');
   if (isRefusedOrSecured(twin)) return ok(id, `over plain http: ${describe(twin)}`);
   const consequence = 'a client that leaves the "s" out sends its token in the clear, and nobody notices';
@@ -59,7 +59,7 @@ function refusesWithoutToken({ post }: McpServerFacts): Check {
   if (post.kind === 'silence') return problem('error', id, { seen, consequence: 'clients cannot reach the server', remedy: 'see that it runs at this very URL' });
   const { status } = post;
   if (status === 401) return ok(id, 'POST without a token: 401');
-  if (status === 429) return unseen(id, `${seen}: it was asked too often, try again later`);
+  if (status === 429) return notVerifiable(id, `${seen}: it was asked too often, try again later`);
   if (isPassing(post)) {
     const consequence = 'clients cannot reach the server at the moment';
     return problem('error', id, { seen, consequence, remedy: 'see that the server behind the gateway runs, and what its log says' });
@@ -78,7 +78,7 @@ function refusesStreams({ get }: McpServerFacts): Check {
     const consequence = 'whoever connects may get what is meant for others';
     return problem('error', id, { seen, consequence, remedy: 'guard every method of the endpoint, not only POST' });
   }
-  if (isPassing(get)) return unseen(id, seen);
+  if (isPassing(get)) return notVerifiable(id, seen);
   const consequence = 'clients that open a stream first are not told to sign in';
   return problem('warning', id, { seen, consequence, remedy: 'answer GET with 401 as well, or with 405 where there are no streams' });
 }
@@ -95,14 +95,14 @@ function refusesUnknownToken({ garbage }: McpServerFacts): Check {
     const consequence = 'the server cannot tell good tokens from bad ones at the moment';
     return problem('warning', id, { seen, consequence, remedy: 'see in its log why it does not reach the authorization server' });
   }
-  if (isPassing(garbage)) return unseen(id, seen);
+  if (isPassing(garbage)) return notVerifiable(id, seen);
   const consequence = 'clients get a new token upon 401 only, and else give up';
   return problem('error', id, { seen, consequence, remedy: 'answer 401 with error="invalid_token" to every bad token' });
 }
 
 function saysThatTokenIsBad({ garbage }: McpServerFacts): Check {
   const id = 'RFC6750-3-b';
-  if (garbage.kind === 'silence' || garbage.status !== 401) return unseen(id, 'a bad token is not answered with 401');
+  if (garbage.kind === 'silence' || garbage.status !== 401) return notVerifiable(id, 'a bad token is not answered with 401');
   const error = challengeError(garbage);
   if (error === 'invalid_token') return ok(id, 'the challenge to a bad token says invalid_token');
   const seen = `the challenge to a bad token has ${error === undefined ? 'no error' : `the error ${showValue(error)}`}`;
@@ -117,8 +117,8 @@ function ignoresQuery({ query, post }: McpServerFacts): Check {
   const looksThere = challengeError(query) === 'invalid_token' && challengeError(post) !== 'invalid_token';
   const isServed = query.kind === 'answer' && query.status < 300;
   const openAnyway = post.kind === 'answer' && post.status < 300;
-  if (openAnyway) return unseen(id, 'the server asks for no token');
-  if (isPassing(query) || (query.kind === 'answer' && query.status >= 500)) return unseen(id, answered);
+  if (openAnyway) return notVerifiable(id, 'the server asks for no token');
+  if (isPassing(query) || (query.kind === 'answer' && query.status >= 500)) return notVerifiable(id, answered);
   if (!looksThere && !isServed) return ok(id, 'a token in the query does not count');
   const seen = isServed ? answered : `${answered}, and the challenge says invalid_token`;
   const consequence = 'tokens end up in logs and histories; OAuth 2.1 §5.1 has them ignored there';
@@ -127,7 +127,7 @@ function ignoresQuery({ query, post }: McpServerFacts): Check {
 
 function keepsRefusalsOutOfCaches({ post }: McpServerFacts): Check {
   const id = 'LIB-07';
-  if (post.kind === 'silence' || ![400, 401, 403].includes(post.status)) return unseen(id, 'there is no refusal');
+  if (post.kind === 'silence' || ![400, 401, 403].includes(post.status)) return notVerifiable(id, 'there is no refusal');
   const value = post.headers.get('cache-control');
   if (/\bno-store\b/i.test(value ?? '')) return ok(id, 'the refusal has Cache-Control: no-store');
   const seen = value === null ? 'the refusal has no Cache-Control' : `the refusal has Cache-Control: ${showValue(value)}`;
@@ -141,7 +141,7 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
     const consequence = 'no client in a browser gets as far as to sign in';
     return problem('warning', id, { seen, consequence, remedy: 'let the CORS layer answer OPTIONS before the token is asked for' });
   }
-  if (isPassing(preflight)) return unseen(id, seen);
+  if (isPassing(preflight)) return notVerifiable(id, seen);
   const allowed =
     preflight.kind === 'answer' &&
     preflight.status < 300 &&
@@ -155,7 +155,7 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
 
 function letsPagesReadChallenge({ fromPage, pageOrigin }: McpServerFacts): Check {
   const id = 'RFC9449-7.1-d';
-  if (fromPage.kind === 'silence' || !fromPage.headers.has('www-authenticate')) return unseen(id, 'there is no challenge');
+  if (fromPage.kind === 'silence' || !fromPage.headers.has('www-authenticate')) return notVerifiable(id, 'there is no challenge');
   const isExposed = lists(fromPage.headers, 'access-control-expose-headers', 'www-authenticate');
   const isReadable = mayRead(fromPage.headers, pageOrigin);
   if (isExposed && isReadable) return ok(id, `pages of ${pageOrigin} can read the challenge`);
@@ -170,12 +170,12 @@ function letsPagesReadChallenge({ fromPage, pageOrigin }: McpServerFacts): Check
 
 function refusesForeignPages({ fromForeignPage }: McpServerFacts): Check {
   const id = 'MCP-TR-01';
-  if (!fromForeignPage) return unseen(id, 'which origins a server elsewhere should accept is not known here');
+  if (!fromForeignPage) return notVerifiable(id, 'which origins a server elsewhere should accept is not known here');
   const seen = `on this machine, from a page of another origin: ${describe(fromForeignPage)}`;
-  if (fromForeignPage.kind === 'silence' || fromForeignPage.headers.has('location')) return unseen(id, seen);
+  if (fromForeignPage.kind === 'silence' || fromForeignPage.headers.has('location')) return notVerifiable(id, seen);
   const { status } = fromForeignPage;
   if (isRefusal(fromForeignPage) && status !== 401) return ok(id, seen);
-  if (isPassing(fromForeignPage) || isNotThere(fromForeignPage) || status >= 500) return unseen(id, seen);
+  if (isPassing(fromForeignPage) || isNotThere(fromForeignPage) || status >= 500) return notVerifiable(id, seen);
   const level = status === 401 ? 'warning' : 'error';
   const consequence = 'any page that is open in a browser here can reach the server (DNS rebinding)';
   return problem(level, id, { seen, consequence, remedy: 'answer 403 to an Origin that is not on a list' });
@@ -187,7 +187,7 @@ const [SKEW_WARNING_MS, SKEW_ERROR_MS] = [5_000, 60_000];
 function hasTheRightTime({ post }: McpServerFacts): Check {
   const id = 'RFC9068-4-e';
   const date = post.kind === 'answer' ? Date.parse(post.headers.get('date') ?? '') : Number.NaN;
-  if (post.kind === 'silence' || Number.isNaN(date)) return unseen(id, 'the server does not say what time it is');
+  if (post.kind === 'silence' || Number.isNaN(date)) return notVerifiable(id, 'the server does not say what time it is');
   const skew = date > post.cameAt ? date - post.cameAt : Math.max(0, post.askedAt - date - 999);
   if (skew <= SKEW_WARNING_MS) return ok(id, 'its clock and this one agree');
   const seen = `its clock is ${Math.round(skew / 1000)} s ${date > post.cameAt ? 'ahead of' : 'behind'} this one`;

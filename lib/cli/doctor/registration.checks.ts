@@ -3,9 +3,9 @@ import { parseUrl } from '../../core/resource.js';
 import { parseScope } from '../../core/scopes.js';
 import { showValue } from '../../core/safe-text.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
-import { ok, problem, unseen, type Check } from './check.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
 import type { RegistrationAnswers } from './registration.js';
-import { describe, errorText, isPassing, type Seen } from './seen.js';
+import { describe, errorText, isPassing, type ProbeResult } from './seen.js';
 
 const ID = 'AS-07';
 
@@ -15,7 +15,7 @@ type Document = Readonly<Record<string, unknown>>;
 export function checkRegistration({ registration, resource }: AuthorizationServerFacts): Check[] {
   if (!registration) return [];
   const { seen, scopes } = registration;
-  if (isPassing(seen)) return [unseen(ID, `registering a client: ${describe(seen)}`)];
+  if (isPassing(seen)) return [notVerifiable(ID, `registering a client: ${describe(seen)}`)];
   if (!isCreated(seen)) return [refused(registration)];
   const document = documentIn(seen);
   const flaws = document ? unreadableMembers(document) : ['the body is not a JSON object'];
@@ -24,7 +24,7 @@ export function checkRegistration({ registration, resource }: AuthorizationServe
   return [created, ...bound(document, scopes, resource?.scopes ?? [])];
 }
 
-function isCreated(seen: Seen): boolean {
+function isCreated(seen: ProbeResult): boolean {
   return seen.kind === 'answer' && [200, 201].includes(seen.status);
 }
 
@@ -44,7 +44,7 @@ function refused({ seen, scopes, withoutScopes }: RegistrationAnswers): Check {
   });
 }
 
-function unreadable(seen: Seen, flaws: readonly string[]): Check {
+function unreadable(seen: ProbeResult, flaws: readonly string[]): Check {
   return problem('warning', ID, {
     seen: `registering a client: ${describe(seen)}, but ${flaws.join(', ')}; the client may be deleted`,
     consequence: 'the official MCP clients give up on such an answer, although the client is registered (RFC 7591 §3.2.1)',
@@ -95,7 +95,7 @@ function unreadableMembers(document: Document): string[] {
   return [...wrong.map((name) => `${name} is ${showValue(ownMember(document, name))}`), ...missing.map((name) => `${name} is missing`)];
 }
 
-function documentIn(seen: Seen): Document | undefined {
+function documentIn(seen: ProbeResult): Document | undefined {
   if (seen.kind === 'silence' || seen.flaw !== undefined) return undefined;
   try {
     const value: unknown = JSON.parse(seen.text);

@@ -1,14 +1,14 @@
 import type { OutboundRequest } from '../../issuer/outbound.js';
 import type { Prober } from './prober.js';
-import { isRefusal, type Seen } from './seen.js';
+import { isRefusal, type ProbeResult } from './seen.js';
 
 /** What came of registering a client as the official MCP clients do. */
 export interface RegistrationAnswers {
   /** The scopes that the request named. */
   readonly scopes: readonly string[];
-  readonly seen: Seen;
+  readonly seen: ProbeResult;
   /** The same request without scopes; undefined unless the first one was refused. */
-  readonly withoutScopes: Seen | undefined;
+  readonly withoutScopes: ProbeResult | undefined;
 }
 
 /** Names more scopes than this are not sent: a server may list any number. */

@@ -3,9 +3,9 @@ import { ownMember } from '../../core/record.js';
 import { parseUrl } from '../../core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
 import { showValue } from '../../core/safe-text.js';
-import { memberText, ok, problem, textsAt, unseen, type Check } from './check.js';
+import { memberText, ok, problem, textsAt, notVerifiable, type Check } from './check.js';
 import { isSecureText, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
-import { describe, documentOf, isPassing, readDocument, type Seen } from './seen.js';
+import { describe, documentOf, isPassing, readDocument, type ProbeResult } from './seen.js';
 import { mayRead } from './cross-origin.js';
 
 type Document = Readonly<Record<string, unknown>>;
@@ -14,7 +14,7 @@ type Document = Readonly<Record<string, unknown>>;
 export function checkResourceMetadata(facts: McpServerFacts): Check[] {
   const document = resourceMetadata(facts);
   const places = [isAtWellKnown(facts), isAtAdvertised(facts), isJsonExactly(facts)];
-  if (!document) return [...places, ...UNREAD.map((id) => unseen(id, 'there is no metadata to read'))];
+  if (!document) return [...places, ...UNREAD.map((id) => notVerifiable(id, 'there is no metadata to read'))];
   return [
     ...places,
     bothAgree(facts),
@@ -46,7 +46,7 @@ function isAtWellKnown({ wellKnown, advertised, url }: McpServerFacts): Check {
 
 function isAtAdvertised({ advertised, wellKnown }: McpServerFacts): Check {
   const id = 'MCP-25-RS-02';
-  if (!advertised) return unseen(id, 'the challenge names no metadata');
+  if (!advertised) return notVerifiable(id, 'the challenge names no metadata');
   if (advertised === wellKnown) return ok(id, 'the challenge names that same place');
   const read = readDocument(advertised);
   if ('document' in read) return ok(id, `the challenge names ${showValue(advertised.url)}, and there is a document`);
@@ -57,7 +57,7 @@ function isAtAdvertised({ advertised, wellKnown }: McpServerFacts): Check {
 function isJsonExactly({ advertised, wellKnown }: McpServerFacts): Check {
   const id = 'RFC9728-3.2-a';
   const found = [advertised, wellKnown].find((seen) => seen?.kind === 'answer' && seen.status === 200);
-  if (found?.kind !== 'answer') return unseen(id, 'there is no metadata to read');
+  if (found?.kind !== 'answer') return notVerifiable(id, 'there is no metadata to read');
   if (found.contentType === 'application/json') return ok(id, 'its content type is application/json');
   const consequence = 'clients do not take it for metadata';
   return problem('error', id, { seen: `its content type is ${showValue(found.contentType)}`, consequence, remedy: 'send it as application/json' });
@@ -66,7 +66,7 @@ function isJsonExactly({ advertised, wellKnown }: McpServerFacts): Check {
 function bothAgree({ advertised, wellKnown }: McpServerFacts): Check {
   const id = 'RFC9728-5.1-a';
   const [one, other] = [documentOf(advertised), documentOf(wellKnown)];
-  if (!one || !other) return unseen(id, 'there is only one document');
+  if (!one || !other) return notVerifiable(id, 'there is only one document');
   if (isDeepStrictEqual(one, other)) return ok(id, 'the document that the challenge names and the one at the well-known place agree');
   const names = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter(
     (name) => !isDeepStrictEqual(ownMember(one, name), ownMember(other, name)),
@@ -156,13 +156,13 @@ function isCached(facts: McpServerFacts): Check {
 
 function answersHead({ wellKnown, wellKnownHead }: McpServerFacts): Check {
   const id = 'RFC9110-9.1-a';
-  if (!documentOf(wellKnown)) return unseen(id, 'there is no document at the well-known place');
+  if (!documentOf(wellKnown)) return notVerifiable(id, 'there is no document at the well-known place');
   if (wellKnownHead.kind === 'answer' && wellKnownHead.status === 200) return ok(id, 'HEAD works as GET does');
-  if (isPassing(wellKnownHead)) return unseen(id, `HEAD: ${describe(wellKnownHead)}`);
+  if (isPassing(wellKnownHead)) return notVerifiable(id, `HEAD: ${describe(wellKnownHead)}`);
   const consequence = 'monitors and caches take the document for missing';
   return problem('warning', id, { seen: `HEAD: ${describe(wellKnownHead)}`, consequence, remedy: 'answer HEAD wherever GET is answered' });
 }
 
-function theDocument({ advertised, wellKnown }: McpServerFacts): Seen | undefined {
+function theDocument({ advertised, wellKnown }: McpServerFacts): ProbeResult | undefined {
   return documentOf(advertised) ? advertised : wellKnown;
 }

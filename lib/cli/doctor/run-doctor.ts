@@ -10,7 +10,7 @@ import {
   type ResourceView,
 } from './authorization-server.facts.js';
 import { checkChallenge } from './challenge.checks.js';
-import { textsAt, unseen, type Check } from './check.js';
+import { textsAt, notVerifiable, type Check } from './check.js';
 import { checkDiscovery } from './discovery.checks.js';
 import { checkEndpoints } from './endpoint.checks.js';
 import { checkKeySet, publishedKeys } from './key-set.checks.js';
@@ -23,7 +23,7 @@ import { reportOf, type Report, type Section } from './report.js';
 import { checkResourceMetadata } from './resource-metadata.checks.js';
 import { Secrets } from './secrets.js';
 import { checkServerMetadata } from './server-metadata.checks.js';
-import { findOut } from './target.js';
+import { detectTarget } from './target.js';
 import { checkTokenAnswer } from './token-answer.checks.js';
 import { reviewToken } from './token.checks.js';
 
@@ -51,7 +51,7 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
   const secrets = secretsOf(token, probes);
   const prober = new Prober({ target: new URL(target.identifier), limits, now, secrets });
   const about = { target: target.identifier };
-  const kind = options.isIssuer ? await issuerIfReached(prober, target) : await findOut(prober, target);
+  const kind = options.isIssuer ? await issuerIfReached(prober, target) : await detectTarget(prober, target);
   if (typeof kind === 'object') return reportOf({ ...about, kind: 'unreachable', remarks: [kind.unreachable] }, secrets);
   const examined = kind === 'authorization-server' ? await examineIssuer(prober, options) : await examineMcpServer(prober, options);
   const unclear = 'It looks like neither an MCP server nor an authorization server, and was examined as the former; --issuer says otherwise.';
@@ -103,7 +103,7 @@ async function examineIssuer(prober: Prober, options: DoctorOptions): Promise<Ex
 
 function sectionOf(facts: AuthorizationServerFacts): Section {
   const checks = [...checkDiscovery(facts), ...checkServerMetadata(facts), ...checkKeySet(facts), ...checkEndpoints(facts)];
-  const rotation = unseen('AS-28', 'whether refresh tokens of public clients are rotated shows only after signing in');
+  const rotation = notVerifiable('AS-28', 'whether refresh tokens of public clients are rotated shows only after signing in');
   return { subject: 'authorization-server', name: showValue(facts.issuer), checks: [...checks, rotation].toSorted(byId) };
 }
 
@@ -134,7 +134,7 @@ async function examineToken(
   const section = { subject: 'token', name: '' } as const;
   if (token === undefined) {
     const why = 'needs a sample token: --token-file, --token - or MCP_AUTH_TOKEN';
-    return { ...section, checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => unseen(id, why)) };
+    return { ...section, checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => notVerifiable(id, why)) };
   }
   const { checks, verdict } = await reviewToken(token, {
     issuers: servers.map(({ issuer }) => issuer),

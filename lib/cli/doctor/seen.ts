@@ -19,19 +19,19 @@ export interface Answer {
 }
 
 /** That nobody answered, or that nobody was asked. */
-export interface Silence {
+export interface NoAnswer {
   readonly kind: 'silence';
   readonly url: string;
   readonly why: string;
 }
 
 /** What came of one request. */
-export type Seen = Answer | Silence;
+export type ProbeResult = Answer | NoAnswer;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
 /** The JSON object of an answer, or why it is none, in words that fit behind a colon. */
-export function readDocument(seen: Seen): { readonly document: JsonObject } | { readonly flaw: string } {
+export function readDocument(seen: ProbeResult): { readonly document: JsonObject } | { readonly flaw: string } {
   if (seen.kind === 'silence' || seen.status !== 200) return { flaw: describe(seen) };
   if (!isJson(seen.contentType)) return { flaw: `${describe(seen)}, where application/json is expected` };
   if (seen.flaw !== undefined) return { flaw: seen.flaw };
@@ -40,13 +40,13 @@ export function readDocument(seen: Seen): { readonly document: JsonObject } | { 
 }
 
 /** The JSON object of an answer, if there is one. */
-export function documentOf(seen: Seen | undefined): JsonObject | undefined {
+export function documentOf(seen: ProbeResult | undefined): JsonObject | undefined {
   const read = seen && readDocument(seen);
   return read && 'document' in read ? read.document : undefined;
 }
 
 /** Status and type, or where it redirects to; that there is no answer. */
-export function describe(seen: Seen): string {
+export function describe(seen: ProbeResult): string {
   if (seen.kind === 'silence') return showText(seen.why);
   const { status, headers, contentType } = seen;
   const location = headers.get('location');
@@ -58,7 +58,7 @@ export function describe(seen: Seen): string {
 const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** Whether nobody answered, or the answer says nothing about how the server behaves at other times. */
-export function isPassing(seen: Seen): boolean {
+export function isPassing(seen: ProbeResult): boolean {
   return seen.kind === 'silence' || PASSING.has(seen.status);
 }
 
@@ -68,12 +68,12 @@ export function isNotThere({ status }: Answer): boolean {
 }
 
 /** Whether the answer refuses the request itself: with a status for that, not because nothing is there or nothing works. */
-export function isRefusal(seen: Seen): boolean {
+export function isRefusal(seen: ProbeResult): boolean {
   return seen.kind === 'answer' && seen.status >= 400 && seen.status < 500 && !isPassing(seen) && !isNotThere(seen);
 }
 
 /** What an OAuth error answer says about itself (RFC 6749 §5.2): its code and its description, shortened; empty where it says nothing. */
-export function errorText(seen: Seen): string {
+export function errorText(seen: ProbeResult): string {
   const document = seen.kind === 'answer' && seen.flaw === undefined ? parse(seen.text) : undefined;
   if (!isRecord(document)) return '';
   const parts = ['error', 'error_description'].flatMap((name) => {
@@ -83,7 +83,7 @@ export function errorText(seen: Seen): string {
   return parts.length === 0 ? '' : `, ${parts.join(', ')}`;
 }
 
-export function statusOf(seen: Seen): number | undefined {
+export function statusOf(seen: ProbeResult): number | undefined {
   return seen.kind === 'answer' ? seen.status : undefined;
 }
 

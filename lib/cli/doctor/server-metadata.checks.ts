@@ -3,13 +3,13 @@ import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
 import { showValue } from '../../core/safe-text.js';
 import { reviewMetadata } from '../../products/metadata-review.js';
 import type { AuthorizationServerFacts, ResourceView } from './authorization-server.facts.js';
-import { memberText, ok, problem, textsAt, unseen, type Check } from './check.js';
+import { memberText, ok, problem, textsAt, notVerifiable, type Check } from './check.js';
 
 type Document = Readonly<Record<string, unknown>>;
 
 /** What the metadata says: by itself, and compared with what the MCP server says. */
 export function checkServerMetadata({ issuer, document, resource }: AuthorizationServerFacts): Check[] {
-  if (!document) return [...REVIEWED.keys(), ...COMPARED_ROWS].map((id) => unseen(id, 'there is no metadata to read'));
+  if (!document) return [...REVIEWED.keys(), ...COMPARED_ROWS].map((id) => notVerifiable(id, 'there is no metadata to read'));
   return [...reviewed(document, issuer), ...compared(document, resource), ...extensions(document)];
 }
 
@@ -45,12 +45,12 @@ function dpopText(document: Document): string {
 }
 
 function compared(document: Document, resource: ResourceView | undefined): Check[] {
-  if (!resource) return ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25'].map((id) => unseen(id, 'there is no MCP server to compare it with'));
+  if (!resource) return ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25'].map((id) => notVerifiable(id, 'there is no MCP server to compare it with'));
   return [knowsScopes, knowsResource, knowsAcr, knowsDetails, bindsTokens].map((rule) => rule(document, resource));
 }
 
 function knowsScopes(document: Document, { scopes }: ResourceView): Check {
-  if (ownMember(document, 'scopes_supported') === undefined) return unseen('AS-15', 'it does not say which scopes it has');
+  if (ownMember(document, 'scopes_supported') === undefined) return notVerifiable('AS-15', 'it does not say which scopes it has');
   const missing = lacking(document, 'scopes_supported', scopes.filter((scope) => !AUTHORIZATION_SERVER_SCOPES.has(scope)));
   if (missing.length === 0) return ok('AS-15', 'it has every scope that the MCP server names');
   return problem('warning', 'AS-15', {
@@ -62,7 +62,7 @@ function knowsScopes(document: Document, { scopes }: ResourceView): Check {
 
 /** @see RFC 9728 §4 */
 function knowsResource(document: Document, { url }: ResourceView): Check {
-  if (ownMember(document, 'protected_resources') === undefined) return unseen('AS-16', 'it does not say for which resources it issues tokens');
+  if (ownMember(document, 'protected_resources') === undefined) return notVerifiable('AS-16', 'it does not say for which resources it issues tokens');
   if (lacking(document, 'protected_resources', [url]).length === 0) return ok('AS-16', 'it lists the MCP server among its resources');
   return problem('warning', 'AS-16', {
     seen: `protected_resources lacks ${showValue(url)}`,

@@ -8,7 +8,7 @@ import { documentOf, statusOf } from './seen.js';
 export type TargetKind = 'mcp-server' | 'authorization-server' | 'unclear' | { readonly unreachable: string };
 
 /** Finds out by looking: a challenge or the metadata of a resource, else the metadata of an authorization server. */
-export async function findOut(prober: Prober, target: ResourceIdentifier): Promise<TargetKind> {
+export async function detectTarget(prober: Prober, target: ResourceIdentifier): Promise<TargetKind> {
   const post = await prober.send(target.identifier, initializeRequest());
   if (post.kind === 'answer' && post.status === 401 && post.headers.has('www-authenticate')) return 'mcp-server';
   if (documentOf(await prober.get(metadataUrl(target)))) return 'mcp-server';

@@ -1,21 +1,21 @@
-import { ok, problem, unseen, type Check } from './check.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
 import { challengeError } from './read-challenge.js';
-import { describe, isPassing, type Seen } from './seen.js';
+import { describe, isPassing, type ProbeResult } from './seen.js';
 import type { TokenVerdict } from './token.checks.js';
 
 const ID = 'MCP-26-RS-02';
 
 /** What the MCP server made of the token, next to what the library makes of it. */
-export function checkTokenAnswer(answer: Seen, verdict: TokenVerdict): Check {
-  if (answer.kind === 'silence') return unseen(ID, `the token was not sent, or not answered: ${describe(answer)}`);
+export function checkTokenAnswer(answer: ProbeResult, verdict: TokenVerdict): Check {
+  if (answer.kind === 'silence') return notVerifiable(ID, `the token was not sent, or not answered: ${describe(answer)}`);
   const { status } = answer;
   const seen = `the server answers ${status}${errorOf(answer)}`;
   if (status === 503) {
     const consequence = 'the server cannot tell whether the token is good';
     return problem('warning', ID, { seen, consequence, remedy: 'see in its log why it does not reach the authorization server' });
   }
-  if (isPassing(answer)) return unseen(ID, `${seen}, which says nothing about the token`);
-  if (verdict === 'unknown') return unseen(ID, `${seen}; what to expect is not known`);
+  if (isPassing(answer)) return notVerifiable(ID, `${seen}, which says nothing about the token`);
+  if (verdict === 'unknown') return notVerifiable(ID, `${seen}; what to expect is not known`);
   if (verdict === 'opaque') return ofOpaqueToken(seen, status);
   if (verdict === 'refused') return ofBadToken(seen, status);
   return ofGoodToken(seen, status, verdict);
@@ -58,7 +58,7 @@ function ofGoodToken(seen: string, status: number, verdict: TokenVerdict): Check
 }
 
 /** Of what the server says about the token, only a code: anything else could hold parts of the token. */
-function errorOf(answer: Seen): string {
+function errorOf(answer: ProbeResult): string {
   const error = challengeError(answer);
   if (error === undefined) return '';
   return /^[a-z]+(?:_[a-z]+)*$/.test(error) && error.length <= 40 ? ` with the error ${error}` : ' with an error that is no code';

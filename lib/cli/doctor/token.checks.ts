@@ -11,7 +11,7 @@ import { CLIENT_ID_CLAIMS, type ClaimNames } from '../../core/token-format.js';
 import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decoded-jwt.js';
 import { checkHeader, JwtVerifier } from '../../token/jwt-verifier.js';
 import { checkKind, isDeclaredAccessToken } from '../../token/token-kind.js';
-import { ok, problem, unseen, type Check } from './check.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
 
 /** What a sample token is judged by. */
 export interface TokenContext {
@@ -49,7 +49,7 @@ const PROFILE = 'compatible';
 export async function reviewToken(token: string, context: TokenContext): Promise<TokenReview> {
   if (!hasJwtForm(token)) {
     const why = 'the token is no signed JWT: only its authorization server can say what it stands for (option introspection)';
-    return { checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => unseen(id, why)), verdict: 'opaque' };
+    return { checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => notVerifiable(id, why)), verdict: 'opaque' };
   }
   const jwt = decoded(token);
   if (jwt instanceof McpAuthError) return { checks: [malformed(jwt)], verdict: 'refused' };
@@ -153,7 +153,7 @@ function keyId(jwt: DecodedJwt, context: TokenContext): Check {
   const keys = keysFor(jwt, context);
   const kid = ownMember(jwt.header, 'kid');
   const seen = `kid is ${shown(jwt.header, 'kid')}`;
-  if (!keys) return unseen(id, `${seen}; there are no keys to look it up in`);
+  if (!keys) return notVerifiable(id, `${seen}; there are no keys to look it up in`);
   if (kid === undefined) {
     if (keys.length === 1) return ok(id, 'it names no key, and there is only one');
     return problem('note', id, { seen: 'it names no key (kid)', consequence: 'every published key has to be tried', remedy: 'have the server name the key' });
@@ -166,7 +166,7 @@ function keyId(jwt: DecodedJwt, context: TokenContext): Check {
 async function signature(token: string, jwt: DecodedJwt, context: TokenContext): Promise<Check> {
   const id = 'RFC9068-4-d';
   const keys = keySetFor(jwt, context);
-  if (!keys) return unseen(id, 'there are no keys to verify the signature with');
+  if (!keys) return notVerifiable(id, 'there are no keys to verify the signature with');
   try {
     await verifySignature(token, { keys, algorithms: SIGNATURE_ALGORITHMS });
     return ok(id, 'a published key verifies the signature');
@@ -180,7 +180,7 @@ async function signature(token: string, jwt: DecodedJwt, context: TokenContext):
 function audience({ claims }: DecodedJwt, { resource, audiences }: TokenContext): Check {
   const id = 'RFC9068-4-c';
   const seen = `aud is ${shown(claims, 'aud')}`;
-  if (resource === undefined) return unseen(id, `${seen}; whether that is right depends on the MCP server`);
+  if (resource === undefined) return notVerifiable(id, `${seen}; whether that is right depends on the MCP server`);
   const reason = refusal(() => void checkAudience(claims, new Set([resource, ...audiences])));
   if (reason === undefined) return ok(id, seen);
   const iss = ownMember(claims, 'iss');
@@ -219,7 +219,7 @@ const HOUR = 3_600;
 
 function lifetime({ claims }: DecodedJwt, { now }: TokenContext): Check {
   const [exp, iat] = [ownMember(claims, 'exp'), ownMember(claims, 'iat')];
-  if (typeof exp !== 'number' || !Number.isFinite(exp)) return unseen('AS-13', 'it has no usable exp');
+  if (typeof exp !== 'number' || !Number.isFinite(exp)) return notVerifiable('AS-13', 'it has no usable exp');
   const seconds = exp - (typeof iat === 'number' ? iat : now / 1000);
   const seen = `it lives ${duration(seconds)}`;
   const consequence = 'who gets hold of it can use it that long, even if access was withdrawn';
