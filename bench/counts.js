@@ -57,8 +57,14 @@ async function unknownKeys(count) {
   let refused = 0;
   for (let sent = 0; sent < count; sent += 1) {
     now = start + Math.floor((sent / count) * refills * REFILL_MS);
-    const token = await issuer.mint({ exp: Math.floor(now / 1000) + 60 }, { header: { kid: randomUUID() }, signature: 'AAAA' });
-    refused += await verifier.verify(token).then(() => 0, ({ reason }) => Number(REFUSED.has(reason)));
+    const token = await issuer.mint(
+      { exp: Math.floor(now / 1000) + 60 },
+      { header: { kid: randomUUID() }, signature: 'AAAA' },
+    );
+    refused += await verifier.verify(token).then(
+      () => 0,
+      ({ reason }) => Number(REFUSED.has(reason)),
+    );
   }
   const refreshes = issuer.requestCount('jwks') - 1;
   await issuer.close();

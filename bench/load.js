@@ -20,7 +20,12 @@ const REQUESTS = {
       'mcp-protocol-version': '2025-11-25',
       host: new URL(RESOURCE).host,
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'list-notes', arguments: {} } }),
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'list-notes', arguments: {} },
+    }),
   },
 };
 
@@ -78,5 +83,7 @@ export function send(url, application, token) {
 }
 
 function withToken(request, token) {
-  return token === undefined ? request : { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
+  return token === undefined
+    ? request
+    : { ...request, headers: { ...request.headers, authorization: `Bearer ${token}` } };
 }

@@ -15,7 +15,10 @@ export async function memory({ quick, log }) {
     trusted: [1, REMEMBERED_ISSUERS, 2 * REMEMBERED_ISSUERS, 4 * REMEMBERED_ISSUERS],
     invented: [REMEMBERED_ISSUERS, 10 * REMEMBERED_ISSUERS],
   });
-  return { tokens: { ...tokens, bounds: boundsOfTokens(tokens.rows) }, issuers: { ...issuers, bounds: boundsOfIssuers(issuers.rows) } };
+  return {
+    tokens: { ...tokens, bounds: boundsOfTokens(tokens.rows) },
+    issuers: { ...issuers, bounds: boundsOfIssuers(issuers.rows) },
+  };
 }
 
 async function measured(script, marks) {

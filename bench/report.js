@@ -57,24 +57,39 @@ function runs(results) {
 function aims({ throughput, throughputElsewhere, decisions, signatures, counts }) {
   const rows = [
     ...[throughput, throughputElsewhere].flatMap((part) => (part ? [throughputAim(part.figures)] : [])),
-    ['a decision about a known token, µs', '≤ 10', decisions?.figures.map(({ micros }) => micros.toFixed(1)).join(', ')],
+    [
+      'a decision about a known token, µs',
+      '≤ 10',
+      decisions?.figures.map(({ micros }) => micros.toFixed(1)).join(', '),
+    ],
     ['a new token, of bare jose', '≤ 1.10', signatures?.figures.map(({ ratio }) => fixed(ratio)).join(', ')],
     ['requests to the issuer', 'as counted', counts?.figures.every(({ holds }) => holds) ? 'holds' : '**violated**'],
   ];
-  return `## Aims\n\n${table(['what', 'aim', 'seen, in the order of the tables below'], rows.map((row) => row.map((cell) => cell ?? 'not measured')))}`;
+  return `## Aims\n\n${table(
+    ['what', 'aim', 'seen, in the order of the tables below'],
+    rows.map((row) => row.map((cell) => cell ?? 'not measured')),
+  )}`;
 }
 
 /** Beside what the least of guards leaves: no other can leave more. */
 function throughputAim({ series, node }) {
   const seen = series[0].groups.map(({ rows }) => {
-    const [ours, least] = ['nestjs-mcp-auth', 'the least'].map((label) => rows.find((row) => row.label.split(':')[0] === label));
+    const [ours, least] = ['nestjs-mcp-auth', 'the least'].map((label) =>
+      rows.find((row) => row.label.split(':')[0] === label),
+    );
     return `${ours ? fixed(ours.ratio) : 'not measured'} (${least ? fixed(least.ratio) : 'not measured'})`;
   });
-  return [`a known token, of the throughput without guard, Node ${node} (the least of guards)`, '≥ 0.95', seen.join(', ')];
+  return [
+    `a known token, of the throughput without guard, Node ${node} (the least of guards)`,
+    '≥ 0.95',
+    seen.join(', '),
+  ];
 }
 
 function throughputSection({ alg, rounds, seconds, unfit, series, node }) {
-  const parts = series.flatMap(({ title, groups }) => groups.map(({ group, rows }) => `### ${title}: ${group}\n\n${serversTable(rows)}`));
+  const parts = series.flatMap(({ title, groups }) =>
+    groups.map(({ group, rows }) => `### ${title}: ${group}\n\n${serversTable(rows)}`),
+  );
   const left = unfit.map(({ label, why }) => `Not measured: ${label}, since ${why}.`);
   const intro = `${rounds} rounds of ${seconds} s for each server, 16 connections, ${alg}, every server in a process of its own.`;
   return [`## Throughput on Node ${node}`, intro, ...left, ...parts].join('\n\n');
@@ -96,7 +111,10 @@ function serversTable(rows) {
 
 function decisionsSection(rows) {
   const intro = 'The whole guard, in process, for a token that is known; ten decorated tools.';
-  return `## A decision\n\n${intro}\n\n${table(['', 'µs'], rows.map(({ label, micros }) => [label, micros.toFixed(1)]))}`;
+  return `## A decision\n\n${intro}\n\n${table(
+    ['', 'µs'],
+    rows.map(({ label, micros }) => [label, micros.toFixed(1)]),
+  )}`;
 }
 
 function operationsSection(rows) {
@@ -108,7 +126,13 @@ function operationsSection(rows) {
 function signaturesSection(rows) {
   const intro = `The verification behind the guard without its cache, in process, against \`jwtVerify\` of jose with the same keys, issuer,
 audience and algorithm: keys given to both, or fetched by each (\`createRemoteJWKSet\`).`;
-  const cells = rows.map(({ alg, keys, ours, jose, ratio }) => [alg, keys, ours.toFixed(0), jose.toFixed(0), fixed(ratio)]);
+  const cells = rows.map(({ alg, keys, ours, jose, ratio }) => [
+    alg,
+    keys,
+    ours.toFixed(0),
+    jose.toFixed(0),
+    fixed(ratio),
+  ]);
   return `## A new token\n\n${intro}\n\n${table(['', 'keys', 'µs', 'jose, µs', 'ratio'], cells)}`;
 }
 
@@ -124,7 +148,11 @@ function countsSection(rows) {
 
 function memorySection({ tokens, issuers }) {
   const afterTokens = tokens.rows.map(({ tokens: verified, heap, rss }) => [count(verified), mebi(heap), mebi(rss)]);
-  const afterIssuers = issuers.rows.map(({ kind, issuers: seen, heap, rss }) => [`${count(seen)} ${kind}`, mebi(heap), mebi(rss)]);
+  const afterIssuers = issuers.rows.map(({ kind, issuers: seen, heap, rss }) => [
+    `${count(seen)} ${kind}`,
+    mebi(heap),
+    mebi(rss),
+  ]);
   return `## Memory
 
 Heap (with what it holds outside) and resident set, after collecting garbage, in MiB.

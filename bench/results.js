@@ -18,6 +18,12 @@ export function readResults() {
 /** Replaces what was known of a part. */
 export function keepResult(part, quick, figures) {
   const results = readResults();
-  results[part] = { at: new Date().toISOString().slice(0, 16), quick, machine: machine(), versions: versions(), figures };
+  results[part] = {
+    at: new Date().toISOString().slice(0, 16),
+    quick,
+    machine: machine(),
+    versions: versions(),
+    figures,
+  };
   writeFileSync(FILE, `${JSON.stringify(results, undefined, 2)}\n`);
 }

@@ -38,7 +38,8 @@ const quick = values.quick;
 function chosenParts() {
   if (values.memory) return ['memory'];
   if (values.node !== undefined) return ['throughputElsewhere'];
-  if (values.only === undefined) return Object.keys(PARTS).filter((part) => !EXTRA.has(part) || (quick && part === 'memory'));
+  if (values.only === undefined)
+    return Object.keys(PARTS).filter((part) => !EXTRA.has(part) || (quick && part === 'memory'));
   if (Object.hasOwn(PARTS, values.only)) return [values.only];
   throw new Error(`There is no part "${values.only}", only ${Object.keys(PARTS).join(', ')}`);
 }

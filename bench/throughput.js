@@ -44,7 +44,12 @@ export async function throughput({ quick, log, node }) {
       // as fast as others on Node 20, whatever guarded them.
       stopServers();
       servers = await startServers(subjects, settings, node);
-      const measured = await measure(subjects, servers, { rounds, seconds, warmUp: quick ? 1 : WARM_UP, tokens: minted });
+      const measured = await measure(subjects, servers, {
+        rounds,
+        seconds,
+        warmUp: quick ? 1 : WARM_UP,
+        tokens: minted,
+      });
       series.push({ title, groups: groups.map((group) => ({ group, rows: rowsOf(group, measured) })) });
     }
     return { alg: ALG, rounds, seconds, unfit, series, node: version };
@@ -98,7 +103,8 @@ async function sortOut(servers, tokens) {
 async function faultOf({ protection, application }, url, { good, bad }) {
   const served = await send(url, application, good);
   const body = await served.text();
-  if (served.status !== 200 || body.includes('"error"')) return `a good token is answered with ${served.status}: ${body}`;
+  if (served.status !== 200 || body.includes('"error"'))
+    return `a good token is answered with ${served.status}: ${body}`;
   if (protection === 'unguarded') return undefined;
   for (const [what, token] of [...Object.entries(bad), ['no token', undefined]]) {
     const { status } = await send(url, application, token);
@@ -135,18 +141,20 @@ async function measureOnce({ child, url }, application, what) {
 function rowsOf(group, measured) {
   const baseline = measured.get(GROUPS[group][0]);
   const leastCpu = (rounds) => Math.min(...rounds.map(({ cpu }) => cpu));
-  return GROUPS[group].filter((id) => measured.has(id)).map((id) => {
-    const mine = measured.get(id);
-    const ratios = mine.map(({ perSecond }, round) => perSecond / baseline[round].perSecond);
-    return {
-      id,
-      label: SUBJECTS[id].label,
-      perSecond: median(mine.map(({ perSecond }) => perSecond)),
-      ratio: median(ratios),
-      lowest: Math.min(...ratios),
-      highest: Math.max(...ratios),
-      cpu: leastCpu(mine),
-      cpuRatio: leastCpu(baseline) / leastCpu(mine),
-    };
-  });
+  return GROUPS[group]
+    .filter((id) => measured.has(id))
+    .map((id) => {
+      const mine = measured.get(id);
+      const ratios = mine.map(({ perSecond }, round) => perSecond / baseline[round].perSecond);
+      return {
+        id,
+        label: SUBJECTS[id].label,
+        perSecond: median(mine.map(({ perSecond }) => perSecond)),
+        ratio: median(ratios),
+        lowest: Math.min(...ratios),
+        highest: Math.max(...ratios),
+        cpu: leastCpu(mine),
+        cpuRatio: leastCpu(baseline) / leastCpu(mine),
+      };
+    });
 }

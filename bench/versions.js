@@ -30,7 +30,8 @@ export function versions() {
  */
 export function assertSameJose() {
   const [ours, theirs] = [installed(LIBRARY, 'jose'), installed(HERE, 'jose')];
-  if (ours !== theirs) throw new Error(`The library has jose ${ours} and what it is compared with ${theirs}: make them the same`);
+  if (ours !== theirs)
+    throw new Error(`The library has jose ${ours} and what it is compared with ${theirs}: make them the same`);
 }
 
 function installed(root, name) {

@@ -36,7 +36,8 @@ function checkSite() {
       if (target !== file) linked.add(target);
       const name = `${relative(site, file)}: ${href}`;
       if (!existsSync(target)) problems.push(`${name}: no such page`);
-      else if (anchor !== '' && ids.get(target)?.has(decodeURIComponent(anchor)) === false) problems.push(`${name}: no such anchor`);
+      else if (anchor !== '' && ids.get(target)?.has(decodeURIComponent(anchor)) === false)
+        problems.push(`${name}: no such anchor`);
     }
   }
   for (const file of pages.keys()) {
@@ -47,7 +48,9 @@ function checkSite() {
 
 /** @param {string} path @param {string} file the page it stands on */
 function targetOf(path, file) {
-  const place = path.startsWith('/') ? join(site, path.startsWith(base) ? path.slice(base.length) : '..') : resolve(dirname(file), path);
+  const place = path.startsWith('/')
+    ? join(site, path.startsWith(base) ? path.slice(base.length) : '..')
+    : resolve(dirname(file), path);
   return statSync(place, { throwIfNoEntry: false })?.isDirectory() ? join(place, 'index.html') : place;
 }
 
@@ -72,13 +75,23 @@ function checkRepository() {
 /** What is written by hand; not docs/api. */
 function repositoryPages() {
   const folders = ['', 'docs', 'docs/guides', 'sample'].map((folder) => join(root, folder));
-  return folders.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.md')).map((name) => join(folder, name)));
+  return folders.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => join(folder, name)),
+  );
 }
 
 /** The anchors of headings, as code hosts make them. @param {string} file */
 function anchorsOf(file) {
   const headings = all(withoutCode(readFileSync(file, 'utf8'), '$1'), /^#{1,6} (.+)$/gm);
-  const anchors = headings.map((text) => text.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-'));
+  const anchors = headings.map((text) =>
+    text
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
   return new Set(anchors);
 }
 
@@ -94,5 +107,10 @@ function all(text, pattern) {
 
 /** @param {string} attribute */
 function decoded(attribute) {
-  return attribute.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+  return attribute
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&');
 }

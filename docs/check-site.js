@@ -44,7 +44,11 @@ async function run(executablePath) {
   const url = `http://127.0.0.1:${address.port}${base}`;
   const browser = await chromium.launch({ executablePath, args: LAUNCH_ARGUMENTS });
   try {
-    const checks = [await pagesLoad(browser, url), await codeIsHighlighted(browser, url), await searchFinds(browser, url)];
+    const checks = [
+      await pagesLoad(browser, url),
+      await codeIsHighlighted(browser, url),
+      await searchFinds(browser, url),
+    ];
     if (options.screenshots !== undefined) await screenshots(browser, url, options.screenshots);
     return checks.every(Boolean);
   } finally {
@@ -97,7 +101,8 @@ function listen(page, origin, complain) {
   });
   page.on('pageerror', (error) => complain(error.message));
   page.on('request', (request) => {
-    if (!request.url().startsWith('data:') && new URL(request.url()).origin !== origin) complain(`asks ${request.url()}`);
+    if (!request.url().startsWith('data:') && new URL(request.url()).origin !== origin)
+      complain(`asks ${request.url()}`);
   });
   page.on('response', (response) => {
     if (response.status() >= 400) complain(`${response.status()} for ${response.url()}`);
@@ -117,7 +122,10 @@ function overflowOfPage() {
 async function codeIsHighlighted(browser, url) {
   const page = await browser.newPage();
   await page.goto(`${url}guides/protect-a-server.html`);
-  const colours = await page.$$eval('.language-ts .line span', (spans) => new Set(spans.map((span) => getComputedStyle(span).color)).size);
+  const colours = await page.$$eval(
+    '.language-ts .line span',
+    (spans) => new Set(spans.map((span) => getComputedStyle(span).color)).size,
+  );
   await page.close();
   return report('code is highlighted', colours > 2 ? [] : [`${colours} colours`]);
 }
@@ -129,9 +137,14 @@ async function searchFinds(browser, url) {
   await page.keyboard.press('Control+k');
   await page.fill('.VPLocalSearchBox input', 'another audience');
   await page.waitForSelector('.VPLocalSearchBox .result', { timeout: 10_000 }).catch(() => undefined);
-  const found = await page.$$eval('.VPLocalSearchBox .result', (results) => results.map((result) => result.getAttribute('href') ?? ''));
+  const found = await page.$$eval('.VPLocalSearchBox .result', (results) =>
+    results.map((result) => result.getAttribute('href') ?? ''),
+  );
   await page.close();
-  return report('search finds the page that has it', found.some((href) => href.includes('troubleshooting')) ? [] : [`found ${found.join(', ') || 'nothing'}`]);
+  return report(
+    'search finds the page that has it',
+    found.some((href) => href.includes('troubleshooting')) ? [] : [`found ${found.join(', ') || 'nothing'}`],
+  );
 }
 
 /** @param {import('playwright-core').Browser} browser @param {string} url @param {string} folder */

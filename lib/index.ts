@@ -4,7 +4,13 @@
  *
  * @module nestjs-mcp-auth
  */
-export { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthErrorCode, type McpAuthReason } from './core/error.js';
+export {
+  McpAuthConfigError,
+  McpAuthError,
+  type ConfigProblem,
+  type McpAuthErrorCode,
+  type McpAuthReason,
+} from './core/error.js';
 export { auth0 } from './products/auth0.js';
 export { cognito } from './products/cognito.js';
 export { descope } from './products/descope.js';
@@ -41,7 +47,12 @@ export type {
   StepUpEvent,
 } from './observability/event-types.js';
 export { McpAuthGuard } from './mcp-auth.guard.js';
-export { McpAuthHealthIndicator, type IssuerHealth, type IssuerHealthState, type McpAuthHealth } from './mcp-auth.health.js';
+export {
+  McpAuthHealthIndicator,
+  type IssuerHealth,
+  type IssuerHealthState,
+  type McpAuthHealth,
+} from './mcp-auth.health.js';
 export type { AuthorizationDetail } from './caller/authorization-details.js';
 export { authorizationDetails } from './caller/caller.js';
 export { type McpAuthInfo } from './core/auth-info.js';

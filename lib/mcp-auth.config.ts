@@ -38,9 +38,13 @@ function optionsFromEnvironment(environment: Environment): McpAuthModuleOptions 
 
 function readOptions(environment: Environment): McpAuthModuleOptions {
   const text = (name: string): string | undefined => environment[PREFIX + name]?.trim() || undefined;
-  const list = (name: string): string[] | undefined => text(name)?.split(',').map((value) => value.trim());
+  const list = (name: string): string[] | undefined =>
+    text(name)
+      ?.split(',')
+      .map((value) => value.trim());
   const number = (name: string): number | undefined => convert(text(name), /^\d+$/, Number);
-  const flag = (name: string): boolean | undefined => convert(text(name), /^(?:true|false)$/, (value) => value === 'true');
+  const flag = (name: string): boolean | undefined =>
+    convert(text(name), /^(?:true|false)$/, (value) => value === 'true');
   const options = {
     resource: text('RESOURCE'),
     authorizationServers: withIntrospection(

@@ -1,10 +1,4 @@
-import {
-  applyDecorators,
-  createParamDecorator,
-  UseFilters,
-  UseGuards,
-  type Type,
-} from '@nestjs/common';
+import { applyDecorators, createParamDecorator, UseFilters, UseGuards, type Type } from '@nestjs/common';
 import { McpAuthConfigError } from './core/error.js';
 import { isRequestableScope, isScopeToken } from './core/scopes.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';

@@ -70,7 +70,10 @@ export class McpAuthGuard implements CanActivate {
     try {
       const admitted = this.#admit(request, response, access);
       if (!(admitted instanceof Promise)) return true;
-      return admitted.then(() => true, (error: unknown) => this.#refuse(error, request, response, access));
+      return admitted.then(
+        () => true,
+        (error: unknown) => this.#refuse(error, request, response, access),
+      );
     } catch (error) {
       return this.#refuse(error, request, response, access);
     }
@@ -82,11 +85,16 @@ export class McpAuthGuard implements CanActivate {
     return answered(this.responder.answerEmpty(context.switchToHttp().getResponse<HttpResponse>()));
   }
 
-  #activateHandler(context: ExecutionContext & { [PASSED]?: Instance }, kind: Exclude<HandlerKind, 'http'>): MaybePromise<boolean> {
+  #activateHandler(
+    context: ExecutionContext & { [PASSED]?: Instance },
+    kind: Exclude<HandlerKind, 'http'>,
+  ): MaybePromise<boolean> {
     // However many times the guard is bound, Nest passes the same context: once is enough.
     if (context[PASSED] === this.options) return true;
     const authorized =
-      kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, this.constructor);
+      kind === 'mcp'
+        ? this.authorizer.authorizeHandler(context)
+        : this.handlers.authorize(context, kind, this.constructor);
     return continueWith(authorized, () => {
       context[PASSED] = this.options;
       return true;
@@ -143,7 +151,12 @@ export class McpAuthGuard implements CanActivate {
     }
   }
 
-  #letIn(request: HttpRequest, response: HttpResponse, access: AccessRequest, auth: McpAuthInfo | undefined): McpAuthInfo | undefined {
+  #letIn(
+    request: HttpRequest,
+    response: HttpResponse,
+    access: AccessRequest,
+    auth: McpAuthInfo | undefined,
+  ): McpAuthInfo | undefined {
     const call: AuthorizedCall = { auth, resource: access.server.resource, handler: access.handler };
     rememberCall(request, call, this.options);
     attach(request, auth);

@@ -80,7 +80,9 @@ export class McpAuthHealthIndicator {
   isHealthy<const Key extends string = 'mcp-auth'>(key: Key = 'mcp-auth' as Key): McpAuthHealth<Key> {
     const now = this.clock.now();
     const servers = this.options.resources.flatMap(({ authorizationServers }) => authorizationServers);
-    const issuers = Object.fromEntries(servers.map((server) => [server.issuer, healthOf(server, this.monitor.stateOf(server.issuer) ?? {}, now)]));
+    const issuers = Object.fromEntries(
+      servers.map((server) => [server.issuer, healthOf(server, this.monitor.stateOf(server.issuer) ?? {}, now)]),
+    );
     const isDown = Object.values(issuers).some(({ state }) => state === 'unreachable');
     const result = { status: isDown ? 'down' : 'up', issuers, ...this.#lookedUp(now) } as const;
     return { [key]: result } as McpAuthHealth<Key>;
@@ -99,7 +101,12 @@ function healthOf({ keys, introspection }: ResolvedAuthorizationServer, known: I
   const lastly = failure && { lastFailure: { what: failure.what, secondsAgo: seconds(now - failure.at) } };
   if (introspection) return { state: stateOfIntrospection(known, now), ...age(known.introspectedAt, now), ...lastly };
   if (keys.kind === 'static') return { state: 'ready', keys: keys.jwks.keys.length };
-  return { state: stateOfKeys(known, now), ...(known.keys && { keys: known.keys.ids.size }), ...age(known.keys?.at, now), ...lastly };
+  return {
+    state: stateOfKeys(known, now),
+    ...(known.keys && { keys: known.keys.ids.size }),
+    ...age(known.keys?.at, now),
+    ...lastly,
+  };
 }
 
 function stateOfKeys({ keys, failure }: IssuerState, now: number): IssuerHealthState {

@@ -32,7 +32,13 @@ import { checkImports } from './platform/module-imports.js';
 import { addInstance, removeInstance } from './caller/module-instances.js';
 import { IssuerMonitor } from './observability/issuer-monitor.js';
 import { Listing } from './response/listing.js';
-import { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, type ASYNC_OPTIONS_TYPE, type McpAuthModuleExtras, type OPTIONS_TYPE } from './mcp-auth.module-definition.js';
+import {
+  ConfigurableModuleClass,
+  MODULE_OPTIONS_TOKEN,
+  type ASYNC_OPTIONS_TYPE,
+  type McpAuthModuleExtras,
+  type OPTIONS_TYPE,
+} from './mcp-auth.module-definition.js';
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { resolveOptions } from './options/options-check.js';
 import { type McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
@@ -71,7 +77,9 @@ const PROVIDERS: Provider[] = [
     provide: IssuerMonitor,
     useFactory: (options: ResolvedOptions, events: AuthEventEmitter, clock: Clock) => {
       const now = (): number => clock.now();
-      const issuers = options.resources.flatMap(({ authorizationServers }) => authorizationServers.map(({ issuer }) => issuer));
+      const issuers = options.resources.flatMap(({ authorizationServers }) =>
+        authorizationServers.map(({ issuer }) => issuer),
+      );
       return new IssuerMonitor(issuers, new FailureLog(logger, now), events, now);
     },
     inject: [ResolvedOptions, AuthEventEmitter, Clock],
@@ -79,7 +87,11 @@ const PROVIDERS: Provider[] = [
   {
     provide: ResourceServers,
     useFactory: (options: ResolvedOptions, clock: Clock, failures: IssuerMonitor, modules: ModuleRef) =>
-      createResourceServers(options, { now: () => clock.now(), failures, findVerifier: (type) => findVerifier(modules, type) }),
+      createResourceServers(options, {
+        now: () => clock.now(),
+        failures,
+        findVerifier: (type) => findVerifier(modules, type),
+      }),
     inject: [ResolvedOptions, Clock, IssuerMonitor, ModuleRef],
   },
   CopiesCheck,

@@ -7,7 +7,9 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const root = new URL('../', import.meta.url);
 const docs = ['docs', 'docs/guides'].flatMap((folder) =>
-  readdirSync(new URL(`${folder}/`, root)).filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`),
+  readdirSync(new URL(`${folder}/`, root))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `${folder}/${name}`),
 );
 const pages = ['README.md', ...docs];
 

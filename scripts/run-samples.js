@@ -22,18 +22,28 @@ const samples = readdirSync(new URL('sample/', root))
 
 const runs = samples.flatMap((sample) =>
   [{}, ...(VARIANTS[sample] ?? [])].flatMap((variant) =>
-    (PLATFORMS[sample] ?? ['express', 'fastify']).map((platform) => ({ sample, env: { ...variant, PLATFORM: platform } })),
+    (PLATFORMS[sample] ?? ['express', 'fastify']).map((platform) => ({
+      sample,
+      env: { ...variant, PLATFORM: platform },
+    })),
   ),
 );
 
 /** @param {{ sample: string, env: Record<string, string> }} run */
 async function passes({ sample, env }) {
   const demo = fileURLToPath(new URL(`build/sample/${sample}/demo.js`, root));
-  const child = spawn(process.execPath, [demo], { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [demo], {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
   const code = await new Promise((resolve) => child.once('close', resolve));
-  const name = [sample, ...Object.entries(env).map(([variable, value]) => (variable === 'PLATFORM' ? value : `${variable}=${value}`))].join(' ');
+  const name = [
+    sample,
+    ...Object.entries(env).map(([variable, value]) => (variable === 'PLATFORM' ? value : `${variable}=${value}`)),
+  ].join(' ');
   console.log(`${code === 0 ? '✓' : '✗'} ${name}: ${output.trimEnd().split('\n').at(-1)}`);
   if (code !== 0) console.log(`${output}\nended with ${code}`);
   return code === 0;

@@ -71,7 +71,10 @@ const bearer = (token: string): Record<string, string> => ({ authorization: `Bea
 describe.each(PLATFORMS)('anonymous callers, on %s', (platform) => {
   let server: NotesServer;
   beforeAll(async () => {
-    server = await start(platform, { allowAnonymous: true, scopes: { required: ['base'], operations: { tools: { ping: ['p'] } } } });
+    server = await start(platform, {
+      allowAnonymous: true,
+      scopes: { required: ['base'], operations: { tools: { ping: ['p'] } } },
+    });
   });
   afterAll(() => server.close());
   beforeEach(() => {
@@ -106,8 +109,18 @@ describe.each(PLATFORMS)('anonymous callers, on %s', (platform) => {
     ['a subscription to one', 'resources/subscribe', { uri: 'notes://secret' }, 'base secret'],
     ['a protected prompt', 'prompts/get', { name: 'summary' }, 'base a'],
     ['its completion', 'completion/complete', { ref: { type: 'ref/prompt', name: 'summary' } }, 'base a'],
-    ['a completion for a template', 'completion/complete', { ref: { type: 'ref/resource', uri: 'notes://by-id/{id}' } }, 'base by-id'],
-    ['a list of subscriptions', 'subscriptions/listen', { notifications: { resourceSubscriptions: ['notes://open', 'notes://secret'] } }, 'base secret'],
+    [
+      'a completion for a template',
+      'completion/complete',
+      { ref: { type: 'ref/resource', uri: 'notes://by-id/{id}' } },
+      'base by-id',
+    ],
+    [
+      'a list of subscriptions',
+      'subscriptions/listen',
+      { notifications: { resourceSubscriptions: ['notes://open', 'notes://secret'] } },
+      'base secret',
+    ],
     ['an unknown method', 'foo/bar', {}, 'base'],
     ['a task', 'tasks/get', { taskId: '1' }, 'base'],
   ])('are challenged for %s, before dispatch and with all its scopes', async (_what, method, params, scope) => {
@@ -116,7 +129,12 @@ describe.each(PLATFORMS)('anonymous callers, on %s', (platform) => {
   });
 
   it('are challenged for a batch with one protected call in it', async () => {
-    const calls = ['search', 'save'].map((name, id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name } }));
+    const calls = ['search', 'save'].map((name, id) => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name },
+    }));
     const headers = ['Content-Type: application/json', 'Accept: application/json, text/event-stream'];
     const response = await sendRaw(server.origin, { path: '/mcp', headers, body: JSON.stringify(calls) });
     await expectRefusal(server, response, { status: 401, scope: 'base a' });
@@ -195,7 +213,9 @@ describe.each(PLATFORMS)('lists, on %s', (platform) => {
     await open('hide');
     const token = await server.mint({ scope: '' });
     const response = await sendModern(server, 'tools/list', {}, token);
-    const [message] = messagesOf(await response.text()) as [{ result: { cacheScope: string; tools: { name: string }[] } }];
+    const [message] = messagesOf(await response.text()) as [
+      { result: { cacheScope: string; tools: { name: string }[] } },
+    ];
     expect(message.result.cacheScope).toBe('private');
     expect(message.result.tools.map(({ name }) => name)).not.toContain('save');
     const hidden = await server.callTool('save', token);
@@ -205,7 +225,9 @@ describe.each(PLATFORMS)('lists, on %s', (platform) => {
   it('say what each tool needs where clients look for it', async () => {
     await open('show');
     const response = await server.rpc('tools/list', {}, bearer(await server.mint()));
-    const [{ result }] = messagesOf(await response.text()) as [{ result: { tools: { name: string; _meta: object }[] } }];
+    const [{ result }] = messagesOf(await response.text()) as [
+      { result: { tools: { name: string; _meta: object }[] } },
+    ];
     const metaOf = (tool: string): object | undefined => result.tools.find(({ name }) => name === tool)?._meta;
     expect(metaOf('save')).toEqual({ 'x-own': true, securitySchemes: [{ type: 'oauth2', scopes: ['a'] }] });
     expect(metaOf('write-note')).toEqual({ securitySchemes: [{ type: 'oauth2', scopes: ['a', 'b'] }] });

@@ -16,14 +16,16 @@ interface Rule {
 /** From the table of the page, so that the page and the code say the same. */
 function readRules(page: string): Map<string, Rule> {
   const rows = page.matchAll(/^\| `(lib[\w/-]*)` \| [^|]* \| ([^|]*) \| ([^|]*) \|$/gm);
-  return new Map([...rows].map(([, folder, folders, packages]) => [
-    folder!,
-    {
-      folders: new Set(codesIn(folders!).map((name) => (name === 'lib' ? name : `lib/${name}`))),
-      packages: new Set(codesIn(packages!)),
-      types: new Set([...packages!.matchAll(/types of `([^`]+)`/g)].map(([, name]) => name!)),
-    },
-  ]));
+  return new Map(
+    [...rows].map(([, folder, folders, packages]) => [
+      folder!,
+      {
+        folders: new Set(codesIn(folders!).map((name) => (name === 'lib' ? name : `lib/${name}`))),
+        packages: new Set(codesIn(packages!)),
+        types: new Set([...packages!.matchAll(/types of `([^`]+)`/g)].map(([, name]) => name!)),
+      },
+    ]),
+  );
 }
 
 function codesIn(cell: string): string[] {
@@ -32,7 +34,8 @@ function codesIn(cell: string): string[] {
 
 /** Every import of the source, types and dynamic ones too; comments and templates are no imports. */
 function importsOf(source: string): string[] {
-  const pattern = /^(?:import|export)\b[^;'"`]*?\bfrom ['"]([^'"$]+)['"]|^import ['"]([^'"]+)['"]|\bimport\(['"]([^'"$]+)['"]\)/gm;
+  const pattern =
+    /^(?:import|export)\b[^;'"`]*?\bfrom ['"]([^'"$]+)['"]|^import ['"]([^'"]+)['"]|\bimport\(['"]([^'"$]+)['"]\)/gm;
   return [...source.matchAll(pattern)].map(([, from, bare, dynamic]) => (from ?? bare ?? dynamic)!);
 }
 
@@ -44,7 +47,10 @@ function folderOf(file: string): string {
 
 function packageOf(specifier: string): string {
   if (isBuiltin(specifier)) return 'node';
-  return specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
 const files = readdirSync(join(root, 'lib'), { recursive: true, withFileTypes: true })
@@ -70,28 +76,43 @@ function filesIn(file: string): string[] {
 
 /** What a Nest reader expects at the root of `lib`. Everything else belongs to a step. */
 const ROOT_FILES = [
-  'index', 'mcp-auth.config', 'mcp-auth.decorators', 'mcp-auth.endpoint-guard', 'mcp-auth.filter', 'mcp-auth.guard', 'mcp-auth.health',
-  'mcp-auth.module', 'mcp-auth.module-definition', 'mcp-auth.service', 'well-known.endpoint',
+  'index',
+  'mcp-auth.config',
+  'mcp-auth.decorators',
+  'mcp-auth.endpoint-guard',
+  'mcp-auth.filter',
+  'mcp-auth.guard',
+  'mcp-auth.health',
+  'mcp-auth.module',
+  'mcp-auth.module-definition',
+  'mcp-auth.service',
+  'well-known.endpoint',
 ];
 
 describe('imports', () => {
   it.each([...new Set(files.map(folderOf))])('of %s are those of docs/architecture.md', (folder) => {
     const rule = rules.get(folder);
     expect(rule).toBeDefined();
-    const forbidden = files.filter((file) => folderOf(file) === folder).flatMap((file) => {
-      return importsIn(file).flatMap((specifier) => {
-        if (!specifier.startsWith('.')) return rule?.packages.has(packageOf(specifier)) ? [] : [`${file}: ${specifier}`];
-        const target = folderOf(posix.join(dirname(file), specifier));
-        return target === folder || rule?.folders.has(target) ? [] : [`${file}: ${specifier}`];
+    const forbidden = files
+      .filter((file) => folderOf(file) === folder)
+      .flatMap((file) => {
+        return importsIn(file).flatMap((specifier) => {
+          if (!specifier.startsWith('.'))
+            return rule?.packages.has(packageOf(specifier)) ? [] : [`${file}: ${specifier}`];
+          const target = folderOf(posix.join(dirname(file), specifier));
+          return target === folder || rule?.folders.has(target) ? [] : [`${file}: ${specifier}`];
+        });
       });
-    });
     expect(forbidden).toEqual([]);
   });
 
-  it.each([...rules].filter(([, { types }]) => types.size > 0))('of %s bring nothing of the packages whose types alone it may import', (folder, { types }) => {
-    const own = files.filter((file) => folderOf(file) === folder);
-    expect(own.flatMap(valuesIn).filter((specifier) => types.has(packageOf(specifier)))).toEqual([]);
-  });
+  it.each([...rules].filter(([, { types }]) => types.size > 0))(
+    'of %s bring nothing of the packages whose types alone it may import',
+    (folder, { types }) => {
+      const own = files.filter((file) => folderOf(file) === folder);
+      expect(own.flatMap(valuesIn).filter((specifier) => types.has(packageOf(specifier)))).toEqual([]);
+    },
+  );
 
   it('have no circle among files', () => {
     const done = new Set<string>();
@@ -107,7 +128,9 @@ describe('imports', () => {
   });
 
   it('belong to files that each have a folder, but for those of Nest itself', () => {
-    const atRoot = files.filter((file) => folderOf(file) === 'lib').map((file) => file.slice('lib/'.length, -'.ts'.length));
+    const atRoot = files
+      .filter((file) => folderOf(file) === 'lib')
+      .map((file) => file.slice('lib/'.length, -'.ts'.length));
     expect(atRoot.toSorted()).toEqual(ROOT_FILES.toSorted());
   });
 
@@ -137,6 +160,8 @@ const OPENS_CONNECTION = /(?<![\w.#$])fetch\)?\(|\b(?:https?|net|tls)\.(?:reques
 
 it('opens connections in one file only', () => {
   const serving = files.filter((file) => !/^lib\/(?:testing|dev-server|cli|schematics)\//.test(file));
-  const opening = serving.filter((file) => OPENS_CONNECTION.test(readFileSync(join(root, file), 'utf8').replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, '')));
+  const opening = serving.filter((file) =>
+    OPENS_CONNECTION.test(readFileSync(join(root, file), 'utf8').replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, '')),
+  );
   expect(opening).toEqual(['lib/issuer/outbound.ts']);
 });

@@ -78,7 +78,17 @@ describe.each([false, true])('an application in one bundle (minified: %s)', (min
       minify,
       outfile,
       packages: 'bundle',
-      external: ['@nestjs/websockets*', '@nestjs/microservices*', 'class-transformer*', 'class-validator*', '@fastify/static', '@fastify/view', '@fastify/cookie', '@fastify/multipart', '@nestjs/platform-socket.io'],
+      external: [
+        '@nestjs/websockets*',
+        '@nestjs/microservices*',
+        'class-transformer*',
+        'class-validator*',
+        '@fastify/static',
+        '@fastify/view',
+        '@fastify/cookie',
+        '@fastify/multipart',
+        '@nestjs/platform-socket.io',
+      ],
       banner: {
         js:
           "import { createRequire as bundle_createRequire } from 'node:module'; import { fileURLToPath as bundle_path } from 'node:url'; import { dirname as bundle_folder } from 'node:path';" +

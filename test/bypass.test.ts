@@ -96,7 +96,12 @@ interface Attempt {
   readonly body: string | Uint8Array;
 }
 
-const message = (method: string, params: unknown, id: unknown = 1): Record<string, unknown> => ({ jsonrpc: '2.0', id, method, params });
+const message = (method: string, params: unknown, id: unknown = 1): Record<string, unknown> => ({
+  jsonrpc: '2.0',
+  id,
+  method,
+  params,
+});
 const text = (value: unknown): string => JSON.stringify(value);
 const tool = message('tools/call', { name: 'secret-tool', arguments: {} });
 const JSON_TYPE = 'Content-Type: application/json';
@@ -136,7 +141,8 @@ const NAMES: readonly [Method, string][] = [
   ['resources/read', 'notes://search'],
 ];
 
-const nameOf = (method: Method, name: string): object => (method === 'resources/read' ? { uri: name } : { name, arguments: {} });
+const nameOf = (method: Method, name: string): object =>
+  method === 'resources/read' ? { uri: name } : { name, arguments: {} };
 
 /** Ways to send a call of `secret-tool` past whoever only looks at the usual one. */
 const ATTEMPTS: Readonly<Record<string, Attempt>> = {
@@ -167,39 +173,78 @@ const ATTEMPTS: Readonly<Record<string, Attempt>> = {
   'with white space in the name': { body: text({ ...tool, params: { name: ' secret-tool' } }) },
   'with the name in another case': { body: text({ ...tool, params: { name: 'Secret-Tool' } }) },
   'with NUL in the name': { body: text({ ...tool, params: { name: 'secret-tool\0' } }) },
-  'with another name first': { body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open-tool","name":"secret-tool"}}' },
-  'with another name last': { body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"secret-tool","name":"open-tool"}}' },
-  'with a prototype in the body': { body: '{"jsonrpc":"2.0","id":1,"__proto__":{"method":"tools/list"},"method":"tools/call","params":{"name":"secret-tool"}}' },
-  'with params in a prototype': { body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"__proto__":{"name":"secret-tool"}}}' },
+  'with another name first': {
+    body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open-tool","name":"secret-tool"}}',
+  },
+  'with another name last': {
+    body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"secret-tool","name":"open-tool"}}',
+  },
+  'with a prototype in the body': {
+    body: '{"jsonrpc":"2.0","id":1,"__proto__":{"method":"tools/list"},"method":"tools/call","params":{"name":"secret-tool"}}',
+  },
+  'with params in a prototype': {
+    body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"__proto__":{"name":"secret-tool"}}}',
+  },
   'with a byte order mark': { body: `\uFEFF${text(tool)}` },
-  'in UTF-16': { headers: ['Content-Type: application/json; charset=utf-16le'], body: Buffer.from(text(tool), 'utf16le') },
+  'in UTF-16': {
+    headers: ['Content-Type: application/json; charset=utf-16le'],
+    body: Buffer.from(text(tool), 'utf16le'),
+  },
   'as text': { headers: ['Content-Type: text/plain'], body: text(tool) },
-  'as a form': { headers: ['Content-Type: application/x-www-form-urlencoded'], body: `jsonrpc=2.0&id=1&method=tools/call&params[name]=secret-tool` },
+  'as a form': {
+    headers: ['Content-Type: application/x-www-form-urlencoded'],
+    body: `jsonrpc=2.0&id=1&method=tools/call&params[name]=secret-tool`,
+  },
   'without a type': { headers: ['Content-Type:'], body: text(tool) },
   'as JSON of another kind': { headers: ['Content-Type: application/vnd.api+json'], body: text(tool) },
-  'gzipped': { headers: [JSON_TYPE, 'Content-Encoding: gzip'], body: gzipSync(text(tool)) },
-  'deflated': { headers: [JSON_TYPE, 'Content-Encoding: deflate'], body: deflateSync(text(tool)) },
+  gzipped: { headers: [JSON_TYPE, 'Content-Encoding: gzip'], body: gzipSync(text(tool)) },
+  deflated: { headers: [JSON_TYPE, 'Content-Encoding: deflate'], body: deflateSync(text(tool)) },
   'in brotli': { headers: [JSON_TYPE, 'Content-Encoding: br'], body: brotliCompressSync(text(tool)) },
   'gzipped twice': { headers: [JSON_TYPE, 'Content-Encoding: gzip, gzip'], body: gzipSync(gzipSync(text(tool))) },
   'in a batch': { body: text([message('tools/list', {}), tool]) },
   'in a batch of one': { body: text([tool]) },
   'in a batch within a batch': { body: text([[tool]]) },
   'in a batch behind rubbish': { body: text([null, 1, 'x', {}, tool]) },
-  'in a batch that names a version without batches': { headers: [JSON_TYPE, 'MCP-Protocol-Version: 2025-11-25'], body: text([tool]) },
-  'under the headers of another call': { headers: [JSON_TYPE, 'Mcp-Method: tools/call', 'Mcp-Name: open-tool'], body: text(tool) },
+  'in a batch that names a version without batches': {
+    headers: [JSON_TYPE, 'MCP-Protocol-Version: 2025-11-25'],
+    body: text([tool]),
+  },
+  'under the headers of another call': {
+    headers: [JSON_TYPE, 'Mcp-Method: tools/call', 'Mcp-Name: open-tool'],
+    body: text(tool),
+  },
   'in the other era, under the headers of another call': {
-    headers: [JSON_TYPE, ...Object.entries(modernHeaders('tools/call', 'open-tool')).map(([name, value]) => `${name}: ${value}`)],
+    headers: [
+      JSON_TYPE,
+      ...Object.entries(modernHeaders('tools/call', 'open-tool')).map(([name, value]) => `${name}: ${value}`),
+    ],
     body: text({ ...tool, params: { ...(tool['params'] as object), _meta: MODERN_META } }),
   },
   'in the other era': {
-    headers: [JSON_TYPE, ...Object.entries(modernHeaders('tools/call', 'secret-tool')).map(([name, value]) => `${name}: ${value}`)],
+    headers: [
+      JSON_TYPE,
+      ...Object.entries(modernHeaders('tools/call', 'secret-tool')).map(([name, value]) => `${name}: ${value}`),
+    ],
     body: text({ ...tool, params: { ...(tool['params'] as object), _meta: MODERN_META } }),
   },
-  'deep in arguments': { body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"secret-tool","arguments":{"a":${'['.repeat(5000)}${']'.repeat(5000)}}}}` },
+  'deep in arguments': {
+    body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"secret-tool","arguments":{"a":${'['.repeat(5000)}${']'.repeat(5000)}}}}`,
+  },
   'in a huge body': { body: text({ ...tool, params: { name: 'secret-tool', arguments: { x: 'x'.repeat(90_000) } } }) },
-  'in a body beyond the limit': { body: text({ ...tool, params: { name: 'secret-tool', arguments: { x: 'x'.repeat(3_000_000) } } }) },
-  'behind 10,000 other members': { body: text({ ...Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`m${i}`, i])), ...tool }) },
-  'as a completion': { body: text(message('completion/complete', { ref: { type: 'ref/prompt', name: 'secret-prompt' }, argument: { name: 'a', value: '' } })) },
+  'in a body beyond the limit': {
+    body: text({ ...tool, params: { name: 'secret-tool', arguments: { x: 'x'.repeat(3_000_000) } } }),
+  },
+  'behind 10,000 other members': {
+    body: text({ ...Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`m${i}`, i])), ...tool }),
+  },
+  'as a completion': {
+    body: text(
+      message('completion/complete', {
+        ref: { type: 'ref/prompt', name: 'secret-prompt' },
+        argument: { name: 'a', value: '' },
+      }),
+    ),
+  },
   'as a subscription': { body: text(message('resources/subscribe', { uri: 'notes://secret' })) },
 };
 
@@ -226,7 +271,10 @@ describe.each(PLATFORMS)('ways past the decision before dispatch, on %s', (platf
       ran.length = 0;
     });
 
-    async function send({ method, path = '/mcp', headers = [JSON_TYPE], body }: Attempt, as: string): Promise<WireResponse> {
+    async function send(
+      { method, path = '/mcp', headers = [JSON_TYPE], body }: Attempt,
+      as: string,
+    ): Promise<WireResponse> {
       const all = ['Accept: application/json, text/event-stream', `Authorization: Bearer ${as}`, ...headers];
       return sendRaw(server.origin, { ...(method && { method }), path, headers: all, body: body as string });
     }
@@ -244,7 +292,8 @@ describe.each(PLATFORMS)('ways past the decision before dispatch, on %s', (platf
     });
 
     it('the same calls do run with the scope, if the guard can see them', async () => {
-      for (const [method, name] of NAMES.slice(0, 6)) await send({ body: text(message(method, nameOf(method, name))) }, full);
+      for (const [method, name] of NAMES.slice(0, 6))
+        await send({ body: text(message(method, nameOf(method, name))) }, full);
       // Fastify parses JSON all the same.
       const isSeen = bodyParser || platform === 'fastify';
       expect(ran).toEqual(isSeen ? ['tool', '__proto__', 'constructor', 'spaced', 'prompt', 'fixed'] : []);

@@ -27,7 +27,14 @@ const OPTIONS: InspectOptions[] = [true, false].flatMap((showHidden) =>
 
 describe('a caller that is printed', () => {
   it.each(OPTIONS)('shows no token with %j', (options) => {
-    const values = [caller, { auth: caller }, [caller], new Map([['auth', caller]]), new Error('x', { cause: caller }), { a: { b: { c: caller } } }];
+    const values = [
+      caller,
+      { auth: caller },
+      [caller],
+      new Map([['auth', caller]]),
+      new Error('x', { cause: caller }),
+      { a: { b: { c: caller } } },
+    ];
     for (const value of values) expect(inspect(value, options)).not.toContain(TOKEN);
   });
 

@@ -71,14 +71,22 @@ describe('mcpAuthConfig', () => {
   it.each<[name: string, value: string, expected: object]>([
     ['MCP_AUTH_RESOURCE', 'https://other.example.com', { resource: 'https://other.example.com' }],
     ['MCP_AUTH_ISSUER', 'https://a.example.com/', { authorizationServers: ['https://a.example.com/'] }],
-    ['MCP_AUTH_ISSUER', 'https://a.example.com,https://b.example.com/tenant', { authorizationServers: ['https://a.example.com', 'https://b.example.com/tenant'] }],
+    [
+      'MCP_AUTH_ISSUER',
+      'https://a.example.com,https://b.example.com/tenant',
+      { authorizationServers: ['https://a.example.com', 'https://b.example.com/tenant'] },
+    ],
     ['MCP_AUTH_AUDIENCE', 'api://notes', { audience: ['api://notes'] }],
     ['MCP_AUTH_AUDIENCE', 'api://notes, notes', { audience: ['api://notes', 'notes'] }],
     ['MCP_AUTH_REQUIRED_SCOPES', 'notes:read', { scopes: { required: ['notes:read'] } }],
     ['MCP_AUTH_REQUIRED_SCOPES', ' a ,b,  c ', { scopes: { required: ['a', 'b', 'c'] } }],
     ['MCP_AUTH_SCOPES_SUPPORTED', 'a,b', { scopes: { supported: ['a', 'b'] } }],
     ['MCP_AUTH_RESOURCE_NAME', 'Notes, and more', { metadata: { resourceName: 'Notes, and more' } }],
-    ['MCP_AUTH_RESOURCE_DOCUMENTATION', 'https://docs.example.com/a', { metadata: { resourceDocumentation: 'https://docs.example.com/a' } }],
+    [
+      'MCP_AUTH_RESOURCE_DOCUMENTATION',
+      'https://docs.example.com/a',
+      { metadata: { resourceDocumentation: 'https://docs.example.com/a' } },
+    ],
     ['MCP_AUTH_CLOCK_TOLERANCE_SECONDS', '0', { clockToleranceSeconds: 0 }],
     ['MCP_AUTH_CLOCK_TOLERANCE_SECONDS', ' 30 ', { clockToleranceSeconds: 30 }],
     ['MCP_AUTH_MAX_TOKEN_LIFETIME_SECONDS', '3600', { maxTokenLifetimeSeconds: 3600 }],
@@ -90,19 +98,35 @@ describe('mcpAuthConfig', () => {
     expect(await options({ ...REQUIRED, [name]: value })).toEqual({ ...MINIMAL, ...expected });
   });
 
-  it.each(Object.keys(EXAMPLES).filter((name) => !(name in REQUIRED)))('takes an empty %s for an absent one', async (name) => {
-    expect(await options({ ...REQUIRED, [name]: '' })).toEqual(MINIMAL);
-    expect(await options({ ...REQUIRED, [name]: '  ' })).toEqual(MINIMAL);
-  });
+  it.each(Object.keys(EXAMPLES).filter((name) => !(name in REQUIRED)))(
+    'takes an empty %s for an absent one',
+    async (name) => {
+      expect(await options({ ...REQUIRED, [name]: '' })).toEqual(MINIMAL);
+      expect(await options({ ...REQUIRED, [name]: '  ' })).toEqual(MINIMAL);
+    },
+  );
 
   it('takes the example of every variable', async () => {
     await expect(options(EXAMPLES)).resolves.toMatchObject({ resource: RESOURCE, exposeErrorDetails: true });
   });
 
-  it.each([['absent', {}], ['empty', { MCP_AUTH_RESOURCE: '', MCP_AUTH_ISSUER: ' ' }]])('names every required variable that is %s, with an example', (_, environment) => {
+  it.each([
+    ['absent', {}],
+    ['empty', { MCP_AUTH_RESOURCE: '', MCP_AUTH_ISSUER: ' ' }],
+  ])('names every required variable that is %s, with an example', (_, environment) => {
     expect(refusal(environment as Environment).problems).toEqual([
-      { option: 'MCP_AUTH_RESOURCE', seen: 'nothing', why: expect.stringContaining('required'), write: 'Example: MCP_AUTH_RESOURCE=https://mcp.example.com/mcp' },
-      { option: 'MCP_AUTH_ISSUER', seen: 'nothing', why: expect.stringContaining('at least one'), write: 'Example: MCP_AUTH_ISSUER=https://login.example.com' },
+      {
+        option: 'MCP_AUTH_RESOURCE',
+        seen: 'nothing',
+        why: expect.stringContaining('required'),
+        write: 'Example: MCP_AUTH_RESOURCE=https://mcp.example.com/mcp',
+      },
+      {
+        option: 'MCP_AUTH_ISSUER',
+        seen: 'nothing',
+        why: expect.stringContaining('at least one'),
+        write: 'Example: MCP_AUTH_ISSUER=https://login.example.com',
+      },
     ]);
   });
 
@@ -110,7 +134,12 @@ describe('mcpAuthConfig', () => {
     ['MCP_AUTH_RESOURCE', 'mcp.example.com', '"mcp.example.com"', /no absolute URL/],
     ['MCP_AUTH_RESOURCE', 'https://mcp.example.com/mcp#x', '"https://mcp.example.com/mcp#x"', /fragment/],
     ['MCP_AUTH_RESOURCE', 'http://mcp.example.com/mcp', '"http://mcp.example.com/mcp"', /plain http/],
-    ['MCP_AUTH_RESOURCE', 'https://a.example.com,https://b.example.com', '"https://a.example.com,https://b.example.com"', /./],
+    [
+      'MCP_AUTH_RESOURCE',
+      'https://a.example.com,https://b.example.com',
+      '"https://a.example.com,https://b.example.com"',
+      /./,
+    ],
     ['MCP_AUTH_ISSUER', 'login.example.com', '"login.example.com"', /no absolute URL/],
     ['MCP_AUTH_ISSUER', 'https://a.example.com,b', '"b"', /no absolute URL/],
     ['MCP_AUTH_ISSUER', 'https://a.example.com,', '""', /no absolute URL/],
@@ -161,12 +190,20 @@ describe('mcpAuthConfig', () => {
     ]);
   });
 
-  it.each(['MCP_AUTH_ISSUERS', 'MCP_AUTH_REQUIRE_SCOPES', 'MCP_AUTH_', 'MCP_AUTH_resource'])('refuses the unknown variable %s, which may be a misspelt one that protects', (name) => {
-    const { problems } = refusal({ ...REQUIRED, [name]: 'x' });
-    expect(problems).toEqual([
-      { option: name, seen: 'a value', why: 'there is no such variable', write: `Known are ${Object.keys(EXAMPLES).join(', ')}` },
-    ]);
-  });
+  it.each(['MCP_AUTH_ISSUERS', 'MCP_AUTH_REQUIRE_SCOPES', 'MCP_AUTH_', 'MCP_AUTH_resource'])(
+    'refuses the unknown variable %s, which may be a misspelt one that protects',
+    (name) => {
+      const { problems } = refusal({ ...REQUIRED, [name]: 'x' });
+      expect(problems).toEqual([
+        {
+          option: name,
+          seen: 'a value',
+          why: 'there is no such variable',
+          write: `Known are ${Object.keys(EXAMPLES).join(', ')}`,
+        },
+      ]);
+    },
+  );
 
   describe('introspection', () => {
     const ID = 'MCP_AUTH_INTROSPECTION_CLIENT_ID';
@@ -180,17 +217,32 @@ describe('mcpAuthConfig', () => {
       });
     });
 
-    it.each([[ID, SECRET], [SECRET, ID]])('needs both variables: names %s where only %s is set, and shows no secret', (missing, given) => {
+    it.each([
+      [ID, SECRET],
+      [SECRET, ID],
+    ])('needs both variables: names %s where only %s is set, and shows no secret', (missing, given) => {
       const error = refusal({ ...REQUIRED, [given]: 'hunter2-and-then-some' });
       expect(error.problems).toEqual([
-        { option: missing, seen: 'nothing', why: expect.any(String), write: `Example: ${missing}=${EXAMPLES[missing]}` },
+        {
+          option: missing,
+          seen: 'nothing',
+          why: expect.any(String),
+          write: `Example: ${missing}=${EXAMPLES[missing]}`,
+        },
       ]);
       expect(error.message).not.toContain('hunter2');
     });
 
     it('is refused with several issuers, none of which must get the secret of another', () => {
-      const error = refusal({ ...REQUIRED, MCP_AUTH_ISSUER: `${ISSUER},https://other.example.com`, [ID]: 'notes', [SECRET]: 'hunter2' });
-      expect(error.problems).toEqual([ID, SECRET].map((option) => expect.objectContaining({ option, seen: 'a value' })));
+      const error = refusal({
+        ...REQUIRED,
+        MCP_AUTH_ISSUER: `${ISSUER},https://other.example.com`,
+        [ID]: 'notes',
+        [SECRET]: 'hunter2',
+      });
+      expect(error.problems).toEqual(
+        [ID, SECRET].map((option) => expect.objectContaining({ option, seen: 'a value' })),
+      );
       expect(error.message).not.toContain('hunter2');
     });
 
@@ -201,7 +253,9 @@ describe('mcpAuthConfig', () => {
   });
 
   it('lets variables of others be', async () => {
-    expect(await options({ ...REQUIRED, MCP_PORT: '1', MCPAUTH_ISSUER: 'x', NEXT_MCP_AUTH_ISSUER: 'x' })).toEqual(MINIMAL);
+    expect(await options({ ...REQUIRED, MCP_PORT: '1', MCPAUTH_ISSUER: 'x', NEXT_MCP_AUTH_ISSUER: 'x' })).toEqual(
+      MINIMAL,
+    );
   });
 
   it('shows no secret: neither what an unknown variable holds nor a password in a URL', () => {
@@ -242,13 +296,17 @@ describe.each(PLATFORMS)('an application that is configured from its environment
     }
   }
 
-  const environment = (more: Environment = {}): void => void Object.assign(process.env, { MCP_AUTH_RESOURCE: RESOURCE, MCP_AUTH_ISSUER: issuer.issuer, ...more });
+  const environment = (more: Environment = {}): void =>
+    void Object.assign(process.env, { MCP_AUTH_RESOURCE: RESOURCE, MCP_AUTH_ISSUER: issuer.issuer, ...more });
   const start = (...imports: (DynamicModule | Promise<DynamicModule>)[]): Promise<StartedApp> =>
-    startApp(platform, [...imports, McpAuthModule.forRootAsync(mcpAuthConfig.asProvider())], [NotesController]).then((running) => {
-      started = running.app;
-      return running;
-    });
-  const metadata = async ({ origin }: StartedApp): Promise<unknown> => (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json();
+    startApp(platform, [...imports, McpAuthModule.forRootAsync(mcpAuthConfig.asProvider())], [NotesController]).then(
+      (running) => {
+        started = running.app;
+        return running;
+      },
+    );
+  const metadata = async ({ origin }: StartedApp): Promise<unknown> =>
+    (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json();
   const get = async ({ origin }: StartedApp, claims: Readonly<Record<string, unknown>>): Promise<Response> =>
     fetch(`${origin}/notes`, { headers: { authorization: `Bearer ${await issuer.mint(claims)}` } });
 
@@ -297,7 +355,10 @@ describe.each(PLATFORMS)('an application that is configured from its environment
   it('reads the .env file that ConfigModule loads', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'mcp-auth-'));
     const envFilePath = join(directory, '.env');
-    await writeFile(envFilePath, `MCP_AUTH_RESOURCE=${RESOURCE}\nMCP_AUTH_ISSUER=${issuer.issuer}\nMCP_AUTH_RESOURCE_NAME="From a file"\n`);
+    await writeFile(
+      envFilePath,
+      `MCP_AUTH_RESOURCE=${RESOURCE}\nMCP_AUTH_ISSUER=${issuer.issuer}\nMCP_AUTH_RESOURCE_NAME="From a file"\n`,
+    );
     const server = await start(ConfigModule.forRoot({ isGlobal: true, envFilePath }));
     await rm(directory, { recursive: true });
     expect(await metadata(server)).toMatchObject({ resource_name: 'From a file' });
@@ -324,7 +385,9 @@ describe.each(PLATFORMS)('an application that is configured from its environment
       throw new Error('Not on my watch');
     };
     // Nest evaluates the module where it is imported.
-    await expect((async () => start(ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, validate })))()).rejects.toThrow('Not on my watch');
+    await expect(
+      (async () => start(ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, validate })))(),
+    ).rejects.toThrow('Not on my watch');
   });
 
   it('offers the options as a namespace of ConfigService', async () => {
@@ -339,16 +402,30 @@ describe.each(PLATFORMS)('an application that is configured from its environment
   it('takes no notice of variables that change while it runs', async () => {
     environment();
     const server = await start();
-    environment({ MCP_AUTH_RESOURCE: 'https://evil.test', MCP_AUTH_AUDIENCE: 'https://evil.test', MCP_AUTH_REQUIRED_SCOPES: 'none' });
-    expect(await metadata(server)).toEqual({ resource: RESOURCE, authorization_servers: [issuer.issuer], scopes_supported: ['notes:write'], bearer_methods_supported: ['header'] });
+    environment({
+      MCP_AUTH_RESOURCE: 'https://evil.test',
+      MCP_AUTH_AUDIENCE: 'https://evil.test',
+      MCP_AUTH_REQUIRED_SCOPES: 'none',
+    });
+    expect(await metadata(server)).toEqual({
+      resource: RESOURCE,
+      authorization_servers: [issuer.issuer],
+      scopes_supported: ['notes:write'],
+      bearer_methods_supported: ['header'],
+    });
     expect((await get(server, { scope: 'notes:write' })).status).toBe(200);
     expect((await get(server, { scope: 'notes:write', aud: 'https://evil.test' })).status).toBe(401);
   });
 
   it('does not start without its variables, and says which', async () => {
-    const outcome: unknown = await start(ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true })).catch((error: unknown) => error);
+    const outcome: unknown = await start(ConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true })).catch(
+      (error: unknown) => error,
+    );
     expect(outcome).toBeInstanceOf(McpAuthConfigError);
-    expect((outcome as McpAuthConfigError).problems.map(({ option }) => option)).toEqual(['MCP_AUTH_RESOURCE', 'MCP_AUTH_ISSUER']);
+    expect((outcome as McpAuthConfigError).problems.map(({ option }) => option)).toEqual([
+      'MCP_AUTH_RESOURCE',
+      'MCP_AUTH_ISSUER',
+    ]);
     expect(started).toBeUndefined();
   });
 
@@ -359,8 +436,15 @@ describe.each(PLATFORMS)('an application that is configured from its environment
   });
 });
 
-async function startApp(platform: Platform, imports: (DynamicModule | Promise<DynamicModule>)[], controllers: Type[]): Promise<StartedApp> {
+async function startApp(
+  platform: Platform,
+  imports: (DynamicModule | Promise<DynamicModule>)[],
+  controllers: Type[],
+): Promise<StartedApp> {
   class AppModule {}
-  const app = await NestFactory.create({ module: AppModule, imports, controllers }, adapterFor(platform), { abortOnError: false, logger: false });
+  const app = await NestFactory.create({ module: AppModule, imports, controllers }, adapterFor(platform), {
+    abortOnError: false,
+    logger: false,
+  });
   return { app, origin: await listen(app) };
 }

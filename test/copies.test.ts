@@ -23,7 +23,14 @@ beforeAll(async () => {
   mkdirSync(copy, { recursive: true });
   writeFileSync(join(copy, 'package.json'), JSON.stringify({ name: 'nestjs-mcp-auth', version: '9.8.7' }));
   const outfile = join(copy, 'index.mjs');
-  const options = { bundle: true, platform: 'node', format: 'esm', packages: 'external', outfile, logLevel: 'error' } as const;
+  const options = {
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    packages: 'external',
+    outfile,
+    logLevel: 'error',
+  } as const;
   await build({ ...options, entryPoints: [join(root, 'lib/index.ts')] });
   two = (await import(pathToFileURL(outfile).href)) as typeof one;
 }, 60_000);
@@ -37,7 +44,11 @@ afterEach(async () => {
 
 describe.each(PLATFORMS)('an application with two copies of the package, on %s', (platform) => {
   const configured = (copyOfModule: typeof one): ReturnType<typeof one.McpAuthModule.forRoot> =>
-    copyOfModule.McpAuthModule.forRoot({ resource, authorizationServers: ['https://login.example.com'], checkAuthorizationServers: false });
+    copyOfModule.McpAuthModule.forRoot({
+      resource,
+      authorizationServers: ['https://login.example.com'],
+      checkAuthorizationServers: false,
+    });
 
   async function start(controllers: readonly Type[], providers: readonly Type[] = []): Promise<string> {
     @Module({ imports: [configured(one)], controllers: [...controllers], providers: [...providers] })
@@ -48,104 +59,139 @@ describe.each(PLATFORMS)('an application with two copies of the package, on %s',
 
   /** Each uses something of the other copy, on a tool, a route or a class. */
   const uses: [string, () => { controllers?: Type[]; providers?: Type[] }][] = [
-    ['@RequireScopes() on a tool', () => {
-      @McpController()
-      class Tools {
-        @Tool({ name: 'write', description: 'Writes' })
-        @two.RequireScopes('a')
-        write(): void {}
-      }
-      return { controllers: [Tools] };
-    }],
-    ['@RequireScopes() on a route', () => {
-      @Controller('rest')
-      class Rest {
-        @Get()
-        @two.RequireScopes('a')
-        write(): void {}
-      }
-      return { controllers: [Rest] };
-    }],
-    ['@RequireScopes() on a class', () => {
-      @Controller('rest')
-      @two.RequireScopes('a')
-      class Rest {
-        @Get()
-        write(): void {}
-      }
-      return { controllers: [Rest] };
-    }],
-    ['@Authorize()', () => {
-      @Controller('rest')
-      class Rest {
-        @Get()
-        @two.Authorize(() => true)
-        write(): void {}
-      }
-      return { controllers: [Rest] };
-    }],
-    ['@Public()', () => {
-      @Controller('rest')
-      class Rest {
-        @Get()
-        @two.Public()
-        open(): void {}
-      }
-      return { controllers: [Rest] };
-    }],
-    ['@ProtectedResource()', () => {
-      @Controller('rest')
-      @two.ProtectedResource(resource)
-      class Rest {
-        @Get()
-        open(): void {}
-      }
-      return { controllers: [Rest] };
-    }],
-    ['@AuthInfo() in a tool', () => {
-      @McpController()
-      class Tools {
-        @Tool({ name: 'who', description: 'Who' })
-        who(@two.AuthInfo() auth: unknown): unknown {
-          return auth;
+    [
+      '@RequireScopes() on a tool',
+      () => {
+        @McpController()
+        class Tools {
+          @Tool({ name: 'write', description: 'Writes' })
+          @two.RequireScopes('a')
+          write(): void {}
         }
-      }
-      return { controllers: [Tools] };
-    }],
-    ['@AuthInfo() in a route', () => {
-      @Controller('rest')
-      class Rest {
-        @Get()
-        who(@two.AuthInfo('subject') subject: unknown): unknown {
-          return subject;
+        return { controllers: [Tools] };
+      },
+    ],
+    [
+      '@RequireScopes() on a route',
+      () => {
+        @Controller('rest')
+        class Rest {
+          @Get()
+          @two.RequireScopes('a')
+          write(): void {}
         }
-      }
-      return { controllers: [Rest] };
-    }],
-    ['@UseGuards(McpAuthGuard)', () => {
-      @Controller('rest')
-      @UseGuards(two.McpAuthGuard)
-      class Rest {
-        @Get()
-        get(): void {}
-      }
-      return { controllers: [Rest] };
-    }],
-    ['McpAuthService, injected', () => {
-      const Service = two.McpAuthService;
-      @Injectable()
-      class Uses {
-        constructor(readonly service: InstanceType<typeof Service>) {}
-      }
-      Reflect.defineMetadata('design:paramtypes', [Service], Uses);
-      return { providers: [Uses] };
-    }],
+        return { controllers: [Rest] };
+      },
+    ],
+    [
+      '@RequireScopes() on a class',
+      () => {
+        @Controller('rest')
+        @two.RequireScopes('a')
+        class Rest {
+          @Get()
+          write(): void {}
+        }
+        return { controllers: [Rest] };
+      },
+    ],
+    [
+      '@Authorize()',
+      () => {
+        @Controller('rest')
+        class Rest {
+          @Get()
+          @two.Authorize(() => true)
+          write(): void {}
+        }
+        return { controllers: [Rest] };
+      },
+    ],
+    [
+      '@Public()',
+      () => {
+        @Controller('rest')
+        class Rest {
+          @Get()
+          @two.Public()
+          open(): void {}
+        }
+        return { controllers: [Rest] };
+      },
+    ],
+    [
+      '@ProtectedResource()',
+      () => {
+        @Controller('rest')
+        @two.ProtectedResource(resource)
+        class Rest {
+          @Get()
+          open(): void {}
+        }
+        return { controllers: [Rest] };
+      },
+    ],
+    [
+      '@AuthInfo() in a tool',
+      () => {
+        @McpController()
+        class Tools {
+          @Tool({ name: 'who', description: 'Who' })
+          who(@two.AuthInfo() auth: unknown): unknown {
+            return auth;
+          }
+        }
+        return { controllers: [Tools] };
+      },
+    ],
+    [
+      '@AuthInfo() in a route',
+      () => {
+        @Controller('rest')
+        class Rest {
+          @Get()
+          who(@two.AuthInfo('subject') subject: unknown): unknown {
+            return subject;
+          }
+        }
+        return { controllers: [Rest] };
+      },
+    ],
+    [
+      '@UseGuards(McpAuthGuard)',
+      () => {
+        @Controller('rest')
+        @UseGuards(two.McpAuthGuard)
+        class Rest {
+          @Get()
+          get(): void {}
+        }
+        return { controllers: [Rest] };
+      },
+    ],
+    [
+      'McpAuthService, injected',
+      () => {
+        const Service = two.McpAuthService;
+        @Injectable()
+        class Uses {
+          constructor(readonly service: InstanceType<typeof Service>) {}
+        }
+        Reflect.defineMetadata('design:paramtypes', [Service], Uses);
+        return { providers: [Uses] };
+      },
+    ],
   ];
 
   it.each(uses)('does not start, and names both copies: %s', async (_use, make) => {
     const { controllers = [], providers = [] } = make();
-    const error = await start(controllers, providers).then(() => undefined, (caught: Error) => caught);
-    expect(error?.message).toMatch(/this process has loaded 2: version \d.* at .*mcp-auth\.copies.*; version 9\.8\.7 at .*index\.mjs/);
+    const error = await start(controllers, providers).then(
+      () => undefined,
+      (caught: Error) => caught,
+    );
+    expect(error?.message).toMatch(
+      /this process has loaded 2: version \d.* at .*mcp-auth\.copies.*; version 9\.8\.7 at .*index\.mjs/,
+    );
     expect(error?.message).toContain(copy);
     expect(error?.message).toContain('peer dependency');
     expect(error?.message).not.toContain("can't resolve dependencies");
@@ -155,7 +201,9 @@ describe.each(PLATFORMS)('an application with two copies of the package, on %s',
     @Module({ imports: [configured(one), configured(two)] })
     class AppModule {}
     const starting = NestFactory.create(AppModule, adapterFor(platform), { logger: false, abortOnError: false });
-    await expect(starting).rejects.toThrow(/McpAuthModule of several copies; .*version 9\.8\.7.*McpAuthModule 2 times/s);
+    await expect(starting).rejects.toThrow(
+      /McpAuthModule of several copies; .*version 9\.8\.7.*McpAuthModule 2 times/s,
+    );
   });
 
   it('answers with the status of an error that the other copy throws', async () => {
@@ -167,11 +215,25 @@ describe.each(PLATFORMS)('an application with two copies of the package, on %s',
         throw two.McpAuthError.insufficientScope('b');
       }
     }
-    @Module({ imports: [one.McpAuthModule.forRoot({ resource, authorizationServers: [issuer.issuer], checkAuthorizationServers: false })], controllers: [Rest] })
+    @Module({
+      imports: [
+        one.McpAuthModule.forRoot({
+          resource,
+          authorizationServers: [issuer.issuer],
+          checkAuthorizationServers: false,
+        }),
+      ],
+      controllers: [Rest],
+    })
     class AppModule {}
     app = await NestFactory.create(AppModule, adapterFor(platform), { logger: false, abortOnError: false });
-    const response = await fetch(`${await listen(app)}/rest`, { headers: bearer(await issuer.mint({ aud: resource })) });
-    expect([response.status, response.headers.get('www-authenticate')]).toEqual([403, expect.stringContaining('scope="b"')]);
+    const response = await fetch(`${await listen(app)}/rest`, {
+      headers: bearer(await issuer.mint({ aud: resource })),
+    });
+    expect([response.status, response.headers.get('www-authenticate')]).toEqual([
+      403,
+      expect.stringContaining('scope="b"'),
+    ]);
     await issuer.close();
   });
 
@@ -187,7 +249,9 @@ describe.each(PLATFORMS)('an application with two copies of the package, on %s',
     @Module({ imports: [configured(two)], controllers: [Rest] })
     class OtherModule {}
     const other = await NestFactory.create(OtherModule, adapterFor(platform), { logger: false, abortOnError: false });
-    expect([(await fetch(`${origin}/rest`)).status, (await fetch(`${await listen(other)}/rest`)).status]).toEqual([401, 401]);
+    expect([(await fetch(`${origin}/rest`)).status, (await fetch(`${await listen(other)}/rest`)).status]).toEqual([
+      401, 401,
+    ]);
     await other.close();
   });
 });

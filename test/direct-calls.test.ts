@@ -1,5 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Inject, Injectable, Post, Req, Res, Scope, SetMetadata, UseGuards, type Type } from '@nestjs/common';
+import {
+  Controller,
+  Inject,
+  Injectable,
+  Post,
+  Req,
+  Res,
+  Scope,
+  SetMetadata,
+  UseGuards,
+  type Type,
+} from '@nestjs/common';
 import { ContextIdFactory, ModuleRef, REQUEST } from '@nestjs/core';
 import { McpController, Tool as PatternTool } from '@rekog/mcp-nest';
 import {
@@ -38,7 +49,12 @@ class Handlers {
   @RequireScopes('a', 'b')
   scoped(args: object, context: object, request: { auth?: McpAuthInfo }): object {
     ran.push('scoped');
-    return { args, isContext: 'mcpRequest' in context, request: request.auth?.subject, service: this.service.authInfo?.subject };
+    return {
+      args,
+      isContext: 'mcpRequest' in context,
+      request: request.auth?.subject,
+      service: this.service.authInfo?.subject,
+    };
   }
 
   @Tool('injected')
@@ -182,7 +198,12 @@ interface PlatformRequest {
 }
 
 /** What version 1 of `@rekog/mcp-nest` says of every tool, whatever guards there are. */
-const LIST = { tools: [{ name: 'scoped', securitySchemes: [{ type: 'noauth' }] }, { name: 'unknown', securitySchemes: [] }] };
+const LIST = {
+  tools: [
+    { name: 'scoped', securitySchemes: [{ type: 'noauth' }] },
+    { name: 'unknown', securitySchemes: [] },
+  ],
+};
 
 /** Calls methods as version 1 of `@rekog/mcp-nest` does: with the arguments, a context, and the request. */
 @Injectable()
@@ -274,7 +295,11 @@ const SETTINGS = {
 
 let id = 0;
 
-async function call(server: NotesServer, name: string, settings: { token?: string; args?: object; path?: string; method?: string } = {}): Promise<Answer> {
+async function call(
+  server: NotesServer,
+  name: string,
+  settings: { token?: string; args?: object; path?: string; method?: string } = {},
+): Promise<Answer> {
   const { token, args = {}, path = 'direct', method = 'tools/call' } = settings;
   const response = await fetch(`${server.origin}/${path}`, {
     method: 'POST',
@@ -350,12 +375,18 @@ describe.each(PLATFORMS)('handlers that an MCP framework calls as plain methods,
   });
 
   it('runs what the caller may do as the framework calls it, with the caller known below', async () => {
-    const { result } = await call(server, 'scoped', { token: await server.mint({ scope: 'a b' }), args: { text: 'milk' } });
+    const { result } = await call(server, 'scoped', {
+      token: await server.mint({ scope: 'a b' }),
+      args: { text: 'milk' },
+    });
     expect(result).toEqual({ args: { text: 'milk' }, isContext: true, request: 'alice', service: 'alice' });
   });
 
   it('injects the caller in the place of what the client sent', async () => {
-    const { result } = await call(server, 'injected', { token: await server.mint({ scope: 'a' }), args: { subject: 'mallory' } });
+    const { result } = await call(server, 'injected', {
+      token: await server.mint({ scope: 'a' }),
+      args: { subject: 'mallory' },
+    });
     expect(result).toEqual({ subject: 'alice', scopes: ['a'] });
   });
 
@@ -385,7 +416,9 @@ describe.each(PLATFORMS)('handlers that an MCP framework calls as plain methods,
   });
 
   it('leaves other errors to the framework', async () => {
-    expect((await call(server, 'failing', { token: await server.mint({ scope: 'a' }) })).error?.message).toBe(FAILURE.message);
+    expect((await call(server, 'failing', { token: await server.mint({ scope: 'a' }) })).error?.message).toBe(
+      FAILURE.message,
+    );
   });
 
   it('corrects what the framework says a tool needs, in both places, of the tools it knows', async () => {
@@ -395,7 +428,9 @@ describe.each(PLATFORMS)('handlers that an MCP framework calls as plain methods,
   });
 
   it('lets run what declares nothing, wherever it is reached', async () => {
-    expect((await call(server, 'plain', { path: 'around', args: { any: 'thing' } })).result).toEqual({ args: { any: 'thing' } });
+    expect((await call(server, 'plain', { path: 'around', args: { any: 'thing' } })).result).toEqual({
+      args: { any: 'thing' },
+    });
   });
 
   it('does not take the request that a framework hands over for that of the call', async () => {
@@ -419,7 +454,9 @@ describe('what stands in for a handler', () => {
   });
 
   it('is nothing where nothing was declared, or where Nest calls the handler', () => {
-    expect([Handlers.prototype.plain, PatternHandlers.prototype.pattern, BridgedHandlers.prototype.bridged]).toEqual(AS_WRITTEN);
+    expect([Handlers.prototype.plain, PatternHandlers.prototype.pattern, BridgedHandlers.prototype.bridged]).toEqual(
+      AS_WRITTEN,
+    );
   });
 
   it('bears the name and the metadata of the handler, by which frameworks find it', () => {
@@ -456,12 +493,19 @@ describe('handlers that an MCP framework calls over stdio', () => {
     ran.length = 0;
   });
 
-  async function callOverStdio(stdio: 'deny' | 'trust' | { tokenEnv: string }, transport: object, token?: string): Promise<unknown> {
+  async function callOverStdio(
+    stdio: 'deny' | 'trust' | { tokenEnv: string },
+    transport: object,
+    token?: string,
+  ): Promise<unknown> {
     const server = await startNotesServer('express', { ...SETTINGS, options: { stdio } });
     if (token !== undefined) process.env[TOKEN_ENV] = await server.mint({ scope: token });
     const framework = server.app.get(Framework);
     framework.transport = transport;
-    const answer = await framework.call({ id: 1, method: 'tools/call', params: { name: 'per-request', arguments: {} } }, undefined);
+    const answer = await framework.call(
+      { id: 1, method: 'tools/call', params: { name: 'per-request', arguments: {} } },
+      undefined,
+    );
     await server.close();
     return answer;
   }

@@ -104,12 +104,19 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
 
   it('tell of a request that was let in without a caller', async () => {
     await server.callTool('open-tool');
-    expect(heard).toEqual([{ type: 'anonymous', time: server.clock.now, resource: server.resource, operations: ['tools/call open-tool'] }]);
+    expect(heard).toEqual([
+      { type: 'anonymous', time: server.clock.now, resource: server.resource, operations: ['tools/call open-tool'] },
+    ]);
   });
 
   it('tell of a refused token, whose names nobody has verified', async () => {
     const token = await server.mint({ client_id: 'app', aud: 'account' });
-    await expectRefusal(server, await server.callTool('write-note', token), { status: 401, error: 'invalid_token', scope: 'a b', token });
+    await expectRefusal(server, await server.callTool('write-note', token), {
+      status: 401,
+      error: 'invalid_token',
+      scope: 'a b',
+      token,
+    });
     expect(heard).toEqual([
       {
         type: 'refused',
@@ -130,14 +137,25 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
 
   it('name no issuer that is not trusted', async () => {
     await server.callTool('ping', await server.mint({ iss: 'https://evil.example' }));
-    expect(only('refused')).toMatchObject({ reason: 'issuer_unknown', issuer: undefined, clientId: undefined, isVerified: false });
+    expect(only('refused')).toMatchObject({
+      reason: 'issuer_unknown',
+      issuer: undefined,
+      clientId: undefined,
+      isVerified: false,
+    });
   });
 
   it('tell of a verified caller who lacks scopes, and of the step-up when they come back with them', async () => {
     const caller = { sub: 'bob', client_id: 'app' };
     await server.callTool('write-note', await server.mint({ ...caller, scope: 'a' }));
     const refused = only('refused');
-    expect(refused).toMatchObject({ code: 'insufficient_scope', status: 403, clientId: 'app', isVerified: true, scopesNeeded: ['a', 'b'] });
+    expect(refused).toMatchObject({
+      code: 'insufficient_scope',
+      status: 403,
+      clientId: 'app',
+      isVerified: true,
+      scopesNeeded: ['a', 'b'],
+    });
     expect(refused.principalKey).toEqual(expect.any(String));
     server.clock.now += 7_000;
     await server.callTool('ping', await server.mint({ ...caller, scope: 'a' }));
@@ -170,8 +188,17 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
     const response = await server.callTool('late', token);
     await response.text();
     // The keys may be fetched in the background at any time.
-    expect(heard.map(({ type }) => type).filter((type) => type !== 'keys-refreshed')).toEqual(['authenticated', 'refused']);
-    expect(only('refused')).toMatchObject({ code: 'insufficient_scope', operations: ['tools/call late'], clientId: 'app', isVerified: true, scopesNeeded: ['z'] });
+    expect(heard.map(({ type }) => type).filter((type) => type !== 'keys-refreshed')).toEqual([
+      'authenticated',
+      'refused',
+    ]);
+    expect(only('refused')).toMatchObject({
+      code: 'insufficient_scope',
+      operations: ['tools/call late'],
+      clientId: 'app',
+      isVerified: true,
+      scopesNeeded: ['z'],
+    });
     expect(server.log.filter((line) => line.startsWith('Refused'))).toHaveLength(1);
   });
 
@@ -201,8 +228,17 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
     server.clock.now += 3_000;
     heard.length = 0;
     await server.callTool('ping', await server.mint());
-    expect(only('issuer-recovered')).toMatchObject({ issuer: server.issuer.issuer, what: expect.stringMatching(/keys|metadata/), afterMs: server.clock.now - began });
-    expect(only('keys-refreshed')).toMatchObject({ issuer: server.issuer.issuer, keys: expect.any(Number), added: 0, removed: 0 });
+    expect(only('issuer-recovered')).toMatchObject({
+      issuer: server.issuer.issuer,
+      what: expect.stringMatching(/keys|metadata/),
+      afterMs: server.clock.now - began,
+    });
+    expect(only('keys-refreshed')).toMatchObject({
+      issuer: server.issuer.issuer,
+      keys: expect.any(Number),
+      added: 0,
+      removed: 0,
+    });
   });
 
   it('count the keys that came and went', async () => {
@@ -227,7 +263,8 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
       await server.mint({ exp: 1, email: 'alice@example.com' }),
       'opaque-token-of-alice',
     ];
-    for (const token of tokens) for (const tool of ['ping', 'write-note', 'forbidden']) await server.callTool(tool, token);
+    for (const token of tokens)
+      for (const tool of ['ping', 'write-note', 'forbidden']) await server.callTool(tool, token);
     expect(heard.length).toBeGreaterThanOrEqual(12);
     const text = JSON.stringify(heard);
     for (const token of tokens) expectNoTrace(token, { events: text, log: server.log.join('\n') });
@@ -247,9 +284,18 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
   });
 
   it('shorten what clients choose', async () => {
-    const batch = Array.from({ length: 60 }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'x'.repeat(1_000) } }));
+    const batch = Array.from({ length: 60 }, (_, id) => ({
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name: 'x'.repeat(1_000) },
+    }));
     const token = await server.mint();
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+    };
     await fetch(server.resource, { method: 'POST', headers, body: JSON.stringify(batch) });
     expect(JSON.stringify(heard).length).toBeLessThan(6_000);
     expect(heard.length).toBeGreaterThan(0);
@@ -257,11 +303,49 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
 
   describe('with a subscriber that throws', () => {
     it.each<[what: string, subscribing: () => Subscription]>([
-      ['as a function', () => service().events$.subscribe(() => { throw new Error('broken subscriber'); })],
-      ['as an observer', () => service().events$.subscribe({ next: () => { throw new Error('broken subscriber'); } })],
-      ['as a function that fails later', () => service().events$.subscribe(async () => { throw new Error('broken subscriber'); })],
-      ['in an operator', () => service().events$.pipe(map(() => { throw new Error('broken subscriber'); })).subscribe(() => undefined)],
-      ['behind an operator', () => service().events$.pipe(map(String)).subscribe(() => { throw new Error('broken subscriber'); })],
+      [
+        'as a function',
+        () =>
+          service().events$.subscribe(() => {
+            throw new Error('broken subscriber');
+          }),
+      ],
+      [
+        'as an observer',
+        () =>
+          service().events$.subscribe({
+            next: () => {
+              throw new Error('broken subscriber');
+            },
+          }),
+      ],
+      [
+        'as a function that fails later',
+        () =>
+          service().events$.subscribe(async () => {
+            throw new Error('broken subscriber');
+          }),
+      ],
+      [
+        'in an operator',
+        () =>
+          service()
+            .events$.pipe(
+              map(() => {
+                throw new Error('broken subscriber');
+              }),
+            )
+            .subscribe(() => undefined),
+      ],
+      [
+        'behind an operator',
+        () =>
+          service()
+            .events$.pipe(map(String))
+            .subscribe(() => {
+              throw new Error('broken subscriber');
+            }),
+      ],
     ])('%s, requests go on, others are told, and so is the log', async (_what, subscribing) => {
       const broken = subscribing();
       try {
@@ -301,18 +385,26 @@ describe.each(PLATFORMS)('events about sessions, on %s', (platform) => {
     const server = await startNotesServer(platform, { transport: { statefulMode: true } });
     try {
       const heard: McpAuthEvent[] = [];
-      server.app.get(McpAuthService).events$.subscribe((event) => void (event.type === 'keys-refreshed' || heard.push(event)));
+      server.app
+        .get(McpAuthService)
+        .events$.subscribe((event) => void (event.type === 'keys-refreshed' || heard.push(event)));
       const as = async (sub: string, session?: string): Promise<Record<string, string>> => ({
         authorization: `Bearer ${await server.mint({ sub, client_id: 'app' })}`,
         ...(session !== undefined && { 'mcp-session-id': session }),
       });
-      const initialize = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1.0.0' } };
+      const initialize = {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 'test', version: '1.0.0' },
+      };
       const opened = await server.rpc('initialize', initialize, await as('alice'));
       await opened.text();
       const session = opened.headers.get('mcp-session-id')!;
       await server.rpc('tools/list', {}, await as('bob', session));
       await server.rpc('tools/list', {}, await as('bob', 'made-up'));
-      expect(heard.map((event) => [event.type, 'reason' in event && event.reason, 'clientId' in event && event.clientId])).toEqual([
+      expect(
+        heard.map((event) => [event.type, 'reason' in event && event.reason, 'clientId' in event && event.clientId]),
+      ).toEqual([
         ['authenticated', false, 'app'],
         ['refused', 'session_of_another', 'app'],
         ['session-refused', 'session_of_another', 'app'],

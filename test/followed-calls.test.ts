@@ -89,13 +89,25 @@ async function dispatch(
 ): Promise<{ status: number; body: string }> {
   const request = new IncomingMessage(new Socket());
   const sent = payload === undefined ? '' : JSON.stringify(payload);
-  const all = { host: '127.0.0.1', ...headers, ...(payload && { 'content-type': 'application/json', 'content-length': `${sent.length}` }) };
-  Object.assign(request, { method: payload ? 'POST' : 'GET', url: path, complete: true, headers: all, rawHeaders: Object.entries(all).flat() });
+  const all = {
+    host: '127.0.0.1',
+    ...headers,
+    ...(payload && { 'content-type': 'application/json', 'content-length': `${sent.length}` }),
+  };
+  Object.assign(request, {
+    method: payload ? 'POST' : 'GET',
+    url: path,
+    complete: true,
+    headers: all,
+    rawHeaders: Object.entries(all).flat(),
+  });
   if (sent !== '') request.push(sent);
   request.push(null);
   const written: Buffer[] = [];
   const response = new ServerResponse(request);
-  response.assignSocket(new Writable({ write: (chunk: Buffer, _encoding, done) => (written.push(chunk), done()) }) as Socket);
+  response.assignSocket(
+    new Writable({ write: (chunk: Buffer, _encoding, done) => (written.push(chunk), done()) }) as Socket,
+  );
   const finished = once(response, 'finish');
   (app.getHttpServer() as Server).emit('request', request, response);
   await finished;
@@ -203,7 +215,9 @@ describe.each(PLATFORMS)('with followCaller: true, on %s', (platform) => {
         return response.json();
       }),
     );
-    expect(answers).toEqual(subjects.map((sub, index) => (index % 2 === 0 ? [sub, sub, sub] : { subject: sub, found: sub })));
+    expect(answers).toEqual(
+      subjects.map((sub, index) => (index % 2 === 0 ? [sub, sub, sub] : { subject: sub, found: sub })),
+    );
   });
 
   it('knows none on public routes, whatever token comes, and none outside of requests', async () => {
@@ -218,7 +232,11 @@ describe.each(PLATFORMS)('with followCaller: true, on %s', (platform) => {
 
 describe.each(PLATFORMS)('with followCaller: false, on %s', (platform) => {
   it('follows nobody, although the service is injected', async () => {
-    const server = await start(platform, { ...FINDING, providers: [Finder, Injecting], options: { followCaller: false } });
+    const server = await start(platform, {
+      ...FINDING,
+      providers: [Finder, Injecting],
+      options: { followCaller: false },
+    });
     expect(() => server.app.get(McpAuthService).authInfo).toThrow(/followCaller is false/);
     const response = await fetch(`${server.origin}/found`, { headers: bearer(await server.mint()) });
     expect(response.status).toBe(500);
@@ -311,8 +329,14 @@ describe('that McpAuthService is injected', () => {
     ['into the constructor of a base class', { providers: [ByBaseClass] }],
     ['into a class under another token', { providers: [{ provide: 'CALLER', useClass: ByType }] }],
     ['into a factory', { providers: [{ provide: 'CALLER', useFactory, inject: [McpAuthService] }] }],
-    ['into a factory that can do without', { providers: [{ provide: 'CALLER', useFactory, inject: [{ token: McpAuthService, optional: true }] }] }],
-    ['into a factory, by forwardRef()', { providers: [{ provide: 'CALLER', useFactory, inject: [forwardRef(() => McpAuthService) as never] }] }],
+    [
+      'into a factory that can do without',
+      { providers: [{ provide: 'CALLER', useFactory, inject: [{ token: McpAuthService, optional: true }] }] },
+    ],
+    [
+      'into a factory, by forwardRef()',
+      { providers: [{ provide: 'CALLER', useFactory, inject: [forwardRef(() => McpAuthService) as never] }] },
+    ],
     ['under another name', { providers: [{ provide: 'CALLER', useExisting: McpAuthService }] }],
     ['into a provider of a request', { providers: [PerRequest] }],
     ['into a controller', { controllers: [ByController] }],
@@ -327,7 +351,15 @@ describe('that McpAuthService is injected', () => {
     ['there is nothing else', {}],
     ['others are injected', { providers: [Unrelated, { provide: 'OTHER', useFactory, inject: [Unrelated] }] }],
     ['a factory needs nothing', { providers: [{ provide: 'OTHER', useFactory }] }],
-    ['there are values', { providers: [{ provide: 'OTHER', useValue: McpAuthService }, { provide: 'NONE', useValue: null }] }],
+    [
+      'there are values',
+      {
+        providers: [
+          { provide: 'OTHER', useValue: McpAuthService },
+          { provide: 'NONE', useValue: null },
+        ],
+      },
+    ],
   ])('is not assumed where %s', async (_what, metadata) => {
     const service = await serviceIn(metadata);
     expect(() => service.authInfo).toThrow('followCaller');
@@ -409,8 +441,10 @@ describe.each(PLATFORMS)('a request that is made within another, on %s', (platfo
   }
 
   const ways: Record<string, (server: NotesServer) => Send> = {
-    'over HTTP': (server) => async (path, token) => (await fetch(server.origin + path, { headers: bearer(token) })).json(),
-    'without a network': (server) => async (path, token) => JSON.parse((await dispatch(server, path, bearer(token))).body) as unknown,
+    'over HTTP': (server) => async (path, token) =>
+      (await fetch(server.origin + path, { headers: bearer(token) })).json(),
+    'without a network': (server) => async (path, token) =>
+      JSON.parse((await dispatch(server, path, bearer(token))).body) as unknown,
   };
 
   it.each(Object.entries(ways))('leaves the caller of the outer one as it was: %s', async (how, send) => {
@@ -445,7 +479,9 @@ describe.each(PLATFORMS)('a request that is made within another, on %s', (platfo
       const { status, body } = await dispatch(other, '/self-mounted', { ...headers, ...bearer(token) }, message);
       return { status, ...(JSON.parse(body) as object) };
     };
-    const response = await fetch(`${server.origin}/outer/mount`, { headers: bearer(await server.mint({ scope: 'a b' })) });
+    const response = await fetch(`${server.origin}/outer/mount`, {
+      headers: bearer(await server.mint({ scope: 'a b' })),
+    });
     const result = { isError: true, content: [{ type: 'text', text: 'Authorization is required.' }] };
     expect(await response.json()).toMatchObject({ before: 'alice', inner: { status: 200, result }, after: 'alice' });
     expect(other.ran).toEqual([]);
@@ -499,7 +535,9 @@ describe.each(PLATFORMS)('a middleware that goes on with one request from within
   }
 
   /** Two requests at once, of which one waits for the other. */
-  async function both(middleware: Middleware): Promise<{ answers: { status: number; body: unknown }[]; log: string[] }> {
+  async function both(
+    middleware: Middleware,
+  ): Promise<{ answers: { status: number; body: unknown }[]; log: string[] }> {
     const server = await start(platform, { imports: [poolModule(middleware)], controllers: [PooledController] });
     const get = async (sub: string): Promise<{ status: number; body: unknown }> => {
       const response = await fetch(`${server.origin}/pooled`, { headers: bearer(await server.mint({ sub })) });
@@ -565,7 +603,11 @@ describe('the caller over stdio', () => {
     running.push(own);
     const transport = new MessagesOnly();
     const strategy = new McpStrategy({ name: 'x', version: '1', transports: [transport], logging: false });
-    const options: McpAuthModuleOptions = { resource, authorizationServers: [own.issuer], stdio: { tokenEnv: VARIABLE } };
+    const options: McpAuthModuleOptions = {
+      resource,
+      authorizationServers: [own.issuer],
+      stdio: { tokenEnv: VARIABLE },
+    };
     const module = await Test.createTestingModule({
       imports: [McpAuthModule.forRoot(options)],
       controllers: [StdioTools],
@@ -662,11 +704,17 @@ describe.each(PLATFORMS)('in a session, where nobody injects McpAuthService, on 
     const token = await server.mint();
     const mine = { 'mcp-session-id': await openSession(server, token) };
     const nobodys = { 'mcp-session-id': await openSession(server) };
-    for (const order of [['alice', 'nobody'], ['nobody', 'alice']]) {
+    for (const order of [
+      ['alice', 'nobody'],
+      ['nobody', 'alice'],
+    ]) {
       meeting = new Rendezvous();
       const answers: Promise<unknown>[] = [];
       for (const who of order) {
-        const response = who === 'alice' ? server.callTool('meet-anybody', token, {}, mine) : server.callTool('meet-anybody', undefined, {}, nobodys);
+        const response =
+          who === 'alice'
+            ? server.callTool('meet-anybody', token, {}, mine)
+            : server.callTool('meet-anybody', undefined, {}, nobodys);
         answers.push(response.then(answerOf));
         await meeting.arrivals(answers.length);
       }
@@ -709,24 +757,34 @@ describe.each(PLATFORMS)('where the application replaces request.auth, on %s', (
     await expectServed(server, await server.callTool('read-note', token), 'read-note');
   });
 
-  it.each(REPLACEMENTS)('calls of a session are refused, and not taken for those of its opener: %s', async (_what, replacement) => {
-    replace = (auth) => auth;
-    const server = await start(platform, { providers, transport: { statefulMode: true, enableJsonResponse: true } });
-    const session = { 'mcp-session-id': await openSession(server, await server.mint({ scope: 'a b admin' })) };
-    const token = await server.mint({ scope: 'a' });
-    await expectServed(server, await server.callTool('read-note', token, {}, session), 'read-note');
-    resetRecorded(server);
-    replace = replacement;
-    const [message] = messagesOf(await (await server.callTool('read-note', token, {}, session)).text());
-    expect(message).toMatchObject({ result: { isError: true, content: [{ text: 'Authorization is required.' }] } });
-    expect(server.ran).toEqual([]);
-  });
+  it.each(REPLACEMENTS)(
+    'calls of a session are refused, and not taken for those of its opener: %s',
+    async (_what, replacement) => {
+      replace = (auth) => auth;
+      const server = await start(platform, { providers, transport: { statefulMode: true, enableJsonResponse: true } });
+      const session = { 'mcp-session-id': await openSession(server, await server.mint({ scope: 'a b admin' })) };
+      const token = await server.mint({ scope: 'a' });
+      await expectServed(server, await server.callTool('read-note', token, {}, session), 'read-note');
+      resetRecorded(server);
+      replace = replacement;
+      const [message] = messagesOf(await (await server.callTool('read-note', token, {}, session)).text());
+      expect(message).toMatchObject({ result: { isError: true, content: [{ text: 'Authorization is required.' }] } });
+      expect(server.ran).toEqual([]);
+    },
+  );
 
-  it.each(REPLACEMENTS)('calls of a session have their caller where callers are followed: %s', async (_what, replacement) => {
-    replace = replacement;
-    const server = await start(platform, { providers, options: { followCaller: true }, transport: { statefulMode: true } });
-    const session = { 'mcp-session-id': await openSession(server, await server.mint({ scope: 'a b admin' })) };
-    const response = await server.callTool('whoami', await server.mint({ scope: 'a' }), {}, session);
-    expect(await answerOf(response)).toMatchObject({ subject: 'alice', scopes: ['a'] });
-  });
+  it.each(REPLACEMENTS)(
+    'calls of a session have their caller where callers are followed: %s',
+    async (_what, replacement) => {
+      replace = replacement;
+      const server = await start(platform, {
+        providers,
+        options: { followCaller: true },
+        transport: { statefulMode: true },
+      });
+      const session = { 'mcp-session-id': await openSession(server, await server.mint({ scope: 'a b admin' })) };
+      const response = await server.callTool('whoami', await server.mint({ scope: 'a' }), {}, session);
+      expect(await answerOf(response)).toMatchObject({ subject: 'alice', scopes: ['a'] });
+    },
+  );
 });

@@ -1,6 +1,16 @@
 import 'reflect-metadata';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Controller, Inject, Injectable, Post, Scope, UseGuards, type CanActivate, type ExecutionContext, type Provider } from '@nestjs/common';
+import {
+  Controller,
+  Inject,
+  Injectable,
+  Post,
+  Scope,
+  UseGuards,
+  type CanActivate,
+  type ExecutionContext,
+  type Provider,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { McpAuthGuard, RequireScopes } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
@@ -88,7 +98,10 @@ const EVERYWHERE: [string, Provider[]][] = [
   ['of its class', [{ provide: APP_GUARD, useClass: KeyOrToken }]],
   ['that is made for each request', [{ provide: APP_GUARD, useClass: KeyOrToken, scope: Scope.REQUEST }]],
   ['of another provider', [KeyOrToken, { provide: APP_GUARD, useExisting: KeyOrToken }]],
-  ['of a factory', [{ provide: APP_GUARD, useFactory: (guard: McpAuthGuard) => new KeyOrToken(guard), inject: [McpAuthGuard] }]],
+  [
+    'of a factory',
+    [{ provide: APP_GUARD, useFactory: (guard: McpAuthGuard) => new KeyOrToken(guard), inject: [McpAuthGuard] }],
+  ],
   ['of a class that injects it by way of a service', [Tokens, { provide: APP_GUARD, useClass: KeyOrTokenOfService }]],
 ];
 
@@ -99,24 +112,47 @@ describe.each(PLATFORMS)('LIB-21: globalGuard: false, on %s', (platform) => {
   });
   afterAll(() => issuer.close());
 
-  async function statuses(origin: string, paths: readonly string[], headers: Record<string, string>): Promise<number[]> {
+  async function statuses(
+    origin: string,
+    paths: readonly string[],
+    headers: Record<string, string>,
+  ): Promise<number[]> {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
-    const sent = { method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers }, body };
+    const sent = {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+      body,
+    };
     return Promise.all(paths.map(async (path) => (await fetch(`${origin}${path}`, sent)).status));
   }
 
-  it.each(WAYS)('leaves what has %s to that, and protects the other MCP endpoints', async (_way, { bound, providers = [] }) => {
-    const server = await startNotesServer(platform, { sharedIssuer: issuer, options: { globalGuard: false }, controllers: [Inner, combined(bound)], providers });
-    try {
-      expect(await statuses(server.origin, ['/outer', '/inner', '/mcp'], {})).toEqual([401, 401, 401]);
-      expect(await statuses(server.origin, ['/outer', '/inner', '/mcp'], { 'x-api-key': 'good' })).toEqual([201, 401, 401]);
-    } finally {
-      await server.app.close();
-    }
-  });
+  it.each(WAYS)(
+    'leaves what has %s to that, and protects the other MCP endpoints',
+    async (_way, { bound, providers = [] }) => {
+      const server = await startNotesServer(platform, {
+        sharedIssuer: issuer,
+        options: { globalGuard: false },
+        controllers: [Inner, combined(bound)],
+        providers,
+      });
+      try {
+        expect(await statuses(server.origin, ['/outer', '/inner', '/mcp'], {})).toEqual([401, 401, 401]);
+        expect(await statuses(server.origin, ['/outer', '/inner', '/mcp'], { 'x-api-key': 'good' })).toEqual([
+          201, 401, 401,
+        ]);
+      } finally {
+        await server.app.close();
+      }
+    },
+  );
 
   it.each(EVERYWHERE)('leaves everything to a global guard that combines it, %s', async (_way, providers) => {
-    const server = await startNotesServer(platform, { sharedIssuer: issuer, options: { globalGuard: false }, controllers: [Inner], providers });
+    const server = await startNotesServer(platform, {
+      sharedIssuer: issuer,
+      options: { globalGuard: false },
+      controllers: [Inner],
+      providers,
+    });
     try {
       expect(await statuses(server.origin, ['/inner', '/mcp'], {})).toEqual([401, 401]);
       expect(await statuses(server.origin, ['/inner', '/mcp'], { 'x-api-key': 'good' })).toEqual([201, 200]);
@@ -145,7 +181,9 @@ describe.each(PLATFORMS)('a test that overrides McpAuthGuard, on %s', (platform)
       expect(open.status).toBe(201);
       // What a decorator binds is another object.
       expect((await fetch(`${server.origin}/other`, { method: 'POST' })).status).toBe(401);
-      expect(server.log.join('\n')).toContain('A test has overridden McpAuthGuard: whatever it lets through is not protected');
+      expect(server.log.join('\n')).toContain(
+        'A test has overridden McpAuthGuard: whatever it lets through is not protected',
+      );
     } finally {
       await server.close();
     }

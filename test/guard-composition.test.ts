@@ -359,7 +359,14 @@ describe.each(PLATFORMS)('globalGuard: false, on %s', (platform) => {
     ['at another path than the resource', { path: '/elsewhere/mcp', resourcePath: '/mcp' }],
     ['below a prefix', { prepare: (app: INestApplication) => void app.setGlobalPrefix('api'), resourcePath: '/mcp' }],
     // Fastify answers 415 where nothing parses JSON.
-    ...(platform === 'express' ? [['where nothing parses its body', { path: '/elsewhere/mcp', resourcePath: '/mcp', bodyParser: false }] as [string, NotesServerSettings]] : []),
+    ...(platform === 'express'
+      ? [
+          ['where nothing parses its body', { path: '/elsewhere/mcp', resourcePath: '/mcp', bodyParser: false }] as [
+            string,
+            NotesServerSettings,
+          ],
+        ]
+      : []),
   ])('protects MCP that a controller serves %s', async (_where, settings) => {
     const elsewhere = await startNotesServer(platform, { issuer, options: { globalGuard: false }, ...settings });
     try {
@@ -964,7 +971,10 @@ describe.each(PLATFORMS)('A McpAuthError of the application, on %s', (platform) 
     try {
       const response = await server.callTool('undecorated', token);
       const [challenge] = parseChallenges(response.headers.get('www-authenticate') ?? []);
-      expect([response.status, challenge?.params]).toMatchObject([403, { error: 'insufficient_scope', scope: 'a late' }]);
+      expect([response.status, challenge?.params]).toMatchObject([
+        403,
+        { error: 'insufficient_scope', scope: 'a late' },
+      ]);
     } finally {
       await server.close();
     }

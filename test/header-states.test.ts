@@ -3,7 +3,16 @@ import { IncomingMessage, ServerResponse, type Server } from 'node:http';
 import { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Module, Post, Req, type INestApplication, type MiddlewareConsumer, type NestModule } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Module,
+  Post,
+  Req,
+  type INestApplication,
+  type MiddlewareConsumer,
+  type NestModule,
+} from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import serverlessHttp from 'serverless-http';
 import { AuthInfo } from 'nestjs-mcp-auth';
@@ -35,7 +44,9 @@ class CallerController {
 @Controller('seen')
 class SeenController {
   @Post()
-  seen(@Req() request: { headers: Headers; rawHeaders?: string[]; raw?: { headers: Headers; rawHeaders: string[] } }): object {
+  seen(
+    @Req() request: { headers: Headers; rawHeaders?: string[]; raw?: { headers: Headers; rawHeaders: string[] } },
+  ): object {
     const { headers, rawHeaders } = request.raw ?? request;
     return { shown: request.headers, headers, rawHeaders };
   }
@@ -78,8 +89,12 @@ const PLACES: Record<Platform, Record<string, NotesServerSettings>> = {
   },
   fastify: {
     'middleware of a Nest module': { imports: [MiddlewareModule] },
-    'an onRequest hook': { prepare: (app) => void fastifyOf(app).addHook('onRequest', async (request) => void change(request.headers)) },
-    'a preHandler hook': { prepare: (app) => void fastifyOf(app).addHook('preHandler', async (request) => void change(request.headers)) },
+    'an onRequest hook': {
+      prepare: (app) => void fastifyOf(app).addHook('onRequest', async (request) => void change(request.headers)),
+    },
+    'a preHandler hook': {
+      prepare: (app) => void fastifyOf(app).addHook('preHandler', async (request) => void change(request.headers)),
+    },
     'a hook that writes to the request of Node': {
       prepare: (app) => void fastifyOf(app).addHook('onRequest', async (request) => void change(request.raw.headers)),
     },
@@ -119,7 +134,10 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
 
     const ask = async (headers: Record<string, string>): Promise<unknown[]> => {
       const response = await fetch(`${server.origin}/caller`, { headers });
-      return [response.status, response.status === 200 ? ((await response.json()) as { subject: string }).subject : undefined];
+      return [
+        response.status,
+        response.status === 200 ? ((await response.json()) as { subject: string }).subject : undefined,
+      ];
     };
 
     it('a token that was moved into Authorization counts', async () => {
@@ -199,7 +217,11 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
 
     const look = async (body: object, headers: Record<string, string> = {}): Promise<string> => {
       const all = { 'content-type': 'application/json', ...bearer(alice), ...headers };
-      const response = await fetch(`${server.origin}/seen`, { method: 'POST', headers: all, body: JSON.stringify(body) });
+      const response = await fetch(`${server.origin}/seen`, {
+        method: 'POST',
+        headers: all,
+        body: JSON.stringify(body),
+      });
       expect(response.status).toBe(201);
       return response.text();
     };
@@ -210,10 +232,18 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
         headers['mcp-protocol-version'] = '2025-03-26';
         return headers;
       };
-      const seen = JSON.parse(await look({}, { 'Mcp-Name': 'sent' })) as { shown: Headers; headers: Headers; rawHeaders: string[] };
+      const seen = JSON.parse(await look({}, { 'Mcp-Name': 'sent' })) as {
+        shown: Headers;
+        headers: Headers;
+        rawHeaders: string[];
+      };
       expect([seen.shown['mcp-name'], seen.headers['mcp-name']]).toEqual(['written', 'written']);
       expect(JSON.stringify(seen)).not.toContain('"sent"');
-      expect(seen.rawHeaders.filter((_one, at) => /^(?:mcp-name|mcp-protocol-version)$/i.test(seen.rawHeaders[at - 1] ?? ''))).toEqual(['2025-03-26', 'written']);
+      expect(
+        seen.rawHeaders.filter((_one, at) =>
+          /^(?:mcp-name|mcp-protocol-version)$/i.test(seen.rawHeaders[at - 1] ?? ''),
+        ),
+      ).toEqual(['2025-03-26', 'written']);
       if (!canDelete(place)) return;
       change = (headers) => {
         delete headers['mcp-session-id'];
@@ -250,16 +280,27 @@ interface Made {
   readonly rawHeaders: 'full' | 'empty' | 'absent';
 }
 
-async function dispatch({ app }: NotesServer, { method = 'GET', path, headers, body, rawHeaders }: Made): Promise<{ status: number; body: string }> {
+async function dispatch(
+  { app }: NotesServer,
+  { method = 'GET', path, headers, body, rawHeaders }: Made,
+): Promise<{ status: number; body: string }> {
   const request = new IncomingMessage(new Socket());
-  const all = { host: '127.0.0.1', ...headers, ...(body !== undefined && { 'content-type': 'application/json', 'content-length': `${Buffer.byteLength(body)}` }) };
+  const all = {
+    host: '127.0.0.1',
+    ...headers,
+    ...(body !== undefined && { 'content-type': 'application/json', 'content-length': `${Buffer.byteLength(body)}` }),
+  };
   Object.assign(request, { method, url: path, complete: true, headers: all });
-  Object.assign(request, { rawHeaders: { full: Object.entries(all).flat(), empty: [], absent: undefined }[rawHeaders] });
+  Object.assign(request, {
+    rawHeaders: { full: Object.entries(all).flat(), empty: [], absent: undefined }[rawHeaders],
+  });
   if (body !== undefined) request.push(body);
   request.push(null);
   const written: Buffer[] = [];
   const response = new ServerResponse(request);
-  response.assignSocket(new Writable({ write: (chunk: Buffer, _encoding, done) => (written.push(chunk), done()) }) as Socket);
+  response.assignSocket(
+    new Writable({ write: (chunk: Buffer, _encoding, done) => (written.push(chunk), done()) }) as Socket,
+  );
   const finished = once(response, 'finish');
   (app.getHttpServer() as Server).emit('request', request, response);
   await finished;
@@ -272,24 +313,44 @@ describe.each(PLATFORMS)('requests that an adapter has made, on %s', (platform) 
   let alice: string;
   beforeAll(async () => {
     change = () => undefined;
-    server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, controllers: [CallerController], transport: { enableJsonResponse: true } });
+    server = await startNotesServer(platform, {
+      issuer: { alg: 'ES256' },
+      controllers: [CallerController],
+      transport: { enableJsonResponse: true },
+    });
     alice = await server.mint({ sub: 'alice' });
   });
   afterAll(() => server.close());
   beforeEach(() => resetRecorded(server));
 
-  it.each(['full', 'empty', 'absent'] as const)('are read whether the list of fields as sent is %s', async (rawHeaders) => {
-    const good = await dispatch(server, { path: '/caller', headers: bearer(alice), rawHeaders });
-    expect([good.status, good.body]).toEqual([200, expect.stringContaining('alice')]);
-    expect((await dispatch(server, { path: '/caller', headers: {}, rawHeaders })).status).toBe(401);
-    expect((await dispatch(server, { path: '/caller', headers: bearer('bad'), rawHeaders })).status).toBe(401);
-    const [body, json] = [JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'admin' } }), 'application/json, text/event-stream'];
-    const call = { method: 'POST', path: '/mcp', body, rawHeaders };
-    expect((await dispatch(server, { ...call, headers: { accept: json, ...bearer(alice) } })).status).toBe(403);
-    expect((await dispatch(server, { ...call, headers: { accept: json, origin: 'https://evil.test', ...bearer(alice) } })).status).toBe(403);
-    expect((await dispatch(server, { ...call, headers: { accept: json, 'mcp-session-id': 'x', ...bearer(await server.mint({ scope: 'admin' })) } })).status).toBe(404);
-    expect(server.ran).toEqual([]);
-  });
+  it.each(['full', 'empty', 'absent'] as const)(
+    'are read whether the list of fields as sent is %s',
+    async (rawHeaders) => {
+      const good = await dispatch(server, { path: '/caller', headers: bearer(alice), rawHeaders });
+      expect([good.status, good.body]).toEqual([200, expect.stringContaining('alice')]);
+      expect((await dispatch(server, { path: '/caller', headers: {}, rawHeaders })).status).toBe(401);
+      expect((await dispatch(server, { path: '/caller', headers: bearer('bad'), rawHeaders })).status).toBe(401);
+      const [body, json] = [
+        JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'admin' } }),
+        'application/json, text/event-stream',
+      ];
+      const call = { method: 'POST', path: '/mcp', body, rawHeaders };
+      expect((await dispatch(server, { ...call, headers: { accept: json, ...bearer(alice) } })).status).toBe(403);
+      expect(
+        (await dispatch(server, { ...call, headers: { accept: json, origin: 'https://evil.test', ...bearer(alice) } }))
+          .status,
+      ).toBe(403);
+      expect(
+        (
+          await dispatch(server, {
+            ...call,
+            headers: { accept: json, 'mcp-session-id': 'x', ...bearer(await server.mint({ scope: 'admin' })) },
+          })
+        ).status,
+      ).toBe(404);
+      expect(server.ran).toEqual([]);
+    },
+  );
 
   if (platform === 'express') {
     it('are served behind serverless-http', async () => {
@@ -297,10 +358,18 @@ describe.each(PLATFORMS)('requests that an adapter has made, on %s', (platform) 
       const handler = serverlessHttp(server.app.getHttpAdapter().getInstance() as Parameters<typeof serverlessHttp>[0]);
       const invoke = async (headers: Record<string, string>): Promise<number> => {
         const requestContext = { http: { method: 'GET', path: '/plain', sourceIp: '192.0.2.1' }, stage: '$default' };
-        const event = { version: '2.0', rawPath: '/plain', rawQueryString: '', headers: { host: '127.0.0.1', ...headers }, requestContext };
+        const event = {
+          version: '2.0',
+          rawPath: '/plain',
+          rawQueryString: '',
+          headers: { host: '127.0.0.1', ...headers },
+          requestContext,
+        };
         return ((await handler(event, {})) as { statusCode: number }).statusCode;
       };
-      expect([await invoke(bearer(alice)), await invoke({}), await invoke(bearer(`${alice}x`))]).toEqual([200, 401, 401]);
+      expect([await invoke(bearer(alice)), await invoke({}), await invoke(bearer(`${alice}x`))]).toEqual([
+        200, 401, 401,
+      ]);
       expect(server.ran).toEqual(['plain']);
     });
   }

@@ -75,18 +75,25 @@ describe.each(PLATFORMS)('McpAuthHealthIndicator with @nestjs/terminus, on %s', 
     return { app, clock, issuer, health, call };
   }
 
-  const trusting = (issuer: TestIssuer): DynamicModule => McpAuthModule.forRoot({ ...SETTINGS, authorizationServers: [issuer.issuer] });
+  const trusting = (issuer: TestIssuer): DynamicModule =>
+    McpAuthModule.forRoot({ ...SETTINGS, authorizationServers: [issuer.issuer] });
 
   it('is up before the first token came, when nobody can tell', async () => {
     const { health, issuer } = await start(trusting);
-    expect(await health()).toMatchObject({ status: 200, result: { status: 'up', issuers: { [issuer.issuer]: { state: 'not asked yet' } } } });
+    expect(await health()).toMatchObject({
+      status: 200,
+      result: { status: 'up', issuers: { [issuer.issuer]: { state: 'not asked yet' } } },
+    });
   });
 
   it('says how many keys are known, and how old they are', async () => {
     const { health, issuer, call, clock } = await start(trusting);
     expect(await call()).toBe(200);
     clock.now += 42_000;
-    expect((await health()).result).toEqual({ status: 'up', issuers: { [issuer.issuer]: { state: 'ready', keys: 1, ageSeconds: 42 } } });
+    expect((await health()).result).toEqual({
+      status: 'up',
+      issuers: { [issuer.issuer]: { state: 'ready', keys: 1, ageSeconds: 42 } },
+    });
   });
 
   it('is up while there are keys, if stale ones', async () => {
@@ -95,9 +102,15 @@ describe.each(PLATFORMS)('McpAuthHealthIndicator with @nestjs/terminus, on %s', 
     issuer.fail('error');
     clock.now += 11 * 60_000;
     expect(await call()).toBe(200);
-    const { status, result } = await until(health, ({ result: { issuers } }) => issuers[issuer.issuer]?.state === 'stale');
+    const { status, result } = await until(
+      health,
+      ({ result: { issuers } }) => issuers[issuer.issuer]?.state === 'stale',
+    );
     expect(status).toBe(200);
-    expect(result).toMatchObject({ status: 'up', issuers: { [issuer.issuer]: { state: 'stale', keys: 1, lastFailure: { what: 'keys' } } } });
+    expect(result).toMatchObject({
+      status: 'up',
+      issuers: { [issuer.issuer]: { state: 'stale', keys: 1, lastFailure: { what: 'keys' } } },
+    });
   });
 
   it('is down while tokens are answered with 503, and up again when they are not', async () => {
@@ -108,12 +121,18 @@ describe.each(PLATFORMS)('McpAuthHealthIndicator with @nestjs/terminus, on %s', 
     const down = await health();
     expect(down).toMatchObject({
       status: 503,
-      result: { status: 'down', issuers: { [issuer.issuer]: { state: 'unreachable', lastFailure: { what: 'metadata', secondsAgo: 5 } } } },
+      result: {
+        status: 'down',
+        issuers: { [issuer.issuer]: { state: 'unreachable', lastFailure: { what: 'metadata', secondsAgo: 5 } } },
+      },
     });
     expect(down.text).not.toMatch(/status 500|well-known/);
     issuer.recover();
     expect(await call()).toBe(200);
-    expect(await health()).toMatchObject({ status: 200, result: { status: 'up', issuers: { [issuer.issuer]: { state: 'ready' } } } });
+    expect(await health()).toMatchObject({
+      status: 200,
+      result: { status: 'up', issuers: { [issuer.issuer]: { state: 'ready' } } },
+    });
   });
 
   it('is up again a minute after the last failure, or a server that gets no requests would stay down for ever', async () => {
@@ -123,7 +142,10 @@ describe.each(PLATFORMS)('McpAuthHealthIndicator with @nestjs/terminus, on %s', 
     clock.now += 59_999;
     expect((await health()).status).toBe(503);
     clock.now += 1;
-    expect((await health()).result).toMatchObject({ status: 'up', issuers: { [issuer.issuer]: { state: 'not asked lately' } } });
+    expect((await health()).result).toMatchObject({
+      status: 'up',
+      issuers: { [issuer.issuer]: { state: 'not asked lately' } },
+    });
     await call();
     expect((await health()).status).toBe(503);
   });
@@ -140,9 +162,15 @@ describe.each(PLATFORMS)('McpAuthHealthIndicator with @nestjs/terminus, on %s', 
 
   it('is ready with keys from the configuration', async () => {
     const { health, issuer } = await start((one) =>
-      McpAuthModule.forRoot({ ...SETTINGS, authorizationServers: [{ issuer: one.issuer, jwks: { keys: [one.key.publicJwk] } }] }),
+      McpAuthModule.forRoot({
+        ...SETTINGS,
+        authorizationServers: [{ issuer: one.issuer, jwks: { keys: [one.key.publicJwk] } }],
+      }),
     );
-    expect((await health()).result).toEqual({ status: 'up', issuers: { [issuer.issuer]: { state: 'ready', keys: 1 } } });
+    expect((await health()).result).toEqual({
+      status: 'up',
+      issuers: { [issuer.issuer]: { state: 'ready', keys: 1 } },
+    });
   });
 
   it('follows introspection too', async () => {
@@ -156,19 +184,32 @@ describe.each(PLATFORMS)('McpAuthHealthIndicator with @nestjs/terminus, on %s', 
     issuer.fail('error', 'introspection');
     expect(await call({ jti: 'another' })).toBe(503);
     // Anybody can bring a token that some server has no good answer for: one such is no outage.
-    expect(await health()).toMatchObject({ status: 200, result: { issuers: { [issuer.issuer]: { state: 'ready', lastFailure: { what: 'introspection' } } } } });
+    expect(await health()).toMatchObject({
+      status: 200,
+      result: { issuers: { [issuer.issuer]: { state: 'ready', lastFailure: { what: 'introspection' } } } },
+    });
     clock.now += 60_000;
     expect(await call({ jti: 'a third' })).toBe(503);
-    expect(await health()).toMatchObject({ status: 503, result: { issuers: { [issuer.issuer]: { state: 'unreachable', lastFailure: { what: 'introspection' } } } } });
+    expect(await health()).toMatchObject({
+      status: 503,
+      result: { issuers: { [issuer.issuer]: { state: 'unreachable', lastFailure: { what: 'introspection' } } } },
+    });
   });
 
   it('counts issuers that were looked up, and is not down for one of them', async () => {
     const { health, issuer, call } = await start((one) =>
-      McpAuthModule.forRoot({ ...SETTINGS, authorizationServers: ['https://home.example'], trustedIssuer: (asked: string) => (asked === one.issuer ? asked : undefined) }),
+      McpAuthModule.forRoot({
+        ...SETTINGS,
+        authorizationServers: ['https://home.example'],
+        trustedIssuer: (asked: string) => (asked === one.issuer ? asked : undefined),
+      }),
     );
     issuer.fail('error');
     expect(await call()).toBe(503);
-    expect(await health()).toMatchObject({ status: 200, result: { status: 'up', lookedUp: { asked: 1, unreachable: 1 } } });
+    expect(await health()).toMatchObject({
+      status: 200,
+      result: { status: 'up', lookedUp: { asked: 1, unreachable: 1 } },
+    });
   });
 
   it('stands under the key it is given', async () => {

@@ -12,7 +12,11 @@ import { bearer } from './support/rpc.js';
 import { sendRaw } from './support/raw-http.js';
 
 /** The answer of an MCP server that is not a framework. */
-const LIST = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { tools: [{ name: 'ping' }, { name: 'admin' }, { name: 'ü€😀' }] } });
+const LIST = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  result: { tools: [{ name: 'ping' }, { name: 'admin' }, { name: 'ü€😀' }] },
+});
 
 /** How a handler writes the list. */
 let write: (response: ServerResponse) => void;
@@ -57,14 +61,25 @@ async function start(platform: Platform, settings: NotesServerSettings = {}): Pr
 
 /** Names of the tools in an answer. */
 const toolsIn = (text: string): string[] => {
-  const [message] = messagesOf(text) as [{ result: { tools: { name: string; _meta?: { securitySchemes?: unknown } }[] } }];
+  const [message] = messagesOf(text) as [
+    { result: { tools: { name: string; _meta?: { securitySchemes?: unknown } }[] } },
+  ];
   return message.result.tools.map(({ name }) => name);
 };
 
-const list = async (server: NotesServer, path = '/mcp', headers: Record<string, string> = {}): Promise<{ text: string; headers: Headers }> => {
+const list = async (
+  server: NotesServer,
+  path = '/mcp',
+  headers: Record<string, string> = {},
+): Promise<{ text: string; headers: Headers }> => {
   const response = await fetch(server.origin + path, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...bearer(await server.mint()), ...headers },
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...bearer(await server.mint()),
+      ...headers,
+    },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
   });
   expect(response.status).toBe(200);
@@ -136,15 +151,19 @@ const WAYS: Record<string, (response: ServerResponse) => void> = {
     for (const byte of bytes) response.write(Buffer.of(byte));
     response.end();
   },
-  'a length in an object': (response) => response.writeHead(200, { 'Content-Length': Buffer.byteLength(LIST) }).end(LIST),
-  'a length in a list': (response) => response.writeHead(200, ['CONTENT-length', String(Buffer.byteLength(LIST))] as never).end(LIST),
+  'a length in an object': (response) =>
+    response.writeHead(200, { 'Content-Length': Buffer.byteLength(LIST) }).end(LIST),
+  'a length in a list': (response) =>
+    response.writeHead(200, ['CONTENT-length', String(Buffer.byteLength(LIST))] as never).end(LIST),
   'a length that was set': (response) => response.setHeader('content-length', Buffer.byteLength(LIST)).end(LIST),
   flushHeaders: (response) => {
     response.flushHeaders();
     response.end(LIST);
   },
   'callbacks and an encoding': (response) => {
-    response.write(LIST.slice(0, 30), 'utf8', () => response.end(Buffer.from(LIST.slice(30)).toString('base64'), 'base64'));
+    response.write(LIST.slice(0, 30), 'utf8', () =>
+      response.end(Buffer.from(LIST.slice(30)).toString('base64'), 'base64'),
+    );
   },
   'an end after the end': (response) => {
     response.end(LIST);
@@ -170,7 +189,8 @@ describe.each(PLATFORMS)('a list that is held back, on %s', (platform) => {
   });
 
   it('is passed on as it is in a content coding that is not known', async () => {
-    write = (response) => response.setHeader('x-coding', '1').writeHead(200, { 'content-encoding': 'x-own' }).end('anything');
+    write = (response) =>
+      response.setHeader('x-coding', '1').writeHead(200, { 'content-encoding': 'x-own' }).end('anything');
     const server = await start(platform);
     const response = await sendRaw(server.origin, {
       path: '/own/written',
@@ -199,25 +219,39 @@ describe('a list that is held back', () => {
   it('is changed although a hook of Fastify has compressed it', async () => {
     const server = await start('fastify', {
       prepare: (app) =>
-        void (app.getHttpAdapter().getInstance() as FastifyInstance).addHook('onSend', async (_request, reply, payload) => {
-          reply.header('content-encoding', 'gzip').removeHeader('content-length');
-          return gzipSync(payload as string);
-        }),
+        void (app.getHttpAdapter().getInstance() as FastifyInstance).addHook(
+          'onSend',
+          async (_request, reply, payload) => {
+            reply.header('content-encoding', 'gzip').removeHeader('content-length');
+            return gzipSync(payload as string);
+          },
+        ),
     });
     const { text, headers } = await list(server, '/own/returned');
     expect([toolsIn(text), headers.get('content-encoding')]).toEqual([['ping', 'ü€😀'], null]);
   });
 
   it.each(['show', 'obtainable', 'hide'] as const)('arrives over HTTP/2, with listing %s', async (listing) => {
-    const server = await start('fastify', { adapter: new FastifyAdapter({ http2: true } as object), options: { scopes: { listing } } });
+    const server = await start('fastify', {
+      adapter: new FastifyAdapter({ http2: true } as object),
+      options: { scopes: { listing } },
+    });
     const client = http2Client(server.origin);
     running.push(client);
     const token = await server.mint();
-    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...bearer(token) };
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...bearer(token),
+    };
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
     const answer = await client.send({ ':path': '/mcp', ...headers }, body);
     const text = await answer.text;
-    expect([answer.status, toolsIn(text).includes('ping'), toolsIn(text).includes('admin')]).toEqual([200, true, listing !== 'hide']);
+    expect([answer.status, toolsIn(text).includes('ping'), toolsIn(text).includes('admin')]).toEqual([
+      200,
+      true,
+      listing !== 'hide',
+    ]);
     for (const way of ['end', 'write and end', 'flushHeaders', 'gzip']) {
       write = WAYS[way] as (response: ServerResponse) => void;
       const own = await client.send({ ':path': '/own/written', ...headers }, body);

@@ -46,7 +46,12 @@ class CalendarHandlers {
 
 const evil = `calendar://${'-'.repeat(2_000)}/x/y`;
 const read = (uri: string): object => ({ jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri } });
-const call = (name: string, id = 1): object => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: {} } });
+const call = (name: string, id = 1): object => ({
+  jsonrpc: '2.0',
+  id,
+  method: 'tools/call',
+  params: { name, arguments: {} },
+});
 const listen = (uris: readonly unknown[]): object => ({
   jsonrpc: '2.0',
   id: 1,
@@ -69,8 +74,19 @@ function shapes(bytes: number): [what: string, body: string][] {
     ['a tool with a long name', text(call('x'.repeat(bytes)))],
     ['a batch of what is no message', text(many(Math.floor(bytes / 3), {}))],
     ['nested lists', '['.repeat(bytes / 2) + ']'.repeat(bytes / 2)],
-    ['nested arguments', `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ping","arguments":${'{"a":'.repeat(bytes / 8)}1${'}'.repeat(bytes / 8)}}}`],
-    ['a completion of a long reference', text({ jsonrpc: '2.0', id: 1, method: 'completion/complete', params: { ref: { type: 'ref/resource', uri: '{'.repeat(bytes) } } })],
+    [
+      'nested arguments',
+      `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ping","arguments":${'{"a":'.repeat(bytes / 8)}1${'}'.repeat(bytes / 8)}}}`,
+    ],
+    [
+      'a completion of a long reference',
+      text({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'completion/complete',
+        params: { ref: { type: 'ref/resource', uri: '{'.repeat(bytes) } },
+      }),
+    ],
     ['a method with a long name', text({ jsonrpc: '2.0', id: 1, method: 'eyJ'.repeat(bytes / 3) })],
     ['a long id', text({ ...call('admin'), id: '"'.repeat(bytes / 2 - 50) })],
   ];
@@ -122,9 +138,20 @@ describe.each(PLATFORMS)('LIB-19: a large body, on %s', (platform) => {
 
   it('of more than 100 messages is refused as a batch', async () => {
     const token = await server.mint({ scope: 'a' });
-    await expectRefusal(server, await send(many(101, call('ping')), token), { status: 400, transport: 'batch_rejected', token });
+    await expectRefusal(server, await send(many(101, call('ping')), token), {
+      status: 400,
+      transport: 'batch_rejected',
+      token,
+    });
     expectReason(server, 'too_many_messages');
-    expect((await send(Array.from({ length: 100 }, (_, id) => call('ping', id)), token)).status).toBe(200);
+    expect(
+      (
+        await send(
+          Array.from({ length: 100 }, (_, id) => call('ping', id)),
+          token,
+        )
+      ).status,
+    ).toBe(200);
     expect(server.ran).toHaveLength(100);
   });
 
@@ -157,7 +184,9 @@ describe.each(PLATFORMS)('LIB-19: a large body, on %s', (platform) => {
     const public20 = await post(anonymous, JSON.stringify(many(20, call('open-to-all'))));
     expect(public20.status).toBe(200);
     await public20.text();
-    await expectRefusal(anonymous, await post(anonymous, JSON.stringify(many(21, call('open-to-all')))), { status: 401 });
+    await expectRefusal(anonymous, await post(anonymous, JSON.stringify(many(21, call('open-to-all')))), {
+      status: 401,
+    });
   });
 
   it('of a caller without the scopes has no policy asked for a batch', async () => {
@@ -179,20 +208,38 @@ describe('LIB-19: reading a body', () => {
   it('ends soon, and reads no more than is looked at', () => {
     beforeLong(() => {
       expect(readRpcBody(many(500_000, call('x')))).toMatchObject({ excess: 'messages', messages: { length: 100 } });
-      expect(readRpcBody(listen(many(500_000, 'x')))).toMatchObject({ excess: 'operations', operations: { length: 1_000 } });
+      expect(readRpcBody(listen(many(500_000, 'x')))).toMatchObject({
+        excess: 'operations',
+        operations: { length: 1_000 },
+      });
     });
   });
 
   it('finds what is declared for a URI in time that grows with its length', () => {
     const policy = handlerDeclaration(class {}, () => undefined);
-    const names = ['calendar://{year}-{month}-{day}', 'gh://{owner}.{repo}.{branch}.{file}', 'n://{+a}x{+b}x{+c}', 'n://{a*}-{b*}'];
+    const names = [
+      'calendar://{year}-{month}-{day}',
+      'gh://{owner}.{repo}.{branch}.{file}',
+      'n://{+a}x{+b}x{+c}',
+      'n://{a*}-{b*}',
+    ];
     const entries = names.flatMap((name) =>
-      (['options', 'templates-first', 'exact-first'] as const).map((origin) => ({ kind: 'resource-template' as const, name, origin, policy })),
+      (['options', 'templates-first', 'exact-first'] as const).map((origin) => ({
+        kind: 'resource-template' as const,
+        name,
+        origin,
+        policy,
+      })),
     );
     const index = new OperationIndex(entries);
     beforeLong(() => {
       for (let count = 0; count < 1_000; count += 1) {
-        for (const uri of [evil, `gh://${'.'.repeat(2_000)}/x`, `n://${'x'.repeat(2_000)}`, `n://${'a,-'.repeat(600)}/`]) {
+        for (const uri of [
+          evil,
+          `gh://${'.'.repeat(2_000)}/x`,
+          `n://${'x'.repeat(2_000)}`,
+          `n://${'a,-'.repeat(600)}/`,
+        ]) {
           index.find({ kind: 'resource', name: uri.slice(0, 2_048), args: undefined, reachesHandler: false });
         }
       }

@@ -19,7 +19,9 @@ const sessions = new Map<string, StreamableHTTPServerTransport>();
 function createServer(): McpServer {
   const server = new McpServer({ name: 'inner', version: '1.0.0' });
   server.registerTool('whoami', { description: 'Who calls' }, ({ authInfo }) => ({
-    content: [{ type: 'text', text: JSON.stringify({ subject: (authInfo as McpAuthInfo | undefined)?.subject ?? null }) }],
+    content: [
+      { type: 'text', text: JSON.stringify({ subject: (authInfo as McpAuthInfo | undefined)?.subject ?? null }) },
+    ],
   }));
   return server;
 }
@@ -27,7 +29,11 @@ function createServer(): McpServer {
 /** Adds an MCP endpoint with sessions, and a route that says who calls, to an application of its own. */
 function fill(app: Express): Express {
   app.get('/:app/me', (request: WithCaller, response) => {
-    response.json({ auth: request.auth?.subject ?? null, user: request.user?.subject ?? null, isSame: request.auth === request.user });
+    response.json({
+      auth: request.auth?.subject ?? null,
+      user: request.user?.subject ?? null,
+      isSame: request.auth === request.user,
+    });
   });
   app.all('/:app/mcp', (request: WithCaller, response) => void serve(request, response));
   return app;
@@ -93,11 +99,17 @@ describe.each(PLATFORMS)('an Express application that a controller hands request
       const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
       expect(opened.status).toBe(200);
       const answer = await rpc('tools/call', { name: 'whoami', arguments: {} }, { ...bearer(alice), ...session });
-      expect(messagesOf(await answer.text())).toMatchObject([{ result: { content: [{ text: '{"subject":"alice"}' }] } }]);
-      expect((await rpc('tools/call', { name: 'whoami', arguments: {} }, { ...bearer(bob), ...session })).status).toBe(404);
+      expect(messagesOf(await answer.text())).toMatchObject([
+        { result: { content: [{ text: '{"subject":"alice"}' }] } },
+      ]);
+      expect((await rpc('tools/call', { name: 'whoami', arguments: {} }, { ...bearer(bob), ...session })).status).toBe(
+        404,
+      );
       // A stream of the session ends with the token that opened it.
       const short = await server.mint({ sub: 'alice', exp: Math.floor(server.clock.now / 1000) + 60 });
-      const stream = await fetch(`${server.origin}/${name}/mcp`, { headers: { accept: 'text/event-stream', ...bearer(short), ...session } });
+      const stream = await fetch(`${server.origin}/${name}/mcp`, {
+        headers: { accept: 'text/event-stream', ...bearer(short), ...session },
+      });
       expect(stream.status).toBe(200);
       server.clock.now += 61_000;
       await stream.text();

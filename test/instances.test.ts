@@ -15,10 +15,25 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AuthInfo, McpAuthGuard, McpAuthModule, McpAuthService, Public, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  McpAuthGuard,
+  McpAuthModule,
+  McpAuthService,
+  Public,
+  RequireScopes,
+  type McpAuthInfo,
+} from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { bearer } from './support/rpc.js';
-import { adapterFor, listen, PLATFORMS, type Platform, type PlatformRequest, type PlatformResponse } from './support/platforms.js';
+import {
+  adapterFor,
+  listen,
+  PLATFORMS,
+  type Platform,
+  type PlatformRequest,
+  type PlatformResponse,
+} from './support/platforms.js';
 
 const FIRST = 'http://127.0.0.1:3000/first/mcp';
 const SECOND = 'http://127.0.0.1:3000/second/mcp';
@@ -39,11 +54,26 @@ describe.each(PLATFORMS)('LIB-25: an application that imports the module more th
     McpAuthModule.forRootAsync({ useFactory: () => Promise.resolve({ resource, authorizationServers: [login] }) });
 
   const ways: [string, () => DynamicModule, () => DynamicModule, RegExp][] = [
-    ['for two resources', () => moduleFor(A, login), () => moduleFor(B, login), /in FeatureA for "https:\/\/mcp\.example\.com\/a\/mcp"; in FeatureB for "https:\/\/mcp\.example\.com\/b\/mcp"/],
+    [
+      'for two resources',
+      () => moduleFor(A, login),
+      () => moduleFor(B, login),
+      /in FeatureA for "https:\/\/mcp\.example\.com\/a\/mcp"; in FeatureB for "https:\/\/mcp\.example\.com\/b\/mcp"/,
+    ],
     ['for one resource', () => moduleFor(A, login), () => moduleFor(A, login), /in FeatureA for .*; in FeatureB for/],
-    ['with a factory', () => moduleFor(A, login), () => asynchronous(B), /in FeatureA for "https:\/\/mcp\.example\.com\/a\/mcp"; in FeatureB;/],
+    [
+      'with a factory',
+      () => moduleFor(A, login),
+      () => asynchronous(B),
+      /in FeatureA for "https:\/\/mcp\.example\.com\/a\/mcp"; in FeatureB;/,
+    ],
     ['with two factories', () => asynchronous(A), () => asynchronous(B), /in FeatureA; in FeatureB;/],
-    ['once without the global guard', () => moduleFor(A, login), () => moduleFor(B, login, { globalGuard: false }), /in FeatureA/],
+    [
+      'once without the global guard',
+      () => moduleFor(A, login),
+      () => moduleFor(B, login, { globalGuard: false }),
+      /in FeatureA/,
+    ],
   ];
 
   it.each(ways)('does not start: %s', async (_way, first, second, names) => {
@@ -55,7 +85,9 @@ describe.each(PLATFORMS)('LIB-25: an application that imports the module more th
     class AppModule {}
     const refusal = expect(create(platform, AppModule)).rejects;
     await refusal.toThrow(names);
-    await expect(create(platform, AppModule)).rejects.toThrow(/McpAuthModule 2 times.*list every protected resource under the option `resources`/s);
+    await expect(create(platform, AppModule)).rejects.toThrow(
+      /McpAuthModule 2 times.*list every protected resource under the option `resources`/s,
+    );
   });
 
   it('says that a second import needs no options, and where the first one is', async () => {
@@ -63,13 +95,17 @@ describe.each(PLATFORMS)('LIB-25: an application that imports the module more th
     class Feature {}
     @Module({ imports: [moduleFor(A, login), Feature] })
     class AppModule {}
-    await expect(create(platform, AppModule)).rejects.toThrow(/without options, in Feature; .* Leave this import out.*as in AppModule/);
+    await expect(create(platform, AppModule)).rejects.toThrow(
+      /without options, in Feature; .* Leave this import out.*as in AppModule/,
+    );
   });
 
   it('says that the only import lacks its options', async () => {
     @Module({ imports: [McpAuthModule] })
     class AppModule {}
-    await expect(create(platform, AppModule)).rejects.toThrow(/without options, in AppModule; .*McpAuthModule\.forRoot\(/);
+    await expect(create(platform, AppModule)).rejects.toThrow(
+      /without options, in AppModule; .*McpAuthModule\.forRoot\(/,
+    );
   });
 
   it('says that the module is missing where only a decorator binds the guard', async () => {
@@ -81,7 +117,9 @@ describe.each(PLATFORMS)('LIB-25: an application that imports the module more th
     }
     @Module({ controllers: [Rest] })
     class AppModule {}
-    await expect(create(platform, AppModule)).rejects.toThrow(/McpAuthGuard, .* in an application without McpAuthModule; .*McpAuthModule\.forRoot\(/);
+    await expect(create(platform, AppModule)).rejects.toThrow(
+      /McpAuthGuard, .* in an application without McpAuthModule; .*McpAuthModule\.forRoot\(/,
+    );
   });
 
   it('starts where two modules import the very same dynamic module', async () => {
@@ -121,7 +159,11 @@ class Shared {
   @Get('open')
   @Public()
   open(@AuthInfo() auth: McpAuthInfo | undefined, @Req() request: { auth?: McpAuthInfo; user?: McpAuthInfo }): object {
-    return { parameter: nameOf(auth), request: nameOf(request.auth ?? request.user), service: nameOf(this.service.authInfo) };
+    return {
+      parameter: nameOf(auth),
+      request: nameOf(request.auth ?? request.user),
+      service: nameOf(this.service.authInfo),
+    };
   }
 }
 
@@ -170,84 +212,101 @@ const RELAYS: [string, Type][] = [
   ['a public handler', PublicRelay],
   ['a guard on the same handler', SameHandlerRelay],
 ];
-const MEETINGS = PLATFORMS.flatMap((first) => PLATFORMS.flatMap((other) => RELAYS.map(([name, relay]) => [first, other, name, relay] as const)));
+const MEETINGS = PLATFORMS.flatMap((first) =>
+  PLATFORMS.flatMap((other) => RELAYS.map(([name, relay]) => [first, other, name, relay] as const)),
+);
 
-describe.each(MEETINGS)('LIB-25: a request that an application on %s hands to one on %s, from %s', (platform, other, _name, relay) => {
-  let issuer: TestIssuer;
-  let first: INestApplication;
-  let origin: string;
+describe.each(MEETINGS)(
+  'LIB-25: a request that an application on %s hands to one on %s, from %s',
+  (platform, other, _name, relay) => {
+    let issuer: TestIssuer;
+    let first: INestApplication;
+    let origin: string;
 
-  beforeAll(async () => {
-    issuer = await TestIssuer.start();
-    @Module({ imports: [moduleFor(FIRST, issuer.issuer)], controllers: [relay] })
-    class FirstModule {}
-    @Module({ imports: [moduleFor(SECOND, issuer.issuer)], controllers: [Shared] })
-    class SecondModule {}
-    second = await create(other, SecondModule);
-    await listen(second);
-    first = await create(platform, FirstModule);
-    origin = await listen(first);
-  });
+    beforeAll(async () => {
+      issuer = await TestIssuer.start();
+      @Module({ imports: [moduleFor(FIRST, issuer.issuer)], controllers: [relay] })
+      class FirstModule {}
+      @Module({ imports: [moduleFor(SECOND, issuer.issuer)], controllers: [Shared] })
+      class SecondModule {}
+      second = await create(other, SecondModule);
+      await listen(second);
+      first = await create(platform, FirstModule);
+      origin = await listen(first);
+    });
 
-  afterAll(async () => {
-    await first.close();
-    await second.close();
-    await issuer.close();
-  });
+    afterAll(async () => {
+      await first.close();
+      await second.close();
+      await issuer.close();
+    });
 
-  async function get(path: string, claims?: Record<string, unknown>): Promise<{ status: number; challenge: string; body: unknown }> {
-    ran.length = 0;
-    const headers = claims ? bearer(await issuer.mint(claims)) : {};
-    const response = await fetch(`${origin}/hand-on/shared/${path}`, { headers });
-    const text = await response.text();
-    return { status: response.status, challenge: response.headers.get('www-authenticate') ?? '', body: response.ok ? JSON.parse(text) : text };
-  }
-
-  it('is refused there with a token for the first application alone', async () => {
-    const { status, challenge } = await get('guarded', { aud: FIRST });
-    expect([status, ran]).toEqual([401, []]);
-    expect(challenge).toContain('error="invalid_token"');
-    expect(challenge).toContain('/oauth-protected-resource/second/mcp"');
-  });
-
-  it('is let in there as who its token says it is for the second application', async () => {
-    const { status, body } = await get('guarded', { aud: [FIRST, SECOND] });
-    expect([status, ran]).toEqual([200, ['guarded']]);
-    expect(body).toEqual({ parameter: SECOND, request: SECOND, service: SECOND });
-  });
-
-  it('needs the scopes there', async () => {
-    expect((await get('scoped', { aud: [FIRST, SECOND], scope: 'a' })).status).toBe(403);
-    expect(ran).toEqual([]);
-    expect((await get('scoped', { aud: [FIRST, SECOND], scope: 'b' })).body).toEqual({ parameter: SECOND });
-  });
-
-  it('has no caller on a public route there', async () => {
-    expect((await get('open', { aud: FIRST })).body).toEqual({ parameter: null, request: null, service: null });
-  });
-});
-
-describe.each(PLATFORMS)('LIB-25: an application without the global guard, on %s, to which another one hands a request', (platform) => {
-  it('has no caller on a route that nobody guards, whomever the other one has let in', async () => {
-    const issuer = await TestIssuer.start();
-    @Controller('shared')
-    class Unguarded {
-      @Get('guarded')
-      get(@AuthInfo() auth: McpAuthInfo | undefined, @Req() request: { auth?: unknown; user?: unknown }): object {
-        return { parameter: nameOf(auth), request: request.auth ?? request.user ?? null };
-      }
+    async function get(
+      path: string,
+      claims?: Record<string, unknown>,
+    ): Promise<{ status: number; challenge: string; body: unknown }> {
+      ran.length = 0;
+      const headers = claims ? bearer(await issuer.mint(claims)) : {};
+      const response = await fetch(`${origin}/hand-on/shared/${path}`, { headers });
+      const text = await response.text();
+      return {
+        status: response.status,
+        challenge: response.headers.get('www-authenticate') ?? '',
+        body: response.ok ? JSON.parse(text) : text,
+      };
     }
-    @Module({ imports: [moduleFor(FIRST, issuer.issuer)], controllers: [GuardedRelay] })
-    class FirstModule {}
-    @Module({ imports: [moduleFor(SECOND, issuer.issuer, { globalGuard: false })], controllers: [Unguarded] })
-    class SecondModule {}
-    second = await create(platform, SecondModule);
-    await listen(second);
-    const first = await create(platform, FirstModule);
-    const response = await fetch(`${await listen(first)}/hand-on/shared/guarded`, { headers: bearer(await issuer.mint({ aud: FIRST })) });
-    expect(await response.json()).toEqual({ parameter: null, request: null });
-    await first.close();
-    await second.close();
-    await issuer.close();
-  });
-});
+
+    it('is refused there with a token for the first application alone', async () => {
+      const { status, challenge } = await get('guarded', { aud: FIRST });
+      expect([status, ran]).toEqual([401, []]);
+      expect(challenge).toContain('error="invalid_token"');
+      expect(challenge).toContain('/oauth-protected-resource/second/mcp"');
+    });
+
+    it('is let in there as who its token says it is for the second application', async () => {
+      const { status, body } = await get('guarded', { aud: [FIRST, SECOND] });
+      expect([status, ran]).toEqual([200, ['guarded']]);
+      expect(body).toEqual({ parameter: SECOND, request: SECOND, service: SECOND });
+    });
+
+    it('needs the scopes there', async () => {
+      expect((await get('scoped', { aud: [FIRST, SECOND], scope: 'a' })).status).toBe(403);
+      expect(ran).toEqual([]);
+      expect((await get('scoped', { aud: [FIRST, SECOND], scope: 'b' })).body).toEqual({ parameter: SECOND });
+    });
+
+    it('has no caller on a public route there', async () => {
+      expect((await get('open', { aud: FIRST })).body).toEqual({ parameter: null, request: null, service: null });
+    });
+  },
+);
+
+describe.each(PLATFORMS)(
+  'LIB-25: an application without the global guard, on %s, to which another one hands a request',
+  (platform) => {
+    it('has no caller on a route that nobody guards, whomever the other one has let in', async () => {
+      const issuer = await TestIssuer.start();
+      @Controller('shared')
+      class Unguarded {
+        @Get('guarded')
+        get(@AuthInfo() auth: McpAuthInfo | undefined, @Req() request: { auth?: unknown; user?: unknown }): object {
+          return { parameter: nameOf(auth), request: request.auth ?? request.user ?? null };
+        }
+      }
+      @Module({ imports: [moduleFor(FIRST, issuer.issuer)], controllers: [GuardedRelay] })
+      class FirstModule {}
+      @Module({ imports: [moduleFor(SECOND, issuer.issuer, { globalGuard: false })], controllers: [Unguarded] })
+      class SecondModule {}
+      second = await create(platform, SecondModule);
+      await listen(second);
+      const first = await create(platform, FirstModule);
+      const response = await fetch(`${await listen(first)}/hand-on/shared/guarded`, {
+        headers: bearer(await issuer.mint({ aud: FIRST })),
+      });
+      expect(await response.json()).toEqual({ parameter: null, request: null });
+      await first.close();
+      await second.close();
+      await issuer.close();
+    });
+  },
+);

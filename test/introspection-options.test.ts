@@ -56,7 +56,11 @@ describe('introspection', () => {
   it('keeps the secret out of the resolved options, however they are shown', async () => {
     const { privateKey } = await generateTestKey({ alg: 'ES256' });
     const jwk = privateKey.export({ format: 'jwk' });
-    for (const introspection of [CLIENT, { clientId: 'notes', auth: { method: 'client_secret_post', clientSecret: SECRET } }, { clientId: 'notes', auth: { method: 'private_key_jwt', privateKey: jwk } }]) {
+    for (const introspection of [
+      CLIENT,
+      { clientId: 'notes', auth: { method: 'client_secret_post', clientSecret: SECRET } },
+      { clientId: 'notes', auth: { method: 'private_key_jwt', privateKey: jwk } },
+    ]) {
       const options = resolve(withIntrospection(introspection));
       const shown = `${JSON.stringify(options)} ${inspect(options, { depth: Infinity, showHidden: true })}`;
       expect(shown).not.toContain(SECRET);
@@ -73,25 +77,63 @@ describe('introspection', () => {
     ['an empty client id', { ...CLIENT, clientId: '' }, [`${AT}.clientId: ""`]],
     ['no credentials', { clientId: 'notes' }, [`${AT}.auth: nothing`]],
     ['credentials that are text', { clientId: 'notes', auth: SECRET }, [`${AT}.auth: a value`]],
-    ['an unknown method', { clientId: 'notes', auth: { method: 'none', clientSecret: SECRET } }, [`${AT}.auth: a value`]],
+    [
+      'an unknown method',
+      { clientId: 'notes', auth: { method: 'none', clientSecret: SECRET } },
+      [`${AT}.auth: a value`],
+    ],
     ['no secret', { clientId: 'notes', auth: { method: 'client_secret_post' } }, [`${AT}.auth.clientSecret: nothing`]],
-    ['an empty secret', { clientId: 'notes', auth: { method: 'client_secret_basic', clientSecret: '' } }, [`${AT}.auth.clientSecret: a value`]],
-    ['a secret that is no text', { clientId: 'notes', auth: { method: 'client_secret_basic', clientSecret: { SECRET } } }, [`${AT}.auth.clientSecret: a value`]],
-    ['a secret that is misspelt', { clientId: 'notes', auth: { method: 'client_secret_basic', secret: SECRET } }, [`${AT}.auth.secret: a value`, `${AT}.auth.clientSecret: nothing`]],
+    [
+      'an empty secret',
+      { clientId: 'notes', auth: { method: 'client_secret_basic', clientSecret: '' } },
+      [`${AT}.auth.clientSecret: a value`],
+    ],
+    [
+      'a secret that is no text',
+      { clientId: 'notes', auth: { method: 'client_secret_basic', clientSecret: { SECRET } } },
+      [`${AT}.auth.clientSecret: a value`],
+    ],
+    [
+      'a secret that is misspelt',
+      { clientId: 'notes', auth: { method: 'client_secret_basic', secret: SECRET } },
+      [`${AT}.auth.secret: a value`, `${AT}.auth.clientSecret: nothing`],
+    ],
     ['a secret beside the credentials', { ...CLIENT, clientSecret: SECRET }, [`${AT}.clientSecret: a value`]],
     ['an endpoint that is no URL', { ...CLIENT, endpoint: '/introspect' }, [`${AT}.endpoint: "/introspect"`]],
-    ['an endpoint that is not https', { ...CLIENT, endpoint: 'http://as.example/x' }, [`${AT}.endpoint: "http://as.example/x"`]],
-    ['an endpoint with a password', { ...CLIENT, endpoint: `https://notes:${SECRET}@as.example/x` }, [`${AT}.endpoint: "https://…@as.example/x"`]],
-    ['flags that are none', { ...CLIENT, signed: 'yes', audienceBound: 1 }, [`${AT}.audienceBound: 1`, `${AT}.signed: "yes"`]],
-    ['times out of range', { ...CLIENT, cacheSeconds: -1, negativeCacheSeconds: 301 }, [`${AT}.cacheSeconds: -1`, `${AT}.negativeCacheSeconds: 301`]],
-    ['times that are no numbers', { ...CLIENT, cacheSeconds: '60', negativeCacheSeconds: Infinity }, [`${AT}.cacheSeconds: "60"`, `${AT}.negativeCacheSeconds: Infinity`]],
+    [
+      'an endpoint that is not https',
+      { ...CLIENT, endpoint: 'http://as.example/x' },
+      [`${AT}.endpoint: "http://as.example/x"`],
+    ],
+    [
+      'an endpoint with a password',
+      { ...CLIENT, endpoint: `https://notes:${SECRET}@as.example/x` },
+      [`${AT}.endpoint: "https://…@as.example/x"`],
+    ],
+    [
+      'flags that are none',
+      { ...CLIENT, signed: 'yes', audienceBound: 1 },
+      [`${AT}.audienceBound: 1`, `${AT}.signed: "yes"`],
+    ],
+    [
+      'times out of range',
+      { ...CLIENT, cacheSeconds: -1, negativeCacheSeconds: 301 },
+      [`${AT}.cacheSeconds: -1`, `${AT}.negativeCacheSeconds: 301`],
+    ],
+    [
+      'times that are no numbers',
+      { ...CLIENT, cacheSeconds: '60', negativeCacheSeconds: Infinity },
+      [`${AT}.cacheSeconds: "60"`, `${AT}.negativeCacheSeconds: Infinity`],
+    ],
     ['an empty prefix', { ...CLIENT, tokenPrefix: '' }, [`${AT}.tokenPrefix: ""`]],
   ])('is refused with %s, and shows no secret', (_seen, introspection, expected) => {
     expect(problems(withIntrospection(introspection))).toEqual(expected);
   });
 
   it('is refused where it is misspelt, and shows no secret', () => {
-    expect(problems(withIntrospection(undefined, { introspecton: CLIENT }))).toEqual(['authorizationServers[0].introspecton: a value']);
+    expect(problems(withIntrospection(undefined, { introspecton: CLIENT }))).toEqual([
+      'authorizationServers[0].introspecton: a value',
+    ]);
   });
 
   const at = `${AT}.auth.privateKey`;
@@ -100,13 +142,31 @@ describe('introspection', () => {
     ['text that is no key', SECRET, [`${at}: a value`]],
     ['an object that is no key', { kty: 'EC', d: SECRET }, [`${at}: a value`]],
     ['a secret', { kty: 'oct', k: SECRET }, [`${at}: a value`]],
-    ['a public key', generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }), [`${at}: a value`]],
-    ['public PEM', generateKeyPairSync('ed25519').publicKey.export({ format: 'pem', type: 'spki' }), [`${at}: a value`]],
+    [
+      'a public key',
+      generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' }),
+      [`${at}: a value`],
+    ],
+    [
+      'public PEM',
+      generateKeyPairSync('ed25519').publicKey.export({ format: 'pem', type: 'spki' }),
+      [`${at}: a value`],
+    ],
     ['a key for encryption', generateKeyPairSync('x25519').privateKey.export({ format: 'jwk' }), [`${at}: a value`]],
-    ['a key with the algorithm of another', { ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }), alg: 'ES384' }, [`${at}: a value`]],
-    ['a key with a symmetric algorithm', { ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }), alg: 'HS256' }, [`${at}: a value`]],
+    [
+      'a key with the algorithm of another',
+      { ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }), alg: 'ES384' },
+      [`${at}: a value`],
+    ],
+    [
+      'a key with a symmetric algorithm',
+      { ...generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }), alg: 'HS256' },
+      [`${at}: a value`],
+    ],
   ])('is refused with %s for a private key', (_what, privateKey, expected) => {
-    expect(problems(withIntrospection({ clientId: 'notes', auth: { method: 'private_key_jwt', privateKey } }))).toEqual(expected);
+    expect(problems(withIntrospection({ clientId: 'notes', auth: { method: 'private_key_jwt', privateKey } }))).toEqual(
+      expected,
+    );
   });
 
   it.each<[string, () => unknown]>([
@@ -115,7 +175,9 @@ describe('introspection', () => {
     ['an Ed25519 JWK', () => generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })],
     ['PEM text', () => generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' })],
   ])('takes %s for a private key', (_what, key) => {
-    expect(resolve(withIntrospection({ clientId: 'notes', auth: { method: 'private_key_jwt', privateKey: key() } }))).toBeDefined();
+    expect(
+      resolve(withIntrospection({ clientId: 'notes', auth: { method: 'private_key_jwt', privateKey: key() } })),
+    ).toBeDefined();
   });
 
   it('is refused beside a verifier, which would never ask', () => {
@@ -124,36 +186,55 @@ describe('introspection', () => {
     };
     expect(problems({ ...(withIntrospection(CLIENT) as object), verifier })).toEqual(['verifier: a verifier']);
     const { resource, authorizationServers } = withIntrospection(CLIENT) as typeof BASE;
-    expect(problems({ resources: [{ resource, authorizationServers }], verifier })).toEqual(['resources[0].verifier: a verifier']);
+    expect(problems({ resources: [{ resource, authorizationServers }], verifier })).toEqual([
+      'resources[0].verifier: a verifier',
+    ]);
   });
 
   it('warns where an audience need not be named', () => {
-    expect(resolve(withIntrospection({ ...CLIENT, audienceBound: true })).warnings).toEqual([expect.stringContaining(`${AT}.audienceBound is on`)]);
+    expect(resolve(withIntrospection({ ...CLIENT, audienceBound: true })).warnings).toEqual([
+      expect.stringContaining(`${AT}.audienceBound is on`),
+    ]);
     expect(resolve(withIntrospection(CLIENT)).warnings).toEqual([]);
   });
 
   it('refuses prefixes of which one begins with another', () => {
-    const server = (host: string, tokenPrefix?: string): object => ({ issuer: `https://${host}.example`, introspection: { ...CLIENT, tokenPrefix } });
+    const server = (host: string, tokenPrefix?: string): object => ({
+      issuer: `https://${host}.example`,
+      introspection: { ...CLIENT, tokenPrefix },
+    });
     const servers = (...authorizationServers: object[]): unknown => ({ ...BASE, authorizationServers });
     expect(problems(servers(server('a', 'x_'), server('b', 'x_y_')))).toEqual(['authorizationServers: "x_y_"']);
-    expect(problems(servers(server('a', 'x_'), server('b', 'x_')))).toEqual(['authorizationServers: "x_"', 'authorizationServers: "x_"']);
+    expect(problems(servers(server('a', 'x_'), server('b', 'x_')))).toEqual([
+      'authorizationServers: "x_"',
+      'authorizationServers: "x_"',
+    ]);
     expect(resolve(servers(server('a', 'x_'), server('b', 'y_'), server('c')))).toBeDefined();
   });
 });
 
 describe('trustedIssuer', () => {
-  it.each(['https://a.example', ['https://a.example'], /example/, true, {}])('is refused where it is %p, no function', (trustedIssuer) => {
-    expect(problems({ ...BASE, trustedIssuer })).toEqual([expect.stringMatching(/^trustedIssuer: /)]);
-  });
+  it.each(['https://a.example', ['https://a.example'], /example/, true, {}])(
+    'is refused where it is %p, no function',
+    (trustedIssuer) => {
+      expect(problems({ ...BASE, trustedIssuer })).toEqual([expect.stringMatching(/^trustedIssuer: /)]);
+    },
+  );
 
   it('does not replace the servers that are published', () => {
-    expect(problems({ ...BASE, authorizationServers: [], trustedIssuer: () => undefined })).toEqual(['authorizationServers: []']);
+    expect(problems({ ...BASE, authorizationServers: [], trustedIssuer: () => undefined })).toEqual([
+      'authorizationServers: []',
+    ]);
   });
 });
 
 describe('cache', () => {
   it.each<[what: string, cache: unknown, expected: ResolvedOptions['cache']]>([
-    ['remembers JWTs, but not what a verifier of the application says', undefined, { maxEntries: 10_000, jwtSeconds: 300, customSeconds: 0 }],
+    [
+      'remembers JWTs, but not what a verifier of the application says',
+      undefined,
+      { maxEntries: 10_000, jwtSeconds: 300, customSeconds: 0 },
+    ],
     ['remembers both where it is set up', {}, { maxEntries: 10_000, jwtSeconds: 300, customSeconds: 300 }],
     ['takes numbers', { maxEntries: 5, ttlSeconds: 7 }, { maxEntries: 5, jwtSeconds: 7, customSeconds: 7 }],
     ['can be off', false, { maxEntries: 10_000, jwtSeconds: 0, customSeconds: 0 }],

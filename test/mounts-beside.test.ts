@@ -9,7 +9,11 @@ import { McpAuthModule } from 'nestjs-mcp-auth';
 import { openLogs, RECORDER } from './support/notes-server.js';
 import { adapterFor, listen, PLATFORMS } from './support/platforms.js';
 
-const OPTIONS = { resource: 'http://127.0.0.1/mcp', authorizationServers: ['https://login.example.com'], checkAuthorizationServers: false };
+const OPTIONS = {
+  resource: 'http://127.0.0.1/mcp',
+  authorizationServers: ['https://login.example.com'],
+  checkAuthorizationServers: false,
+};
 
 @McpController()
 class Tools {
@@ -50,7 +54,10 @@ const serve: Handler = (request, reply) => {
 };
 
 const instanceOf = (app: INestApplication): Instance => app.getHttpAdapter().getInstance() as Instance;
-const plugin = (path: string, handler: Handler) => (inner: Instance, _options: unknown, done: () => void) => (inner['post']!(path, handler), done());
+const plugin = (path: string, handler: Handler) => (inner: Instance, _options: unknown, done: () => void) => (
+  inner['post']!(path, handler),
+  done()
+);
 
 let app: INestApplication | undefined;
 const log: string[] = [];
@@ -71,17 +78,35 @@ describe.each(PLATFORMS)('a route of the platform, beside tools, on %s', (platfo
   const wildcard = platform === 'express' ? '/auth/{*rest}' : '/auth/*';
   const ways: [string, string, (handler: Handler) => (created: INestApplication) => unknown][] = [
     ['by the instance', '/hook', (handler) => (created) => instanceOf(created)['post']!('/hook', handler)],
-    ['by the adapter', '/hook', (handler) => (created) => (created.getHttpAdapter() as unknown as Instance)['post']!('/hook', handler)],
-    ['for all methods and paths below', '/auth/sign-in', (handler) => (created) => instanceOf(created)['all']!(wildcard, handler)],
+    [
+      'by the adapter',
+      '/hook',
+      (handler) => (created) => (created.getHttpAdapter() as unknown as Instance)['post']!('/hook', handler),
+    ],
+    [
+      'for all methods and paths below',
+      '/auth/sign-in',
+      (handler) => (created) => instanceOf(created)['all']!(wildcard, handler),
+    ],
     ...(platform === 'fastify'
-      ? ([['by a route with several methods', '/hook', (handler: Handler) => (created: INestApplication) => instanceOf(created)['route']!({ method: ['GET', 'POST'], url: '/hook', handler })]] as never[])
+      ? ([
+          [
+            'by a route with several methods',
+            '/hook',
+            (handler: Handler) => (created: INestApplication) =>
+              instanceOf(created)['route']!({ method: ['GET', 'POST'], url: '/hook', handler }),
+          ],
+        ] as never[])
       : []),
   ];
 
-  it.each(ways)('is no reason to refuse the start, where nothing of MCP is recognised in it: laid %s', async (_way, path, lay) => {
-    const origin = await start(lay(answer));
-    expect(await (await fetch(`${origin}${path}`, { method: 'POST' })).json()).toEqual({ beside: true });
-  });
+  it.each(ways)(
+    'is no reason to refuse the start, where nothing of MCP is recognised in it: laid %s',
+    async (_way, path, lay) => {
+      const origin = await start(lay(answer));
+      expect(await (await fetch(`${origin}${path}`, { method: 'POST' })).json()).toEqual({ beside: true });
+    },
+  );
 
   it.each(ways)('LIB-21: stops the start where a transport is: laid %s', async (_way, _path, lay) => {
     await expect(start(lay(serve))).rejects.toThrow(/POST \/(hook|auth\/\S+): .* no guard runs before it/);
@@ -101,12 +126,18 @@ describe.each(PLATFORMS)('a route of the platform, beside tools, on %s', (platfo
 
 describe('a route of Fastify, beside tools', () => {
   async function start(instance: ReturnType<typeof fastify>): Promise<string> {
-    app = await NestFactory.create<INestApplication>(AppModule, new FastifyAdapter(instance as never), { logger: false, abortOnError: false });
+    app = await NestFactory.create<INestApplication>(AppModule, new FastifyAdapter(instance as never), {
+      logger: false,
+      abortOnError: false,
+    });
     return listen(app);
   }
 
   async function startWith(handler: Handler): Promise<string> {
-    app = await NestFactory.create<INestApplication>(AppModule, new FastifyAdapter(), { logger: false, abortOnError: false });
+    app = await NestFactory.create<INestApplication>(AppModule, new FastifyAdapter(), {
+      logger: false,
+      abortOnError: false,
+    });
     instanceOf(app)['register']!(plugin('/metrics', handler), { prefix: '/inner' });
     return listen(app);
   }
@@ -122,7 +153,10 @@ describe('a route of Fastify, beside tools', () => {
 
   it('is named at the start, since a transport may not be recognised', async () => {
     openLogs.add(log);
-    app = await NestFactory.create<INestApplication>(AppModule, new FastifyAdapter(), { logger: RECORDER, abortOnError: false });
+    app = await NestFactory.create<INestApplication>(AppModule, new FastifyAdapter(), {
+      logger: RECORDER,
+      abortOnError: false,
+    });
     instanceOf(app)['post']!('/hook', answer);
     await listen(app);
     expect(log.join('\n')).toContain('No guard runs before POST /hook, which Fastify serves outside of Nest');

@@ -35,7 +35,14 @@ describe.each(PLATFORMS)('an MCP transport that mounts itself, on %s', (platform
     const transport = new StreamableHttpTransport({ mount: true, ...(endpoint && { endpoint }) });
     const strategy = new McpStrategy({ name: 'x', version: '1', transports: [transport], logging: false });
     const module = await Test.createTestingModule({
-      imports: [McpAuthModule.forRoot({ resource, authorizationServers: ['https://login.example.com'], checkAuthorizationServers: false, ...rest })],
+      imports: [
+        McpAuthModule.forRoot({
+          resource,
+          authorizationServers: ['https://login.example.com'],
+          checkAuthorizationServers: false,
+          ...rest,
+        }),
+      ],
       controllers: [Tools],
     }).compile();
     app = module.createNestApplication(adapterFor(platform), { logger: false });
@@ -89,7 +96,13 @@ describe.each(PLATFORMS)('an MCP transport that mounts itself at another path, o
     }
 
     const module = await Test.createTestingModule({
-      imports: [McpAuthModule.forRoot({ resource, authorizationServers: ['https://login.example.com'], checkAuthorizationServers: false })],
+      imports: [
+        McpAuthModule.forRoot({
+          resource,
+          authorizationServers: ['https://login.example.com'],
+          checkAuthorizationServers: false,
+        }),
+      ],
       controllers: [Tools],
     }).compile();
     const app = module.createNestApplication(adapterFor(platform), { logger: false });

@@ -75,7 +75,14 @@ const using =
 
 describe.each(PLATFORMS)('the caller on the request, on %s', (platform) => {
   it('is the one that handlers are given, as auth and as user', async () => {
-    look = (request, auth) => [auth?.subject, request.auth === auth, request.user === auth, request.raw?.auth ?? auth, request.raw?.user ?? auth].map((one) => (one === auth ? 'same' : one));
+    look = (request, auth) =>
+      [
+        auth?.subject,
+        request.auth === auth,
+        request.user === auth,
+        request.raw?.auth ?? auth,
+        request.raw?.user ?? auth,
+      ].map((one) => (one === auth ? 'same' : one));
     const server = await start(platform);
     expect(await looked(server, '/look', await server.mint())).toEqual(['alice', true, true, 'same', 'same']);
   });
@@ -107,10 +114,14 @@ describe.each(PLATFORMS)('the caller on the request, on %s', (platform) => {
     const server = await start(platform, {
       prepare: (app) => {
         // Fastify hands the request of Node's to such middleware, and another one to handlers.
-        if (platform === 'express') return using((request, _response, next) => ((request.user = { id: 'own' }), next()))(app);
-        (app.getHttpAdapter().getInstance() as { addHook(name: string, hook: object): void }).addHook('onRequest', async (request: WithCaller) => {
-          request.user = { id: 'own' };
-        });
+        if (platform === 'express')
+          return using((request, _response, next) => ((request.user = { id: 'own' }), next()))(app);
+        (app.getHttpAdapter().getInstance() as { addHook(name: string, hook: object): void }).addHook(
+          'onRequest',
+          async (request: WithCaller) => {
+            request.user = { id: 'own' };
+          },
+        );
       },
     });
     expect(await looked(server, '/look', await server.mint())).toEqual([{ id: 'own' }, true]);
@@ -190,33 +201,38 @@ const ON_THE_PROTOTYPE: (typeof HANDS)[number] = [
 ];
 
 describe.each(PLATFORMS)('the head of an answer, on %s', (platform) => {
-  describe.each(platform === 'express' ? [...HANDS, ON_THE_PROTOTYPE] : HANDS)('in which has a hand: %s', (who, prepare) => {
-    const own = who === 'nobody' ? null : 'seen';
+  describe.each(platform === 'express' ? [...HANDS, ON_THE_PROTOTYPE] : HANDS)(
+    'in which has a hand: %s',
+    (who, prepare) => {
+      const own = who === 'nobody' ? null : 'seen';
 
-    it('becomes that of a refusal where a handler raises one', async () => {
-      const server = await start(platform, { prepare });
-      const response = await server.callTool('raises', await server.mint());
-      expect([response.status, response.headers.get('x-own')]).toEqual([403, own]);
-      const [challenge] = parseChallenges(response.headers.get('www-authenticate') ?? '');
-      expect(challenge?.params).toMatchObject({ error: 'insufficient_scope', scope: 'late' });
-      expect(await response.json()).toMatchObject({ result: { isError: true } });
-      await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
-    });
-
-    it('says whose a session is, and until when a stream lasts', async () => {
-      const server = await start(platform, { prepare, transport: { statefulMode: true } });
-      const token = await server.mint({ exp: Math.floor(server.clock.now / 1000) + 60 });
-      const session = { 'mcp-session-id': await openSession(server, token) };
-      expect((await server.callTool('ping', await server.mint({ sub: 'bob' }), {}, session)).status).toBe(404);
-      const stream = await fetch(server.resource, {
-        headers: { accept: 'text/event-stream', 'mcp-protocol-version': '2025-11-25', ...bearer(token), ...session },
+      it('becomes that of a refusal where a handler raises one', async () => {
+        const server = await start(platform, { prepare });
+        const response = await server.callTool('raises', await server.mint());
+        expect([response.status, response.headers.get('x-own')]).toEqual([403, own]);
+        const [challenge] = parseChallenges(response.headers.get('www-authenticate') ?? '');
+        expect(challenge?.params).toMatchObject({ error: 'insufficient_scope', scope: 'late' });
+        expect(await response.json()).toMatchObject({ result: { isError: true } });
+        await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
       });
-      expect([stream.status, stream.headers.get('x-own')]).toEqual([200, own]);
-      server.clock.now += 61_000;
-      await stream.text();
-      const later = await server.mint();
-      expect((await fetch(server.resource, { method: 'DELETE', headers: { ...bearer(later), ...session } })).status).toBe(200);
-      expect((await server.callTool('ping', later, {}, session)).status).toBe(404);
-    });
-  });
+
+      it('says whose a session is, and until when a stream lasts', async () => {
+        const server = await start(platform, { prepare, transport: { statefulMode: true } });
+        const token = await server.mint({ exp: Math.floor(server.clock.now / 1000) + 60 });
+        const session = { 'mcp-session-id': await openSession(server, token) };
+        expect((await server.callTool('ping', await server.mint({ sub: 'bob' }), {}, session)).status).toBe(404);
+        const stream = await fetch(server.resource, {
+          headers: { accept: 'text/event-stream', 'mcp-protocol-version': '2025-11-25', ...bearer(token), ...session },
+        });
+        expect([stream.status, stream.headers.get('x-own')]).toEqual([200, own]);
+        server.clock.now += 61_000;
+        await stream.text();
+        const later = await server.mint();
+        expect(
+          (await fetch(server.resource, { method: 'DELETE', headers: { ...bearer(later), ...session } })).status,
+        ).toBe(200);
+        expect((await server.callTool('ping', later, {}, session)).status).toBe(404);
+      });
+    },
+  );
 });

@@ -82,7 +82,11 @@ describe.each(PLATFORMS)('decisions from arguments, on %s', (platform) => {
   });
 
   it('ask for the scope that these arguments need', async () => {
-    await expectRefusal(server, await call({ folder: 'x' }), { status: 403, error: 'insufficient_scope', scope: 'folder:x' });
+    await expectRefusal(server, await call({ folder: 'x' }), {
+      status: 403,
+      error: 'insufficient_scope',
+      scope: 'folder:x',
+    });
     expect(ran).toEqual([]);
   });
 
@@ -90,7 +94,11 @@ describe.each(PLATFORMS)('decisions from arguments, on %s', (platform) => {
     // Before dispatch " own" asks for a scope, which the caller has; validated it is another folder than that.
     await expectRefusal(server, await call({ folder: ' own' }), { status: 403 });
     // What is missing is filled in by the schema; before dispatch the policy saw nothing, and asked for a scope.
-    await expectRefusal(server, await call({}), { status: 403, error: 'insufficient_scope', scope: 'folder:undefined' });
+    await expectRefusal(server, await call({}), {
+      status: 403,
+      error: 'insufficient_scope',
+      scope: 'folder:undefined',
+    });
     const trimmed = await call({ folder: ' x ' }, 'folder:x');
     expect(trimmed.status).toBe(403);
     expect(ran).toEqual([]);
@@ -98,7 +106,10 @@ describe.each(PLATFORMS)('decisions from arguments, on %s', (platform) => {
 
   it('of a resource template are asked for with its variables, before dispatch and at the handler alike', async () => {
     expect((await read('FOLDER://a%20b/')).status).toBe(200);
-    const about = { operation: { kind: 'resource-template', name: 'folder://{id}' }, args: { id: 'a b', uri: 'FOLDER://a%20b/' } };
+    const about = {
+      operation: { kind: 'resource-template', name: 'folder://{id}' },
+      args: { id: 'a b', uri: 'FOLDER://a%20b/' },
+    };
     expect(asked).toMatchObject([about, about]);
     expect(ran).toEqual(['a b']);
     asked.length = 0;
@@ -130,6 +141,8 @@ describe.each(PLATFORMS)('decisions from arguments, on %s', (platform) => {
     const upstream = await server.callTool('upstream', token);
     expect(upstream.status).toBe(401);
     expect(upstream.headers.get('www-authenticate')).toMatch(/^Bearer error="invalid_token"/);
-    expect(await upstream.json()).toMatchObject({ result: { isError: true, _meta: { 'mcp/www_authenticate': [expect.any(String)] } } });
+    expect(await upstream.json()).toMatchObject({
+      result: { isError: true, _meta: { 'mcp/www_authenticate': [expect.any(String)] } },
+    });
   });
 });

@@ -12,7 +12,15 @@ import {
   StreamableHttpTransport,
   Tool,
 } from '@rekog/mcp-nest';
-import { AuthInfo, McpAuthModule, ProtectedResource, Public, RequireScopes, type McpAuthInfo, type McpAuthModuleExtras } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  McpAuthModule,
+  ProtectedResource,
+  Public,
+  RequireScopes,
+  type McpAuthInfo,
+  type McpAuthModuleExtras,
+} from 'nestjs-mcp-auth';
 import { McpPrompt, McpResource, McpTool } from 'nestjs-mcp-auth/sdk';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { startSdkServer, SDKS, type SdkServer } from './sdk/sdk-server.js';
@@ -91,7 +99,9 @@ class BridgedOfB {
     return contents('b-fixed');
   }
 
-  @McpResource({ uriTemplate: new SdkResourceTemplate('b://by-id/{id}', { list: undefined, complete: { id: () => ['7'] } }) })
+  @McpResource({
+    uriTemplate: new SdkResourceTemplate('b://by-id/{id}', { list: undefined, complete: { id: () => ['7'] } }),
+  })
   byId(): object {
     return contents('b-by-id');
   }
@@ -121,7 +131,10 @@ const WITHOUT_HANDLER: readonly [method: string, params: object][] = [
   ['resources/subscribe', { uri: 'b://fixed' }],
   ['resources/unsubscribe', { uri: 'b://by-id/7' }],
   ['subscriptions/listen', { notifications: { resourceSubscriptions: ['b://by-id/7'] } }],
-  ['completion/complete', { ref: { type: 'ref/resource', uri: 'b://by-id/{id}' }, argument: { name: 'id', value: '' } }],
+  [
+    'completion/complete',
+    { ref: { type: 'ref/resource', uri: 'b://by-id/{id}' }, argument: { name: 'id', value: '' } },
+  ],
   ['completion/complete', { ref: { type: 'ref/prompt', name: 'b-prompt' }, argument: { name: 'x', value: '' } }],
 ];
 
@@ -161,7 +174,13 @@ async function onMcpNest(platform: Platform): Promise<TwoServers> {
 
 async function onSdk(platform: Platform, sdk: (typeof SDKS)[number]): Promise<TwoServers> {
   const server: SdkServer = await startSdkServer(
-    { sdk, platform, providers: [BridgedOfB, BridgedOfBoth], resources: ['a', 'b'], endpoints: { a: { id: 'a' }, b: { id: 'b' } } },
+    {
+      sdk,
+      platform,
+      providers: [BridgedOfB, BridgedOfBoth],
+      resources: ['a', 'b'],
+      endpoints: { a: { id: 'a' }, b: { id: 'b' } },
+    },
     ran,
   );
   const tokenFor = (path: string): Promise<string> => server.mint({ aud: `${server.origin}/${path}` });
@@ -173,7 +192,11 @@ async function onSdk(platform: Platform, sdk: (typeof SDKS)[number]): Promise<Tw
 }
 
 function post(url: string, token: string, body: object): Promise<Response> {
-  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...bearer(token) };
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    ...bearer(token),
+  };
   return fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
 }
 
@@ -187,7 +210,11 @@ async function start(
   const log: string[] = [];
   openLogs.add(log);
   const origin = `http://127.0.0.1:${await freePort()}`;
-  const resources = ['a', 'b'].map((id) => ({ id, resource: `${origin}/${id}`, authorizationServers: [issuer.issuer] }));
+  const resources = ['a', 'b'].map((id) => ({
+    id,
+    resource: `${origin}/${id}`,
+    authorizationServers: [issuer.issuer],
+  }));
   const auth = McpAuthModule.forRoot({ resources, checkAuthorizationServers: false, ...extras });
   const module = await Test.createTestingModule({ imports: [auth], controllers }).compile();
   const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
@@ -295,25 +322,28 @@ describe.each(PLATFORMS)('LIB-20: @ProtectedResource() alone, on %s', (platform)
     return started;
   };
 
-  it.each([true, false])('guards a route, and leaves a public one public, with the global guard %s', async (globalGuard) => {
-    const issuer = await TestIssuer.start({ alg: 'ES256' });
-    const { origin, log } = await opened(platform, [Routes, PublicRoutes], issuer, { globalGuard });
-    const get = async (path: string, token?: string): Promise<number> => {
-      const response = await fetch(`${origin}/${path}`, { headers: bearer(token) });
-      await response.text();
-      return response.status;
-    };
-    resetRecorded({ ran, log });
-    const token = await issuer.mint({ aud: `${origin}/a`, scope: 'a' });
-    const forB = await issuer.mint({ aud: `${origin}/b`, scope: 'a' });
-    for (const path of ['routes/plain', 'routes/scoped']) {
-      expect(await get(path)).toBe(401);
-      expect(await get(path, forB)).toBe(401);
-      expect(await get(path, token)).toBe(200);
-    }
-    expect(ran).toEqual(['plain', 'scoped']);
-    for (const path of ['routes/open/7', 'public']) expect(await get(path)).toBe(200);
-  });
+  it.each([true, false])(
+    'guards a route, and leaves a public one public, with the global guard %s',
+    async (globalGuard) => {
+      const issuer = await TestIssuer.start({ alg: 'ES256' });
+      const { origin, log } = await opened(platform, [Routes, PublicRoutes], issuer, { globalGuard });
+      const get = async (path: string, token?: string): Promise<number> => {
+        const response = await fetch(`${origin}/${path}`, { headers: bearer(token) });
+        await response.text();
+        return response.status;
+      };
+      resetRecorded({ ran, log });
+      const token = await issuer.mint({ aud: `${origin}/a`, scope: 'a' });
+      const forB = await issuer.mint({ aud: `${origin}/b`, scope: 'a' });
+      for (const path of ['routes/plain', 'routes/scoped']) {
+        expect(await get(path)).toBe(401);
+        expect(await get(path, forB)).toBe(401);
+        expect(await get(path, token)).toBe(200);
+      }
+      expect(ran).toEqual(['plain', 'scoped']);
+      for (const path of ['routes/open/7', 'public']) expect(await get(path)).toBe(200);
+    },
+  );
 
   it('protects a tool where no guard is global, by the method and by its class', async () => {
     const transport = new StreamableHttpTransport();
@@ -329,7 +359,8 @@ describe.each(PLATFORMS)('LIB-20: @ProtectedResource() alone, on %s', (platform)
     resetRecorded({ ran, log });
     const rpc = rpcTo(`${origin}/a`);
     const token = await issuer.mint({ aud: `${origin}/a` });
-    for (const name of ['b-tool', 'b-method']) expect((await rpc('tools/call', { name, arguments: {} }, bearer(token))).status).toBe(403);
+    for (const name of ['b-tool', 'b-method'])
+      expect((await rpc('tools/call', { name, arguments: {} }, bearer(token))).status).toBe(403);
     expect(ran).toEqual([]);
   });
 });

@@ -104,11 +104,35 @@ const SURFACES: Readonly<Record<string, Surface>> = {
   },
   './dev-server': {
     values: ['startDevAuthorizationServer'],
-    types: ['DevAuthorizationServer', 'DevAuthorizationServerOptions', 'DevIntrospectionClient', 'DevResource', 'DevUser'],
+    types: [
+      'DevAuthorizationServer',
+      'DevAuthorizationServerOptions',
+      'DevIntrospectionClient',
+      'DevResource',
+      'DevUser',
+    ],
   },
   './sdk': {
-    values: ['Args', 'McpPrompt', 'McpResource', 'McpSdkBridge', 'McpSdkModule', 'McpTool', 'ResourceUri', 'SdkCall', 'SdkContext'],
-    types: ['McpPromptOptions', 'McpResourceOptions', 'McpToolOptions', 'RegisterOptions', 'SdkRequest', 'SdkResourceTemplate', 'SdkServer'],
+    values: [
+      'Args',
+      'McpPrompt',
+      'McpResource',
+      'McpSdkBridge',
+      'McpSdkModule',
+      'McpTool',
+      'ResourceUri',
+      'SdkCall',
+      'SdkContext',
+    ],
+    types: [
+      'McpPromptOptions',
+      'McpResourceOptions',
+      'McpToolOptions',
+      'RegisterOptions',
+      'SdkRequest',
+      'SdkResourceTemplate',
+      'SdkServer',
+    ],
   },
 };
 
@@ -158,7 +182,9 @@ async function importsOf(file: string): Promise<Import[]> {
     /^\s*import\s*['"]([^'"]+)['"]/gm,
     /\b(?:import|require)\(\s*['"]([^'"]+)['"]/g,
   ];
-  return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map(([, specifier]) => ({ file, specifier: specifier as string })));
+  return patterns.flatMap((pattern) =>
+    [...code.matchAll(pattern)].map(([, specifier]) => ({ file, specifier: specifier as string })),
+  );
 }
 
 function withoutComments(code: string): string {
@@ -197,7 +223,9 @@ function reached(file: string, seen = new Set<string>()): ReadonlySet<string> {
 
 function packagesReached(file: string): string[] {
   const files = reached(file);
-  const packages = imports.filter((one) => files.has(one.file) && !isRelative(one) && !isBuiltin(one)).map(({ specifier }) => packageOf(specifier));
+  const packages = imports
+    .filter((one) => files.has(one.file) && !isRelative(one) && !isBuiltin(one))
+    .map(({ specifier }) => packageOf(specifier));
   return [...new Set(packages)].toSorted();
 }
 
@@ -218,7 +246,10 @@ async function namesOf(source: string): Promise<Surface> {
   const values: string[] = [];
   const types: string[] = [];
   for (const [, isType, list = ''] of code.matchAll(REEXPORT)) {
-    for (const item of list.split(',').map((text) => text.trim()).filter(Boolean)) {
+    for (const item of list
+      .split(',')
+      .map((text) => text.trim())
+      .filter(Boolean)) {
       const name = (item.split(' as ').at(-1) as string).replace(/^type /, '');
       (isType || item.startsWith('type ') ? types : values).push(name);
     }
@@ -250,7 +281,10 @@ describe('package.json', () => {
   it('exports each subpath as types and one ES module, built from a file of the same name', () => {
     for (const subpath of subpaths()) {
       const built = `./${join('dist', subpath, 'index')}`;
-      expect([subpath, manifest.exports[subpath]]).toEqual([subpath, { types: `${built}.d.ts`, default: `${built}.js` }]);
+      expect([subpath, manifest.exports[subpath]]).toEqual([
+        subpath,
+        { types: `${built}.d.ts`, default: `${built}.js` },
+      ]);
       // Conditions are taken in order.
       expect(Object.keys(manifest.exports[subpath] as object)).toEqual(['types', 'default']);
     }
@@ -259,7 +293,10 @@ describe('package.json', () => {
   });
 
   it('says the same to those who read no exports', () => {
-    expect([`./${normalize(manifest.main)}`, `./${normalize(manifest.types)}`]).toEqual(['./dist/index.js', './dist/index.d.ts']);
+    expect([`./${normalize(manifest.main)}`, `./${normalize(manifest.types)}`]).toEqual([
+      './dist/index.js',
+      './dist/index.d.ts',
+    ]);
     const others = subpaths().filter((subpath) => subpath !== '.');
     const expected = others.map((subpath) => [relative('.', subpath), [join('dist', subpath, 'index.d.ts')]]);
     expect(manifest.typesVersions).toEqual({ '*': Object.fromEntries(expected) });
@@ -273,7 +310,9 @@ describe('package.json', () => {
 
   it('declares every package that lib imports', () => {
     const declared = new Set([...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)]);
-    const undeclared = imports.filter((one) => !isRelative(one) && !isBuiltin(one) && !declared.has(packageOf(one.specifier)));
+    const undeclared = imports.filter(
+      (one) => !isRelative(one) && !isBuiltin(one) && !declared.has(packageOf(one.specifier)),
+    );
     expect(undeclared).toEqual([]);
   });
 
@@ -293,7 +332,9 @@ describe('package.json', () => {
   });
 
   it('has optional peers that the main entry and the test tools do without', () => {
-    const optional = Object.entries(manifest.peerDependenciesMeta).filter(([, meta]) => meta.optional).map(([name]) => name);
+    const optional = Object.entries(manifest.peerDependenciesMeta)
+      .filter(([, meta]) => meta.optional)
+      .map(([name]) => name);
     expect(optional).toContain('oidc-provider');
     for (const entry of ['index.ts', 'testing/index.ts']) {
       expect([entry, packagesReached(entry).filter((name) => optional.includes(name))]).toEqual([entry, []]);
@@ -312,7 +353,11 @@ describe('the house', () => {
 
   it('names relative imports as Node finds them, and builtins as such', () => {
     const files = new Set(imports.map(({ file }) => file));
-    const lost = imports.filter((one) => isRelative(one) && !(one.specifier.endsWith('.js') && (files.has(target(one)) || existsSync(join(LIB, target(one))))));
+    const lost = imports.filter(
+      (one) =>
+        isRelative(one) &&
+        !(one.specifier.endsWith('.js') && (files.has(target(one)) || existsSync(join(LIB, target(one))))),
+    );
     expect(lost).toEqual([]);
     expect(imports.filter(({ specifier }) => builtinModules.includes(specifier))).toEqual([]);
   });
@@ -324,7 +369,8 @@ describe('the house', () => {
   });
 
   it('imports no MCP framework and no HTTP platform', () => {
-    const forbidden = /^(?:@rekog\/|@modelcontextprotocol\/|@nestjs\/(?!common$|core$|config$)|express|fastify|@fastify\/)/;
+    const forbidden =
+      /^(?:@rekog\/|@modelcontextprotocol\/|@nestjs\/(?!common$|core$|config$)|express|fastify|@fastify\/)/;
     expect(imports.filter(({ specifier }) => forbidden.test(specifier))).toEqual([]);
   });
 

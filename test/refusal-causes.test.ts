@@ -54,11 +54,33 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
   }
 
   const REFUSED: readonly [what: string, claims: () => Claims, said: RegExp, notSaid?: RegExp][] = [
-    ['that the only audience is the client', () => ({ azp: server.resource, client_id: undefined }), /its only audience is its own client.*Let the authorization server put http.* into aud/, /marked by/],
-    ['that neither client nor scope is named', () => ({ client_id: undefined, email: 'a@example.com' }), /names neither client nor scope: client_id, azp, cid, appid, scope, scp\).*put client_id or scope into access tokens/, /marked by|a@example/],
-    ['the mark that tells, and not typ Bearer beside it', () => ({ typ: 'Bearer', nonce: 'n', token_use: 'access' }), /marked by \["nonce"\]\).*leave these claims out/],
-    ['several marks', () => ({ nonce: 'n', at_hash: 'h', typ: 'Bearer' }), /marked by \["nonce", "at_hash"\]\).*leave these claims out/],
-    ['the kind that a claim names', () => ({ typ: 'Refresh' }), /marked by \["typ Refresh"\]\).*Let the client send the access token: an ID token or refresh token is none\.$/],
+    [
+      'that the only audience is the client',
+      () => ({ azp: server.resource, client_id: undefined }),
+      /its only audience is its own client.*Let the authorization server put http.* into aud/,
+      /marked by/,
+    ],
+    [
+      'that neither client nor scope is named',
+      () => ({ client_id: undefined, email: 'a@example.com' }),
+      /names neither client nor scope: client_id, azp, cid, appid, scope, scp\).*put client_id or scope into access tokens/,
+      /marked by|a@example/,
+    ],
+    [
+      'the mark that tells, and not typ Bearer beside it',
+      () => ({ typ: 'Bearer', nonce: 'n', token_use: 'access' }),
+      /marked by \["nonce"\]\).*leave these claims out/,
+    ],
+    [
+      'several marks',
+      () => ({ nonce: 'n', at_hash: 'h', typ: 'Bearer' }),
+      /marked by \["nonce", "at_hash"\]\).*leave these claims out/,
+    ],
+    [
+      'the kind that a claim names',
+      () => ({ typ: 'Refresh' }),
+      /marked by \["typ Refresh"\]\).*Let the client send the access token: an ID token or refresh token is none\.$/,
+    ],
     ['a kind of the wrong type', () => ({ token_use: ['access'] }), /marked by \["token_use, a list"\]/],
     ['a subject that is a number', () => ({ sub: 987_654_321 }), /\(sub is a number\)/, /987/],
     ['a subject that is a list', () => ({ sub: ['alice'] }), /\(sub is a list\)/, /alice/],
@@ -69,13 +91,35 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
     ['another time that is a list', () => ({ nbf: [1] }), /\(nbf is a list\)/],
     ['a time before 1970', () => ({ iat: -5 }), /\(iat is -5/],
     ['a time in milliseconds', () => ({ exp: server.clock.now + 300_000 }), /look like milliseconds/],
-    ['a token that is not valid yet, by nbf alone', () => ({ nbf: Math.floor(server.clock.now / 1000) + 60 }), /\(nbf is (?:59|60|61) s from now\)/, /iat is/],
-    ['a key by DPoP', () => ({ cnf: { jkt: 'x', 'kc-jkt-type': 'DPoP' } }), /\(bound by cnf\.jkt\).*Turn off DPoP \(cnf\.jkt\) or certificate-bound tokens \(cnf\.x5t#S256\)/],
+    [
+      'a token that is not valid yet, by nbf alone',
+      () => ({ nbf: Math.floor(server.clock.now / 1000) + 60 }),
+      /\(nbf is (?:59|60|61) s from now\)/,
+      /iat is/,
+    ],
+    [
+      'a key by DPoP',
+      () => ({ cnf: { jkt: 'x', 'kc-jkt-type': 'DPoP' } }),
+      /\(bound by cnf\.jkt\).*Turn off DPoP \(cnf\.jkt\) or certificate-bound tokens \(cnf\.x5t#S256\)/,
+    ],
     ['a key by mutual TLS', () => ({ cnf: { 'x5t#S256': 'x' } }), /bound by cnf\.x5t#S256/],
-    ['a key by DPoP, as Keycloak has it', () => ({ typ: 'DPoP', cnf: { jkt: 'x' } }), /is bound to a key.*bound by typ/, /no access token/],
+    [
+      'a key by DPoP, as Keycloak has it',
+      () => ({ typ: 'DPoP', cnf: { jkt: 'x' } }),
+      /is bound to a key.*bound by typ/,
+      /no access token/,
+    ],
     ['a key of a kind that is not known', () => ({ cnf: {} }), /bound by cnf\)/],
-    ['which sign shows a user without a subject', () => ({ sub: undefined, sid: 's' }), /looked for \["sub"\], shown by "sid"\).*name the user in sub.*; or name the claim that does in the option claims\.subject/],
-    ['Keycloak by its typ', () => ({ sub: undefined, typ: 'Bearer' }), /Keycloak: give the client the client scope basic; or, for lightweight access tokens, turn on "Add to lightweight access token"/],
+    [
+      'which sign shows a user without a subject',
+      () => ({ sub: undefined, sid: 's' }),
+      /looked for \["sub"\], shown by "sid"\).*name the user in sub.*; or name the claim that does in the option claims\.subject/,
+    ],
+    [
+      'Keycloak by its typ',
+      () => ({ sub: undefined, typ: 'Bearer' }),
+      /Keycloak: give the client the client scope basic; or, for lightweight access tokens, turn on "Add to lightweight access token"/,
+    ],
   ];
 
   it.each(REFUSED)('is said in the line: %s', async (_what, claims, said, notSaid = /undefined|\[object/) => {
@@ -86,19 +130,35 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
 
   it.each<[what: string, claims: Claims, said: RegExp, isWarning?: boolean]>([
     ['scopes that are there', { scope: 'b' }, /\(needs "a", scope is "b"\)/],
-    ['no scopes at all', { scope: undefined }, /\(needs "a", scope is absent, scp is absent\).*in the option claims|claims\.scopes/],
+    [
+      'no scopes at all',
+      { scope: undefined },
+      /\(needs "a", scope is absent, scp is absent\).*in the option claims|claims\.scopes/,
+    ],
     ['an empty text', { scope: '' }, /\(needs "a", scope is ""\)/],
     ['a list in scp', { scp: ['b', 'c'] }, /scp is "b c"/],
     ['an object', { scope: { a: true } }, /scope is an object.*claims\.scopes/, true],
     ['a number', { scope: 7 }, /scope is a number/, true],
-    ['a list of which a member holds a space', { scope: ['a b', 'c'] }, /scope is "c", and a member that is no name of a scope.*a member with a space in it grants nothing/, true],
-    ['a list of which no member is a scope', { scp: ['a b', 7] }, /scp is "", and 2 members that are no name of a scope/, true],
+    [
+      'a list of which a member holds a space',
+      { scope: ['a b', 'c'] },
+      /scope is "c", and a member that is no name of a scope.*a member with a space in it grants nothing/,
+      true,
+    ],
+    [
+      'a list of which no member is a scope',
+      { scp: ['a b', 7] },
+      /scp is "", and 2 members that are no name of a scope/,
+      true,
+    ],
   ])('is said of scopes: %s', async (_what, claims, said, isWarning = false) => {
     const warnings: unknown[] = [];
     server.app.useLogger({ ...RECORDER, warn: (message: unknown) => void warnings.push(message) });
     await (await server.callTool('read-note', await server.mint(claims))).text();
     server.app.useLogger(RECORDER);
-    expect([...warnings, ...server.log].filter((one) => String(one).startsWith('Refused'))).toEqual([expect.stringMatching(said)]);
+    expect([...warnings, ...server.log].filter((one) => String(one).startsWith('Refused'))).toEqual([
+      expect.stringMatching(said),
+    ]);
     expect(warnings).toHaveLength(isWarning ? 1 : 0);
   });
 
@@ -109,19 +169,28 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
 
   it('names the route as the place, and the resource as what it is guarded for', async () => {
     await fetch(`${server.origin}/things/admin`);
-    expect(line()).toContain(`Refused 401 authorization_required for GET /things/admin (resource ${server.resource}): `);
+    expect(line()).toContain(
+      `Refused 401 authorization_required for GET /things/admin (resource ${server.resource}): `,
+    );
     resetRecorded(server);
     await server.callTool('ping');
     expect(line()).toContain(`for tools/call ping at ${server.resource}: `);
   });
 
   describe('a token that comes by DPoP', () => {
-    it.each(['DPoP', 'dpop', 'DPOP', 'dPoP'])('RFC6750-3.1-a: gets a challenge without an error, and a line of its own, for %s', async (scheme) => {
-      const token = await server.mint();
-      const response = await fetch(`${server.origin}/things/late`, { headers: { authorization: `${scheme} ${token}`, dpop: 'proof' } });
-      await expectRefusal(server, response, { status: 401, token });
-      expect(line()).toMatch(/the client sent a token that is bound to a key.*DPoP is not supported yet\. Turn off DPoP in the client/);
-    });
+    it.each(['DPoP', 'dpop', 'DPOP', 'dPoP'])(
+      'RFC6750-3.1-a: gets a challenge without an error, and a line of its own, for %s',
+      async (scheme) => {
+        const token = await server.mint();
+        const response = await fetch(`${server.origin}/things/late`, {
+          headers: { authorization: `${scheme} ${token}`, dpop: 'proof' },
+        });
+        await expectRefusal(server, response, { status: 401, token });
+        expect(line()).toMatch(
+          /the client sent a token that is bound to a key.*DPoP is not supported yet\. Turn off DPoP in the client/,
+        );
+      },
+    );
 
     it.each(['DPoP2 x', 'XDPoP x', 'Basic x', 'DPoP-x y'])('is none by another scheme: %s', async (authorization) => {
       await fetch(`${server.origin}/things/late`, { headers: { authorization } });
@@ -131,34 +200,53 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
 
   describe('what the client is told of missing scopes', () => {
     const get = async (path: string, scope: string, init: RequestInit = {}): Promise<Response> =>
-      fetch(`${server.origin}/things/${path}`, { ...init, headers: { authorization: `Bearer ${await server.mint({ scope })}`, ...(init.headers as object) } });
+      fetch(`${server.origin}/things/${path}`, {
+        ...init,
+        headers: { authorization: `Bearer ${await server.mint({ scope })}`, ...(init.headers as object) },
+      });
     const LACKS = 'The access token lacks a scope that this operation needs';
 
     it('names those that it lacks, in challenge and body; the scope parameter has all that are needed', async () => {
-      const { body, challenge } = await expectRefusal(server, await get('admin', 'notes:read'), { status: 403, error: 'insufficient_scope', scope: 'notes:read admin' });
+      const { body, challenge } = await expectRefusal(server, await get('admin', 'notes:read'), {
+        status: 403,
+        error: 'insufficient_scope',
+        scope: 'notes:read admin',
+      });
       expect(body['error_description']).toBe(`${LACKS}: admin.`);
       expect(challenge?.params['error_description']).toBe(`${LACKS}: admin.`);
     });
 
     it('names them in the JSON-RPC error of a tool call', async () => {
       const response = await server.callTool('write-note', await server.mint({ scope: 'a' }));
-      const { body } = await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope: 'a b' });
+      const { body } = await expectRefusal(server, response, {
+        status: 403,
+        error: 'insufficient_scope',
+        scope: 'a b',
+      });
       expect(body['error']).toEqual({ code: 403, message: `${LACKS}: b.` });
     });
 
     it('names what a handler asks for', async () => {
       const response = await get('late', 'x');
-      expect([response.status, await response.json()]).toMatchObject([403, { error_description: `${LACKS}: late:read.` }]);
+      expect([response.status, await response.json()]).toMatchObject([
+        403,
+        { error_description: `${LACKS}: late:read.` },
+      ]);
     });
 
     it('names what a policy takes from the request if it is a scope of a name that is not too long, and nothing else', async () => {
       const post = async (scope: string): Promise<unknown> => {
-        const response = await get('computed', 'x', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ scope }) });
+        const response = await get('computed', 'x', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ scope }),
+        });
         return ((await response.json()) as Claims)['error_description'];
       };
       expect(await post('notes:share')).toBe(`${LACKS}: notes:share.`);
       expect(await post('y'.repeat(101))).toBe(`${LACKS}.`);
-      for (const scope of ['a b', 'a"b', 'a\nb', '<b>é</b>']) expect(await post(scope)).toBe('The caller is not permitted to do this.');
+      for (const scope of ['a b', 'a"b', 'a\nb', '<b>é</b>'])
+        expect(await post(scope)).toBe('The caller is not permitted to do this.');
     });
 
     it('names none of more than ten', async () => {

@@ -16,7 +16,11 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
   beforeEach(() => resetRecorded(server));
 
   /** The one line that a call of this tool with such a token causes. */
-  async function lineFor(claims: Record<string, unknown>, tool = 'ping', header: Record<string, unknown> = {}): Promise<string> {
+  async function lineFor(
+    claims: Record<string, unknown>,
+    tool = 'ping',
+    header: Record<string, unknown> = {},
+  ): Promise<string> {
     const token = await server.mint({ client_id: 'app', ...claims }, { header });
     await (await server.callTool(tool, token)).text();
     const lines = server.log.filter((line) => line.startsWith('Refused'));
@@ -43,14 +47,34 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
   });
 
   it.each<[what: string, claims: Record<string, unknown>, header: Record<string, unknown>, said: RegExp]>([
-    ['an issuer that is not trusted, in quotes', { iss: 'https://evil.example' }, {}, /\(iss is "https:\/\/evil\.example"\)\. If its tokens are meant to be accepted, list it in authorizationServers/],
-    ['several audiences, and how many more', { aud: ['a', 'b', 'c', 'd', 'e'] }, {}, /aud is \["a", "b", "c" and 2 more\]/],
+    [
+      'an issuer that is not trusted, in quotes',
+      { iss: 'https://evil.example' },
+      {},
+      /\(iss is "https:\/\/evil\.example"\)\. If its tokens are meant to be accepted, list it in authorizationServers/,
+    ],
+    [
+      'several audiences, and how many more',
+      { aud: ['a', 'b', 'c', 'd', 'e'] },
+      {},
+      /aud is \["a", "b", "c" and 2 more\]/,
+    ],
     ['no audience', { aud: undefined }, {}, /names no audience \(expected "http.*Keycloak: add/],
     ['the type', {}, { typ: 'dpop+jwt' }, /\(typ is "dpop\+jwt"\)/],
     ['the algorithm, and those on the list', {}, { alg: 'HS256' }, /\(alg is "HS256", expected \["RS256", /],
     ['the key', {}, { kid: 'nobody' }, /\(alg is "RS256", kid is "nobody"\)/],
-    ['how long ago the token expired', { exp: Math.floor(Date.now() / 1000) - 100 }, {}, /\(exp is -1\d\d s from now\)/],
-    ['which claims make it another kind of token', { nonce: 'n-0S6', at_hash: 'x' }, {}, /\(typ is "at\+jwt", marked by \["nonce", "at_hash"\]\)/],
+    [
+      'how long ago the token expired',
+      { exp: Math.floor(Date.now() / 1000) - 100 },
+      {},
+      /\(exp is -1\d\d s from now\)/,
+    ],
+    [
+      'which claims make it another kind of token',
+      { nonce: 'n-0S6', at_hash: 'x' },
+      {},
+      /\(typ is "at\+jwt", marked by \["nonce", "at_hash"\]\)/,
+    ],
     ['an audience that is no text, as such', { aud: 5 }, {}, /a claim has the wrong type \(aud is a number\); issuer/],
   ])('shows %s', async (_what, claims, header, said) => {
     expect(await lineFor(claims, 'ping', header)).toMatch(said);
@@ -73,7 +97,13 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
     ['three thousand characters', 'y'.repeat(3_000)],
     ['a thousand that have to be escaped', '\u202e'.repeat(1_000)],
   ])('lets %s in audience, issuer, client and tool forge nothing', async (_what, text) => {
-    for (const claims of [{ aud: text }, { aud: [text, text] }, { iss: text }, { aud: 'x', client_id: text }, { scope: 'x' }]) {
+    for (const claims of [
+      { aud: text },
+      { aud: [text, text] },
+      { iss: text },
+      { aud: 'x', client_id: text },
+      { scope: 'x' },
+    ]) {
       resetRecorded(server);
       const line = await lineFor(claims, 'scope' in claims ? 'admin' : text);
       expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
@@ -84,7 +114,12 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
 
   it("shows nothing of somebody else's token that stands in a claim", async () => {
     const stolen = await server.mint({ sub: 'victim' });
-    for (const claims of [{ aud: stolen }, { iss: stolen }, { aud: 'x', client_id: stolen }, { aud: ['x', `Bearer ${stolen}`] }]) {
+    for (const claims of [
+      { aud: stolen },
+      { iss: stolen },
+      { aud: 'x', client_id: stolen },
+      { aud: ['x', `Bearer ${stolen}`] },
+    ]) {
       resetRecorded(server);
       const line = await lineFor(claims);
       expectNoTrace(stolen, { line });
@@ -108,7 +143,9 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
 
   it('says what is no JWT only by what to do', async () => {
     await server.callTool('ping', 'opaque-token-of-a-product');
-    expect(server.log[0]).toMatch(/the token is not a signed JWT in compact form\. If it is opaque to resource servers by intent, set the option introspection; or have a JWT issued\. Keycloak: add/);
+    expect(server.log[0]).toMatch(
+      /the token is not a signed JWT in compact form\. If it is opaque to resource servers by intent, set the option introspection; or have a JWT issued\. Keycloak: add/,
+    );
     expect(server.log.join('\n')).not.toContain('opaque-token');
   });
 
@@ -116,10 +153,16 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
     const token = await server.mint({ aud: 'account-of-nobody' });
     const response = await server.callTool('ping', token);
     expect(`${await response.text()} ${JSON.stringify([...response.headers])}`).not.toContain('account-of-nobody');
-    const error: unknown = await server.app.get(McpAuthService).verify(token).catch((reason: unknown) => reason);
+    const error: unknown = await server.app
+      .get(McpAuthService)
+      .verify(token)
+      .catch((reason: unknown) => reason);
     expect(JSON.stringify(error)).not.toContain('account-of-nobody');
     expect({ ...(error as object) }).not.toHaveProperty('seen');
-    expect((error as { seen: unknown }).seen).toEqual({ aud: '"account-of-nobody"', expected: JSON.stringify(server.resource) });
+    expect((error as { seen: unknown }).seen).toEqual({
+      aud: '"account-of-nobody"',
+      expected: JSON.stringify(server.resource),
+    });
   });
 });
 
@@ -141,7 +184,10 @@ describe.each(PLATFORMS)('a logger of the application that throws, on %s', (plat
   it('changes no answer to a request that is refused', async () => {
     for (const claims of [{ aud: 'account' }, { exp: 1 }, { scope: 'x' }]) {
       const response = await server.callTool('write-note', await server.mint(claims));
-      expect([response.status, response.headers.has('www-authenticate')]).toEqual(['scope' in claims ? 403 : 401, true]);
+      expect([response.status, response.headers.has('www-authenticate')]).toEqual([
+        'scope' in claims ? 403 : 401,
+        true,
+      ]);
     }
   });
 

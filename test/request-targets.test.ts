@@ -72,7 +72,10 @@ describe.each(PLATFORMS)('request targets and hosts, on %s', (platform) => {
       async (authority) => {
         const path = `${authority}/.well-known/oauth-protected-resource/mcp`;
         const response = await sendRaw(remote.origin, { method: 'GET', path });
-        expect([response.status, (JSON.parse(response.body) as { resource: string }).resource]).toEqual([200, PUBLIC_RESOURCE]);
+        expect([response.status, (JSON.parse(response.body) as { resource: string }).resource]).toEqual([
+          200,
+          PUBLIC_RESOURCE,
+        ]);
         expect((await sendRaw(remote.origin, { method: 'GET', path: `${path}?x=http://y` })).status).toBe(200);
       },
     );
@@ -90,7 +93,11 @@ describe.each(PLATFORMS)('request targets and hosts, on %s', (platform) => {
     });
 
     it('of the server as a whole breaks nothing', async () => {
-      const response = await sendRaw(local.origin, { method: 'OPTIONS', path: '*', headers: [`Authorization: Bearer ${token}`] });
+      const response = await sendRaw(local.origin, {
+        method: 'OPTIONS',
+        path: '*',
+        headers: [`Authorization: Bearer ${token}`],
+      });
       expect(response.status).toBeLessThan(500);
       expect((await sendRaw(local.origin, { method: 'GET', path: 'http://x' })).status).toBe(404);
     });
@@ -102,7 +109,10 @@ describe.each(PLATFORMS)('request targets and hosts, on %s', (platform) => {
       ['the right one first', (host: string) => [`Host: ${host}`, 'Host: evil.test']],
       ['the right one last', (host: string) => ['host: evil.test', `HOST: ${host}`]],
     ])('are refused on every resource: %s', async (_what, hosts) => {
-      for (const [server, as] of [[local, token], [remote, remoteToken]] as const) {
+      for (const [server, as] of [
+        [local, token],
+        [remote, remoteToken],
+      ] as const) {
         const response = await call(server, as, '/mcp', hosts(new URL(server.origin).host));
         await expectRefusal(server, response, { status: 403, transport: 'origin_rejected' });
       }
@@ -116,11 +126,18 @@ describe.each(PLATFORMS)('request targets and hosts, on %s', (platform) => {
 
   describe('a preflight', () => {
     const preflight = (path: string): Promise<Response> =>
-      fetch(local.origin + path, { method: 'OPTIONS', headers: { origin: 'https://x.test', 'access-control-request-method': 'GET' } });
+      fetch(local.origin + path, {
+        method: 'OPTIONS',
+        headers: { origin: 'https://x.test', 'access-control-request-method': 'GET' },
+      });
 
     it('reaches the handler of a public route that takes it', async () => {
       const response = await preflight('/cors');
-      expect([response.status, response.headers.get('access-control-allow-origin'), await response.text()]).toEqual([200, '*', 'by the application']);
+      expect([response.status, response.headers.get('access-control-allow-origin'), await response.text()]).toEqual([
+        200,
+        '*',
+        'by the application',
+      ]);
       expect(await (await preflight('/cors/everything')).text()).toBe('everything');
     });
 
@@ -136,7 +153,10 @@ describe('hosts over HTTP/2', () => {
   let client: ReturnType<typeof http2Client>;
   let token: string;
   beforeAll(async () => {
-    server = await startNotesServer('fastify', { issuer: { alg: 'ES256' }, adapter: new FastifyAdapter({ http2: true } as object) });
+    server = await startNotesServer('fastify', {
+      issuer: { alg: 'ES256' },
+      adapter: new FastifyAdapter({ http2: true } as object),
+    });
     client = http2Client(server.origin);
     token = await server.mint();
   });
@@ -147,7 +167,13 @@ describe('hosts over HTTP/2', () => {
 
   const call = async (headers: Record<string, string>): Promise<unknown[]> => {
     resetRecorded(server);
-    const all = { ':path': '/mcp', 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...bearer(token), ...headers };
+    const all = {
+      ':path': '/mcp',
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...bearer(token),
+      ...headers,
+    };
     const answer = await client.send(all, CALL);
     await answer.text;
     return [answer.status, [...server.ran]];
@@ -170,6 +196,10 @@ describe('hosts over HTTP/2', () => {
     resetRecorded(server);
     const headers = { ':path': '/mcp', accept: 'application/json, text/event-stream', ...bearer(token) };
     const answer = await client.send(headers, CALL);
-    expect([await answer.text, answer.status, server.ran]).toEqual([expect.stringContaining('body_not_parsed'), 400, []]);
+    expect([await answer.text, answer.status, server.ran]).toEqual([
+      expect.stringContaining('body_not_parsed'),
+      400,
+      [],
+    ]);
   });
 });

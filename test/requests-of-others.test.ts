@@ -60,31 +60,42 @@ describe.each(PLATFORMS)('bodies of other routes, on %s', (platform) => {
   let token: string;
   beforeAll(async () => {
     // Fastify takes any JSON value; the parser of Express has to be told so.
-    const prepare = (app: INestApplication): void => void (platform === 'express' && app.use(express.json({ strict: false })));
+    const prepare = (app: INestApplication): void =>
+      void (platform === 'express' && app.use(express.json({ strict: false })));
     server = await start(platform, { bodyParser: platform === 'fastify', prepare });
     token = await server.mint({ scope: 'other' });
   });
   afterAll(() => server.close());
 
-  it.each(['"a string"', '""', '5', 'null', 'true', '[]', '{}'])('LIB-17: the JSON value %s is left alone', async (body) => {
-    const headers = { 'content-type': 'application/json', ...bearer(token) };
-    const response = await fetch(`${server.origin}/api/body`, { method: 'POST', headers, body });
-    expect([response.status, await response.json()]).toEqual([200, { body: JSON.parse(body) as unknown }]);
-  });
+  it.each(['"a string"', '""', '5', 'null', 'true', '[]', '{}'])(
+    'LIB-17: the JSON value %s is left alone',
+    async (body) => {
+      const headers = { 'content-type': 'application/json', ...bearer(token) };
+      const response = await fetch(`${server.origin}/api/body`, { method: 'POST', headers, body });
+      expect([response.status, await response.json()]).toEqual([200, { body: JSON.parse(body) as unknown }]);
+    },
+  );
 
   it('LIB-17: a text that may hold a message is refused', async () => {
     for (const text of [WIPE, ` \n${WIPE}`, `\uFEFF${WIPE}`, `[${WIPE}]`]) {
       const headers = { 'content-type': 'application/json', ...bearer(token) };
-      const response = await fetch(`${server.origin}/api/body`, { method: 'POST', headers, body: JSON.stringify(text) });
+      const response = await fetch(`${server.origin}/api/body`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(text),
+      });
       expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('body_not_parsed')]);
     }
   });
 
-  it.each(['POST', 'DELETE'])('LIB-17: %s with chunked coding and nothing in it is left to the platform', async (method) => {
-    const answer = await sendNoChunks(server.origin, token, method);
-    // Fastify refuses JSON of which there is nothing.
-    expect(answer).toContain(platform === 'express' ? 'HTTP/1.1 200 ' : 'Body cannot be empty');
-  });
+  it.each(['POST', 'DELETE'])(
+    'LIB-17: %s with chunked coding and nothing in it is left to the platform',
+    async (method) => {
+      const answer = await sendNoChunks(server.origin, token, method);
+      // Fastify refuses JSON of which there is nothing.
+      expect(answer).toContain(platform === 'express' ? 'HTTP/1.1 200 ' : 'Body cannot be empty');
+    },
+  );
 });
 
 /** What stands in the place of a body that nobody has read. */
@@ -119,10 +130,19 @@ describe.each(PLATFORMS)('LIB-17: what middleware shows as a body that it has no
   afterAll(() => server.close());
 
   it.each(['/mcp', '/sdk1', '/sdk2', '/api/body'])('does not make it a parsed one at %s', async (path) => {
-    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...bearer(await server.mint()) };
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...bearer(await server.mint()),
+    };
     for (shown of STANDS_THERE) {
       const response = await fetch(server.origin + path, { method: 'POST', headers, body: WIPE });
-      expect([shown, response.status, await response.text(), ran]).toEqual([shown, 400, expect.stringContaining('body_not_parsed'), []]);
+      expect([shown, response.status, await response.text(), ran]).toEqual([
+        shown,
+        400,
+        expect.stringContaining('body_not_parsed'),
+        [],
+      ]);
     }
   });
 });
@@ -134,11 +154,13 @@ describe.each(PLATFORMS)('Cache-Control of the application, on %s', (platform) =
     server = await start(platform, {
       prepare: (app) => {
         if (platform === 'express') {
-          app.use((_request: unknown, response: { setHeader(name: string, value: unknown): void }, next: () => void) => {
-            if (value !== undefined) response.setHeader('Cache-Control', value);
-            response.setHeader('Vary', 'Origin');
-            next();
-          });
+          app.use(
+            (_request: unknown, response: { setHeader(name: string, value: unknown): void }, next: () => void) => {
+              if (value !== undefined) response.setHeader('Cache-Control', value);
+              response.setHeader('Vary', 'Origin');
+              next();
+            },
+          );
           return;
         }
         (app.getHttpAdapter().getInstance() as FastifyInstance).addHook('onRequest', (_request, { raw }, done) => {
@@ -164,7 +186,11 @@ describe.each(PLATFORMS)('Cache-Control of the application, on %s', (platform) =
   ])('%j is kept, as far as it shares nothing: %s', async (set, sent) => {
     value = set;
     const response = await fetch(`${server.origin}/api/cached`, { headers: bearer(await server.mint()) });
-    expect([response.status, response.headers.get('cache-control'), response.headers.get('vary')]).toEqual([200, sent, 'Origin, Authorization']);
+    expect([response.status, response.headers.get('cache-control'), response.headers.get('vary')]).toEqual([
+      200,
+      sent,
+      'Origin, Authorization',
+    ]);
   });
 
   it('what the handler sets holds', async () => {

@@ -3,7 +3,12 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import { McpAuthModule, type AuthorizationServerOptions, type McpAuthModuleOptions, type VerifiedToken } from 'nestjs-mcp-auth';
+import {
+  McpAuthModule,
+  type AuthorizationServerOptions,
+  type McpAuthModuleOptions,
+  type VerifiedToken,
+} from 'nestjs-mcp-auth';
 import { TestIssuer, type TestFault, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
 import { expectRefusal, resetRecorded } from './support/expectations.js';
 import { introspecting } from './support/introspection.js';
@@ -49,7 +54,8 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
   }
 
   const counts = (issuer: TestIssuer): number[] => [issuer.requestCount('metadata'), issuer.requestCount('jwks')];
-  const linesAbout = (issuer: TestIssuer): string[] => (server?.log ?? []).filter((line) => line.includes(issuer.issuer));
+  const linesAbout = (issuer: TestIssuer): string[] =>
+    (server?.log ?? []).filter((line) => line.includes(issuer.issuer));
   const token = (issuer: TestIssuer): Promise<string> =>
     issuer.mint({ aud: server?.resource, exp: Math.floor((server?.clock.now ?? 0) / 1000) + 200 });
 
@@ -74,7 +80,11 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
 
   it('warns of what clients will fail on, of nothing less, in one line each: server, finding, consequence, remedy', async () => {
     const notes = { scopes_supported: [], grant_types_supported: ['implicit'] };
-    const metadata = { ...notes, code_challenge_methods_supported: ['plain'], client_id_metadata_document_supported: false };
+    const metadata = {
+      ...notes,
+      code_challenge_methods_supported: ['plain'],
+      client_id_metadata_document_supported: false,
+    };
     const issuer = await issuerWith({ metadata });
     await start(issuer);
     await until(() => linesAbout(issuer).length === 2);
@@ -87,24 +97,36 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
     expect((await (server as NotesServer).callTool('ping', await token(issuer))).status).toBe(200);
   });
 
-  it.each<[TestFault]>([['down'], ['error'], ['html'], ['invalid-json'], ['not-found'], ['redirect'], ['huge'], ['wrong-issuer']])(
-    'LIB-12: says once that the server cannot be used (%s) and that its tokens get 503, and starts',
-    async (fault) => {
-      const issuer = await issuerWith();
-      issuer.fail(fault);
-      const { callTool, clock, log } = await start(issuer);
-      await until(() => linesAbout(issuer).length > 0);
-      expect(linesAbout(issuer)).toEqual([expect.stringContaining('its tokens are answered with 503 until they can')]);
-      const presented = await token(issuer);
-      await expectRefusal(server as NotesServer, await callTool('ping', presented), { status: 503, token: presented });
-      expect(log.filter((line) => line.includes('cannot be had; its tokens'))).toHaveLength(1);
-      issuer.recover();
-      clock.now += 2_000;
-      expect((await callTool('ping', presented)).status).toBe(200);
-    },
-  );
+  it.each<[TestFault]>([
+    ['down'],
+    ['error'],
+    ['html'],
+    ['invalid-json'],
+    ['not-found'],
+    ['redirect'],
+    ['huge'],
+    ['wrong-issuer'],
+  ])('LIB-12: says once that the server cannot be used (%s) and that its tokens get 503, and starts', async (fault) => {
+    const issuer = await issuerWith();
+    issuer.fail(fault);
+    const { callTool, clock, log } = await start(issuer);
+    await until(() => linesAbout(issuer).length > 0);
+    expect(linesAbout(issuer)).toEqual([expect.stringContaining('its tokens are answered with 503 until they can')]);
+    const presented = await token(issuer);
+    await expectRefusal(server as NotesServer, await callTool('ping', presented), { status: 503, token: presented });
+    expect(log.filter((line) => line.includes('cannot be had; its tokens'))).toHaveLength(1);
+    issuer.recover();
+    clock.now += 2_000;
+    expect((await callTool('ping', presented)).status).toBe(200);
+  });
 
-  it.each<[TestFault, 'metadata' | 'jwks']>([['down', 'metadata'], ['not-found', 'metadata'], ['wrong-issuer', 'metadata'], ['error', 'jwks'], ['invalid-json', 'jwks']])(
+  it.each<[TestFault, 'metadata' | 'jwks']>([
+    ['down', 'metadata'],
+    ['not-found', 'metadata'],
+    ['wrong-issuer', 'metadata'],
+    ['error', 'jwks'],
+    ['invalid-json', 'jwks'],
+  ])(
     'CONF-AUD: delays no token after a check that failed, where the server was started a moment later (%s, %s)',
     async (fault, endpoint) => {
       const issuer = await issuerWith();
@@ -157,12 +179,16 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
     const issuer = await issuerWith();
     issuer.fail('hang');
     const signals: AbortSignal[] = [];
-    const { app, log } = await start(issuer, {}, {
-      fetch: (url, init) => {
-        signals.push(init?.signal as AbortSignal);
-        return fetch(url, init);
+    const { app, log } = await start(
+      issuer,
+      {},
+      {
+        fetch: (url, init) => {
+          signals.push(init?.signal as AbortSignal);
+          return fetch(url, init);
+        },
       },
-    });
+    );
     await until(() => issuer.requests.length === 1);
     await app.close();
     await turn();
@@ -293,7 +319,10 @@ describe('which servers are asked at the start', () => {
       { resource: 'https://mcp.example.com/a', authorizationServers: [one, two] },
       { resource: 'https://mcp.example.com/b', authorizationServers: [one] },
     ];
-    expect((await asked({ resources } as McpAuthModuleOptions)).toSorted()).toEqual(['https://one.example/jwks', 'https://two.example/jwks']);
+    expect((await asked({ resources } as McpAuthModuleOptions)).toSorted()).toEqual([
+      'https://one.example/jwks',
+      'https://two.example/jwks',
+    ]);
   });
 
   it('are asked for each resource where one repairs their metadata and the other does not', async () => {
@@ -308,6 +337,8 @@ describe('which servers are asked at the start', () => {
 
   it('are none of the origin of a resource, since that may be this application', async () => {
     const authorizationServers = [keysOf('https://mcp.example.com/auth'), keysOf('https://login.example.com')];
-    expect(await asked({ resource: 'https://mcp.example.com/mcp', authorizationServers })).toEqual(['https://login.example.com/jwks']);
+    expect(await asked({ resource: 'https://mcp.example.com/mcp', authorizationServers })).toEqual([
+      'https://login.example.com/jwks',
+    ]);
   });
 });

@@ -54,10 +54,19 @@ afterEach(async () => {
 
 describe.each(PLATFORMS)('LIB-21: the question at the start, on %s', (platform) => {
   async function start(options: object, metadata: ModuleMetadata, middleware?: Middleware): Promise<string> {
-    @Module({ ...metadata, imports: [McpAuthModule.forRoot({ checkAuthorizationServers: false, ...options } as never), ...(metadata.imports ?? [])] })
+    @Module({
+      ...metadata,
+      imports: [
+        McpAuthModule.forRoot({ checkAuthorizationServers: false, ...options } as never),
+        ...(metadata.imports ?? []),
+      ],
+    })
     class AppModule {}
     openLogs.add(log);
-    app = await NestFactory.create<INestApplication>(AppModule, adapterFor(platform), { logger: RECORDER, abortOnError: false });
+    app = await NestFactory.create<INestApplication>(AppModule, adapterFor(platform), {
+      logger: RECORDER,
+      abortOnError: false,
+    });
     if (middleware) app.use(middleware);
     await listen(app);
     return log.join('\n');
@@ -70,7 +79,13 @@ describe.each(PLATFORMS)('LIB-21: the question at the start, on %s', (platform) 
     const seen: unknown[] = [];
     const said = await behind(({ socket }, _response, next) => {
       setImmediate(() => {
-        seen.push([socket.address().port, socket.encrypted, socket.authorized, socket.getPeerCertificate(), socket.setTimeout(1) === socket]);
+        seen.push([
+          socket.address().port,
+          socket.encrypted,
+          socket.authorized,
+          socket.getPeerCertificate(),
+          socket.setTimeout(1) === socket,
+        ]);
         next();
       });
     });
@@ -82,7 +97,13 @@ describe.each(PLATFORMS)('LIB-21: the question at the start, on %s', (platform) 
     ['the connection', ({ socket }) => socket.destroy(new Error('go away'))],
     ['the request', (request) => request.destroy(new Error('go away'))],
     ['the response', (_request, response) => response.destroy(new Error('go away'))],
-    ['a stream that has begun', (_request, response) => { response.writeHead(500); response.destroy(new Error('go away')); }],
+    [
+      'a stream that has begun',
+      (_request, response) => {
+        response.writeHead(500);
+        response.destroy(new Error('go away'));
+      },
+    ],
   ])('ends nothing else, and waits for nothing, where a middleware destroys %s', async (_what, middleware) => {
     const said = await behind(middleware);
     expect(said).toMatch(/POST \/mcp, the resource .*(gave no answer|is answered with 500)/);
@@ -107,7 +128,9 @@ describe.each(PLATFORMS)('LIB-21: the question at the start, on %s', (platform) 
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
       response.end('<!doctype html>');
     };
-    expect(await behind(page, 'https://127.0.0.1:3000')).toMatch(/POST \/, the resource .*is answered with 200 before McpAuthGuard is asked/);
+    expect(await behind(page, 'https://127.0.0.1:3000')).toMatch(
+      /POST \/, the resource .*is answered with 200 before McpAuthGuard is asked/,
+    );
   });
 
   it('finds a server with sessions that answers in a form of its own what belongs to none', async () => {
@@ -135,7 +158,17 @@ describe.each(PLATFORMS)('LIB-21: the question at the start, on %s', (platform) 
       if (waiting.size === resources.length * 2 + 1) response.end();
     };
     const said = await start({ resources }, { controllers: [] }, middleware);
-    expect([...waiting].toSorted()).toEqual(['GET /a', 'GET /b', 'GET /c', 'GET /d', 'POST /a', 'POST /b', 'POST /c', 'POST /d', 'POST /mcp']);
+    expect([...waiting].toSorted()).toEqual([
+      'GET /a',
+      'GET /b',
+      'GET /c',
+      'GET /d',
+      'POST /a',
+      'POST /b',
+      'POST /c',
+      'POST /d',
+      'POST /mcp',
+    ]);
     expect(said).toMatch(/POST \/d, the resource .*gave no answer at the start/);
   });
 
@@ -144,7 +177,11 @@ describe.each(PLATFORMS)('LIB-21: the question at the start, on %s', (platform) 
     abstract class PassportGuard {
       handleRequest(): void {}
       getAuthenticateOptions(): void {}
-      abstract canActivate(context: { switchToHttp(): { getResponse(): { redirect(url: string): void; setHeader?(name: string, value: string): void } } }): unknown;
+      abstract canActivate(context: {
+        switchToHttp(): {
+          getResponse(): { redirect(url: string): void; setHeader?(name: string, value: string): void };
+        };
+      }): unknown;
     }
 
     const withGuard = (guard: Type): Promise<string> => {

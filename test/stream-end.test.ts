@@ -33,9 +33,12 @@ function beginAs(type: string | string[], response: ServerResponse): void {
 
 /** Ways to begin an event stream on Node's response. */
 const WAYS: Record<string, (response: ServerResponse) => void> = {
-  'writeHead with an object': (response) => begin(response.writeHead(200, { 'Content-Type': EVENTS, 'Cache-Control': 'no-cache' })),
-  'writeHead with a reason and an object': (response) => begin(response.writeHead(200, 'OK', { 'content-type': EVENTS })),
-  'writeHead with a list': (response) => begin(response.writeHead(200, ['X-First', '1', 'CONTENT-TYPE', EVENTS] as never)),
+  'writeHead with an object': (response) =>
+    begin(response.writeHead(200, { 'Content-Type': EVENTS, 'Cache-Control': 'no-cache' })),
+  'writeHead with a reason and an object': (response) =>
+    begin(response.writeHead(200, 'OK', { 'content-type': EVENTS })),
+  'writeHead with a list': (response) =>
+    begin(response.writeHead(200, ['X-First', '1', 'CONTENT-TYPE', EVENTS] as never)),
   'writeHead without headers': (response) => {
     response.setHeader('Content-Type', EVENTS);
     begin(response.writeHead(200));
@@ -142,7 +145,10 @@ describe.each(PLATFORMS)('LIB-24: every stream of an admitted caller ends with t
   /** With a token that lives for a minute. */
   const open = async (path: string, init: RequestInit = {}): Promise<Response> => {
     const token = await server.mint({ exp: Math.floor(server.clock.now / 1000) + 60 });
-    return fetch(server.origin + path, { ...init, headers: { accept: EVENTS, ...bearer(token), ...(init.headers as Record<string, string>) } });
+    return fetch(server.origin + path, {
+      ...init,
+      headers: { accept: EVENTS, ...bearer(token), ...(init.headers as Record<string, string>) },
+    });
   };
 
   /** Waits for the first part, lets the token end, and reads until the server ends the answer. */
@@ -220,15 +226,18 @@ describe('LIB-24: every stream of an admitted caller ends with the token, over H
     await server.close();
   });
 
-  it.each([...Object.keys(WAYS).map((way) => `/raw/${encodeURIComponent(way)}`), '/sent', '/sse'])('%s', async (path) => {
-    const token = await server.mint({ exp: Math.floor(server.clock.now / 1000) + 60 });
-    const answer = await client.send({ ':path': path, accept: EVENTS, ...bearer(token) });
-    await answer.begun;
-    server.clock.now += 61_000;
-    expect(await answer.text).toContain('data: first');
-    for (const stream of streams) {
-      stream.write('data: late\n\n');
-      stream.end('data: later\n\n');
-    }
-  });
+  it.each([...Object.keys(WAYS).map((way) => `/raw/${encodeURIComponent(way)}`), '/sent', '/sse'])(
+    '%s',
+    async (path) => {
+      const token = await server.mint({ exp: Math.floor(server.clock.now / 1000) + 60 });
+      const answer = await client.send({ ':path': path, accept: EVENTS, ...bearer(token) });
+      await answer.begun;
+      server.clock.now += 61_000;
+      expect(await answer.text).toContain('data: first');
+      for (const stream of streams) {
+        stream.write('data: late\n\n');
+        stream.end('data: later\n\n');
+      }
+    },
+  );
 });

@@ -1,5 +1,15 @@
 import 'reflect-metadata';
-import { Controller, Get, Injectable, Module, Post, UnauthorizedException, type INestApplication, type MiddlewareConsumer, type Type } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Injectable,
+  Module,
+  Post,
+  UnauthorizedException,
+  type INestApplication,
+  type MiddlewareConsumer,
+  type Type,
+} from '@nestjs/common';
 import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { McpController, Tool } from '@rekog/mcp-nest';
@@ -9,7 +19,12 @@ import { adapterFor, listen, PLATFORMS, type Platform } from './support/platform
 import { openLogs, RECORDER } from './support/notes-server.js';
 
 const resource = 'http://127.0.0.1:3000/mcp';
-const CALL = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'delete-everything', arguments: {} } });
+const CALL = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'tools/call',
+  params: { name: 'delete-everything', arguments: {} },
+});
 
 /** Requests that an MCP server outside of Nest has served. */
 let served = 0;
@@ -74,7 +89,8 @@ class ServingMiddleware {
 type Instance = Record<string, (...args: unknown[]) => unknown>;
 const instanceOf = (app: INestApplication): Instance => app.getHttpAdapter().getInstance() as Instance;
 const atMcp = (request: { url?: string }): boolean => (request.url ?? '').split('?')[0] === '/mcp';
-const onlyAtMcp = (request: { url?: string }, response: AnyResponse, next: () => void): void => (atMcp(request) ? serve(request, response) : next());
+const onlyAtMcp = (request: { url?: string }, response: AnyResponse, next: () => void): void =>
+  atMcp(request) ? serve(request, response) : next();
 
 function router(): express.Router {
   const inner = express.Router();
@@ -113,10 +129,22 @@ const FASTIFY: Record<string, (app: INestApplication) => unknown> = {
   'instance.all': (app) => instanceOf(app)['all']!('/mcp', serve),
   'instance.route': (app) => instanceOf(app)['route']!({ method: ['POST'], url: '/mcp', handler: serve }),
   'instance.get of a stream': (app) => instanceOf(app)['get']!('/mcp', serveStream),
-  'a plugin': (app) => void instanceOf(app)['register']!((instance: Instance, _options: unknown, done: () => void) => (instance['post']!('/mcp', serve), done())),
-  'a plugin with a prefix': (app) => void instanceOf(app)['register']!((instance: Instance, _options: unknown, done: () => void) => (instance['post']!('/', serve), done()), { prefix: '/mcp' }),
+  'a plugin': (app) =>
+    void instanceOf(app)['register']!(
+      (instance: Instance, _options: unknown, done: () => void) => (instance['post']!('/mcp', serve), done()),
+    ),
+  'a plugin with a prefix': (app) =>
+    void instanceOf(app)['register']!(
+      (instance: Instance, _options: unknown, done: () => void) => (instance['post']!('/', serve), done()),
+      { prefix: '/mcp' },
+    ),
   'a pattern': (app) => instanceOf(app)['post']!('/:anything', serve),
-  'a hook that answers': (app) => instanceOf(app)['addHook']!('onRequest', (request: { url: string; raw: unknown }, reply: AnyResponse, done: () => void) => (atMcp(request) ? serve(request, reply) : done())),
+  'a hook that answers': (app) =>
+    instanceOf(app)['addHook']!(
+      'onRequest',
+      (request: { url: string; raw: unknown }, reply: AnyResponse, done: () => void) =>
+        atMcp(request) ? serve(request, reply) : done(),
+    ),
 };
 
 const MODULES: [string, (options: Partial<McpAuthModuleOptions>, more?: object) => Type][] = [
@@ -125,7 +153,12 @@ const MODULES: [string, (options: Partial<McpAuthModuleOptions>, more?: object) 
 ];
 
 function moduleOf(options: Partial<McpAuthModuleOptions>, metadata: { controllers: Type[] }): Type {
-  const all = { resource, authorizationServers: ['https://login.example.com'], checkAuthorizationServers: false, ...options } as McpAuthModuleOptions;
+  const all = {
+    resource,
+    authorizationServers: ['https://login.example.com'],
+    checkAuthorizationServers: false,
+    ...options,
+  } as McpAuthModuleOptions;
   @Module({ imports: [McpAuthModule.forRoot(all)], ...metadata })
   class AppModule {}
   return AppModule;
@@ -155,7 +188,9 @@ async function isServed(origin: string): Promise<boolean> {
 }
 
 const CASES = PLATFORMS.flatMap((platform) =>
-  Object.entries(platform === 'express' ? EXPRESS : FASTIFY).flatMap(([way, mount]) => MODULES.map(([tools, make]) => ({ platform, way, mount, tools, make }))),
+  Object.entries(platform === 'express' ? EXPRESS : FASTIFY).flatMap(([way, mount]) =>
+    MODULES.map(([tools, make]) => ({ platform, way, mount, tools, make })),
+  ),
 );
 
 describe('LIB-21: MCP that is served past the guard', () => {
@@ -166,43 +201,80 @@ describe('LIB-21: MCP that is served past the guard', () => {
   });
 
   it.each(PLATFORMS)('stops the start at /mcp, too, where the resource is another path, on %s', async (platform) => {
-    const created = await create(platform, moduleOf({ resource: 'http://127.0.0.1:3000/other' } as object, { controllers: [Health] }));
+    const created = await create(
+      platform,
+      moduleOf({ resource: 'http://127.0.0.1:3000/other' } as object, { controllers: [Health] }),
+    );
     created.use('/mcp', serve);
     await expect(listen(created)).rejects.toThrow(/POST \/mcp: .*no guard runs before it/);
   });
 
   const transport = { handleRequest: serve, handlePostMessage: serve };
   it.each<[string, (created: INestApplication) => unknown]>([
-    ['a route', (created) => instanceOf(created)['post']!('/elsewhere', (request: unknown, response: AnyResponse) => transport.handleRequest(request, response))],
-    ['a route for messages', (created) => instanceOf(created)['post']!('/elsewhere', (request: unknown, response: AnyResponse) => transport.handlePostMessage(request, response))],
-    ['middleware', (created) => created.use('/elsewhere', (request: unknown, response: AnyResponse) => transport.handleRequest(request, response))],
-    ['a router', (created) => created.use('/elsewhere', express.Router().post('/', ((request: unknown, response: AnyResponse) => transport.handleRequest(request, response)) as never))],
+    [
+      'a route',
+      (created) =>
+        instanceOf(created)['post']!('/elsewhere', (request: unknown, response: AnyResponse) =>
+          transport.handleRequest(request, response),
+        ),
+    ],
+    [
+      'a route for messages',
+      (created) =>
+        instanceOf(created)['post']!('/elsewhere', (request: unknown, response: AnyResponse) =>
+          transport.handlePostMessage(request, response),
+        ),
+    ],
+    [
+      'middleware',
+      (created) =>
+        created.use('/elsewhere', (request: unknown, response: AnyResponse) =>
+          transport.handleRequest(request, response),
+        ),
+    ],
+    [
+      'a router',
+      (created) =>
+        created.use(
+          '/elsewhere',
+          express
+            .Router()
+            .post('/', ((request: unknown, response: AnyResponse) =>
+              transport.handleRequest(request, response)) as never),
+        ),
+    ],
   ])('stops the start at any path where the handler calls a transport on express: %s', async (_way, mount) => {
     const created = await create('express', moduleOf({}, { controllers: [Health] }));
     mount(created);
     await expect(listen(created)).rejects.toThrow(/no guard runs before it/);
   });
 
-  it.each(CASES)('is served, and said, where that is wanted: $way on $platform, $tools', async ({ platform, mount, make }) => {
-    const created = await create(platform, make({ allowUnguardedMounts: true }));
-    await mount(created);
-    await listen(created);
-    expect(served).toBe(0);
-    expect(log.join('\n')).toMatch(/allowUnguardedMounts is on/);
-  });
-
-  it.each(CASES)('is refused or out of reach when it is mounted after init: $way on $platform, $tools', async ({ platform, mount, make }) => {
-    const created = await create(platform, make({}));
-    await created.init();
-    let origin: string | undefined;
-    try {
+  it.each(CASES)(
+    'is served, and said, where that is wanted: $way on $platform, $tools',
+    async ({ platform, mount, make }) => {
+      const created = await create(platform, make({ allowUnguardedMounts: true }));
       await mount(created);
-      origin = await listen(created);
-    } catch {
-      // Refused by the library, or by Fastify.
-    }
-    if (origin !== undefined) expect(await isServed(origin)).toBe(false);
-  });
+      await listen(created);
+      expect(served).toBe(0);
+      expect(log.join('\n')).toMatch(/allowUnguardedMounts is on/);
+    },
+  );
+
+  it.each(CASES)(
+    'is refused or out of reach when it is mounted after init: $way on $platform, $tools',
+    async ({ platform, mount, make }) => {
+      const created = await create(platform, make({}));
+      await created.init();
+      let origin: string | undefined;
+      try {
+        await mount(created);
+        origin = await listen(created);
+      } catch {
+        // Refused by the library, or by Fastify.
+      }
+      if (origin !== undefined) expect(await isServed(origin)).toBe(false);
+    },
+  );
 
   it.each(PLATFORMS.flatMap((platform) => MODULES.map(([tools, make]) => ({ platform, tools, make }))))(
     'stops the start: middleware of a module on $platform, $tools',
@@ -213,8 +285,12 @@ describe('LIB-21: MCP that is served past the guard', () => {
           consumer.apply(ServingMiddleware).forRoutes('mcp');
         }
       }
-      Module({ imports: Reflect.getMetadata('imports', Base), controllers: [Health], providers: [ServingMiddleware] })(WithMiddleware);
-      await expect(listen(await create(platform, WithMiddleware))).rejects.toThrow(/POST \/mcp: .*no guard runs before it/);
+      Module({ imports: Reflect.getMetadata('imports', Base), controllers: [Health], providers: [ServingMiddleware] })(
+        WithMiddleware,
+      );
+      await expect(listen(await create(platform, WithMiddleware))).rejects.toThrow(
+        /POST \/mcp: .*no guard runs before it/,
+      );
     },
   );
 });
@@ -233,17 +309,32 @@ describe.each(PLATFORMS)('the question at the start, on %s', (platform) => {
 
   it.each([
     ['protected', () => class extends Mcp {}],
-    ['public', () => { @Public() class Open extends Mcp {} return Open; }],
+    [
+      'public',
+      () => {
+        @Public()
+        class Open extends Mcp {}
+        return Open;
+      },
+    ],
   ])('runs no handler, and says nothing, where the route is %s', async (_which, make) => {
     const Sub = make();
     Controller('mcp')(Sub);
     const seen: string[] = [];
     const created = await create(platform, moduleOf({}, { controllers: [Sub] }));
-    created.use((request: { method: string; url: string; headers: object; socket: { remoteAddress?: string } }, _response: unknown, next: () => void) => {
-      // Who counts requests by address counts none of a client.
-      seen.push(`${request.method} ${request.url} ${request.socket.remoteAddress} ${JSON.stringify(request.headers).includes('authorization')}`);
-      next();
-    });
+    created.use(
+      (
+        request: { method: string; url: string; headers: object; socket: { remoteAddress?: string } },
+        _response: unknown,
+        next: () => void,
+      ) => {
+        // Who counts requests by address counts none of a client.
+        seen.push(
+          `${request.method} ${request.url} ${request.socket.remoteAddress} ${JSON.stringify(request.headers).includes('authorization')}`,
+        );
+        next();
+      },
+    );
     await listen(created);
     expect(ran).toEqual([]);
     expect(seen).toEqual(['POST /mcp 127.0.0.2 false', 'GET /mcp 127.0.0.2 false']);
@@ -267,40 +358,46 @@ describe.each(PLATFORMS)('the question at the start, on %s', (platform) => {
     expect(log.join('\n')).toMatch(/POST \/mcp.* is answered with 401 before McpAuthGuard is asked.*cannot sign in/);
   });
 
-  it.each(['before', 'after'])('warns of a global guard of passport that is imported %s the library, unless it passes MCP', async (order) => {
-    let isPassed = false;
-    /** As much as `AuthGuard()` of `@nestjs/passport` has that others have not. */
-    class JwtAuthGuard {
-      handleRequest(): void {
-        throw new UnauthorizedException();
-      }
+  it.each(['before', 'after'])(
+    'warns of a global guard of passport that is imported %s the library, unless it passes MCP',
+    async (order) => {
+      let isPassed = false;
+      /** As much as `AuthGuard()` of `@nestjs/passport` has that others have not. */
+      class JwtAuthGuard {
+        handleRequest(): void {
+          throw new UnauthorizedException();
+        }
 
-      getAuthenticateOptions(): undefined {
-        return undefined;
-      }
+        getAuthenticateOptions(): undefined {
+          return undefined;
+        }
 
-      canActivate(): boolean {
-        if (!isPassed) this.handleRequest();
-        return true;
+        canActivate(): boolean {
+          if (!isPassed) this.handleRequest();
+          return true;
+        }
       }
-    }
-    @Module({ providers: [{ provide: APP_GUARD, useClass: JwtAuthGuard }] })
-    class Legacy {}
-    const library = Reflect.getMetadata('imports', moduleOf({}, { controllers: [] })) as Type[];
-    const make = (): Type => {
-      @Module({ imports: order === 'before' ? [Legacy, ...library] : [...library, Legacy], controllers: [Mcp] })
-      class AppModule {}
-      return AppModule;
-    };
-    await listen(await create(platform, make()));
-    const expected = order === 'before' ? /is answered with 401 before McpAuthGuard is asked/ : /The global guard JwtAuthGuard refuses POST \/mcp, too/;
-    expect(log.join('\n')).toMatch(expected);
-    await app?.close();
-    log.length = 0;
-    isPassed = true;
-    await listen(await create(platform, make()));
-    expect(log.join('\n')).not.toMatch(/before McpAuthGuard|JwtAuthGuard refuses/);
-  });
+      @Module({ providers: [{ provide: APP_GUARD, useClass: JwtAuthGuard }] })
+      class Legacy {}
+      const library = Reflect.getMetadata('imports', moduleOf({}, { controllers: [] })) as Type[];
+      const make = (): Type => {
+        @Module({ imports: order === 'before' ? [Legacy, ...library] : [...library, Legacy], controllers: [Mcp] })
+        class AppModule {}
+        return AppModule;
+      };
+      await listen(await create(platform, make()));
+      const expected =
+        order === 'before'
+          ? /is answered with 401 before McpAuthGuard is asked/
+          : /The global guard JwtAuthGuard refuses POST \/mcp, too/;
+      expect(log.join('\n')).toMatch(expected);
+      await app?.close();
+      log.length = 0;
+      isPassed = true;
+      await listen(await create(platform, make()));
+      expect(log.join('\n')).not.toMatch(/before McpAuthGuard|JwtAuthGuard refuses/);
+    },
+  );
 
   it('warns of a route with a parameter that the resource has not', async () => {
     const make = (): Type => {
@@ -308,8 +405,15 @@ describe.each(PLATFORMS)('the question at the start, on %s', (platform) => {
       class OrgMcp extends Mcp {}
       return OrgMcp;
     };
-    await listen(await create(platform, moduleOf({ resource: 'http://127.0.0.1:3000/orgs/acme/mcp' } as object, { controllers: [make()] })));
-    expect(log.join('\n')).toMatch(/The route "\/orgs\/:org\/mcp" serves the resource .*a token for this resource is accepted at all of them/);
+    await listen(
+      await create(
+        platform,
+        moduleOf({ resource: 'http://127.0.0.1:3000/orgs/acme/mcp' } as object, { controllers: [make()] }),
+      ),
+    );
+    expect(log.join('\n')).toMatch(
+      /The route "\/orgs\/:org\/mcp" serves the resource .*a token for this resource is accepted at all of them/,
+    );
   });
 
   it('does not wait for a middleware that never answers', async () => {

@@ -37,7 +37,11 @@ export async function guardOf({ tools, issuer }) {
 
 /** @param {string} token */
 export function plainRequest(token) {
-  return contextOf(Notes, 'list', { method: 'GET', url: '/notes', headers: { ...headersWith(token), accept: 'application/json' } });
+  return contextOf(Notes, 'list', {
+    method: 'GET',
+    url: '/notes',
+    headers: { ...headersWith(token), accept: 'application/json' },
+  });
 }
 
 /** @param {string} token @param {string} tool */

@@ -13,9 +13,16 @@ export async function operations({ quick }) {
   const subjects = {};
   for (const tools of COUNTS) {
     const guard = await guardOf({ tools, issuer: issuer.issuer });
-    subjects[tools] = { prepare: () => toolCall(token, `tool-${tools - 1}`), run: (context) => guard.canActivate(context) };
+    subjects[tools] = {
+      prepare: () => toolCall(token, `tool-${tools - 1}`),
+      run: (context) => guard.canActivate(context),
+    };
   }
   const times = await interleaved(subjects, { rounds: quick ? 10 : 25, calls: 2_000 });
   await issuer.close();
-  return COUNTS.map((tools) => ({ tools, micros: median(times[tools]), ratio: ratioOf(times[tools], times[COUNTS[0]]) }));
+  return COUNTS.map((tools) => ({
+    tools,
+    micros: median(times[tools]),
+    ratio: ratioOf(times[tools], times[COUNTS[0]]),
+  }));
 }

@@ -21,6 +21,10 @@ export function verifierWith(options, now = Date.now) {
     verifierFailed: fail,
     serverFound: fail,
   };
-  const servers = createResourceServers(resolveOptions({ resource: RESOURCE, ...options }), { now, failures, findVerifier: fail });
+  const servers = createResourceServers(resolveOptions({ resource: RESOURCE, ...options }), {
+    now,
+    failures,
+    findVerifier: fail,
+  });
   return servers.first.verifier;
 }

@@ -21,12 +21,12 @@ answer({
     });
     const isVerified = async (issuer) => {
       const [token] = await signer.ask('mint', 1, { iss: issuer });
-      return verifier.verify(token).then(() => true, () => false);
+      return verifier.verify(token).then(
+        () => true,
+        () => false,
+      );
     };
-    const rows = [
-      ...(await grow('trusted', trusted, isVerified)),
-      ...(await grow('invented', invented, isVerified)),
-    ];
+    const rows = [...(await grow('trusted', trusted, isVerified)), ...(await grow('invented', invented, isVerified))];
     const { jwks } = await signer.ask('requests');
     signer.stop();
     return { rows, fetches: jwks };
@@ -39,9 +39,13 @@ async function grow(kind, marks, isVerified) {
   let seen = 0;
   for (const mark of marks) {
     while (seen < mark) {
-      const issuers = Array.from({ length: Math.min(BATCH, mark - seen) }, (_, index) => `${prefix}${seen + index}.example`);
+      const issuers = Array.from(
+        { length: Math.min(BATCH, mark - seen) },
+        (_, index) => `${prefix}${seen + index}.example`,
+      );
       const outcomes = await Promise.all(issuers.map(isVerified));
-      if (outcomes.some((verified) => verified !== (kind === 'trusted'))) throw new Error(`Tokens of ${kind} issuers are answered wrongly`);
+      if (outcomes.some((verified) => verified !== (kind === 'trusted')))
+        throw new Error(`Tokens of ${kind} issuers are answered wrongly`);
       seen += issuers.length;
     }
     rows.push({ kind, issuers: seen, ...(await heap()) });

@@ -76,7 +76,12 @@ const guides: DefaultTheme.SidebarItem[] = [
 ];
 
 /** The ways to import the package: one section for each, from the files that TypeDoc has written. */
-const ENTRY_POINTS = ['nestjs-mcp-auth', 'nestjs-mcp-auth/sdk', 'nestjs-mcp-auth/testing', 'nestjs-mcp-auth/dev-server'];
+const ENTRY_POINTS = [
+  'nestjs-mcp-auth',
+  'nestjs-mcp-auth/sdk',
+  'nestjs-mcp-auth/testing',
+  'nestjs-mcp-auth/dev-server',
+];
 
 function apiSidebar(): DefaultTheme.SidebarItem[] {
   return ENTRY_POINTS.map((name, index) => ({
@@ -89,10 +94,17 @@ function apiSidebar(): DefaultTheme.SidebarItem[] {
 
 /** `classes/McpAuthError` and the like, by name. */
 function symbolsOf(name: string): string[] {
-  const files = readdirSync(fileURLToPath(new URL(`../api/${name}/`, import.meta.url)), { recursive: true, encoding: 'utf8' });
-  const paths = files.map((file) => file.replaceAll('\\', '/')).filter((file) => /^(?:classes|functions|interfaces|type-aliases|variables)\/[^/]+\.md$/.test(file));
+  const files = readdirSync(fileURLToPath(new URL(`../api/${name}/`, import.meta.url)), {
+    recursive: true,
+    encoding: 'utf8',
+  });
+  const paths = files
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => /^(?:classes|functions|interfaces|type-aliases|variables)\/[^/]+\.md$/.test(file));
   const symbol = (path: string): string => path.slice(path.indexOf('/') + 1);
-  return paths.map((path) => path.slice(0, -'.md'.length)).toSorted((one, other) => symbol(one).localeCompare(symbol(other)));
+  return paths
+    .map((path) => path.slice(0, -'.md'.length))
+    .toSorted((one, other) => symbol(one).localeCompare(symbol(other)));
 }
 
 export default defineConfig({
@@ -103,7 +115,18 @@ export default defineConfig({
   head: [['link', { rel: 'icon', href: icon }]],
   // The root of the repository, so that README.md and the like are pages as they are.
   srcDir: '..',
-  srcExclude: ['bench/**', 'build/**', 'dist/**', 'lib/**', 'schematics/**', 'scripts/**', 'test/**', 'sample/*/**', 'docs/api/README.md', '**/node_modules/**'],
+  srcExclude: [
+    'bench/**',
+    'build/**',
+    'dist/**',
+    'lib/**',
+    'schematics/**',
+    'scripts/**',
+    'test/**',
+    'sample/*/**',
+    'docs/api/README.md',
+    '**/node_modules/**',
+  ],
   rewrites: { ...ROOT_PAGES, 'docs/:page*': ':page*' },
   outDir: '.vitepress/dist',
   cacheDir: '.vitepress/cache',
@@ -114,7 +137,14 @@ export default defineConfig({
   },
   vite: {
     // Pages outside of docs/ would look for Vue beside themselves.
-    resolve: { alias: [{ find: /^vue(\/server-renderer)?$/, replacement: `${fileURLToPath(new URL('../node_modules/vue', import.meta.url))}$1` }] },
+    resolve: {
+      alias: [
+        {
+          find: /^vue(\/server-renderer)?$/,
+          replacement: `${fileURLToPath(new URL('../node_modules/vue', import.meta.url))}$1`,
+        },
+      ],
+    },
   },
   themeConfig: {
     nav: [

@@ -53,7 +53,8 @@ function placeOf(href: string, folder: string): string | undefined {
 }
 
 function pageOf(file: string): string | undefined {
-  const page = ROOT_PAGES[file] ?? (file.startsWith('docs/') && file.endsWith('.md') ? file.slice('docs/'.length) : undefined);
+  const page =
+    ROOT_PAGES[file] ?? (file.startsWith('docs/') && file.endsWith('.md') ? file.slice('docs/'.length) : undefined);
   const isThere = page !== undefined && statSync(join(root, file), { throwIfNoEntry: false })?.isFile();
   return isThere ? page : undefined;
 }

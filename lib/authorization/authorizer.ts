@@ -63,7 +63,9 @@ export interface RefusedRequest {
 }
 
 /** How a tool may be called: without a token, or with one that has these scopes. */
-export type SecurityScheme = { readonly type: 'noauth' } | { readonly type: 'oauth2'; readonly scopes: readonly string[] };
+export type SecurityScheme =
+  | { readonly type: 'noauth' }
+  | { readonly type: 'oauth2'; readonly scopes: readonly string[] };
 
 /** Decides whether a request, and later the handler it leads to, may go on. Knows nothing of responses. */
 @Injectable()
@@ -108,7 +110,8 @@ export class Authorizer {
 
   #isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
     if (!isAt(resource, request) || !requiresNothing(route)) return false;
-    if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY || !isOpenRequest(request, body)) return false;
+    if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY || !isOpenRequest(request, body))
+      return false;
     return body.operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
   }
 
@@ -117,7 +120,8 @@ export class Authorizer {
     const [operation] = operations;
     if (operations.length < 2 && operation?.kind !== 'resource') {
       const declarations = operation && this.explorer.declarationsOf(operation, id);
-      const asksNobody = !asks(route) && !declarations?.isElsewhere && !declarations?.all.some(({ policy }) => asks(policy));
+      const asksNobody =
+        !asks(route) && !declarations?.isElsewhere && !declarations?.all.some(({ policy }) => asks(policy));
       if (asksNobody) return this.#sameConditions(route, declarations ?? server, server, policiesOf(declarations));
     }
     const found = operations.map((one) => ({ operation: one, declarations: this.explorer.declarationsOf(one, id) }));
@@ -132,7 +136,12 @@ export class Authorizer {
   }
 
   /** Of a handler together with the others, for a request that nobody has to be asked about. */
-  #sameConditions(policy: HandlerDeclaration, key: object, server: ResourceServer, others: readonly HandlerDeclaration[]): Conditions {
+  #sameConditions(
+    policy: HandlerDeclaration,
+    key: object,
+    server: ResourceServer,
+    others: readonly HandlerDeclaration[],
+  ): Conditions {
     const ofPolicy = this.#conditions.get(policy);
     const known = ofPolicy?.get(key);
     if (known) return known;
@@ -201,7 +210,12 @@ export class Authorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authorizeCreated(auth: McpAuthInfo | undefined, operations: readonly Operation[], { server }: AccessRequest, request: HttpRequest): MaybePromise<void> {
+  authorizeCreated(
+    auth: McpAuthInfo | undefined,
+    operations: readonly Operation[],
+    { server }: AccessRequest,
+    request: HttpRequest,
+  ): MaybePromise<void> {
     if (!auth || operations.length === 0) return;
     // The handler is not called again, so that all has to be asked here.
     const found = operations.map((operation) => ({
@@ -209,7 +223,9 @@ export class Authorizer {
       declarations: this.explorer.declarationsOf(operation, server.resource.id),
     }));
     const policies = found.flatMap(({ declarations }) => policiesOf(declarations));
-    const uses = found.flatMap(({ operation, declarations }) => declarations.all.flatMap((declared) => usesOf(operation, declared)));
+    const uses = found.flatMap(({ operation, declarations }) =>
+      declarations.all.flatMap((declared) => usesOf(operation, declared)),
+    );
     return this.#decide(auth, { ...conditionsOf(server, policies, uses), refusal: refusalOf(found) }, request);
   }
 
@@ -270,7 +286,10 @@ export class Authorizer {
 
   /** What clients are told that a tool needs, as ChatGPT spells it; undefined where nothing is declared. */
   securitySchemes(tool: string, resourceId: string): SecurityScheme[] | undefined {
-    const declarations = this.explorer.declarationsOf({ kind: 'tool', name: tool, args: undefined, reachesHandler: true }, resourceId);
+    const declarations = this.explorer.declarationsOf(
+      { kind: 'tool', name: tool, args: undefined, reachesHandler: true },
+      resourceId,
+    );
     if (declarations.all.length === 0) return undefined;
     if (this.options.allowAnonymous && isPublic(declarations)) return [{ type: 'noauth' }];
     const { baseline, hierarchy } = this.servers.get(resourceId);
@@ -288,7 +307,11 @@ export class Authorizer {
     const conditions = conditionsOf(this.servers.get(call.resource.id), policiesOf(declarations), uses);
     try {
       // How the user signed in is none of what lists depend on.
-      await this.#decide(call.auth, { ...(isOpen ? withoutScopes(conditions) : conditions), authentications: [] }, undefined);
+      await this.#decide(
+        call.auth,
+        { ...(isOpen ? withoutScopes(conditions) : conditions), authentications: [] },
+        undefined,
+      );
       return 'allowed';
     } catch (error) {
       return error instanceof McpAuthError && error.code === 'access_denied' ? 'denied' : 'obtainable';
@@ -321,7 +344,11 @@ export class Authorizer {
     this.#check(auth, conditions);
   }
 
-  async #decideWithPolicies(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): Promise<void> {
+  async #decideWithPolicies(
+    auth: McpAuthInfo,
+    conditions: Conditions,
+    request: HttpRequest | undefined,
+  ): Promise<void> {
     const missing = this.#missing(auth, conditions);
     if (missing && !conditions.asksBeforeScopes) throw missing;
     let verdict: Verdict;
@@ -375,7 +402,11 @@ export class Authorizer {
 }
 
 /** What several policies need together of a caller at this server. */
-function conditionsOf(server: ResourceServer, policies: readonly HandlerDeclaration[], uses: readonly Use[]): Conditions {
+function conditionsOf(
+  server: ResourceServer,
+  policies: readonly HandlerDeclaration[],
+  uses: readonly Use[],
+): Conditions {
   return {
     server,
     requirement: combineAll([server.baseline, ...policies.map(({ requirement }) => requirement)]),
@@ -392,7 +423,11 @@ interface Verdict {
   readonly isDenied: boolean;
 }
 
-async function askPolicies(auth: McpAuthInfo, uses: readonly Use[], request: HttpRequest | undefined): Promise<Verdict> {
+async function askPolicies(
+  auth: McpAuthInfo,
+  uses: readonly Use[],
+  request: HttpRequest | undefined,
+): Promise<Verdict> {
   const scopes = new Set<string>();
   let isDenied = false;
   for (const { operation, policies, args = operation?.args } of uses) {
@@ -469,7 +504,9 @@ class LazyAccessRequest implements AccessRequest {
   get scopes(): readonly string[] {
     const { operations } = this.body;
     const isShort = operations.length <= MAX_OPERATIONS_OF_ANYBODY;
-    const { requirement } = isShort ? this.conditions : this.#conditionsOf(operations.slice(0, MAX_OPERATIONS_OF_ANYBODY));
+    const { requirement } = isShort
+      ? this.conditions
+      : this.#conditionsOf(operations.slice(0, MAX_OPERATIONS_OF_ANYBODY));
     return challengeScopes(requirement, [], this.server.hierarchy);
   }
 

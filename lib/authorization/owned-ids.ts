@@ -45,7 +45,8 @@ export class OwnedIds<Value> {
     this.#delete(id);
     const own = this.#owners.get(owner) ?? new UseOrder();
     const isFull = this.#all.size >= this.limits.inAll;
-    const outgoing = own.size >= perOwner || (isFull && own.size > 0) ? own.first : isFull ? this.#all.first : undefined;
+    const outgoing =
+      own.size >= perOwner || (isFull && own.size > 0) ? own.first : isFull ? this.#all.first : undefined;
     if (outgoing !== undefined) this.#delete(outgoing);
     this.#owners.set(owner, own);
     this.#ids.set(id, { owner, value, amongAll: this.#all.add(id), amongOwn: own.add(id) });

@@ -161,7 +161,10 @@ export class TransportRules {
   #mayBeMcp(request: HttpRequest, source: BodySource): boolean {
     if (this.#isAtEndpoint(request)) return true;
     if (!mayHoldMessage(request.body, source) || !isJson(request)) return false;
-    return this.#isSentByTransport(request) || this.options.resources.some(({ operationScopes }) => operationScopes.length > 0);
+    return (
+      this.#isSentByTransport(request) ||
+      this.options.resources.some(({ operationScopes }) => operationScopes.length > 0)
+    );
   }
 }
 
@@ -203,5 +206,8 @@ function decoded(path: string): string {
 }
 
 function plainPath(path: string): string {
-  return decoded(path).toLowerCase().replace(/\/{2,}/g, '/').replace(/^\/|\/$/g, '');
+  return decoded(path)
+    .toLowerCase()
+    .replace(/\/{2,}/g, '/')
+    .replace(/^\/|\/$/g, '');
 }

@@ -21,7 +21,9 @@ export function authorizationDetailsOf(
 ): AuthorizationDetail[] {
   const details = Object.hasOwn(claims, 'authorization_details') ? claims['authorization_details'] : undefined;
   if (!Array.isArray(details)) return [];
-  return details.filter((entry): entry is AuthorizationDetail => isDetail(entry) && entry.type === type && isFor(entry, resource));
+  return details.filter(
+    (entry): entry is AuthorizationDetail => isDetail(entry) && entry.type === type && isFor(entry, resource),
+  );
 }
 
 function isDetail(entry: unknown): entry is AuthorizationDetail {

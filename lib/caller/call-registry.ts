@@ -71,7 +71,8 @@ export function enterApplication(request: HttpRequest, instance: Instance): void
   mark(source, instance, undefined);
   for (const field of CALLER_FIELDS) {
     const value = source[field];
-    if (Caller.callOf(value)) Object.defineProperty(source, field, { value: undefined, configurable: true, enumerable: true, writable: true });
+    if (Caller.callOf(value))
+      Object.defineProperty(source, field, { value: undefined, configurable: true, enumerable: true, writable: true });
   }
 }
 
@@ -188,11 +189,14 @@ function callOfRpcContext(rpcContext: unknown, instance: Instance): AuthorizedCa
  * counts that saw the request last. Where the applications of several instances have the class, and each of them has
  * authorized a call here, only the caller that came with the message says which one serves it.
  */
-export function callWithInstance(context: ExecutionContext): { readonly call: AuthorizedCall; readonly instance: Instance } | undefined {
+export function callWithInstance(
+  context: ExecutionContext,
+): { readonly call: AuthorizedCall; readonly instance: Instance } | undefined {
   const instances = instancesWith(context.getClass());
   if (context.getType() === 'http') {
     const request: unknown = context.switchToHttp().getRequest();
-    const last = typeof request === 'object' && request !== null ? lastMark(nodeRequest(request as HttpRequest)) : undefined;
+    const last =
+      typeof request === 'object' && request !== null ? lastMark(nodeRequest(request as HttpRequest)) : undefined;
     return last?.call && instances.includes(last.instance) ? { call: last.call, instance: last.instance } : undefined;
   }
   const found = instances.flatMap((instance) => {

@@ -7,7 +7,6 @@ import type { McpAuthInfo } from '../core/auth-info.js';
 import type { PrincipalKind } from '../core/principal-kind.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
-
 /** Builds the caller from a verified token. */
 export function authInfoOf(token: string, verified: VerifiedToken, resource: string): McpAuthInfo {
   return new Caller(token, verified, resource);
@@ -59,7 +58,9 @@ export class Caller implements McpAuthInfo {
 
   /** Prints what can be copied: with `showHidden` and `getters`, Node would print the token as well. */
   [inspect.custom](depth: number, options: InspectOptions): string {
-    return depth < 0 ? '[McpAuthInfo]' : `McpAuthInfo ${inspect({ ...this, resource: this.#resourceIdentifier }, { ...options, depth })}`;
+    return depth < 0
+      ? '[McpAuthInfo]'
+      : `McpAuthInfo ${inspect({ ...this, resource: this.#resourceIdentifier }, { ...options, depth })}`;
   }
 
   /** Binds the caller to the request that was let through, once that is known. */

@@ -11,7 +11,9 @@ import type { McpAuthInfo } from '../core/auth-info.js';
  */
 export function injectedCaller(key: keyof McpAuthInfo | undefined, context: ExecutionContext): unknown {
   if (THIS_COPY.running === 0 && otherCopies().some(({ running }) => running > 0)) {
-    throw new McpAuthConfigError([copiesProblem('@AuthInfo()', 'the decorator of one copy and McpAuthModule of another')]);
+    throw new McpAuthConfigError([
+      copiesProblem('@AuthInfo()', 'the decorator of one copy and McpAuthModule of another'),
+    ]);
   }
   const auth = callWithInstance(context)?.call.auth;
   return key === undefined ? auth : auth?.[key];

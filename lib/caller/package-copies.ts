@@ -49,7 +49,10 @@ export function copiesProblem(option: string, seen: string): ConfigProblem {
 
 /** Why what a decorator binds finds nothing of the module in the application. */
 export function moduleMissing(what: string): McpAuthConfigError {
-  if (copies.length > 1) return new McpAuthConfigError([copiesProblem('imports', `${what} of another copy of ${PACKAGE} than McpAuthModule`)]);
+  if (copies.length > 1)
+    return new McpAuthConfigError([
+      copiesProblem('imports', `${what} of another copy of ${PACKAGE} than McpAuthModule`),
+    ]);
   const seen = `${what}, as @RequireScopes() and the like bind it, in an application without McpAuthModule`;
   const write = 'Import McpAuthModule.forRoot({ resource, authorizationServers }) in the root module';
   return new McpAuthConfigError([{ option: 'imports', seen, why: 'it works with what the module provides', write }]);
@@ -60,7 +63,9 @@ export function providersOfOtherCopies(): Provider[] {
   return otherCopies().flatMap(({ injectables }) =>
     Object.entries(injectables).map(([name, provide]): Provider => {
       const useFactory = (): never => {
-        throw new McpAuthConfigError([copiesProblem('imports', `${name} of one copy injected, and McpAuthModule of another imported`)]);
+        throw new McpAuthConfigError([
+          copiesProblem('imports', `${name} of one copy injected, and McpAuthModule of another imported`),
+        ]);
       };
       return { provide: provide as Type, useFactory, scope: Scope.TRANSIENT };
     }),
@@ -85,7 +90,10 @@ function fileOf(location: string): string {
 function versionAt(file: string): string {
   for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
     try {
-      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { name?: unknown; version?: unknown };
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+        name?: unknown;
+        version?: unknown;
+      };
       if (name === PACKAGE) return `version ${String(version)}`;
     } catch {
       // Not here.

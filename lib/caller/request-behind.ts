@@ -45,7 +45,12 @@ export function requestBehind(host: ArgumentsHost): HttpRequest | undefined {
 function graphqlRequest(args: readonly unknown[]): HttpRequest | undefined {
   const context = memberOf({ context: args.length === 3 ? args[1] : args[2] }, 'context');
   const req = memberOf(context, 'req');
-  const candidates = [req, memberOf(context, 'request'), memberOf(memberOf(context, 'reply'), 'request'), memberOf(memberOf(req, 'extra'), 'request')];
+  const candidates = [
+    req,
+    memberOf(context, 'request'),
+    memberOf(memberOf(context, 'reply'), 'request'),
+    memberOf(memberOf(req, 'extra'), 'request'),
+  ];
   return candidates.find(isHttpRequest);
 }
 

@@ -71,11 +71,15 @@ export function readCommandLine(args: readonly string[]): Command {
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'];
 
 function doctorCommand(values: Values, [command, target, ...others]: readonly string[]): Command {
-  if (command !== 'doctor') return refused(command === undefined ? 'no command is given' : 'the only command is "doctor"');
+  if (command !== 'doctor')
+    return refused(command === undefined ? 'no command is given' : 'the only command is "doctor"');
   if (target === undefined) return refused('the URL of an MCP server or an issuer is missing');
   if (others.length > 0) return refused('more than one URL is given');
   const read = readResourceIdentifier(target);
-  if ('problem' in read) return refused(`the URL cannot be used: ${read.problem}. Write it as clients do, such as https://mcp.example.com/mcp`);
+  if ('problem' in read)
+    return refused(
+      `the URL cannot be used: ${read.problem}. Write it as clients do, such as https://mcp.example.com/mcp`,
+    );
   const tokenSource = tokenSourceOf(values);
   if (typeof tokenSource === 'object' && 'why' in tokenSource) return refused(tokenSource.why);
   const timeoutMs = Number(values.timeout ?? 5) * 1000;
@@ -97,7 +101,8 @@ function doctorCommand(values: Values, [command, target, ...others]: readonly st
 
 function tokenSourceOf({ token, 'token-file': file }: Values): DoctorCommand['tokenSource'] | { readonly why: string } {
   if (token !== undefined && token !== '-') {
-    const why = 'a token on the command line is in the history of the shell and the list of processes, where others can read it';
+    const why =
+      'a token on the command line is in the history of the shell and the list of processes, where others can read it';
     return { why: `${why}. Use --token-file <path>, --token - for standard input, or MCP_AUTH_TOKEN` };
   }
   if (token !== undefined && file !== undefined) return { why: '--token and --token-file exclude each other' };

@@ -10,13 +10,18 @@ export async function readSampleToken(source: DoctorCommand['tokenSource'], cons
   const text = await textFrom(source, console);
   if (typeof text === 'object') return text;
   const trimmed = text?.trim() ?? '';
-  if (trimmed === '') return source === 'environment' ? { token: undefined } : { why: 'there is no token: nothing was read' };
+  if (trimmed === '')
+    return source === 'environment' ? { token: undefined } : { why: 'there is no token: nothing was read' };
   const credentials = readCredentials({ headers: { authorization: `Bearer ${trimmed}` } });
-  if (credentials.kind !== 'bearer') return { why: 'what was read is no access token: one is expected, and nothing else' };
+  if (credentials.kind !== 'bearer')
+    return { why: 'what was read is no access token: one is expected, and nothing else' };
   return { token: credentials.token };
 }
 
-async function textFrom(source: DoctorCommand['tokenSource'], console: Console): Promise<string | undefined | { readonly why: string }> {
+async function textFrom(
+  source: DoctorCommand['tokenSource'],
+  console: Console,
+): Promise<string | undefined | { readonly why: string }> {
   if (source === 'environment') return console.environment['MCP_AUTH_TOKEN'];
   try {
     return source === 'stdin' ? await console.readInput() : await console.readFile(source.file);

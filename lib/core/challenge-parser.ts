@@ -105,7 +105,9 @@ class Cursor {
   }
 
   refuse(expected: string): never {
-    throw new SyntaxError(`Malformed challenge: expected ${expected} at position ${this.position} of ${JSON.stringify(this.text)}`);
+    throw new SyntaxError(
+      `Malformed challenge: expected ${expected} at position ${this.position} of ${JSON.stringify(this.text)}`,
+    );
   }
 
   private matchAt(pattern: RegExp, position: number): string | undefined {

@@ -72,7 +72,8 @@ export type McpAuthReason = keyof typeof REASONS;
 const REASONS = {
   no_credentials: 'the request carries no access token',
   unsupported_scheme: 'the Authorization header uses a scheme other than Bearer',
-  dpop_scheme: 'the client sent a token that is bound to a key (Authorization scheme DPoP), and DPoP is not supported yet',
+  dpop_scheme:
+    'the client sent a token that is bound to a key (Authorization scheme DPoP), and DPoP is not supported yet',
   repeated_credentials: 'the request carries more than one Authorization header',
   malformed_credentials: 'the Authorization header is not "Bearer" followed by one token',
   token_too_large: 'the token is longer than accepted',
@@ -97,7 +98,8 @@ const REASONS = {
   claim_malformed: 'a claim has the wrong type',
   not_an_access_token: 'the token is no access token, as far as can be told',
   sender_constrained: 'the token is bound to a key (cnf), and proof of possession is not supported',
-  subject_missing: 'the token is that of a user, and does not say which: it names no subject, or its client as the subject',
+  subject_missing:
+    'the token is that of a user, and does not say which: it names no subject, or its client as the subject',
   no_principal: 'the token names neither a subject nor a client',
   verifier_failed: 'the configured verifier refused the token',
   verifier_unavailable: 'the configured verifier failed without saying anything about the token',
@@ -123,7 +125,8 @@ const REASONS = {
   event_unknown: 'no event with that Last-Event-ID was sent to this principal',
   task_unknown: 'there is no such task',
   task_of_another: 'the task was created for another principal',
-  task_list_elsewhere: 'the list of tasks would be sent on another stream, where it cannot be kept to those of this principal',
+  task_list_elsewhere:
+    'the list of tasks would be sent on another stream, where it cannot be kept to those of this principal',
   issuer_unreachable: 'the metadata or keys of the authorization server cannot be had',
   key_undecided: 'the token names a key that is not known, and the issuer may not be asked for it again yet',
   issuer_lookup_failed: 'the application could not say whether it trusts the issuer',

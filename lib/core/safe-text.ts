@@ -60,7 +60,12 @@ export class Plain {
 export function typeOf(value: unknown): Plain {
   if (value === null) return new Plain('null');
   if (Array.isArray(value)) return new Plain('a list');
-  const names: Readonly<Record<string, string>> = { string: 'text', number: 'a number', boolean: 'true or false', object: 'an object' };
+  const names: Readonly<Record<string, string>> = {
+    string: 'text',
+    number: 'a number',
+    boolean: 'true or false',
+    object: 'an object',
+  };
   return new Plain(names[typeof value] ?? 'of no type of JSON');
 }
 
@@ -98,7 +103,11 @@ export function redactTokens(text: string): string {
 
 /** Without the token, and without the parts of it that are long enough not to stand there by chance. The application may put into its errors what it likes. */
 export function redactToken(text: string, token: string): string {
-  const secrets = [token, encodeURIComponent(Buffer.from(token).toString()), ...token.split('.').filter((part) => part.length >= 8)];
+  const secrets = [
+    token,
+    encodeURIComponent(Buffer.from(token).toString()),
+    ...token.split('.').filter((part) => part.length >= 8),
+  ];
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
 }
 

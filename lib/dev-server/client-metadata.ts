@@ -71,16 +71,27 @@ export class ClientAdapter extends MemoryAdapter {
 function isLoopbackDocumentUrl(id: string): boolean {
   const url = parseUrl(id);
   return (
-    url?.protocol === 'http:' && url.href === id && LOOPBACK_HOSTS.has(url.hostname) && url.pathname !== '/' && url.hash === ''
+    url?.protocol === 'http:' &&
+    url.href === id &&
+    LOOPBACK_HOSTS.has(url.hostname) &&
+    url.pathname !== '/' &&
+    url.hash === ''
   );
 }
 
 /** The timer belongs to this call: a signal of `AbortSignal.timeout` may be collected while the body still comes. */
 async function readJson(url: string): Promise<ClientMetadata> {
   const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(new Error(`no answer within ${DOCUMENT_TIMEOUT_MS} ms`)), DOCUMENT_TIMEOUT_MS);
+  const timer = setTimeout(
+    () => timeout.abort(new Error(`no answer within ${DOCUMENT_TIMEOUT_MS} ms`)),
+    DOCUMENT_TIMEOUT_MS,
+  );
   try {
-    const response = await fetch(url, { headers: { accept: 'application/json' }, redirect: 'error', signal: timeout.signal });
+    const response = await fetch(url, {
+      headers: { accept: 'application/json' },
+      redirect: 'error',
+      signal: timeout.signal,
+    });
     if (response.status !== 200) throw new Error(`status ${response.status}`);
     return parseDocument(await readText(response));
   } finally {

@@ -8,11 +8,17 @@ export interface ConsentRequest {
   /** As the client spelled them. */
   readonly resources: readonly string[];
   /** Scopes allowed before, by the spelling of the resource; `identity` are those of no resource. */
-  readonly granted: { readonly identity: readonly string[]; readonly byResource: ReadonlyMap<string, readonly string[]> };
+  readonly granted: {
+    readonly identity: readonly string[];
+    readonly byResource: ReadonlyMap<string, readonly string[]>;
+  };
 }
 
 /** The consent page's groups: one a resource, then identity. Groups without a requested scope are left out. */
-export function consentGroups({ scopes, resources, granted }: ConsentRequest, known: readonly DevResource[]): ConsentGroup[] {
+export function consentGroups(
+  { scopes, resources, granted }: ConsentRequest,
+  known: readonly DevResource[],
+): ConsentGroup[] {
   const groups = resources.map((indicator): ConsentGroup => {
     const resource = findResource(known, indicator);
     return {

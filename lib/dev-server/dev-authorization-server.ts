@@ -44,7 +44,9 @@ const HOST = '127.0.0.1';
  * });
  * ```
  */
-export async function startDevAuthorizationServer(options: DevAuthorizationServerOptions): Promise<DevAuthorizationServer> {
+export async function startDevAuthorizationServer(
+  options: DevAuthorizationServerOptions,
+): Promise<DevAuthorizationServer> {
   refuseOutsideDevelopment(process.env['NODE_ENV'] ?? '');
   const settings = resolveSettings(options);
   const [peer, signingKey] = await Promise.all([loadOidcProvider(), generateSigningKey()]);

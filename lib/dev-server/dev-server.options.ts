@@ -150,7 +150,8 @@ function resourceProblems({ resource, scopes }: DevResource): string[] {
   if (!parseUrl(resource)) problems.push(`resources: "${resource}" is no absolute URI`);
   else if (resource.includes('#')) problems.push(`resources: "${resource}" has a fragment (RFC 8707 §2 forbids it)`);
   for (const scope of Object.keys(scopes)) {
-    if (!SCOPE_TOKEN.test(scope)) problems.push(`resources: "${scope}" of "${resource}" is no scope name (RFC 6749 §3.3)`);
+    if (!SCOPE_TOKEN.test(scope))
+      problems.push(`resources: "${scope}" of "${resource}" is no scope name (RFC 6749 §3.3)`);
   }
   return problems;
 }

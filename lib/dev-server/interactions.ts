@@ -75,11 +75,20 @@ async function showConsent(visit: Visit): Promise<void> {
   const grant = await existingGrant(visit);
   const byResource = new Map(resources.map((indicator) => [indicator, words(grant?.getResourceScope(indicator))]));
   const groups = consentGroups(
-    { scopes: words(interaction.params['scope']), resources, granted: { identity: words(grant?.getOIDCScope()), byResource } },
+    {
+      scopes: words(interaction.params['scope']),
+      resources,
+      granted: { identity: words(grant?.getOIDCScope()), byResource },
+    },
     settings.resources,
   );
   const userName = settings.users.find(({ username }) => username === interaction.session?.accountId)?.name ?? '';
-  const page = renderConsent({ path: interactionPath(interaction.uid), client: await clientOf(visit), userName, groups });
+  const page = renderConsent({
+    path: interactionPath(interaction.uid),
+    client: await clientOf(visit),
+    userName,
+    groups,
+  });
   sendPage(response, 200, page, redirectUri(interaction));
 }
 
@@ -122,10 +131,12 @@ async function confirm(visit: Visit): Promise<void> {
   const accountId = interaction.session?.accountId;
   if (interaction.prompt.name !== 'consent' || accountId === undefined) return sendExpired(visit.response);
   const grant =
-    (await existingGrant(visit)) ?? new provider.Grant({ accountId, clientId: String(interaction.params['client_id']) });
+    (await existingGrant(visit)) ??
+    new provider.Grant({ accountId, clientId: String(interaction.params['client_id']) });
   const { missingOIDCScope, missingResourceScopes } = interaction.prompt.details as MissingScopes;
   if (missingOIDCScope !== undefined) grant.addOIDCScope(missingOIDCScope);
-  for (const [indicator, scopes] of Object.entries(missingResourceScopes ?? {})) grant.addResourceScope(indicator, scopes);
+  for (const [indicator, scopes] of Object.entries(missingResourceScopes ?? {}))
+    grant.addResourceScope(indicator, scopes);
   return finish(visit, { consent: { grantId: await grant.save() } }, true);
 }
 
@@ -144,7 +155,8 @@ async function switchUser({ provider, response, interaction }: Visit): Promise<v
   await interaction.destroy();
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(interaction.params)) {
-    for (const single of Array.isArray(value) ? value : [value]) if (single !== undefined) query.append(name, String(single));
+    for (const single of Array.isArray(value) ? value : [value])
+      if (single !== undefined) query.append(name, String(single));
   }
   response.writeHead(303, { location: `${ROUTES.authorization}?${query}` }).end();
 }
@@ -181,7 +193,11 @@ function sendExpired(response: ServerResponse): void {
   const details = [
     'It was finished, it took longer than an hour, or it began in another browser. Go back to your application and start again.',
   ];
-  sendPage(response, 400, renderError({ title: 'This step is no longer open', code: 'interaction_not_found', details }));
+  sendPage(
+    response,
+    400,
+    renderError({ title: 'This step is no longer open', code: 'interaction_not_found', details }),
+  );
 }
 
 function sendNotFound(response: ServerResponse): void {

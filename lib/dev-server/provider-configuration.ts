@@ -96,7 +96,8 @@ export function providerConfiguration(input: ConfigurationInput): Configuration 
       revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
       introspection: {
         enabled: settings.introspection !== undefined,
-        allowedPolicy: (_ctx, client, token) => client.clientId === settings.introspection?.clientId && token.kind === 'AccessToken',
+        allowedPolicy: (_ctx, client, token) =>
+          client.clientId === settings.introspection?.clientId && token.kind === 'AccessToken',
       },
       clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
       resourceIndicators: resourceIndicators(settings, errors),

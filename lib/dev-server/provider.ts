@@ -15,7 +15,12 @@ export async function generateSigningKey(): Promise<JWK> {
 }
 
 /** The provider for one issuer, silent on the console; what fails inside is told to `onNotice`. */
-export function createProvider(peer: OidcProviderModule, issuer: string, settings: DevServerSettings, signingKey: JWK): Provider {
+export function createProvider(
+  peer: OidcProviderModule,
+  issuer: string,
+  settings: DevServerSettings,
+  signingKey: JWK,
+): Provider {
   const provider = new peer.Provider(
     issuer,
     providerConfiguration({
@@ -74,7 +79,11 @@ function advertiseScopes({ resources }: DevServerSettings): Middleware {
 
 const sendError: NonNullable<Configuration['renderError']> = (ctx: KoaContextWithOIDC, out: ErrorOut, error) => {
   ctx.set(pageHeaders());
-  ctx.body = renderError({ title: 'This request cannot be answered', code: out.error, details: errorDetails(out, error) });
+  ctx.body = renderError({
+    title: 'This request cannot be answered',
+    code: out.error,
+    details: errorDetails(out, error),
+  });
 };
 
 /** The details that oidc-provider keeps for logs are shown: the reader is the developer. They hold no token or code. */

@@ -26,7 +26,9 @@ export function requestHandler(provider: Provider, settings: DevServerSettings):
     if (CROSS_ORIGIN_PATHS.has(path) && allowOrigin(request, response)) return;
     if (path === '/' && request.method === 'GET') return sendPage(response, 200, home);
     if (!path.startsWith('/interaction/')) return void oidc(request, response);
-    answerInteraction(provider, settings, request, response).catch((error: unknown) => sendFailure(response, settings, error));
+    answerInteraction(provider, settings, request, response).catch((error: unknown) =>
+      sendFailure(response, settings, error),
+    );
   };
 }
 

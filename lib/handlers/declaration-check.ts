@@ -2,7 +2,15 @@ import type { Type } from '@nestjs/common';
 import type { ConfigProblem } from '../core/error.js';
 import { isCalledByNest, isHandler, KNOWN_HANDLERS, servedOperation } from './mcp-frameworks.js';
 import { declarationPartsOf, handlerDeclaration, type DeclarationPart } from './handler-declaration.js';
-import { canHold, classesWriting, isReplaced, rememberedClasses, rememberedOn, wasGivenCaller, type Remembered } from './written-declarations.js';
+import {
+  canHold,
+  classesWriting,
+  isReplaced,
+  rememberedClasses,
+  rememberedOn,
+  wasGivenCaller,
+  type Remembered,
+} from './written-declarations.js';
 
 /** Nest's own keys for the guards that are bound, and for what the decorators of parameters say. */
 const GUARDS_METADATA = '__guards__';
@@ -49,7 +57,12 @@ export function declarationProblems(classRef: Type<object>): ConfigProblem[] {
 export function lostDeclarations(classRef: Type<object>): ConfigProblem[] {
   const lineage = lineageOf(classRef);
   const onClasses = lineage.classes.flatMap((one) => rememberedOn(one).flatMap((entry) => misplaced(classRef, entry)));
-  return [...onClasses, ...namesOf(lineage).flatMap((name) => lostOfMethod(lineage, name)), ...lostOfClass(lineage), ...lostParameters(lineage)];
+  return [
+    ...onClasses,
+    ...namesOf(lineage).flatMap((name) => lostOfMethod(lineage, name)),
+    ...lostOfClass(lineage),
+    ...lostParameters(lineage),
+  ];
 }
 
 /**
@@ -62,8 +75,12 @@ export function instanceProblems(classRef: Type<object>, instance: unknown): Con
     const declared = (classRef.prototype as Record<string, unknown>)[name];
     if (typeof value !== 'function' || typeof declared !== 'function' || value === declared) return [];
     const isDirect = servedOperation(declared) !== undefined && !isCalledByNest(declared);
-    const isDeclared = isDirect && (handlerDeclaration(classRef, declared).isDeclared || Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name));
-    const lost = declarationPartsOf(declared).filter((addition) => !declarationPartsOf(value as object).includes(addition));
+    const isDeclared =
+      isDirect &&
+      (handlerDeclaration(classRef, declared).isDeclared || Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name));
+    const lost = declarationPartsOf(declared).filter(
+      (addition) => !declarationPartsOf(value as object).includes(addition),
+    );
     if (lost.length === 0 && !isDeclared) return [];
     return [
       {
@@ -94,18 +111,32 @@ export function noteInstance(classRef: Type<object>, instance: unknown): void {
  * methods of the class, while some of these have declarations of their own.
  */
 export function isStranger(classRef: object, method: object): boolean {
-  if (typeof classRef !== 'function' || declarationPartsOf(method).length > 0 || isReplaced(method) || standingForUndeclared.has(method)) return false;
+  if (
+    typeof classRef !== 'function' ||
+    declarationPartsOf(method).length > 0 ||
+    isReplaced(method) ||
+    standingForUndeclared.has(method)
+  )
+    return false;
   const lineage = lineageOf(classRef as Type<object>);
   const { prototypes } = lineage;
   if (prototypes.every((prototype) => rememberedOn(prototype).every(({ addition }) => !addition))) return false;
-  if (prototypes.some((prototype) => Object.values(Object.getOwnPropertyDescriptors(prototype)).some(({ value }) => value === method))) return false;
+  if (
+    prototypes.some((prototype) =>
+      Object.values(Object.getOwnPropertyDescriptors(prototype)).some(({ value }) => value === method),
+    )
+  )
+    return false;
   // What is bound, and what tracers put around a handler, is called after the method that it runs.
   const name = String((method as { readonly name?: unknown }).name).replace(/^bound /, '');
   return !isUndeclaredMethod(lineage, name);
 }
 
 function isUndeclaredMethod(lineage: Lineage, name: string): boolean {
-  return findMethod(lineage.prototypes, name)?.method !== undefined && entriesOf(lineage, name).every(({ entry }) => !entry.addition);
+  return (
+    findMethod(lineage.prototypes, name)?.method !== undefined &&
+    entriesOf(lineage, name).every(({ entry }) => !entry.addition)
+  );
 }
 
 /**
@@ -118,11 +149,13 @@ export function unlistedMethods(listed: readonly Type<object>[]): UnlistedMethod
     .filter((classRef) => !known.has(classRef))
     .flatMap((classRef) => {
       const prototype = (classRef as Type<object>).prototype as object;
-      return rememberedOn(prototype).filter(asks).flatMap(({ key, place, decorator }) => {
-        const method = typeof key === 'string' && Object.getOwnPropertyDescriptor(prototype, key)?.value;
-        if (place !== 'method' || typeof method !== 'function' || isHandler(method as object)) return [];
-        return [{ classRef, name: `${(classRef as Type<object>).name}.${String(key)}`, decorator }];
-      });
+      return rememberedOn(prototype)
+        .filter(asks)
+        .flatMap(({ key, place, decorator }) => {
+          const method = typeof key === 'string' && Object.getOwnPropertyDescriptor(prototype, key)?.value;
+          if (place !== 'method' || typeof method !== 'function' || isHandler(method as object)) return [];
+          return [{ classRef, name: `${(classRef as Type<object>).name}.${String(key)}`, decorator }];
+        });
     });
 }
 
@@ -133,7 +166,9 @@ function lineageOf(classRef: Type<object>): Lineage {
     prototypes.push(prototype);
     prototype = Object.getPrototypeOf(prototype) as object | null;
   }
-  const constructors = prototypes.flatMap((one) => (Object.hasOwn(one, 'constructor') ? [one.constructor as object] : []));
+  const constructors = prototypes.flatMap((one) =>
+    Object.hasOwn(one, 'constructor') ? [one.constructor as object] : [],
+  );
   return { classRef, prototypes, classes: [...new Set<object>([classRef, ...constructors])] };
 }
 
@@ -142,7 +177,10 @@ function namesOf({ prototypes }: Lineage): (string | symbol)[] {
 }
 
 /** What was written on methods of this name, with the prototypes they were written in. */
-function entriesOf({ prototypes }: Lineage, name: string | symbol): { readonly prototype: object; readonly entry: Remembered }[] {
+function entriesOf(
+  { prototypes }: Lineage,
+  name: string | symbol,
+): { readonly prototype: object; readonly entry: Remembered }[] {
   return prototypes.flatMap((prototype) =>
     rememberedOn(prototype).flatMap((entry) => (entry.key === name ? [{ prototype, entry }] : [])),
   );
@@ -201,7 +239,9 @@ function unrecognisedDeclarations(lineage: Lineage): ConfigProblem[] {
   const methods = namesOf(lineage).flatMap((name) => {
     const first = entriesOf(lineage, name).find(({ entry }) => asks(entry));
     const isReached = first && lineage.prototypes.some((prototype) => isHandlerAt(prototype, name));
-    return first && !isReached ? [unrecognised(`${classRef.name}.${String(name)}`, first.entry.decorator, 'no handler that is known')] : [];
+    return first && !isReached
+      ? [unrecognised(`${classRef.name}.${String(name)}`, first.entry.decorator, 'no handler that is known')]
+      : [];
   });
   const onClass = classes.flatMap((one) => rememberedOn(one).filter(isOnClass)).find(asks);
   if (!onClass || methodsOf(lineage).some(isHandler)) return methods;
@@ -290,7 +330,9 @@ function misplaced({ name }: Type<object>, entry: Remembered): ConfigProblem[] {
   const { place, key, decorator, addition } = entry;
   if (canHold(place, entry)) return [];
   const option = key === undefined ? name : `${name}.${String(key)}`;
-  const write = addition ? 'Move it to the method of a handler, or to its class' : 'Move it to a parameter of a handler';
+  const write = addition
+    ? 'Move it to the method of a handler, or to its class'
+    : 'Move it to a parameter of a handler';
   return [{ option, seen: `${decorator} on a ${place}`, why: `it can mean nothing there, ${NOTHING}`, write }];
 }
 

@@ -2,11 +2,24 @@ import { Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import type { Operation, OperationKind } from '../request/rpc-body.js';
-import { declarationProblems, instanceProblems, isStranger, lostDeclarations, noteInstance, unlistedMethods, type UnlistedMethod } from './declaration-check.js';
+import {
+  declarationProblems,
+  instanceProblems,
+  isStranger,
+  lostDeclarations,
+  noteInstance,
+  unlistedMethods,
+  type UnlistedMethod,
+} from './declaration-check.js';
 import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-frameworks.js';
 import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
-import { contradictsItself, handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
+import {
+  contradictsItself,
+  handlerDeclaration,
+  scopesDeclaration,
+  type HandlerDeclaration,
+} from './handler-declaration.js';
 
 /** One declaration that holds for an operation. */
 export interface Declared {
@@ -133,7 +146,9 @@ export class HandlerExplorer {
 
   /** The classes of all controllers and providers. */
   get classes(): ReadonlySet<unknown> {
-    return new Set([...this.discovery.getControllers(), ...this.discovery.getProviders()].map(({ metatype }) => metatype));
+    return new Set(
+      [...this.discovery.getControllers(), ...this.discovery.getProviders()].map(({ metatype }) => metatype),
+    );
   }
 
   /** The controllers and providers that live as long as the application. */
@@ -165,13 +180,17 @@ export class HandlerExplorer {
   check(): void {
     const problems = [
       ...this.#wrappers().flatMap((wrapper) =>
-        classOf(wrapper).flatMap((classRef) => [...declarationProblems(classRef), ...instanceProblems(classRef, wrapper.instance)]),
+        classOf(wrapper).flatMap((classRef) => [
+          ...declarationProblems(classRef),
+          ...instanceProblems(classRef, wrapper.instance),
+        ]),
       ),
       ...this.#all().flatMap((handler) => [...this.#contradictions(handler), ...this.#strays(handler)]),
     ];
     const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
     if (unique.size > 0) throw new McpAuthConfigError([...unique.values()]);
-    for (const wrapper of this.#wrappers()) for (const classRef of classOf(wrapper)) noteInstance(classRef, wrapper.instance);
+    for (const wrapper of this.#wrappers())
+      for (const classRef of classOf(wrapper)) noteInstance(classRef, wrapper.instance);
   }
 
   /** What is declared in classes that no module lists, and that nothing is known to call for a request. */
@@ -203,7 +222,13 @@ export class HandlerExplorer {
   }
 
   #served(): OperationEntry[] {
-    return this.operations.map(({ operation: { kind, name, origin, syntax }, policy }) => ({ kind, name, origin, syntax, policy }));
+    return this.operations.map(({ operation: { kind, name, origin, syntax }, policy }) => ({
+      kind,
+      name,
+      origin,
+      syntax,
+      policy,
+    }));
   }
 
   #configured(): OperationEntry[] {
@@ -250,7 +275,8 @@ export class HandlerExplorer {
 /** Of what a factory made, or a value, the class it is an instance of: some MCP frameworks find handlers there, too. */
 function classOf({ metatype, inject, instance }: Wrapper): Type<object>[] {
   if (typeof metatype === 'function' && !inject) return [metatype as Type<object>];
-  const prototype: unknown = typeof instance === 'object' && instance !== null ? Object.getPrototypeOf(instance) : undefined;
+  const prototype: unknown =
+    typeof instance === 'object' && instance !== null ? Object.getPrototypeOf(instance) : undefined;
   const made: unknown = (prototype as object | null | undefined)?.constructor;
   return typeof made === 'function' ? [made as Type<object>] : [];
 }

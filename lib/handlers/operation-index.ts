@@ -106,14 +106,21 @@ export class OperationIndex {
     const uri = readUri(name);
     if (!uri) return this.#resources;
     const fixed = [
-      ...unique(exactKeys(uri).flatMap((key) => this.#exact.get(key) ?? [])).map((entry) => found(entry, [NO_VARIABLES])),
-      ...unique(nestKeys(name).flatMap((key) => this.#byNestKey.get(key) ?? [])).map((entry) => found(entry, [{ uri: name }])),
+      ...unique(exactKeys(uri).flatMap((key) => this.#exact.get(key) ?? [])).map((entry) =>
+        found(entry, [NO_VARIABLES]),
+      ),
+      ...unique(nestKeys(name).flatMap((key) => this.#byNestKey.get(key) ?? [])).map((entry) =>
+        found(entry, [{ uri: name }]),
+      ),
     ];
     const matching = this.#patterns.flatMap(({ entry, match }) => {
       const given = match(uri);
       return given === undefined ? [] : [found(entry, reachesHandler ? firstReading(given) : given)];
     });
-    const all = [...inOrder(fixed, matching, reachesHandler || uri.href === uri.text ? uri.href : undefined), ...[...fixed, ...matching].filter(({ entry }) => entry.origin === 'options')];
+    const all = [
+      ...inOrder(fixed, matching, reachesHandler || uri.href === uri.text ? uri.href : undefined),
+      ...[...fixed, ...matching].filter(({ entry }) => entry.origin === 'options'),
+    ];
     return all.length === 0 && uri.href === undefined ? this.#resources : all;
   }
 
@@ -138,13 +145,18 @@ export class OperationIndex {
  *
  * @param href by which the official SDK looks; undefined where an application may look by something else
  */
-function inOrder(fixed: readonly FoundEntry[], matching: readonly FoundEntry[], href: string | undefined): FoundEntry[] {
+function inOrder(
+  fixed: readonly FoundEntry[],
+  matching: readonly FoundEntry[],
+  href: string | undefined,
+): FoundEntry[] {
   const of = (list: readonly FoundEntry[], origin: OperationEntry['origin']): FoundEntry[] =>
     list.filter(({ entry }) => entry.origin === origin);
   const exact = of(fixed, 'exact-first').filter(({ entry }) => entry.name === href);
   const exactFirst = exact.length > 0 ? exact : [...of(fixed, 'exact-first'), ...of(matching, 'exact-first')];
   const templates = of(matching, 'templates-first').filter(({ entry }) => entry.kind === 'resource-template');
-  const templatesFirst = templates.length > 0 ? templates : [...of(fixed, 'templates-first'), ...of(matching, 'templates-first')];
+  const templatesFirst =
+    templates.length > 0 ? templates : [...of(fixed, 'templates-first'), ...of(matching, 'templates-first')];
   return [...exactFirst, ...templatesFirst];
 }
 
@@ -170,7 +182,9 @@ function sdkMatchers({ name, origin, syntax }: OperationEntry): Matcher[] {
   const plain = syntax === 'plain' || origin === 'options' ? plainTemplate(name) : undefined;
   const patterns = [...(syntax === 'plain' && plain ? [] : [sdkTemplate(name)]), ...(plain ? [plain] : [])];
   return patterns.map((pattern) => (uri) => {
-    const given = [uri.href, uri.href === uri.text ? undefined : uri.text].flatMap((reading) => valuesIn(pattern, reading));
+    const given = [uri.href, uri.href === uri.text ? undefined : uri.text].flatMap((reading) =>
+      valuesIn(pattern, reading),
+    );
     return given.length > 0 ? given : undefined;
   });
 }

@@ -75,7 +75,8 @@ export class UriPattern {
       }
       const end = longest(part, text, at, tables[index + 1] as Uint8Array);
       const value = source.slice(at, end);
-      if (part.name !== undefined) values.push([part.name, part.isList && value.includes(',') ? value.split(',') : value]);
+      if (part.name !== undefined)
+        values.push([part.name, part.isList && value.includes(',') ? value.split(',') : value]);
       at = end;
     }
     return Object.fromEntries(values);
@@ -84,7 +85,8 @@ export class UriPattern {
 
 function beforeText(part: string, text: string, next: Uint8Array): Uint8Array {
   const table = new Uint8Array(text.length + 1);
-  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1)) table[at] = next[at + part.length] as number;
+  for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + 1))
+    table[at] = next[at + part.length] as number;
   return table;
 }
 

@@ -93,12 +93,19 @@ function pieces(template: string): string[] {
 function sdkExpression(expression: string): Part[] {
   const operator = /^[+#./?&]/.exec(expression)?.[0] ?? '';
   const isList = expression.includes('*');
-  const names = expression.slice(operator.length).split(',').map((name) => name.replace('*', '').trim()).filter(Boolean);
+  const names = expression
+    .slice(operator.length)
+    .split(',')
+    .map((name) => name.replace('*', '').trim())
+    .filter(Boolean);
   const [name] = names;
   switch (operator) {
     case '?':
     case '&':
-      return names.flatMap((one, index) => [`${index === 0 ? operator : '&'}${one}=`, { name: one, excluded: '&', isList }]);
+      return names.flatMap((one, index) => [
+        `${index === 0 ? operator : '&'}${one}=`,
+        { name: one, excluded: '&', isList },
+      ]);
     case '+':
     case '#':
       return [{ name, excluded: '', isList }];
@@ -141,8 +148,13 @@ function withoutQuery(text: string): string {
 function queryOf(uri: string): Record<string, string> {
   const start = uri.indexOf('?');
   if (start === -1) return {};
-  const pairs = uri.slice(start + 1).split('&').map((pair) => pair.split('='));
-  return Object.fromEntries(pairs.flatMap(([name, value]) => {
-    return name ? [[decodeURIComponent(name), value ? decodeURIComponent(value) : '']] : [];
-  })) as Record<string, string>;
+  const pairs = uri
+    .slice(start + 1)
+    .split('&')
+    .map((pair) => pair.split('='));
+  return Object.fromEntries(
+    pairs.flatMap(([name, value]) => {
+      return name ? [[decodeURIComponent(name), value ? decodeURIComponent(value) : '']] : [];
+    }),
+  ) as Record<string, string>;
 }

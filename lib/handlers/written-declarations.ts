@@ -3,7 +3,15 @@ import { McpAuthConfigError } from '../core/error.js';
 import type { DeclarationPart } from './handler-declaration.js';
 
 /** Where a decorator of this library can be written. `@AuthInfo()` can hold on a parameter of a method, the others on a class and on a method. */
-export type Place = 'class' | 'method' | 'parameter' | 'static method' | 'property' | 'accessor' | 'method with a symbol for a name' | 'constructor parameter';
+export type Place =
+  | 'class'
+  | 'method'
+  | 'parameter'
+  | 'static method'
+  | 'property'
+  | 'accessor'
+  | 'method with a symbol for a name'
+  | 'constructor parameter';
 
 /** One decorator of this library at one place, as it was written. */
 export interface Remembered {
@@ -122,6 +130,7 @@ function noteMethods(classRef: object): void {
 
 function unsupported(decorator: string): McpAuthConfigError {
   const why = 'Nest works with the decorators of TypeScript only';
-  const write = 'Set "experimentalDecorators": true in tsconfig.json, or the option of that name of the compiler in use';
+  const write =
+    'Set "experimentalDecorators": true in tsconfig.json, or the option of that name of the compiler in use';
   return new McpAuthConfigError([{ option: decorator, seen: 'a decorator as in ECMAScript', why, write }]);
 }

@@ -46,7 +46,13 @@ export class AuthorizationServer {
 
   constructor(
     private readonly settings: AuthorizationServerSettings,
-    { now, outbound, onKeysFailure, onKeysFetched, times }: {
+    {
+      now,
+      outbound,
+      onKeysFailure,
+      onKeysFetched,
+      times,
+    }: {
       readonly now: () => number;
       readonly outbound: Outbound;
       readonly onKeysFailure: (error: unknown) => void;

@@ -79,13 +79,16 @@ export function readSigningKey(source: JWK | string): SigningKey {
   const kind = key.asymmetricKeyType === 'ec' ? key.asymmetricKeyDetails?.namedCurve : key.asymmetricKeyType;
   const algorithms = ALGORITHMS[kind ?? ''] ?? [];
   const algorithm = alg ?? algorithms[0];
-  if (algorithm === undefined || !algorithms.includes(algorithm)) throw new TypeError('the key cannot sign with its algorithm');
+  if (algorithm === undefined || !algorithms.includes(algorithm))
+    throw new TypeError('the key cannot sign with its algorithm');
   return { jwk: key.export({ format: 'jwk' }) as JWK, algorithm, keyId: kid };
 }
 
 function privateKeyFrom(source: JWK | string): KeyObject {
   try {
-    return typeof source === 'string' ? createPrivateKey(source) : createPrivateKey({ key: { ...source }, format: 'jwk' });
+    return typeof source === 'string'
+      ? createPrivateKey(source)
+      : createPrivateKey({ key: { ...source }, format: 'jwk' });
   } catch {
     // The cause could quote the key.
     throw new TypeError('it is no private key');

@@ -45,7 +45,8 @@ export class CoolDown {
     const { cause, from, ms } = this.#current;
     // A clock that was set back must not make it longer by as much.
     const left = ms - Math.abs(this.now() - from);
-    if (left > 0) throw new NotAskedError('it failed a moment ago, and is not asked yet', Math.ceil(left / 1000), { cause });
+    if (left > 0)
+      throw new NotAskedError('it failed a moment ago, and is not asked yet', Math.ceil(left / 1000), { cause });
   }
 }
 

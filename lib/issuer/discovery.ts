@@ -83,7 +83,10 @@ export function endpointIn(
   if (!url) {
     throw new MetadataError(`the metadata of ${issuer} names no ${member}`);
   }
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && (allowInsecureHttp || isPlainOnLoopback(url, issuer, isConfigured)))) {
+  if (
+    url.protocol === 'https:' ||
+    (url.protocol === 'http:' && (allowInsecureHttp || isPlainOnLoopback(url, issuer, isConfigured)))
+  ) {
     // As it is parsed, not as it is spelt: it goes into the log, where a line break would begin another entry.
     return url.href;
   }

@@ -176,8 +176,10 @@ export class IntrospectionEndpoint {
     if (!isTime(iat) || iat > now + MAX_IAT_AHEAD_SECONDS) {
       throw new IntrospectionError('the signed answer has no iat, or one in the future');
     }
-    if (!isAbsent(exp) && (!isTime(exp) || exp <= now - toleranceSeconds)) throw new IntrospectionError('the signed answer has expired');
-    if (!isAbsent(nbf) && (!isTime(nbf) || nbf > now + toleranceSeconds)) throw new IntrospectionError('the signed answer is not valid yet');
+    if (!isAbsent(exp) && (!isTime(exp) || exp <= now - toleranceSeconds))
+      throw new IntrospectionError('the signed answer has expired');
+    if (!isAbsent(nbf) && (!isTime(nbf) || nbf > now + toleranceSeconds))
+      throw new IntrospectionError('the signed answer is not valid yet');
   }
 
   /** Without the cause of oauth4webapi's errors, which is the answer. */

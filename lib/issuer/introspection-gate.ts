@@ -123,7 +123,8 @@ export class IntrospectionGate {
     const now = this.access.now();
     this.#failedTokens.delete(key);
     for (const [other, at] of this.#failedTokens) {
-      if (Math.abs(now - at) >= DOUBTFUL_MS || this.#failedTokens.size >= DOUBTFUL_TOKENS) this.#failedTokens.delete(other);
+      if (Math.abs(now - at) >= DOUBTFUL_MS || this.#failedTokens.size >= DOUBTFUL_TOKENS)
+        this.#failedTokens.delete(other);
     }
     return this.#failedTokens.set(key, now).size;
   }

@@ -1,11 +1,5 @@
 import { KeyObject } from 'node:crypto';
-import {
-  createLocalJWKSet,
-  errors,
-  type CryptoKey,
-  type JWK,
-  type JSONWebKeySet,
-} from 'jose';
+import { createLocalJWKSet, errors, type CryptoKey, type JWK, type JSONWebKeySet } from 'jose';
 import { isRecord } from '../core/record.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';

@@ -147,7 +147,8 @@ async function readProbed(
   deadline: Deadline,
 ): Promise<Pick<ProbedAnswer, 'text' | 'flaw'>> {
   try {
-    if (contentTypeOf(response.headers) === 'text/event-stream') return { text: '', flaw: 'the body is a stream of events' };
+    if (contentTypeOf(response.headers) === 'text/event-stream')
+      return { text: '', flaw: 'the body is a stream of events' };
     return { text: await readText(nameOf(url, request), response, maxBytes, deadline), flaw: undefined };
   } catch (error) {
     return { text: '', flaw: (error as OutboundError).what };
@@ -190,7 +191,8 @@ async function readAnswer(
 ): Promise<OutboundAnswer> {
   const name = nameOf(url, request);
   try {
-    if (response.redirected || isElsewhere(response.url, url)) throw new OutboundError(name, 'a redirect was followed', 302);
+    if (response.redirected || isElsewhere(response.url, url))
+      throw new OutboundError(name, 'a redirect was followed', 302);
     if (response.status !== 200) throw ofStatus(name, url, response);
     const contentType = contentTypeOf(response.headers);
     if (!isExpected(contentType)) throw ofType(name, contentType, request.headers['accept'] ?? 'another');
@@ -199,7 +201,9 @@ async function readAnswer(
     } catch (cause) {
       const isOfType = isJson(contentType) || contentType === request.headers['accept'];
       // What is no JSON at all is better called by its type than by how it could not be read.
-      throw isOfType || (cause as OutboundError).status === undefined ? cause : ofType(name, contentType, 'application/json', { cause });
+      throw isOfType || (cause as OutboundError).status === undefined
+        ? cause
+        : ofType(name, contentType, 'application/json', { cause });
     }
   } catch (cause) {
     // Not a response at all, which only a fetch of the application can return.
@@ -254,7 +258,12 @@ async function send(url: string, request: OutboundRequest, outbound: Outbound, d
   const { signal } = deadline;
   const ask = async (): Promise<Response> => {
     signal.throwIfAborted();
-    const response: unknown = await (outbound.fetch ?? fetch)(url, { ...request, redirect: 'manual', credentials: 'omit', signal });
+    const response: unknown = await (outbound.fetch ?? fetch)(url, {
+      ...request,
+      redirect: 'manual',
+      credentials: 'omit',
+      signal,
+    });
     if (typeof response !== 'object' || response === null) throw new TypeError('fetch returned no response');
     return response as Response;
   };

@@ -13,7 +13,12 @@ export interface FailedAttempt {
 }
 
 /** Whether a failure is too recent for another attempt with this purpose. */
-export function holdsOff(failure: FailedAttempt | undefined, purpose: Purpose, now: number, coolDownMs: number): boolean {
+export function holdsOff(
+  failure: FailedAttempt | undefined,
+  purpose: Purpose,
+  now: number,
+  coolDownMs: number,
+): boolean {
   if (!failure || (failure.purpose === 'start' && purpose === 'token')) return false;
   // A clock that was set back must not make the cool-down longer by as much.
   return Math.abs(now - failure.at) < coolDownMs;

@@ -55,7 +55,10 @@ function available(keys: MaybePromise<readonly CryptoKey[]>): MaybePromise<reado
   if (!(keys instanceof Promise)) return keys;
   return keys.catch((cause: unknown) => {
     if (cause instanceof KeyUndecidedError) {
-      throw new McpAuthError('temporarily_unavailable', 'key_undecided', { cause, retryAfterSeconds: cause.retryAfterSeconds });
+      throw new McpAuthError('temporarily_unavailable', 'key_undecided', {
+        cause,
+        retryAfterSeconds: cause.retryAfterSeconds,
+      });
     }
     throw new McpAuthError('temporarily_unavailable', 'issuer_unreachable', {
       cause,

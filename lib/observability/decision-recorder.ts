@@ -46,16 +46,31 @@ export class DecisionRecorder {
   /** A request was refused, by the guard or by its handler. */
   recordRefusedRequest(error: McpAuthError, request: HttpRequest, refused: RefusedRequest, caller?: McpAuthInfo): void {
     if (isQuestion(request)) return;
-    this.#take(error, refused, operationNames(request, refused.body), caller ?? this.#callers.get(nodeRequest(request)));
+    this.#take(
+      error,
+      refused,
+      operationNames(request, refused.body),
+      caller ?? this.#callers.get(nodeRequest(request)),
+    );
   }
 
   /** A call was refused at the handler of an MCP operation. */
-  recordRefusedCall(error: McpAuthError, rpcContext: unknown, refused: RefusedRequest, caller: McpAuthInfo | undefined): void {
+  recordRefusedCall(
+    error: McpAuthError,
+    rpcContext: unknown,
+    refused: RefusedRequest,
+    caller: McpAuthInfo | undefined,
+  ): void {
     this.#take(error, refused, operationNames(undefined, rpcBodyOf(rpcContext)), caller);
   }
 
   /** A handler outside of HTTP routes and MCP was refused. */
-  recordRefusedHandler(error: McpAuthError, name: string | undefined, refused: RefusedRequest, caller: McpAuthInfo | undefined): void {
+  recordRefusedHandler(
+    error: McpAuthError,
+    name: string | undefined,
+    refused: RefusedRequest,
+    caller: McpAuthInfo | undefined,
+  ): void {
     this.#take(error, refused, name === undefined ? [] : [name], caller);
   }
 
@@ -64,7 +79,8 @@ export class DecisionRecorder {
     const record = { error, resource: refused.resource, operations, caller, scopes };
     this.log.write(record);
     if (this.events.hasListeners('refused')) this.#tellRefused(record);
-    if (error.code === 'session_not_found' && this.events.hasListeners('session-refused')) this.#tellSessionRefused(record);
+    if (error.code === 'session_not_found' && this.events.hasListeners('session-refused'))
+      this.#tellSessionRefused(record);
     if (caller && error.code === 'insufficient_scope' && this.events.hasListeners('step-up')) {
       this.#stepUps.note(caller, [...scopes], this.clock.now());
     }
@@ -108,7 +124,10 @@ export class DecisionRecorder {
   }
 }
 
-function requestFacts(request: HttpRequest, { server, body }: AccessRequest): { resource: string; operations: string[] } {
+function requestFacts(
+  request: HttpRequest,
+  { server, body }: AccessRequest,
+): { resource: string; operations: string[] } {
   return { resource: server.resource.id, operations: operationNames(request, body) };
 }
 

@@ -32,7 +32,9 @@ export class FailureLog {
 
   introspectionBusy(issuer: string): void {
     const why = 'too many requests to it are under way';
-    this.#warnNowAndThen(`Tokens of ${issuer} were answered with 503 without asking its introspection endpoint: ${why}`);
+    this.#warnNowAndThen(
+      `Tokens of ${issuer} were answered with 503 without asking its introspection endpoint: ${why}`,
+    );
   }
 
   /** Nothing of the token: it may have been made up. */
@@ -49,12 +51,18 @@ export class FailureLog {
   }
 
   recovered(issuer: string, what: IssuerPart): void {
-    const which = { metadata: 'The metadata', keys: 'The keys', introspection: 'The answers of the introspection endpoint' }[what];
+    const which = {
+      metadata: 'The metadata',
+      keys: 'The keys',
+      introspection: 'The answers of the introspection endpoint',
+    }[what];
     writeLine(this.logger, 'log', `${which} of ${issuer} can be had again`);
   }
 
   lookUpFailed(issuer: string, error: unknown): void {
-    this.#warnNowAndThen(`The issuer ${quoted(issuer)} could not be looked up, and was answered with 503: ${describeError(error)}`);
+    this.#warnNowAndThen(
+      `The issuer ${quoted(issuer)} could not be looked up, and was answered with 503: ${describeError(error)}`,
+    );
   }
 
   verifierFailed(error: unknown, token: string): void {
@@ -63,12 +71,20 @@ export class FailureLog {
   }
 
   serverFound(issuer: string, { id, seen, consequence, remedy }: Finding): void {
-    writeLine(this.logger, 'warn', `The authorization server ${issuer} (${id}): ${seen}; ${consequence}. What to do: ${remedy}`);
+    writeLine(
+      this.logger,
+      'warn',
+      `The authorization server ${issuer} (${id}): ${seen}; ${consequence}. What to do: ${remedy}`,
+    );
   }
 
   #failed(text: string, what: IssuerPart, error: unknown): void {
     const remedy = remedyForFailure(error, what);
-    writeLine(this.logger, 'warn', `${text}: ${describeError(error)}${remedy === undefined ? '' : `. What to do: ${remedy}`}`);
+    writeLine(
+      this.logger,
+      'warn',
+      `${text}: ${describeError(error)}${remedy === undefined ? '' : `. What to do: ${remedy}`}`,
+    );
   }
 
   #warnNowAndThen(line: string): void {

@@ -151,7 +151,12 @@ export class IssuerMonitor implements FailureReports {
     const before = state.failure;
     state.failure = { what, since: before?.since ?? this.now(), at: this.now() };
     if (before || !this.events.hasListeners('issuer-unreachable')) return;
-    this.events.emit({ type: 'issuer-unreachable', issuer, what, error: describeError(error).slice(0, MAX_ERROR_LENGTH) });
+    this.events.emit({
+      type: 'issuer-unreachable',
+      issuer,
+      what,
+      error: describeError(error).slice(0, MAX_ERROR_LENGTH),
+    });
   }
 
   #recovered(issuer: string, state: IssuerState, { what, since }: IssuerFailure): void {

@@ -65,7 +65,13 @@ function keyOf({ error, operations, caller }: RefusalRecord): string {
   const issuer = caller?.issuer ?? origin?.issuer ?? seen['iss'];
   // One reason may have several causes; these are words of this library, of which there are few.
   const cause = seen['because'] ?? seen['shown by'] ?? seen['bound by'];
-  return JSON.stringify([error.reason, cause, issuer, (caller ?? origin)?.clientId?.slice(0, 200), operations.slice(0, MAX_OPERATIONS)]);
+  return JSON.stringify([
+    error.reason,
+    cause,
+    issuer,
+    (caller ?? origin)?.clientId?.slice(0, 200),
+    operations.slice(0, MAX_OPERATIONS),
+  ]);
 }
 
 function lineFor(record: RefusalRecord): string {
@@ -109,11 +115,21 @@ function operationsText(operations: readonly string[]): string {
 
 /** What could not be mistaken for another part of the line, as it is; everything else in quotes. */
 function plain(text: string): string {
-  return /^[\w./:{}@?=&%~+-]+(?: [\w./:{}@?=&%~+-]+)?$/.test(text) && text.length <= 150 && !text.includes('eyJ') ? text : quoted(text);
+  return /^[\w./:{}@?=&%~+-]+(?: [\w./:{}@?=&%~+-]+)?$/.test(text) && text.length <= 150 && !text.includes('eyJ')
+    ? text
+    : quoted(text);
 }
 
 /** Of what was seen, that which is no claim or header of its own. */
-const LABELS: ReadonlySet<string> = new Set(['expected', 'missing', 'needs', 'looked for', 'marked by', 'shown by', 'bound by']);
+const LABELS: ReadonlySet<string> = new Set([
+  'expected',
+  'missing',
+  'needs',
+  'looked for',
+  'marked by',
+  'shown by',
+  'bound by',
+]);
 
 /** Shown as the seconds from now until then. */
 const TIMES: ReadonlySet<string> = new Set(['exp', 'nbf', 'iat']);
@@ -142,7 +158,9 @@ function seenOfCaller(record: RefusalRecord): Observed {
   const { acr = [], maxAgeSeconds } = authentication ?? {};
   return {
     ...(acr.length > 0 && { acr: quoted(ownMember(caller.claims, 'acr') ?? null), expected: quoted(acr) }),
-    ...(maxAgeSeconds !== undefined && { auth_time: `${quoted(ownMember(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed` }),
+    ...(maxAgeSeconds !== undefined && {
+      auth_time: `${quoted(ownMember(caller.claims, 'auth_time') ?? null)}, and ${maxAgeSeconds} s are allowed`,
+    }),
   };
 }
 
@@ -150,7 +168,10 @@ function seenOfCaller(record: RefusalRecord): Observed {
  * What the token has for scopes: the granted ones, or where there are none, what stands in each claim that was looked at.
  * A verifier of the application has read them itself.
  */
-function scopesSeen({ caller, resource }: RefusalRecord): { readonly seen: Observed; readonly isUnreadable: boolean } | undefined {
+function scopesSeen({
+  caller,
+  resource,
+}: RefusalRecord): { readonly seen: Observed; readonly isUnreadable: boolean } | undefined {
   if (!caller) return undefined;
   const granted = quoted(caller.scopes.join(' '));
   if (resource.verifier) return { seen: { scope: granted }, isUnreadable: false };
@@ -158,7 +179,11 @@ function scopesSeen({ caller, resource }: RefusalRecord): { readonly seen: Obser
   return scopeClaimsSeen(caller, server?.claimNames.scopes ?? SCOPE_CLAIMS, granted);
 }
 
-function scopeClaimsSeen(caller: McpAuthInfo, names: readonly string[], granted: string): { readonly seen: Observed; readonly isUnreadable: boolean } {
+function scopeClaimsSeen(
+  caller: McpAuthInfo,
+  names: readonly string[],
+  granted: string,
+): { readonly seen: Observed; readonly isUnreadable: boolean } {
   const claim = scopeClaim(caller.claims, names);
   if (!claim) return { seen: Object.fromEntries(names.map((name) => [plain(name), 'null'])), isUnreadable: false };
   const { name, value } = claim;
@@ -167,7 +192,8 @@ function scopeClaimsSeen(caller: McpAuthInfo, names: readonly string[], granted:
     const members = ignored === 1 ? 'a member that is' : `${ignored} members that are`;
     return { seen: { [plain(name)]: `${granted}, and ${members} no name of a scope` }, isUnreadable: true };
   }
-  if (typeof value === 'string' || Array.isArray(value)) return { seen: { [plain(name)]: granted }, isUnreadable: false };
+  if (typeof value === 'string' || Array.isArray(value))
+    return { seen: { [plain(name)]: granted }, isUnreadable: false };
   return { seen: { [plain(name)]: typeOf(value).text }, isUnreadable: true };
 }
 

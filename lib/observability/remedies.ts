@@ -57,19 +57,23 @@ function ofOpaqueToken(circumstances: AdviceContext): string {
   const { resource, issuer } = circumstances;
   const introspection = 'If it is opaque to resource servers by intent, set the option introspection';
   const product = productAt(issuer);
-  if (!product) return `${introspection}; or let the authorization server issue JWTs, as some do for a resource that clients name only`;
+  if (!product)
+    return `${introspection}; or let the authorization server issue JWTs, as some do for a resource that clients name only`;
   return `${introspection}; or have a JWT issued. ${product.name}: ${product.audience(resource)}`;
 }
 
 function ofKind({ seen, resource, issuer }: AdviceContext): string {
   const marks = seen['marked by'];
   // A mark with a space in it is a claim with the name of another kind; the others are claims that some access tokens have.
-  if (marks !== undefined && !/"[^", ]+ [^"]*"/.test(marks)) return 'Let the client send the access token: an ID token is none; or, if it is one, let the authorization server leave these claims out of it';
+  if (marks !== undefined && !/"[^", ]+ [^"]*"/.test(marks))
+    return 'Let the client send the access token: an ID token is none; or, if it is one, let the authorization server leave these claims out of it';
   if (marks !== undefined) return 'Let the client send the access token: an ID token or refresh token is none';
   if (seen['aud'] !== undefined) {
     const product = productAt(issuer);
     const remedy = `Let the authorization server put ${resource} into aud, so that the token can be told from an ID token`;
-    return product ? `${remedy}. ${product.name}: ${product.audience(resource)}` : `${remedy}; or let it write typ at+jwt into the header (RFC 9068)`;
+    return product
+      ? `${remedy}. ${product.name}: ${product.audience(resource)}`
+      : `${remedy}; or let it write typ at+jwt into the header (RFC 9068)`;
   }
   if (seen['because']?.includes('token_type')) {
     return 'Let the authorization server say token_type Bearer of access tokens, or name the audience; or, if it calls nothing active but access tokens, set introspection.accessTokensOnly';
@@ -83,7 +87,8 @@ function ofSubject({ seen, issuer }: AdviceContext): string {
   if (product === 'Keycloak' || shownBy === '"typ"') {
     return 'Keycloak: give the client the client scope basic; or, for lightweight access tokens, turn on "Add to lightweight access token" in the mapper sub of that scope';
   }
-  if (shownBy === '"username"') return "Let the authorization server name the user in sub; or, if its user names are never given to another user, set claims: { subject: ['sub', 'username'] }";
+  if (shownBy === '"username"')
+    return "Let the authorization server name the user in sub; or, if its user names are never given to another user, set claims: { subject: ['sub', 'username'] }";
   return 'Let the authorization server name the user in sub (RFC 9068 §2.2); or name the claim that does in the option claims.subject';
 }
 
@@ -91,7 +96,8 @@ function ofSubject({ seen, issuer }: AdviceContext): string {
 function ofScopes({ seen }: AdviceContext): string | undefined {
   const { needs: _needs, ...claims } = seen;
   const values = Object.values(claims);
-  if (values.some((value) => value.endsWith('no name of a scope'))) return 'Let the authorization server write each scope as a member of its own: a member with a space in it grants nothing';
+  if (values.some((value) => value.endsWith('no name of a scope')))
+    return 'Let the authorization server write each scope as a member of its own: a member with a space in it grants nothing';
   if (values.every((value) => value.startsWith('"') && value !== '""')) return undefined;
   return 'Let the authorization server grant scopes in one of these claims, as text or as a list; or name the claim that it puts them in as the option claims.scopes';
 }
@@ -101,22 +107,31 @@ const MILLISECONDS = 10_000_000_000;
 
 function ofMilliseconds({ seen }: AdviceContext): string | undefined {
   const isFar = ['exp', 'nbf', 'iat'].some((name) => Number(seen[name]) > MILLISECONDS);
-  return isFar ? 'Let the authorization server write times in seconds since 1970 (RFC 7519 §2): these look like milliseconds' : undefined;
+  return isFar
+    ? 'Let the authorization server write times in seconds since 1970 (RFC 7519 §2): these look like milliseconds'
+    : undefined;
 }
 
 const REMEDIES: { readonly [Reason in McpAuthReason]?: string } = {
-  token_unroutable: 'Set introspection.tokenPrefix of the authorization server that issues such tokens, or let it issue JWTs',
+  token_unroutable:
+    'Set introspection.tokenPrefix of the authorization server that issues such tokens, or let it issue JWTs',
   issuer_unknown:
     'If its tokens are meant to be accepted, list it in authorizationServers exactly as the token spells it: a slash at the end counts',
-  algorithm_rejected: 'Let the authorization server sign with one of those; or list that one in algorithms, if it is asymmetric',
-  type_rejected: 'Let the authorization server issue access tokens with typ at+jwt, and the client send the access token',
+  algorithm_rejected:
+    'Let the authorization server sign with one of those; or list that one in algorithms, if it is asymmetric',
+  type_rejected:
+    'Let the authorization server issue access tokens with typ at+jwt, and the client send the access token',
   claim_missing: "Let the authorization server issue tokens by RFC 9068, or set profile to 'compatible'",
-  key_unknown: 'See that the authorization server publishes this key, and that jwks or jwksUri, where it is set, is up to date',
-  signature_invalid: 'See that the keys are those of this issuer, if jwks or jwksUri is set; otherwise the token was forged or damaged',
+  key_unknown:
+    'See that the authorization server publishes this key, and that jwks or jwksUri, where it is set, is up to date',
+  signature_invalid:
+    'See that the keys are those of this issuer, if jwks or jwksUri is set; otherwise the token was forged or damaged',
   sender_constrained:
     'Turn off DPoP (cnf.jkt) or certificate-bound tokens (cnf.x5t#S256) for this client or this resource, at the authorization server or in the client',
-  dpop_scheme: 'Turn off DPoP in the client, or for this client at the authorization server, so that it gets and sends a Bearer token',
-  claim_malformed: 'Let the authorization server write that claim as text, and an audience as text or a list of texts; or name another claim in the option claims',
+  dpop_scheme:
+    'Turn off DPoP in the client, or for this client at the authorization server, so that it gets and sends a Bearer token',
+  claim_malformed:
+    'Let the authorization server write that claim as text, and an audience as text or a list of texts; or name another claim in the option claims',
   time_malformed: 'Let the authorization server write times as numbers of seconds since 1970 (RFC 7519 §2)',
   no_principal: 'Name the claims in which this authorization server puts subject or client in the option claims',
   lifetime_too_long: 'Let the authorization server issue tokens that expire sooner, or raise maxTokenLifetimeSeconds',
@@ -129,10 +144,14 @@ const REMEDIES: { readonly [Reason in McpAuthReason]?: string } = {
   origin_not_allowed: 'If it is yours, list the origin in allowedOrigins; as Host only that of the resource is allowed',
   body_unseen:
     'Let Nest parse JSON bodies before the guard: remove bodyParser: false, or add app.use(express.json()) before the routes; on Fastify, keep the content type parser of application/json. If only some clients are refused, let them send Content-Type: application/json',
-  handler_unauthenticated: 'See that the request goes through a Nest route, with the guard before it; over stdio see the option stdio',
+  handler_unauthenticated:
+    'See that the request goes through a Nest route, with the guard before it; over stdio see the option stdio',
   graphql_request_missing: 'Let the context of GraphQLModule have the request as req: context: ({ req }) => ({ req })',
-  websocket_unauthenticated: 'Let clients send the access token in the Authorization header of the upgrade request, to a gateway on the port of the application; or declare the handler @Public() and protect it by means of your own',
-  message_unauthenticated: 'Remove the requirements of the handler or declare it @Public(), and protect the broker by its own means',
-  context_unauthenticated: 'Remove the requirements of the handler or declare it @Public(), and protect it by means of your own',
+  websocket_unauthenticated:
+    'Let clients send the access token in the Authorization header of the upgrade request, to a gateway on the port of the application; or declare the handler @Public() and protect it by means of your own',
+  message_unauthenticated:
+    'Remove the requirements of the handler or declare it @Public(), and protect the broker by its own means',
+  context_unauthenticated:
+    'Remove the requirements of the handler or declare it @Public(), and protect it by means of your own',
   resource_mismatch: 'See @ProtectedResource() of the handler and of the route that leads to it',
 };

@@ -17,7 +17,10 @@ export class SafeObservable<T> extends Observable<T> {
     this.#failed = failed;
   }
 
-  override subscribe(observerOrNext?: Partial<Observer<T>> | ((value: T) => void) | null, ...others: Callbacks): Subscription {
+  override subscribe(
+    observerOrNext?: Partial<Observer<T>> | ((value: T) => void) | null,
+    ...others: Callbacks
+  ): Subscription {
     if (observerOrNext instanceof Subscriber) return super.subscribe(observerOrNext);
     const [error, complete] = others;
     const observer = typeof observerOrNext === 'object' ? observerOrNext : { next: observerOrNext, error, complete };
@@ -36,15 +39,17 @@ export class SafeObservable<T> extends Observable<T> {
 type Callbacks = [error?: ((error: unknown) => void) | null, complete?: (() => void) | null];
 
 function sheltered<T>(observer: Loose<T>, failed: Failed): Observer<T> {
-  const safely = <Args extends unknown[]>(run: ((...args: Args) => void) | null | undefined) => (...args: Args): void => {
-    try {
-      const result: unknown = run?.apply(observer, args);
-      // An async function fails later, and where nobody is told, that ends the process.
-      if (result instanceof Promise) result.catch(failed);
-    } catch (error) {
-      failed(error);
-    }
-  };
+  const safely =
+    <Args extends unknown[]>(run: ((...args: Args) => void) | null | undefined) =>
+    (...args: Args): void => {
+      try {
+        const result: unknown = run?.apply(observer, args);
+        // An async function fails later, and where nobody is told, that ends the process.
+        if (result instanceof Promise) result.catch(failed);
+      } catch (error) {
+        failed(error);
+      }
+    };
   return { next: safely(observer.next), error: safely(observer.error ?? failed), complete: safely(observer.complete) };
 }
 
@@ -56,5 +61,6 @@ interface Loose<T> {
 
 /** Tells the log that a subscriber has failed. Its errors are its own: they are not quoted here in full. */
 export function tellOfFailure(logger: Pick<LoggerService, 'error'>): Failed {
-  return (error) => writeLine(logger, 'error', `A subscriber to events$ failed: ${error instanceof Error ? error.name : typeof error}`);
+  return (error) =>
+    writeLine(logger, 'error', `A subscriber to events$ failed: ${error instanceof Error ? error.name : typeof error}`);
 }

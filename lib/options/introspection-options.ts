@@ -146,7 +146,9 @@ export function resolveIntrospection(option: string, value: unknown, check: Opti
   }
   const accessTokensOnly = check.flag(`${option}.accessTokensOnly`, given['accessTokensOnly']);
   if (accessTokensOnly) {
-    check.warning(`${option}.accessTokensOnly is on: what the server calls active is taken for an access token without its word`);
+    check.warning(
+      `${option}.accessTokensOnly is on: what the server calls active is taken for an access token without its word`,
+    );
   }
   return {
     endpoint: given['endpoint'] === undefined ? undefined : check.url(`${option}.endpoint`, given['endpoint']),
@@ -191,7 +193,8 @@ function authentication(option: string, value: unknown, check: OptionChecks): Cl
     case 'private_key_jwt':
       return signedAuthentication(option, check.section(option, value, ['method', 'privateKey']), check);
     default: {
-      const write = 'Write { method: "client_secret_basic", clientSecret: … }, "client_secret_post" or "private_key_jwt"';
+      const write =
+        'Write { method: "client_secret_basic", clientSecret: … }, "client_secret_post" or "private_key_jwt"';
       check.problem(option, value === undefined ? 'nothing' : 'a value', 'its method is not known', write);
       return NO_AUTHENTICATION;
     }

@@ -4,7 +4,14 @@ import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import type { OperationKind } from '../request/rpc-body.js';
 import { readAllowedOrigin } from '../request/origin.js';
 import { isRecord, ownMember } from '../core/record.js';
-import { isLoopback, metadataPath, metadataUrl, parseUrl, readResourceIdentifier, type ResourceIdentifier } from '../core/resource.js';
+import {
+  isLoopback,
+  metadataPath,
+  metadataUrl,
+  parseUrl,
+  readResourceIdentifier,
+  type ResourceIdentifier,
+} from '../core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from '../core/scopes.js';
 import { SIGNATURE_ALGORITHMS } from '../issuer/algorithms.js';
 import type { KeySource, MetadataSource } from '../issuer/authorization-server.js';
@@ -120,12 +127,22 @@ class OptionsCheck {
    *
    * @throws {McpAuthConfigError} listing every problem, one of which is another issuer than was asked for.
    */
-  static server(option: string, entry: unknown, issuer: string, allowInsecureHttp: boolean): ResolvedAuthorizationServer {
+  static server(
+    option: string,
+    entry: unknown,
+    issuer: string,
+    allowInsecureHttp: boolean,
+  ): ResolvedAuthorizationServer {
     const check = new OptionsCheck();
     check.#allowInsecureHttp = allowInsecureHttp;
     const server = check.#server(option, entry);
     if (server.issuer !== issuer && server.issuer !== '') {
-      check.#problem(option, server.issuer, `the issuer that was asked for is "${issuer}"`, 'Return that one or undefined');
+      check.#problem(
+        option,
+        server.issuer,
+        `the issuer that was asked for is "${issuer}"`,
+        'Return that one or undefined',
+      );
     }
     if (check.problems.length > 0) throw new McpAuthConfigError(check.problems);
     return deepFreeze(server);
@@ -166,13 +183,16 @@ class OptionsCheck {
     };
     if (forMcp.allowAnonymous) this.#warnings.push('allowAnonymous is on: what is @Public() works without a token');
     if (forMcp.stdio === 'trust') this.#warnings.push('stdio is "trust": over stdio, nothing is checked');
-    if (forMcp.tasks !== 'bound') this.#warnings.push('tasks is "bound-by-application": who may use a task is up to its store');
+    if (forMcp.tasks !== 'bound')
+      this.#warnings.push('tasks is "bound-by-application": who may use a task is up to its store');
     if (exposeErrorDetails) this.#warnings.push('exposeErrorDetails is on: clients are told why tokens are refused');
     const cache = this.#cache(given['cache']);
     const outbound = {
       allowInsecureHttp: this.#allowInsecureHttp,
       checkAuthorizationServers: this.#flag('checkAuthorizationServers', given['checkAuthorizationServers'], true),
-      fetch: this.#function('fetch', given['fetch'], 'Write a function like the global fetch') as typeof fetch | undefined,
+      fetch: this.#function('fetch', given['fetch'], 'Write a function like the global fetch') as
+        | typeof fetch
+        | undefined,
     };
     return { resources, ...numbers, ...forMcp, ...outbound, cache, exposeErrorDetails, warnings: this.#warnings };
   }
@@ -228,7 +248,8 @@ class OptionsCheck {
       return unusable;
     }
     if (isRoutePattern(value)) {
-      const why = 'it looks like the pattern of a route, but a resource is one URL: it is compared whole with `aud`, and never matched';
+      const why =
+        'it looks like the pattern of a route, but a resource is one URL: it is compared whole with `aud`, and never matched';
       const write = 'Write the URL of each resource under `resources`, such as "https://mcp.example.com/orgs/acme/mcp"';
       this.#problem(option, value, why, write);
       return unusable;
@@ -338,14 +359,21 @@ class OptionsCheck {
         subject: this.#names(`${option}.claims.subject`, claims['subject'], ['sub']),
         audience: this.#audienceClaims(`${option}.claims.audience`, claims['audience']),
       },
-      kindOf: this.#function(`${option}.kindOf`, given['kindOf'], "Write (claims) => 'user', 'client' or 'unknown'") as KindOf | undefined,
+      kindOf: this.#function(`${option}.kindOf`, given['kindOf'], "Write (claims) => 'user', 'client' or 'unknown'") as
+        | KindOf
+        | undefined,
     };
   }
 
   #introspection(option: string, value: unknown): ResolvedIntrospection | undefined {
     if (value === undefined) return undefined;
     if (!isRecord(value)) {
-      this.#describedProblem(option, 'something else', 'it is no object', 'Write { clientId: …, auth: … }, or leave it out');
+      this.#describedProblem(
+        option,
+        'something else',
+        'it is no object',
+        'Write { clientId: …, auth: … }, or leave it out',
+      );
       return undefined;
     }
     const check: OptionChecks = {
@@ -398,7 +426,9 @@ class OptionsCheck {
     needed: readonly string[],
   ): MetadataSource {
     const write = 'Write a function of the document that returns another';
-    const transform = this.#function(`${option}.transformMetadata`, transformMetadata, write) as TransformMetadata | undefined;
+    const transform = this.#function(`${option}.transformMetadata`, transformMetadata, write) as
+      | TransformMetadata
+      | undefined;
     if (transform && (metadata !== undefined || needed.length === 0)) {
       const why = 'no metadata is asked for that it could be applied to';
       this.#describedProblem(`${option}.transformMetadata`, 'a function', why, 'Remove it');
@@ -436,7 +466,8 @@ class OptionsCheck {
   #discovery(option: string, value: unknown): Discovery {
     if (value === undefined) return 'auto';
     if (value === 'auto' || value === 'oauth' || value === 'oidc') return value;
-    if (isRecord(value) && Object.keys(value).join() === 'url') return { url: this.#url(`${option}.url`, value['url']) };
+    if (isRecord(value) && Object.keys(value).join() === 'url')
+      return { url: this.#url(`${option}.url`, value['url']) };
     this.#problem(option, value, 'it is not known', 'Write "auto", "oauth", "oidc" or { url: "https://…" }');
     return 'auto';
   }
@@ -444,7 +475,12 @@ class OptionsCheck {
   #jwks(option: string, value: unknown): JSONWebKeySet {
     const keys = isRecord(value) ? listOf(value['keys']) : [];
     if (keys.length === 0 || !keys.every(isRecord)) {
-      this.#describedProblem(option, 'something else', 'it is no JSON Web Key Set', 'Write { keys: [ …public keys… ] }');
+      this.#describedProblem(
+        option,
+        'something else',
+        'it is no JSON Web Key Set',
+        'Write { keys: [ …public keys… ] }',
+      );
       return { keys: [] };
     }
     if (keys.some((key) => key['kty'] === 'oct' || key['d'] !== undefined)) {
@@ -476,11 +512,7 @@ class OptionsCheck {
     return this.#texts(option, typeof value === 'string' ? [value] : value, write) ?? [fallback];
   }
 
-  #metadata(
-    option: string,
-    value: unknown,
-    servers: readonly ResolvedAuthorizationServer[],
-  ): Record<string, unknown> {
+  #metadata(option: string, value: unknown, servers: readonly ResolvedAuthorizationServer[]): Record<string, unknown> {
     const members: [name: string, value: unknown][] = [];
     for (const [name, member] of Object.entries(this.#section(option, value))) {
       // RFC 9728 §3.2: members without a value are left out.
@@ -526,7 +558,11 @@ class OptionsCheck {
       ['resources', 'resource'],
       ['prompts', 'prompt'],
     ];
-    const section = this.#section(option, value, kinds.map(([member]) => member));
+    const section = this.#section(
+      option,
+      value,
+      kinds.map(([member]) => member),
+    );
     return kinds.flatMap(([member, kind]) =>
       Object.entries(this.#section(`${option}.${member}`, section[member])).map(([name, scopes]) => ({
         kind: kind === 'resource' && name.includes('{') ? ('resource-template' as const) : kind,
@@ -574,7 +610,8 @@ class OptionsCheck {
   #stdio(value: unknown): ResolvedOptions['stdio'] {
     if (value === undefined) return 'deny';
     if (value === 'deny' || value === 'trust') return value;
-    const tokenEnv: unknown = isRecord(value) && Object.keys(value).join() === 'tokenEnv' ? value['tokenEnv'] : undefined;
+    const tokenEnv: unknown =
+      isRecord(value) && Object.keys(value).join() === 'tokenEnv' ? value['tokenEnv'] : undefined;
     if (typeof tokenEnv === 'string' && tokenEnv !== '') return { tokenEnv };
     this.#problem('stdio', value, 'it is not known', 'Write "deny", "trust" or { tokenEnv: "MCP_ACCESS_TOKEN" }');
     return 'deny';
@@ -672,7 +709,8 @@ class OptionsCheck {
     }
     if (url.protocol !== 'http:') return this.#problem(option, value, 'its scheme is not https', 'Write an https URL');
     const why = 'plain http is accepted on loopback only (OAuth 2.1 §1.5)';
-    const write = 'Write an https URL; or, in a network that nobody listens in, such as that of Docker Compose, set allowInsecureHttp: true';
+    const write =
+      'Write an https URL; or, in a network that nobody listens in, such as that of Docker Compose, set allowInsecureHttp: true';
     this.#problem(option, value, why, write);
   }
 

@@ -386,7 +386,11 @@ export interface ResolvedResource {
   /** Undefined where it follows from the decorators. */
   readonly supportedScopes: readonly string[] | undefined;
   readonly scopeHierarchy: Readonly<Record<string, readonly string[]>>;
-  readonly operationScopes: readonly { readonly kind: OperationKind; readonly name: string; readonly scopes: readonly string[] }[];
+  readonly operationScopes: readonly {
+    readonly kind: OperationKind;
+    readonly name: string;
+    readonly scopes: readonly string[];
+  }[];
   readonly listing: ListingPolicy;
 }
 

@@ -50,7 +50,8 @@ export const VARIABLES: readonly Variable[] = [
     name: 'MCP_AUTH_SCOPES_SUPPORTED',
     option: 'scopes.supported',
     example: 'notes:read,notes:write',
-    purpose: 'The scopes advertised to clients, separated by commas; by default the required ones, else those of decorators.',
+    purpose:
+      'The scopes advertised to clients, separated by commas; by default the required ones, else those of decorators.',
   },
   {
     name: 'MCP_AUTH_RESOURCE_NAME',

@@ -9,7 +9,10 @@ import { ResolvedOptions } from '../options/options.js';
 
 /** What is used of a Fastify application. */
 interface FastifyLike {
-  addHook?(name: 'preValidation', hook: (request: { readonly raw: IncomingMessage }, reply: unknown, done: () => void) => void): void;
+  addHook?(
+    name: 'preValidation',
+    hook: (request: { readonly raw: IncomingMessage }, reply: unknown, done: () => void) => void,
+  ): void;
 }
 
 type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
@@ -54,7 +57,9 @@ export class CallerTracking {
    * @param token of the provider for whose users it is done
    */
   prepare(token: unknown): void {
-    this.#isOn = this.options.followCaller ?? wrappersIn([...this.modules.values()]).some((wrapper) => dependenciesOf(wrapper).includes(token));
+    this.#isOn =
+      this.options.followCaller ??
+      wrappersIn([...this.modules.values()]).some((wrapper) => dependenciesOf(wrapper).includes(token));
     if (this.#isOn) for (const handler of this.explorer.rpcHandlers) intercept(handler);
   }
 
@@ -65,8 +70,12 @@ export class CallerTracking {
     if (!adapter || !this.#isOn) return;
     const fastify = adapter.getInstance<FastifyLike>();
     // Fastify reads the body outside of whatever a middleware has entered.
-    if (fastify.addHook) fastify.addHook('preValidation', ({ raw }, _reply, done) => trackRequest(raw, this.options, done));
-    else adapter.use((request: IncomingMessage, _response: ServerResponse, next: () => void) => trackRequest(request, this.options, next));
+    if (fastify.addHook)
+      fastify.addHook('preValidation', ({ raw }, _reply, done) => trackRequest(raw, this.options, done));
+    else
+      adapter.use((request: IncomingMessage, _response: ServerResponse, next: () => void) =>
+        trackRequest(request, this.options, next),
+      );
   }
 
   #isNeeded(): boolean {
@@ -93,8 +102,12 @@ export function dependenciesOf({ metatype, inject }: Wrapper): unknown[] {
   if (inject) return inject.map((one) => (typeof one === 'object' && 'token' in one ? one.token : one)).map(target);
   if (typeof metatype !== 'function') return [];
   const types = metadata<unknown>(PARAMETER_TYPES_METADATA, metatype);
-  const parameters = metadata<{ readonly param: unknown }>(INJECTED_PARAMETERS_METADATA, metatype).map(({ param }) => param);
-  const properties = metadata<{ readonly type: unknown }>(INJECTED_PROPERTIES_METADATA, metatype).map(({ type }) => type);
+  const parameters = metadata<{ readonly param: unknown }>(INJECTED_PARAMETERS_METADATA, metatype).map(
+    ({ param }) => param,
+  );
+  const properties = metadata<{ readonly type: unknown }>(INJECTED_PROPERTIES_METADATA, metatype).map(
+    ({ type }) => type,
+  );
   return [...types, ...parameters, ...properties].map(target);
 }
 

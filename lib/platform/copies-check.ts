@@ -1,7 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
-import { copiesProblem, COPY_MARK, COPY_METADATA, otherCopies, THIS_COPY, type Copy } from '../caller/package-copies.js';
+import {
+  copiesProblem,
+  COPY_MARK,
+  COPY_METADATA,
+  otherCopies,
+  THIS_COPY,
+  type Copy,
+} from '../caller/package-copies.js';
 
 /** Nest's own key for what the decorators of parameters say. */
 const PARAMETERS_METADATA = '__routeArguments__';
@@ -26,11 +33,15 @@ export class CopiesCheck {
   #problemsOf(classRef: { readonly name: string; readonly prototype?: unknown }): ConfigProblem[] {
     const prototype = classRef.prototype as Record<string, unknown> | undefined;
     if (!prototype) return [];
-    const ofClass = isOfAnother(classRef) ? [copiesProblem(classRef.name, 'a decorator of another copy of nestjs-mcp-auth')] : [];
+    const ofClass = isOfAnother(classRef)
+      ? [copiesProblem(classRef.name, 'a decorator of another copy of nestjs-mcp-auth')]
+      : [];
     return this.scanner.getAllMethodNames(prototype).reduce((problems, name) => {
       const option = `${classRef.name}.${name}`;
-      if (isOfAnother(prototype[name] as object)) problems.push(copiesProblem(option, 'a decorator of another copy of nestjs-mcp-auth'));
-      if (hasParameterOfAnother(classRef, name)) problems.push(copiesProblem(option, '@AuthInfo() of another copy of nestjs-mcp-auth'));
+      if (isOfAnother(prototype[name] as object))
+        problems.push(copiesProblem(option, 'a decorator of another copy of nestjs-mcp-auth'));
+      if (hasParameterOfAnother(classRef, name))
+        problems.push(copiesProblem(option, '@AuthInfo() of another copy of nestjs-mcp-auth'));
       return problems;
     }, ofClass);
   }
@@ -42,6 +53,11 @@ function isOfAnother(target: object): boolean {
 }
 
 function hasParameterOfAnother(classRef: object, methodName: string): boolean {
-  const parameters = (Reflect.getMetadata(PARAMETERS_METADATA, classRef, methodName) ?? {}) as Record<string, { readonly factory?: { readonly [COPY_MARK]?: Copy } }>;
-  return Object.values(parameters).some(({ factory }) => factory?.[COPY_MARK] !== undefined && factory[COPY_MARK] !== THIS_COPY);
+  const parameters = (Reflect.getMetadata(PARAMETERS_METADATA, classRef, methodName) ?? {}) as Record<
+    string,
+    { readonly factory?: { readonly [COPY_MARK]?: Copy } }
+  >;
+  return Object.values(parameters).some(
+    ({ factory }) => factory?.[COPY_MARK] !== undefined && factory[COPY_MARK] !== THIS_COPY,
+  );
 }

@@ -132,7 +132,8 @@ function applicationUnderWay(classRef: unknown): DirectCalls | undefined {
 /** MCP frameworks know a handler by its metadata, and some by its name. */
 function copyNameAndMetadata(from: Method, to: Method): void {
   Object.defineProperty(to, 'name', { value: from.name });
-  for (const key of Reflect.getOwnMetadataKeys(from)) Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, from), to);
+  for (const key of Reflect.getOwnMetadataKeys(from))
+    Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, from), to);
 }
 
 function withCaller(handler: DirectHandler, args: readonly unknown[], context: ExecutionContext): unknown[] {

@@ -23,7 +23,8 @@ const METHODS: Readonly<Record<OperationKind, string>> = {
 /** As much of an execution context as the guard and the filter of this library ask for, of a handler that is called as a method. */
 export function directContext(handler: DirectHandler, args: readonly unknown[]): ExecutionContext {
   const { classRef, method, operation } = handler;
-  const { data, rpcContext, isStdio } = operation?.host === '@nestjs-mcp/server' ? calledByNestjsMcp(handler, args) : calledByMcpNest(args);
+  const { data, rpcContext, isStdio } =
+    operation?.host === '@nestjs-mcp/server' ? calledByNestjsMcp(handler, args) : calledByMcpNest(args);
   const context = {
     getType: () => 'rpc',
     getClass: () => classRef,
@@ -54,7 +55,11 @@ function calledByNestjsMcp({ operation }: DirectHandler, args: readonly unknown[
   const isRead = operation?.kind === 'resource' || operation?.kind === 'resource-template';
   const data = before[isRead ? 1 : 0];
   const params = isRead ? { uri: String(before[0]) } : { name: operation?.name, arguments: data };
-  return { data, rpcContext: { mcpRequest: { method: METHODS[operation?.kind ?? 'tool'], params }, sdkContext }, isStdio: false };
+  return {
+    data,
+    rpcContext: { mcpRequest: { method: METHODS[operation?.kind ?? 'tool'], params }, sdkContext },
+    isStdio: false,
+  };
 }
 
 /** What is read of the contexts of `@rekog/mcp-nest` 1. */

@@ -25,10 +25,13 @@ export class GuardCombinations {
   ) {
     const others = [...modules.values()].filter(({ metatype }) => !(MODULE_MARK in metatype));
     const wrappers = wrappersIn(others);
-    for (const wrapper of wrappers) this.#byToken.set(wrapper.token, [...(this.#byToken.get(wrapper.token) ?? []), wrapper]);
+    for (const wrapper of wrappers)
+      this.#byToken.set(wrapper.token, [...(this.#byToken.get(wrapper.token) ?? []), wrapper]);
     const injectables = others.flatMap((one) => [...one.injectables.values()]);
     const bound = new Set(injectables.flatMap(({ token, metatype }) => (isGlobal(token) ? [] : [metatype])));
-    this.#isEverywhere = wrappers.some((wrapper) => !bound.has(wrapper.metatype) && isGuard(wrapper) && this.#isCombining(wrapper, new Set()));
+    this.#isEverywhere = wrappers.some(
+      (wrapper) => !bound.has(wrapper.metatype) && isGuard(wrapper) && this.#isCombining(wrapper, new Set()),
+    );
   }
 
   isCombined(context: ExecutionContext): boolean {
@@ -43,9 +46,12 @@ export class GuardCombinations {
   }
 
   #isBound(classRef: object, handler: object): boolean {
-    const bound = [classRef, handler].flatMap((target) => (Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as unknown[]);
+    const bound = [classRef, handler].flatMap(
+      (target) => (Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as unknown[],
+    );
     return bound.some((guard) => {
-      const metatype = typeof guard === 'function' ? guard : (guard as { readonly constructor?: unknown } | null)?.constructor;
+      const metatype =
+        typeof guard === 'function' ? guard : (guard as { readonly constructor?: unknown } | null)?.constructor;
       return this.#isCombining({ metatype } as Wrapper, new Set());
     });
   }
@@ -70,6 +76,7 @@ function isGlobal(token: unknown): boolean {
 /** Bound by `APP_GUARD`, or a class that is one. */
 function isGuard({ subtype, metatype }: Wrapper): boolean {
   if (subtype === 'guard') return true;
-  const prototype = typeof metatype === 'function' ? ((metatype as Type).prototype as Partial<CanActivate> | undefined) : undefined;
+  const prototype =
+    typeof metatype === 'function' ? ((metatype as Type).prototype as Partial<CanActivate> | undefined) : undefined;
   return typeof prototype?.canActivate === 'function';
 }

@@ -86,7 +86,11 @@ export class HandlerAccess {
     }
   }
 
-  #admit(request: HttpRequest, access: AccessRequest, identified: (auth: McpAuthInfo | undefined) => void): MaybePromise<void> {
+  #admit(
+    request: HttpRequest,
+    access: AccessRequest,
+    identified: (auth: McpAuthInfo | undefined) => void,
+  ): MaybePromise<void> {
     return continueWith(this.authorizer.authenticate(credentialsBehind(request), access), (auth) => {
       identified(auth);
       return continueWith(this.authorizer.authorize(auth, access, request), () => {
@@ -200,7 +204,11 @@ export class HandlerAccess {
   /** Those of classes that have one of these metadata, and serve no MCP operation. */
   #handlers(...keys: readonly string[]): DirectHandler[] {
     const wrappers = [...this.discovery.getControllers(), ...this.discovery.getProviders()];
-    const classes = new Set(wrappers.flatMap(({ metatype, inject }) => (typeof metatype === 'function' && !inject ? [metatype as Type<object>] : [])));
+    const classes = new Set(
+      wrappers.flatMap(({ metatype, inject }) =>
+        typeof metatype === 'function' && !inject ? [metatype as Type<object>] : [],
+      ),
+    );
     return [...classes].flatMap((classRef) => {
       const prototype = classRef.prototype as Record<string, object> | undefined;
       return this.scanner.getAllMethodNames(prototype ?? null).flatMap((methodName) => {
@@ -244,17 +252,28 @@ function hasFilter(handler: DirectHandler, filter: HandlerFilter): boolean {
 /** An instance, since Nest has looked for classes of filters already. It takes the place of that of an earlier application. */
 function bind(filter: HandlerFilter, { classRef, methodName, method }: DirectHandler): void {
   const bound = (Reflect.getOwnMetadata(FILTERS_METADATA, method) as unknown[] | undefined) ?? [];
-  Reflect.defineMetadata(FILTERS_METADATA, bound.filter((one) => !(one instanceof filter.constructor)), method);
+  Reflect.defineMetadata(
+    FILTERS_METADATA,
+    bound.filter((one) => !(one instanceof filter.constructor)),
+    method,
+  );
   UseFilters(filter)(classRef.prototype as object, methodName, { value: method });
 }
 
 /** The metadata of parameters is kept by the name of the method, which a decorator may have wrapped. */
 function wantsCaller({ classRef, method, methodName }: DirectHandler): boolean {
   const prototype = classRef.prototype as Record<string, unknown>;
-  const names = new Set([methodName, ...Object.getOwnPropertyNames(prototype).filter((name) => Object.getOwnPropertyDescriptor(prototype, name)?.value === method)]);
+  const names = new Set([
+    methodName,
+    ...Object.getOwnPropertyNames(prototype).filter(
+      (name) => Object.getOwnPropertyDescriptor(prototype, name)?.value === method,
+    ),
+  ]);
   return [...names].some((name) => {
     const parameters: unknown = Reflect.getMetadata(PARAMETERS_METADATA, classRef, name);
-    return Object.values((parameters ?? {}) as Record<string, { readonly factory?: unknown }>).some(({ factory }) => factory === injectedCaller);
+    return Object.values((parameters ?? {}) as Record<string, { readonly factory?: unknown }>).some(
+      ({ factory }) => factory === injectedCaller,
+    );
   });
 }
 

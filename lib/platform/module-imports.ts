@@ -28,7 +28,12 @@ export function checkImports(modules: ModulesContainer, optionsToken: string | s
   const isOfSeveralCopies = new Set(instances.map(({ metatype }) => metatype)).size > 1 && otherCopies().length > 0;
   throw new McpAuthConfigError([
     ...(isOfSeveralCopies ? [copiesProblem('imports', 'McpAuthModule of several copies')] : []),
-    configured.length > 1 ? importedTwice(configured.map(({ providers }) => resourcesIn(providers.get(optionsToken)?.instance)), imports) : importedBare(imports),
+    configured.length > 1
+      ? importedTwice(
+          configured.map(({ providers }) => resourcesIn(providers.get(optionsToken)?.instance)),
+          imports,
+        )
+      : importedBare(imports),
   ]);
 }
 
@@ -65,7 +70,8 @@ interface FoundImport {
 }
 
 function importsOf({ metatype }: NestModule, optionsToken: string | symbol): FoundImport[] {
-  const imports = (Reflect.getMetadata(IMPORTS_METADATA, metatype) as readonly (Import | undefined)[] | undefined) ?? [];
+  const imports =
+    (Reflect.getMetadata(IMPORTS_METADATA, metatype) as readonly (Import | undefined)[] | undefined) ?? [];
   return imports.flatMap((one) => {
     const hasOptions = isMcpAuthModule(one?.module);
     if (!hasOptions && !isMcpAuthModule(one)) return [];
@@ -80,7 +86,9 @@ function described({ importer, resources }: FoundImport): string {
 
 function resourcesIn(options: unknown): string {
   const { resource, resources } = (options ?? {}) as { readonly resource?: unknown; readonly resources?: unknown };
-  const listed: unknown[] = Array.isArray(resources) ? resources.map((one: { readonly resource?: unknown } | null) => one?.resource) : [resource];
+  const listed: unknown[] = Array.isArray(resources)
+    ? resources.map((one: { readonly resource?: unknown } | null) => one?.resource)
+    : [resource];
   const names = listed.filter((one) => typeof one === 'string').map((one) => `"${one}"`);
   return names.length > 0 ? `for ${names.join(', ')}` : '';
 }

@@ -12,7 +12,18 @@ interface PassportGuard extends CanActivate {
 const ANSWERING = ['end', 'send', 'json', 'redirect', 'sendStatus', 'writeHead', 'write'];
 
 /** By what they prepare an answer. */
-const PREPARING = ['setHeader', 'header', 'set', 'code', 'status', 'location', 'cookie', 'type', 'removeHeader', 'appendHeader'];
+const PREPARING = [
+  'setHeader',
+  'header',
+  'set',
+  'code',
+  'status',
+  'location',
+  'cookie',
+  'type',
+  'removeHeader',
+  'appendHeader',
+];
 
 /**
  * The names of the global guards of passport that refuse the request of this context, which has no token: they would judge
@@ -20,15 +31,21 @@ const PREPARING = ['setHeader', 'header', 'set', 'code', 'status', 'location', '
  */
 export async function refusingPassportGuards(modules: ModulesContainer, context: ExecutionContext): Promise<string[]> {
   const guards = [...modules.values()].flatMap(({ providers }) =>
-    [...providers.values()].flatMap(({ subtype, instance }): PassportGuard[] => (subtype === 'guard' && isPassportGuard(instance) ? [instance] : [])),
+    [...providers.values()].flatMap(({ subtype, instance }): PassportGuard[] =>
+      subtype === 'guard' && isPassportGuard(instance) ? [instance] : [],
+    ),
   );
-  const refusing = await Promise.all(guards.map(async (guard) => ((await isRefusedBy(guard, context)) ? guard.constructor.name : undefined)));
+  const refusing = await Promise.all(
+    guards.map(async (guard) => ((await isRefusedBy(guard, context)) ? guard.constructor.name : undefined)),
+  );
   return refusing.filter((name) => name !== undefined);
 }
 
 function isPassportGuard(instance: unknown): instance is PassportGuard {
   const guard = instance as Partial<PassportGuard> | null | undefined;
-  return [guard?.canActivate, guard?.handleRequest, guard?.getAuthenticateOptions].every((member) => typeof member === 'function');
+  return [guard?.canActivate, guard?.handleRequest, guard?.getAuthenticateOptions].every(
+    (member) => typeof member === 'function',
+  );
 }
 
 /** Whether the guard wants something else than what the request has, which is nothing. Not, where it does not say in time. */
@@ -39,7 +56,10 @@ function isRefusedBy(guard: PassportGuard, context: ExecutionContext): Promise<b
       clearTimeout(timer);
       resolve(isRefused);
     };
-    decisionOf(guard, withoutResponse(context, () => settle(true))).then(settle, (error: unknown) => {
+    decisionOf(
+      guard,
+      withoutResponse(context, () => settle(true)),
+    ).then(settle, (error: unknown) => {
       settle((error as { getStatus?(): unknown } | undefined)?.getStatus?.() === 401);
     });
   });
@@ -68,6 +88,12 @@ function withoutResponse(context: ExecutionContext, onAnswer: () => void): Execu
   return Object.create(context, {
     getArgs: { value: () => args },
     getArgByIndex: { value: (index: number) => args[index] as unknown },
-    switchToHttp: { value: () => ({ getRequest: () => http.getRequest<unknown>(), getResponse: () => response, getNext: () => http.getNext<unknown>() }) },
+    switchToHttp: {
+      value: () => ({
+        getRequest: () => http.getRequest<unknown>(),
+        getResponse: () => response,
+        getNext: () => http.getNext<unknown>(),
+      }),
+    },
   }) as ExecutionContext;
 }

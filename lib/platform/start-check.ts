@@ -74,7 +74,10 @@ export class StartCheck {
       return;
     }
     // All at once: an application that does not answer would hold off its start for each of them.
-    const problems = await Promise.all([...this.options.resources.map((resource) => this.#askAt(server, resource)), this.#askAtUsualPath(server)]);
+    const problems = await Promise.all([
+      ...this.options.resources.map((resource) => this.#askAt(server, resource)),
+      this.#askAtUsualPath(server),
+    ]);
     if (problems.flat().length > 0) throw new McpAuthConfigError(problems.flat());
   }
 
@@ -86,7 +89,8 @@ export class StartCheck {
     ]);
     const problems = [...unguarded('POST', url, posted), ...unguarded('GET', url, got)];
     if (problems.length > 0) return problems;
-    for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))]) logger.warn(warning);
+    for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))])
+      logger.warn(warning);
     return [];
   }
 
@@ -94,7 +98,8 @@ export class StartCheck {
   async #askAtUsualPath(server: RequestEmitter): Promise<ConfigProblem[]> {
     const [{ identifier }] = this.options.resources;
     const url = new URL(USUAL_PATH, identifier.identifier);
-    if (this.options.resources.some((resource) => new URL(resource.identifier.identifier).pathname === url.pathname)) return [];
+    if (this.options.resources.some((resource) => new URL(resource.identifier.identifier).pathname === url.pathname))
+      return [];
     const answer = await ask(server, { method: 'POST', url }, this.options);
     return answer.text.includes('"jsonrpc"') ? unguarded('POST', url, answer) : [];
   }
@@ -103,8 +108,12 @@ export class StartCheck {
   #doubts(url: URL, posted: StartAnswer, got: StartAnswer): string[] {
     const at = `POST ${url.pathname}`;
     if (posted.context) return this.#parameters(url, posted.context);
-    if (posted.status === 404 || posted.status === 405) return got.context ? this.#parameters(url, got.context) : this.#missing(url);
-    if (posted.status === undefined) return [`${at}, the resource "${url.href}", gave no answer at the start, so that nobody knows whether McpAuthGuard sees it`];
+    if (posted.status === 404 || posted.status === 405)
+      return got.context ? this.#parameters(url, got.context) : this.#missing(url);
+    if (posted.status === undefined)
+      return [
+        `${at}, the resource "${url.href}", gave no answer at the start, so that nobody knows whether McpAuthGuard sees it`,
+      ];
     return [
       `${at}, the resource "${url.href}", is answered with ${posted.status} before McpAuthGuard is asked: clients get no challenge ` +
         'there, and cannot sign in. Another global guard or a middleware answers first. Let it pass requests to the MCP ' +
@@ -118,7 +127,8 @@ export class StartCheck {
     const paths = postPathsOf(httpAdapterOf(this.host)?.getInstance());
     if (paths.length === 0) return [];
     const elsewhere = paths.filter((path) => path !== pathname && path.endsWith(pathname));
-    const found = pathname !== '/' && elsewhere.length > 0 ? ` The application has POST ${elsewhere.join(', POST ')}.` : '';
+    const found =
+      pathname !== '/' && elsewhere.length > 0 ? ` The application has POST ${elsewhere.join(', POST ')}.` : '';
     return [
       `No route answers POST ${pathname}, where the resource "${url.href}" says that MCP is.${found} Clients go by the resource: ` +
         'let it name the path with the prefix and version of the application. Where a proxy rewrites the path, this may be as it should',
@@ -157,5 +167,13 @@ function unguarded(method: 'GET' | 'POST', { pathname }: URL, { context, status,
   // No MCP is written in HTML: that is the page that some applications answer whatever they have no route for with.
   const isPage = /^content-type: *text\/html/im.test(text);
   const isServed = method === 'POST' ? (isSuccess && !isPage) || text.includes('"jsonrpc"') : isSuccess && isStream;
-  return isServed ? [{ option: `${method} ${pathname}`, seen: `an answer with status ${status} to a request without a token`, ...UNGUARDED }] : [];
+  return isServed
+    ? [
+        {
+          option: `${method} ${pathname}`,
+          seen: `an answer with status ${status} to a request without a token`,
+          ...UNGUARDED,
+        },
+      ]
+    : [];
 }

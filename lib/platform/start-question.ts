@@ -33,7 +33,11 @@ const INITIALIZE = JSON.stringify({
   jsonrpc: '2.0',
   id: 'start',
   method: 'initialize',
-  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'nestjs-mcp-auth', version: 'start-check' } },
+  params: {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'nestjs-mcp-auth', version: 'start-check' },
+  },
 });
 
 /**
@@ -81,7 +85,14 @@ function requestOf(socket: Socket, method: 'GET' | 'POST', url: URL): IncomingMe
     ...(body !== '' && { 'content-type': 'application/json', 'content-length': String(body.length) }),
   };
   const request = new IncomingMessage(socket);
-  Object.assign(request, { method, url: url.pathname, httpVersion: '1.1', httpVersionMajor: 1, httpVersionMinor: 1, complete: true });
+  Object.assign(request, {
+    method,
+    url: url.pathname,
+    httpVersion: '1.1',
+    httpVersionMajor: 1,
+    httpVersionMinor: 1,
+    complete: true,
+  });
   request.headers = headers;
   request.rawHeaders.push(...Object.entries(headers).flat());
   if (body !== '') request.push(body);

@@ -103,7 +103,10 @@ export class UnguardedMounts {
     const candidates = new Set([...resources, ...(hasOperations ? USUAL_PATHS : [])]);
     const express = expressRoutes(platform as ExpressLike | undefined)
       // Inside of a router, a path is not the whole path.
-      .filter(({ route, isNested }) => (!isNested && candidates.has(String(route.path))) || route.stack?.some(({ handle }) => isTransport(handle)))
+      .filter(
+        ({ route, isNested }) =>
+          (!isNested && candidates.has(String(route.path))) || route.stack?.some(({ handle }) => isTransport(handle)),
+      )
       .map(({ route }) => String(route.path));
     const { platform: watched, earlier, seen } = this.#fastify;
     const laid = watched === platform ? seen : [];
@@ -111,14 +114,19 @@ export class UnguardedMounts {
     if (hasOperations) warnOfOthers(laid.filter((route) => !recognised.includes(route)));
     // With tools in the application, every route of which it is not known what serves it may be an MCP endpoint.
     const unknown = watched === platform ? earlier : fastifyPaths(platform as FastifyLike | undefined);
-    const fastify = [...recognised.map(({ url }) => url), ...unknown.filter((path) => hasOperations || candidates.has(path))];
+    const fastify = [
+      ...recognised.map(({ url }) => url),
+      ...unknown.filter((path) => hasOperations || candidates.has(path)),
+    ];
     return [...express, ...fastify];
   }
 }
 
 /** The paths that the platform has routes for, of Nest or not. */
 export function postPathsOf(platform: unknown): string[] {
-  const routes = expressRoutes(platform as ExpressLike | undefined).flatMap(({ route, isNested }) => (isNested ? [] : String(route.path)));
+  const routes = expressRoutes(platform as ExpressLike | undefined).flatMap(({ route, isNested }) =>
+    isNested ? [] : String(route.path),
+  );
   return [...routes, ...fastifyPaths(platform as FastifyLike | undefined)];
 }
 
@@ -154,7 +162,9 @@ function refuse(paths: readonly string[]): void {
 function warnOfOthers(routes: readonly FastifyRoute[]): void {
   if (routes.length === 0) return;
   const paths = routes.map(({ url }) => `POST ${url}`).join(', ');
-  logger.warn(`No guard runs before ${paths}, which Fastify serves outside of Nest. If MCP is served there, let a controller serve it`);
+  logger.warn(
+    `No guard runs before ${paths}, which Fastify serves outside of Nest. If MCP is served there, let a controller serve it`,
+  );
 }
 
 /** Nest makes the platform before the application; the testing module makes it afterwards. */
@@ -162,7 +172,8 @@ function watchRoutes(platform: unknown): FastifyRoutes {
   const seen: FastifyRoute[] = [];
   const fastify = platform as FastifyLike | undefined;
   const earlier = fastifyPaths(fastify);
-  if (typeof fastify?.printRoutes === 'function') fastify.addHook?.('onRoute', (route) => void ([route.method].flat().includes('POST') && seen.push(route)));
+  if (typeof fastify?.printRoutes === 'function')
+    fastify.addHook?.('onRoute', (route) => void ([route.method].flat().includes('POST') && seen.push(route)));
   return { platform, earlier, seen };
 }
 

@@ -34,5 +34,7 @@ export function auth0(options: {
 /** The subject of a user is `connection|id`; that of an application for itself is its ID and `@clients`. */
 function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
   const subject = ownMember(claims, 'sub');
-  return typeof subject === 'string' && /^[^|]+\|./.test(subject) && ownMember(claims, 'gty') !== 'client-credentials' ? 'user' : undefined;
+  return typeof subject === 'string' && /^[^|]+\|./.test(subject) && ownMember(claims, 'gty') !== 'client-credentials'
+    ? 'user'
+    : undefined;
 }

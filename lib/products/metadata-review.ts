@@ -75,7 +75,11 @@ function issuerIsTheSame({ document, issuer, product }: Subject): Remark[] {
       level: 'error',
       seen: `${seenAt(document, 'issuer')}, and ${showValue(issuer)} is expected`,
       consequence: 'clients must not use a document that names another issuer than they looked for (RFC 8414 §3.3)',
-      remedy: remedyIn(product, 'issuer', 'configure the issuer as the server itself spells it; a slash at the end counts'),
+      remedy: remedyIn(
+        product,
+        'issuer',
+        'configure the issuer as the server itself spells it; a slash at the end counts',
+      ),
     },
   ];
 }
@@ -85,7 +89,14 @@ function issuerIsSecure({ issuer, isLocal }: Subject): Remark[] {
   const remedy = 'give the server an https URL without query and fragment, and configure that as the issuer';
   const seen = `the issuer is ${showValue(issuer)}`;
   if (!url || /[?#]/.test(issuer)) {
-    return [{ level: 'error', seen, consequence: 'clients cannot make the URL of its metadata from it (RFC 8414 §2)', remedy }];
+    return [
+      {
+        level: 'error',
+        seen,
+        consequence: 'clients cannot make the URL of its metadata from it (RFC 8414 §2)',
+        remedy,
+      },
+    ];
   }
   if (url.protocol === 'https:') return [];
   if (url.protocol === 'http:' && isLocal) {
@@ -98,13 +109,19 @@ function advertisesPkce({ document, product }: Subject): Remark[] {
   const methods = ownMember(document, 'code_challenge_methods_supported');
   const seen = seenAt(document, 'code_challenge_methods_supported');
   if (!has(methods, 'S256')) {
-    const consequence = 'MCP clients must refuse a server that does not advertise PKCE with S256, before anybody can sign in';
+    const consequence =
+      'MCP clients must refuse a server that does not advertise PKCE with S256, before anybody can sign in';
     const remedy = remedyIn(product, 'pkce', 'turn on PKCE with S256, and see that the metadata says so');
     return [{ level: 'error', seen, consequence, remedy }];
   }
   if (!has(methods, 'plain')) return [];
-  const consequence = 'a client may choose "plain", which protects no code from whoever saw its request (OAuth 2.1 §7.5)';
-  const remedy = remedyIn(product, 'pkcePlain', 'require S256 of every client; some products list "plain" whatever their clients may use');
+  const consequence =
+    'a client may choose "plain", which protects no code from whoever saw its request (OAuth 2.1 §7.5)';
+  const remedy = remedyIn(
+    product,
+    'pkcePlain',
+    'require S256 of every client; some products list "plain" whatever their clients may use',
+  );
   return [{ level: 'note', seen, consequence, remedy }];
 }
 
@@ -131,7 +148,8 @@ function takesClientMetadataDocuments({ document, product }: Subject): Remark[] 
   if (has(methods, 'none') || has(methods, 'private_key_jwt')) return [];
   const level = methods === undefined ? 'note' : 'warning';
   const seen = seenAt(document, 'token_endpoint_auth_methods_supported');
-  const consequence = 'clients with a metadata document have no secret, and find no way to authenticate that they could use';
+  const consequence =
+    'clients with a metadata document have no secret, and find no way to authenticate that they could use';
   return [{ level, seen, consequence, remedy: 'allow public clients ("none"), or "private_key_jwt"' }];
 }
 
@@ -160,7 +178,8 @@ function namesItselfInResponses({ document, product }: Subject): Remark[] {
     {
       level: 'warning',
       seen: seenAt(document, 'authorization_response_iss_parameter_supported'),
-      consequence: 'clients of several servers cannot tell whose answer a code is; those that insist on it refuse (RFC 9207)',
+      consequence:
+        'clients of several servers cannot tell whose answer a code is; those that insist on it refuse (RFC 9207)',
       remedy: remedyIn(product, 'responseIssuer', 'turn on the iss parameter of authorization responses'),
     },
   ];
@@ -169,10 +188,12 @@ function namesItselfInResponses({ document, product }: Subject): Remark[] {
 function takesAsymmetricProofsOnly({ document }: Subject): Remark[] {
   const name = 'dpop_signing_alg_values_supported';
   const algorithms = ownMember(document, name);
-  const isSound = (algorithm: unknown): boolean => typeof algorithm === 'string' && !/^(?:none|HS\d*)$/i.test(algorithm);
+  const isSound = (algorithm: unknown): boolean =>
+    typeof algorithm === 'string' && !/^(?:none|HS\d*)$/i.test(algorithm);
   const isList = Array.isArray(algorithms) && algorithms.length > 0;
   if (algorithms === undefined || (isList && algorithms.every(isSound))) return [];
-  const consequence = 'clients that bind tokens to a key find no sound way to sign their proofs, and may refuse (RFC 9449 §5.1)';
+  const consequence =
+    'clients that bind tokens to a key find no sound way to sign their proofs, and may refuse (RFC 9449 §5.1)';
   const remedy = 'list asymmetric algorithms only, such as "ES256"';
   return [{ level: 'warning', seen: seenAt(document, name), consequence, remedy }];
 }
@@ -190,7 +211,9 @@ function publishesKeys(subject: Subject): Remark[] {
     return [{ level: 'error', seen: `${seen}, and so is introspection_endpoint`, consequence, remedy }];
   }
   const consequence = 'its tokens work only with the option introspection';
-  return [{ level: 'note', seen, consequence, remedy: 'set introspection for this server, or have it publish its keys' }];
+  return [
+    { level: 'note', seen, consequence, remedy: 'set introspection for this server, or have it publish its keys' },
+  ];
 }
 
 /** The implicit grant with no response type that holds a token issues ID tokens only, which OpenID Connect allows. */
@@ -203,11 +226,16 @@ function hasNoWithdrawnGrants({ document, product }: Subject): Remark[] {
     level: 'note',
     seen: seenAt(document, name),
     consequence: `a client can still get tokens by the ${grant}, which OAuth 2.1 has removed and RFC 9700 warns of`,
-    remedy: remedyIn(product, 'withdrawnGrants', `turn the ${grant} off, for the whole server or for each client; some products list it all the same`),
+    remedy: remedyIn(
+      product,
+      'withdrawnGrants',
+      `turn the ${grant} off, for the whole server or for each client; some products list it all the same`,
+    ),
   });
   const remarks: Remark[] = [];
   if (sendsTokens) remarks.push(remark('response_types_supported', 'implicit grant'));
-  else if (grants.includes('implicit') && ownMember(document, 'response_types_supported') === undefined) remarks.push(remark('grant_types_supported', 'implicit grant'));
+  else if (grants.includes('implicit') && ownMember(document, 'response_types_supported') === undefined)
+    remarks.push(remark('grant_types_supported', 'implicit grant'));
   if (grants.includes('password')) remarks.push(remark('grant_types_supported', 'password grant'));
   return remarks;
 }
@@ -233,11 +261,26 @@ function endpointRemarks({ document, isLocal }: Subject, name: string, without: 
   const seen = seenAt(document, name);
   const url = typeof value === 'string' ? parseUrl(value) : undefined;
   if (!url) {
-    return [{ level: 'error', seen, consequence: without, remedy: `see that the metadata names its ${name}, as an absolute https URL` }];
+    return [
+      {
+        level: 'error',
+        seen,
+        consequence: without,
+        remedy: `see that the metadata names its ${name}, as an absolute https URL`,
+      },
+    ];
   }
   if (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal && isLoopback(url))) return [];
-  const consequence = 'clients refuse an endpoint that is not https, and what is sent there can be read on the way (OAuth 2.1 §1.5)';
-  return [{ level: 'error', seen, consequence, remedy: 'tell the server its own https URL; behind a proxy it often does not know that' }];
+  const consequence =
+    'clients refuse an endpoint that is not https, and what is sent there can be read on the way (OAuth 2.1 §1.5)';
+  return [
+    {
+      level: 'error',
+      seen,
+      consequence,
+      remedy: 'tell the server its own https URL; behind a proxy it often does not know that',
+    },
+  ];
 }
 
 function takesDocuments(document: Subject['document']): boolean {

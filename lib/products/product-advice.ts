@@ -40,18 +40,21 @@ const PRODUCTS: readonly KnownProduct[] = [
     issuer: 'its issuer ends in a slash, and is the domain at which clients sign in: with a custom domain, that one',
     audience: (resource) =>
       `create an API with the identifier ${resource}, and turn on Settings → Advanced → Resource Parameter Compatibility Profile`,
-    registration: 'turn on Dynamic Client Registration or Client ID Metadata Document Registration in the settings of the tenant',
+    registration:
+      'turn on Dynamic Client Registration or Client ID Metadata Document Registration in the settings of the tenant',
     responseIssuer: 'turn on Settings → Advanced → Include Issuer in Authorization Responses',
   },
   {
     name: 'Keycloak',
     matches: ({ pathname }) => /(?:^|\/)realms\/[^/]+$/.test(pathname),
-    issuer: 'its issuer is that of the hostname it was told (option hostname); the case of the realm counts, and /auth belongs to it where it is started with --http-relative-path=/auth',
+    issuer:
+      'its issuer is that of the hostname it was told (option hostname); the case of the realm counts, and /auth belongs to it where it is started with --http-relative-path=/auth',
     audience: (resource) =>
       `add an Audience mapper with the Included Custom Audience ${resource} to a client scope that the client has`,
     registration:
       'adjust Clients → Client registration (Trusted Hosts, Allowed Client Scopes). For client ID metadata documents start it with --features=cimd and add a client policy with the condition client-id-uri and the executor client-id-metadata-document: without that policy it refuses every such client',
-    pkcePlain: 'its metadata always lists "plain"; set Proof Key for Code Exchange Code Challenge Method to S256 for each client',
+    pkcePlain:
+      'its metadata always lists "plain"; set Proof Key for Code Exchange Code Challenge Method to S256 for each client',
     withdrawnGrants: 'its metadata always lists them; turn Implicit flow and Direct access grants off for each client',
     introspection: (clientId) =>
       `the client that introspects must be in the aud of the token: add a second Audience mapper, with the Included Client Audience ${clientId}`,
@@ -59,7 +62,8 @@ const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Entra ID',
     matches: ({ hostname }) => hostname === 'login.microsoftonline.com' || hostname === 'sts.windows.net',
-    issuer: 'its issuer holds the ID of the tenant, never a domain or "common", and is another one for tokens of version 1: use entraId()',
+    issuer:
+      'its issuer holds the ID of the tenant, never a domain or "common", and is another one for tokens of version 1: use entraId()',
     audience: () =>
       'set requestedAccessTokenVersion to 2 in the manifest of the app registration, and its Application (client) ID as the option audience',
     registration: `it has no registration for MCP clients: ${ENTER_CLIENT_ID}`,
@@ -68,14 +72,16 @@ const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Okta',
     matches: ({ hostname }) => /\.(?:okta|oktapreview|okta-emea)\.com$/.test(hostname),
-    issuer: 'its issuer has the domain that clients use, never that of the admin console; see the setting Issuer of the authorization server',
+    issuer:
+      'its issuer has the domain that clients use, never that of the admin console; see the setting Issuer of the authorization server',
     audience: (resource) => `use a custom authorization server (Security → API) with the Audience ${resource}`,
     registration: `its registration needs an administrator's token: ${ENTER_CLIENT_ID}`,
   },
   {
     name: 'Cognito',
     matches: ({ hostname }) => /^cognito-idp\.[\w-]+\.amazonaws\.com$/.test(hostname),
-    issuer: 'its issuer is https://cognito-idp.<region>.amazonaws.com/<pool ID>, whatever the domain of its sign-in pages: use cognito()',
+    issuer:
+      'its issuer is https://cognito-idp.<region>.amazonaws.com/<pool ID>, whatever the domain of its sign-in pages: use cognito()',
     audience: (resource) =>
       `create a resource server with the identifier ${resource}, and let the client send resource; or trust app clients with clientIdAsAudience`,
     registration: `it has no registration: create an app client, and enter its ID in the MCP client`,
@@ -91,7 +97,8 @@ const PRODUCTS: readonly KnownProduct[] = [
     name: 'WorkOS',
     matches: ({ hostname }) => hostname.endsWith('.authkit.app'),
     audience: (resource) => `add ${resource} under Connect → Configuration → MCP resource indicators`,
-    registration: 'turn on Client ID Metadata Document or Dynamic Client Registration under Connect → Configuration → MCP Auth',
+    registration:
+      'turn on Client ID Metadata Document or Dynamic Client Registration under Connect → Configuration → MCP Auth',
   },
   {
     name: 'Descope',
@@ -125,7 +132,8 @@ const PRODUCTS: readonly KnownProduct[] = [
   {
     name: 'Google',
     matches: ({ hostname }) => hostname === 'accounts.google.com',
-    audience: () => 'none is to be had: its access tokens are for its own APIs; let another authorization server sign in with Google',
+    audience: () =>
+      'none is to be had: its access tokens are for its own APIs; let another authorization server sign in with Google',
     registration: 'none is to be had, see its entry in the guide to authorization servers',
   },
 ];

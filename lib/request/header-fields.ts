@@ -50,7 +50,11 @@ export function valuesSent(rawHeaders: readonly string[], name: string): string[
  *
  * @param name in lower case
  */
-export function writeField(source: Pick<HeaderSource, 'headers' | 'rawHeaders'>, name: string, value: string | undefined): void {
+export function writeField(
+  source: Pick<HeaderSource, 'headers' | 'rawHeaders'>,
+  name: string,
+  value: string | undefined,
+): void {
   const headers = source.headers as Record<string, unknown>;
   if (value === undefined) delete headers[name];
   else headers[name] = value;

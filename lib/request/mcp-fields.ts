@@ -42,7 +42,8 @@ export function forgetSession(request: HttpRequest): void {
   for (const name of SESSION_FIELDS) {
     writeField(source, name, undefined);
     // What an application has assigned to `headers` of Fastify's request is kept apart from what came.
-    if (request.headers[name] !== undefined) Object.assign(request, { headers: { ...request.headers, [name]: undefined } });
+    if (request.headers[name] !== undefined)
+      Object.assign(request, { headers: { ...request.headers, [name]: undefined } });
   }
 }
 

@@ -176,7 +176,9 @@ function completed({ ref, argument, context }: Readonly<Record<string, unknown>>
   if (!isRecord(ref)) return [];
   const args = isRecord(context) ? context['arguments'] : undefined;
   if (ref['type'] === 'ref/prompt') return named('prompt', ref['name'], args, false);
-  return ref['type'] === 'ref/resource' ? named('resource-template', ref['uri'], withArgument(args, argument), false) : [];
+  return ref['type'] === 'ref/resource'
+    ? named('resource-template', ref['uri'], withArgument(args, argument), false)
+    : [];
 }
 
 /** The variables that are known already, with the one that is being completed. */

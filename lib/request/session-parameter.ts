@@ -26,6 +26,7 @@ export function sessionsInUrl(url: string): SessionsInUrl {
   const query = url.slice(start + 1, end === -1 ? undefined : end);
   const named: string[] = [];
   const others: string[] = [];
-  for (const [name, value] of new URLSearchParams(query.replace(/[?;]/g, '&'))) (SESSION_PARAMETER.test(name) ? named : others).push(value);
+  for (const [name, value] of new URLSearchParams(query.replace(/[?;]/g, '&')))
+    (SESSION_PARAMETER.test(name) ? named : others).push(value);
   return { named, others };
 }

@@ -72,7 +72,12 @@ export interface CreatedTask {
 export function* tasksCreatedIn(answer: unknown): Generator<CreatedTask, void, undefined> {
   for (const { id, result } of messagesOf(answer)) {
     if (!isRecord(result)) continue;
-    const taskId = result['resultType'] === 'task' ? result['taskId'] : isRecord(result['task']) ? result['task']['taskId'] : undefined;
+    const taskId =
+      result['resultType'] === 'task'
+        ? result['taskId']
+        : isRecord(result['task'])
+          ? result['task']['taskId']
+          : undefined;
     if (typeof taskId === 'string') yield { taskId, requestId: id };
   }
 }

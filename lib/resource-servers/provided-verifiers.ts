@@ -23,7 +23,9 @@ export async function findVerifier(modules: ModuleRef, type: VerifierClass): Pro
 /** Undefined where no module of the application has a provider of that class. */
 function provider(modules: ModuleRef, type: VerifierClass): unknown {
   const containers = [...modules.get(ModulesContainer, { strict: false }).values()];
-  const isProvided = containers.some(({ providers, injectables }) => [providers, injectables].some((all) => all.has(type)));
+  const isProvided = containers.some(({ providers, injectables }) =>
+    [providers, injectables].some((all) => all.has(type)),
+  );
   return isProvided ? modules.get(type, { strict: false }) : undefined;
 }
 

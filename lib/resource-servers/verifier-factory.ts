@@ -131,10 +131,7 @@ export class VerifierFactory {
     this.dependencies.failures.metadataFetched(settings.issuer, document);
   }
 
-  #trustedIssuers(
-    resource: ResolvedResource,
-    verifiers: ReadonlyMap<string, IssuerVerifier>,
-  ): TrustedIssuers {
+  #trustedIssuers(resource: ResolvedResource, verifiers: ReadonlyMap<string, IssuerVerifier>): TrustedIssuers {
     const { now } = this.dependencies;
     const configured = new ConfiguredIssuers(verifiers);
     const { trustedIssuer } = resource;
@@ -164,7 +161,9 @@ export class VerifierFactory {
     const holdsFunction = settings.introspection !== undefined || transformOf(settings) !== undefined;
     return {
       version: holdsFunction ? undefined : JSON.stringify([settings, numberOf(settings.kindOf)]),
-      create: () => this.#issuerVerifier(settings, resource, this.#server(settings), new IntrospectionAccess(this.dependencies.now)).verifier,
+      create: () =>
+        this.#issuerVerifier(settings, resource, this.#server(settings), new IntrospectionAccess(this.dependencies.now))
+          .verifier,
     };
   }
 
@@ -206,7 +205,8 @@ export class VerifierFactory {
   #introspectionVerifier({ settings, introspection, resource, server, access }: IntrospectionSetup): WarmVerifier {
     const { now, failures } = this.dependencies;
     const { issuer, claimNames, kindOf } = settings;
-    const { clientId, authenticate, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds } = introspection;
+    const { clientId, authenticate, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds } =
+      introspection;
     const rules = this.#rules(resource);
     const signed = {
       keys: server.keys,
@@ -279,7 +279,10 @@ export class VerifierFactory {
     const onKeysFailure = this.#unlessClosing((error) => failures.keysFailed(issuer, error));
     const onKeysFetched = (jwks: JSONWebKeySet): void => failures.keysFetched(issuer, jwks);
     const reports = { onKeysFailure, onKeysFetched };
-    return new AuthorizationServer({ issuer, metadata, keys, allowInsecureHttp }, { now, outbound: this.#outbound, ...reports });
+    return new AuthorizationServer(
+      { issuer, metadata, keys, allowInsecureHttp },
+      { now, outbound: this.#outbound, ...reports },
+    );
   }
 
   /** What was given up because the application is closing is no failure of anybody. */
@@ -289,7 +292,11 @@ export class VerifierFactory {
     };
   }
 
-  #rules(resource: ResolvedResource): { audiences: ReadonlySet<string>; toleranceSeconds: number; maxLifetimeSeconds: number } {
+  #rules(resource: ResolvedResource): {
+    audiences: ReadonlySet<string>;
+    toleranceSeconds: number;
+    maxLifetimeSeconds: number;
+  } {
     return {
       audiences: new Set(resource.audiences),
       toleranceSeconds: this.options.clockToleranceSeconds,
@@ -314,7 +321,8 @@ interface WarmVerifier {
 
 /** Whether two resources know the same server, and would find the same keys. */
 function isSameSource(one: ResolvedAuthorizationServer, other: ResolvedAuthorizationServer): boolean {
-  const source = ({ issuer, metadata, keys }: ResolvedAuthorizationServer): string => JSON.stringify([issuer, metadata, keys]);
+  const source = ({ issuer, metadata, keys }: ResolvedAuthorizationServer): string =>
+    JSON.stringify([issuer, metadata, keys]);
   return source(one) === source(other) && transformOf(one) === transformOf(other);
 }
 

@@ -8,7 +8,11 @@ import { headerInHead, headWithout, type Head } from './write-head-hook.js';
  *
  * @param otherwise what is sent where the text cannot be had, since the body has a content coding that is not known here
  */
-export function rewriteBody(response: ServerResponse, change: (text: string) => Promise<string>, otherwise: 'as-it-is' | 'nothing'): void {
+export function rewriteBody(
+  response: ServerResponse,
+  change: (text: string) => Promise<string>,
+  otherwise: 'as-it-is' | 'nothing',
+): void {
   // All of them are put back before anything is sent: `end(text)` of HTTP/2, and of some middleware, calls `write`.
   const { writeHead, write, end, flushHeaders } = response;
   const chunks: Uint8Array[] = [];

@@ -19,5 +19,9 @@ const DECODERS: ReadonlyMap<string, Decode> = new Map<string, Decode>([
 
 /** Undefined for a coding that is not known here. */
 export function decoderOf(encoding: unknown): Decode | undefined {
-  return DECODERS.get(String(encoding ?? '').trim().toLowerCase());
+  return DECODERS.get(
+    String(encoding ?? '')
+      .trim()
+      .toLowerCase(),
+  );
 }

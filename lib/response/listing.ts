@@ -43,7 +43,11 @@ export class Listing {
     const ofTasks = this.tasks.areBoundHere && body.messages.some(({ method }) => method === 'tasks/list');
     if (!ofTasks && !body.messages.some(({ method }) => changed.has(method))) return;
     // Nobody knows whose tasks are in what cannot be read.
-    rewriteBody(response, (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)), ofTasks ? 'nothing' : 'as-it-is');
+    rewriteBody(
+      response,
+      (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)),
+      ofTasks ? 'nothing' : 'as-it-is',
+    );
   }
 
   async #changeJson(json: string, call: AuthorizedCall, ofTasks: boolean): Promise<string> {
@@ -95,7 +99,8 @@ export class Listing {
 async function changedText(text: string, change: (json: string) => Promise<string>): Promise<string> {
   if (/^\s*[[{]/.test(text)) return change(text);
   const changed: string[] = [];
-  for (const event of text.replace(/\r\n?/g, '\n').split('\n\n')) changed.push(await changedEvent(event.split('\n'), change));
+  for (const event of text.replace(/\r\n?/g, '\n').split('\n\n'))
+    changed.push(await changedEvent(event.split('\n'), change));
   return changed.join('\n\n');
 }
 

@@ -51,12 +51,20 @@ export class HandlerRefusal extends McpAuthError {
     super(cause.code, cause.reason, { scopes: cause.scopes, cause });
     const { status, headers, description } = refusal;
     const challenge = headers['WWW-Authenticate'];
-    const http = { status, headers: new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])) };
+    const http = {
+      status,
+      headers: new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
+    };
     // Clients get the message, and those of a server under development the stack.
     this.message = description;
     this.stack = `${this.name}: ${description}`;
     this.#refusal = refusal;
-    this.extensions = { code: GRAPHQL_CODES[status], error: cause.code, ...(challenge !== undefined && { challenge }), http };
+    this.extensions = {
+      code: GRAPHQL_CODES[status],
+      error: cause.code,
+      ...(challenge !== undefined && { challenge }),
+      http,
+    };
     this.statusCode = status;
   }
 

@@ -37,7 +37,8 @@ const DESCRIPTIONS = {
   temporarily_unavailable: 'The access token cannot be verified at the moment.',
   origin_rejected: 'Requests from this origin are not accepted.',
   header_mismatch: 'The Mcp-Method and Mcp-Name headers must say what the body says.',
-  batch_rejected: 'A JSON-RPC batch is not accepted in this protocol version, nor is a request that asks for too much at once.',
+  batch_rejected:
+    'A JSON-RPC batch is not accepted in this protocol version, nor is a request that asks for too much at once.',
   body_not_parsed: 'The body of the request was not read as JSON.',
   session_not_found: 'There is no such session.',
   task_not_found: 'Failed to retrieve task: Task not found',

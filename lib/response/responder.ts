@@ -101,7 +101,8 @@ export class Responder {
     const [message] = body.messages;
     const isToolCall = !body.isBatch && message?.method === 'tools/call' && body.requestId !== undefined;
     if (!isToolCall || this.formFor(request) !== 'tool-result') return undefined;
-    if (challengeOf(error, { resourceMetadata: refused.resource.metadataUrl, scopes: refused.scopes }) === undefined) return undefined;
+    if (challengeOf(error, { resourceMetadata: refused.resource.metadataUrl, scopes: refused.scopes }) === undefined)
+      return undefined;
     const result = this.toolResult(error, refused);
     const type = message.isSessionless ? { resultType: 'complete' } : {};
     return { jsonrpc: '2.0', id: body.requestId, result: { ...type, ...result } };
@@ -111,8 +112,14 @@ export class Responder {
 /** What a CORS layer already lets scripts read stays readable. */
 function merged(name: string, value: string, existing: unknown): string {
   if (name !== 'Access-Control-Expose-Headers') return value;
-  const names = [existing ?? []].flat().flatMap((list) => String(list).split(',').map((one) => one.trim()));
-  return names.some((one) => one.toLowerCase() === value.toLowerCase()) ? names.join(', ') : [...names, value].join(', ');
+  const names = [existing ?? []].flat().flatMap((list) =>
+    String(list)
+      .split(',')
+      .map((one) => one.trim()),
+  );
+  return names.some((one) => one.toLowerCase() === value.toLowerCase())
+    ? names.join(', ')
+    : [...names, value].join(', ');
 }
 
 /** Directives that let shared caches keep an answer (RFC 9111 §5.2.2), and `private` for some header fields only. */
@@ -121,7 +128,10 @@ const SHARING = /^(?:public|s-maxage|private)(?:=|$)/i;
 /** A `Cache-Control` that lets no shared cache keep the answer, with what else the application says in its own. */
 function withoutSharing(existing: unknown): string {
   if (existing === undefined) return 'private';
-  const directives = [existing].flat().flatMap((list) => String(list).split(',')).map((one) => one.trim());
+  const directives = [existing]
+    .flat()
+    .flatMap((list) => String(list).split(','))
+    .map((one) => one.trim());
   if (directives.some((one) => /^no-store$/i.test(one))) return directives.join(', ');
   return ['private', ...directives.filter((one) => one !== '' && !SHARING.test(one))].join(', ');
 }

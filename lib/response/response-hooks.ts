@@ -33,12 +33,14 @@ export class ResponseHooks {
   attach(request: HttpRequest, platformResponse: HttpResponse, access: AccessRequest, call: AuthorizedCall): void {
     const source = nodeRequest(request);
     const response = platformResponse.raw ?? platformResponse;
-    const concernsSession = source.method === 'DELETE' || access.body.messages.some(({ method }) => method === 'initialize');
+    const concernsSession =
+      source.method === 'DELETE' || access.body.messages.some(({ method }) => method === 'initialize');
     // Each property that is added to a response of Express takes microseconds: most answers on other routes are no streams.
     const mayStream = access.body.messages.length > 0 || acceptsEvents(source);
     if (mayStream) this.state.attach(request, response, call);
     addWriteHeadHook(response, {
-      before: (head) => (call.handlerError ? this.#withRaisedError(head, request, response, access, call.handlerError) : head),
+      before: (head) =>
+        call.handlerError ? this.#withRaisedError(head, request, response, access, call.handlerError) : head,
       after: () => {
         if (concernsSession) this.#noteSession(source, response, call);
         if (!isStream(response.getHeader('content-type'))) return;

@@ -39,7 +39,11 @@ export class StateWatch {
     });
   }
 
-  #streamReader(response: ServerResponse, call: AuthorizedCall, message: ((answer: unknown) => void) | undefined): BodyListener {
+  #streamReader(
+    response: ServerResponse,
+    call: AuthorizedCall,
+    message: ((answer: unknown) => void) | undefined,
+  ): BodyListener {
     // The ids of events of an `@Sse()` route mean what the application has them mean.
     const hasOwnIds = isSseRoute(call.handler);
     let last: string | undefined;
@@ -76,7 +80,11 @@ export class StateWatch {
       const messages = requests.get(requestId);
       if (!messages) continue;
       const operations = messages.flatMap((message) => readRpcBody(message).operations);
-      this.tasks.note(taskId, operations.map((operation) => this.authorizer.memorable(operation, resource.id)), auth);
+      this.tasks.note(
+        taskId,
+        operations.map((operation) => this.authorizer.memorable(operation, resource.id)),
+        auth,
+      );
     }
   }
 }

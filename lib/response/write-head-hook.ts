@@ -48,7 +48,11 @@ export function headWithout([status, ...rest]: Head, names: readonly string[]): 
   if (!Array.isArray(headers) && !isRecord(headers)) return [status, ...rest];
   const entries = entriesOf(headers).filter(([field]) => !names.includes(String(field).toLowerCase()));
   const isFlat = Array.isArray(headers) && !Array.isArray(headers[0]);
-  const left = isFlat ? entries.flat(1) : Array.isArray(headers) ? entries : Object.fromEntries(entries as [string, unknown][]);
+  const left = isFlat
+    ? entries.flat(1)
+    : Array.isArray(headers)
+      ? entries
+      : Object.fromEntries(entries as [string, unknown][]);
   return [status, ...rest.slice(0, -1), left];
 }
 

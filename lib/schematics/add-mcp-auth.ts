@@ -38,11 +38,19 @@ const DEVELOPMENT_ISSUER = 'http://127.0.0.1:4000';
  *
  * @throws {SchematicError} where it does not understand the application, before anything is written
  */
-export async function addMcpAuth(tree: Tree, context: SchematicContext, options: NestAddOptions, formatter?: Formatter): Promise<void> {
+export async function addMcpAuth(
+  tree: Tree,
+  context: SchematicContext,
+  options: NestAddOptions,
+  formatter?: Formatter,
+): Promise<void> {
   const application = findApplication(tree, options);
   const present = moduleWithMcpAuth(tree, application);
   const withExample = options.skipExample === undefined ? present === undefined : !options.skipExample;
-  const files = [devServerScript(withExample), ...(withExample ? exampleFiles(application.sourceRoot, application.importExtension) : [])];
+  const files = [
+    devServerScript(withExample),
+    ...(withExample ? exampleFiles(application.sourceRoot, application.importExtension) : []),
+  ];
   if (withExample) refuseForeignNotes(tree, files);
 
   const manifest = required(tree, 'package.json');
@@ -63,7 +71,12 @@ export async function addMcpAuth(tree: Tree, context: SchematicContext, options:
   const isChanged = await write(tree, edits, formatter);
   const mustInstall = hasOtherPackages(manifest, edits.get('package.json') ?? manifest);
   if (mustInstall && !options.skipInstall) context.addTask(INSTALLATION);
-  const steps = { resource, withExample, mustInstall: mustInstall && options.skipInstall === true, mustTellJest: hasCommonJsJest(manifest) };
+  const steps = {
+    resource,
+    withExample,
+    mustInstall: mustInstall && options.skipInstall === true,
+    mustTellJest: hasCommonJsJest(manifest),
+  };
   context.logger.info(isChanged ? nextSteps(steps) : `Nothing to do: McpAuthModule is in ${present}.`);
 }
 
@@ -71,7 +84,8 @@ export async function addMcpAuth(tree: Tree, context: SchematicContext, options:
 function moduleWithMcpAuth(tree: Tree, { sourceRoot, moduleFile }: Application): string | undefined {
   const candidates = [moduleFile];
   tree.getDir(sourceRoot).visit((path) => {
-    if (/(?<!\.d|\.spec|\.test|-spec)\.ts$/.test(path) && !path.includes('/node_modules/')) candidates.push(path.replace(/^\//, ''));
+    if (/(?<!\.d|\.spec|\.test|-spec)\.ts$/.test(path) && !path.includes('/node_modules/'))
+      candidates.push(path.replace(/^\//, ''));
   });
   return candidates.find((path) => {
     const text = readText(tree, path) ?? '';
@@ -81,7 +95,12 @@ function moduleWithMcpAuth(tree: Tree, { sourceRoot, moduleFile }: Application):
 }
 
 /** The root module and, with the example, the file where the application starts, both with what is added. */
-function editedSources(tree: Tree, application: Application, addsModule: boolean, withExample: boolean): Map<string, string> {
+function editedSources(
+  tree: Tree,
+  application: Application,
+  addsModule: boolean,
+  withExample: boolean,
+): Map<string, string> {
   const { moduleFile, mainFile } = application;
   const edits = new Map([[moduleFile, editedModule(required(tree, moduleFile), application, addsModule, withExample)]]);
   if (withExample) {
@@ -104,7 +123,8 @@ function editedModule(text: string, application: Application, addsModule: boolea
   let edited = addToModuleImports(text, application.moduleClass, expressions);
   if (addsConfig) edited = addNamedImports(edited, ['ConfigModule'], '@nestjs/config');
   if (addsModule) edited = addNamedImports(edited, ['McpAuthModule', 'mcpAuthConfig'], 'nestjs-mcp-auth');
-  if (addsNotes) edited = addNamedImports(edited, ['NotesModule'], notesModuleFrom(application.moduleFile, application));
+  if (addsNotes)
+    edited = addNamedImports(edited, ['NotesModule'], notesModuleFrom(application.moduleFile, application));
   return edited;
 }
 
@@ -116,18 +136,29 @@ function notesModuleFrom(file: string, { sourceRoot, importExtension }: Applicat
 
 /** An application may have notes of its own. */
 function refuseForeignNotes(tree: Tree, files: readonly TemplateFile[]): void {
-  const foreign = files.find(({ path }) => path.endsWith('notes.module.ts') && !(readText(tree, path) ?? 'McpStrategy').includes('McpStrategy'));
-  if (foreign) throw new SchematicError(`There is a ${foreign.path} already, which is not the example.`, 'Do without the example: --skip-example');
+  const foreign = files.find(
+    ({ path }) => path.endsWith('notes.module.ts') && !(readText(tree, path) ?? 'McpStrategy').includes('McpStrategy'),
+  );
+  if (foreign)
+    throw new SchematicError(
+      `There is a ${foreign.path} already, which is not the example.`,
+      'Do without the example: --skip-example',
+    );
 }
 
 /** Writes what has changed, files that were formatted formatted again; tells whether anything had. */
-async function write(tree: Tree, edits: ReadonlyMap<string, string>, formatter: Formatter | undefined): Promise<boolean> {
+async function write(
+  tree: Tree,
+  edits: ReadonlyMap<string, string>,
+  formatter: Formatter | undefined,
+): Promise<boolean> {
   let isChanged = false;
   for (const [path, content] of edits) {
     const before = readText(tree, path);
     if (content === before) continue;
     isChanged = true;
-    const formats = formatter && /\.m?ts$|\.mjs$/.test(path) && (before === undefined || (await formatter.isFormatted(path, before)));
+    const formats =
+      formatter && /\.m?ts$|\.mjs$/.test(path) && (before === undefined || (await formatter.isFormatted(path, before)));
     const after = formats ? await formatter.format(path, content) : content;
     if (before === undefined) tree.create(path, after);
     else tree.overwrite(path, after);
@@ -137,6 +168,7 @@ async function write(tree: Tree, edits: ReadonlyMap<string, string>, formatter: 
 
 function required(tree: Tree, path: string): string {
   const text = readText(tree, path);
-  if (text === undefined) throw new SchematicError(`There is no file ${path}.`, 'Run this in the directory of a Nest application.');
+  if (text === undefined)
+    throw new SchematicError(`There is no file ${path}.`, 'Run this in the directory of a Nest application.');
   return text;
 }

@@ -38,7 +38,8 @@ export function findApplication(tree: Tree, where: WhereToLook): Application {
     const importExtension = isEsm(tree) ? '.js' : '';
     return { sourceRoot, mainFile, moduleFile: where.module, moduleClass: undefined, importExtension };
   }
-  if (main === undefined) throw new SchematicError(`There is no file ${mainFile}, where an application starts.`, NAME_IT);
+  if (main === undefined)
+    throw new SchematicError(`There is no file ${mainFile}, where an application starts.`, NAME_IT);
   return { sourceRoot, mainFile, ...findRootModule(tree, mainFile, main) };
 }
 
@@ -56,9 +57,10 @@ function nestProject(tree: Tree, where: WhereToLook): Required<NestProject> {
     const known = Object.keys(projects).join(', ') || 'none';
     throw new SchematicError(`nest-cli.json has no project "${where.project}".`, `It has these: ${known}.`);
   }
-  const project = where.project === undefined
-    ? Object.values(projects).find(({ sourceRoot }) => sourceRoot === where.sourceRoot)
-    : projects[where.project];
+  const project =
+    where.project === undefined
+      ? Object.values(projects).find(({ sourceRoot }) => sourceRoot === where.sourceRoot)
+      : projects[where.project];
   return {
     sourceRoot: project?.sourceRoot ?? where.sourceRoot ?? configuration.sourceRoot ?? 'src',
     entryFile: project?.entryFile ?? configuration.entryFile ?? 'main',
@@ -76,7 +78,10 @@ function findRootModule(tree: Tree, mainFile: string, main: string) {
     const path = posix.join(posix.dirname(mainFile), specifier.slice(0, specifier.length - extension.length));
     const moduleFile = [`${path}.ts`, posix.join(path, 'index.ts')].find((file) => tree.exists(file));
     if (!specifier.startsWith('.') || moduleFile === undefined) {
-      throw new SchematicError(`${mainFile} imports ${name} from '${specifier}', which is no TypeScript file here.`, NAME_IT);
+      throw new SchematicError(
+        `${mainFile} imports ${name} from '${specifier}', which is no TypeScript file here.`,
+        NAME_IT,
+      );
     }
     return { moduleFile, moduleClass: imported === 'default' ? undefined : imported, importExtension: extension };
   }

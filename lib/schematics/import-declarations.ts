@@ -20,17 +20,22 @@ export interface ImportDeclaration {
 /** The static imports of a file. */
 export function importDeclarations(tokens: readonly Token[]): ImportDeclaration[] {
   return tokens.flatMap((token, index) => {
-    if (token.text !== 'import' || /^[(.]$/.test(tokens[index + 1]?.text ?? '') || reads(tokens, index - 1, '.')) return [];
+    if (token.text !== 'import' || /^[(.]$/.test(tokens[index + 1]?.text ?? '') || reads(tokens, index - 1, '.'))
+      return [];
     const at = tokens.findIndex((candidate, position) => position > index && stringValue(candidate) !== undefined);
     if (at === -1) return [];
-    const brace = tokens.findIndex((candidate, position) => position > index && position < at && candidate.text === '{');
+    const brace = tokens.findIndex(
+      (candidate, position) => position > index && position < at && candidate.text === '{',
+    );
     const isTypes = reads(tokens, index + 1, 'type') && !reads(tokens, index + 2, 'from');
-    return [{
-      specifier: stringValue(tokens[at]) ?? '',
-      names: [...defaultName(tokens, index), ...(brace === -1 ? [] : namesIn(tokens, brace))],
-      braceIndex: brace === -1 || isTypes ? undefined : brace,
-      end: (tokens[at + 1]?.text === ';' ? tokens[at + 1] : tokens[at])?.end ?? 0,
-    }];
+    return [
+      {
+        specifier: stringValue(tokens[at]) ?? '',
+        names: [...defaultName(tokens, index), ...(brace === -1 ? [] : namesIn(tokens, brace))],
+        braceIndex: brace === -1 || isTypes ? undefined : brace,
+        end: (tokens[at + 1]?.text === ';' ? tokens[at + 1] : tokens[at])?.end ?? 0,
+      },
+    ];
   });
 }
 
@@ -39,7 +44,9 @@ export function addNamedImports(text: string, names: readonly string[], specifie
   const tokens = tokenize(text);
   const declarations = importDeclarations(tokens);
   const present = declarations.filter((declaration) => declaration.specifier === specifier);
-  const missing = names.filter((name) => !present.some((declaration) => declaration.names.some(({ local }) => local === name)));
+  const missing = names.filter(
+    (name) => !present.some((declaration) => declaration.names.some(({ local }) => local === name)),
+  );
   if (missing.length === 0) return text;
   const open = present.find(({ braceIndex }) => braceIndex !== undefined)?.braceIndex;
   if (open !== undefined) return addToBraces(text, tokens, open, missing);
@@ -53,13 +60,22 @@ export function addNamedImports(text: string, names: readonly string[], specifie
 
 function addToBraces(text: string, tokens: readonly Token[], open: number, names: readonly string[]): string {
   const close = closingIndex(tokens, open);
-  const [opening, last, closing] = [open, close - 1, close].map((index) => tokens[index] as Token) as [Token, Token, Token];
+  const [opening, last, closing] = [open, close - 1, close].map((index) => tokens[index] as Token) as [
+    Token,
+    Token,
+    Token,
+  ];
   const { step, lineEnd } = layoutOf(text);
   const isMultiline = text.slice(opening.end, closing.start).includes('\n');
   const separator = isMultiline ? lineEnd + step : ' ';
   const endsWithComma = last.text === ',';
   const start = endsWithComma || last === opening ? '' : ',';
-  return replaceBetween(text, last.end, last.end, start + separator + names.join(`,${separator}`) + (endsWithComma ? ',' : ''));
+  return replaceBetween(
+    text,
+    last.end,
+    last.end,
+    start + separator + names.join(`,${separator}`) + (endsWithComma ? ',' : ''),
+  );
 }
 
 function defaultName(tokens: readonly Token[], importIndex: number): ImportedName[] {
@@ -77,7 +93,8 @@ function namesIn(tokens: readonly Token[], brace: number): ImportedName[] {
       words.push(text);
       continue;
     }
-    const [imported, local] = words.length > 1 && words[0] === 'type' && words[1] !== 'as' ? words.slice(1) : [words[0], words[2]];
+    const [imported, local] =
+      words.length > 1 && words[0] === 'type' && words[1] !== 'as' ? words.slice(1) : [words[0], words[2]];
     if (imported !== undefined) names.push({ imported, local: local ?? imported });
     words = [];
   }

@@ -11,7 +11,9 @@ import { closingIndex, reads, stringValue, tokenize, type Token } from './tokens
  */
 export function connectStrategy(text: string, strategy: string): string {
   const tokens = tokenize(text);
-  const connecting = tokens.findIndex((_, index) => reads(tokens, index, 'connectMicroservice', '(', '{', 'strategy', ':', strategy));
+  const connecting = tokens.findIndex((_, index) =>
+    reads(tokens, index, 'connectMicroservice', '(', '{', 'strategy', ':', strategy),
+  );
   if (connecting !== -1) return text;
   const app = applicationName(tokens);
   const connect = `${app}.connectMicroservice({ strategy: ${strategy} });`;

@@ -27,15 +27,25 @@ const EXAMPLE: Readonly<Record<string, string>> = {
 };
 
 /** What an application needs, for its version of Nest. @throws {SchematicError} where that is not supported */
-export function manifestAdditions(manifest: Manifest, devServerScript: string, withExample: boolean): ManifestAdditions {
+export function manifestAdditions(
+  manifest: Manifest,
+  devServerScript: string,
+  withExample: boolean,
+): ManifestAdditions {
   const nest = nestMajor(manifest);
   const config = CONFIG_FOR_NEST[nest];
   if (config === undefined) {
-    throw new SchematicError(`package.json has @nestjs/core ${manifest.dependencies?.['@nestjs/core'] ?? '(none)'}.`, 'Nest 11 or 12 is needed.');
+    throw new SchematicError(
+      `package.json has @nestjs/core ${manifest.dependencies?.['@nestjs/core'] ?? '(none)'}.`,
+      'Nest 11 or 12 is needed.',
+    );
   }
   return {
     scripts: { 'auth:dev': `node ${devServerScript}` },
-    dependencies: { '@nestjs/config': config, ...(withExample && { '@nestjs/microservices': `^${nest}.0.0`, ...EXAMPLE }) },
+    dependencies: {
+      '@nestjs/config': config,
+      ...(withExample && { '@nestjs/microservices': `^${nest}.0.0`, ...EXAMPLE }),
+    },
     devDependencies: { 'oidc-provider': ownPeer('oidc-provider') },
   };
 }

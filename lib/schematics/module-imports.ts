@@ -9,7 +9,11 @@ const BY_HAND = 'Add these to its imports by hand:';
  * @param className undefined for the only module of the file
  * @throws {SchematicError} where the class is not there, or its imports are no list that stands in the decorator itself
  */
-export function addToModuleImports(text: string, className: string | undefined, expressions: readonly string[]): string {
+export function addToModuleImports(
+  text: string,
+  className: string | undefined,
+  expressions: readonly string[],
+): string {
   if (expressions.length === 0) return text;
   const tokens = tokenize(text);
   const call = moduleDecorators(tokens).filter((found) => className === undefined || found.className === className);
@@ -20,13 +24,17 @@ export function addToModuleImports(text: string, className: string | undefined, 
   const asProperty = `imports: [\n${expressions.map((expression) => `${step}${expression},\n`).join('')}]`;
   if (reads(tokens, metadata, ')')) {
     const { end } = tokens[decorator.parenthesis] as Token;
-    return replaceBetween(text, end, end, withLineEnds(text, `{\n${step}${asProperty.replaceAll('\n', `\n${step}`)},\n}`));
+    return replaceBetween(
+      text,
+      end,
+      end,
+      withLineEnds(text, `{\n${step}${asProperty.replaceAll('\n', `\n${step}`)},\n}`),
+    );
   }
-  if (!reads(tokens, metadata, '{')) throw notLiteral('The decorator of the root module has no object literal.', expressions);
+  if (!reads(tokens, metadata, '{'))
+    throw notLiteral('The decorator of the root module has no object literal.', expressions);
   const list = importsList(tokens, metadata, expressions);
-  return list === undefined
-    ? prepend(text, tokens, metadata, [asProperty])
-    : prepend(text, tokens, list, expressions);
+  return list === undefined ? prepend(text, tokens, metadata, [asProperty]) : prepend(text, tokens, list, expressions);
 }
 
 interface ModuleDecorator {
@@ -71,7 +79,12 @@ function importsList(tokens: readonly Token[], brace: number, expressions: reado
 /** Puts entries first in a list in brackets or braces, each in a line of its own where the list has lines. */
 function prepend(text: string, tokens: readonly Token[], open: number, entries: readonly string[]): string {
   const close = closingIndex(tokens, open);
-  const [opening, first, last, closing] = [open, open + 1, close - 1, close].map((at) => tokens[at] as Token) as [Token, Token, Token, Token];
+  const [opening, first, last, closing] = [open, open + 1, close - 1, close].map((at) => tokens[at] as Token) as [
+    Token,
+    Token,
+    Token,
+    Token,
+  ];
   const { step } = layoutOf(text);
   const outer = indentationAt(text, opening.start);
   const lines = (indentation: string): string =>
@@ -79,12 +92,23 @@ function prepend(text: string, tokens: readonly Token[], open: number, entries: 
 
   const inner = text.slice(opening.end, closing.start);
   if (!inner.includes('\n')) {
-    const rest = inner.trim() === '' ? '' : `${outer}${step}${inner.trim()}${close > open + 1 && last.text !== ',' ? ',' : ''}\n`;
-    return replaceBetween(text, opening.end, closing.start, withLineEnds(text, `\n${lines(outer + step)}${rest}${outer}`));
+    const rest =
+      inner.trim() === '' ? '' : `${outer}${step}${inner.trim()}${close > open + 1 && last.text !== ',' ? ',' : ''}\n`;
+    return replaceBetween(
+      text,
+      opening.end,
+      closing.start,
+      withLineEnds(text, `\n${lines(outer + step)}${rest}${outer}`),
+    );
   }
   if (beginsLine(text, first.start)) {
     const at = lineStart(text, first.start);
-    return replaceBetween(text, at, at, withLineEnds(text, lines(first === closing ? outer + step : indentationAt(text, first.start))));
+    return replaceBetween(
+      text,
+      at,
+      at,
+      withLineEnds(text, lines(first === closing ? outer + step : indentationAt(text, first.start))),
+    );
   }
   return replaceBetween(text, first.start, first.start, withLineEnds(text, `\n${lines(outer + step)}${outer}${step}`));
 }

@@ -11,7 +11,9 @@ const STRING_OR_WORD = /'(?:\\[\s\S]|[^'\\])*'|"(?:\\[\s\S]|[^"\\])*"|[\p{ID_Con
 const REGULAR_EXPRESSION = /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/[a-z]*/uy;
 
 /** After these words an expression begins, so that a slash begins a regular expression. */
-const BEFORE_EXPRESSION = new Set('await case delete do else extends in instanceof new of return throw typeof void yield'.split(' '));
+const BEFORE_EXPRESSION = new Set(
+  'await case delete do else extends in instanceof new of return throw typeof void yield'.split(' '),
+);
 
 const OPENING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 

@@ -108,7 +108,11 @@ export class McpSdkBridge {
     return this.#enter(method, await this.moduleRef.resolve(classRef, contextId, { strict: false }), contextId);
   }
 
-  #enter({ methodName, wrapper }: BridgedMethod, instance: object, contextId?: ReturnType<typeof ContextIdFactory.create>): Invoke {
+  #enter(
+    { methodName, wrapper }: BridgedMethod,
+    instance: object,
+    contextId?: ReturnType<typeof ContextIdFactory.create>,
+  ): Invoke {
     const method = (instance as Record<string, (...parameters: unknown[]) => unknown>)[methodName];
     if (!method) throw new TypeError(`The instance that stands for a provider has no method ${methodName}`);
     const options = { guards: true, interceptors: true, filters: true };
@@ -135,7 +139,10 @@ export class McpSdkBridge {
     for (const wrapper of this.discovery.getProviders()) {
       const found = this.#methodsOf(wrapper);
       if (wrapper.token === wrapper.metatype) methods.push(...found.filter(isNewTo(methods)));
-      else problems.push(...found.map((method) => misplaced(method, 'a provider under another token', 'Provide the class itself')));
+      else
+        problems.push(
+          ...found.map((method) => misplaced(method, 'a provider under another token', 'Provide the class itself')),
+        );
     }
     if (problems.length > 0) throw new McpAuthConfigError(problems);
     for (const { classRef } of methods) tellApart(classRef);
@@ -151,7 +158,9 @@ export class McpSdkBridge {
       const method = prototype?.[methodName];
       const operation = method && operationOf(method);
       if (!operation) return [];
-      return [{ wrapper, classRef, methodName, operation, resourceId: handlerDeclaration(classRef, method).resourceId }];
+      return [
+        { wrapper, classRef, methodName, operation, resourceId: handlerDeclaration(classRef, method).resourceId },
+      ];
     });
   }
 }

@@ -33,7 +33,8 @@ export function registerOperation(server: SdkServer, operation: BridgedOperation
     }
     case 'resource-template': {
       const { name, ...config } = operation.config;
-      const read = (uri: URL, variables: unknown, context: unknown): unknown => run(readRequest(uri), variables, context);
+      const read = (uri: URL, variables: unknown, context: unknown): unknown =>
+        run(readRequest(uri), variables, context);
       server.registerResource(name, operation.template, config, read);
       return;
     }

@@ -44,5 +44,7 @@ export function resourceTemplate(template: string): SdkResourceTemplate {
 function unusable(template: string): McpAuthConfigError {
   const why = 'only {name} and {+name} are understood here, each name once';
   const write = "Pass a ResourceTemplate of the SDK, or write uriTemplate: 'notes://{owner}/{id}'";
-  return new McpAuthConfigError([{ option: '@McpResource({ uriTemplate })', seen: JSON.stringify(template), why, write }]);
+  return new McpAuthConfigError([
+    { option: '@McpResource({ uriTemplate })', seen: JSON.stringify(template), why, write },
+  ]);
 }

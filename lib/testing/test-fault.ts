@@ -88,13 +88,21 @@ function answerDocument({ response, document, fault, canaryUrl }: Exchange): voi
       response.writeHead(302, { location: canaryUrl }).end();
       return;
     case 'html':
-      return send(response, 200, 'text/html; charset=utf-8', '<!doctype html><title>Welcome</title><p>Not what you came for.');
+      return send(
+        response,
+        200,
+        'text/html; charset=utf-8',
+        '<!doctype html><title>Welcome</title><p>Not what you came for.',
+      );
     case 'invalid-json':
       return send(response, 200, 'application/json', JSON.stringify(document).slice(0, -1));
     case 'huge':
       return streamPadded(response, document);
     case 'wrong-issuer':
-      return answerJson(response, 'issuer' in document ? { ...document, issuer: 'https://wrong-issuer.invalid' } : document);
+      return answerJson(
+        response,
+        'issuer' in document ? { ...document, issuer: 'https://wrong-issuer.invalid' } : document,
+      );
     default:
       return answerJson(response, document);
   }

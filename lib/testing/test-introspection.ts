@@ -61,7 +61,10 @@ export class TestIntrospection {
   readonly #opaque = new Map<string, Readonly<Record<string, unknown>>>();
   readonly #revoked = new Set<string>();
 
-  constructor(options: TestIntrospectionOptions, private readonly host: IntrospectionHost) {
+  constructor(
+    options: TestIntrospectionOptions,
+    private readonly host: IntrospectionHost,
+  ) {
     this.clientId = options.clientId ?? 'resource-server';
     this.clientSecret = options.clientSecret ?? 'resource-server-secret';
     this.#clientKey = options.clientKey;
@@ -113,7 +116,9 @@ export class TestIntrospection {
   async #isAuthenticated(authorization: string | undefined, form: URLSearchParams): Promise<boolean> {
     const assertion = form.get('client_assertion');
     const secret = form.get('client_secret');
-    const used = [authorization, assertion, secret].filter((credential) => credential !== undefined && credential !== null);
+    const used = [authorization, assertion, secret].filter(
+      (credential) => credential !== undefined && credential !== null,
+    );
     if (used.length !== 1) return false;
     if (authorization !== undefined) return this.#isBasic(authorization);
     if (form.get('client_id') !== this.clientId) return false;

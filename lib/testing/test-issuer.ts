@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { JSONWebKeySet } from 'jose';
 import { answer, answerJson, type TestFault } from './test-fault.js';
@@ -169,7 +175,11 @@ export class TestIssuer {
     this.#key = key;
     if (options.introspection !== undefined) {
       const settings = options.introspection === true ? {} : options.introspection;
-      const host = { issuer: this.issuer, now: options.now ?? Date.now, keys: () => this.#jwksDocument() as JSONWebKeySet };
+      const host = {
+        issuer: this.issuer,
+        now: options.now ?? Date.now,
+        keys: () => this.#jwksDocument() as JSONWebKeySet,
+      };
       this.#introspection = new TestIntrospection(settings, host);
     }
     server.on('request', (request, response) => this.#handle(request, response));
@@ -346,7 +356,9 @@ export class TestIssuer {
       response.writeHead(outcome.status, { 'content-type': 'application/json', ...challenge });
       return void response.end(JSON.stringify({ error: outcome.error }));
     }
-    const answered = this.answerIntrospection ? this.answerIntrospection(outcome.answer, outcome.token) : outcome.answer;
+    const answered = this.answerIntrospection
+      ? this.answerIntrospection(outcome.answer, outcome.token)
+      : outcome.answer;
     if (answered instanceof Response) {
       response.writeHead(answered.status, Object.fromEntries(answered.headers));
       return void response.end(Buffer.from(await answered.arrayBuffer()));
@@ -431,7 +443,9 @@ function isTestKey(value: unknown): value is TestKey {
 
 function assertPath(path: string): void {
   if (path === '' || /^\/[^?#\s]*$/.test(path)) return;
-  throw new TypeError(`options.path must be '' or begin with a slash and have no query or fragment, such as '/tenant'; got ${JSON.stringify(path)}`);
+  throw new TypeError(
+    `options.path must be '' or begin with a slash and have no query or fragment, such as '/tenant'; got ${JSON.stringify(path)}`,
+  );
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

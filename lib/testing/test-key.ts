@@ -16,10 +16,17 @@ import { calculateJwkThumbprint, type JWK } from 'jose';
  * `HS256` is only here to attack verifiers: see {@link symmetricTestKey}.
  */
 export type TestAlgorithm =
-  | 'RS256' | 'RS384' | 'RS512'
-  | 'PS256' | 'PS384' | 'PS512'
-  | 'ES256' | 'ES384' | 'ES512'
-  | 'EdDSA' | 'Ed25519'
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+  | 'EdDSA'
+  | 'Ed25519'
   | 'HS256';
 
 /** A signing key FOR TESTS ONLY. A plain object: `{ ...key, kid: 'other' }` is another one with the same material. */
@@ -115,7 +122,8 @@ function digestOf(alg: TestAlgorithm): string | null {
 
 function signatureFormat(alg: TestAlgorithm): Omit<SignKeyObjectInput, 'key'> {
   if (alg.startsWith('ES')) return { dsaEncoding: 'ieee-p1363' };
-  if (alg.startsWith('PS')) return { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+  if (alg.startsWith('PS'))
+    return { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
   return {};
 }
 

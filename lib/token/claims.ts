@@ -152,8 +152,13 @@ export function scopesOf(claims: Claims, { scopes: names }: Pick<PrincipalNames,
  * An empty claim says that no scopes were granted, so that no claim of another meaning takes its place, such as the roles or
  * permissions that the user has. `scope` and `scp` mean the same: an empty one of the two gives way to the other.
  */
-export function scopeClaim(claims: Claims, names: readonly string[]): { readonly name: string; readonly value: unknown } | undefined {
-  const written = names.map((name) => ({ name, value: writtenClaim(claims, name) })).filter(({ value }) => value !== undefined);
+export function scopeClaim(
+  claims: Claims,
+  names: readonly string[],
+): { readonly name: string; readonly value: unknown } | undefined {
+  const written = names
+    .map((name) => ({ name, value: writtenClaim(claims, name) }))
+    .filter(({ value }) => value !== undefined);
   const [first] = written;
   if (!first || !isEmpty(first.value) || !SCOPE_CLAIMS.includes(first.name)) return first;
   return written.find(({ name, value }) => SCOPE_CLAIMS.includes(name) && !isEmpty(value)) ?? first;

@@ -61,7 +61,11 @@ export class CustomVerifier extends CacheableVerifier {
     try {
       return this.#check(result, issuer, Math.min(askedAt + this.rules.reuseSeconds * 1000, trust.until));
     } catch (error) {
-      const claims = { aud: ownClaim(result, 'audience'), exp: ownClaim(result, 'expiresAt'), clientId: ownClaim(result, 'clientId') };
+      const claims = {
+        aud: ownClaim(result, 'audience'),
+        exp: ownClaim(result, 'expiresAt'),
+        clientId: ownClaim(result, 'clientId'),
+      };
       const { audiences } = this.rules;
       throw withRefusalDetails(error, { issuer, isVerified: true, claims, claimNames: CLAIMS, audiences });
     }
@@ -88,7 +92,8 @@ export class CustomVerifier extends CacheableVerifier {
       result = await this.ask(token);
     } catch (error) {
       if (error instanceof McpAuthError) throw error;
-      if (saysTokenIsBad(error)) throw invalidToken('verifier_failed', error, { error: redactToken(describeError(error), token) });
+      if (saysTokenIsBad(error))
+        throw invalidToken('verifier_failed', error, { error: redactToken(describeError(error), token) });
       this.onFailure(error, token);
       throw new McpAuthError('temporarily_unavailable', 'verifier_unavailable', {
         cause: error,

@@ -71,7 +71,13 @@ export class IntrospectionVerifier extends IssuerVerifier {
       return this.#check(answer, jwt, askedAt);
     } catch (error) {
       const claims = answer ?? jwt?.claims ?? {};
-      throw withRefusalDetails(error, { ...this.rules, header: jwt?.header, claims, isVerified: answer !== undefined, isOpaque: jwt === undefined });
+      throw withRefusalDetails(error, {
+        ...this.rules,
+        header: jwt?.header,
+        claims,
+        isVerified: answer !== undefined,
+        isOpaque: jwt === undefined,
+      });
     }
   }
 
@@ -83,7 +89,8 @@ export class IntrospectionVerifier extends IssuerVerifier {
     // What is active was issued by this server, and so is the type that it wrote into the header of its own token.
     const isDeclared = jwt !== undefined && isDeclaredAccessToken(jwt.header);
     checkKindOfAnswer(answer, { isAccessToken: accessTokensOnly || isDeclared, hasAudience: !isUnnamed });
-    const expiresAt = checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
+    const expiresAt =
+      checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
     const audience = isUnnamed ? [] : checkAudience(answer, audiences, claimNames.audience);
     checkUnbound(answer);
     // A user whom the answer leaves out may still stand in the token.

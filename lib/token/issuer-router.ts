@@ -41,7 +41,9 @@ export class IssuerRouter extends CacheableVerifier {
   #opaqueRoute(token: string): IssuerVerifier {
     const [first, ...others] = this.opaqueRoutes;
     if (first && others.length === 0 && first.tokenPrefix === undefined) return first.verifier;
-    const route = this.opaqueRoutes.find(({ tokenPrefix }) => tokenPrefix !== undefined && token.startsWith(tokenPrefix));
+    const route = this.opaqueRoutes.find(
+      ({ tokenPrefix }) => tokenPrefix !== undefined && token.startsWith(tokenPrefix),
+    );
     if (!route) throw invalidToken('token_unroutable');
     return route.verifier;
   }
@@ -50,5 +52,8 @@ export class IssuerRouter extends CacheableVerifier {
 function verifyWith({ verifier, until }: TrustedIssuer, token: string, jwt: DecodedJwt): Promise<Verification> {
   const verified = verifier.verify(token, jwt);
   if (until === Infinity) return verified;
-  return verified.then((verification) => ({ ...verification, reusableUntil: Math.min(verification.reusableUntil, until) }));
+  return verified.then((verification) => ({
+    ...verification,
+    reusableUntil: Math.min(verification.reusableUntil, until),
+  }));
 }

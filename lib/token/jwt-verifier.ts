@@ -63,7 +63,11 @@ export class JwtVerifier extends IssuerVerifier {
       const verified = this.#check(jwt, now / 1000);
       const key = await verifySignature(token, { keys, algorithms: [hint.alg] }, hint);
       const kind = kindOfToken(verified, this.trusted.kindOf);
-      return { token: { ...verified, kind }, reusableUntil: now + this.rules.reuseSeconds * 1000, isCurrent: () => keys.isPublished(key) };
+      return {
+        token: { ...verified, kind },
+        reusableUntil: now + this.rules.reuseSeconds * 1000,
+        isCurrent: () => keys.isPublished(key),
+      };
     } catch (error) {
       throw withRefusalDetails(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false });
     }
@@ -98,6 +102,7 @@ export function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySe
   }
   // A nested token (RFC 7519 §5.2) is not looked into; both names are one media type (RFC 7515 §4.1.10).
   const contentType = ownClaim(header, 'cty');
-  if (typeof contentType === 'string' && /^(?:application\/)?jwt$/i.test(contentType)) throw invalidToken('header_rejected');
+  if (typeof contentType === 'string' && /^(?:application\/)?jwt$/i.test(contentType))
+    throw invalidToken('header_rejected');
   return { alg: algorithm, kid };
 }

@@ -9,7 +9,10 @@ type Claims = Readonly<Record<string, unknown>>;
  * Whether a user stands behind a verified token, by the word of the application, else by what the token shows.
  * What the application throws, or returns besides a kind, shows nothing.
  */
-export function kindOfToken(token: Pick<VerifiedToken, 'subject' | 'clientId' | 'claims'>, configured: KindOf | undefined): PrincipalKind {
+export function kindOfToken(
+  token: Pick<VerifiedToken, 'subject' | 'clientId' | 'claims'>,
+  configured: KindOf | undefined,
+): PrincipalKind {
   if (configured) {
     const kind = askedKind(configured, token.claims);
     if (kind !== undefined) return isPrincipalKind(kind) ? kind : 'unknown';

@@ -74,11 +74,21 @@ const PLAIN_CLAIMS_OF_USERS: ReadonlySet<string> = new Set(CLAIMS_OF_USERS.map(p
  * `https://example.com/email` (Auth0) or `http://schemas.xmlsoap.org/…/emailaddress` (.NET).
  */
 function plainName(claim: string): string {
-  return claim.slice(Math.max(claim.lastIndexOf('/'), claim.lastIndexOf(':')) + 1).replace(/[_-]/g, '').toLowerCase();
+  return claim
+    .slice(Math.max(claim.lastIndexOf('/'), claim.lastIndexOf(':')) + 1)
+    .replace(/[_-]/g, '')
+    .toLowerCase();
 }
 
 /** Scopes by which a client asks for what belongs to a user (OpenID Connect Core §3.1.2.1, §5.4, §11). */
-const SCOPES_OF_USERS: ReadonlySet<string> = new Set(['openid', 'profile', 'email', 'address', 'phone', 'offline_access']);
+const SCOPES_OF_USERS: ReadonlySet<string> = new Set([
+  'openid',
+  'profile',
+  'email',
+  'address',
+  'phone',
+  'offline_access',
+]);
 
 /** Who the token speaks for, and what it was granted. */
 export type Identity = Pick<VerifiedToken, 'subject' | 'clientId' | 'scopes'>;
@@ -98,7 +108,8 @@ export function identify(named: Claims, names: PrincipalNames, claims: Claims = 
     throw invalidToken('no_principal', undefined, { 'looked for': [...names.subject, ...names.clientId] });
   }
   const sign = signOfNamelessUser(named, names, claims);
-  if (sign !== undefined) throw invalidToken('subject_missing', undefined, { 'looked for': names.subject, 'shown by': sign });
+  if (sign !== undefined)
+    throw invalidToken('subject_missing', undefined, { 'looked for': names.subject, 'shown by': sign });
   return { subject, clientId, scopes: scopesOf(named, names) };
 }
 
@@ -106,9 +117,12 @@ export function identify(named: Claims, names: PrincipalNames, claims: Claims = 
 function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
   const subject = names.subject.find((name) => namedClaim(named, name) !== undefined);
   // A subject that is read from where the client is named tells no user of that client from another.
-  if (subject !== undefined && !names.clientId.includes(subject)) return signOfUserBehindClient(namedClaim(named, subject), named, names, claims);
+  if (subject !== undefined && !names.clientId.includes(subject))
+    return signOfUserBehindClient(namedClaim(named, subject), named, names, claims);
   const isStated = (name: string): boolean => statedClaim(claims, name) !== undefined;
-  const sign = CLAIMS_OF_USERS.find(isStated) ?? Object.keys(claims).find((name) => isStated(name) && PLAIN_CLAIMS_OF_USERS.has(plainName(name)));
+  const sign =
+    CLAIMS_OF_USERS.find(isStated) ??
+    Object.keys(claims).find((name) => isStated(name) && PLAIN_CLAIMS_OF_USERS.has(plainName(name)));
   return sign ?? (subject === undefined ? signOfLostSubject(named, names, claims) : undefined);
 }
 
@@ -116,7 +130,12 @@ function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims
 const NAMES_OF_USERS = ['username', 'preferred_username', 'user_name', 'upn'];
 
 /** Where the subject is the client, which it is only if no user is involved (RFC 9068 §2.2): the claim that names a user all the same. */
-function signOfUserBehindClient(subject: unknown, named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
+function signOfUserBehindClient(
+  subject: unknown,
+  named: Claims,
+  names: PrincipalNames,
+  claims: Claims,
+): string | undefined {
   const client = names.clientId.map((name) => namedClaim(named, name)).find((value) => value !== undefined);
   if (subject !== client) return undefined;
   return NAMES_OF_USERS.find((name) => {
@@ -138,5 +157,7 @@ function signOfLostSubject(named: Claims, names: PrincipalNames, claims: Claims)
   const scopes = [...names.scopes, ...SCOPE_CLAIMS].flatMap((name) => scopesOf(named, { scopes: [name] }));
   if (scopes.some((scope) => SCOPES_OF_USERS.has(scope))) return 'scope';
   if (statedClaim(claims, 'typ') !== undefined) return 'typ';
-  return client === 'azp' && statedClaim(named, 'client_id') === undefined && !isOfClientCredentials(claims) ? 'azp' : undefined;
+  return client === 'azp' && statedClaim(named, 'client_id') === undefined && !isOfClientCredentials(claims)
+    ? 'azp'
+    : undefined;
 }

@@ -63,5 +63,7 @@ function oneOrAll(values: ReadonlySet<string>): string | string[] | undefined {
 
 /** Never throws: the token has been refused already. */
 function firstText(claims: Members, names: readonly string[]): string | undefined {
-  return names.map((name) => namedClaim(claims, name)).find((value) => typeof value === 'string' && value !== '') as string | undefined;
+  return names.map((name) => namedClaim(claims, name)).find((value) => typeof value === 'string' && value !== '') as
+    | string
+    | undefined;
 }

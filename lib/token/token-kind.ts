@@ -94,7 +94,8 @@ export function checkKindOfAnswer(answer: Members, { isAccessToken, hasAudience 
   const isCalledSo = checkTokenType(answer);
   const isMarkedSo = checkKindClaims(answer);
   if (isAccessToken || isCalledSo || isMarkedSo) return;
-  if (!hasAudience) throw otherKind('it names no audience, and is not called an access token by token_type, token_use or typ');
+  if (!hasAudience)
+    throw otherKind('it names no audience, and is not called an access token by token_type, token_use or typ');
   checkNothingForeign(answer);
   checkNotForClient(answer);
 }

@@ -9,11 +9,14 @@ import { NotesTools } from './notes.tools.js';
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
-    McpAuthModule.forRootAsync({ inject: [ConfigService], useFactory: (config: ConfigService) => ({
-      resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
-      authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
-      scopes: { required: ['notes:read'] },
-    }) }),
+    McpAuthModule.forRootAsync({
+      inject: [ConfigService],
+      useFactory: (config: ConfigService) => ({
+        resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
+        authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
+        scopes: { required: ['notes:read'] },
+      }),
+    }),
   ],
   controllers: [McpHttpController, NotesTools],
   providers: [NotesService],

@@ -3,4 +3,6 @@ import { platform } from '../notes-server/platform.js';
 import { run } from '../notes-server/run.js';
 import { AppModule } from './app.module.js';
 
-await run(async () => NestFactory.create(AppModule, await platform(), { logger: ['warn', 'error'], forceCloseConnections: true }));
+await run(async () =>
+  NestFactory.create(AppModule, await platform(), { logger: ['warn', 'error'], forceCloseConnections: true }),
+);

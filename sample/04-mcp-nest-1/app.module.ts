@@ -9,11 +9,14 @@ import { NotesTools } from './notes.tools';
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
-    McpAuthModule.forRootAsync({ inject: [ConfigService], useFactory: (config: ConfigService) => ({
-      resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
-      authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
-      scopes: { required: ['notes:read'] },
-    }) }),
+    McpAuthModule.forRootAsync({
+      inject: [ConfigService],
+      useFactory: (config: ConfigService) => ({
+        resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
+        authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
+        scopes: { required: ['notes:read'] },
+      }),
+    }),
     // Named, because it would come with two more: HTTP+SSE, which MCP has given up, and stdio, where there are no tokens.
     McpModule.forRoot({ name: 'notes', version: '1.0.0', transport: McpTransportType.STREAMABLE_HTTP }),
   ],

@@ -45,18 +45,28 @@ async function main(): Promise<void> {
   const reader = await issuer.mint({ sub: 'alice', scope: 'notes:read' });
 
   await step('With notes:read, tools know their caller', async () => {
-    assert.deepEqual(await value(resource, 'whoami', reader), { subject: 'alice', client: 'test-client', scopes: ['notes:read'] });
+    assert.deepEqual(await value(resource, 'whoami', reader), {
+      subject: 'alice',
+      client: 'test-client',
+      scopes: ['notes:read'],
+    });
     assert.deepEqual(await value(resource, 'list-notes', reader), { notes: [] });
   });
 
-  await step('add-note is refused before it runs, naming every scope that it needs; with these it succeeds', async () => {
-    const { status, challenge } = await call(resource, 'add-note', reader, { text: 'Buy milk' });
-    assert.deepEqual([status, challenge?.error, challenge?.scope], [403, 'insufficient_scope', 'notes:read notes:write']);
-    assert.deepEqual(await value(resource, 'list-notes', reader), { notes: [] });
-    const steppedUp = await issuer.mint({ sub: 'alice', scope: challenge?.scope ?? '' });
-    const added = await value(resource, 'add-note', steppedUp, { text: 'Buy milk' });
-    assert.deepEqual(await value(resource, 'list-notes', reader), { notes: [added] });
-  });
+  await step(
+    'add-note is refused before it runs, naming every scope that it needs; with these it succeeds',
+    async () => {
+      const { status, challenge } = await call(resource, 'add-note', reader, { text: 'Buy milk' });
+      assert.deepEqual(
+        [status, challenge?.error, challenge?.scope],
+        [403, 'insufficient_scope', 'notes:read notes:write'],
+      );
+      assert.deepEqual(await value(resource, 'list-notes', reader), { notes: [] });
+      const steppedUp = await issuer.mint({ sub: 'alice', scope: challenge?.scope ?? '' });
+      const added = await value(resource, 'add-note', steppedUp, { text: 'Buy milk' });
+      assert.deepEqual(await value(resource, 'list-notes', reader), { notes: [added] });
+    },
+  );
 
   await step('Somebody else sees no notes but their own', async () => {
     const other = await issuer.mint({ sub: 'bob', scope: 'notes:read notes:write' });
@@ -64,7 +74,9 @@ async function main(): Promise<void> {
   });
 
   await step('Reached around the guard, a tool with requirements refuses all the same', async () => {
-    const { status, result } = await call(`http://127.0.0.1:${port}/around`, 'add-note', undefined, { text: 'Not mine' });
+    const { status, result } = await call(`http://127.0.0.1:${port}/around`, 'add-note', undefined, {
+      text: 'Not mine',
+    });
     assert.deepEqual([status, result?.isError, result?.content[0]?.text], [200, true, 'Authorization is required.']);
     const { notes } = (await value(resource, 'list-notes', reader)) as { notes: unknown[] };
     assert.equal(notes.length, 1);

@@ -7,7 +7,9 @@ async function main(): Promise<void> {
   const resource = `http://127.0.0.1:${port}/mcp`;
   const { issuer, users } = await startDevAuthorizationServer({
     port: Number(process.env.AUTHORIZATION_SERVER_PORT ?? 4000),
-    resources: [{ resource, name: 'Notes', scopes: { 'notes:read': 'Read your notes', 'notes:write': 'Add and delete notes' } }],
+    resources: [
+      { resource, name: 'Notes', scopes: { 'notes:read': 'Read your notes', 'notes:write': 'Add and delete notes' } },
+    ],
   });
   const app = await createApp(resource, issuer);
   await app.listen(port, '127.0.0.1');

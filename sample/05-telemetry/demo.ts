@@ -20,7 +20,11 @@ const { step } = new Transcript();
 /** The latest values of a metric, each with its labels. */
 async function valuesOf(metric: string): Promise<readonly { attributes: Attributes; value: unknown }[]> {
   await telemetry.flush();
-  const latest = meters.getMetrics().at(-1)?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
+  const latest =
+    meters
+      .getMetrics()
+      .at(-1)
+      ?.scopeMetrics.flatMap((scope) => scope.metrics) ?? [];
   return latest.filter(({ descriptor }) => descriptor.name === metric).flatMap(({ dataPoints }) => [...dataPoints]);
 }
 
@@ -34,7 +38,12 @@ async function decisions(outcome: string, reason?: string): Promise<number> {
 /** The attributes of a span, those of its events included. It ends a little after the client has its answer. */
 async function spanWith(name: string, value: RegExp): Promise<Attributes> {
   for (let turn = 0; turn < 1_000; turn++) {
-    const all = spans.getFinishedSpans().map(({ attributes, events }) => Object.assign({}, attributes, ...events.map((event) => event.attributes)) as Attributes);
+    const all = spans
+      .getFinishedSpans()
+      .map(
+        ({ attributes, events }) =>
+          Object.assign({}, attributes, ...events.map((event) => event.attributes)) as Attributes,
+      );
     const found = all.find((attributes) => value.test(String(attributes[name])));
     if (found) return found;
     await setImmediate();
@@ -95,7 +104,10 @@ async function observe(): Promise<void> {
 
   await step('Nothing of the token is in what was exported', () => {
     const token = session.oauth.tokens()?.access_token ?? '';
-    const exported = JSON.stringify([meters.getMetrics(), spans.getFinishedSpans().map(({ name, attributes, events }) => ({ name, attributes, events }))]);
+    const exported = JSON.stringify([
+      meters.getMetrics(),
+      spans.getFinishedSpans().map(({ name, attributes, events }) => ({ name, attributes, events })),
+    ]);
     const secrets = [token, ...token.split('.')].filter((part) => part.length >= 16);
     assert(secrets.length >= 4);
     assert(!secrets.some((secret) => exported.includes(secret)), 'a token was exported');

@@ -11,9 +11,16 @@ import type { Subscription } from 'rxjs';
 @Injectable()
 export class McpAuthTelemetry implements OnModuleInit, OnApplicationShutdown {
   private readonly meter = metrics.getMeter('notes');
-  private readonly decisions = this.meter.createCounter('mcp.auth.decisions', { description: 'Requests let in or refused' });
-  private readonly stepUps = this.meter.createHistogram('mcp.auth.step_up.duration', { unit: 's', description: 'From the refusal to the call with more scopes' });
-  private readonly outages = this.meter.createCounter('mcp.auth.issuer.outages', { description: 'Times that an issuer became unreachable' });
+  private readonly decisions = this.meter.createCounter('mcp.auth.decisions', {
+    description: 'Requests let in or refused',
+  });
+  private readonly stepUps = this.meter.createHistogram('mcp.auth.step_up.duration', {
+    unit: 's',
+    description: 'From the refusal to the call with more scopes',
+  });
+  private readonly outages = this.meter.createCounter('mcp.auth.issuer.outages', {
+    description: 'Times that an issuer became unreachable',
+  });
   private subscription?: Subscription;
 
   constructor(private readonly mcpAuth: McpAuthService) {}
@@ -31,11 +38,15 @@ export class McpAuthTelemetry implements OnModuleInit, OnApplicationShutdown {
     switch (event.type) {
       case 'authenticated':
         this.decisions.add(1, { outcome: 'accepted', resource: event.resource });
-        trace.getActiveSpan()?.setAttributes({ 'enduser.id': event.principalKey, 'mcp.auth.client_id': event.clientId });
+        trace
+          .getActiveSpan()
+          ?.setAttributes({ 'enduser.id': event.principalKey, 'mcp.auth.client_id': event.clientId });
         break;
       case 'refused':
         this.decisions.add(1, { outcome: 'refused', reason: event.reason, resource: event.resource });
-        trace.getActiveSpan()?.addEvent('mcp.auth.refused', { code: event.code, reason: event.reason, operations: [...event.operations] });
+        trace
+          .getActiveSpan()
+          ?.addEvent('mcp.auth.refused', { code: event.code, reason: event.reason, operations: [...event.operations] });
         break;
       case 'step-up':
         this.stepUps.record(event.afterMs / 1000, { resource: event.resource });

@@ -8,24 +8,27 @@ import { NotesServerTools, TasksServerTools } from './tools.js';
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
-    McpAuthModule.forRootAsync({ inject: [ConfigService], useFactory: (config: ConfigService) => ({
-      resources: [
-        {
-          id: 'notes',
-          resource: `${config.getOrThrow('PUBLIC_ORIGIN')}/notes/mcp`,
-          authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
-          scopes: { required: ['notes:read'] },
-          metadata: { resourceName: 'Notes' },
-        },
-        {
-          id: 'tasks',
-          resource: `${config.getOrThrow('PUBLIC_ORIGIN')}/tasks/mcp`,
-          authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
-          scopes: { required: ['tasks:read'] },
-          metadata: { resourceName: 'Tasks' },
-        },
-      ],
-    }) }),
+    McpAuthModule.forRootAsync({
+      inject: [ConfigService],
+      useFactory: (config: ConfigService) => ({
+        resources: [
+          {
+            id: 'notes',
+            resource: `${config.getOrThrow('PUBLIC_ORIGIN')}/notes/mcp`,
+            authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
+            scopes: { required: ['notes:read'] },
+            metadata: { resourceName: 'Notes' },
+          },
+          {
+            id: 'tasks',
+            resource: `${config.getOrThrow('PUBLIC_ORIGIN')}/tasks/mcp`,
+            authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
+            scopes: { required: ['tasks:read'] },
+            metadata: { resourceName: 'Tasks' },
+          },
+        ],
+      }),
+    }),
   ],
   controllers: [NotesHttpController, NotesServerTools, TasksHttpController, TasksServerTools],
   providers: [NotesService],

@@ -13,68 +13,77 @@ interface Servers {
 }
 
 await show(({ step }) =>
-  withServer<Servers>(new URL('main.js', import.meta.url), async ({ resources: [notes, tasks], issuer, users: [alice] }) => {
-    const atNotes = new McpSession(notes, alice, { pin: '2026-07-28' });
-    const atTasks = new McpSession(tasks, alice, { pin: '2026-07-28' });
+  withServer<Servers>(
+    new URL('main.js', import.meta.url),
+    async ({ resources: [notes, tasks], issuer, users: [alice] }) => {
+      const atNotes = new McpSession(notes, alice, { pin: '2026-07-28' });
+      const atTasks = new McpSession(tasks, alice, { pin: '2026-07-28' });
 
-    await step('Each of the two has metadata of its own', async () => {
-      assert.deepEqual(await metadataOf(notes), {
-        resource: notes,
-        authorization_servers: [issuer],
-        resource_name: 'Notes',
-        scopes_supported: ['notes:read'],
+      await step('Each of the two has metadata of its own', async () => {
+        assert.deepEqual(await metadataOf(notes), {
+          resource: notes,
+          authorization_servers: [issuer],
+          resource_name: 'Notes',
+          scopes_supported: ['notes:read'],
+        });
+        assert.deepEqual(await metadataOf(tasks), {
+          resource: tasks,
+          authorization_servers: [issuer],
+          resource_name: 'Tasks',
+          scopes_supported: ['tasks:read'],
+        });
+        return [metadataUrlOf(notes), metadataUrlOf(tasks)];
       });
-      assert.deepEqual(await metadataOf(tasks), {
-        resource: tasks,
-        authorization_servers: [issuer],
-        resource_name: 'Tasks',
-        scopes_supported: ['tasks:read'],
+
+      for (const [session, resource, scope] of [
+        [atNotes, notes, 'notes:read'],
+        [atTasks, tasks, 'tasks:read'],
+      ] as const) {
+        await step(`The user signs in for ${new URL(resource).pathname}: the token is for nobody else`, async () => {
+          const did = await signIn(session);
+          assert.equal(session.oauth.tokenClaims.aud, resource);
+          assert.equal(session.oauth.tokenClaims.scope, scope);
+          return [...did, `token: scope "${scope}", audience ${resource}`];
+        });
+      }
+
+      await step('Each token works where it belongs', async () => [
+        ...assertAnswered(await callTool(notes, 'list-notes', { token: tokenOf(atNotes) }), { notes: [] }),
+        ...assertAnswered(await callTool(tasks, 'list-done', { token: tokenOf(atTasks) }), { done: [] }),
+      ]);
+
+      await step('And is refused by the other one, whose challenge leads to a token that is not', async () => [
+        ...assertRefused(await callTool(tasks, 'list-done', { token: tokenOf(atNotes) }), 401, {
+          error: 'invalid_token',
+          scope: 'tasks:read',
+          resource_metadata: metadataUrlOf(tasks),
+        }),
+        ...assertRefused(await callTool(notes, 'list-notes', { token: tokenOf(atTasks) }), 401, {
+          error: 'invalid_token',
+          scope: 'notes:read',
+          resource_metadata: metadataUrlOf(notes),
+        }),
+      ]);
+
+      await step('finish: a step-up at the one asks for scopes of the one', async () => {
+        atTasks.exchanges.take();
+        assert(
+          await atTasks.needsUser(() => atTasks.call('finish', { task: 'Buy milk' })),
+          'the client could finish without the scope',
+        );
+        const refusal = atTasks.exchanges.next();
+        assert.equal(refusal.status, 403);
+        assert.equal(refusal.challenge?.scope, 'tasks:read tasks:finish');
+        assert.deepEqual(await atTasks.call('list-done'), { done: [] }, 'the refused call was carried out');
+        const did = await atTasks.authorize();
+        const answer = await atTasks.call('finish', { task: 'Buy milk' });
+        assert.deepEqual(answer, { done: [{ task: 'Buy milk', by: alice.username }] });
+        return [...describe(refusal), ...did, JSON.stringify(answer)];
       });
-      return [metadataUrlOf(notes), metadataUrlOf(tasks)];
-    });
 
-    for (const [session, resource, scope] of [[atNotes, notes, 'notes:read'], [atTasks, tasks, 'tasks:read']] as const) {
-      await step(`The user signs in for ${new URL(resource).pathname}: the token is for nobody else`, async () => {
-        const did = await signIn(session);
-        assert.equal(session.oauth.tokenClaims.aud, resource);
-        assert.equal(session.oauth.tokenClaims.scope, scope);
-        return [...did, `token: scope "${scope}", audience ${resource}`];
-      });
-    }
-
-    await step('Each token works where it belongs', async () => [
-      ...assertAnswered(await callTool(notes, 'list-notes', { token: tokenOf(atNotes) }), { notes: [] }),
-      ...assertAnswered(await callTool(tasks, 'list-done', { token: tokenOf(atTasks) }), { done: [] }),
-    ]);
-
-    await step('And is refused by the other one, whose challenge leads to a token that is not', async () => [
-      ...assertRefused(await callTool(tasks, 'list-done', { token: tokenOf(atNotes) }), 401, {
-        error: 'invalid_token',
-        scope: 'tasks:read',
-        resource_metadata: metadataUrlOf(tasks),
-      }),
-      ...assertRefused(await callTool(notes, 'list-notes', { token: tokenOf(atTasks) }), 401, {
-        error: 'invalid_token',
-        scope: 'notes:read',
-        resource_metadata: metadataUrlOf(notes),
-      }),
-    ]);
-
-    await step('finish: a step-up at the one asks for scopes of the one', async () => {
-      atTasks.exchanges.take();
-      assert(await atTasks.needsUser(() => atTasks.call('finish', { task: 'Buy milk' })), 'the client could finish without the scope');
-      const refusal = atTasks.exchanges.next();
-      assert.equal(refusal.status, 403);
-      assert.equal(refusal.challenge?.scope, 'tasks:read tasks:finish');
-      assert.deepEqual(await atTasks.call('list-done'), { done: [] }, 'the refused call was carried out');
-      const did = await atTasks.authorize();
-      const answer = await atTasks.call('finish', { task: 'Buy milk' });
-      assert.deepEqual(answer, { done: [{ task: 'Buy milk', by: alice.username }] });
-      return [...describe(refusal), ...did, JSON.stringify(answer)];
-    });
-
-    await Promise.all([atNotes.close(), atTasks.close()]);
-  }),
+      await Promise.all([atNotes.close(), atTasks.close()]);
+    },
+  ),
 );
 
 function metadataUrlOf(resource: string): string {
@@ -82,7 +91,10 @@ function metadataUrlOf(resource: string): string {
 }
 
 async function metadataOf(resource: string): Promise<unknown> {
-  const { bearer_methods_supported: _, ...metadata } = (await (await fetch(metadataUrlOf(resource))).json()) as Record<string, unknown>;
+  const { bearer_methods_supported: _, ...metadata } = (await (await fetch(metadataUrlOf(resource))).json()) as Record<
+    string,
+    unknown
+  >;
   return metadata;
 }
 

@@ -8,21 +8,27 @@ import { NotesTools } from '../01-quick-start/notes.tools.js';
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
-    McpAuthModule.forRootAsync({ inject: [ConfigService], useFactory: (config: ConfigService) => ({
-      resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
-      authorizationServers: [
-        {
-          issuer: config.getOrThrow('MCP_AUTH_ISSUER'),
-          introspection: {
-            clientId: config.getOrThrow('MCP_AUTH_INTROSPECTION_CLIENT_ID'),
-            auth: { method: 'client_secret_basic', clientSecret: config.getOrThrow('MCP_AUTH_INTROSPECTION_CLIENT_SECRET') },
-            // Asks about every request, so that a revocation holds from the next one on; by default it may take a minute.
-            cacheSeconds: 0,
+    McpAuthModule.forRootAsync({
+      inject: [ConfigService],
+      useFactory: (config: ConfigService) => ({
+        resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
+        authorizationServers: [
+          {
+            issuer: config.getOrThrow('MCP_AUTH_ISSUER'),
+            introspection: {
+              clientId: config.getOrThrow('MCP_AUTH_INTROSPECTION_CLIENT_ID'),
+              auth: {
+                method: 'client_secret_basic',
+                clientSecret: config.getOrThrow('MCP_AUTH_INTROSPECTION_CLIENT_SECRET'),
+              },
+              // Asks about every request, so that a revocation holds from the next one on; by default it may take a minute.
+              cacheSeconds: 0,
+            },
           },
-        },
-      ],
-      scopes: { required: ['notes:read'] },
-    }) }),
+        ],
+        scopes: { required: ['notes:read'] },
+      }),
+    }),
   ],
   controllers: [McpHttpController, NotesTools],
   providers: [NotesService],

@@ -32,7 +32,10 @@ await show(({ step }) =>
 
     await step('add-note: scopes and step-up are as with a JWT', async () => {
       session.exchanges.take();
-      assert(await session.needsUser(() => session.call('add-note', { text: 'Buy milk' })), 'the client could write without the scope');
+      assert(
+        await session.needsUser(() => session.call('add-note', { text: 'Buy milk' })),
+        'the client could write without the scope',
+      );
       const refusal = session.exchanges.next();
       assert.equal(refusal.status, 403);
       assert.equal(refusal.challenge?.scope, 'notes:read notes:write');
@@ -68,7 +71,10 @@ await show(({ step }) =>
       const again = new McpSession(resource, alice, { pin: '2026-07-28' });
       const did = await signIn(again);
       const { notes } = await again.call<{ notes: { text: string }[] }>('list-notes');
-      assert.deepEqual(notes.map(({ text }) => text), ['Buy milk']);
+      assert.deepEqual(
+        notes.map(({ text }) => text),
+        ['Buy milk'],
+      );
       await again.close();
       return [...did, JSON.stringify({ notes })];
     });

@@ -11,15 +11,18 @@ import { AccessTokens } from './access-tokens.service.js';
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
-    McpAuthModule.forRootAsync({ inject: [ConfigService], useFactory: (config: ConfigService) => ({
-      resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
-      authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
-      // The class of a provider: it has its dependencies injected. Its results are not remembered unless `cache` says so.
-      verifier: AccessTokenVerifier,
-      // There is nothing to be found at that issuer: only the verifier above knows its tokens.
-      checkAuthorizationServers: false,
-      scopes: { required: ['notes:read'] },
-    }) }),
+    McpAuthModule.forRootAsync({
+      inject: [ConfigService],
+      useFactory: (config: ConfigService) => ({
+        resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
+        authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
+        // The class of a provider: it has its dependencies injected. Its results are not remembered unless `cache` says so.
+        verifier: AccessTokenVerifier,
+        // There is nothing to be found at that issuer: only the verifier above knows its tokens.
+        checkAuthorizationServers: false,
+        scopes: { required: ['notes:read'] },
+      }),
+    }),
   ],
   controllers: [McpHttpController, NotesTools, AccessTokenController],
   providers: [NotesService, AccessTokens, AccessTokenVerifier],

@@ -21,7 +21,11 @@ await show(({ step }) =>
     );
 
     await step('whoami: the caller is whom the table names', async () =>
-      assertAnswered(await call('whoami', 'alice'), { subject: 'alice', client: '', scopes: ['notes:read', 'notes:write'] }),
+      assertAnswered(await call('whoami', 'alice'), {
+        subject: 'alice',
+        client: '',
+        scopes: ['notes:read', 'notes:write'],
+      }),
     );
 
     await step('add-note: a token that may only read is not enough', async () => {
@@ -38,7 +42,10 @@ await show(({ step }) =>
       ['untrusted', 'of an issuer that is not trusted'],
     ] as const) {
       await step(`The verifier finds a token ${what}, which is refused all the same`, async () =>
-        assertRefused(await call('add-note', whose, { text: 'Not mine' }), 401, { ...invalid, scope: 'notes:read notes:write' }),
+        assertRefused(await call('add-note', whose, { text: 'Not mine' }), 401, {
+          ...invalid,
+          scope: 'notes:read notes:write',
+        }),
       );
     }
 

@@ -39,7 +39,11 @@ await show(({ step }) =>
     );
 
     await step('So does the alice of a tenant, whose issuer is looked up', async () =>
-      assertAnswered(await call('whoami', 'tenant'), { subject: 'alice', client: 'test-client', scopes: both.split(' ') }),
+      assertAnswered(await call('whoami', 'tenant'), {
+        subject: 'alice',
+        client: 'test-client',
+        scopes: both.split(' '),
+      }),
     );
 
     await step('They are three people: a note of the one is none of the others', async () => {
@@ -57,7 +61,11 @@ await show(({ step }) =>
       ['partnerBySomeoneElse', 'So is who names the partner, but signs as a tenant does'],
     ] as const) {
       await step(what, async () =>
-        assertRefused(await call('add-note', whose, { text: 'Forged' }), 401, { error: 'invalid_token', scope: both, resource_metadata }),
+        assertRefused(await call('add-note', whose, { text: 'Forged' }), 401, {
+          error: 'invalid_token',
+          scope: both,
+          resource_metadata,
+        }),
       );
     }
 

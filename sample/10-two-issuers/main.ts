@@ -21,8 +21,20 @@ const { resource, issuer, users, close } = await startNotesServer(async () => {
 }, PREFERRED_PORTS);
 
 /** Everybody is called alice. */
-const good = { aud: resource, sub: 'alice', scope: 'notes:read notes:write', exp: Math.floor(Date.now() / 1000) + 3600 };
-const asPartner = { ...good, sub: undefined, scope: undefined, client_id: undefined, app: 'crm', user: { id: 'alice' } };
+const good = {
+  aud: resource,
+  sub: 'alice',
+  scope: 'notes:read notes:write',
+  exp: Math.floor(Date.now() / 1000) + 3600,
+};
+const asPartner = {
+  ...good,
+  sub: undefined,
+  scope: undefined,
+  client_id: undefined,
+  app: 'crm',
+  user: { id: 'alice' },
+};
 const { files, remove } = await writeTokenFiles({
   partner: await partner.mint({ ...asPartner, scp: ['notes:read', 'notes:write'] }),
   tenant: await tenant.mint(good),

@@ -17,7 +17,8 @@ export async function startAppUnderTest() {
 
   return {
     issuer,
-    call: (name: string, token?: string, args?: Record<string, unknown>) => callTool(endpoint, name, { token, args: args ?? {} }),
+    call: (name: string, token?: string, args?: Record<string, unknown>) =>
+      callTool(endpoint, name, { token, args: args ?? {} }),
     close: () => Promise.all([app.close(), issuer.close()]),
   };
 }

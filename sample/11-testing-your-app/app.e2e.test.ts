@@ -31,7 +31,10 @@ describe('the notes server', () => {
     // The same person, with the scope: the refused call wrote nothing.
     const writer = await server.issuer.mint({ sub, scope: BOTH });
     expect(await server.call('list-notes', writer)).toMatchObject({ result: { notes: [] } });
-    expect(await server.call('add-note', writer, { text: 'Buy milk' })).toMatchObject({ status: 200, result: { text: 'Buy milk' } });
+    expect(await server.call('add-note', writer, { text: 'Buy milk' })).toMatchObject({
+      status: 200,
+      result: { text: 'Buy milk' },
+    });
   });
 
   it.each([
@@ -41,14 +44,20 @@ describe('the notes server', () => {
     ['names nobody', { sub: undefined, client_id: undefined }],
   ])('refuses a token that %s', async (_what, claims) => {
     const token = await server.issuer.mint({ scope: BOTH, ...claims });
-    expect(await server.call('list-notes', token)).toMatchObject({ status: 401, challenge: { error: 'invalid_token' } });
+    expect(await server.call('list-notes', token)).toMatchObject({
+      status: 401,
+      challenge: { error: 'invalid_token' },
+    });
   });
 
   it('refuses a token that is signed with a key the issuer has withdrawn', async () => {
     const token = await server.issuer.mint({ scope: BOTH });
     await server.issuer.rotateKeys();
     expect(await server.call('list-notes', await server.issuer.mint({ scope: BOTH }))).toMatchObject({ status: 200 });
-    expect(await server.call('list-notes', token)).toMatchObject({ status: 401, challenge: { error: 'invalid_token' } });
+    expect(await server.call('list-notes', token)).toMatchObject({
+      status: 401,
+      challenge: { error: 'invalid_token' },
+    });
   });
 });
 

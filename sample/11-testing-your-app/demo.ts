@@ -17,7 +17,14 @@ function outputOf(...args: string[]): string[] {
 await show(async ({ step }) => {
   await step('Jest, on the sources', () => {
     const config = `sample/${SAMPLE}/jest.config.js`;
-    return outputOf('--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--config', config, '--verbose', '--runInBand');
+    return outputOf(
+      '--experimental-vm-modules',
+      'node_modules/jest/bin/jest.js',
+      '--config',
+      config,
+      '--verbose',
+      '--runInBand',
+    );
   });
   await step('The test runner of Node.js, on the compiled application', () =>
     outputOf('--test', '--test-reporter=spec', `build/sample/${SAMPLE}/app.node-test.js`),

@@ -87,7 +87,10 @@ async function pageOf(response: Response, { method, url }: Request): Promise<Pag
   const forms = Array.from(html.matchAll(/<form\b([^>]*)>(.*?)<\/form>/gs), ([, attributes = '', content = '']) => ({
     action: new URL(attribute(attributes, 'action') ?? '', url).href,
     fields: Object.fromEntries(
-      Array.from(content.matchAll(/<input\b([^>]*)>/g), ([, input = '']) => [attribute(input, 'name'), attribute(input, 'value') ?? '']),
+      Array.from(content.matchAll(/<input\b([^>]*)>/g), ([, input = '']) => [
+        attribute(input, 'name'),
+        attribute(input, 'value') ?? '',
+      ]),
     ) as Record<string, string>,
   }));
   return { url, forms, items: Array.from(html.matchAll(/<li>(.*?)<\/li>/gs), ([, content = '']) => textOf(content)) };
@@ -95,7 +98,10 @@ async function pageOf(response: Response, { method, url }: Request): Promise<Pag
 
 function textOf(html: string): string {
   const texts = html.replaceAll(/<style.*?<\/style>/gs, '').split(/<[^>]*>/);
-  return texts.map((text) => text.trim()).filter(Boolean).join(' · ');
+  return texts
+    .map((text) => text.trim())
+    .filter(Boolean)
+    .join(' · ');
 }
 
 function attribute(tag: string, name: string): string | undefined {

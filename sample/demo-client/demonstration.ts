@@ -93,7 +93,10 @@ class Demonstration {
     await step(`Connected, with protocol version ${this.revision}`, async () => {
       await session.connect();
       assert.equal(session.protocolVersion, this.revision);
-      return session.exchanges.take().filter(({ operation }) => operation).flatMap(describe);
+      return session.exchanges
+        .take()
+        .filter(({ operation }) => operation)
+        .flatMap(describe);
     });
   }
 
@@ -121,11 +124,18 @@ class Demonstration {
     const text = 'Buy milk';
 
     await step('add-note: the token is good, but not for writing', async () => {
-      assert(await session.needsUser(() => session.call('add-note', { text })), 'the client could write without the scope');
+      assert(
+        await session.needsUser(() => session.call('add-note', { text })),
+        'the client could write without the scope',
+      );
       const refusal = session.exchanges.take().find(({ operation }) => operation === 'tools/call add-note');
       assert.equal(refusal?.status, 403);
       const { error_description: _, ...challenge } = refusal.challenge ?? {};
-      assert.deepEqual(challenge, { error: 'insufficient_scope', scope: 'notes:read notes:write', resource_metadata: this.#metadataUrl });
+      assert.deepEqual(challenge, {
+        error: 'insufficient_scope',
+        scope: 'notes:read notes:write',
+        resource_metadata: this.#metadataUrl,
+      });
       return describe(refusal);
     });
 

@@ -45,7 +45,11 @@ export class RecordedExchanges {
 
 function operationOf(body: unknown): string | undefined {
   if (typeof body !== 'string' || !body.startsWith('{"')) return undefined;
-  const { jsonrpc, method, params } = JSON.parse(body) as { jsonrpc?: string; method?: string; params?: { name?: string } };
+  const { jsonrpc, method, params } = JSON.parse(body) as {
+    jsonrpc?: string;
+    method?: string;
+    params?: { name?: string };
+  };
   return jsonrpc ? [method, params?.name].filter(Boolean).join(' ') : undefined;
 }
 

@@ -29,7 +29,10 @@ export class McpSessionV1 implements Session {
   async connect(): Promise<void> {
     // The cast is for the types of the two versions, which differ in what they say of the same documents.
     const authProvider = this.oauth as unknown as OAuthClientProvider;
-    this.#transport = new StreamableHTTPClientTransport(new URL(this.url), { authProvider, fetch: this.exchanges.fetch });
+    this.#transport = new StreamableHTTPClientTransport(new URL(this.url), {
+      authProvider,
+      fetch: this.exchanges.fetch,
+    });
     await this.#client.connect(this.#transport as Transport);
   }
 

@@ -1,4 +1,9 @@
-import { Client, StreamableHTTPClientTransport, UnauthorizedError, type VersionNegotiationMode } from '@modelcontextprotocol/client';
+import {
+  Client,
+  StreamableHTTPClientTransport,
+  UnauthorizedError,
+  type VersionNegotiationMode,
+} from '@modelcontextprotocol/client';
 import { type Person, ScriptedBrowser } from './browser.js';
 import { RecordedExchanges } from './exchanges.js';
 import { InMemoryOAuthProvider } from './oauth-provider.js';
@@ -25,7 +30,10 @@ export class McpSession {
 
   /** A transport lives for one attempt: the SDK closes it where the server wants the user first. */
   async connect(): Promise<void> {
-    this.#transport = new StreamableHTTPClientTransport(this.#url, { authProvider: this.oauth, fetch: this.exchanges.fetch });
+    this.#transport = new StreamableHTTPClientTransport(this.#url, {
+      authProvider: this.oauth,
+      fetch: this.exchanges.fetch,
+    });
     await this.#client.connect(this.#transport);
   }
 
@@ -62,7 +70,10 @@ export class McpSession {
 }
 
 /** What the demonstration needs of a session, whichever client library it is made with. */
-export type Session = Pick<McpSession, 'exchanges' | 'oauth' | 'protocolVersion' | 'connect' | 'needsUser' | 'authorize' | 'call' | 'close'>;
+export type Session = Pick<
+  McpSession,
+  'exchanges' | 'oauth' | 'protocolVersion' | 'connect' | 'needsUser' | 'authorize' | 'call' | 'close'
+>;
 
 /** Connects, which a client that has no token can only with its user. Returns what the user did. */
 export async function signIn(session: Session): Promise<string[]> {

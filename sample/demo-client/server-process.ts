@@ -7,7 +7,10 @@ import { once } from 'node:events';
  * @param main what starts it
  * @param use given what the sample tells its demo, and the id of its process
  */
-export async function withServer<Facts>(main: URL, use: (facts: Facts, pid: number | undefined) => Promise<void>): Promise<void> {
+export async function withServer<Facts>(
+  main: URL,
+  use: (facts: Facts, pid: number | undefined) => Promise<void>,
+): Promise<void> {
   const server = fork(main, {
     env: { ...process.env, PORT: '0', AUTHORIZATION_SERVER_PORT: '0' },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -27,7 +27,9 @@ Open what that answer points to:
 
 Add the server to an MCP client, which will then ask you to sign in:
 
-${Object.entries(urls).map(([name, url]) => `  claude mcp add --transport http ${name} ${url}`).join('\n')}
+${Object.entries(urls)
+  .map(([name, url]) => `  claude mcp add --transport http ${name} ${url}`)
+  .join('\n')}
 
 or, for clients with a configuration file:
 

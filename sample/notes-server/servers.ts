@@ -1,5 +1,9 @@
 import type { INestApplication } from '@nestjs/common';
-import { type DevAuthorizationServerOptions, type DevResource, startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
+import {
+  type DevAuthorizationServerOptions,
+  type DevResource,
+  startDevAuthorizationServer,
+} from 'nestjs-mcp-auth/dev-server';
 import { freePort } from './free-port.js';
 
 /** Makes the application of a sample, ready to listen. */

@@ -34,12 +34,20 @@ export function namedAttacks<T>(
 }
 
 /** A token that is good but for these claims; `undefined` removes one. */
-export function claiming(lab: Lab, claims: Readonly<Record<string, unknown>>, options: MintOptions = {}): Promise<string> {
+export function claiming(
+  lab: Lab,
+  claims: Readonly<Record<string, unknown>>,
+  options: MintOptions = {},
+): Promise<string> {
   return lab.server.mint(claims, options);
 }
 
 /** A token that is good but for these members of its header; `undefined` removes one. */
-export function headed(lab: Lab, header: Readonly<Record<string, unknown>>, options: MintOptions = {}): Promise<string> {
+export function headed(
+  lab: Lab,
+  header: Readonly<Record<string, unknown>>,
+  options: MintOptions = {},
+): Promise<string> {
   return lab.server.mint({}, { header, ...options });
 }
 

@@ -81,25 +81,33 @@ describe.each(PLATFORMS)('attacks on credentials, on %s', (platform) => {
   }
 
   describe.each(Object.entries(TOKENS))('%s', (_what, attacks) => {
-    it.each(attacks.map((attack) => [attack.name, attack] as const))('refuses %s', async (_name, { token: make, reason }) => {
-      const token = await make(lab);
-      const response = await lab.server.callTool('ping', token);
-      // Among so many names of keys, most come while the issuer must not be asked again: then nobody can tell.
-      const isUndecided = reason === 'key_unknown' && response.status === 503;
-      const expected: ExpectedRefusal = isUndecided ? { status: 503, token } : { status: 401, error: 'invalid_token', token };
-      const { text } = await expectRefusal(lab.server, response, expected);
-      expectReason(lab.server, isUndecided ? 'key_undecided' : reason);
-      expectNoEffect(text);
-    });
+    it.each(attacks.map((attack) => [attack.name, attack] as const))(
+      'refuses %s',
+      async (_name, { token: make, reason }) => {
+        const token = await make(lab);
+        const response = await lab.server.callTool('ping', token);
+        // Among so many names of keys, most come while the issuer must not be asked again: then nobody can tell.
+        const isUndecided = reason === 'key_unknown' && response.status === 503;
+        const expected: ExpectedRefusal = isUndecided
+          ? { status: 503, token }
+          : { status: 401, error: 'invalid_token', token };
+        const { text } = await expectRefusal(lab.server, response, expected);
+        expectReason(lab.server, isUndecided ? 'key_undecided' : reason);
+        expectNoEffect(text);
+      },
+    );
   });
 
   describe('scopes', () => {
-    it.each(SCOPES.map((attack) => [attack.name, attack] as const))('does not run %s', async (_name, { tool, claims }) => {
-      const token = await lab.server.mint({ jti: MARK, ...claims });
-      const expected = { status: 403, error: 'insufficient_scope', scope: NEEDED[tool], token } as const;
-      const { text } = await expectRefusal(lab.server, await lab.server.callTool(tool, token), expected);
-      expectNoEffect(text);
-    });
+    it.each(SCOPES.map((attack) => [attack.name, attack] as const))(
+      'does not run %s',
+      async (_name, { tool, claims }) => {
+        const token = await lab.server.mint({ jti: MARK, ...claims });
+        const expected = { status: 403, error: 'insufficient_scope', scope: NEEDED[tool], token } as const;
+        const { text } = await expectRefusal(lab.server, await lab.server.callTool(tool, token), expected);
+        expectNoEffect(text);
+      },
+    );
   });
 
   describe('presentation', () => {
@@ -109,16 +117,23 @@ describe.each(PLATFORMS)('attacks on credentials, on %s', (platform) => {
       repeated: { status: 400, error: 'invalid_request' },
     };
 
-    it.each(CREDENTIALS.map((attack) => [attack.name, attack] as const))('refuses %s', async (_name, { answer, lines }) => {
-      const token = await lab.server.mint();
-      const response = await present(lines(token));
-      if (answer === 'unparsed') {
-        expect({ status: response.status, ran: lab.server.ran, log: lab.server.log }).toEqual({ status: 400, ran: [], log: [] });
-        return;
-      }
-      const { text } = await expectRefusal(lab.server, response, { ...expected[answer], token });
-      expectNoEffect(text);
-    });
+    it.each(CREDENTIALS.map((attack) => [attack.name, attack] as const))(
+      'refuses %s',
+      async (_name, { answer, lines }) => {
+        const token = await lab.server.mint();
+        const response = await present(lines(token));
+        if (answer === 'unparsed') {
+          expect({ status: response.status, ran: lab.server.ran, log: lab.server.log }).toEqual({
+            status: 400,
+            ran: [],
+            log: [],
+          });
+          return;
+        }
+        const { text } = await expectRefusal(lab.server, response, { ...expected[answer], token });
+        expectNoEffect(text);
+      },
+    );
   });
 
   describe('what is good', () => {

@@ -83,7 +83,20 @@ const LOOKALIKES: Readonly<Record<string, (url: string) => string>> = {
 };
 
 const NO_ISSUERS: readonly unknown[] = [
-  undefined, null, 0, true, '', ' ', '*', [], {}, 'null', 'undefined', '__proto__', 'constructor', 'https://evil.example',
+  undefined,
+  null,
+  0,
+  true,
+  '',
+  ' ',
+  '*',
+  [],
+  {},
+  'null',
+  'undefined',
+  '__proto__',
+  'constructor',
+  'https://evil.example',
 ];
 
 /** What else may stand in `iss`, made of the good one. */
@@ -129,13 +142,34 @@ const AUDIENCE_SHAPES: readonly [what: string, shape: (good: string) => unknown,
 ];
 
 /** Other places where a product may put the audience; none of them counts. */
-const AUDIENCE_ELSEWHERE = ['Aud', 'audience', 'resource', 'azp', 'target', 'scope', 'htu', 'https://claims.example/aud'];
+const AUDIENCE_ELSEWHERE = [
+  'Aud',
+  'audience',
+  'resource',
+  'azp',
+  'target',
+  'scope',
+  'htu',
+  'https://claims.example/aud',
+];
 
 const NO_NAMES: readonly unknown[] = [0, 7, true, false, ['alice'], {}, { sub: 'alice' }];
 
 const BINDINGS: readonly unknown[] = [
-  { jkt: MARK }, { 'x5t#S256': MARK }, { jwk: {} }, { kid: MARK }, { jku: 'https://evil.example' }, { jwe: MARK }, {}, MARK, 0, 1,
-  false, true, [MARK], [null],
+  { jkt: MARK },
+  { 'x5t#S256': MARK },
+  { jwk: {} },
+  { kid: MARK },
+  { jku: 'https://evil.example' },
+  { jwe: MARK },
+  {},
+  MARK,
+  0,
+  1,
+  false,
+  true,
+  [MARK],
+  [null],
 ];
 
 /** Others whose tokens are not for this resource, told their issuer. */
@@ -175,14 +209,20 @@ export const CLAIMS: readonly Attack[] = [
     claiming(lab, { aud: nearby(lab) }),
   ),
   ...attacks('the audience in', 'audience_missing', AUDIENCE_ELSEWHERE, (lab, name) =>
-    claiming(lab, { aud: undefined, [name]: lab.server.resource }, { header: { typ: 'at+jwt', aud: lab.server.resource } }),
+    claiming(
+      lab,
+      { aud: undefined, [name]: lab.server.resource },
+      { header: { typ: 'at+jwt', aud: lab.server.resource } },
+    ),
   ).map((one) => (one.name === 'the audience in "htu"' ? { ...one, reason: 'not_an_access_token' as const } : one)),
   ...['sub', 'client_id'].flatMap((claim) =>
     NO_NAMES.map((value) =>
       attack(`a ${claim} of ${nameOf(value)}`, 'claim_malformed', (lab) => claiming(lab, { [claim]: value })),
     ),
   ),
-  attack('neither a subject nor a client', 'no_principal', (lab) => claiming(lab, { sub: undefined, client_id: undefined })),
+  attack('neither a subject nor a client', 'no_principal', (lab) =>
+    claiming(lab, { sub: undefined, client_id: undefined }),
+  ),
   ...attacks(
     'neither a subject nor a client, but',
     'no_principal',

@@ -98,13 +98,22 @@ const TOKENS: Readonly<Record<string, Control['token']>> = {
     return lab.server.mint({}, { payload: JSON.stringify(rest).replace('{', `{"exp":${exp / 10}E+1,`) });
   },
   'an exp in a day and the tolerance': (lab) => claiming(lab, { exp: lab.seconds + 86_405 }),
-  'an nbf and an iat in the future, within the tolerance': (lab) => claiming(lab, { nbf: lab.seconds + 5, iat: lab.seconds + 5 }),
+  'an nbf and an iat in the future, within the tolerance': (lab) =>
+    claiming(lab, { nbf: lab.seconds + 5, iat: lab.seconds + 5 }),
   'an nbf and an iat of zero': (lab) => claiming(lab, { nbf: 0, iat: 0 }),
 };
 
 const SCOPES: readonly [tool: string, scope: string][] = [
-  ['read-note', 'a'], ['read-note', 'a a'], ['read-note', ' a'], ['read-note', 'c   a '], ['read-note', 'c\tc a'],
-  ['read-note', 'b'], ['read-note', 'admin'], ['write-note', 'b a'], ['write-note', 'b'], ['admin', 'x admin y'],
+  ['read-note', 'a'],
+  ['read-note', 'a a'],
+  ['read-note', ' a'],
+  ['read-note', 'c   a '],
+  ['read-note', 'c\tc a'],
+  ['read-note', 'b'],
+  ['read-note', 'admin'],
+  ['write-note', 'b a'],
+  ['write-note', 'b'],
+  ['admin', 'x admin y'],
 ];
 
 function spki({ keys }: Lab): string {

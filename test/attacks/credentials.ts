@@ -146,7 +146,12 @@ const REPEATED: Readonly<Record<string, Lines>> = {
   'two that are not Bearer': () => ['Authorization: Basic eDp5', 'Authorization: Digest x="y"'],
   'a malformed one behind': (token) => [`Authorization: Bearer ${token}`, 'Authorization: Bearer'],
   'a dozen': (token) => Array.from({ length: 12 }, () => `Authorization: Bearer ${token}`),
-  'others between': (token) => [`Authorization: Bearer ${token}`, 'X-One: 1', 'X-Two: 2', `Authorization: Bearer ${token}`],
+  'others between': (token) => [
+    `Authorization: Bearer ${token}`,
+    'X-One: 1',
+    'X-Two: 2',
+    `Authorization: Bearer ${token}`,
+  ],
 };
 
 const UNPARSED: Readonly<Record<string, Lines>> = {

@@ -46,8 +46,10 @@ const MALLEATED: Readonly<Record<string, (good: Good) => Uint8Array>> = {
   'r with n added, in 33 bytes': ({ r, s }) => Buffer.concat([bytesOf(numberOf(r) + N, 33), bytesOf(numberOf(s), 33)]),
   's with n added, in 33 bytes': ({ r, s }) => Buffer.concat([bytesOf(numberOf(r), 33), bytesOf(numberOf(s) + N, 33)]),
   'both numbers in 33 bytes': ({ r, s }) => Buffer.concat([bytesOf(numberOf(r), 33), bytesOf(numberOf(s), 33)]),
-  'both numbers in 48 bytes, as of P-384': ({ r, s }) => Buffer.concat([bytesOf(numberOf(r), 48), bytesOf(numberOf(s), 48)]),
-  'both numbers in 66 bytes, as of P-521': ({ r, s }) => Buffer.concat([bytesOf(numberOf(r), 66), bytesOf(numberOf(s), 66)]),
+  'both numbers in 48 bytes, as of P-384': ({ r, s }) =>
+    Buffer.concat([bytesOf(numberOf(r), 48), bytesOf(numberOf(s), 48)]),
+  'both numbers in 66 bytes, as of P-521': ({ r, s }) =>
+    Buffer.concat([bytesOf(numberOf(r), 66), bytesOf(numberOf(s), 66)]),
   'both numbers in 31 bytes': ({ r, s }) => Buffer.concat([r.subarray(1), s.subarray(1)]),
   'little endian': ({ r, s }) => Buffer.concat([r.toReversed(), s.toReversed()]),
   backwards: ({ whole }) => whole.toReversed(),
@@ -78,7 +80,8 @@ const MALLEATED: Readonly<Record<string, (good: Good) => Uint8Array>> = {
   'in DER, one and one': () => der(Buffer.of(1), Buffer.of(1)),
   'in DER, an empty sequence': () => Buffer.of(0x30, 0),
   'in DER, numbers without bytes': () => Buffer.of(0x30, 4, 2, 0, 2, 0),
-  'in DER, of indefinite length': ({ r, s }) => Buffer.concat([Buffer.of(0x30, 0x80), der(r, s).subarray(2), Buffer.of(0, 0)]),
+  'in DER, of indefinite length': ({ r, s }) =>
+    Buffer.concat([Buffer.of(0x30, 0x80), der(r, s).subarray(2), Buffer.of(0, 0)]),
   'in hexadecimal': ({ whole }) => Buffer.from(whole.toString('hex')),
   'in base64': ({ whole }) => Buffer.from(whole.toString('base64')),
 };
@@ -130,7 +133,11 @@ function der(r: Uint8Array, s: Uint8Array): Buffer {
 function keyOfOne(): ReturnType<typeof createPrivateKey> {
   const x = 0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296n;
   const y = 0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5n;
-  const [d, xText, yText] = [1n, x, y].map((value) => bytesOf(value, 32).toString('base64url')) as [string, string, string];
+  const [d, xText, yText] = [1n, x, y].map((value) => bytesOf(value, 32).toString('base64url')) as [
+    string,
+    string,
+    string,
+  ];
   return createPrivateKey({ key: { kty: 'EC', crv: 'P-256', d, x: xText, y: yText }, format: 'jwk' });
 }
 

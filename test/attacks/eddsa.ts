@@ -54,9 +54,14 @@ export const EDDSA: readonly Attack[] = [
       return putTogether(text, Buffer.concat([Buffer.from(point, 'hex'), Buffer.alloc(32)]));
     }),
   ),
-  ...namedAttacks('an Ed25519 signature', 'signature_invalid', { 'of ES256': 'es', 'of RS256': 'rs' }, async (lab, name) => {
-    const { text } = takeApart(await lab.server.mint({}, { key: lab.keys.ed25519 }));
-    const other = await lab.server.mint({}, name === 'es' ? {} : { key: lab.keys.rs256 });
-    return putTogether(text, takeApart(other).signature);
-  }),
+  ...namedAttacks(
+    'an Ed25519 signature',
+    'signature_invalid',
+    { 'of ES256': 'es', 'of RS256': 'rs' },
+    async (lab, name) => {
+      const { text } = takeApart(await lab.server.mint({}, { key: lab.keys.ed25519 }));
+      const other = await lab.server.mint({}, name === 'es' ? {} : { key: lab.keys.rs256 });
+      return putTogether(text, takeApart(other).signature);
+    },
+  ),
 ];

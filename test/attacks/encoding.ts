@@ -33,7 +33,8 @@ const ENCODED_TWICE: Readonly<Record<string, Spelling>> = {
   hexadecimal: (part) => Buffer.from(part, 'base64url').toString('hex'),
   'base64url twice': (part) => Buffer.from(part).toString('base64url'),
   'UTF-16 of it': (part) => Buffer.from(Buffer.from(part, 'base64url').toString(), 'utf16le').toString('base64url'),
-  'the bytes in quotes': (part) => Buffer.from(JSON.stringify(Buffer.from(part, 'base64url').toString())).toString('base64url'),
+  'the bytes in quotes': (part) =>
+    Buffer.from(JSON.stringify(Buffer.from(part, 'base64url').toString())).toString('base64url'),
 };
 
 const PADDINGS: Readonly<Record<string, Spelling>> = {

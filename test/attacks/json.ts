@@ -103,7 +103,10 @@ const SPOILT: Readonly<Record<string, (good: string) => Buffer>> = {
 function spoilt(part: 'header' | 'payload'): Attack[] {
   return Object.entries(SPOILT).map(([name, spoil]) =>
     attack(`a ${part} with (or of) ${name}`, 'token_malformed', (lab) => {
-      const [header, payload] = [goodHeader(lab), goodClaims(lab)].map((value) => JSON.stringify(value)) as [string, string];
+      const [header, payload] = [goodHeader(lab), goodClaims(lab)].map((value) => JSON.stringify(value)) as [
+        string,
+        string,
+      ];
       const { key } = lab.issuer;
       return part === 'header' ? signBytes(key, spoil(header), payload) : signBytes(key, header, spoil(payload));
     }),
@@ -139,7 +142,8 @@ const HEADERS: readonly [text: string, reason: Attack['reason']][] = [
 /** Of a good payload the member after the name is replaced by the text. */
 const PAYLOADS: readonly [claim: string, text: string, reason: Attack['reason']][] = [
   ['iss', '"iss":GOOD,"iss":"https://evil.example"', 'issuer_unknown'],
-  ['iss', '"iss":GOOD,"\\u0069ss":"https://evil.example"', 'issuer_unknown'], ['iss', '"iss":GOOD,"iss":null', 'issuer_unknown'],
+  ['iss', '"iss":GOOD,"\\u0069ss":"https://evil.example"', 'issuer_unknown'],
+  ['iss', '"iss":GOOD,"iss":null', 'issuer_unknown'],
   ['aud', '"aud":GOOD,"aud":"https://evil.example"', 'audience_rejected'],
   ['aud', '"aud":GOOD,"\\u0061ud":"https://evil.example"', 'audience_rejected'],
   ['aud', '"aud":GOOD,"aud":[]', 'audience_missing'],
@@ -158,7 +162,14 @@ const PAYLOADS: readonly [claim: string, text: string, reason: Attack['reason']]
 
 /** Names that are not `iss`, `aud` and `exp`, to one who compares code points. */
 const LOOKALIKES = [
-  'UPPER', 'Capital', 'trailing space', 'leading space', 'NUL behind', 'fullwidth', 'zero-width space', 'combining mark',
+  'UPPER',
+  'Capital',
+  'trailing space',
+  'leading space',
+  'NUL behind',
+  'fullwidth',
+  'zero-width space',
+  'combining mark',
 ];
 const SPELT: readonly ((name: string) => string)[] = [
   (name) => name.toUpperCase(),
@@ -189,7 +200,9 @@ export const JSON_TEXT: readonly Attack[] = [
       return lab.server.mint({}, { rawHeader });
     }),
   ),
-  ...PAYLOADS.map(([claim, text, reason]) => attack(`the claims ${text}`, reason, (lab) => withMember(lab, claim, text))),
+  ...PAYLOADS.map(([claim, text, reason]) =>
+    attack(`the claims ${text}`, reason, (lab) => withMember(lab, claim, text)),
+  ),
   ...Object.entries(MISSING).flatMap(([claim, reason]) =>
     SPELT.map((spell, index) =>
       attack(`${claim} in another spelling: ${LOOKALIKES[index]}`, reason, (lab) =>

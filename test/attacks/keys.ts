@@ -7,7 +7,10 @@ import { MARK, type Lab } from './lab.js';
 
 /** Names a careless look-up would make something of. */
 const KIDS = [
-  '/dev/null', '../../../../../../dev/null', '../../etc/passwd', 'file:///etc/passwd',
+  '/dev/null',
+  '../../../../../../dev/null',
+  '../../etc/passwd',
+  'file:///etc/passwd',
   String.raw`..\..\windows\win.ini`,
   '/proc/self/environ',
   "' OR 1=1--",
@@ -66,7 +69,18 @@ const KIDS = [
 ];
 
 const NO_KIDS: readonly unknown[] = [
-  null, 0, 7, true, false, [], {}, { kid: MARK }, [MARK], 'x'.repeat(1_025), 'x'.repeat(9_000), '\u{1f511}'.repeat(1_000),
+  null,
+  0,
+  7,
+  true,
+  false,
+  [],
+  {},
+  { kid: MARK },
+  [MARK],
+  'x'.repeat(1_025),
+  'x'.repeat(9_000),
+  '\u{1f511}'.repeat(1_000),
 ];
 
 /** Other spellings of a name that is published. */
@@ -115,15 +129,21 @@ const OWN_KEYS: Readonly<Record<string, (lab: Lab, key: TestKey) => Record<strin
   'x5c, empty': () => ({ x5c: [] }),
   x5t: (_lab, key) => ({ x5t: key.kid, 'x5t#S256': key.kid }),
   'a custom member': (_lab, key) => ({ verification_key: key.publicJwk, iss_key: pem(key) }),
-  'all of them': (lab, key) => ({ jwk: key.publicJwk, jku: lab.stranger.jwksUri, x5u: lab.stranger.issuer, x5c: [spki(key)] }),
+  'all of them': (lab, key) => ({
+    jwk: key.publicJwk,
+    jku: lab.stranger.jwksUri,
+    x5u: lab.stranger.issuer,
+    x5c: [spki(key)],
+  }),
 };
 
 /** Under which name the attacker's key is used, and how it must fail. */
-const KID_OF: readonly [what: string, kid: (lab: Lab, key: TestKey) => string | undefined, reason: Attack['reason']][] = [
-  ['its own kid', (_lab, key) => key.kid, 'key_unknown'],
-  ['the kid of the good key', ({ issuer }) => issuer.key.kid, 'signature_invalid'],
-  ['no kid', () => undefined, 'signature_invalid'],
-];
+const KID_OF: readonly [what: string, kid: (lab: Lab, key: TestKey) => string | undefined, reason: Attack['reason']][] =
+  [
+    ['its own kid', (_lab, key) => key.kid, 'key_unknown'],
+    ['the kid of the good key', ({ issuer }) => issuer.key.kid, 'signature_invalid'],
+    ['no kid', () => undefined, 'signature_invalid'],
+  ];
 
 function pem(key: TestKey): string {
   return createPublicKey(key.privateKey).export({ type: 'spki', format: 'pem' }).toString();
@@ -170,14 +190,26 @@ const IMPOSTORS: Readonly<Record<string, (lab: Lab) => [key: TestKey, header: Re
   'an RSA key of 1024 bits': ({ keys }) => [keys.shortRsa, {}],
 };
 
-const CROSSED: Readonly<Record<string, (lab: Lab) => [claims: Readonly<Record<string, unknown>>, key: TestKey, kid: string]>> = {
-  'the other issuer under the kid that both publish': ({ other, issuer }) => [{ iss: other.issuer }, issuer.key, issuer.key.kid],
-  'the other issuer under the kid of its own key': ({ other, issuer }) => [{ iss: other.issuer }, issuer.key, other.key.kid],
+const CROSSED: Readonly<
+  Record<string, (lab: Lab) => [claims: Readonly<Record<string, unknown>>, key: TestKey, kid: string]>
+> = {
+  'the other issuer under the kid that both publish': ({ other, issuer }) => [
+    { iss: other.issuer },
+    issuer.key,
+    issuer.key.kid,
+  ],
+  'the other issuer under the kid of its own key': ({ other, issuer }) => [
+    { iss: other.issuer },
+    issuer.key,
+    other.key.kid,
+  ],
   'this issuer with the key the other has under the same kid': ({ issuer, keys }) => [{}, keys.forged, issuer.key.kid],
 };
 
 export const KEYS: readonly Attack[] = [
-  ...attacks('a forged token with kid', 'key_unknown', KIDS, (lab, kid) => headed(lab, { kid }, { key: lab.keys.forged })),
+  ...attacks('a forged token with kid', 'key_unknown', KIDS, (lab, kid) =>
+    headed(lab, { kid }, { key: lab.keys.forged }),
+  ),
   ...attacks('a well-signed token with kid', 'key_unknown', KIDS.slice(0, 6), (lab, kid) => headed(lab, { kid })),
   ...attacks('a well-signed token with kid', 'header_rejected', NO_KIDS, (lab, kid) => headed(lab, { kid })),
   ...namedAttacks('the kid of the good key', 'key_unknown', SPELLINGS, (lab, spell) =>

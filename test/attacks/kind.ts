@@ -4,14 +4,28 @@ import { MARK, type Lab } from './lab.js';
 // JWTs of the same issuer, well signed and for this very audience, that are no access tokens: RFC 9068 §4, RFC 8725 §3.11 and
 // §3.12; and what the profile `rfc9068` asks for besides: RFC 9068 §2.2.
 
-const FOREIGN = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'token_introspection', 'htm', 'htu', 'response_type'];
+const FOREIGN = [
+  'nonce',
+  'at_hash',
+  'c_hash',
+  's_hash',
+  'events',
+  'token_introspection',
+  'htm',
+  'htu',
+  'response_type',
+];
 const TYPES = ['at+jwt', 'JWT', undefined];
 
 /** What another kind of token looks like where `typ` is silent; told the resource. */
 const UNDECLARED: Readonly<Record<string, (lab: Lab) => Record<string, unknown>>> = {
   'an ID token': () => ({ client_id: undefined, nonce: MARK, auth_time: 1 }),
   'an ID token for its client': ({ server }) => ({ client_id: undefined, azp: server.resource }),
-  'an ID token for its only client': ({ server }) => ({ client_id: undefined, azp: server.resource, aud: [server.resource] }),
+  'an ID token for its only client': ({ server }) => ({
+    client_id: undefined,
+    azp: server.resource,
+    aud: [server.resource],
+  }),
   'an ID token that names neither client nor scope': () => ({ client_id: undefined, email: 'alice@example.com' }),
   'an ID token of Keycloak': () => ({ typ: 'ID' }),
   'a refresh token of Keycloak': () => ({ typ: 'Refresh' }),
@@ -74,9 +88,14 @@ export const KIND: readonly Attack[] = [
   ...attacks('under rfc9068: typ', 'type_rejected', ['JWT', 'jwt', undefined, 'application/jwt', ''], (lab, typ) =>
     strictly(lab, {}, { typ }),
   ),
-  ...attacks('under rfc9068: the claim', 'not_an_access_token', FOREIGN, (lab, claim) => strictly(lab, { [claim]: MARK })),
-  ...attacks('under rfc9068, for ES256 only: alg', 'algorithm_rejected', ['ES384', 'RS256', 'EdDSA', 'none'], (lab, alg) =>
-    strictly(lab, {}, { alg }),
+  ...attacks('under rfc9068: the claim', 'not_an_access_token', FOREIGN, (lab, claim) =>
+    strictly(lab, { [claim]: MARK }),
+  ),
+  ...attacks(
+    'under rfc9068, for ES256 only: alg',
+    'algorithm_rejected',
+    ['ES384', 'RS256', 'EdDSA', 'none'],
+    (lab, alg) => strictly(lab, {}, { alg }),
   ),
   attack('the audience of two, one of them the client, from a token without typ', 'audience_rejected', (lab) =>
     claiming(lab, { aud: ['test-client', 'https://other.example'] }, { header: { typ: undefined } }),

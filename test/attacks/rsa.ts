@@ -87,17 +87,20 @@ const BLOCKS: Readonly<Record<string, (text: string) => Buffer>> = {
   'parameters of one byte': (text) => block(text, { info: hex('3032 300e0609608648016503040201 050100 0420') }),
   'the outer length in long form': (text) => block(text, { info: hex('308131 300d06096086480165030402010500 0420') }),
   'the inner length in long form': (text) => block(text, { info: hex('3032 30810d06096086480165030402010500 0420') }),
-  'the length of the digest in long form': (text) => block(text, { info: hex('3032 300d06096086480165030402010500 048120') }),
+  'the length of the digest in long form': (text) =>
+    block(text, { info: hex('3032 300d06096086480165030402010500 048120') }),
   'a length with a leading zero': (text) => block(text, { info: hex('30820031 300d06096086480165030402010500 0420') }),
   'an outer length too great': (text) => block(text, { info: hex('3032 300d06096086480165030402010500 0420') }),
   'an outer length too small': (text) => block(text, { info: hex('3030 300d06096086480165030402010500 0420') }),
   'an indefinite length': (text) =>
     block(text, { info: hex('3080 300d06096086480165030402010500 0420'), behind: Buffer.of(0, 0) }),
-  'a length of four gigabytes': (text) => block(text, { info: hex('3085 0100000031 300d06096086480165030402010500 0420') }),
+  'a length of four gigabytes': (text) =>
+    block(text, { info: hex('3085 0100000031 300d06096086480165030402010500 0420') }),
   'a bit string for the digest': (text) => block(text, { info: hex('3032 300d06096086480165030402010500 0321 00') }),
   'an integer for the digest': (text) => block(text, { info: hex('3031 300d06096086480165030402010500 0220') }),
   'a set for the sequence': (text) => block(text, { info: hex('3131 300d06096086480165030402010500 0420') }),
-  'an element more': (text) => block(text, { info: hex('3033 300d06096086480165030402010500 0420'), behind: hex('0500') }),
+  'an element more': (text) =>
+    block(text, { info: hex('3033 300d06096086480165030402010500 0420'), behind: hex('0500') }),
   'the block of PSS': (text) => pss(text),
 };
 
@@ -126,7 +129,8 @@ const RESHAPED: Readonly<Record<string, (signature: Buffer, modulus: bigint) => 
   backwards: (signature) => signature.toReversed(),
   'one bit flipped at the end': (signature) =>
     Buffer.concat([signature.subarray(0, -1), Buffer.of((signature.at(-1) as number) ^ 1)]),
-  'one bit flipped in front': (signature) => Buffer.concat([Buffer.of((signature[0] as number) ^ 1), signature.subarray(1)]),
+  'one bit flipped in front': (signature) =>
+    Buffer.concat([Buffer.of((signature[0] as number) ^ 1), signature.subarray(1)]),
   squared: (signature, modulus) => bytesOf(numberOf(signature) ** 2n % modulus, BYTES),
 };
 
@@ -230,7 +234,11 @@ function reshaped(name: keyof LabKeys, reshape: (signature: Buffer, modulus: big
  * of a block that begins as it should.
  */
 function cubeRootForgery(text: string): Buffer {
-  const begin = Buffer.concat([Buffer.from([0, 1, ...Array.from({ length: 8 }, () => 0xff), 0]), SHA256_INFO, sha256(text)]);
+  const begin = Buffer.concat([
+    Buffer.from([0, 1, ...Array.from({ length: 8 }, () => 0xff), 0]),
+    SHA256_INFO,
+    sha256(text),
+  ]);
   const target = numberOf(Buffer.concat([begin, Buffer.alloc(BYTES - begin.length, 0xff)]));
   const root = cubeRoot(target);
   if (

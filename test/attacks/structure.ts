@@ -103,7 +103,9 @@ const ENCRYPTIONS: Readonly<Record<string, (lab: Lab) => string | Promise<string
   'as an access token': (lab) => encrypt(lab, { alg: 'dir', typ: 'at+jwt', cty: 'JWT' }, randomBytes(16)),
   compressed: (lab) => [b64({ alg: 'dir', enc: 'A128GCM', zip: 'DEF' }), '', ...envelope(lab)].join('.'),
   'with a password of two thousand million rounds': (lab) =>
-    [b64({ alg: 'PBES2-HS256+A128KW', enc: 'A128GCM', p2s: 'AAAA', p2c: 2 ** 31 - 1 }), 'AAAA', ...envelope(lab)].join('.'),
+    [b64({ alg: 'PBES2-HS256+A128KW', enc: 'A128GCM', p2s: 'AAAA', p2c: 2 ** 31 - 1 }), 'AAAA', ...envelope(lab)].join(
+      '.',
+    ),
   'with RSA1_5': (lab) => [b64({ alg: 'RSA1_5', enc: 'A128CBC-HS256' }), 'AAAA', ...envelope(lab)].join('.'),
   'with RSA-OAEP': (lab) => [b64({ alg: 'RSA-OAEP', enc: 'A256GCM' }), 'AAAA', ...envelope(lab)].join('.'),
   'to a point off the curve': (lab) => {
@@ -129,7 +131,9 @@ async function partsOf(lab: Lab): Promise<Parts> {
 }
 
 export const STRUCTURE: readonly Attack[] = [
-  ...namedAttacks('a token of', 'token_malformed', ARRANGEMENTS, async (lab, arrange) => arrange(await partsOf(lab)).join('.')),
+  ...namedAttacks('a token of', 'token_malformed', ARRANGEMENTS, async (lab, arrange) =>
+    arrange(await partsOf(lab)).join('.'),
+  ),
   ...namedAttacks('a token of five parts', 'token_encrypted', FIVE_PARTS, async (lab, arrange) =>
     arrange(await partsOf(lab)).join('.'),
   ),
@@ -159,7 +163,9 @@ export const STRUCTURE: readonly Attack[] = [
   }),
   attack('three empty JSON objects', 'issuer_unknown', () => ['{}', '{}', '{}'].map(b64).join('.')),
   attack('a token just longer than is looked at', 'token_too_large', async (lab) => paddedToken(lab, 16_387)),
-  ...attacks('a header alone of so many bytes:', 'token_malformed', [4_000, 12_000], (_lab, bytes) => 'A'.repeat(bytes)),
+  ...attacks('a header alone of so many bytes:', 'token_malformed', [4_000, 12_000], (_lab, bytes) =>
+    'A'.repeat(bytes),
+  ),
   attack('a signature of 12 000 bytes', 'signature_invalid', async (lab) => {
     const [header, payload] = await partsOf(lab);
     return [header, payload, Buffer.alloc(11_000, 1).toString('base64url')].join('.');

@@ -22,7 +22,9 @@ const LEAST_MARK_CONTRAST = 3;
 
 /** @type {import('./scene.js').Checks} */
 export const accessibilityChecks = {
-  'keyboard: Tab visits users, fields and buttons of the sign-in in reading order, each under its name': async (scene) => {
+  'keyboard: Tab visits users, fields and buttons of the sign-in in reading order, each under its name': async (
+    scene,
+  ) => {
     const client = await scene.client();
     const page = await scene.open(client.authorizationUrl(REQUEST));
     assert.deepEqual(await tabThrough(page), SIGN_IN_STOPS);
@@ -82,7 +84,11 @@ export const accessibilityChecks = {
         assert.ok(colorScheme === 'dark' ? luminance < 0.1 : luminance > 0.8, `${kind} is not ${colorScheme}`);
         const texts = await textContrasts(page);
         assert.ok(texts.length > 3, kind);
-        assert.deepEqual(texts.filter((text) => text.contrast < LEAST_TEXT_CONTRAST), [], `${kind}, ${colorScheme}`);
+        assert.deepEqual(
+          texts.filter((text) => text.contrast < LEAST_TEXT_CONTRAST),
+          [],
+          `${kind}, ${colorScheme}`,
+        );
       }
     });
   },
@@ -125,7 +131,10 @@ async function assertFocusSeen(page, stops) {
     for (const colorScheme of SCHEMES) {
       await page.emulateMedia({ colorScheme });
       const contrast = await focusContrast(page);
-      assert.ok(contrast >= LEAST_MARK_CONTRAST, `${await focused(page)}: a mark of contrast ${contrast}, ${colorScheme}`);
+      assert.ok(
+        contrast >= LEAST_MARK_CONTRAST,
+        `${await focused(page)}: a mark of contrast ${contrast}, ${colorScheme}`,
+      );
     }
   }
 }

@@ -60,7 +60,10 @@ function isExecutable(path) {
 function install() {
   console.log('Installing Chromium');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  for (const step of [['update', '-qq'], ['install', '-y', '-qq', 'chromium']]) {
+  for (const step of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', 'chromium'],
+  ]) {
     try {
       execFileSync('apt-get', step, { env, stdio: ['ignore', 'ignore', 'inherit'], timeout: INSTALL_TIMEOUT_MS });
     } catch {

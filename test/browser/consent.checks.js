@@ -16,7 +16,9 @@ const OTHER_REDIRECTS = /** @type {const} */ ([
 
 /** @type {import('./scene.js').Checks} */
 export const consentChecks = {
-  'consent: names client, user, resource, each scope with its sentence, and the host that the browser goes to': async (scene) => {
+  'consent: names client, user, resource, each scope with its sentence, and the host that the browser goes to': async (
+    scene,
+  ) => {
     const client = await scene.client();
     const page = await scene.open(client.authorizationUrl(BOTH));
     await continueAs(page, 'Alice');
@@ -55,7 +57,15 @@ export const consentChecks = {
     assert.deepEqual(await Promise.all(groups.map(lines)), [
       ['Notes', NOTES, 'Read your notes', 'notes:read', 'New'],
       ['Calendar', CALENDAR, 'See your appointments', 'calendar:read', 'New'],
-      ['Your identity', 'Know who you are', 'openid', 'New', 'Stay connected while you are away', 'offline_access', 'New'],
+      [
+        'Your identity',
+        'Know who you are',
+        'openid',
+        'New',
+        'Stay connected while you are away',
+        'offline_access',
+        'New',
+      ],
     ]);
   },
 

@@ -80,7 +80,8 @@ export class LoopbackClient {
       code_challenge_method: 'S256',
       ...parameters,
     };
-    for (const [name, value] of Object.entries(all)) for (const single of [value].flat()) url.searchParams.append(name, single);
+    for (const [name, value] of Object.entries(all))
+      for (const single of [value].flat()) url.searchParams.append(name, single);
     return url;
   }
 

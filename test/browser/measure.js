@@ -91,7 +91,9 @@ function paints(page, kind) {
 function contrast({ colour, behind, unclear }) {
   if (unclear) return 0;
   const background = behind.reduceRight(over);
-  const [darker = 0, lighter = 0] = [luminance(background), luminance(over(background, colour))].toSorted((a, b) => a - b);
+  const [darker = 0, lighter = 0] = [luminance(background), luminance(over(background, colour))].toSorted(
+    (a, b) => a - b,
+  );
   return (lighter + 0.05) / (darker + 0.05);
 }
 
@@ -139,9 +141,12 @@ export function horizontalOverflow(page) {
     const { clientWidth: width, scrollWidth } = document.documentElement;
     const overflowing = [...document.body.querySelectorAll('*')].filter((element) => {
       const { left, right } = element.getBoundingClientRect();
-      return left < -0.5 || right > width + 0.5 || (element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1);
+      return (
+        left < -0.5 || right > width + 0.5 || (element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1)
+      );
     });
-    const describe = (/** @type {Element} */ element) => `<${element.localName}> ${element.textContent?.trim().slice(0, 60)}`;
+    const describe = (/** @type {Element} */ element) =>
+      `<${element.localName}> ${element.textContent?.trim().slice(0, 60)}`;
     return { width, scrollWidth, overflowing: overflowing.map(describe) };
   });
 }
@@ -162,7 +167,9 @@ export function activeContent(page) {
             ({ name, value }) =>
               name.startsWith('on') ||
               /^\s*javascript:/i.test(value) ||
-              (['src', 'srcset'].includes(name) || (localName === 'link' && name === 'href') ? !value.startsWith('data:') : false),
+              (['src', 'srcset'].includes(name) || (localName === 'link' && name === 'href')
+                ? !value.startsWith('data:')
+                : false),
           ),
       )
       .map(({ outerHTML }) => outerHTML.slice(0, 200)),
@@ -178,7 +185,10 @@ export async function focused(page) {
   const devTools = await page.context().newCDPSession(page);
   const { result } = await devTools.send('Runtime.evaluate', { expression: 'document.activeElement' });
   if (result.objectId === undefined || result.className === 'HTMLBodyElement') return '';
-  const { nodes } = await devTools.send('Accessibility.getPartialAXTree', { objectId: result.objectId, fetchRelatives: false });
+  const { nodes } = await devTools.send('Accessibility.getPartialAXTree', {
+    objectId: result.objectId,
+    fetchRelatives: false,
+  });
   const [{ role, name, description } = {}] = nodes;
   await devTools.detach();
   return [role?.value, name?.value, description?.value].filter(Boolean).join(', ');

@@ -35,7 +35,10 @@ if (browserPath !== undefined) process.exitCode = (await run(browserPath)) ? 0 :
 async function run(executablePath) {
   /** @type {string[]} What the server found worth telling, which here is always something wrong. */
   const notices = [];
-  const server = await startDevAuthorizationServer({ resources: RESOURCES, onNotice: (notice) => notices.push(notice) });
+  const server = await startDevAuthorizationServer({
+    resources: RESOURCES,
+    onNotice: (notice) => notices.push(notice),
+  });
   try {
     // A profile of its own, made and removed by Playwright.
     const browser = await chromium.launch({ executablePath, args: LAUNCH_ARGUMENTS });

@@ -63,7 +63,10 @@ export const securityChecks = {
   'security: no page of another origin can frame the sign-in': async (scene) => {
     scene.expectComplaint('frame-ancestors');
     const client = await scene.client();
-    client.pages.set('/frame', `<iframe src="${client.authorizationUrl(REQUEST).href.replaceAll('&', '&amp;')}"></iframe>`);
+    client.pages.set(
+      '/frame',
+      `<iframe src="${client.authorizationUrl(REQUEST).href.replaceAll('&', '&amp;')}"></iframe>`,
+    );
     const page = await scene.open(new URL('/frame', client.origin));
     assert.equal(await page.frameLocator('iframe').getByRole('heading', { name: 'Sign in' }).count(), 0);
   },

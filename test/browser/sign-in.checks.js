@@ -42,7 +42,9 @@ export const signInChecks = {
     assert.ok((await lines(page.getByRole('main'))).includes('Signed in as Alice.'));
   },
 
-  'sign-in: a wrong password gets a message, keeps the user name and not the password, and can be corrected': async (scene) => {
+  'sign-in: a wrong password gets a message, keeps the user name and not the password, and can be corrected': async (
+    scene,
+  ) => {
     const client = await scene.client();
     const page = await scene.open(client.authorizationUrl(REQUEST));
     const [answered] = await Promise.all([

@@ -78,8 +78,27 @@ describe('the command line', () => {
   });
 
   it('takes everything that it documents', () => {
-    const args = ['doctor', 'https://a.example/mcp', '--issuer', '--audience', 'x', '--audience', 'y', '--client-id', 'c'];
-    const more = ['--redirect-uri', 'http://127.0.0.1/cb', '--probe-dcr', '--timeout', '1.5', '--verbose', '--token-file', 'f'];
+    const args = [
+      'doctor',
+      'https://a.example/mcp',
+      '--issuer',
+      '--audience',
+      'x',
+      '--audience',
+      'y',
+      '--client-id',
+      'c',
+    ];
+    const more = [
+      '--redirect-uri',
+      'http://127.0.0.1/cb',
+      '--probe-dcr',
+      '--timeout',
+      '1.5',
+      '--verbose',
+      '--token-file',
+      'f',
+    ];
     expect(readCommandLine([...args, ...more])).toEqual({
       kind: 'doctor',
       target: { identifier: 'https://a.example/mcp', origin: 'https://a.example', path: '/mcp' },

@@ -39,13 +39,31 @@ const HOSTILE: readonly (readonly [name: string, value: unknown])[] = [
   ['true', true],
 ];
 
-const RESOURCE_MEMBERS = ['resource', 'authorization_servers', 'scopes_supported', 'bearer_methods_supported', 'authorization_details_types_supported'];
+const RESOURCE_MEMBERS = [
+  'resource',
+  'authorization_servers',
+  'scopes_supported',
+  'bearer_methods_supported',
+  'authorization_details_types_supported',
+];
 
 const SERVER_MEMBERS = [
-  'issuer', 'authorization_endpoint', 'token_endpoint', 'jwks_uri', 'registration_endpoint', 'introspection_endpoint',
-  'response_types_supported', 'grant_types_supported', 'code_challenge_methods_supported', 'token_endpoint_auth_methods_supported',
-  'scopes_supported', 'dpop_signing_alg_values_supported', 'protected_resources', 'acr_values_supported',
-  'authorization_grant_profiles_supported', 'keys',
+  'issuer',
+  'authorization_endpoint',
+  'token_endpoint',
+  'jwks_uri',
+  'registration_endpoint',
+  'introspection_endpoint',
+  'response_types_supported',
+  'grant_types_supported',
+  'code_challenge_methods_supported',
+  'token_endpoint_auth_methods_supported',
+  'scopes_supported',
+  'dpop_signing_alg_values_supported',
+  'protected_resources',
+  'acr_values_supported',
+  'authorization_grant_profiles_supported',
+  'keys',
 ];
 
 function expectHarmless(out: string): void {
@@ -66,26 +84,36 @@ function both(replaced: Readonly<Record<string, unknown>>): (origin: string) => 
       return json({ resource: `${origin}/mcp`, authorization_servers: [origin], ...replaced });
     }
     if (path.startsWith('/.well-known/')) {
-      return json({ issuer: origin, jwks_uri: `${origin}/jwks`, authorization_endpoint: `${origin}/a`, token_endpoint: `${origin}/t`, ...replaced });
+      return json({
+        issuer: origin,
+        jwks_uri: `${origin}/jwks`,
+        authorization_endpoint: `${origin}/a`,
+        token_endpoint: `${origin}/t`,
+        ...replaced,
+      });
     }
     if (path === '/jwks') return json({ keys: [], ...replaced });
-    response.setHeader('www-authenticate', `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`);
+    response.setHeader(
+      'www-authenticate',
+      `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`,
+    );
     json({}, 401);
   };
 }
 
 describe.each(HOSTILE)('doctor on documents that hold %s', (_name, value) => {
-  it.each([['every member of the resource', RESOURCE_MEMBERS], ['every member of the authorization server', SERVER_MEMBERS.slice(1)], ['its issuer', ['issuer']]])(
-    'survives it in %s, and prints nothing harmful',
-    async (_where, members) => {
-      const origin = await serve(both(Object.fromEntries(members.map((member) => [member, value]))));
-      for (const args of [[], ['--json'], ['--verbose']]) {
-        const { code, out } = await runCli(['doctor', `${origin}/mcp`, ...args]);
-        expect(code).toBe(1);
-        expectHarmless(out);
-      }
-    },
-  );
+  it.each([
+    ['every member of the resource', RESOURCE_MEMBERS],
+    ['every member of the authorization server', SERVER_MEMBERS.slice(1)],
+    ['its issuer', ['issuer']],
+  ])('survives it in %s, and prints nothing harmful', async (_where, members) => {
+    const origin = await serve(both(Object.fromEntries(members.map((member) => [member, value]))));
+    for (const args of [[], ['--json'], ['--verbose']]) {
+      const { code, out } = await runCli(['doctor', `${origin}/mcp`, ...args]);
+      expect(code).toBe(1);
+      expectHarmless(out);
+    }
+  });
 });
 
 describe('doctor on hostile headers', () => {
@@ -98,7 +126,14 @@ describe('doctor on hostile headers', () => {
   ])('survives %s in each', async (_what, value) => {
     const origin = await serve(() => (request, response) => {
       request.resume();
-      for (const name of ['www-authenticate', 'cache-control', 'access-control-allow-origin', 'location', 'content-type', 'date']) {
+      for (const name of [
+        'www-authenticate',
+        'cache-control',
+        'access-control-allow-origin',
+        'location',
+        'content-type',
+        'date',
+      ]) {
         if (value.length < 100 || name === 'www-authenticate') response.setHeader(name, value);
       }
       response.statusCode = request.method === 'GET' ? 302 : 401;
@@ -112,7 +147,9 @@ describe('doctor on hostile headers', () => {
 
 describe('doctor and what only this machine reaches', () => {
   it('looks at no more than five authorization servers', async () => {
-    const origin = await serve((own) => both({ authorization_servers: Array.from({ length: 50 }, (_, index) => `${own}/${index}`) })(own));
+    const origin = await serve((own) =>
+      both({ authorization_servers: Array.from({ length: 50 }, (_, index) => `${own}/${index}`) })(own),
+    );
     const { document } = await examine(`${origin}/mcp`);
     expect(document.sections.filter(({ subject }) => subject === 'authorization-server')).toHaveLength(5);
     expect(document.remarks).toEqual(['It names 50 authorization servers; the first 5 were looked at.']);
@@ -137,7 +174,13 @@ describe('doctor with a token, on a server that sends it back wherever it can', 
     ['its payload', (token: string): string => token.split('.')[1] ?? ''],
     ['in base64', (token: string): string => Buffer.from(token).toString('base64')],
     ['in hexadecimal digits', (token: string): string => Buffer.from(token).toString('hex')],
-    ['its claims, decoded', (token: string): string => Buffer.from(token.split('.')[1] ?? '', 'base64url').toString().replaceAll('"', String.raw`\"`)],
+    [
+      'its claims, decoded',
+      (token: string): string =>
+        Buffer.from(token.split('.')[1] ?? '', 'base64url')
+          .toString()
+          .replaceAll('"', String.raw`\"`),
+    ],
     ['with every character escaped', (token: string): string => token.replace(/[^"\\]/g, String.raw`\$&`)],
   ])('prints nothing of it: %s', async (_how, distort) => {
     await using issuer = await TestIssuer.start({ alg: 'ES256' });
@@ -148,14 +191,21 @@ describe('doctor with a token, on a server that sends it back wherever it can', 
       const sent = request.headers.authorization?.replace(/^Bearer /, '');
       if (sent?.startsWith('ey')) kept = sent;
       const back = distort(kept);
-      const headers = { 'content-type': `text/${back.replace(/\W/g, '')}`, 'cache-control': back, location: back, date: back };
+      const headers = {
+        'content-type': `text/${back.replace(/\W/g, '')}`,
+        'cache-control': back,
+        location: back,
+        date: back,
+      };
       response.writeHead(401, { 'www-authenticate': `Bearer error="${back}", scope="${back}"`, ...headers });
       response.end(JSON.stringify({ error: back }));
     };
     const origin = await serve(() => listener);
     const token = await issuer.mint({ aud: `${origin}/mcp`, note: 'told-to-nobody' });
     for (const flags of [[], ['--json'], ['--verbose']]) {
-      const { out, err } = await runCli(['doctor', `${origin}/mcp`, ...flags], { environment: { MCP_AUTH_TOKEN: token } });
+      const { out, err } = await runCli(['doctor', `${origin}/mcp`, ...flags], {
+        environment: { MCP_AUTH_TOKEN: token },
+      });
       expectNoTrace(token, { out, err });
       const forms = [...token.split('.'), Buffer.from(token).toString('base64'), Buffer.from(token).toString('hex')];
       for (const part of forms) expect(out.toLowerCase().includes(part.slice(0, 24).toLowerCase())).toBe(false);
@@ -175,7 +225,10 @@ describe('doctor with the secret of a client, on a server that sends back what i
       const issuer = own.replace('127.0.0.1', host);
       const isMetadata = url?.startsWith('/.well-known/') === true;
       const location = `/?${authorization?.replace('Basic ', '')}`;
-      response.writeHead(isMetadata ? 200 : 302, { 'content-type': 'application/json', ...(!isMetadata && { location }) });
+      response.writeHead(isMetadata ? 200 : 302, {
+        'content-type': 'application/json',
+        ...(!isMetadata && { location }),
+      });
       response.end(JSON.stringify({ issuer, token_endpoint: `${issuer}/token` }));
     });
     const args = ['--client-id', 'doctor', '--issuer', '--verbose'];
@@ -187,7 +240,8 @@ describe('doctor with the secret of a client, on a server that sends back what i
     const [sent = ''] = received;
     expect(sent).toMatch(/^Basic \S{30,}$/);
     expect(out).toContain('AS-21');
-    for (const part of [SECRET, encodeURIComponent(SECRET), sent.slice(6), sent.slice(6, 30)]) expect(out + err).not.toContain(part);
+    for (const part of [SECRET, encodeURIComponent(SECRET), sent.slice(6), sent.slice(6, 30)])
+      expect(out + err).not.toContain(part);
   });
 
   it('never sends it over plain http beyond this machine', async () => {

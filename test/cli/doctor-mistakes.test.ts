@@ -29,7 +29,10 @@ let close: (() => void) | undefined;
 afterEach(() => close?.());
 
 async function serve(manners: Manners): Promise<string> {
-  const server = createServer((request, response) => handlerOf(manners, origin)(request, response)).listen(0, '127.0.0.1');
+  const server = createServer((request, response) => handlerOf(manners, origin)(request, response)).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(server, 'listening');
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   close = () => {
@@ -51,7 +54,12 @@ function handlerOf(manners: Manners, origin: string): RequestListener {
   };
 }
 
-function answerMcp(manners: Manners, origin: string, { method, url, headers }: IncomingMessage, response: ServerResponse): void {
+function answerMcp(
+  manners: Manners,
+  origin: string,
+  { method, url, headers }: IncomingMessage,
+  response: ServerResponse,
+): void {
   const good = `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", scope="a"`;
   const { challenge = good } = manners;
   const written = typeof challenge === 'string' ? challenge : challenge(origin);
@@ -68,7 +76,8 @@ function answerMcp(manners: Manners, origin: string, { method, url, headers }: I
     if (status === 401 && text !== '') response.setHeader('www-authenticate', text);
     sendJson(response, status, {});
   };
-  if (manners.acceptsQuery && url?.includes('access_token=')) return sendJson(response, 200, { jsonrpc: '2.0', id: 1, result: {} });
+  if (manners.acceptsQuery && url?.includes('access_token='))
+    return sendJson(response, 200, { jsonrpc: '2.0', id: 1, result: {} });
   if (manners.refusesQuery && url?.includes('access_token=')) return refuse(401, `${good}, error="invalid_token"`);
   if (headers.authorization === undefined) return refuse(manners.unauthenticated ?? 401, written);
   return refuse(manners.garbage ?? 401, manners.garbageChallenge ?? `${good}, error="invalid_token"`);
@@ -77,9 +86,15 @@ function answerMcp(manners: Manners, origin: string, { method, url, headers }: I
 function answerMetadata(manners: Manners, origin: string, { method }: IncomingMessage, response: ServerResponse): void {
   if (manners.metadataCors !== false) response.setHeader('access-control-allow-origin', '*');
   if (method === 'OPTIONS') return void response.writeHead(204).end();
-  if (method === 'HEAD') return void response.writeHead(manners.head ?? 200, { 'content-type': 'application/json' }).end();
+  if (method === 'HEAD')
+    return void response.writeHead(manners.head ?? 200, { 'content-type': 'application/json' }).end();
   response.setHeader('cache-control', 'max-age=60');
-  const good = { resource: `${origin}/mcp`, authorization_servers: [origin], scopes_supported: ['a'], bearer_methods_supported: ['header'] };
+  const good = {
+    resource: `${origin}/mcp`,
+    authorization_servers: [origin],
+    scopes_supported: ['a'],
+    bearer_methods_supported: ['header'],
+  };
   const document = { ...good, ...manners.metadata?.(origin) };
   sendJson(response, 200, document, manners.metadataType);
 }
@@ -105,12 +120,27 @@ describe('doctor on a server written by hand', () => {
     ['a challenge of another scheme', 'RFC9110-15.5.2-a error', { challenge: 'Basic realm="x"' }],
     ['no resource_metadata', 'MCP-25-RS-02 error', { challenge: 'Bearer realm="x"' }],
     ['a relative resource_metadata', 'MCP-25-RS-02 error', { challenge: 'Bearer resource_metadata="/x"' }],
-    ['a resource_metadata with nothing there', 'MCP-25-RS-02 error', { challenge: (origin) => `Bearer resource_metadata="${origin}/nothing"` }],
-    ['an error where no token came', 'RFC6750-3.1-a warning', { challenge: (origin) => `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", error="invalid_token"` }],
+    [
+      'a resource_metadata with nothing there',
+      'MCP-25-RS-02 error',
+      { challenge: (origin) => `Bearer resource_metadata="${origin}/nothing"` },
+    ],
+    [
+      'an error where no token came',
+      'RFC6750-3.1-a warning',
+      {
+        challenge: (origin) =>
+          `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", error="invalid_token"`,
+      },
+    ],
     ['scopes that are none', 'MCP-26-RS-08 warning', { challenge: 'Bearer scope="a  b"' }],
     ['no scope', 'MCP-26-RS-08 note', { challenge: 'Bearer realm="x"' }],
     ['offline_access in the challenge', 'MCP-26-RS-11 warning', { challenge: 'Bearer scope="a offline_access"' }],
-    ['offline_access in the metadata', 'MCP-26-RS-11 warning', { metadata: () => ({ scopes_supported: ['offline_access'] }) }],
+    [
+      'offline_access in the metadata',
+      'MCP-26-RS-11 warning',
+      { metadata: () => ({ scopes_supported: ['offline_access'] }) },
+    ],
     ['a refusal that may be cached', 'LIB-07 warning', { cacheControl: 'public, max-age=60' }],
     ['a challenge that pages cannot read', 'RFC9449-7.1-d warning', { exposes: 'X-Other' }],
     ['a preflight that needs a token', 'LIB-02 warning', { preflight: 401 }],
@@ -127,22 +157,41 @@ describe('doctor on a server written by hand', () => {
     ['a clock ten seconds behind', 'RFC9068-4-e warning', { date: () => new Date(Date.now() - 10_000).toUTCString() }],
     ['a clock ten seconds ahead', 'RFC9068-4-e warning', { date: () => new Date(Date.now() + 10_000).toUTCString() }],
     ['a clock ten minutes behind', 'RFC9068-4-e error', { date: () => new Date(Date.now() - 600_000).toUTCString() }],
-    ['a slash at the end of resource', 'RFC9728-3.3-a error', { metadata: (origin) => ({ resource: `${origin}/mcp/` }) }],
+    [
+      'a slash at the end of resource',
+      'RFC9728-3.3-a error',
+      { metadata: (origin) => ({ resource: `${origin}/mcp/` }) },
+    ],
     ['resource in upper case', 'RFC9728-3.3-a error', { metadata: (origin) => ({ resource: `${origin}/MCP` }) }],
     ['no resource', 'RFC9728-3.3-a error', { metadata: () => ({ resource: undefined }) }],
     ['metadata as a page', 'RFC9728-3.2-a error', { metadataType: 'text/html' }],
     ['metadata that pages cannot read', 'LIB-13 warning', { metadataCors: false }],
     ['no authorization servers', 'MCP-26-DISC-01 error', { metadata: () => ({ authorization_servers: [] }) }],
-    ['an authorization server over plain http', 'MCP-26-DISC-01 error', { metadata: () => ({ authorization_servers: ['http://login.example'] }) }],
-    ['an authorization server that is no text', 'MCP-26-DISC-01 error', { metadata: () => ({ authorization_servers: [{}] }) }],
-    ['tokens in the query announced', 'RFC9728-2-d warning', { metadata: () => ({ bearer_methods_supported: ['header', 'query'] }) }],
+    [
+      'an authorization server over plain http',
+      'MCP-26-DISC-01 error',
+      { metadata: () => ({ authorization_servers: ['http://login.example'] }) },
+    ],
+    [
+      'an authorization server that is no text',
+      'MCP-26-DISC-01 error',
+      { metadata: () => ({ authorization_servers: [{}] }) },
+    ],
+    [
+      'tokens in the query announced',
+      'RFC9728-2-d warning',
+      { metadata: () => ({ bearer_methods_supported: ['header', 'query'] }) },
+    ],
     ['members without a value', 'RFC9728-3.2-b warning', { metadata: () => ({ resource_name: null }) }],
     ['no scopes in the metadata', 'RFC9728-2-a note', { metadata: () => ({ scopes_supported: undefined }) }],
     ['no HEAD', 'RFC9110-9.1-a warning', { head: 405 }],
     [
       'another document where the challenge points',
       'RFC9728-5.1-a error',
-      { challenge: (origin) => `Bearer resource_metadata="${origin}/elsewhere"`, elsewhere: (origin) => ({ resource: origin, authorization_servers: [origin] }) },
+      {
+        challenge: (origin) => `Bearer resource_metadata="${origin}/elsewhere"`,
+        elsewhere: (origin) => ({ resource: origin, authorization_servers: [origin] }),
+      },
     ],
   ])('names %s', async (_what, row, manners) => {
     const [id, level] = row.split(' ');
@@ -150,7 +199,11 @@ describe('doctor on a server written by hand', () => {
     expect(document.kind).toBe('mcp-server');
     expect(rows.map((one) => `${one.id} ${one.level}`)).toContain(row);
     const found = rows.find((one) => one.id === id && one.level === level);
-    expect(found).toMatchObject({ seen: expect.any(String), consequence: expect.any(String), remedy: expect.any(String) });
+    expect(found).toMatchObject({
+      seen: expect.any(String),
+      consequence: expect.any(String),
+      remedy: expect.any(String),
+    });
   });
 
   it('OA21-5.1-a: blames nobody for the query who says invalid_token to every call', async () => {
@@ -185,11 +238,20 @@ describe('doctor on a server written by hand', () => {
     });
     const { code, rows } = await examine(url);
     const named = rows.filter(({ level }) => level === 'error' || level === 'warning').map(({ id }) => id);
-    const mistakes = ['MCP-25-RS-02', 'RFC6750-3.1-a', 'LIB-07', 'RFC9449-7.1-d', 'MCP-26-RS-05', 'OA21-5.1-a', 'MCP-25-RS-01'];
+    const mistakes = [
+      'MCP-25-RS-02',
+      'RFC6750-3.1-a',
+      'LIB-07',
+      'RFC9449-7.1-d',
+      'MCP-26-RS-05',
+      'OA21-5.1-a',
+      'MCP-25-RS-01',
+    ];
     const more = ['MCP-TR-01', 'RFC9068-4-e', 'LIB-13', 'RFC9728-3.3-a', 'MCP-26-DISC-01'];
     expect(named).toEqual(expect.arrayContaining([...mistakes, ...more]));
     expect(code).toBe(1);
     const { out } = await runCli(['doctor', url]);
-    for (const id of [...mistakes, ...more]) expect(out).toMatch(new RegExp(`^ {2}[✗!] ${id.replaceAll('.', '\\.')} .*\\n +→ .*\\n +Remedy: `, 'm'));
+    for (const id of [...mistakes, ...more])
+      expect(out).toMatch(new RegExp(`^ {2}[✗!] ${id.replaceAll('.', '\\.')} .*\\n +→ .*\\n +Remedy: `, 'm'));
   });
 });

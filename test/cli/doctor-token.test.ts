@@ -38,7 +38,9 @@ describe('doctor with a token', () => {
   it('AS-11: is content with a good one, which the server takes too', async () => {
     const { code, of, document } = await examineWith(await mint());
     expect({ code, errors: of('error') }).toEqual({ code: 0, errors: [] });
-    const rows = document.sections.find(({ subject }) => subject === 'token')?.checks.map(({ level, seen }) => `${level} ${seen}`);
+    const rows = document.sections
+      .find(({ subject }) => subject === 'token')
+      ?.checks.map(({ level, seen }) => `${level} ${seen}`);
     expect(rows).toEqual([
       'ok typ is "at+jwt"',
       'ok alg is "ES256"',
@@ -79,14 +81,19 @@ describe('doctor with a token', () => {
     ['a binding', 'RFC9449-7.2-a', { cnf: { jkt: 'x' } }, {}],
     ['a critical extension', 'RFC7515-4.1.11-a', {}, { header: { crit: ['x'], x: 1 } }],
     ['neither client nor subject', 'AS-11', { sub: undefined, client_id: undefined }, {}],
-  ])('names the row, the consequence and the remedy for %s, and the server agrees', async (_what, id, claims, options) => {
-    const { code, rows, of } = await examineWith(await mint(claims, options));
-    expect(code).toBe(1);
-    expect(rows.filter(({ level }) => level === 'error')).toContainEqual(
-      expect.objectContaining({ id, consequence: expect.any(String), remedy: expect.any(String) }),
-    );
-    expect(of('ok')).toContainEqual('MCP-26-RS-02: the server answers 401 with the error invalid_token, as expected of this token');
-  });
+  ])(
+    'names the row, the consequence and the remedy for %s, and the server agrees',
+    async (_what, id, claims, options) => {
+      const { code, rows, of } = await examineWith(await mint(claims, options));
+      expect(code).toBe(1);
+      expect(rows.filter(({ level }) => level === 'error')).toContainEqual(
+        expect.objectContaining({ id, consequence: expect.any(String), remedy: expect.any(String) }),
+      );
+      expect(of('ok')).toContainEqual(
+        'MCP-26-RS-02: the server answers 401 with the error invalid_token, as expected of this token',
+      );
+    },
+  );
 
   it('AS-13: names a life that is too long, from one hour and from one day on', async () => {
     const living = async (seconds: number): Promise<Examination> => examineWith(await mint({ exp: now() + seconds }));
@@ -100,7 +107,9 @@ describe('doctor with a token', () => {
     const { code, of } = await examineWith(await mint({ scope: 'b' }));
     expect(code).toBe(1);
     expect(of('error')).toEqual([expect.stringMatching(/^OA21-5\.2-a: .*\["b"\], without \["a"\]/)]);
-    expect(of('ok')).toContainEqual('MCP-26-RS-02: the server answers 403 with the error insufficient_scope, as expected');
+    expect(of('ok')).toContainEqual(
+      'MCP-26-RS-02: the server answers 403 with the error insufficient_scope, as expected',
+    );
   });
 
   it('sees that the server takes what it should not: here, an audience that only the operator knows', async () => {
@@ -119,7 +128,9 @@ describe('doctor with a token', () => {
     const { of, code } = await examineWith('opaque-token-of-somebody');
     expect(code).toBe(1);
     expect(of('unseen')).toContainEqual(expect.stringMatching(/^AS-11: the token is no signed JWT/));
-    expect(of('error')).toContainEqual(expect.stringMatching(/^MCP-26-RS-02: the server answers 401 .*the token is opaque/));
+    expect(of('error')).toContainEqual(
+      expect.stringMatching(/^MCP-26-RS-02: the server answers 401 .*the token is opaque/),
+    );
   });
 
   it('RFC7519-7.2-a: says of what looks like a JWT and is none, that it is none', async () => {
@@ -133,11 +144,14 @@ describe('doctor with a token', () => {
     const token = await mint();
     const fromFile = await examine(server.resource, ['--token-file', 't'], { files: { t: `${token}\n` } });
     const fromInput = await examine(server.resource, ['--token', '-'], { input: token });
-    for (const { of } of [fromFile, fromInput]) expect(of('ok')).toContainEqual('MCP-26-RS-02: the server answers 200, as expected');
+    for (const { of } of [fromFile, fromInput])
+      expect(of('ok')).toContainEqual('MCP-26-RS-02: the server answers 200, as expected');
   });
 
   it('judges it without a server too, but for its audience', async () => {
-    const { code, of } = await examine(issuer.issuer, [], { environment: { MCP_AUTH_TOKEN: await mint({ aud: 'x' }) } });
+    const { code, of } = await examine(issuer.issuer, [], {
+      environment: { MCP_AUTH_TOKEN: await mint({ aud: 'x' }) },
+    });
     expect(code).toBe(0);
     expect(of('unseen')).toContainEqual(expect.stringMatching(/^RFC9068-4-c: aud is "x"/));
   });
@@ -156,10 +170,17 @@ describe('doctor with a token', () => {
 });
 
 describe('the review of a token', () => {
-  const review = async (claims: Claims, iss: string): Promise<readonly { readonly id: string; readonly remedy?: string }[]> => {
+  const review = async (
+    claims: Claims,
+    iss: string,
+  ): Promise<readonly { readonly id: string; readonly remedy?: string }[]> => {
     const key = await generateTestKey({ alg: 'ES256' });
     const token = await issuer.mint({ iss, aud: 'account', ...claims }, { key });
-    const context = { issuers: [iss], keys: new Map([[iss, [key.publicJwk]]]), resource: 'https://mcp.example.com/mcp' };
+    const context = {
+      issuers: [iss],
+      keys: new Map([[iss, [key.publicJwk]]]),
+      resource: 'https://mcp.example.com/mcp',
+    };
     return (await reviewToken(token, { ...context, audiences: [], scopes: [], now: Date.now() })).checks;
   };
 

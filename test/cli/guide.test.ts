@@ -9,8 +9,12 @@ const guide = (): Promise<string> => readFile(new URL('../../docs/guides/doctor.
 describe('the guide to the doctor', () => {
   it('explains every row that the doctor may print', async () => {
     const files = (await readdir(DOCTOR)).map((name) => new URL(name, DOCTOR));
-    const sources = await Promise.all([...files, new URL('../../products/metadata-review.ts', DOCTOR)].map((url) => readFile(url, 'utf8')));
-    const ids = sources.flatMap((source) => [...source.matchAll(/'((?:AS|MCP|RFC|OA21|LIB)[A-Z0-9-]*-[^' ]+)'/g)].map(([, id]) => id as string));
+    const sources = await Promise.all(
+      [...files, new URL('../../products/metadata-review.ts', DOCTOR)].map((url) => readFile(url, 'utf8')),
+    );
+    const ids = sources.flatMap((source) =>
+      [...source.matchAll(/'((?:AS|MCP|RFC|OA21|LIB)[A-Z0-9-]*-[^' ]+)'/g)].map(([, id]) => id as string),
+    );
     expect(new Set(ids).size).toBeGreaterThan(60);
     const text = await guide();
     expect([...new Set(ids)].filter((id) => !text.includes(`\`${id}\``))).toEqual([]);

@@ -24,24 +24,43 @@ async function run(args, { input = '', env = {} } = {}) {
 
 /** @type {[name: string, check: (issuer: TestIssuer) => Promise<void>][]} */
 const checks = [
-  ['exits with 0 where nothing is wrong', async ({ issuer }) => {
-    const { code, out, err } = await run(['doctor', issuer]);
-    assert.deepEqual({ code, err }, { code: 0, err: '' });
-    assert.match(out, /✓ AS-01 {2}the metadata is at/);
-  }],
-  ['judges a token from standard input, prints none of it, and exits with 1 where something is wrong', async (issuer) => {
-    const token = await issuer.mint({ aud: 'x', exp: 1 });
-    const { code, out, err } = await run(['doctor', issuer.issuer, '--json', '--token', '-'], { input: token });
-    assert.deepEqual({ code, err }, { code: 1, err: '' });
-    const rows = JSON.parse(out).sections.flatMap(({ checks: found }) => found).filter(({ level }) => level === 'error');
-    assert.deepEqual(rows.map(({ id }) => id), ['RFC9068-4-e']);
-    for (const part of token.split('.')) assert.ok(!out.includes(part));
-  }],
-  ['exits with 2 for wrong usage, and prints the token that was given to standard error neither', async () => {
-    const { code, out, err } = await run(['doctor', 'https://mcp.example.com', '--token', 'eyJhbGciOiJub25lIn0.e30.']);
-    assert.deepEqual({ code, out }, { code: 2, out: '' });
-    assert.ok(!err.includes('eyJhbGciOiJub25lIn0'));
-  }],
+  [
+    'exits with 0 where nothing is wrong',
+    async ({ issuer }) => {
+      const { code, out, err } = await run(['doctor', issuer]);
+      assert.deepEqual({ code, err }, { code: 0, err: '' });
+      assert.match(out, /✓ AS-01 {2}the metadata is at/);
+    },
+  ],
+  [
+    'judges a token from standard input, prints none of it, and exits with 1 where something is wrong',
+    async (issuer) => {
+      const token = await issuer.mint({ aud: 'x', exp: 1 });
+      const { code, out, err } = await run(['doctor', issuer.issuer, '--json', '--token', '-'], { input: token });
+      assert.deepEqual({ code, err }, { code: 1, err: '' });
+      const rows = JSON.parse(out)
+        .sections.flatMap(({ checks: found }) => found)
+        .filter(({ level }) => level === 'error');
+      assert.deepEqual(
+        rows.map(({ id }) => id),
+        ['RFC9068-4-e'],
+      );
+      for (const part of token.split('.')) assert.ok(!out.includes(part));
+    },
+  ],
+  [
+    'exits with 2 for wrong usage, and prints the token that was given to standard error neither',
+    async () => {
+      const { code, out, err } = await run([
+        'doctor',
+        'https://mcp.example.com',
+        '--token',
+        'eyJhbGciOiJub25lIn0.e30.',
+      ]);
+      assert.deepEqual({ code, out }, { code: 2, out: '' });
+      assert.ok(!err.includes('eyJhbGciOiJub25lIn0'));
+    },
+  ],
 ];
 
 const issuer = await TestIssuer.start({ alg: 'ES256' });

@@ -11,28 +11,65 @@ import { checkTokenAnswer } from '../../lib/cli/doctor/token-answer.checks.js';
 const URL_OF_SERVER = 'http://127.0.0.1:3000/mcp';
 
 function answer(status: number, body: unknown = {}, fields: Readonly<Record<string, string>> = {}): Answer {
-  const base = { kind: 'answer', url: URL_OF_SERVER, contentType: 'application/json', flaw: undefined, askedAt: 0, cameAt: 0 } as const;
+  const base = {
+    kind: 'answer',
+    url: URL_OF_SERVER,
+    contentType: 'application/json',
+    flaw: undefined,
+    askedAt: 0,
+    cameAt: 0,
+  } as const;
   return { ...base, status, text: JSON.stringify(body), headers: new Headers(fields) };
 }
 
 const SILENCE: ProbeResult = { kind: 'silence', url: URL_OF_SERVER, why: 'no answer' };
 
-const CHALLENGE = { 'www-authenticate': 'Bearer resource_metadata="http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp"' };
+const CHALLENGE = {
+  'www-authenticate': 'Bearer resource_metadata="http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp"',
+};
 const REFUSED = answer(401, {}, CHALLENGE);
 
 function serverFacts(more: Partial<AuthorizationServerFacts>): AuthorizationServerFacts {
   const document = { issuer: URL_OF_SERVER };
-  return { issuer: URL_OF_SERVER, isLocal: true, forms: [answer(200, document)], document, resource: undefined, pageOrigin: URL_OF_SERVER, ...more };
+  return {
+    issuer: URL_OF_SERVER,
+    isLocal: true,
+    forms: [answer(200, document)],
+    document,
+    resource: undefined,
+    pageOrigin: URL_OF_SERVER,
+    ...more,
+  };
 }
 
 function mcpFacts(more: Partial<McpServerFacts>): McpServerFacts {
-  const asked = { post: REFUSED, fromPage: REFUSED, preflight: REFUSED, fromForeignPage: answer(403), get: REFUSED, garbage: REFUSED, query: REFUSED };
-  const places = { wellKnown: answer(200), wellKnownHead: answer(200), wellKnownPreflight: answer(204), advertised: undefined };
-  const base = { url: URL_OF_SERVER, isLocal: true, pageOrigin: URL_OF_SERVER, twin: undefined, challenge: readChallenge(REFUSED) };
+  const asked = {
+    post: REFUSED,
+    fromPage: REFUSED,
+    preflight: REFUSED,
+    fromForeignPage: answer(403),
+    get: REFUSED,
+    garbage: REFUSED,
+    query: REFUSED,
+  };
+  const places = {
+    wellKnown: answer(200),
+    wellKnownHead: answer(200),
+    wellKnownPreflight: answer(204),
+    advertised: undefined,
+  };
+  const base = {
+    url: URL_OF_SERVER,
+    isLocal: true,
+    pageOrigin: URL_OF_SERVER,
+    twin: undefined,
+    challenge: readChallenge(REFUSED),
+  };
   return { ...base, ...asked, ...places, ...more };
 }
 
-const levelOf = (checks: readonly Check[], id: string): string | undefined => checks.find((check) => check.id === id)?.level;
+const levelOf = (checks: readonly Check[], id: string): string | undefined =>
+  checks.find((check) => check.id === id)?.level;
 
 /** They say that nobody looked, that the endpoint is elsewhere, or that it does not work at the moment. */
 const UNJUDGED: readonly (readonly [string, ProbeResult])[] = [
@@ -51,17 +88,25 @@ const UNJUDGED: readonly (readonly [string, ProbeResult])[] = [
 ];
 
 describe('AS-17: introspection without credentials, of a token that nobody issued', () => {
-  const judged = (introspection: ProbeResult): string | undefined => levelOf(checkEndpoints(serverFacts({ introspection })), 'AS-17');
+  const judged = (introspection: ProbeResult): string | undefined =>
+    levelOf(checkEndpoints(serverFacts({ introspection })), 'AS-17');
 
   it.each(UNJUDGED)('is not judged by %s', (_what, seen) => expect(judged(seen)).toBe('unseen'));
 
-  it.each([400, 401, 403])('is as it should be where the answer is %s', (status) => expect(judged(answer(status))).toBe('ok'));
+  it.each([400, 401, 403])('is as it should be where the answer is %s', (status) =>
+    expect(judged(answer(status))).toBe('ok'),
+  );
 
   it('is not judged where the token is not active, which is true of it', () => {
     expect(judged(answer(200, { active: false }))).toBe('unseen');
   });
 
-  it.each([['true', 'unseen'], [1, 'unseen'], [null, 'unseen'], [true, 'error']])('that calls it active: %j is %s', (active, level) => {
+  it.each([
+    ['true', 'unseen'],
+    [1, 'unseen'],
+    [null, 'unseen'],
+    [true, 'error'],
+  ])('that calls it active: %j is %s', (active, level) => {
     expect(judged(answer(200, { active }))).toBe(level);
   });
 });
@@ -80,13 +125,23 @@ describe('AS-21: an answer of the token endpoint', () => {
 
 describe('AS-22: an authorization request that must be refused', () => {
   const judged = (seen: ProbeResult): (string | undefined)[] => {
-    const authorization = { unregistered: seen, unregisteredUri: 'https://stranger.invalid/cb', withoutPkce: seen, plainPkce: undefined };
-    return checkEndpoints(serverFacts({ authorization })).filter(({ id }) => id === 'AS-22').map(({ level }) => level);
+    const authorization = {
+      unregistered: seen,
+      unregisteredUri: 'https://stranger.invalid/cb',
+      withoutPkce: seen,
+      plainPkce: undefined,
+    };
+    return checkEndpoints(serverFacts({ authorization }))
+      .filter(({ id }) => id === 'AS-22')
+      .map(({ level }) => level);
   };
 
-  it.each(UNJUDGED.filter(([what]) => !['415', 'a page', 'an empty answer', 'a redirect'].includes(what)))('is not judged by %s', (_what, seen) => {
-    expect(judged(seen)).toEqual(['unseen', 'unseen']);
-  });
+  it.each(UNJUDGED.filter(([what]) => !['415', 'a page', 'an empty answer', 'a redirect'].includes(what)))(
+    'is not judged by %s',
+    (_what, seen) => {
+      expect(judged(seen)).toEqual(['unseen', 'unseen']);
+    },
+  );
 
   it('goes on where a page or a redirect leads to signing in, which says nothing about the address', () => {
     expect(judged({ ...answer(200), contentType: 'text/html' })).toEqual(['unseen', 'warning']);
@@ -105,12 +160,16 @@ describe('the answers of an MCP server that say nothing about it', () => {
     ['LIB-02', 'preflight'],
     ['MCP-TR-01', 'fromForeignPage'],
   ])('%s is not judged by them', (id, fact) => {
-    for (const [what, seen] of PASSING) expect([what, levelOf(checkRefusals(mcpFacts({ [fact]: seen })), id)]).toEqual([what, 'unseen']);
+    for (const [what, seen] of PASSING)
+      expect([what, levelOf(checkRefusals(mcpFacts({ [fact]: seen })), id)]).toEqual([what, 'unseen']);
   });
 
   it('MCP-26-RS-05: a bad token is not judged by them, but for 503, which says that tokens cannot be judged there', () => {
     for (const [what, seen] of PASSING) {
-      expect([what, levelOf(checkRefusals(mcpFacts({ garbage: seen })), 'MCP-26-RS-05')]).toEqual([what, what === '503' ? 'warning' : 'unseen']);
+      expect([what, levelOf(checkRefusals(mcpFacts({ garbage: seen })), 'MCP-26-RS-05')]).toEqual([
+        what,
+        what === '503' ? 'warning' : 'unseen',
+      ]);
     }
   });
 
@@ -121,7 +180,8 @@ describe('the answers of an MCP server that say nothing about it', () => {
   });
 
   it('MCP-TR-01: a page of another origin is refused by 403, not by 404 or an error', () => {
-    const judged = (status: number): string | undefined => levelOf(checkRefusals(mcpFacts({ fromForeignPage: answer(status) })), 'MCP-TR-01');
+    const judged = (status: number): string | undefined =>
+      levelOf(checkRefusals(mcpFacts({ fromForeignPage: answer(status) })), 'MCP-TR-01');
     expect([403, 400, 404, 405, 500].map(judged)).toEqual(['ok', 'ok', 'unseen', 'unseen', 'unseen']);
   });
 

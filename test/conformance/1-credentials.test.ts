@@ -200,9 +200,15 @@ describe.each(PLATFORMS)('1. Taking the credential off the request, on %s', (pla
     ['DPoP and Bearer', (value: string) => [`Authorization: DPoP ${value}`, `Authorization: Bearer ${value}`]],
     ['Bearer and Basic', (value: string) => [`Authorization: Bearer ${value}`, 'Authorization: Basic eDp5']],
     ['Bearer and nothing', (value: string) => [`Authorization: Bearer ${value}`, 'Authorization:']],
-    ['two spellings of the name', (value: string) => [`authorization: Bearer ${value}`, 'AUTHORIZATION: Bearer x1y2z3']],
+    [
+      'two spellings of the name',
+      (value: string) => [`authorization: Bearer ${value}`, 'AUTHORIZATION: Bearer x1y2z3'],
+    ],
     ['three', (value: string) => Array.from({ length: 3 }, () => `Authorization: Bearer ${value}`)],
-    ['far apart', (value: string) => [`Authorization: Bearer ${value}`, 'X-Other: 1', `Authorization: Bearer ${value}`]],
+    [
+      'far apart',
+      (value: string) => [`Authorization: Bearer ${value}`, 'X-Other: 1', `Authorization: Bearer ${value}`],
+    ],
   ])('RFC6750-3.1-d: refuses repeated credentials and chooses none of them: %s', async (_what, lines) => {
     const response = await rawPing(server, lines(token));
     await expectRefusal(server, response, { status: 400, error: 'invalid_request', token });

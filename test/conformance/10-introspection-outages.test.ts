@@ -42,28 +42,34 @@ describe.each(PLATFORMS)('an introspection endpoint that fails, on %s', (platfor
     issuer.clearRequests();
   }
 
-  it.each([60, 0])('LIB-08: is left alone for two seconds, and works again at once after that (cacheSeconds: %i)', async (cacheSeconds) => {
-    await startAnswering({ introspection: { cacheSeconds } });
-    issuer.fail('down', 'introspection');
-    await expectUndecided(server, server.opaque());
-    const good = server.opaque();
-    server.clock.now += 500;
-    for (let i = 0; i < 3; i++) expect(await expectUndecided(server, good)).toBe(2);
-    issuer.recover();
-    server.clock.now += COOL_DOWN_MS - 501;
-    expect(await expectUndecided(server, good)).toBe(1);
-    expect(asked(issuer)).toBe(1);
-    server.clock.now += 1;
-    await expectAccepted(server, good);
-  });
+  it.each([60, 0])(
+    'LIB-08: is left alone for two seconds, and works again at once after that (cacheSeconds: %i)',
+    async (cacheSeconds) => {
+      await startAnswering({ introspection: { cacheSeconds } });
+      issuer.fail('down', 'introspection');
+      await expectUndecided(server, server.opaque());
+      const good = server.opaque();
+      server.clock.now += 500;
+      for (let i = 0; i < 3; i++) expect(await expectUndecided(server, good)).toBe(2);
+      issuer.recover();
+      server.clock.now += COOL_DOWN_MS - 501;
+      expect(await expectUndecided(server, good)).toBe(1);
+      expect(asked(issuer)).toBe(1);
+      server.clock.now += 1;
+      await expectAccepted(server, good);
+    },
+  );
 
-  it.each<TestFault | number>(['down', 502, 503, 504, 429, 408])('LIB-08: counts as failing by %s, whichever token was asked about', async (fault) => {
-    await startAnswering();
-    if (typeof fault === 'number') issuer.answerIntrospection = () => new Response(null, { status: fault });
-    else issuer.fail(fault, 'introspection');
-    for (let i = 0; i < 20; i++) await expectUndecided(server, `made-up-${i}`);
-    expect(asked(issuer)).toBe(1);
-  });
+  it.each<TestFault | number>(['down', 502, 503, 504, 429, 408])(
+    'LIB-08: counts as failing by %s, whichever token was asked about',
+    async (fault) => {
+      await startAnswering();
+      if (typeof fault === 'number') issuer.answerIntrospection = () => new Response(null, { status: fault });
+      else issuer.fail(fault, 'introspection');
+      for (let i = 0; i < 20; i++) await expectUndecided(server, `made-up-${i}`);
+      expect(asked(issuer)).toBe(1);
+    },
+  );
 
   it.each<TestFault | number>(['error', 'html', 'invalid-json', 'redirect', 'not-found', 'huge', 401, 404, 405, 500])(
     'LIB-08: counts as failing by %s at the first token where it has never answered, and at the fifth otherwise',
@@ -87,35 +93,48 @@ describe.each(PLATFORMS)('an introspection endpoint that fails, on %s', (platfor
     },
   );
 
-  it.each([400, 401, 403, 404, 413, 414, 422, 431, 500])('LIB-19: one odd token, which it answers with %i, keeps nobody else from being asked about', async (status) => {
-    await startAnswering();
-    issuer.answerIntrospection = (right, token) => (token.startsWith('odd') ? new Response('<p>no', { status }) : right);
-    await expectUndecided(server, 'odd-1');
-    await expectAccepted(server, server.opaque());
-  });
+  it.each([400, 401, 403, 404, 413, 414, 422, 431, 500])(
+    'LIB-19: one odd token, which it answers with %i, keeps nobody else from being asked about',
+    async (status) => {
+      await startAnswering();
+      issuer.answerIntrospection = (right, token) =>
+        token.startsWith('odd') ? new Response('<p>no', { status }) : right;
+      await expectUndecided(server, 'odd-1');
+      await expectAccepted(server, server.opaque());
+    },
+  );
 
-  it.each([400, 403, 413, 422])('LIB-19: however many tokens it answers with %i, others are asked about', async (status) => {
-    await startAnswering();
-    issuer.answerIntrospection = (right, token) => (token.startsWith('odd') ? new Response('<p>no', { status }) : right);
-    for (let i = 0; i < 20; i++) await expectUndecided(server, `odd-${i}`);
-    await expectAccepted(server, server.opaque());
-  });
+  it.each([400, 403, 413, 422])(
+    'LIB-19: however many tokens it answers with %i, others are asked about',
+    async (status) => {
+      await startAnswering();
+      issuer.answerIntrospection = (right, token) =>
+        token.startsWith('odd') ? new Response('<p>no', { status }) : right;
+      for (let i = 0; i < 20; i++) await expectUndecided(server, `odd-${i}`);
+      await expectAccepted(server, server.opaque());
+    },
+  );
 
-  it.each([401, 404, 500])('LIB-19: many odd tokens, which it answers with %i, do not hold off those that were active before', async (status) => {
-    await startAnswering({ introspection: { cacheSeconds: 0 } });
-    const known = server.opaque();
-    await expectAccepted(server, known);
-    issuer.answerIntrospection = (right, token) => (token.startsWith('odd') ? new Response('<p>no', { status }) : right);
-    for (let i = 0; i < 20; i++) await expectUndecided(server, `odd-${i}`);
-    expect(asked(issuer)).toBe(1 + 5);
-    await expectAccepted(server, known);
-    // That it answers shows that the tokens were at fault.
-    await expectAccepted(server, server.opaque());
-  });
+  it.each([401, 404, 500])(
+    'LIB-19: many odd tokens, which it answers with %i, do not hold off those that were active before',
+    async (status) => {
+      await startAnswering({ introspection: { cacheSeconds: 0 } });
+      const known = server.opaque();
+      await expectAccepted(server, known);
+      issuer.answerIntrospection = (right, token) =>
+        token.startsWith('odd') ? new Response('<p>no', { status }) : right;
+      for (let i = 0; i < 20; i++) await expectUndecided(server, `odd-${i}`);
+      expect(asked(issuer)).toBe(1 + 5);
+      await expectAccepted(server, known);
+      // That it answers shows that the tokens were at fault.
+      await expectAccepted(server, server.opaque());
+    },
+  );
 
   it('LIB-19: one odd token again and again is one odd token', async () => {
     await startAnswering();
-    issuer.answerIntrospection = (right, token) => (token.startsWith('odd') ? new Response('<p>no', { status: 500 }) : right);
+    issuer.answerIntrospection = (right, token) =>
+      token.startsWith('odd') ? new Response('<p>no', { status: 500 }) : right;
     for (let i = 0; i < 20; i++) await expectUndecided(server, 'odd');
     await expectAccepted(server, server.opaque());
   });
@@ -128,19 +147,23 @@ describe.each(PLATFORMS)('an introspection endpoint that fails, on %s', (platfor
     ['words', 'in a while', 2],
     ['a date that is over', 'Thu, 01 Jan 1970 00:00:00 GMT', 2],
     ['a date far away', 'Fri, 31 Dec 2100 23:59:59 GMT', 60],
-  ])('RFC 9110 §10.2.3: is left alone for as long as it asks with 429, within bounds (%s)', async (_what, retryAfter, seconds) => {
-    await startAnswering();
-    issuer.answerIntrospection = () => new Response(null, { status: 429, ...(retryAfter !== '' && { headers: { 'retry-after': retryAfter } }) });
-    await expectUndecided(server, 'made-up');
-    issuer.answerIntrospection = undefined;
-    const good = server.opaque({ exp: Math.floor(server.clock.now / 1000) + 600 });
-    expect(await expectUndecided(server, good)).toBe(seconds);
-    server.clock.now += seconds * 1_000 - 1;
-    await expectUndecided(server, good);
-    expect(asked(issuer)).toBe(1);
-    server.clock.now += 1;
-    await expectAccepted(server, good);
-  });
+  ])(
+    'RFC 9110 §10.2.3: is left alone for as long as it asks with 429, within bounds (%s)',
+    async (_what, retryAfter, seconds) => {
+      await startAnswering();
+      issuer.answerIntrospection = () =>
+        new Response(null, { status: 429, ...(retryAfter !== '' && { headers: { 'retry-after': retryAfter } }) });
+      await expectUndecided(server, 'made-up');
+      issuer.answerIntrospection = undefined;
+      const good = server.opaque({ exp: Math.floor(server.clock.now / 1000) + 600 });
+      expect(await expectUndecided(server, good)).toBe(seconds);
+      server.clock.now += seconds * 1_000 - 1;
+      await expectUndecided(server, good);
+      expect(asked(issuer)).toBe(1);
+      server.clock.now += 1;
+      await expectAccepted(server, good);
+    },
+  );
 
   it('LIB-08: a clock that is set back makes the pause no longer', async () => {
     await startAnswering();
@@ -158,7 +181,9 @@ describe.each(PLATFORMS)('an introspection endpoint that is slow, on %s', (platf
   afterEach(() => server.close());
 
   /** An endpoint that answers when it is released, and the most requests that it was asked at a time. */
-  async function startSlow(settings: Parameters<typeof startIntrospectingServer>[1] = {}): Promise<{ release(): void; most(): number }> {
+  async function startSlow(
+    settings: Parameters<typeof startIntrospectingServer>[1] = {},
+  ): Promise<{ release(): void; most(): number }> {
     server = await startIntrospectingServer(platform, settings);
     ({ issuer } = server);
     await expectAccepted(server, server.opaque());
@@ -208,22 +233,26 @@ describe.each(PLATFORMS)('an introspection endpoint that is slow, on %s', (platf
     await expectAccepted(server, server.opaque());
   });
 
-  it.each([60, 0])('RFC7662-4-a: is asked once for all who present one token meanwhile (cacheSeconds: %i)', async (cacheSeconds) => {
-    const { release } = await startSlow({ introspection: { cacheSeconds } });
-    const token = server.opaque();
-    const answers = Array.from({ length: 100 }, () => server.callTool('ping', token));
-    await until(() => asked(issuer) === 1);
-    for (let i = 0; i < 200; i++) await turn();
-    release();
-    expect(new Set((await Promise.all(answers)).map(({ status }) => status))).toEqual(new Set([200]));
-    expect(asked(issuer)).toBe(1);
-  });
+  it.each([60, 0])(
+    'RFC7662-4-a: is asked once for all who present one token meanwhile (cacheSeconds: %i)',
+    async (cacheSeconds) => {
+      const { release } = await startSlow({ introspection: { cacheSeconds } });
+      const token = server.opaque();
+      const answers = Array.from({ length: 100 }, () => server.callTool('ping', token));
+      await until(() => asked(issuer) === 1);
+      for (let i = 0; i < 200; i++) await turn();
+      release();
+      expect(new Set((await Promise.all(answers)).map(({ status }) => status))).toEqual(new Set([200]));
+      expect(asked(issuer)).toBe(1);
+    },
+  );
 });
 
 describe('any number of made-up tokens', () => {
   /** @param end ends what would never end */
   const ANSWERS: Readonly<Record<string, (end: AbortSignal) => Promise<Response>>> = {
-    'never comes': (end) => new Promise((_, reject) => end.addEventListener('abort', () => reject(end.reason as Error))),
+    'never comes': (end) =>
+      new Promise((_, reject) => end.addEventListener('abort', () => reject(end.reason as Error))),
     'is a cut connection': () => Promise.reject(new TypeError('fetch failed')),
     'is status 500': async () => new Response(null, { status: 500 }),
     'is a web page': async () => new Response('<p>', { headers: { 'content-type': 'text/html' } }),

@@ -89,7 +89,10 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
         authorization: expect.stringMatching(/^Basic /),
       });
       expect(request?.headers['cookie']).toBeUndefined();
-      expect([...new URLSearchParams(request?.body)]).toEqual([['token_type_hint', 'access_token'], ['token', token]]);
+      expect([...new URLSearchParams(request?.body)]).toEqual([
+        ['token_type_hint', 'access_token'],
+        ['token', token],
+      ]);
     });
 
     it('RFC7662-2.1-a: keeps the token out of every URL and header', async () => {
@@ -100,7 +103,8 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
 
     it('RFC7662-2.1-a: percent-encodes a token of special characters', async () => {
       const token = 'aa+bb/cc~dd.ee-ff_gg==';
-      issuer.answerIntrospection = (_right, sent) => (sent === token ? { active: true, aud: server.resource, sub: 'x' } : {});
+      issuer.answerIntrospection = (_right, sent) =>
+        sent === token ? { active: true, aud: server.resource, sub: 'x' } : {};
       await expectAccepted(server, token);
       const { body } = issuer.requests.at(-1)!;
       expect(body).toContain('token=aa%2Bbb%2Fcc');
@@ -140,11 +144,26 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
 
     it.each<[what: string, response: () => Response]>([
       ['HTML', () => new Response('<p>active', { headers: { 'content-type': 'text/html' } })],
-      ['JSON that calls itself text', () => new Response('{"active":true}', { headers: { 'content-type': 'text/plain' } })],
+      [
+        'JSON that calls itself text',
+        () => new Response('{"active":true}', { headers: { 'content-type': 'text/plain' } }),
+      ],
       ['JSON without a type', () => new Response(Buffer.from('{"active":true}'))],
-      ['a signed answer that was not asked for', () => new Response('e30.e30.e30', { headers: { 'content-type': 'application/token-introspection+jwt' } })],
-      ['JSON that is cut off', () => new Response('{"active":true', { headers: { 'content-type': 'application/json' } })],
-      ['bytes that are no UTF-8', () => new Response(Buffer.from('{"active":true,"sub":"\xff"}', 'latin1'), { headers: { 'content-type': 'application/json' } })],
+      [
+        'a signed answer that was not asked for',
+        () => new Response('e30.e30.e30', { headers: { 'content-type': 'application/token-introspection+jwt' } }),
+      ],
+      [
+        'JSON that is cut off',
+        () => new Response('{"active":true', { headers: { 'content-type': 'application/json' } }),
+      ],
+      [
+        'bytes that are no UTF-8',
+        () =>
+          new Response(Buffer.from('{"active":true,"sub":"\xff"}', 'latin1'), {
+            headers: { 'content-type': 'application/json' },
+          }),
+      ],
       ['204', () => new Response(null, { status: 204 })],
       ['201', () => Response.json({ active: true }, { status: 201 })],
       ['206', () => Response.json({ active: true }, { status: 206 })],
@@ -157,18 +176,24 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
       await expectUndecided(server, server.opaque());
     });
 
-    it.each([400, 401, 403, 404, 405, 429, 500, 502, 503])('RFC7662-2.2-a: takes status %i of the endpoint for a fault of this server or its own, not of the caller', async (status) => {
-      await expectUndecided(server, answering(Response.json({ active: true, error: 'invalid_client' }, { status })));
-    });
+    it.each([400, 401, 403, 404, 405, 429, 500, 502, 503])(
+      'RFC7662-2.2-a: takes status %i of the endpoint for a fault of this server or its own, not of the caller',
+      async (status) => {
+        await expectUndecided(server, answering(Response.json({ active: true, error: 'invalid_client' }, { status })));
+      },
+    );
 
-    it.each<TestFault>(['down', 'error', 'not-found', 'html', 'invalid-json'])('LIB-08: answers 503 while the endpoint fails (%s), and 200 as soon as it works', async (fault) => {
-      const token = server.opaque();
-      issuer.fail(fault, 'introspection');
-      await expectUndecided(server, token);
-      issuer.recover();
-      server.clock.now += FAILURE_COOL_DOWN_MS;
-      await expectAccepted(server, token);
-    });
+    it.each<TestFault>(['down', 'error', 'not-found', 'html', 'invalid-json'])(
+      'LIB-08: answers 503 while the endpoint fails (%s), and 200 as soon as it works',
+      async (fault) => {
+        const token = server.opaque();
+        issuer.fail(fault, 'introspection');
+        await expectUndecided(server, token);
+        issuer.recover();
+        server.clock.now += FAILURE_COOL_DOWN_MS;
+        await expectAccepted(server, token);
+      },
+    );
 
     it('LIB-08: goes on to accept what it has asked about, while the endpoint fails', async () => {
       const token = server.opaque();
@@ -213,8 +238,16 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
       ['the issuer of others', () => ({ iss: 'https://other.example' }), 'issuer_unknown'],
       ['the issuer with a slash', () => ({ iss: `${issuer.issuer}/` }), 'issuer_unknown'],
       ['an issuer that is no text', () => ({ iss: [issuer.issuer] }), 'issuer_unknown'],
-      ['a key binding (DPoP)', () => ({ cnf: { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } }), 'sender_constrained'],
-      ['a key binding (mTLS)', () => ({ cnf: { 'x5t#S256': 'bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2' } }), 'sender_constrained'],
+      [
+        'a key binding (DPoP)',
+        () => ({ cnf: { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } }),
+        'sender_constrained',
+      ],
+      [
+        'a key binding (mTLS)',
+        () => ({ cnf: { 'x5t#S256': 'bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2' } }),
+        'sender_constrained',
+      ],
       ['token_type DPoP', () => ({ token_type: 'DPoP' }), 'sender_constrained'],
       ['token_type refresh_token', () => ({ token_type: 'refresh_token' }), 'not_an_access_token'],
       ['token_type N_A', () => ({ token_type: 'N_A' }), 'not_an_access_token'],
@@ -250,9 +283,13 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
       await expectRefusal(server, refused, { status: 403, error: 'insufficient_scope', scope: 'a b', token });
       resetRecorded(server);
       const none = server.opaque({ scope: undefined });
-      await expectRefusal(server, await server.callTool('read-note', none), { status: 403, error: 'insufficient_scope', scope: 'a', token: none });
+      await expectRefusal(server, await server.callTool('read-note', none), {
+        status: 403,
+        error: 'insufficient_scope',
+        scope: 'a',
+        token: none,
+      });
     });
-
   });
 
   describe('RFC7662-2.2-c', () => {
@@ -264,7 +301,14 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
 
     it('RFC7662-2.2-c: refuses an active token for another audience', async () => {
       const { resource } = server;
-      for (const aud of ['other', `${resource}/`, `${resource}/sub`, resource.toUpperCase(), ['other'], `x ${resource}`]) {
+      for (const aud of [
+        'other',
+        `${resource}/`,
+        `${resource}/sub`,
+        resource.toUpperCase(),
+        ['other'],
+        `x ${resource}`,
+      ]) {
         await expectRejected(server, server.opaque({ aud }), 'audience_rejected');
       }
       await expectRejected(server, server.opaque({ aud: { [resource]: true } }), 'claim_malformed');
@@ -337,7 +381,9 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
 
     it('RFC7662-4-a: keeps tokens apart', async () => {
       const [a, b] = [server.opaque({ sub: 'a' }), server.opaque({ sub: 'b' })];
-      expect([await whoami(server, a), await whoami(server, b), await whoami(server, a)].map(({ subject }) => subject)).toEqual(['a', 'b', 'a']);
+      expect(
+        [await whoami(server, a), await whoami(server, b), await whoami(server, a)].map(({ subject }) => subject),
+      ).toEqual(['a', 'b', 'a']);
     });
   });
 
@@ -360,7 +406,11 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
     });
 
     it('are refused where the signature is not that of the issuer', async () => {
-      await expectRejected(server, await server.mint({}, { key: await generateTestKey({ alg: 'ES256' }) }), 'token_inactive');
+      await expectRejected(
+        server,
+        await server.mint({}, { key: await generateTestKey({ alg: 'ES256' }) }),
+        'token_inactive',
+      );
     });
 
     it('are not asked about where the issuer is another, or none', async () => {
@@ -374,16 +424,28 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
       // Servers call any token of theirs active.
       issuer.answerIntrospection = () => ({ active: true, sub: 'alice', client_id: 'x', aud: server.resource });
       const typed = ['token-introspection+jwt', 'logout+jwt', 'dpop+jwt', 'oauth-id-jag+jwt', 'oauth-authz-req+jwt'];
-      for (const typ of typed) await expectRejected(server, await server.mint({}, { header: { typ } }), 'type_rejected');
+      for (const typ of typed)
+        await expectRejected(server, await server.mint({}, { header: { typ } }), 'type_rejected');
       const jwt = { header: { typ: 'JWT' } };
-      const marks = [{ nonce: 'n' }, { at_hash: 'h' }, { events: {} }, { token_introspection: { active: true } }, { typ: 'Refresh' }, { typ: 'ID' }, { token_use: 'id' }];
+      const marks = [
+        { nonce: 'n' },
+        { at_hash: 'h' },
+        { events: {} },
+        { token_introspection: { active: true } },
+        { typ: 'Refresh' },
+        { typ: 'ID' },
+        { token_use: 'id' },
+      ];
       for (const claims of marks) await expectRejected(server, await server.mint(claims, jwt), 'not_an_access_token');
       expect(asked(issuer)).toBe(0);
     });
 
     it.each<[what: string, change: (token: string) => string]>([
       ['padding', (token) => `${token}=`],
-      ['a signature that is spelt in another way', (token) => `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`.replace(/.$/, '_')],
+      [
+        'a signature that is spelt in another way',
+        (token) => `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`.replace(/.$/, '_'),
+      ],
       ['a header that is cut off', (token) => token.replace(/^.{8}/, 'eyJhbGciO')],
     ])('are not taken for opaque where they have %s', async (_what, change) => {
       const token = change(await server.mint());
@@ -398,7 +460,8 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
   it('asks about tokens of any other form, such as encrypted ones', async () => {
     const answer = { active: true, sub: 'x', aud: server.resource };
     issuer.answerIntrospection = () => answer;
-    for (const token of ['eyJhbGciOiJkaXIifQ..iv.text.tag', 'a.b', 'a.b.c', 'a.b.c.d', 'x']) await expectAccepted(server, token);
+    for (const token of ['eyJhbGciOiJkaXIifQ..iv.text.tag', 'a.b', 'a.b.c', 'a.b.c.d', 'x'])
+      await expectAccepted(server, token);
   });
 
   it('does not ask about a token that is too long', async () => {
@@ -417,15 +480,21 @@ describe.each(PLATFORMS)('authentication at the introspection endpoint, on %s', 
 
   const awkward = { clientId: 'notes server:1 ü', clientSecret: 'p+a/s%s w:ö&=rd' };
 
-  it.each(['client_secret_basic', 'client_secret_post'] as const)('RFC7662-2.1-a: encodes id and secret of %s as forms are', async (method) => {
-    const auth = { method, clientSecret: awkward.clientSecret };
-    server = await startIntrospectingServer(platform, { issuer: { introspection: awkward }, introspection: { auth } });
-    await expectAccepted(server, server.opaque());
-    const { headers, body = '' } = server.issuer.requests.at(-1)!;
-    expect(headers.authorization === undefined).toBe(method === 'client_secret_post');
-    expect(body.includes('client_secret')).toBe(method === 'client_secret_post');
-    expectNoTrace(awkward.clientSecret, { log: server.log.join('\n') });
-  });
+  it.each(['client_secret_basic', 'client_secret_post'] as const)(
+    'RFC7662-2.1-a: encodes id and secret of %s as forms are',
+    async (method) => {
+      const auth = { method, clientSecret: awkward.clientSecret };
+      server = await startIntrospectingServer(platform, {
+        issuer: { introspection: awkward },
+        introspection: { auth },
+      });
+      await expectAccepted(server, server.opaque());
+      const { headers, body = '' } = server.issuer.requests.at(-1)!;
+      expect(headers.authorization === undefined).toBe(method === 'client_secret_post');
+      expect(body.includes('client_secret')).toBe(method === 'client_secret_post');
+      expectNoTrace(awkward.clientSecret, { log: server.log.join('\n') });
+    },
+  );
 
   it('RFC7662-2.1-a: spells an id of unreserved characters as it is, for servers that decode nothing', async () => {
     const client = { clientId: 'notes-server_1.x*', clientSecret: 'a-b_c.d*e' };
@@ -435,32 +504,52 @@ describe.each(PLATFORMS)('authentication at the introspection endpoint, on %s', 
     expect(server.issuer.requests.at(-1)!.headers.authorization).toBe(`Basic ${credentials}`);
   });
 
-  it.each(['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'] as const)('RFC7662-2.1-a: signs an assertion for private_key_jwt (%s), a new one each time', async (alg) => {
-    const { privateKey: key, publicJwk, kid } = await generateTestKey({ alg });
-    const auth = { method: 'private_key_jwt', privateKey: { ...key.export({ format: 'jwk' }), alg, kid } } as const;
-    server = await startIntrospectingServer(platform, { issuer: { introspection: { clientKey: publicJwk } }, introspection: { auth } });
-    // The clock of the server, which is not that of the machine, is that of the assertion.
-    server.clock.now += 86_400_000;
-    await expectAccepted(server, server.opaque());
-    await expectAccepted(server, server.opaque());
-    const forms = server.issuer.requests.flatMap(({ body }) => (body === undefined ? [] : [new URLSearchParams(body)]));
-    expect(new Set(forms.map((form) => form.get('client_assertion'))).size).toBe(2);
-    const [header, payload] = forms[0]!.get('client_assertion')!.split('.', 2).map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as object);
-    expect(header).toMatchObject({ alg, kid });
-    expect(payload).toMatchObject({ iss: 'resource-server', sub: 'resource-server', aud: server.issuer.issuer });
-  });
+  it.each(['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'] as const)(
+    'RFC7662-2.1-a: signs an assertion for private_key_jwt (%s), a new one each time',
+    async (alg) => {
+      const { privateKey: key, publicJwk, kid } = await generateTestKey({ alg });
+      const auth = { method: 'private_key_jwt', privateKey: { ...key.export({ format: 'jwk' }), alg, kid } } as const;
+      server = await startIntrospectingServer(platform, {
+        issuer: { introspection: { clientKey: publicJwk } },
+        introspection: { auth },
+      });
+      // The clock of the server, which is not that of the machine, is that of the assertion.
+      server.clock.now += 86_400_000;
+      await expectAccepted(server, server.opaque());
+      await expectAccepted(server, server.opaque());
+      const forms = server.issuer.requests.flatMap(({ body }) =>
+        body === undefined ? [] : [new URLSearchParams(body)],
+      );
+      expect(new Set(forms.map((form) => form.get('client_assertion'))).size).toBe(2);
+      const [header, payload] = forms[0]!
+        .get('client_assertion')!
+        .split('.', 2)
+        .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as object);
+      expect(header).toMatchObject({ alg, kid });
+      expect(payload).toMatchObject({ iss: 'resource-server', sub: 'resource-server', aud: server.issuer.issuer });
+    },
+  );
 
   it('RFC7662-2.1-a: takes the private key as PEM text too', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const clientKey = { ...publicKey.export({ format: 'jwk' }), alg: 'ES256' };
-    const auth = { method: 'private_key_jwt', privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string } as const;
-    server = await startIntrospectingServer(platform, { issuer: { introspection: { clientKey } as never }, introspection: { auth } });
+    const auth = {
+      method: 'private_key_jwt',
+      privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,
+    } as const;
+    server = await startIntrospectingServer(platform, {
+      issuer: { introspection: { clientKey } as never },
+      introspection: { auth },
+    });
     await expectAccepted(server, server.opaque());
   });
 
   it('RFC7662-2.2-a: answers 503 where its own credentials are refused, and shows them to nobody', async () => {
     const auth = { method: 'client_secret_basic', clientSecret: 'hunter2-and-then-some' } as const;
-    server = await startIntrospectingServer(platform, { introspection: { auth }, options: { exposeErrorDetails: true } });
+    server = await startIntrospectingServer(platform, {
+      introspection: { auth },
+      options: { exposeErrorDetails: true },
+    });
     const token = server.opaque();
     resetRecorded(server);
     const { text } = await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
@@ -535,19 +624,22 @@ describe.each(PLATFORMS)('the introspection endpoint, on %s', (platform) => {
     expect(asked(server.issuer)).toBe(0);
   });
 
-  it.each([{ jwksUri: 'https://as.example/keys' }, { jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'x' }] } }])('is found for an issuer whose keys are told (%j)', async (keys) => {
-    const issuer = await TestIssuer.start({ alg: 'ES256', introspection: true });
-    const notes = await startNotesServer(platform, {
-      sharedIssuer: issuer,
-      options: { authorizationServers: [{ ...introspecting(issuer), ...keys }] },
-    });
-    try {
-      await expectAccepted(notes, issuer.opaque({ aud: notes.resource }));
-    } finally {
-      await notes.close();
-      await issuer.close();
-    }
-  });
+  it.each([{ jwksUri: 'https://as.example/keys' }, { jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'x' }] } }])(
+    'is found for an issuer whose keys are told (%j)',
+    async (keys) => {
+      const issuer = await TestIssuer.start({ alg: 'ES256', introspection: true });
+      const notes = await startNotesServer(platform, {
+        sharedIssuer: issuer,
+        options: { authorizationServers: [{ ...introspecting(issuer), ...keys }] },
+      });
+      try {
+        await expectAccepted(notes, issuer.opaque({ aud: notes.resource }));
+      } finally {
+        await notes.close();
+        await issuer.close();
+      }
+    },
+  );
 
   it('RFC7662-2.2-c: may name no audience where it is bound to this resource, and then no other; which is warned of', async () => {
     server = await startIntrospectingServer(platform, { introspection: { audienceBound: true } });
@@ -569,7 +661,10 @@ describe.each(PLATFORMS)('the introspection endpoint, on %s', (platform) => {
   });
 
   it('RFC7662-4-a: is asked less often where that is said, also without a cache for JWTs', async () => {
-    server = await startIntrospectingServer(platform, { introspection: { cacheSeconds: 250 }, options: { cache: false } });
+    server = await startIntrospectingServer(platform, {
+      introspection: { cacheSeconds: 250 },
+      options: { cache: false },
+    });
     const token = server.opaque();
     await expectAccepted(server, token);
     server.clock.now += 249_000;
@@ -579,7 +674,10 @@ describe.each(PLATFORMS)('the introspection endpoint, on %s', (platform) => {
 
   it('RFC7662-2.2-b: is asked again after a short time about a token without exp, however long answers are remembered', async () => {
     server = await startIntrospectingServer(platform, { introspection: { cacheSeconds: 3_600 } });
-    const [dated, undated] = [server.opaque({ exp: Math.floor(server.clock.now / 1000) + 3_000 }), server.opaque({ exp: undefined })];
+    const [dated, undated] = [
+      server.opaque({ exp: Math.floor(server.clock.now / 1000) + 3_000 }),
+      server.opaque({ exp: undefined }),
+    ];
     for (const token of [dated, undated]) await expectAccepted(server, token);
     server.clock.now += 59_000;
     await expectAccepted(server, undated);
@@ -625,14 +723,17 @@ describe.each(PLATFORMS)('several issuers, on %s', (platform) => {
   });
 
   async function issuers(count: number): Promise<TestIssuer[]> {
-    opened = await Promise.all(Array.from({ length: count }, () => TestIssuer.start({ alg: 'ES256', introspection: true })));
+    opened = await Promise.all(
+      Array.from({ length: count }, () => TestIssuer.start({ alg: 'ES256', introspection: true })),
+    );
     return opened;
   }
   async function serve(shared: TestIssuer, authorizationServers: object[]): Promise<void> {
     server = await startNotesServer(platform, { sharedIssuer: shared, options: { authorizationServers } as never });
     server.clock.now = Date.now();
   }
-  const opaqueOf = (issuer: TestIssuer, prefix?: string): string => issuer.opaque({ aud: server.resource }, prefix === undefined ? {} : { prefix });
+  const opaqueOf = (issuer: TestIssuer, prefix?: string): string =>
+    issuer.opaque({ aud: server.resource }, prefix === undefined ? {} : { prefix });
 
   it('LIB-15: sends an opaque token to the only one that is asked, and JWTs of the other to nobody', async () => {
     const [a, b] = (await issuers(2)) as [TestIssuer, TestIssuer];
@@ -720,12 +821,19 @@ describe.each(PLATFORMS)('signed introspection answers, on %s', (platform) => {
   const now = (): number => Math.floor(server.clock.now / 1000);
 
   it('RFC9701-5-a: asks for them, and believes what is in token_introspection', async () => {
-    expect(await whoami(server, server.opaque({ sub: 'bob', scope: 'a' }))).toMatchObject({ subject: 'bob', scopes: ['a'] });
-    expect(issuer.requests.find(({ endpoint }) => endpoint === 'introspection')?.headers.accept).toBe('application/token-introspection+jwt');
+    expect(await whoami(server, server.opaque({ sub: 'bob', scope: 'a' }))).toMatchObject({
+      subject: 'bob',
+      scopes: ['a'],
+    });
+    expect(issuer.requests.find(({ endpoint }) => endpoint === 'introspection')?.headers.accept).toBe(
+      'application/token-introspection+jwt',
+    );
   });
 
   it('RFC9701-5-a: takes nothing about the token from outside of it', async () => {
-    issuer.signedAnswer = { claims: { sub: 'mallory', scope: 'admin', exp: now() + 900_000, active: false, client_id: 'x' } };
+    issuer.signedAnswer = {
+      claims: { sub: 'mallory', scope: 'admin', exp: now() + 900_000, active: false, client_id: 'x' },
+    };
     const caller = await whoami(server, server.opaque({ sub: 'bob' }));
     expect(caller).toMatchObject({ subject: 'bob', scopes: [], clientId: 'test-client' });
     issuer.signedAnswer = { claims: { active: true, sub: 'mallory', aud: ['resource-server', server.resource] } };
@@ -768,7 +876,10 @@ describe.each(PLATFORMS)('signed introspection answers, on %s', (platform) => {
     ['nbf as text', () => ({ claims: { nbf: `${now()}` } })],
     ['iat as text', () => ({ claims: { iat: `${now()}` } })],
     ['a key of somebody else', async () => ({ key: await generateTestKey({ alg: 'ES256' }) })],
-    ['a key of somebody else under the right kid', async () => ({ key: { ...(await generateTestKey({ alg: 'ES256' })), kid: issuer.key.kid } })],
+    [
+      'a key of somebody else under the right kid',
+      async () => ({ key: { ...(await generateTestKey({ alg: 'ES256' })), kid: issuer.key.kid } }),
+    ],
     ['no signature', () => ({ header: { alg: 'none' }, signature: '' })],
     ['a signature by another name', () => ({ header: { alg: 'RS256' } })],
     ['an extension that is critical', () => ({ header: { crit: ['x'], x: 1 } })],
@@ -789,7 +900,8 @@ describe.each(PLATFORMS)('signed introspection answers, on %s', (platform) => {
   });
 
   it('RFC9701-5-a: cannot tell from plain JSON that calls itself signed', async () => {
-    issuer.answerIntrospection = (right) => new Response(JSON.stringify(right), { headers: { 'content-type': 'application/token-introspection+jwt' } });
+    issuer.answerIntrospection = (right) =>
+      new Response(JSON.stringify(right), { headers: { 'content-type': 'application/token-introspection+jwt' } });
     await expectUndecided(server, server.opaque());
   });
 
@@ -804,7 +916,9 @@ describe.each(PLATFORMS)('signed introspection answers, on %s', (platform) => {
   });
 
   it('RFC9701-5-a: refuses a signed answer as an access token', async () => {
-    issuer.signedAnswer = { claims: { aud: ['resource-server', server.resource], sub: 'x', client_id: 'x', exp: now() + 300 } };
+    issuer.signedAnswer = {
+      claims: { aud: ['resource-server', server.resource], sub: 'x', client_id: 'x', exp: now() + 300 },
+    };
     const { clientId, clientSecret } = issuer.introspectionClient;
     const response = await fetch(issuer.introspectionUri, {
       method: 'POST',

@@ -39,7 +39,9 @@ class SensitiveTools {
   }
 
   @Tool({ name: 'pay', description: 'Needs a payment among the authorization details' })
-  @Authorize(({ auth }: PolicyContext) => authorizationDetails(auth, 'payment').some((detail) => detail['amount'] === 5))
+  @Authorize(({ auth }: PolicyContext) =>
+    authorizationDetails(auth, 'payment').some((detail) => detail['amount'] === 5),
+  )
   pay(): object {
     ran.push('pay');
     return { content: [] };
@@ -64,9 +66,15 @@ describe.each(PLATFORMS)('11. Step-up authentication and rich authorization, on 
 
   async function expectStepUp(response: Response, expected: Record<string, string>): Promise<void> {
     const error = 'insufficient_user_authentication';
-    const { challenge } = await expectRefusal(server, response, { status: 401, error, ...(expected['scope'] && { scope: expected['scope'] }) });
+    const { challenge } = await expectRefusal(server, response, {
+      status: 401,
+      error,
+      ...(expected['scope'] && { scope: expected['scope'] }),
+    });
     const { acr_values, max_age, scope } = challenge?.params ?? {};
-    expect(Object.fromEntries(Object.entries({ acr_values, max_age, scope }).filter(([, value]) => value))).toEqual(expected);
+    expect(Object.fromEntries(Object.entries({ acr_values, max_age, scope }).filter(([, value]) => value))).toEqual(
+      expected,
+    );
     expect(ran).toEqual([]);
   }
 
@@ -80,7 +88,11 @@ describe.each(PLATFORMS)('11. Step-up authentication and rich authorization, on 
     const both = { acr_values: 'urn:x:mfa', max_age: '0', scope: 'a' };
     await expectStepUp(await call('strong-and-scoped', { scope: '' }), both);
     const token = { acr: 'urn:x:mfa', auth_time: now, scope: '' };
-    await expectRefusal(server, await call('strong-and-scoped', token), { status: 403, error: 'insufficient_scope', scope: 'a' });
+    await expectRefusal(server, await call('strong-and-scoped', token), {
+      status: 403,
+      error: 'insufficient_scope',
+      scope: 'a',
+    });
     expect((await call('strong-and-scoped', { ...token, scope: 'a' })).status).toBe(200);
   });
 
@@ -88,14 +100,21 @@ describe.each(PLATFORMS)('11. Step-up authentication and rich authorization, on 
     ['too long ago', { auth_time: -100 }],
     ['not said', {}],
     ['in the future', { auth_time: 3600 }],
-  ])('RFC9470-3-b: asks for a recent sign-in where it was %s', async (_what, { auth_time: offset }: { auth_time?: number }) => {
-    const claims = offset === undefined ? {} : { auth_time: now + offset };
-    await expectStepUp(await call('recent', claims), { max_age: '60' });
-  });
+  ])(
+    'RFC9470-3-b: asks for a recent sign-in where it was %s',
+    async (_what, { auth_time: offset }: { auth_time?: number }) => {
+      const claims = offset === undefined ? {} : { auth_time: now + offset };
+      await expectStepUp(await call('recent', claims), { max_age: '60' });
+    },
+  );
 
-  it.each([['a string', '1'], ['null', null], ['a list', [1]], ['true', true]])(
-    'RFC9470-3-b: takes an auth_time that is %s for none',
-    async (_what, value) => expectStepUp(await call('recent', { auth_time: value }), { max_age: '60' }),
+  it.each([
+    ['a string', '1'],
+    ['null', null],
+    ['a list', [1]],
+    ['true', true],
+  ])('RFC9470-3-b: takes an auth_time that is %s for none', async (_what, value) =>
+    expectStepUp(await call('recent', { auth_time: value }), { max_age: '60' }),
   );
 
   it('RFC9470-3-b: takes the time of sign-in, not of issue, and allows for clocks once', async () => {
@@ -103,9 +122,15 @@ describe.each(PLATFORMS)('11. Step-up authentication and rich authorization, on 
     expect((await call('recent', { auth_time: now - 64 })).status).toBe(200);
   });
 
-  it.each([[{ maxAgeSeconds: -1 }], [{ maxAgeSeconds: 1.5 }], [{ maxAgeSeconds: Number.NaN }], [{}], [{ acr: [] }], [{ acr: 'a b' }]])(
-    'RFC9470-3-b: does not start with %j',
-    (requirement) => expect(() => RequireAuthentication(requirement)).toThrow(McpAuthConfigError),
+  it.each([
+    [{ maxAgeSeconds: -1 }],
+    [{ maxAgeSeconds: 1.5 }],
+    [{ maxAgeSeconds: Number.NaN }],
+    [{}],
+    [{ acr: [] }],
+    [{ acr: 'a b' }],
+  ])('RFC9470-3-b: does not start with %j', (requirement) =>
+    expect(() => RequireAuthentication(requirement)).toThrow(McpAuthConfigError),
   );
 
   it('RFC9470-8-a: tells requirements to nobody without a valid token', async () => {

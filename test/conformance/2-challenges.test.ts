@@ -270,11 +270,14 @@ describe.each(PLATFORMS)('2. Challenges and error answers, on %s', (platform) =>
       ['for another audience', () => ({ aud: 'https://elsewhere.example' })],
       ['of another issuer', () => ({ iss: 'https://elsewhere.example' })],
       ['bound to a key', () => ({ cnf: { jkt: 'x'.repeat(43) } })],
-    ])('MCP-26-RS-05: decides about the token before the scope: 401 for one %s, without scope', async (_what, claims) => {
-      const token = await server.mint({ scope: '', ...claims(minutes(server, 0)) });
-      const response = await server.callTool('write-note', token);
-      await expectRefusal(server, response, { status: 401, error: 'invalid_token', scope: 'a b', token });
-    });
+    ])(
+      'MCP-26-RS-05: decides about the token before the scope: 401 for one %s, without scope',
+      async (_what, claims) => {
+        const token = await server.mint({ scope: '', ...claims(minutes(server, 0)) });
+        const response = await server.callTool('write-note', token);
+        await expectRefusal(server, response, { status: 401, error: 'invalid_token', scope: 'a b', token });
+      },
+    );
 
     it('MCP-26-RS-05: asks no policy of the application before the token is known to be good', async () => {
       const token = await server.mint({ exp: minutes(server, -1), roles: ['x'] });
@@ -347,7 +350,11 @@ describe.each(PLATFORMS)('2. Challenges and error answers, on %s', (platform) =>
 
     it('MCP-26-RS-09: is satisfied by exactly the scopes it named', async () => {
       const poor = await server.callTool('write-note', await server.mint());
-      const { challenge } = await expectRefusal(server, poor, { status: 403, error: 'insufficient_scope', scope: 'a b' });
+      const { challenge } = await expectRefusal(server, poor, {
+        status: 403,
+        error: 'insufficient_scope',
+        scope: 'a b',
+      });
       const granted = await server.mint({ scope: challenge?.params['scope'] });
       await expectServed(server, await server.callTool('write-note', granted), 'write-note');
     });
@@ -418,7 +425,11 @@ describe.each(PLATFORMS)('2. Challenges and error answers, on %s', (platform) =>
     it('RFC6750-3.1-b: uses the registered code invalid_request with 400 for repeated credentials', async () => {
       const headers = ['Authorization: Bearer x1y2z3', 'Authorization: Bearer x1y2z3'];
       const response = await sendRaw(server.origin, { method: 'GET', path: '/plain', headers });
-      const { body } = await expectRefusal(server, response, { status: 400, error: 'invalid_request', token: 'x1y2z3' });
+      const { body } = await expectRefusal(server, response, {
+        status: 400,
+        error: 'invalid_request',
+        token: 'x1y2z3',
+      });
       expect(body).toMatchObject({ error: 'invalid_request' });
     });
 
@@ -494,7 +505,10 @@ describe.each(PLATFORMS)('2. Challenges and error answers, on %s', (platform) =>
     it('LIB-05: does not tell callers which issuers and audiences are expected', async () => {
       for (const claims of [{ iss: 'https://elsewhere.example' }, { aud: 'https://elsewhere.example' }, { exp: 1 }]) {
         const response = await server.callTool('ping', await server.mint(claims));
-        const { text: body, challenge } = await expectRefusal(server, response, { status: 401, error: 'invalid_token' });
+        const { text: body, challenge } = await expectRefusal(server, response, {
+          status: 401,
+          error: 'invalid_token',
+        });
         expect(body + JSON.stringify(challenge)).not.toContain(server.issuer.issuer);
         expect(body).not.toContain(server.resource);
       }
@@ -702,7 +716,13 @@ describe.each(PLATFORMS)('2. Challenges under other options, on %s', (platform) 
     const bare = await server.callTool('ping', undefined, {}, headers);
     await expectRefusal(server, bare, { status: 401, resourceMetadata });
     const poor = await server.callTool('read-note', token, {}, headers);
-    await expectRefusal(server, poor, { status: 403, error: 'insufficient_scope', scope: 'a', token, resourceMetadata });
+    await expectRefusal(server, poor, {
+      status: 403,
+      error: 'insufficient_scope',
+      scope: 'a',
+      token,
+      resourceMetadata,
+    });
     const document = await fetch(server.origin + new URL(resourceMetadata).pathname);
     expect(await document.json()).toHaveProperty('resource', resource);
   });
@@ -1043,11 +1063,13 @@ describe.each(PLATFORMS)('2. What the framework and the application add, on %s',
       post(`${origin}/extra/scoped`, {}, headers),
       fetch(`${origin}/extra/denied`, { headers }),
       // No refusal with the last of the credentials.
-      ...(headers === credentials.at(-1) ? [] : [
-        fetch(`${origin}/mcp`, { headers }),
-        fetch(`${origin}/extra`, { headers }),
-        fetch(`${origin}/extra/events`, { headers: { ...headers, accept: 'text/event-stream' } }),
-      ]),
+      ...(headers === credentials.at(-1)
+        ? []
+        : [
+            fetch(`${origin}/mcp`, { headers }),
+            fetch(`${origin}/extra`, { headers }),
+            fetch(`${origin}/extra/events`, { headers: { ...headers, accept: 'text/event-stream' } }),
+          ]),
     ]);
     const repeated = [`Authorization: Bearer ${tokens.poor}`, `Authorization: Bearer ${tokens.poor}`];
     const raw = await sendRaw(origin, { method: 'GET', path: '/extra', headers: repeated });
@@ -1247,7 +1269,11 @@ describe.each(PLATFORMS)('2. Secrets, on %s', (platform) => {
       const good = await server.mint();
       const auth = await service.verify(good);
       expect(auth.token).toBe(good);
-      expectNoTrace(good, { printed: inspectFully(auth), json: JSON.stringify(auth), spread: inspectFully({ ...auth }) });
+      expectNoTrace(good, {
+        printed: inspectFully(auth),
+        json: JSON.stringify(auth),
+        spread: inspectFully({ ...auth }),
+      });
     } finally {
       await server.close();
     }

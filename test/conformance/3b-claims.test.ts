@@ -54,7 +54,13 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
 
   /** A token whose payload has this JSON text as the value of one claim, written as it stands. */
   async function mintText(claim: string, text: string): Promise<string> {
-    const claims = { iss: server.issuer.issuer, sub: 'alice', client_id: 'c', aud: server.resource, exp: seconds() + 60 };
+    const claims = {
+      iss: server.issuer.issuer,
+      sub: 'alice',
+      client_id: 'c',
+      aud: server.resource,
+      exp: seconds() + 60,
+    };
     const payload = JSON.stringify({ ...claims, [claim]: '@' }).replace('"@"', text);
     return server.mint({}, { payload });
   }
@@ -105,7 +111,11 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
     it('RFC9068-4-b: a slash at the end belongs to the identifier of an issuer that has one', async () => {
       const claims = { aud: server.resource };
       await expectAccepted(server, await slashed.mint(claims));
-      await expectRejected(server, await slashed.mint({ ...claims, iss: slashed.issuer.slice(0, -1) }), 'issuer_unknown');
+      await expectRejected(
+        server,
+        await slashed.mint({ ...claims, iss: slashed.issuer.slice(0, -1) }),
+        'issuer_unknown',
+      );
       await expectRejected(server, await slashed.mint({ ...claims, iss: `${slashed.issuer}/` }), 'issuer_unknown');
     });
   });
@@ -163,13 +173,19 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
 
   describe('exp', () => {
     // The default tolerance is 5 seconds.
-    it.each([-3600, -6, -5])('RFC9068-4-e: refuses a token at and after exp, tolerance included: exp = now %i s', async (offset) => {
-      await expectRejected(server, await server.mint({ exp: seconds() + offset }), 'expired');
-    });
+    it.each([-3600, -6, -5])(
+      'RFC9068-4-e: refuses a token at and after exp, tolerance included: exp = now %i s',
+      async (offset) => {
+        await expectRejected(server, await server.mint({ exp: seconds() + offset }), 'expired');
+      },
+    );
 
-    it.each([-4, 0, 5, 300.5])('RFC9068-4-e: takes a token before exp, tolerance included: exp = now + %d s', async (offset) => {
-      await expectAccepted(server, await server.mint({ exp: seconds() + offset }));
-    });
+    it.each([-4, 0, 5, 300.5])(
+      'RFC9068-4-e: takes a token before exp, tolerance included: exp = now + %d s',
+      async (offset) => {
+        await expectAccepted(server, await server.mint({ exp: seconds() + offset }));
+      },
+    );
 
     it('RFC9068-4-e: refuses a token without exp', async () => {
       await expectRejected(server, await server.mint({ exp: undefined }), 'expiry_missing');
@@ -216,17 +232,23 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
       },
     );
 
-    it.each(['null', '""', '[]'])('LIB-30: takes %s for no date: exp is then missing, nbf and iat may be', async (text) => {
-      await expectRejected(server, await mintText('exp', text), 'expiry_missing');
-      for (const claim of ['nbf', 'iat']) await expectAccepted(server, await mintText(claim, text));
-    });
+    it.each(['null', '""', '[]'])(
+      'LIB-30: takes %s for no date: exp is then missing, nbf and iat may be',
+      async (text) => {
+        await expectRejected(server, await mintText('exp', text), 'expiry_missing');
+        for (const claim of ['nbf', 'iat']) await expectAccepted(server, await mintText(claim, text));
+      },
+    );
 
-    it.each(['exp', 'nbf', 'iat'])('RFC7519-4.1.4-a: takes a fraction as %s, and any spelling of a number', async (claim) => {
-      const base = seconds() + (claim === 'exp' ? 60 : -60);
-      for (const text of [`${base}.5`, `${base}.0`, `${base}e0`, `${base / 1000}E+3`]) {
-        await expectAccepted(server, await mintText(claim, text));
-      }
-    });
+    it.each(['exp', 'nbf', 'iat'])(
+      'RFC7519-4.1.4-a: takes a fraction as %s, and any spelling of a number',
+      async (claim) => {
+        const base = seconds() + (claim === 'exp' ? 60 : -60);
+        for (const text of [`${base}.5`, `${base}.0`, `${base}e0`, `${base / 1000}E+3`]) {
+          await expectAccepted(server, await mintText(claim, text));
+        }
+      },
+    );
 
     it.each(['1e30', '99999999999', '9007199254740993', '1.7976931348623157e308'])(
       'RFC7519-4.1.4-a: refuses exp %s: nothing lives that long',
@@ -246,9 +268,12 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
   });
 
   describe('nbf and iat', () => {
-    it.each([-3600, -1, 0, 5])('RFC7519-4.1.5-a: takes a token from nbf on, tolerance included: nbf = now + %i s', async (offset) => {
-      await expectAccepted(server, await server.mint({ nbf: seconds() + offset }));
-    });
+    it.each([-3600, -1, 0, 5])(
+      'RFC7519-4.1.5-a: takes a token from nbf on, tolerance included: nbf = now + %i s',
+      async (offset) => {
+        await expectAccepted(server, await server.mint({ nbf: seconds() + offset }));
+      },
+    );
 
     it.each([6, 3600, 1e12])('RFC7519-4.1.5-a: refuses a token before nbf: nbf = now + %i s', async (offset) => {
       await expectRejected(server, await server.mint({ nbf: seconds() + offset }), 'not_yet_valid');
@@ -269,7 +294,8 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
     });
 
     it('RFC9068-2.2-a: takes a token whose iat is ahead of the clock by up to five minutes: nbf says from when on it holds', async () => {
-      for (const ahead of [1, 6, 8, 60, 299, 300]) await expectAccepted(server, await server.mint({ iat: seconds() + ahead }));
+      for (const ahead of [1, 6, 8, 60, 299, 300])
+        await expectAccepted(server, await server.mint({ iat: seconds() + ahead }));
       await expectAccepted(server, await mintStrict({ iat: seconds() + 299 }));
       await expectRejected(server, await server.mint({ iat: seconds() + 301 }), 'not_yet_valid');
       await expectRejected(server, await server.mint({ iat: seconds() + 8, nbf: seconds() + 8 }), 'not_yet_valid');
@@ -277,11 +303,14 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
   });
 
   describe('claims of the profile', () => {
-    it.each(['sub', 'client_id', 'iat', 'jti'])('RFC9068-2.2-a: %s may be missing, but not under rfc9068', async (claim) => {
-      await expectAccepted(server, await server.mint({ [claim]: undefined }));
-      await expectAccepted(server, await mintStrict());
-      await expectRejected(server, await mintStrict({ [claim]: undefined }), 'claim_missing');
-    });
+    it.each(['sub', 'client_id', 'iat', 'jti'])(
+      'RFC9068-2.2-a: %s may be missing, but not under rfc9068',
+      async (claim) => {
+        await expectAccepted(server, await server.mint({ [claim]: undefined }));
+        await expectAccepted(server, await mintStrict());
+        await expectRejected(server, await mintStrict({ [claim]: undefined }), 'claim_missing');
+      },
+    );
 
     it.each(['sub', 'client_id'].flatMap((claim) => [7, true, ['alice'], {}].map((value) => ({ claim, value }))))(
       'RFC9068-2.2-a: refuses $claim of $value under either profile: it would name nobody, or anybody',
@@ -309,67 +338,116 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
       await expectRejected(server, token, 'no_principal');
     });
 
-    it.each([
-      { azp: 'from-azp' },
-      { cid: 'from-cid' },
-      { appid: 'from-appid' },
-      { client_id: 'first', azp: 'second' },
-    ])('RFC9068-2.2-a: finds the client in %j, where products without the profile put it', async (claims) => {
-      const [clientId] = Object.values(claims);
-      const token = await server.mint({ client_id: undefined, ...claims });
-      expect(await whoami(server, token)).toMatchObject({ clientId });
-    });
+    it.each([{ azp: 'from-azp' }, { cid: 'from-cid' }, { appid: 'from-appid' }, { client_id: 'first', azp: 'second' }])(
+      'RFC9068-2.2-a: finds the client in %j, where products without the profile put it',
+      async (claims) => {
+        const [clientId] = Object.values(claims);
+        const token = await server.mint({ client_id: undefined, ...claims });
+        expect(await whoami(server, token)).toMatchObject({ clientId });
+      },
+    );
   });
 
   describe('other kinds of JWT', () => {
     // Each as it would be if it were issued for this resource; the defaults name a subject and a client.
     const noClient = { client_id: undefined };
-    const kinds: readonly [string, { typ?: string | undefined; claims: Record<string, unknown>; reason: McpAuthReason }][] = [
+    const kinds: readonly [
+      string,
+      { typ?: string | undefined; claims: Record<string, unknown>; reason: McpAuthReason },
+    ][] = [
       ['an ID token with a nonce', { typ: 'JWT', claims: { nonce: 'n-1' }, reason: 'not_an_access_token' }],
       ['an ID token with at_hash', { typ: 'JWT', claims: { at_hash: 'aaaa' }, reason: 'not_an_access_token' }],
       ['an ID token with c_hash, without typ', { claims: { c_hash: 'aaaa' }, reason: 'not_an_access_token' }],
       ['an ID token with s_hash', { typ: 'JWT', claims: { s_hash: 'aaaa' }, reason: 'not_an_access_token' }],
-      ['an ID token with nothing to mark it', { typ: 'JWT', claims: { ...noClient, email: 'a@example.com' }, reason: 'not_an_access_token' }],
-      ['an ID token that says it is an access token', { typ: 'at+jwt', claims: { nonce: 'n-1' }, reason: 'not_an_access_token' }],
+      [
+        'an ID token with nothing to mark it',
+        { typ: 'JWT', claims: { ...noClient, email: 'a@example.com' }, reason: 'not_an_access_token' },
+      ],
+      [
+        'an ID token that says it is an access token',
+        { typ: 'at+jwt', claims: { nonce: 'n-1' }, reason: 'not_an_access_token' },
+      ],
       ['an ID token of Keycloak', { typ: 'JWT', claims: { typ: 'ID', azp: 'web' }, reason: 'not_an_access_token' }],
       ['an ID token of Cognito', { typ: 'JWT', claims: { token_use: 'id' }, reason: 'not_an_access_token' }],
-      ['a refresh token of Keycloak', { typ: 'JWT', claims: { typ: 'Refresh', scope: 'a' }, reason: 'not_an_access_token' }],
-      ['an offline token of Keycloak', { typ: 'JWT', claims: { typ: 'Offline', scope: 'a' }, reason: 'not_an_access_token' }],
-      ['a token whose claim typ is no text', { typ: 'JWT', claims: { typ: ['Bearer'] }, reason: 'not_an_access_token' }],
+      [
+        'a refresh token of Keycloak',
+        { typ: 'JWT', claims: { typ: 'Refresh', scope: 'a' }, reason: 'not_an_access_token' },
+      ],
+      [
+        'an offline token of Keycloak',
+        { typ: 'JWT', claims: { typ: 'Offline', scope: 'a' }, reason: 'not_an_access_token' },
+      ],
+      [
+        'a token whose claim typ is no text',
+        { typ: 'JWT', claims: { typ: ['Bearer'] }, reason: 'not_an_access_token' },
+      ],
       ['a refresh token by type', { typ: 'rt+jwt', claims: { scope: 'a' }, reason: 'type_rejected' }],
       ['a logout token', { typ: 'logout+jwt', claims: { events: {} }, reason: 'type_rejected' }],
-      ['a logout token without typ', { claims: { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }, reason: 'not_an_access_token' }],
+      [
+        'a logout token without typ',
+        {
+          claims: { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } },
+          reason: 'not_an_access_token',
+        },
+      ],
       ['a security event token', { typ: 'secevent+jwt', claims: { events: {} }, reason: 'type_rejected' }],
       ['a client assertion', { typ: 'JWT', claims: { ...noClient, sub: 'the-client' }, reason: 'not_an_access_token' }],
       ['a client assertion by type', { typ: 'client-authentication+jwt', claims: noClient, reason: 'type_rejected' }],
       ['a client attestation', { typ: 'oauth-client-attestation+jwt', claims: {}, reason: 'type_rejected' }],
       ['a DPoP proof', { typ: 'dpop+jwt', claims: { htm: 'POST', htu: 'https://x.example' }, reason: 'type_rejected' }],
-      ['a DPoP proof without typ', { claims: { htm: 'POST', htu: 'https://x.example' }, reason: 'not_an_access_token' }],
-      ['an introspection response', { typ: 'token-introspection+jwt', claims: { token_introspection: { active: true } }, reason: 'type_rejected' }],
-      ['an introspection response without typ', { claims: { token_introspection: { active: true } }, reason: 'not_an_access_token' }],
+      [
+        'a DPoP proof without typ',
+        { claims: { htm: 'POST', htu: 'https://x.example' }, reason: 'not_an_access_token' },
+      ],
+      [
+        'an introspection response',
+        { typ: 'token-introspection+jwt', claims: { token_introspection: { active: true } }, reason: 'type_rejected' },
+      ],
+      [
+        'an introspection response without typ',
+        { claims: { token_introspection: { active: true } }, reason: 'not_an_access_token' },
+      ],
       ['an identity assertion grant', { typ: 'oauth-id-jag+jwt', claims: { scope: 'a' }, reason: 'type_rejected' }],
       ['an authorization grant', { typ: 'JWT', claims: noClient, reason: 'not_an_access_token' }],
-      ['a request object', { typ: 'oauth-authz-req+jwt', claims: { response_type: 'code', scope: 'a' }, reason: 'type_rejected' }],
-      ['a request object without typ', { claims: { response_type: 'code', scope: 'a' }, reason: 'not_an_access_token' }],
-      ['an authorization response', { typ: 'JWT', claims: { ...noClient, code: 'c', state: 's' }, reason: 'not_an_access_token' }],
-      ['signed resource metadata', { typ: 'JWT', claims: { ...noClient, resource: 'https://x.example' }, reason: 'not_an_access_token' }],
+      [
+        'a request object',
+        { typ: 'oauth-authz-req+jwt', claims: { response_type: 'code', scope: 'a' }, reason: 'type_rejected' },
+      ],
+      [
+        'a request object without typ',
+        { claims: { response_type: 'code', scope: 'a' }, reason: 'not_an_access_token' },
+      ],
+      [
+        'an authorization response',
+        { typ: 'JWT', claims: { ...noClient, code: 'c', state: 's' }, reason: 'not_an_access_token' },
+      ],
+      [
+        'signed resource metadata',
+        { typ: 'JWT', claims: { ...noClient, resource: 'https://x.example' }, reason: 'not_an_access_token' },
+      ],
       ['a user info response', { typ: 'JWT', claims: { ...noClient, name: 'Alice' }, reason: 'not_an_access_token' }],
       ['a verifiable credential', { typ: 'vc+jwt', claims: { vc: {} }, reason: 'type_rejected' }],
     ];
 
-    it.each(kinds)('RFC9068-4-h: refuses %s of the same issuer for this resource', async (_what, { typ, claims, reason }) => {
-      await expectRejected(server, await server.mint(claims, { header: { typ } }), reason);
-      const strictReason = typ === 'at+jwt' ? reason : 'type_rejected';
-      await expectRejected(server, await mintStrict(claims, { header: { typ } }), strictReason);
-    });
+    it.each(kinds)(
+      'RFC9068-4-h: refuses %s of the same issuer for this resource',
+      async (_what, { typ, claims, reason }) => {
+        await expectRejected(server, await server.mint(claims, { header: { typ } }), reason);
+        const strictReason = typ === 'at+jwt' ? reason : 'type_rejected';
+        await expectRejected(server, await mintStrict(claims, { header: { typ } }), strictReason);
+      },
+    );
 
-    it.each(['client_id', 'azp'])('RFC9068-4-h: refuses a JWT without the type whose audience is its own client, by %s', async (claim) => {
-      const { resource } = server;
-      for (const aud of [resource, [resource]]) {
-        const token = await server.mint({ client_id: undefined, [claim]: resource, aud }, { header: { typ: 'JWT' } });
-        await expectRejected(server, token, 'not_an_access_token');
-      }
-    });
+    it.each(['client_id', 'azp'])(
+      'RFC9068-4-h: refuses a JWT without the type whose audience is its own client, by %s',
+      async (claim) => {
+        const { resource } = server;
+        for (const aud of [resource, [resource]]) {
+          const token = await server.mint({ client_id: undefined, [claim]: resource, aud }, { header: { typ: 'JWT' } });
+          await expectRejected(server, token, 'not_an_access_token');
+        }
+      },
+    );
 
     it.each([
       { typ: 'Bearer', azp: 'web', scope: 'a' },
@@ -377,9 +455,12 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
       { client_id: undefined, scp: ['a'] },
       { client_id: undefined, azp: 'web' },
       { client_id: undefined, scope: 'a' },
-    ])('RFC9068-4-h: takes an access token without the type that names client or scopes, such as %j', async (claims) => {
-      await expectAccepted(server, await server.mint(claims, { header: { typ: 'JWT' } }));
-    });
+    ])(
+      'RFC9068-4-h: takes an access token without the type that names client or scopes, such as %j',
+      async (claims) => {
+        await expectAccepted(server, await server.mint(claims, { header: { typ: 'JWT' } }));
+      },
+    );
   });
 
   it('RFC9068-4-g: answers each bad claim with invalid_token, whatever else the operation would need', async () => {
@@ -424,14 +505,19 @@ describe.each(PLATFORMS)('settings that concern claims, on %s', (platform) => {
     return server;
   };
 
-  it.each([{ audience: [] }, { audience: '' }, { audience: [''] }, { audience: null }, { audience: false }, { audience: [7] }, { audience: {} }])(
-    'RFC9068-4-c: does not start with %j: the check cannot be turned off',
-    async (options) => {
-      const started = start(options);
-      await expect(started).rejects.toThrow(McpAuthConfigError);
-      await expect(started).rejects.toThrow('audience');
-    },
-  );
+  it.each([
+    { audience: [] },
+    { audience: '' },
+    { audience: [''] },
+    { audience: null },
+    { audience: false },
+    { audience: [7] },
+    { audience: {} },
+  ])('RFC9068-4-c: does not start with %j: the check cannot be turned off', async (options) => {
+    const started = start(options);
+    await expect(started).rejects.toThrow(McpAuthConfigError);
+    await expect(started).rejects.toThrow('audience');
+  });
 
   it('RFC9068-4-c: without an audience in the options requires the resource identifier', async () => {
     const notes = await start({ audience: undefined });
@@ -456,11 +542,14 @@ describe.each(PLATFORMS)('settings that concern claims, on %s', (platform) => {
     await expectRejected(notes, await notes.mint({ nbf: seconds + 1 }), 'not_yet_valid');
   });
 
-  it.each([301, 3600, -1, 0.5, '5', Number.NaN])('RFC9068-4-e: does not start with a tolerance of %p seconds', async (value) => {
-    const started = start({ clockToleranceSeconds: value });
-    await expect(started).rejects.toThrow(McpAuthConfigError);
-    await expect(started).rejects.toThrow('clockToleranceSeconds');
-  });
+  it.each([301, 3600, -1, 0.5, '5', Number.NaN])(
+    'RFC9068-4-e: does not start with a tolerance of %p seconds',
+    async (value) => {
+      const started = start({ clockToleranceSeconds: value });
+      await expect(started).rejects.toThrow(McpAuthConfigError);
+      await expect(started).rejects.toThrow('clockToleranceSeconds');
+    },
+  );
 
   it('RFC7519-4.1.4-a: the longest lifetime can be changed', async () => {
     const notes = await start({ maxTokenLifetimeSeconds: 600, clockToleranceSeconds: 0 });

@@ -124,14 +124,20 @@ describe.each(PLATFORMS)('the keys of an issuer, on %s', (platform) => {
     });
 
     it('RFC7517-5-a: tells keys of one kid apart by what they can do', async () => {
-      const [edwards, encrypting] = [await fresh({ alg: 'EdDSA', kid: 'mixed' }), await fresh({ kid: 'mixed', jwk: { use: 'enc' } })];
+      const [edwards, encrypting] = [
+        await fresh({ alg: 'EdDSA', kid: 'mixed' }),
+        await fresh({ kid: 'mixed', jwk: { use: 'enc' } }),
+      ];
       await expectAccepted(server, await server.mint({}, { key: edwards }));
       await expectRejected(server, await server.mint({}, { key: encrypting }), 'key_unknown');
     });
 
     it('RFC7517-5-a: does not verify with a key whose private half is public', async () => {
       const key = await generateTestKey({ alg: 'ES256' });
-      await server.issuer.addKey({ ...key, publicJwk: { ...key.publicJwk, d: key.privateKey.export({ format: 'jwk' }).d as string } });
+      await server.issuer.addKey({
+        ...key,
+        publicJwk: { ...key.publicJwk, d: key.privateKey.export({ format: 'jwk' }).d as string },
+      });
       await expectRejected(server, await server.mint({}, { key }), 'key_unknown');
     });
   });
@@ -145,7 +151,8 @@ describe.each(PLATFORMS)('the keys of an issuer, on %s', (platform) => {
     it('RFC7518-3-a: a weak key does not stand in the way of a good one', async () => {
       const weak = { ...rsaKey(1024), kid: 'weak-and-good' };
       const good = await generateTestKey({ alg: 'RS256', kid: 'weak-and-good' });
-      for (const key of [weak, good]) await server.issuer.addKey({ ...key, publicJwk: { ...key.publicJwk, kid: key.kid } });
+      for (const key of [weak, good])
+        await server.issuer.addKey({ ...key, publicJwk: { ...key.publicJwk, kid: key.kid } });
       await expectAccepted(server, await server.mint({}, { key: good }));
       await expectAccepted(server, await server.mint({}, { key: good, ...withoutKid }));
       await expectRejected(server, await server.mint({}, { key: weak }), 'signature_invalid');
@@ -191,21 +198,25 @@ describe.each(PLATFORMS)('rotation of keys, on %s', (platform) => {
     return retryAfter;
   }
 
-  it('RFC8725-3.10-c: asks the issuer twice at most, however many unknown kids come and at whatever moment', async () => {
-    const answered = await inBatches(1000, 100, async () => {
-      const token = await server.mint({}, { header: { kid: randomUUID() } });
-      const response = await server.callTool('ping', token);
-      await response.text();
-      return response.status;
-    });
-    // Those that the fetch was for are refused; of the others nobody can tell.
-    expect(new Set(answered)).toEqual(new Set([401, 503]));
-    expect(fetches()).toBeLessThanOrEqual(2);
-    expect(server.issuer.requestCount('metadata')).toBe(1);
-    expect(server.ran).toEqual([]);
-    expectReason(server, 'key_unknown');
-    expectReason(server, 'key_undecided');
-  }, MANY_REQUESTS_MS);
+  it(
+    'RFC8725-3.10-c: asks the issuer twice at most, however many unknown kids come and at whatever moment',
+    async () => {
+      const answered = await inBatches(1000, 100, async () => {
+        const token = await server.mint({}, { header: { kid: randomUUID() } });
+        const response = await server.callTool('ping', token);
+        await response.text();
+        return response.status;
+      });
+      // Those that the fetch was for are refused; of the others nobody can tell.
+      expect(new Set(answered)).toEqual(new Set([401, 503]));
+      expect(fetches()).toBeLessThanOrEqual(2);
+      expect(server.issuer.requestCount('metadata')).toBe(1);
+      expect(server.ran).toEqual([]);
+      expectReason(server, 'key_unknown');
+      expectReason(server, 'key_undecided');
+    },
+    MANY_REQUESTS_MS,
+  );
 
   it('RFC8725-3.10-c: goes on to serve good tokens in the meantime, and asks again only after the cool-down', async () => {
     await expectAccepted(server, await server.mint());
@@ -233,14 +244,16 @@ describe.each(PLATFORMS)('rotation of keys, on %s', (platform) => {
     await expectAccepted(server, await server.mint());
     const before = fetches();
     const header = { kid: 'withdrawn' };
-    for (let i = 0; i < 5; i++) await expectRejected(server, await server.mint({ sub: `user-${i}` }, { header }), 'key_unknown');
+    for (let i = 0; i < 5; i++)
+      await expectRejected(server, await server.mint({ sub: `user-${i}` }, { header }), 'key_unknown');
     expect(fetches() - before).toBe(1);
   });
 
   it('RFC8725-3.10-c: tokens that name a published key under another algorithm are refused, and nobody else is held off', async () => {
     await expectAccepted(server, await server.mint());
     const es384 = await generateTestKey({ alg: 'ES384', kid: server.issuer.key.kid });
-    for (let i = 0; i < 3; i++) await expectRejected(server, await server.mint({ jti: `${i}` }, { key: es384 }), 'key_unknown');
+    for (let i = 0; i < 3; i++)
+      await expectRejected(server, await server.mint({ jti: `${i}` }, { key: es384 }), 'key_unknown');
   });
 
   it('RFC8725-3.10-c: forged tokens with invented kids put a new key off for seconds, in which good tokens are not called bad', async () => {

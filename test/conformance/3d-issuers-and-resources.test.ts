@@ -6,7 +6,11 @@ import { expectRefusal, expectServed, resetRecorded, metadataUrlOf } from '../su
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectReason, expectRejected, whoami } from '../support/tokens.js';
-import { startTwoResourcesServer, type ResourceUnderTest, type TwoResourcesServer } from '../support/two-resources-server.js';
+import {
+  startTwoResourcesServer,
+  type ResourceUnderTest,
+  type TwoResourcesServer,
+} from '../support/two-resources-server.js';
 
 // Whose tokens are accepted: with several issuers, with several resources, and of nobody else.
 
@@ -44,10 +48,17 @@ describe.each(PLATFORMS)('two issuers of one resource, on %s', (platform) => {
   });
 
   it('RFC8725-3.8-a: refuses a token in the name of one issuer with the signature of another', async () => {
-    for (const [named, signer] of [[first, second], [second, first]] as const) {
+    for (const [named, signer] of [
+      [first, second],
+      [second, first],
+    ] as const) {
       const { key } = signer;
       await expectRejected(server, await mintOf(named, {}, { key }), 'key_unknown');
-      await expectRejected(server, await mintOf(named, {}, { key: { ...key, kid: named.key.kid } }), 'signature_invalid');
+      await expectRejected(
+        server,
+        await mintOf(named, {}, { key: { ...key, kid: named.key.kid } }),
+        'signature_invalid',
+      );
       await expectRejected(server, await mintOf(named, {}, { key, header: { kid: undefined } }), 'signature_invalid');
     }
   });
@@ -70,7 +81,11 @@ describe.each(PLATFORMS)('two issuers of one resource, on %s', (platform) => {
     await expectAccepted(server, await mintOf(second));
     server.clock.now += 31_000;
     for (const issuer of [first, second]) issuer.clearRequests();
-    await expectRejected(server, await mintOf(first, { azp: second.issuer }, { header: { kid: second.key.kid } }), 'key_unknown');
+    await expectRejected(
+      server,
+      await mintOf(first, { azp: second.issuer }, { header: { kid: second.key.kid } }),
+      'key_unknown',
+    );
     expect({ first: first.requests.length, second: second.requests.length }).toEqual({ first: 1, second: 0 });
   });
 
@@ -91,7 +106,9 @@ describe.each(PLATFORMS)('two issuers of one resource, on %s', (platform) => {
   });
 
   it('RFC8725-3.8-b: the same user is one principal, whatever else the tokens say', async () => {
-    const tokens = [{}, { client_id: 'other', scope: 'a' }, { client_id: undefined, email: 'x@example.com' }].map((claims) => mintOf(first, claims));
+    const tokens = [{}, { client_id: 'other', scope: 'a' }, { client_id: undefined, email: 'x@example.com' }].map(
+      (claims) => mintOf(first, claims),
+    );
     const callers = [];
     for (const token of await Promise.all(tokens)) callers.push(await whoami(server, token));
     expect(new Set(callers.map(({ principalKey }) => principalKey)).size).toBe(1);
@@ -111,7 +128,10 @@ describe.each(PLATFORMS)('two resources in one application, on %s', (platform) =
   const now = (): number => server.clock.now;
 
   beforeAll(async () => {
-    [common, billingOnly] = await Promise.all([TestIssuer.start({ alg: 'ES256', now }), TestIssuer.start({ alg: 'ES256', now })]);
+    [common, billingOnly] = await Promise.all([
+      TestIssuer.start({ alg: 'ES256', now }),
+      TestIssuer.start({ alg: 'ES256', now }),
+    ]);
     server = await startTwoResourcesServer(platform, {
       notes: { authorizationServers: [common.issuer] },
       billing: { authorizationServers: [common.issuer, billingOnly.issuer], scopes: { required: ['billing'] } },
@@ -148,7 +168,11 @@ describe.each(PLATFORMS)('two resources in one application, on %s', (platform) =
     await expectRefusal(notes, await notes.callTool('ping', forBilling), { ...invalid, token: forBilling });
     expectReason(notes, 'audience_rejected');
     await expectRefusal(notes, await notes.getPlain(forBilling), { ...invalid, token: forBilling });
-    await expectRefusal(billing, await billing.callTool('ping', forNotes), { ...invalid, scope: 'billing', token: forNotes });
+    await expectRefusal(billing, await billing.callTool('ping', forNotes), {
+      ...invalid,
+      scope: 'billing',
+      token: forNotes,
+    });
     await expectRefusal(billing, await billing.getPlain(forNotes), { ...invalid, scope: 'billing', token: forNotes });
   });
 
@@ -181,12 +205,19 @@ describe.each(PLATFORMS)('two resources in one application, on %s', (platform) =
 
   it('MCP-26-RS-02: needs at each resource the scopes of its own handlers, where names are the same', async () => {
     const { notes, billing } = server;
-    const [reader, writer] = [await tokenFor(notes, { scope: 'notes:read' }), await tokenFor(billing, { scope: 'billing billing:write' })];
+    const [reader, writer] = [
+      await tokenFor(notes, { scope: 'notes:read' }),
+      await tokenFor(billing, { scope: 'billing billing:write' }),
+    ];
     await expectRan(notes, await notes.callTool('shared', reader), 'notes shared');
     await expectRan(billing, await billing.callTool('shared', writer), 'billing shared');
     const lacking = { status: 403, error: 'insufficient_scope' } as const;
     const [forNotes, forBilling] = [await tokenFor(notes), await tokenFor(billing)];
-    await expectRefusal(notes, await notes.callTool('shared', forNotes), { ...lacking, scope: 'notes:read', token: forNotes });
+    await expectRefusal(notes, await notes.callTool('shared', forNotes), {
+      ...lacking,
+      scope: 'notes:read',
+      token: forNotes,
+    });
     const both = { ...lacking, scope: 'billing billing:write', token: forBilling };
     await expectRefusal(billing, await billing.callTool('shared', forBilling), both);
   });
@@ -200,7 +231,10 @@ describe.each(PLATFORMS)('two resources in one application, on %s', (platform) =
 
   it('MCP-26-RS-02: tells handlers for which resource the token was accepted, and hands them no token that travels by accident', async () => {
     const { notes, billing } = server;
-    for (const [resource, handler] of [[notes, 'notes whoami'], [billing, 'billing whoami']] as const) {
+    for (const [resource, handler] of [
+      [notes, 'notes whoami'],
+      [billing, 'billing whoami'],
+    ] as const) {
       const token = await tokenFor(resource);
       const body = await expectRan(resource, await resource.callTool('whoami', token), handler);
       expect(body).toContain(resource.resource);
@@ -213,7 +247,10 @@ describe.each(PLATFORMS)('two resources in one application, on %s', (platform) =
     const { app, notes, billing } = server;
     const service = app.get(McpAuthService);
     const token = await tokenFor(notes);
-    await expect(service.verify(token, 'notes')).resolves.toMatchObject({ subject: 'alice', resource: new URL(notes.resource) });
+    await expect(service.verify(token, 'notes')).resolves.toMatchObject({
+      subject: 'alice',
+      resource: new URL(notes.resource),
+    });
     await expect(service.verify(token, 'billing')).rejects.toMatchObject({ reason: 'audience_rejected' });
     await expect(service.verify(token)).rejects.toThrow('No protected resource was named');
     await expect(service.verify(token, billing.resource)).rejects.toThrow('No protected resource');
@@ -237,7 +274,10 @@ describe.each(PLATFORMS)('several resources that do not start, on %s', (platform
     authorizationServers: [issuer.issuer],
     ...more,
   });
-  const start = async (resources: readonly object[], controllers: readonly (new () => object)[] = []): Promise<void> => {
+  const start = async (
+    resources: readonly object[],
+    controllers: readonly (new () => object)[] = [],
+  ): Promise<void> => {
     const options = { resource: undefined, authorizationServers: undefined, resources } as object;
     server = await startNotesServer(platform, { sharedIssuer: issuer, options, controllers });
   };

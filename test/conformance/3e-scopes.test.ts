@@ -109,7 +109,8 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
   });
   beforeEach(() => resetRecorded(server));
 
-  const lacking = (scope: string, token: string) => ({ status: 403, error: 'insufficient_scope', scope, token }) as const;
+  const lacking = (scope: string, token: string) =>
+    ({ status: 403, error: 'insufficient_scope', scope, token }) as const;
   const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
   describe('claim scope', () => {
@@ -121,26 +122,62 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
     );
 
     it.each([
-      'notes:readwrite', 'xnotes:read', 'notes:rea', 'notes', 'notes:', 'read', 'notes:read:all', 'NOTES:READ', 'Notes:read',
-      'notes:*', '*', 'notes.read', 'notes:read,a', 'a,notes:read', 'a\tnotes:read', 'notes:read\t', 'a\nnotes:read',
-      'a\u00A0notes:read', 'a\u2003notes:read', 'notes:read\0', '"notes:read"', "'notes:read'", 'notes:réad', '\uFEFFnotes:read',
-      '', ' ', undefined, null, 7, true, ['notes:read a'], [['notes:read']], { 'notes:read': true },
+      'notes:readwrite',
+      'xnotes:read',
+      'notes:rea',
+      'notes',
+      'notes:',
+      'read',
+      'notes:read:all',
+      'NOTES:READ',
+      'Notes:read',
+      'notes:*',
+      '*',
+      'notes.read',
+      'notes:read,a',
+      'a,notes:read',
+      'a\tnotes:read',
+      'notes:read\t',
+      'a\nnotes:read',
+      'a\u00A0notes:read',
+      'a\u2003notes:read',
+      'notes:read\0',
+      '"notes:read"',
+      "'notes:read'",
+      'notes:réad',
+      '\uFEFFnotes:read',
+      '',
+      ' ',
+      undefined,
+      null,
+      7,
+      true,
+      ['notes:read a'],
+      [['notes:read']],
+      { 'notes:read': true },
     ])('RFC6749-3.3-a: does not find notes:read in scope %j', async (scope) => {
       const token = await server.mint({ scope });
       await expectRefusal(server, await server.callTool('read', token), lacking('notes:read', token));
     });
 
     it('RFC6749-3.3-a: the order of scopes means nothing', async () => {
-      await expectServed(server, await server.callTool('write-note', await server.mint({ scope: 'b a' })), 'write-note');
+      await expectServed(
+        server,
+        await server.callTool('write-note', await server.mint({ scope: 'b a' })),
+        'write-note',
+      );
     });
 
-    it.each(['scopes', 'permissions', 'roles', 'authorities'])('RFC6749-3.3-a: grants nothing by claim %s, unless told so', async (claim) => {
-      for (const value of ['notes:read', ['notes:read']]) {
-        const token = await server.mint({ [claim]: value });
-        resetRecorded(server);
-        await expectRefusal(server, await server.callTool('read', token), lacking('notes:read', token));
-      }
-    });
+    it.each(['scopes', 'permissions', 'roles', 'authorities'])(
+      'RFC6749-3.3-a: grants nothing by claim %s, unless told so',
+      async (claim) => {
+        for (const value of ['notes:read', ['notes:read']]) {
+          const token = await server.mint({ [claim]: value });
+          resetRecorded(server);
+          await expectRefusal(server, await server.callTool('read', token), lacking('notes:read', token));
+        }
+      },
+    );
   });
 
   describe('claims by configuration', () => {
@@ -186,30 +223,51 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
     const operations: readonly [string, string, string, (token: string) => Promise<Response>][] = [
       ['a tool', 'notes:read', 'read', (token) => server.callTool('read', token)],
       ['a tool of a class with scopes', 'audit', 'audit-list', (token) => server.callTool('audit-list', token)],
-      ['a tool with scopes of class and method', 'audit erase', 'audit-erase', (token) => server.callTool('audit-erase', token)],
-      ['a resource', 'notes:read', 'notes://all', (token) => server.rpc('resources/read', { uri: 'notes://all' }, bearer(token))],
+      [
+        'a tool with scopes of class and method',
+        'audit erase',
+        'audit-erase',
+        (token) => server.callTool('audit-erase', token),
+      ],
+      [
+        'a resource',
+        'notes:read',
+        'notes://all',
+        (token) => server.rpc('resources/read', { uri: 'notes://all' }, bearer(token)),
+      ],
       ['a prompt', 'notes:read', 'summary', (token) => server.rpc('prompts/get', { name: 'summary' }, bearer(token))],
-      ['an HTTP route', 'notes:read', 'catalogue', (token) => fetch(`${server.origin}/catalogue`, { headers: bearer(token) })],
+      [
+        'an HTTP route',
+        'notes:read',
+        'catalogue',
+        (token) => fetch(`${server.origin}/catalogue`, { headers: bearer(token) }),
+      ],
     ];
 
-    it.each(operations)('OA21-5.2-a: refuses %s to a token without %j, and says so', async (_what, scope, _handler, send) => {
-      for (const granted of ['', 'a b', scope.split(' ')[1] ?? 'other']) {
-        resetRecorded(server);
-        const token = await server.mint({ scope: granted });
-        await expectRefusal(server, await send(token), lacking(scope, token));
-      }
-    });
+    it.each(operations)(
+      'OA21-5.2-a: refuses %s to a token without %j, and says so',
+      async (_what, scope, _handler, send) => {
+        for (const granted of ['', 'a b', scope.split(' ')[1] ?? 'other']) {
+          resetRecorded(server);
+          const token = await server.mint({ scope: granted });
+          await expectRefusal(server, await send(token), lacking(scope, token));
+        }
+      },
+    );
 
     it.each(operations)('OA21-5.2-a: serves %s to a token with %j', async (_what, scope, handler, send) => {
       await expectServed(server, await send(await server.mint({ scope })), handler);
     });
 
-    it.each(operations)('OA21-5.2-a: looks at the token of each request anew: %s', async (_what, scope, handler, send) => {
-      const [good, poor] = [await server.mint({ scope }), await server.mint()];
-      await expectServed(server, await send(good), handler);
-      resetRecorded(server);
-      await expectRefusal(server, await send(poor), lacking(scope, poor));
-    });
+    it.each(operations)(
+      'OA21-5.2-a: looks at the token of each request anew: %s',
+      async (_what, scope, handler, send) => {
+        const [good, poor] = [await server.mint({ scope }), await server.mint()];
+        await expectServed(server, await send(good), handler);
+        resetRecorded(server);
+        await expectRefusal(server, await send(poor), lacking(scope, poor));
+      },
+    );
 
     const readByTemplate = (token: string): Promise<Response> =>
       server.rpc('resources/read', { uri: 'note://by-id/7' }, bearer(token));
@@ -223,7 +281,16 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
       await expectServed(server, await readByTemplate(await server.mint({ scope: 'notes:read' })), 'note://by-id');
     });
 
-    it.each(['note://by-id/7', 'NOTES://all', 'notes://ALL', 'notes://all/', 'notes:///all', 'NOTE://by-id/7', 'note://BY-ID/7', 'note://by-id/7?x=1'])(
+    it.each([
+      'note://by-id/7',
+      'NOTES://all',
+      'notes://ALL',
+      'notes://all/',
+      'notes:///all',
+      'NOTE://by-id/7',
+      'note://BY-ID/7',
+      'note://by-id/7?x=1',
+    ])(
       'OA21-5.2-a: runs no resource for a token without its scope, however the framework understands %s',
       async (uri) => {
         const response = await server.rpc('resources/read', { uri }, bearer(await server.mint()));
@@ -245,7 +312,10 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
 
     it.each([
       ['completion/complete', { ref: { type: 'ref/prompt', name: 'summary' }, argument: { name: 'x', value: '' } }],
-      ['completion/complete', { ref: { type: 'ref/resource', uri: 'note://by-id/{id}' }, argument: { name: 'id', value: '' } }],
+      [
+        'completion/complete',
+        { ref: { type: 'ref/resource', uri: 'note://by-id/{id}' }, argument: { name: 'id', value: '' } },
+      ],
       ['resources/subscribe', { uri: 'notes://all' }],
       ['resources/subscribe', { uri: 'note://by-id/7' }],
       ['subscriptions/listen', { notifications: { resourceSubscriptions: ['notes://all'] } }],
@@ -260,7 +330,11 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
       await expectAccepted(server, token);
       resetRecorded(server);
       await expectServed(server, await server.callTool('read-note', token), 'read-note');
-      for (const [tool, scope] of [['write-note', 'a b'], ['read', 'notes:read'], ['admin', 'admin']] as const) {
+      for (const [tool, scope] of [
+        ['write-note', 'a b'],
+        ['read', 'notes:read'],
+        ['admin', 'admin'],
+      ] as const) {
         resetRecorded(server);
         await expectRefusal(server, await server.callTool(tool, token), lacking(scope, token));
       }
@@ -328,7 +402,11 @@ describe.each(PLATFORMS)('the baseline of every request, on %s', (platform) => {
   });
 
   it('OA21-5.2-a: serves a tool that was registered at run time to whoever has the baseline', async () => {
-    await expectServed(server, await server.callTool('at-run-time', await server.mint({ scope: 'base' })), 'at-run-time');
+    await expectServed(
+      server,
+      await server.callTool('at-run-time', await server.mint({ scope: 'base' })),
+      'at-run-time',
+    );
   });
 });
 
@@ -377,11 +455,14 @@ describe.each(PLATFORMS)('a hierarchy of scopes, on %s', (platform) => {
     ['ping', 'audit-erase', 'audit erase'],
     ['__proto__', 'read', 'notes:read'],
     ['constructor', 'read', 'notes:read'],
-  ])('MCP-26-RS-12: %s is not enough for the tool %s, and what is asked for is %s itself', async (scope, tool, needed) => {
-    const token = await server.mint({ scope });
-    const expected = { status: 403, error: 'insufficient_scope', scope: needed, token } as const;
-    await expectRefusal(server, await server.callTool(tool, token), expected);
-  });
+  ])(
+    'MCP-26-RS-12: %s is not enough for the tool %s, and what is asked for is %s itself',
+    async (scope, tool, needed) => {
+      const token = await server.mint({ scope });
+      const expected = { status: 403, error: 'insufficient_scope', scope: needed, token } as const;
+      await expectRefusal(server, await server.callTool(tool, token), expected);
+    },
+  );
 
   it('MCP-26-RS-12: holds for scopes that a policy asks for', async () => {
     const token = await server.mint({ scope: 'root' });
@@ -389,7 +470,9 @@ describe.each(PLATFORMS)('a hierarchy of scopes, on %s', (platform) => {
   });
 
   it('MCP-26-RS-12: serves the decision alone: handlers see the scopes that were granted', async () => {
-    expect(await whoami(server, await server.mint({ scope: 'notes:admin' }))).toMatchObject({ scopes: ['notes:admin'] });
+    expect(await whoami(server, await server.mint({ scope: 'notes:admin' }))).toMatchObject({
+      scopes: ['notes:admin'],
+    });
   });
 });
 

@@ -139,9 +139,12 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope: 'a', token });
     });
 
-    it.each([undefined, null, 0, 1, 'true', 'a', {}, { allowed: true }])('MCP-SBP-04: takes a verdict of %j for a no', async (verdict) => {
-      await expectDenied('careless', await mint({ verdict }));
-    });
+    it.each([undefined, null, 0, 1, 'true', 'a', {}, { allowed: true }])(
+      'MCP-SBP-04: takes a verdict of %j for a no',
+      async (verdict) => {
+        await expectDenied('careless', await mint({ verdict }));
+      },
+    );
 
     it('MCP-SBP-04: lets nobody through where the policy fails, and tells nobody why', async () => {
       const token = await mint();
@@ -156,7 +159,11 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       await expectRejected(server, await mint({ aud: 'https://other.example' }), 'audience_rejected');
       resetRecorded(server);
       const token = await mint({ exp: 1 });
-      await expectRefusal(server, await server.callTool('forbidden', token), { status: 401, error: 'invalid_token', token });
+      await expectRefusal(server, await server.callTool('forbidden', token), {
+        status: 401,
+        error: 'invalid_token',
+        token,
+      });
       await expectRefusal(server, await server.callTool('forbidden'), { status: 401 });
     });
   });
@@ -193,7 +200,11 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       expect(await whoami(server, token)).toMatchObject({ kind: 'user' });
       await expectAllowed('user-only', token);
       resetRecorded(server);
-      await expectServed(server, await fetch(`${server.origin}/restricted`, { headers: bearer(token) }), 'restricted get');
+      await expectServed(
+        server,
+        await fetch(`${server.origin}/restricted`, { headers: bearer(token) }),
+        'restricted get',
+      );
     });
   });
 
@@ -215,11 +226,14 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       await expectAllowed('for-admins', await mint({ sub: 'u', act: { sub: 'admin', act: { sub: 'svc' } } }));
     });
 
-    it.each([undefined, null, 'admin', ['admin'], [{ sub: 'admin' }], 7, true])('RFC8693-4.1-a: takes an act of %j for no actor', async (act) => {
-      const token = await mint({ sub: 'u', act });
-      expect((await whoami(server, token))['actor']).toBeUndefined();
-      await expectDenied('for-admins', token);
-    });
+    it.each([undefined, null, 'admin', ['admin'], [{ sub: 'admin' }], 7, true])(
+      'RFC8693-4.1-a: takes an act of %j for no actor',
+      async (act) => {
+        const token = await mint({ sub: 'u', act });
+        expect((await whoami(server, token))['actor']).toBeUndefined();
+        await expectDenied('for-admins', token);
+      },
+    );
 
     it('RFC8693-4.1-a: may_act grants nothing', async () => {
       const token = await mint({ sub: 'u', may_act: { sub: 'admin', scope: 'admin' } });
@@ -233,13 +247,18 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       ['expiry', { exp: undefined, act: { exp: 9_999_999_999 } }, 'expiry_missing'],
       ['subject', { sub: undefined, client_id: undefined, act: { sub: 'admin', client_id: 'c' } }, 'no_principal'],
     ])('RFC8693-4.1-a: takes no %s from the actor', async (_what, claims, reason) => {
-      const text = JSON.stringify(claims).replace('ISS', server.issuer.issuer).replace('"R"', JSON.stringify(server.resource));
+      const text = JSON.stringify(claims)
+        .replace('ISS', server.issuer.issuer)
+        .replace('"R"', JSON.stringify(server.resource));
       const missing = Object.fromEntries(Object.keys(claims).map((name) => [name, undefined]));
       await expectRejected(server, await mint({ ...missing, ...(JSON.parse(text) as object) }), reason);
     });
 
     it('RFC8693-4.1-a: takes no scopes from the actor, nested or not', async () => {
-      const token = await server.mint({ sub: 'u', act: { sub: 'svc', scope: 'admin', act: { sub: 'x', scope: 'admin' } } });
+      const token = await server.mint({
+        sub: 'u',
+        act: { sub: 'svc', scope: 'admin', act: { sub: 'x', scope: 'admin' } },
+      });
       const response = await server.callTool('admin', token);
       await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope: 'admin', token });
     });
@@ -251,12 +270,18 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
       await expectAllowed('role-gated', await mint({ roles: ['w', 'x'], groups: [] }));
     });
 
-    it.each([{}, { roles: [] }, { roles: ['y'] }, { roles: 'x' }, { roles: ['X'] }, { roles: ['xx'] }, { roles: { x: true } }, { groups: ['x'] }])(
-      'RFC9068-4-i: a role failure is final: %j',
-      async (claims) => {
-        await expectDenied('role-gated', await mint(claims));
-      },
-    );
+    it.each([
+      {},
+      { roles: [] },
+      { roles: ['y'] },
+      { roles: 'x' },
+      { roles: ['X'] },
+      { roles: ['xx'] },
+      { roles: { x: true } },
+      { groups: ['x'] },
+    ])('RFC9068-4-i: a role failure is final: %j', async (claims) => {
+      await expectDenied('role-gated', await mint(claims));
+    });
 
     it.each(['__proto__', 'constructor', 'prototype', 'hasOwnProperty', 'toString'])(
       'RFC9068-4-i: a claim named %s adds nothing to what the token says',

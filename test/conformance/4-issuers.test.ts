@@ -11,7 +11,16 @@ const MINUTE = 60_000;
 const FAILURE_COOL_DOWN = 2_000;
 
 /** What answers at once, and not as it should; that it does not answer, or only now and then, comes apart. */
-const FAULTS: readonly TestFault[] = ['down', 'error', 'html', 'invalid-json', 'not-found', 'redirect', 'huge', 'wrong-issuer'];
+const FAULTS: readonly TestFault[] = [
+  'down',
+  'error',
+  'html',
+  'invalid-json',
+  'not-found',
+  'redirect',
+  'huge',
+  'wrong-issuer',
+];
 
 /** All timers but `setTimeout`. */
 const CLOCKS_OF_OTHERS = [
@@ -59,11 +68,14 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
     ['/tenant', 'oidc-insert'],
     ['/tenant', 'oidc-append'],
     ['/tenant/', 'oidc-append'],
-  ])('RFC8414-3.1-a: finds the metadata of an issuer with path "%s" that serves only the form %s', async (path, form) => {
-    await start({ issuer: { alg: 'ES256', path, wellKnown: [form] } });
-    await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
-    expect(server.issuer.requestCount('jwks')).toBe(1);
-  });
+  ])(
+    'RFC8414-3.1-a: finds the metadata of an issuer with path "%s" that serves only the form %s',
+    async (path, form) => {
+      await start({ issuer: { alg: 'ES256', path, wellKnown: [form] } });
+      await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
+      expect(server.issuer.requestCount('jwks')).toBe(1);
+    },
+  );
 
   describe.each<[TestFault, 'metadata' | 'jwks']>([
     ...FAULTS.map((fault): [TestFault, 'metadata'] => [fault, 'metadata']),
@@ -128,24 +140,30 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
       return answer;
     }
 
-    it.each<['metadata' | 'jwks']>([['metadata'], ['jwks']])('LIB-11: is given up after five seconds, and asked again (%s)', async (endpoint) => {
-      await start();
-      const token = await server.mint();
-      server.issuer.fail('hang', endpoint);
-      await expectTryLater(await pingAfter(5_000, endpoint, token), token);
-      server.issuer.fail({ slow: 6_000 }, endpoint);
-      server.clock.now += FAILURE_COOL_DOWN;
-      await expectTryLater(await pingAfter(5_000, endpoint, token), token);
-      server.issuer.recover();
-      server.clock.now += FAILURE_COOL_DOWN;
-      await expectServed(server, await server.callTool('ping', token), 'ping');
-    });
+    it.each<['metadata' | 'jwks']>([['metadata'], ['jwks']])(
+      'LIB-11: is given up after five seconds, and asked again (%s)',
+      async (endpoint) => {
+        await start();
+        const token = await server.mint();
+        server.issuer.fail('hang', endpoint);
+        await expectTryLater(await pingAfter(5_000, endpoint, token), token);
+        server.issuer.fail({ slow: 6_000 }, endpoint);
+        server.clock.now += FAILURE_COOL_DOWN;
+        await expectTryLater(await pingAfter(5_000, endpoint, token), token);
+        server.issuer.recover();
+        server.clock.now += FAILURE_COOL_DOWN;
+        await expectServed(server, await server.callTool('ping', token), 'ping');
+      },
+    );
 
-    it.each<['metadata' | 'jwks']>([['metadata'], ['jwks']])('LIB-11: is waited for up to that (%s)', async (endpoint) => {
-      await start();
-      server.issuer.fail({ slow: 4_900 }, endpoint);
-      await expectServed(server, await pingAfter(4_900, endpoint, await server.mint()), 'ping');
-    });
+    it.each<['metadata' | 'jwks']>([['metadata'], ['jwks']])(
+      'LIB-11: is waited for up to that (%s)',
+      async (endpoint) => {
+        await start();
+        server.issuer.fail({ slow: 4_900 }, endpoint);
+        await expectServed(server, await pingAfter(4_900, endpoint, await server.mint()), 'ping');
+      },
+    );
 
     it('LIB-12: keeps nobody waiting whose keys are there', async () => {
       await start({ options: { cache: false } });
@@ -194,33 +212,43 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
   it.each([
     ['with a kid', 'named'],
     ['without', undefined],
-  ])('RFC8725-3.10-c: rotation under load loses no valid request, where keys are %s', async (_what, kid) => {
-    await start();
-    const isNamed = kid !== undefined;
-    const unnamed = async (): Promise<TestKey> => {
-      const made = await generateTestKey({ alg: 'ES256' });
-      return isNamed ? made : { ...made, publicJwk: { ...made.publicJwk, kid: undefined } as unknown as TestKey['publicJwk'] };
-    };
-    const [old, next] = [await unnamed(), await unnamed()];
-    server.issuer.withdraw(server.issuer.key);
-    server.issuer.publish(old.publicJwk);
-    const tokens = (key: TestKey, count: number): Promise<string[]> =>
-      Promise.all(Array.from({ length: count }, () => server.mint({}, { key, ...(!isNamed && { header: { kid: undefined } }) })));
-    const [before, during, after] = [await tokens(old, 100), await tokens(old, 150), await tokens(next, 150)];
-    const send = (token: string): Promise<number> =>
-      server.callTool('ping', token).then(async (answer) => {
-        await answer.text();
-        return answer.status;
-      });
+  ])(
+    'RFC8725-3.10-c: rotation under load loses no valid request, where keys are %s',
+    async (_what, kid) => {
+      await start();
+      const isNamed = kid !== undefined;
+      const unnamed = async (): Promise<TestKey> => {
+        const made = await generateTestKey({ alg: 'ES256' });
+        return isNamed
+          ? made
+          : { ...made, publicJwk: { ...made.publicJwk, kid: undefined } as unknown as TestKey['publicJwk'] };
+      };
+      const [old, next] = [await unnamed(), await unnamed()];
+      server.issuer.withdraw(server.issuer.key);
+      server.issuer.publish(old.publicJwk);
+      const tokens = (key: TestKey, count: number): Promise<string[]> =>
+        Promise.all(
+          Array.from({ length: count }, () =>
+            server.mint({}, { key, ...(!isNamed && { header: { kid: undefined } }) }),
+          ),
+        );
+      const [before, during, after] = [await tokens(old, 100), await tokens(old, 150), await tokens(next, 150)];
+      const send = (token: string): Promise<number> =>
+        server.callTool('ping', token).then(async (answer) => {
+          await answer.text();
+          return answer.status;
+        });
 
-    const early = before.map(send);
-    await early[0];
-    server.issuer.publish(next.publicJwk);
-    const mixed = during.flatMap((token, index) => [send(token), send(after[index] as string)]);
-    expect(new Set(await Promise.all([...early, ...mixed]))).toEqual(new Set([200]));
-    expect(server.issuer.requestCount('jwks')).toBeLessThanOrEqual(2);
-    expect(server.issuer.requestCount('metadata')).toBe(1);
-  }, 60_000);
+      const early = before.map(send);
+      await early[0];
+      server.issuer.publish(next.publicJwk);
+      const mixed = during.flatMap((token, index) => [send(token), send(after[index] as string)]);
+      expect(new Set(await Promise.all([...early, ...mixed]))).toEqual(new Set([200]));
+      expect(server.issuer.requestCount('jwks')).toBeLessThanOrEqual(2);
+      expect(server.issuer.requestCount('metadata')).toBe(1);
+    },
+    60_000,
+  );
 
   it('LIB-12: serves on with the keys it has for a limited time', async () => {
     await start({ options: { cache: false } });
@@ -253,7 +281,10 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
     others.push(one, two);
     await start({ sharedIssuer: one, options: { authorizationServers: [one.issuer, two.issuer] } });
     const of = async (issuer: TestIssuer): Promise<Response> =>
-      server.callTool('ping', await issuer.mint({ aud: server.resource, exp: Math.floor(server.clock.now / 1000) + 60 }));
+      server.callTool(
+        'ping',
+        await issuer.mint({ aud: server.resource, exp: Math.floor(server.clock.now / 1000) + 60 }),
+      );
     expect([(await of(one)).status, (await of(two)).status]).toEqual([200, 200]);
     const metadata = await fetch(`${server.origin}/.well-known/oauth-protected-resource/mcp`);
     expect(await metadata.json()).toMatchObject({ authorization_servers: [one.issuer, two.issuer] });

@@ -81,7 +81,10 @@ async function start(platform: Platform, setup: Setup = {}): Promise<StartedApp>
   const log: LogLine[] = [];
   const root = {
     module: AppModule,
-    imports: [McpAuthModule.forRoot({ checkAuthorizationServers: false, ...(setup.options ?? BASE) }), ...(setup.imports ?? [])],
+    imports: [
+      McpAuthModule.forRoot({ checkAuthorizationServers: false, ...(setup.options ?? BASE) }),
+      ...(setup.imports ?? []),
+    ],
     controllers: [...(setup.controllers ?? [])],
     providers: [...(setup.providers ?? [])],
   };
@@ -102,8 +105,18 @@ async function stop(...kept: readonly StartedApp[]): Promise<void> {
 }
 
 function recorder(log: LogLine[]): LoggerService {
-  const write = (level: string) => (message: unknown): void => void log.push({ level, text: String(message) });
-  return { log: write('log'), warn: write('warn'), error: write('error'), debug: write('debug'), verbose: write('verbose'), fatal: write('fatal') };
+  const write =
+    (level: string) =>
+    (message: unknown): void =>
+      void log.push({ level, text: String(message) });
+  return {
+    log: write('log'),
+    warn: write('warn'),
+    error: write('error'),
+    debug: write('debug'),
+    verbose: write('verbose'),
+    fatal: write('fatal'),
+  };
 }
 
 /** What a start with these options is refused for; fails where it isn't. */
@@ -116,7 +129,13 @@ async function startProblem(options: unknown, controllers: readonly Type[] = [])
 }
 
 /** One request, exactly as written, so that header fields are seen one by one and paths are left alone. */
-function request(origin: string, method: string, path: string, headers: readonly string[] = [], body = ''): Promise<WireResponse> {
+function request(
+  origin: string,
+  method: string,
+  path: string,
+  headers: readonly string[] = [],
+  body = '',
+): Promise<WireResponse> {
   return sendRaw(origin, { method, path, headers, body });
 }
 
@@ -197,7 +216,11 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
   afterEach(() => stop());
 
   it('MCP-26-DISC-01: names every authorization server, each spelled as configured, without a slash added or removed', async () => {
-    const authorizationServers = [ISSUER, 'https://tenant.example.com/', { issuer: 'https://Login.example.com:8443/realms/Main' }];
+    const authorizationServers = [
+      ISSUER,
+      'https://tenant.example.com/',
+      { issuer: 'https://Login.example.com:8443/realms/Main' },
+    ];
     const document = await documentOf({ options: { resource: RESOURCE, authorizationServers } });
     expect(document['authorization_servers']).toEqual([
       'https://login.example.com',
@@ -208,7 +231,10 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
 
   it('MCP-26-DISC-01: names the URL at which clients begin, where that is another than the issuer of the tokens, once', async () => {
     const advertisedIssuer = 'https://login.example.com/start';
-    const authorizationServers = [{ issuer: 'https://a.example.com', advertisedIssuer }, { issuer: 'https://b.example.com', advertisedIssuer }];
+    const authorizationServers = [
+      { issuer: 'https://a.example.com', advertisedIssuer },
+      { issuer: 'https://b.example.com', advertisedIssuer },
+    ];
     const document = await documentOf({ options: { resource: RESOURCE, authorizationServers } });
     expect(document['authorization_servers']).toEqual([advertisedIssuer]);
   });
@@ -221,14 +247,18 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
     ['a port and no path', 'https://mcp.example.com:8443', ROOT],
     ['a path with escapes', 'https://mcp.example.com/m%C3%A9mos/a%2Fb', `${ROOT}/m%C3%A9mos/a%2Fb`],
     ['a path that begins like the well-known one', `https://mcp.example.com${ROOT}`, `${ROOT}${ROOT}`],
-  ])('RFC9728-3-a: inserts the well-known suffix between host and path of a resource with %s', async (_, resource, path) => {
-    const { origin } = await started({ options: { ...BASE, resource } });
-    await expectDocument(origin, path, { ...DOCUMENT, resource });
-  });
+  ])(
+    'RFC9728-3-a: inserts the well-known suffix between host and path of a resource with %s',
+    async (_, resource, path) => {
+      const { origin } = await started({ options: { ...BASE, resource } });
+      await expectDocument(origin, path, { ...DOCUMENT, resource });
+    },
+  );
 
   it('RFC9728-3-a: does not append the well-known suffix to the path', async () => {
     const { origin } = await started({ options: { ...BASE, resource: 'https://mcp.example.com/a/mcp' } });
-    for (const path of [`/a/mcp${ROOT}`, `/a${ROOT}/mcp`, `${ROOT}/mcp`, `${ROOT}/a`]) await expectNothing(origin, path);
+    for (const path of [`/a/mcp${ROOT}`, `/a${ROOT}/mcp`, `${ROOT}/mcp`, `${ROOT}/a`])
+      await expectNothing(origin, path);
   });
 
   it('RFC9728-3.3: serves nothing at the root where `rootMetadata` is false and the resource has a path', async () => {
@@ -247,7 +277,12 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
   it.each([
     ['drops the slash directly after the host', 'https://mcp.example.com/', [ROOT], [`${ROOT}/`]],
     ['keeps a trailing slash of the path', 'https://mcp.example.com/mcp/', [`${ROOT}/mcp/`], [`${ROOT}/mcp`]],
-    ['adds no trailing slash to the path', 'https://mcp.example.com/mcp', [`${ROOT}/mcp`], [`${ROOT}/mcp/`, `${ROOT}/`]],
+    [
+      'adds no trailing slash to the path',
+      'https://mcp.example.com/mcp',
+      [`${ROOT}/mcp`],
+      [`${ROOT}/mcp/`, `${ROOT}/`],
+    ],
   ])('RFC9728-3.1-a: %s', async (_, resource, found, absent) => {
     const { origin } = await started({ options: { ...BASE, resource } });
     for (const path of found) await expectDocument(origin, path, { ...DOCUMENT, resource });
@@ -256,7 +291,9 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
 
   it('RFC9728-3-b: refuses to start with a query in the resource identifier, rather than drop it', async () => {
     const { problems } = await startProblem({ ...BASE, resource: `${RESOURCE}?t=1` });
-    expect(problems).toEqual([expect.objectContaining({ option: 'resource', seen: `"${RESOURCE}?t=1"`, why: expect.stringContaining('query') })]);
+    expect(problems).toEqual([
+      expect.objectContaining({ option: 'resource', seen: `"${RESOURCE}?t=1"`, why: expect.stringContaining('query') }),
+    ]);
   });
 
   it('RFC9728-3-b: never takes a query of the metadata URL for part of an identifier', async () => {
@@ -279,10 +316,13 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
     ['characters that belong escaped', 'https://mcp.example.com/mémos'],
     ['white space around it', ' https://mcp.example.com/mcp '],
     ['nothing in it', ''],
-  ])('RFC9728-1.2-a: refuses to start with a resource identifier that has %s, naming the option', async (_, resource) => {
-    const { problems } = await startProblem({ ...BASE, resource });
-    expect(problems.map(({ option }) => option)).toEqual(['resource']);
-  });
+  ])(
+    'RFC9728-1.2-a: refuses to start with a resource identifier that has %s, naming the option',
+    async (_, resource) => {
+      const { problems } = await startProblem({ ...BASE, resource });
+      expect(problems.map(({ option }) => option)).toEqual(['resource']);
+    },
+  );
 
   it.each(['http://localhost:3000/mcp', 'http://127.0.0.1:3000/mcp', 'http://[::1]:3000/mcp'])(
     'RFC9728-1.2-a: takes plain http on loopback, %s, without a warning',
@@ -308,13 +348,22 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
     ['port', 'https://mcp.example.com:8443/mcp', `${ROOT}/mcp`],
     ['trailing slash', 'https://mcp.example.com/mcp/', `${ROOT}/mcp/`],
     ['IPv6 host', 'https://[2001:db8::1]/mcp', `${ROOT}/mcp`],
-  ])('RFC9728-3.3-a: states the resource as the identifier its URL was built from, byte for byte: %s', async (_, resource, path) => {
-    expect((await documentOf({ options: { ...BASE, resource } }, path))['resource']).toBe(resource);
-  });
+  ])(
+    'RFC9728-3.3-a: states the resource as the identifier its URL was built from, byte for byte: %s',
+    async (_, resource, path) => {
+      expect((await documentOf({ options: { ...BASE, resource } }, path))['resource']).toBe(resource);
+    },
+  );
 
   it('RFC9728-3.3-a: never takes the resource from Host or forwarding headers', async () => {
     const { origin } = await started({});
-    const forged = ['Host: evil.test', 'X-Forwarded-Host: evil.test', 'X-Forwarded-Proto: http', 'Forwarded: host=evil.test', 'X-Original-URL: /evil'];
+    const forged = [
+      'Host: evil.test',
+      'X-Forwarded-Host: evil.test',
+      'X-Forwarded-Proto: http',
+      'Forwarded: host=evil.test',
+      'X-Original-URL: /evil',
+    ];
     const response = await request(origin, 'GET', `${ROOT}/mcp`, forged);
     expect(response.body).toBe(JSON.stringify(DOCUMENT));
   });
@@ -324,7 +373,9 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
     await expectDocument(origin, `${ROOT}/Mcp`, { ...DOCUMENT, resource: 'https://mcp.example.com/Mcp' });
     await expectNothing(origin, `${ROOT}/mcp`);
     const warnings = log.filter(({ level }) => level === 'warn').map(({ text }) => text);
-    expect(warnings).toEqual(['resource "HTTPS://MCP.Example.COM/Mcp" is used as "https://mcp.example.com/Mcp": scheme and host are lower case']);
+    expect(warnings).toEqual([
+      'resource "HTTPS://MCP.Example.COM/Mcp" is used as "https://mcp.example.com/Mcp": scheme and host are lower case',
+    ]);
   });
 
   it('MCP-26-RS-13: serves a request that spells the host in upper case', async () => {
@@ -335,8 +386,16 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
 
   it.each([
     ['as configured', { required: ['notes:read'], supported: ['notes:read', 'profile'] }, ['notes:read', 'profile']],
-    ['as the scopes every request needs, where only those are configured', { required: ['notes:read'] }, ['notes:read']],
-    ['as the scopes that decorators name, where none are configured', undefined, ['notes:admin', 'notes:read', 'notes:write']],
+    [
+      'as the scopes every request needs, where only those are configured',
+      { required: ['notes:read'] },
+      ['notes:read'],
+    ],
+    [
+      'as the scopes that decorators name, where none are configured',
+      undefined,
+      ['notes:admin', 'notes:read', 'notes:write'],
+    ],
   ])('RFC9728-2-a: advertises scopes_supported %s', async (_, scopes, expected) => {
     const options = { ...BASE, ...(scopes && { scopes }) };
     const document = await documentOf({ options, controllers: [NotesController] });
@@ -353,7 +412,12 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
   });
 
   it('RFC9728-3.2-b: leaves members without a value out: undefined, null, and lists of nothing', async () => {
-    const metadata = { resourceName: undefined, resource_policy_uri: null, authorization_details_types_supported: [], x_member: 0 };
+    const metadata = {
+      resourceName: undefined,
+      resource_policy_uri: null,
+      authorization_details_types_supported: [],
+      x_member: 0,
+    };
     const document = await documentOf({ options: { ...BASE, metadata } as unknown as McpAuthModuleOptions });
     expect(document).toEqual({ ...DOCUMENT, x_member: 0 });
   });
@@ -401,15 +465,28 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
   });
 
   it('RFC9728-2-f: refuses to state certificate-bound tokens, which would be untrue', async () => {
-    const { problems } = await startProblem({ ...BASE, metadata: { tls_client_certificate_bound_access_tokens: true } });
+    const { problems } = await startProblem({
+      ...BASE,
+      metadata: { tls_client_certificate_bound_access_tokens: true },
+    });
     expect(problems.map(({ option }) => option)).toEqual(['metadata.tls_client_certificate_bound_access_tokens']);
   });
 
   it.each([
     ['jwks_uri over plain http', { jwksUri: 'http://mcp.example.com/jwks' }, 'metadata.jwksUri', 'plain http'],
     ['jwks_uri that is no URL', { jwks_uri: '/jwks' }, 'metadata.jwks_uri', 'no absolute URL'],
-    ['the keys of the authorization server as jwks_uri', { jwksUri: `${ISSUER}/keys` }, 'metadata.jwksUri', 'keys of the authorization server'],
-    ['"none" as a signature algorithm', { resource_signing_alg_values_supported: ['RS256', 'none'] }, 'metadata.resource_signing_alg_values_supported', 'no signature'],
+    [
+      'the keys of the authorization server as jwks_uri',
+      { jwksUri: `${ISSUER}/keys` },
+      'metadata.jwksUri',
+      'keys of the authorization server',
+    ],
+    [
+      '"none" as a signature algorithm',
+      { resource_signing_alg_values_supported: ['RS256', 'none'] },
+      'metadata.resource_signing_alg_values_supported',
+      'no signature',
+    ],
   ])('RFC9728-2-g: refuses to start with %s', async (_, metadata, option, why) => {
     const authorizationServers = [{ issuer: ISSUER, jwksUri: `${ISSUER}/keys` }];
     const { problems } = await startProblem({ resource: RESOURCE, authorizationServers, metadata });
@@ -426,7 +503,10 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
   });
 
   it('RFC9728-2.2-a: offers no signed_metadata, and refuses to start with a copy that could go stale', async () => {
-    const { problems } = await startProblem({ ...BASE, metadata: { signed_metadata: 'eyJhbGciOiJSUzI1NiJ9.e30.c2ln' } });
+    const { problems } = await startProblem({
+      ...BASE,
+      metadata: { signed_metadata: 'eyJhbGciOiJSUzI1NiJ9.e30.c2ln' },
+    });
     expect(problems.map(({ option }) => option)).toEqual(['metadata.signed_metadata']);
     expect(JSON.stringify(problems)).not.toContain('eyJhbGciOiJSUzI1NiJ9');
     expect(await documentOf({})).not.toHaveProperty('signed_metadata');
@@ -452,7 +532,7 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the end
   const url = (path = `${ROOT}/mcp`): string => server.origin + path;
 
   beforeAll(async () => {
-    server = await start(platform, { controllers: [NotesController] , options: { ...BASE, scopes: { supported: [] } } });
+    server = await start(platform, { controllers: [NotesController], options: { ...BASE, scopes: { supported: [] } } });
   });
   afterEach(() => stop(server));
   afterAll(() => stop());
@@ -473,23 +553,30 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the end
   });
 
   it('RFC9110-9.1-a: answers HEAD with the headers of GET and no body', async () => {
-    const [get, head] = [await request(server.origin, 'GET', `${ROOT}/mcp`), await request(server.origin, 'HEAD', `${ROOT}/mcp`)];
-    const headers = ({ headers: all }: WireResponse): object => Object.fromEntries([...all].filter(([name]) => name !== 'date'));
+    const [get, head] = [
+      await request(server.origin, 'GET', `${ROOT}/mcp`),
+      await request(server.origin, 'HEAD', `${ROOT}/mcp`),
+    ];
+    const headers = ({ headers: all }: WireResponse): object =>
+      Object.fromEntries([...all].filter(([name]) => name !== 'date'));
     expect(head.status).toBe(200);
     expect(headers(head)).toEqual(headers(get));
     expect(field(head, 'content-length')).toEqual([String(Buffer.byteLength(JSON.stringify(DOCUMENT)))]);
     expect(head.body).toBe('');
   });
 
-  it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'QUERY'])('RFC9110-15.5.6-a: answers %s with 405 and what is allowed', async (method) => {
-    for (const body of ['', '{"resource":"https://evil.test"}']) {
-      const type = body === '' ? [] : ['Content-Type: application/json'];
-      const response = await request(server.origin, method, `${ROOT}/mcp`, type, body);
-      expect({ status: response.status, body: response.body }).toEqual({ status: 405, body: '' });
-      expect(field(response, 'allow')).toEqual(['GET, HEAD, OPTIONS']);
-      expect(field(response, 'www-authenticate')).toEqual([]);
-    }
-  });
+  it.each(['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'QUERY'])(
+    'RFC9110-15.5.6-a: answers %s with 405 and what is allowed',
+    async (method) => {
+      for (const body of ['', '{"resource":"https://evil.test"}']) {
+        const type = body === '' ? [] : ['Content-Type: application/json'];
+        const response = await request(server.origin, method, `${ROOT}/mcp`, type, body);
+        expect({ status: response.status, body: response.body }).toEqual({ status: 405, body: '' });
+        expect(field(response, 'allow')).toEqual(['GET, HEAD, OPTIONS']);
+        expect(field(response, 'www-authenticate')).toEqual([]);
+      }
+    },
+  );
 
   it('RFC9110-15.5.6-a: answers a plain OPTIONS with what is allowed', async () => {
     const response = await request(server.origin, 'OPTIONS', `${ROOT}/mcp`);
@@ -499,7 +586,12 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the end
 
   it('LIB-13: lets pages of any origin read the document, errors and confirmations too', async () => {
     const { headers } = await fetch(url());
-    for (const [method, extra] of [['GET', []], ['HEAD', []], ['POST', []], ['GET', [`If-None-Match: ${headers.get('etag')}`]]] as const) {
+    for (const [method, extra] of [
+      ['GET', []],
+      ['HEAD', []],
+      ['POST', []],
+      ['GET', [`If-None-Match: ${headers.get('etag')}`]],
+    ] as const) {
       const response = await request(server.origin, method, `${ROOT}/mcp`, ['Origin: https://client.test', ...extra]);
       expect([method, field(response, 'access-control-allow-origin')]).toEqual([method, ['*']]);
       // With credentials, a browser would not take "*" for an answer.
@@ -508,7 +600,12 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the end
   });
 
   it('LIB-13: answers a preflight, MCP-Protocol-Version included', async () => {
-    expect(await preflightOf(server.origin, `${ROOT}/mcp`)).toEqual({ status: 204, origin: ['*'], allowsGet: true, allowsHeader: true });
+    expect(await preflightOf(server.origin, `${ROOT}/mcp`)).toEqual({
+      status: 204,
+      origin: ['*'],
+      allowsGet: true,
+      allowsHeader: true,
+    });
   });
 
   it('RFC9728-7.10-a: says how long the document may be kept, five minutes, and by whom', async () => {
@@ -533,10 +630,13 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the end
     }
   });
 
-  it.each(['"other"', '""', 'garbage', 'W/"other"'])('RFC9728-7.10-a: sends the document to a client that has another one: If-None-Match: %s', async (header) => {
-    const response = await request(server.origin, 'GET', `${ROOT}/mcp`, [`If-None-Match: ${header}`]);
-    expect({ status: response.status, body: response.body }).toEqual({ status: 200, body: JSON.stringify(DOCUMENT) });
-  });
+  it.each(['"other"', '""', 'garbage', 'W/"other"'])(
+    'RFC9728-7.10-a: sends the document to a client that has another one: If-None-Match: %s',
+    async (header) => {
+      const response = await request(server.origin, 'GET', `${ROOT}/mcp`, [`If-None-Match: ${header}`]);
+      expect({ status: response.status, body: response.body }).toEqual({ status: 200, body: JSON.stringify(DOCUMENT) });
+    },
+  );
 
   it('RFC9728-7.10-a: has the same entity tag on every instance, and another one for another document', async () => {
     const etagOf = async (options: McpAuthModuleOptions): Promise<string | null> => {
@@ -597,7 +697,12 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: several
   const resources = [
     { resource: 'https://mcp.example.com/notes', authorizationServers: [ISSUER], scopes: { required: ['notes'] } },
     { resource: 'https://mcp.example.com/notes/archive/', authorizationServers: ['https://archive.example.com/'] },
-    { resource: 'https://mcp.example.com/mail', id: 'mail', authorizationServers: [ISSUER], metadata: { resourceName: 'Mail' } },
+    {
+      resource: 'https://mcp.example.com/mail',
+      id: 'mail',
+      authorizationServers: [ISSUER],
+      metadata: { resourceName: 'Mail' },
+    },
   ];
   let server: StartedApp;
   beforeAll(async () => {
@@ -644,7 +749,9 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: several
     ['the same host in upper case', 'https://MCP.example.com/notes'],
     ['another host, since a document is found by its path', 'https://other.example.com/notes'],
   ])('LIB-14: refuses to start with two resources that share a metadata path: %s', async (_, resource) => {
-    const { problems } = await startProblem({ resources: [...resources, { resource, id: 'other', authorizationServers: [ISSUER] }] });
+    const { problems } = await startProblem({
+      resources: [...resources, { resource, id: 'other', authorizationServers: [ISSUER] }],
+    });
     expect(problems.map(({ option }) => option)).toEqual(['resources']);
   });
 });
@@ -697,14 +804,20 @@ class HostController {
 @Module({})
 class TenancyModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {
-    consumer.apply((_: unknown, response: { statusCode: number; end(): void }) => {
-      response.statusCode = 400;
-      response.end();
-    }).forRoutes('*');
+    consumer
+      .apply((_: unknown, response: { statusCode: number; end(): void }) => {
+        response.statusCode = 400;
+        response.end();
+      })
+      .forRoutes('*');
   }
 }
 
-type Middleware = (request: unknown, response: { setHeader(name: string, value: string): void }, next: () => void) => void;
+type Middleware = (
+  request: unknown,
+  response: { setHeader(name: string, value: string): void },
+  next: () => void,
+) => void;
 
 /** The headers that helmet sets by default and that a browser could take for a ban. */
 const helmet: Middleware = (_, response, next) => {
@@ -717,21 +830,59 @@ const helmet: Middleware = (_, response, next) => {
 const SETUPS: readonly [name: string, setup: Setup][] = [
   ['a global prefix', { prepare: (app) => void app.setGlobalPrefix('api') }],
   ['a global prefix with a parameter', { prepare: (app) => void app.setGlobalPrefix('tenants/:tenant') }],
-  ['a global prefix that excludes other routes', { prepare: (app) => void app.setGlobalPrefix('api', { exclude: ['health', '.well-known/other'] }) }],
+  [
+    'a global prefix that excludes other routes',
+    { prepare: (app) => void app.setGlobalPrefix('api', { exclude: ['health', '.well-known/other'] }) },
+  ],
   ['a global prefix that is the well-known path', { prepare: (app) => void app.setGlobalPrefix('.well-known') }],
-  ['URI versioning', { prepare: (app) => void app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }) }],
-  ['header versioning', { prepare: (app) => void app.enableVersioning({ type: VersioningType.HEADER, header: 'X-Version', defaultVersion: '1' }) }],
-  ['media type versioning', { prepare: (app) => void app.enableVersioning({ type: VersioningType.MEDIA_TYPE, key: 'v=', defaultVersion: '1' }) }],
-  ['custom versioning', { prepare: (app) => void app.enableVersioning({ type: VersioningType.CUSTOM, extractor: () => '7', defaultVersion: '1' }) }],
-  ['a prefix and versioning', {
-    prepare: (app) => {
-      app.setGlobalPrefix('api');
-      app.enableVersioning({ type: VersioningType.URI });
+  [
+    'URI versioning',
+    { prepare: (app) => void app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' }) },
+  ],
+  [
+    'header versioning',
+    {
+      prepare: (app) =>
+        void app.enableVersioning({ type: VersioningType.HEADER, header: 'X-Version', defaultVersion: '1' }),
     },
-  }],
-  ['a global guard that refuses everything', { providers: [{ provide: APP_GUARD, useValue: refuseAll }], prepare: (app) => void app.useGlobalGuards(refuseAll) }],
-  ['a global interceptor that wraps responses', { providers: [{ provide: APP_INTERCEPTOR, useValue: wrapAll }], prepare: (app) => void app.useGlobalInterceptors(wrapAll) }],
-  ['a global pipe that rejects everything', { providers: [{ provide: APP_PIPE, useValue: rejectAll }], prepare: (app) => void app.useGlobalPipes(rejectAll) }],
+  ],
+  [
+    'media type versioning',
+    {
+      prepare: (app) => void app.enableVersioning({ type: VersioningType.MEDIA_TYPE, key: 'v=', defaultVersion: '1' }),
+    },
+  ],
+  [
+    'custom versioning',
+    {
+      prepare: (app) =>
+        void app.enableVersioning({ type: VersioningType.CUSTOM, extractor: () => '7', defaultVersion: '1' }),
+    },
+  ],
+  [
+    'a prefix and versioning',
+    {
+      prepare: (app) => {
+        app.setGlobalPrefix('api');
+        app.enableVersioning({ type: VersioningType.URI });
+      },
+    },
+  ],
+  [
+    'a global guard that refuses everything',
+    { providers: [{ provide: APP_GUARD, useValue: refuseAll }], prepare: (app) => void app.useGlobalGuards(refuseAll) },
+  ],
+  [
+    'a global interceptor that wraps responses',
+    {
+      providers: [{ provide: APP_INTERCEPTOR, useValue: wrapAll }],
+      prepare: (app) => void app.useGlobalInterceptors(wrapAll),
+    },
+  ],
+  [
+    'a global pipe that rejects everything',
+    { providers: [{ provide: APP_PIPE, useValue: rejectAll }], prepare: (app) => void app.useGlobalPipes(rejectAll) },
+  ],
   ['a global filter that answers every error', { providers: [{ provide: APP_FILTER, useClass: TeapotFilter }] }],
   ['middleware of a module for every route', { imports: [TenancyModule] }],
   ['a controller that takes every path', { controllers: [CatchAllController] }],
@@ -745,96 +896,113 @@ const SETUPS: readonly [name: string, setup: Setup][] = [
   ['CORS on', { prepare: (app) => app.enableCors() }],
   ['CORS on from the start', { nest: { cors: true } }],
   ['shutdown hooks', { prepare: (app) => void app.enableShutdownHooks([]) }],
-  ['everything at once', {
-    imports: [TenancyModule],
-    controllers: [CatchAllController, WellKnownParameterController],
-    providers: [
-      { provide: APP_GUARD, useValue: refuseAll },
-      { provide: APP_INTERCEPTOR, useValue: wrapAll },
-      { provide: APP_PIPE, useValue: rejectAll },
-      { provide: APP_FILTER, useClass: TeapotFilter },
-    ],
-    nest: { bodyParser: false, cors: true },
-    prepare: (app) => {
-      app.setGlobalPrefix('api');
-      app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
-      app.use(helmet);
+  [
+    'everything at once',
+    {
+      imports: [TenancyModule],
+      controllers: [CatchAllController, WellKnownParameterController],
+      providers: [
+        { provide: APP_GUARD, useValue: refuseAll },
+        { provide: APP_INTERCEPTOR, useValue: wrapAll },
+        { provide: APP_PIPE, useValue: rejectAll },
+        { provide: APP_FILTER, useClass: TeapotFilter },
+      ],
+      nest: { bodyParser: false, cors: true },
+      prepare: (app) => {
+        app.setGlobalPrefix('api');
+        app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+        app.use(helmet);
+      },
     },
-  }],
+  ],
 ];
 
-describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: at the root whatever the application does', (platform) => {
-  afterEach(() => stop());
+describe.each(PLATFORMS)(
+  'section 5, protected resource metadata, on %s: at the root whatever the application does',
+  (platform) => {
+    afterEach(() => stop());
 
-  it.each(SETUPS)('LIB-04: is served in the same way in an application with %s', async (_, setup) => {
-    const { origin } = await start(platform, setup);
-    await expectDocument(origin, `${ROOT}/mcp`);
-    await expectDocument(origin, ROOT);
-  });
-
-  it('LIB-04: does not appear under a prefix or version', async () => {
-    const { origin } = await start(platform, {
-      prepare: (app) => {
-        app.setGlobalPrefix('api');
-        app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
-      },
+    it.each(SETUPS)('LIB-04: is served in the same way in an application with %s', async (_, setup) => {
+      const { origin } = await start(platform, setup);
+      await expectDocument(origin, `${ROOT}/mcp`);
+      await expectDocument(origin, ROOT);
     });
-    for (const path of [`/api${ROOT}/mcp`, `/api/v1${ROOT}/mcp`, `/v1${ROOT}/mcp`]) await expectNothing(origin, path);
-  });
 
-  it('LIB-04: keeps the security headers of the application', async () => {
-    const { origin } = await start(platform, { prepare: (app) => void app.use(helmet) });
-    const response = await request(origin, 'GET', `${ROOT}/mcp`);
-    expect(field(response, 'x-content-type-options')).toEqual(['nosniff']);
-  });
-
-  it.each([
-    ['another origin', { origin: 'https://app.example.com' }],
-    ['another origin, with credentials', { origin: ['https://app.example.com'], credentials: true }],
-    ['any origin, reflected', { origin: true, credentials: true }],
-    ['no origin', { origin: false }],
-    ['other headers and methods', { allowedHeaders: ['x-other'], methods: ['POST'] }],
-  ])('LIB-13: lets pages of any origin read the document, with one header, in an application that allows %s', async (_, cors) => {
-    const { origin } = await start(platform, { prepare: (app) => app.enableCors(cors) });
-    const response = await request(origin, 'GET', `${ROOT}/mcp`, ['Origin: https://client.test']);
-    expect(field(response, 'access-control-allow-origin')).toEqual(['*']);
-  });
-
-  it('LIB-13: leaves preflights to a CORS layer of the application, and lets pages of any origin read all the same', async () => {
-    const { origin } = await start(platform, { prepare: (app) => app.enableCors({ origin: 'https://app.example.com' }) });
-    expect(await preflightOf(origin, `${ROOT}/mcp`)).toMatchObject({ origin: ['https://app.example.com'] });
-    const get = await request(origin, 'GET', `${ROOT}/mcp`, ['Origin: https://client.test']);
-    expect(field(get, 'access-control-allow-origin')).toEqual(['*']);
-  });
-});
-
-describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: of an MCP server below a prefix', (platform) => {
-  let server: NotesServer;
-  beforeAll(async () => {
-    server = await startNotesServer(platform, {
-      issuer: { alg: 'ES256' },
-      path: '/mcp',
-      resourcePath: '/api/v1/mcp',
-      prepare: (app) => {
-        app.setGlobalPrefix('api');
-        app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
-      },
+    it('LIB-04: does not appear under a prefix or version', async () => {
+      const { origin } = await start(platform, {
+        prepare: (app) => {
+          app.setGlobalPrefix('api');
+          app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+        },
+      });
+      for (const path of [`/api${ROOT}/mcp`, `/api/v1${ROOT}/mcp`, `/v1${ROOT}/mcp`]) await expectNothing(origin, path);
     });
-  });
-  afterAll(() => server.close());
 
-  it('LIB-04: has prefix and version in the path that is inserted, where the challenge says and the document confirms', async () => {
-    expect(server.resource).toBe(`${server.origin}/api/v1/mcp`);
-    const refused = await server.callTool('ping');
-    expect(refused.status).toBe(401);
-    const [challenge] = parseChallenges(refused.headers.get('www-authenticate') as string);
-    expect(challenge?.params['resource_metadata']).toBe(`${server.origin}${ROOT}/api/v1/mcp`);
-    const document = (await (await fetch(challenge?.params['resource_metadata'] as string)).json()) as Record<string, unknown>;
-    expect(document).toMatchObject({ resource: server.resource, authorization_servers: [server.issuer.issuer] });
-    const served = await server.callTool('ping', await server.mint());
-    expect({ status: served.status, ran: server.ran }).toEqual({ status: 200, ran: ['ping'] });
-  });
-});
+    it('LIB-04: keeps the security headers of the application', async () => {
+      const { origin } = await start(platform, { prepare: (app) => void app.use(helmet) });
+      const response = await request(origin, 'GET', `${ROOT}/mcp`);
+      expect(field(response, 'x-content-type-options')).toEqual(['nosniff']);
+    });
+
+    it.each([
+      ['another origin', { origin: 'https://app.example.com' }],
+      ['another origin, with credentials', { origin: ['https://app.example.com'], credentials: true }],
+      ['any origin, reflected', { origin: true, credentials: true }],
+      ['no origin', { origin: false }],
+      ['other headers and methods', { allowedHeaders: ['x-other'], methods: ['POST'] }],
+    ])(
+      'LIB-13: lets pages of any origin read the document, with one header, in an application that allows %s',
+      async (_, cors) => {
+        const { origin } = await start(platform, { prepare: (app) => app.enableCors(cors) });
+        const response = await request(origin, 'GET', `${ROOT}/mcp`, ['Origin: https://client.test']);
+        expect(field(response, 'access-control-allow-origin')).toEqual(['*']);
+      },
+    );
+
+    it('LIB-13: leaves preflights to a CORS layer of the application, and lets pages of any origin read all the same', async () => {
+      const { origin } = await start(platform, {
+        prepare: (app) => app.enableCors({ origin: 'https://app.example.com' }),
+      });
+      expect(await preflightOf(origin, `${ROOT}/mcp`)).toMatchObject({ origin: ['https://app.example.com'] });
+      const get = await request(origin, 'GET', `${ROOT}/mcp`, ['Origin: https://client.test']);
+      expect(field(get, 'access-control-allow-origin')).toEqual(['*']);
+    });
+  },
+);
+
+describe.each(PLATFORMS)(
+  'section 5, protected resource metadata, on %s: of an MCP server below a prefix',
+  (platform) => {
+    let server: NotesServer;
+    beforeAll(async () => {
+      server = await startNotesServer(platform, {
+        issuer: { alg: 'ES256' },
+        path: '/mcp',
+        resourcePath: '/api/v1/mcp',
+        prepare: (app) => {
+          app.setGlobalPrefix('api');
+          app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+        },
+      });
+    });
+    afterAll(() => server.close());
+
+    it('LIB-04: has prefix and version in the path that is inserted, where the challenge says and the document confirms', async () => {
+      expect(server.resource).toBe(`${server.origin}/api/v1/mcp`);
+      const refused = await server.callTool('ping');
+      expect(refused.status).toBe(401);
+      const [challenge] = parseChallenges(refused.headers.get('www-authenticate') as string);
+      expect(challenge?.params['resource_metadata']).toBe(`${server.origin}${ROOT}/api/v1/mcp`);
+      const document = (await (await fetch(challenge?.params['resource_metadata'] as string)).json()) as Record<
+        string,
+        unknown
+      >;
+      expect(document).toMatchObject({ resource: server.resource, authorization_servers: [server.issuer.issuer] });
+      const served = await server.callTool('ping', await server.mint());
+      expect({ status: served.status, ran: server.ran }).toEqual({ status: 200, ran: ['ping'] });
+    });
+  },
+);
 
 describe('section 5, protected resource metadata, of a Nest app that is mounted in an Express app', () => {
   afterEach(() => stop());
@@ -851,7 +1019,10 @@ describe('section 5, protected resource metadata, of a Nest app that is mounted 
     try {
       await once(server, 'listening');
       const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      await expectDocument(origin, `${ROOT}/gateway/mcp`, { ...DOCUMENT, resource: 'https://mcp.example.com/gateway/mcp' });
+      await expectDocument(origin, `${ROOT}/gateway/mcp`, {
+        ...DOCUMENT,
+        resource: 'https://mcp.example.com/gateway/mcp',
+      });
       await expectNothing(origin, `${ROOT}/mcp`);
     } finally {
       server.close();
@@ -867,10 +1038,12 @@ describe('section 5, protected resource metadata, of a Fastify app with plugins 
       prepare: (app) => {
         const fastify = app.getHttpAdapter().getInstance();
         // Left to the start: the routes of a plugin that is awaited here come before anything that a module does.
-        fastify.register((instance: { get(path: string, handler: () => object): void }, _: unknown, done: () => void) => {
-          instance.get('/*', () => ({ caught: true }));
-          done();
-        });
+        fastify.register(
+          (instance: { get(path: string, handler: () => object): void }, _: unknown, done: () => void) => {
+            instance.get('/*', () => ({ caught: true }));
+            done();
+          },
+        );
       },
     });
     await expectDocument(origin, `${ROOT}/mcp`);

@@ -3,7 +3,14 @@ import type { INestMicroservice } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { createRequestStateCodec, type ServerContext } from '@modelcontextprotocol/server';
 import { McpController, McpStrategy, Tool } from '@rekog/mcp-nest';
-import { AuthInfo, McpAuthModule, McpAuthService, RequireScopes, type McpAuthInfo, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  McpAuthModule,
+  McpAuthService,
+  RequireScopes,
+  type McpAuthInfo,
+  type McpAuthModuleOptions,
+} from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { MessagesOnly } from '../support/stdio-like-transport.js';
 
@@ -53,7 +60,9 @@ describe('6. State, and servers without HTTP', () => {
 
   it('MCP-26-RS-14: refuses what has requirements over stdio, says so, and leaves the rest alone', async () => {
     const transport = await start();
-    expect(await transport.call('scoped')).toMatchObject({ result: { isError: true, content: [{ text: 'Authorization is required.' }] } });
+    expect(await transport.call('scoped')).toMatchObject({
+      result: { isError: true, content: [{ text: 'Authorization is required.' }] },
+    });
     expect(await transport.call('plain')).toEqual(expect.objectContaining({ result: { content: [] } }));
     expect(ran).toEqual(['plain']);
   });

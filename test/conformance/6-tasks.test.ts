@@ -21,7 +21,9 @@ class TasksOfPrincipals extends InMemoryTaskStore {
     return authInfo.principalKey;
   }
 
-  override createTask(...[params, id, request]: Parameters<InMemoryTaskStore['createTask']>): ReturnType<InMemoryTaskStore['createTask']> {
+  override createTask(
+    ...[params, id, request]: Parameters<InMemoryTaskStore['createTask']>
+  ): ReturnType<InMemoryTaskStore['createTask']> {
     return super.createTask(params, id, request, this.#key());
   }
 
@@ -64,11 +66,15 @@ class TasksEndpoint implements OnModuleDestroy {
   async post(@Req() request: PlatformRequest, @Res() response: PlatformResponse): Promise<void> {
     const tasks = { list: {}, cancel: {}, requests: { tools: { call: {} } } };
     const server = new McpServer({ name: 'tasks', version: '1' }, { capabilities: { tasks }, taskStore: this.#store });
-    server.experimental.tasks.registerToolTask('slow', { execution: { taskSupport: 'required' } }, {
-      createTask: async ({ taskStore }) => ({ task: await taskStore.createTask({ ttl: 60_000 }) }),
-      getTask: async ({ taskId, taskStore }) => taskStore.getTask(taskId),
-      getTaskResult: async ({ taskId, taskStore }) => (await taskStore.getTaskResult(taskId)) as never,
-    });
+    server.experimental.tasks.registerToolTask(
+      'slow',
+      { execution: { taskSupport: 'required' } },
+      {
+        createTask: async ({ taskStore }) => ({ task: await taskStore.createTask({ ttl: 60_000 }) }),
+        getTask: async ({ taskId, taskStore }) => taskStore.getTask(taskId),
+        getTaskResult: async ({ taskId, taskStore }) => (await taskStore.getTaskResult(taskId)) as never,
+      },
+    );
     const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
     await server.connect(transport as never);
     await transport.handleRequest(request.raw ?? request, response.raw ?? response, request.body);
@@ -112,10 +118,14 @@ describe.each(PLATFORMS)('6. Tasks, on %s', (platform) => {
       const ofAnother = await ask(method, { taskId }, bob);
       const ofNobody = await ask(method, { taskId: 'x'.repeat(taskId.length) }, bob);
       expect(ofAnother).toMatchObject({ error: { code: -32_602 } });
-      expect(JSON.stringify(ofAnother).replaceAll(taskId, '')).toBe(JSON.stringify(ofNobody).replaceAll(/x+(?=["\s.])/g, ''));
+      expect(JSON.stringify(ofAnother).replaceAll(taskId, '')).toBe(
+        JSON.stringify(ofNobody).replaceAll(/x+(?=["\s.])/g, ''),
+      );
     }
     expect(await ask('tasks/list', {}, bob)).toMatchObject({ result: { tasks: [] } });
-    expect(await ask('tasks/get', { taskId }, await server.mint({ sub: 'alice', jti: 'refreshed' }))).toMatchObject({ result: { taskId } });
+    expect(await ask('tasks/get', { taskId }, await server.mint({ sub: 'alice', jti: 'refreshed' }))).toMatchObject({
+      result: { taskId },
+    });
     await expectRefusal(server, await send('tasks/get', { taskId }), { status: 401 });
   });
 });

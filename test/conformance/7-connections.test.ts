@@ -17,7 +17,13 @@ describe.each(PLATFORMS)('7. One connection for several callers, on %s', (platfo
   let callers: (string | undefined)[];
   beforeAll(async () => {
     server = await startNotesServer(platform, { issuer: { alg: 'ES256' } });
-    callers = [await server.mint({ sub: 'alice' }), undefined, await server.mint({ sub: 'bob' }), 'no.good.token', await server.mint({ sub: 'alice' })];
+    callers = [
+      await server.mint({ sub: 'alice' }),
+      undefined,
+      await server.mint({ sub: 'bob' }),
+      'no.good.token',
+      await server.mint({ sub: 'alice' }),
+    ];
   });
   afterAll(() => server.close());
   beforeEach(() => resetRecorded(server));
@@ -64,7 +70,11 @@ describe.each(PLATFORMS)('7. One connection for several callers, on %s', (platfo
       const { port, pathname } = new URL(server.resource);
       const socket = connect(Number(port), '127.0.0.1');
       const requests = callers.map((token, index) => {
-        const fields = { host: `127.0.0.1:${port}`, ...headersFor(token), ...(index === callers.length - 1 && { connection: 'close' }) };
+        const fields = {
+          host: `127.0.0.1:${port}`,
+          ...headersFor(token),
+          ...(index === callers.length - 1 && { connection: 'close' }),
+        };
         const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
         return `POST ${pathname} HTTP/1.1\r\n${lines.join('')}\r\n${body}`;
       });

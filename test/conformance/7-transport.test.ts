@@ -104,9 +104,12 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
       },
     );
 
-    it.each(['localhost:3000', '127.0.0.1', '[::1]:80', 'LOCALHOST'])('MCP-TR-02: takes the host name %s', async (host) => {
-      await expectServed(server, await post(call('ping'), [`Host: ${host}`, bearer(full)]), 'ping');
-    });
+    it.each(['localhost:3000', '127.0.0.1', '[::1]:80', 'LOCALHOST'])(
+      'MCP-TR-02: takes the host name %s',
+      async (host) => {
+        await expectServed(server, await post(call('ping'), [`Host: ${host}`, bearer(full)]), 'ping');
+      },
+    );
   });
 
   describe('headers that repeat the body', () => {
@@ -193,9 +196,16 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
       ['method', '{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call","params":{"name":"admin"}}'],
       ['name', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ping","name":"admin"}}'],
       ['params', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ping"},"params":{"name":"admin"}}'],
-      ['an escaped name', '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ping","n\\u0061me":"admin"}}'],
+      [
+        'an escaped name',
+        '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ping","n\\u0061me":"admin"}}',
+      ],
     ])('MCP-TR-09: sees the same of a doubled %s as the transport', async (_what, body) => {
-      await expectRefusal(server, await post(body, [bearer(low)]), { status: 403, error: 'insufficient_scope', scope: 'admin' });
+      await expectRefusal(server, await post(body, [bearer(low)]), {
+        status: 403,
+        error: 'insufficient_scope',
+        scope: 'admin',
+      });
       expect((await post(body, [bearer(full)])).status).toBe(200);
       expect(server.ran).toEqual(['admin']);
     });

@@ -1,7 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { Inject, Injectable, Module, UseGuards, type Type } from '@nestjs/common';
-import { Args, Field, GraphQLModule, Mutation, ObjectType, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
+import {
+  Args,
+  Field,
+  GraphQLModule,
+  Mutation,
+  ObjectType,
+  Parent,
+  Query,
+  ResolveField,
+  Resolver,
+} from '@nestjs/graphql';
 import type { MercuriusDriverConfig } from '@nestjs/mercurius';
 import {
   AuthInfo,
@@ -144,13 +154,26 @@ class NotesResolver {
 type Enhancers = { fieldResolverEnhancers?: ['guards'] };
 
 function apollo(settings: object): Type {
-  @Module({ imports: [GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true, csrfPrevention: false, ...settings })] })
+  @Module({
+    imports: [
+      GraphQLModule.forRoot<ApolloDriverConfig>({
+        driver: ApolloDriver,
+        autoSchemaFile: true,
+        csrfPrevention: false,
+        ...settings,
+      }),
+    ],
+  })
   class ApolloModule {}
   return ApolloModule;
 }
 
 function mercurius(settings: object): Type {
-  @Module({ imports: [GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true, ...settings })] })
+  @Module({
+    imports: [
+      GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true, ...settings }),
+    ],
+  })
   class MercuriusModule {}
   return MercuriusModule;
 }
@@ -171,7 +194,11 @@ interface GraphqlAnswer {
 
 async function ask(server: NotesServer, query: string, token?: string): Promise<GraphqlAnswer> {
   const headers = { 'Content-Type': 'application/json', ...bearer(token) };
-  const response = await fetch(`${server.origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
+  const response = await fetch(`${server.origin}/graphql`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ query }),
+  });
   const body = (await response.json()) as Omit<GraphqlAnswer, 'status' | 'challenge'>;
   return { status: response.status, challenge: response.headers.get('www-authenticate'), ...body };
 }
@@ -179,10 +206,16 @@ async function ask(server: NotesServer, query: string, token?: string): Promise<
 describe('GraphQL resolvers whose context has no request', () => {
   it('run where nothing is declared, and are otherwise refused in a line that says what to do', async () => {
     const hiding = apollo({ ...GUARDED_FIELDS, context: () => ({ req: {} }) });
-    const server = await startNotesServer('express', { issuer: { alg: 'ES256' }, imports: [hiding], providers: [NotesResolver, Owner] });
+    const server = await startNotesServer('express', {
+      issuer: { alg: 'ES256' },
+      imports: [hiding],
+      providers: [NotesResolver, Owner],
+    });
     ran.length = 0;
     expect(await ask(server, '{ hello }')).toMatchObject({ data: { hello: 'ran' } });
-    expect(await ask(server, '{ scoped }', await server.mint({ scope: 'a b' }))).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+    expect(await ask(server, '{ scoped }', await server.mint({ scope: 'a b' }))).toMatchObject({
+      errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+    });
     expect(ran).toEqual(['hello']);
     const line = server.log.find((one) => one.includes('Refused 401'));
     expect(line).toContain('NotesResolver.scoped');
@@ -235,17 +268,25 @@ describe.each(DRIVERS)('GraphQL resolvers with %s', (_name, platform, module) =>
     expect(await ask(server, '{ open maybe }', token)).toMatchObject({ data: { open: 'ran', maybe: null } });
   });
 
-  it.each(['{ scoped }', '{ guarded }', '{ me }', 'mutation { guardedAdd(text: "x") }', '{ asked(name: "x") }', '{ forbidden }', '{ below }'])(
-    'are refused without a token where they are protected: %s',
-    async (query) => {
-      const answer = await ask(server, query);
-      expect(answer).toMatchObject({ status: status(401), errors: [{ message: 'Authorization is required.', extensions: { code: 'UNAUTHENTICATED' } }] });
-      expect(answer.errors?.[0]?.extensions.challenge).toContain('resource_metadata=');
-      if (module === apollo) expect(answer.challenge).toBe(answer.errors?.[0]?.extensions.challenge);
-      expect(ran).toEqual([]);
-      expect(server.log.some((line) => line.includes('the request carries no access token'))).toBe(true);
-    },
-  );
+  it.each([
+    '{ scoped }',
+    '{ guarded }',
+    '{ me }',
+    'mutation { guardedAdd(text: "x") }',
+    '{ asked(name: "x") }',
+    '{ forbidden }',
+    '{ below }',
+  ])('are refused without a token where they are protected: %s', async (query) => {
+    const answer = await ask(server, query);
+    expect(answer).toMatchObject({
+      status: status(401),
+      errors: [{ message: 'Authorization is required.', extensions: { code: 'UNAUTHENTICATED' } }],
+    });
+    expect(answer.errors?.[0]?.extensions.challenge).toContain('resource_metadata=');
+    if (module === apollo) expect(answer.challenge).toBe(answer.errors?.[0]?.extensions.challenge);
+    expect(ran).toEqual([]);
+    expect(server.log.some((line) => line.includes('the request carries no access token'))).toBe(true);
+  });
 
   it('are refused with a token that is not valid, and nothing of it is written to the log', async () => {
     const token = await server.mint({ exp: 1 });
@@ -259,35 +300,58 @@ describe.each(DRIVERS)('GraphQL resolvers with %s', (_name, platform, module) =>
 
   it('are refused without a scope, in an error that names all of them, and run with them', async () => {
     const answer = await ask(server, '{ scoped }', await server.mint({ scope: 'a' }));
-    expect(answer).toMatchObject({ status: status(403), errors: [{ extensions: { code: 'FORBIDDEN', error: 'insufficient_scope' } }] });
-    expect(parseChallenges(answer.errors?.[0]?.extensions.challenge ?? '')).toMatchObject([{ params: { error: 'insufficient_scope', scope: 'a b' } }]);
+    expect(answer).toMatchObject({
+      status: status(403),
+      errors: [{ extensions: { code: 'FORBIDDEN', error: 'insufficient_scope' } }],
+    });
+    expect(parseChallenges(answer.errors?.[0]?.extensions.challenge ?? '')).toMatchObject([
+      { params: { error: 'insufficient_scope', scope: 'a b' } },
+    ]);
     expect(ran).toEqual([]);
-    expect(await ask(server, '{ scoped }', await server.mint({ scope: 'a b' }))).toMatchObject({ status: 200, data: { scoped: 'alice' } });
+    expect(await ask(server, '{ scoped }', await server.mint({ scope: 'a b' }))).toMatchObject({
+      status: 200,
+      data: { scoped: 'alice' },
+    });
   });
 
   it('are refused one by one: the rest of the operation is answered', async () => {
-    expect(await ask(server, '{ hello notes { text guardedSecret } }')).toMatchObject({ errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
+    expect(await ask(server, '{ hello notes { text guardedSecret } }')).toMatchObject({
+      errors: [{ extensions: { code: 'UNAUTHENTICATED' } }],
+    });
     expect(ran).not.toContain('guarded-secret');
     const token = await server.mint({ scope: 'secrets' });
-    expect(await ask(server, '{ notes { guardedSecret } }', token)).toMatchObject({ data: { notes: [{ guardedSecret: 'ran' }] } });
+    expect(await ask(server, '{ notes { guardedSecret } }', token)).toMatchObject({
+      data: { notes: [{ guardedSecret: 'ran' }] },
+    });
   });
 
   it('know their caller by parameter, and below by the service', async () => {
     const [alice, bob] = await Promise.all(['alice', 'bob'].map((sub) => server.mint({ sub, scope: 'a b' })));
     const answers = await Promise.all([alice, bob, alice].map((token) => ask(server, '{ me below scoped }', token)));
-    expect(answers.map(({ data }) => data)).toEqual(['alice', 'bob', 'alice'].map((sub) => ({ me: sub, below: sub, scoped: sub })));
+    expect(answers.map(({ data }) => data)).toEqual(
+      ['alice', 'bob', 'alice'].map((sub) => ({ me: sub, below: sub, scoped: sub })),
+    );
   });
 
   it('have a policy that decides from their arguments', async () => {
     const token = await server.mint({ scope: 'of:x' });
     expect(await ask(server, '{ asked(name: "x") }', token)).toMatchObject({ data: { asked: 'ran' } });
-    expect(await ask(server, '{ asked(name: "y") }', token)).toMatchObject({ status: status(403), errors: [{ extensions: { code: 'FORBIDDEN' } }] });
-    expect(await ask(server, '{ forbidden }', token)).toMatchObject({ status: status(403), errors: [{ extensions: { error: 'access_denied' } }] });
+    expect(await ask(server, '{ asked(name: "y") }', token)).toMatchObject({
+      status: status(403),
+      errors: [{ extensions: { code: 'FORBIDDEN' } }],
+    });
+    expect(await ask(server, '{ forbidden }', token)).toMatchObject({
+      status: status(403),
+      errors: [{ extensions: { error: 'access_denied' } }],
+    });
     expect(ran).toEqual(['asked x']);
   });
 
   it('give a refusal of their own the same form', async () => {
-    expect(await ask(server, '{ late }')).toMatchObject({ status: status(403), errors: [{ extensions: { error: 'insufficient_scope' } }] });
+    expect(await ask(server, '{ late }')).toMatchObject({
+      status: status(403),
+      errors: [{ extensions: { error: 'insufficient_scope' } }],
+    });
   });
 
   it('are protected by decorators alone, too', async () => {
@@ -295,7 +359,9 @@ describe.each(DRIVERS)('GraphQL resolvers with %s', (_name, platform, module) =>
     expect(await ask(other, '{ hello }')).toMatchObject({ data: { hello: 'ran' } });
     expect(await ask(other, '{ scoped }')).toMatchObject({ status: status(401) });
     expect(await ask(other, '{ guarded }')).toMatchObject({ status: status(401) });
-    expect(await ask(other, '{ scoped }', await other.mint({ scope: 'a b' }))).toMatchObject({ data: { scoped: 'alice' } });
+    expect(await ask(other, '{ scoped }', await other.mint({ scope: 'a b' }))).toMatchObject({
+      data: { scoped: 'alice' },
+    });
     await other.close();
   });
 
@@ -311,7 +377,9 @@ describe.each(DRIVERS)('GraphQL resolvers with %s', (_name, platform, module) =>
 
   it('LIB-20: stop the application from starting where Nest would run no guard at a protected field', async () => {
     const sharedIssuer = await TestIssuer.start({ alg: 'ES256' });
-    await expect(start({ sharedIssuer }, {})).rejects.toThrow(/NotesResolver\.guardedSecret[^]*fieldResolverEnhancers: \['guards'\]/);
+    await expect(start({ sharedIssuer }, {})).rejects.toThrow(
+      /NotesResolver\.guardedSecret[^]*fieldResolverEnhancers: \['guards'\]/,
+    );
     await sharedIssuer.close();
   });
 });

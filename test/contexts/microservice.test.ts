@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, ParseIntPipe, UseGuards } from '@nestjs/common';
-import { ClientProxyFactory, Ctx, EventPattern, MessagePattern, Payload, RpcException, TcpContext, Transport, type ClientProxy } from '@nestjs/microservices';
+import {
+  ClientProxyFactory,
+  Ctx,
+  EventPattern,
+  MessagePattern,
+  Payload,
+  RpcException,
+  TcpContext,
+  Transport,
+  type ClientProxy,
+} from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
 import { AuthInfo, Authorize, McpAuthError, McpAuthGuard, Public, RequireScopes } from 'nestjs-mcp-auth';
 import { resetRecorded } from '../support/expectations.js';
@@ -104,94 +114,117 @@ interface Running {
 
 const CASES = PLATFORMS.flatMap((platform) => [true, false].map((inherits) => ({ platform, inherits })));
 
-describe.each(CASES)('A TCP microservice beside MCP on $platform, with inheritAppConfig: $inherits', ({ platform, inherits }) => {
-  let running: Running;
+describe.each(CASES)(
+  'A TCP microservice beside MCP on $platform, with inheritAppConfig: $inherits',
+  ({ platform, inherits }) => {
+    let running: Running;
 
-  async function start(settings: NotesServerSettings = {}): Promise<Running> {
-    const port = await freePort();
-    const tcp = { transport: Transport.TCP as const, options: { host: '127.0.0.1', port } };
-    const server = await startNotesServer(platform, {
-      issuer: { alg: 'ES256' },
-      controllers: [Orders, WantsCaller],
-      inheritAppConfig: inherits,
-      prepare: (app) => void app.connectMicroservice(tcp, { inheritAppConfig: inherits }),
-      ...settings,
+    async function start(settings: NotesServerSettings = {}): Promise<Running> {
+      const port = await freePort();
+      const tcp = { transport: Transport.TCP as const, options: { host: '127.0.0.1', port } };
+      const server = await startNotesServer(platform, {
+        issuer: { alg: 'ES256' },
+        controllers: [Orders, WantsCaller],
+        inheritAppConfig: inherits,
+        prepare: (app) => void app.connectMicroservice(tcp, { inheritAppConfig: inherits }),
+        ...settings,
+      });
+      return { server, client: ClientProxyFactory.create(tcp) };
+    }
+
+    async function stop({ server, client }: Running): Promise<void> {
+      client.close();
+      await server.close();
+    }
+
+    const ask = (pattern: string, data: unknown = 7): Promise<unknown> =>
+      firstValueFrom(running.client.send<unknown>(pattern, data)).catch((error: unknown) => ({ error }));
+
+    beforeAll(async () => {
+      running = await start();
     });
-    return { server, client: ClientProxyFactory.create(tcp) };
-  }
+    afterAll(() => stop(running));
+    beforeEach(() => {
+      resetRecorded(running.server);
+      ran.length = 0;
+    });
 
-  async function stop({ server, client }: Running): Promise<void> {
-    client.close();
-    await server.close();
-  }
+    it('LIB-26: runs handlers of messages where nothing is declared', async () => {
+      expect(await ask('get', { a: 1 })).toEqual({ id: { a: 1 }, pattern: 'get' });
+      expect(await ask('piped', '7')).toEqual({ value: 7 });
+      expect(await ask('failing')).toEqual({ error: { status: 'error', message: 'The disk is full' } });
+    });
 
-  const ask = (pattern: string, data: unknown = 7): Promise<unknown> =>
-    firstValueFrom(running.client.send<unknown>(pattern, data)).catch((error: unknown) => ({ error }));
+    it('LIB-26: runs handlers of events where nothing is declared', async () => {
+      const name = new Promise((resolve) => (arrived = resolve));
+      running.client.emit('paid', 7);
+      expect(await name).toBe('paid');
+    });
 
-  beforeAll(async () => {
-    running = await start();
-  });
-  afterAll(() => stop(running));
-  beforeEach(() => {
-    resetRecorded(running.server);
-    ran.length = 0;
-  });
+    it('runs public handlers', async () => {
+      expect(await ask('open')).toBe('ran');
+    });
 
-  it('LIB-26: runs handlers of messages where nothing is declared', async () => {
-    expect(await ask('get', { a: 1 })).toEqual({ id: { a: 1 }, pattern: 'get' });
-    expect(await ask('piped', '7')).toEqual({ value: 7 });
-    expect(await ask('failing')).toEqual({ error: { status: 'error', message: 'The disk is full' } });
-  });
+    it.each(['scoped', 'guarded', 'asked'])(
+      'refuses the protected handler of %s, in the form of Nest and with a line of its own',
+      async (pattern) => {
+        expect(await ask(pattern)).toEqual({ error: { status: 'error', message: 'Authorization is required.' } });
+        expect(ran).toEqual([]);
+        const lines = running.server.log.filter((line) => line.includes('Refused 401'));
+        expect(lines).toHaveLength(1);
+        expect(lines[0]).toContain(`Orders.${pattern}`);
+        expect(lines[0]).toContain('a microservice handler was reached by a message, which carries no verified caller');
+        expect(running.server.log.join('\n')).not.toMatch(/stdio|Internal server error/);
+      },
+    );
 
-  it('LIB-26: runs handlers of events where nothing is declared', async () => {
-    const name = new Promise((resolve) => (arrived = resolve));
-    running.client.emit('paid', 7);
-    expect(await name).toBe('paid');
-  });
+    it.each(['guarded-event', 'bound-event'])(
+      'refuses the protected handler of the event %s, and says so',
+      async (pattern) => {
+        running.client.emit(pattern, 7);
+        // The next message of the same connection is answered after it.
+        await ask('get');
+        expect(ran).toEqual(['get']);
+        expect(
+          running.server.log.filter((line) => line.includes('a microservice handler was reached by a message')),
+        ).toHaveLength(1);
+      },
+    );
 
-  it('runs public handlers', async () => {
-    expect(await ask('open')).toBe('ran');
-  });
+    it('gives a refusal of the application the same form', async () => {
+      expect(await ask('late')).toEqual({
+        error: { status: 'error', message: 'The access token lacks a scope that this operation needs: late.' },
+      });
+    });
 
-  it.each(['scoped', 'guarded', 'asked'])('refuses the protected handler of %s, in the form of Nest and with a line of its own', async (pattern) => {
-    expect(await ask(pattern)).toEqual({ error: { status: 'error', message: 'Authorization is required.' } });
-    expect(ran).toEqual([]);
-    const lines = running.server.log.filter((line) => line.includes('Refused 401'));
-    expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain(`Orders.${pattern}`);
-    expect(lines[0]).toContain('a microservice handler was reached by a message, which carries no verified caller');
-    expect(running.server.log.join('\n')).not.toMatch(/stdio|Internal server error/);
-  });
+    it('has no caller: what injects one is refused where the global guard holds', async () => {
+      expect(await ask('me')).toEqual(
+        inherits ? { error: { status: 'error', message: 'Authorization is required.' } } : 'nobody',
+      );
+    });
 
-  it.each(['guarded-event', 'bound-event'])('refuses the protected handler of the event %s, and says so', async (pattern) => {
-    running.client.emit(pattern, 7);
-    // The next message of the same connection is answered after it.
-    await ask('get');
-    expect(ran).toEqual(['get']);
-    expect(running.server.log.filter((line) => line.includes('a microservice handler was reached by a message'))).toHaveLength(1);
-  });
+    it('leaves routes of the same controller, and MCP tools, protected as they were', async () => {
+      const { server } = running;
+      expect((await fetch(`${server.origin}/orders`)).status).toBe(401);
+      expect((await server.callTool('read-note')).status).toBe(401);
+      expect((await server.callTool('read-note', await server.mint())).status).toBe(403);
+      expect((await server.callTool('read-note', await server.mint({ scope: 'a' }))).status).toBe(200);
+      expect((await server.callTool('ping', await server.mint())).status).toBe(200);
+    });
 
-  it('gives a refusal of the application the same form', async () => {
-    expect(await ask('late')).toEqual({ error: { status: 'error', message: 'The access token lacks a scope that this operation needs: late.' } });
-  });
-
-  it('has no caller: what injects one is refused where the global guard holds', async () => {
-    expect(await ask('me')).toEqual(inherits ? { error: { status: 'error', message: 'Authorization is required.' } } : 'nobody');
-  });
-
-  it('leaves routes of the same controller, and MCP tools, protected as they were', async () => {
-    const { server } = running;
-    expect((await fetch(`${server.origin}/orders`)).status).toBe(401);
-    expect((await server.callTool('read-note')).status).toBe(401);
-    expect((await server.callTool('read-note', await server.mint())).status).toBe(403);
-    expect((await server.callTool('read-note', await server.mint({ scope: 'a' }))).status).toBe(200);
-    expect((await server.callTool('ping', await server.mint())).status).toBe(200);
-  });
-
-  it('is warned of at the start, for each protected handler that can never run', async () => {
-    const other = await start();
-    const warnings = other.server.log.filter((line) => line.includes('handles messages of a broker and is protected'));
-    expect(warnings.map((line) => line.split(' ')[0])).toEqual(['Orders.scoped', 'Orders.guarded', 'Orders.asked', 'Orders.guardedEvent', 'Orders.boundEvent']);
-    await stop(other);
-  });
-});
+    it('is warned of at the start, for each protected handler that can never run', async () => {
+      const other = await start();
+      const warnings = other.server.log.filter((line) =>
+        line.includes('handles messages of a broker and is protected'),
+      );
+      expect(warnings.map((line) => line.split(' ')[0])).toEqual([
+        'Orders.scoped',
+        'Orders.guarded',
+        'Orders.asked',
+        'Orders.guardedEvent',
+        'Orders.boundEvent',
+      ]);
+      await stop(other);
+    });
+  },
+);

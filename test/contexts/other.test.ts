@@ -4,7 +4,14 @@ import { ExternalContextCreator, NestFactory } from '@nestjs/core';
 import { Server, type CustomTransportStrategy } from '@nestjs/microservices';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { McpAuthError, McpAuthGuard, McpAuthModule, Public, RequireScopes, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import {
+  McpAuthError,
+  McpAuthGuard,
+  McpAuthModule,
+  Public,
+  RequireScopes,
+  type McpAuthModuleOptions,
+} from 'nestjs-mcp-auth';
 import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -41,15 +48,33 @@ const SENT: unknown[] = [
   'text',
   { method: 'OPTIONS', headers: { 'access-control-request-method': 'POST' }, url: '/mcp' },
   { method: 'GET', headers: {}, rawHeaders: [], url: '/mcp', raw: { headers: {}, setHeader: 'x' } },
-  { mcpServer: { server: { transport: { constructor: { name: 'StdioServerTransport' } } } }, mcpRequest: { method: 'tools/call' } },
+  {
+    mcpServer: { server: { transport: { constructor: { name: 'StdioServerTransport' } } } },
+    mcpRequest: { method: 'tools/call' },
+  },
   { getSession: 'stdio', sdkContext: { authInfo: { scopes: ['a'] } } },
 ];
 
 /** As libraries for bots, queues and the like call the handlers of an application. */
-async function call(server: NotesServer, methodName: keyof Bot, type: string | undefined, args: readonly unknown[]): Promise<unknown> {
+async function call(
+  server: NotesServer,
+  methodName: keyof Bot,
+  type: string | undefined,
+  args: readonly unknown[],
+): Promise<unknown> {
   const creator = server.app.get(ExternalContextCreator, { strict: false });
   const bot = server.app.get(Bot);
-  const handler = creator.create(bot, bot[methodName], methodName, undefined, undefined, undefined, undefined, undefined, type as string);
+  const handler = creator.create(
+    bot,
+    bot[methodName],
+    methodName,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    type as string,
+  );
   const result: unknown = await handler(...args);
   return isObservable(result) ? lastValueFrom(result) : result;
 }
@@ -61,7 +86,11 @@ describe.each(PLATFORMS)('Handlers that a library of others calls, on %s', (plat
     let server: NotesServer;
 
     beforeAll(async () => {
-      server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, providers: [Bot], options: { stdio: stdio!, allowAnonymous: true } });
+      server = await startNotesServer(platform, {
+        issuer: { alg: 'ES256' },
+        providers: [Bot],
+        options: { stdio: stdio!, allowAnonymous: true },
+      });
       process.env['OTHER_CONTEXTS_TOKEN'] = await server.mint({ scope: 'a' });
     });
     afterAll(async () => {
@@ -73,28 +102,34 @@ describe.each(PLATFORMS)('Handlers that a library of others calls, on %s', (plat
       ran.length = 0;
     });
 
-    describe.each([['telegraf'], ['rmq'], ['cron'], ['ws-like'], [undefined], ['http'], ['rpc']])('in a context of type %s', (type) => {
-      it('LIB-26: run as before where nothing is declared, or where they are public', async () => {
-        for (const one of SENT) {
-          expect(await call(server, 'plain', type, [one, one])).toBe('ran');
-          expect(await call(server, 'open', type, [one, one])).toBe('ran');
-        }
-        await expect(call(server, 'failing', type, [])).rejects.toThrow('The disk is full');
-      });
+    describe.each([['telegraf'], ['rmq'], ['cron'], ['ws-like'], [undefined], ['http'], ['rpc']])(
+      'in a context of type %s',
+      (type) => {
+        it('LIB-26: run as before where nothing is declared, or where they are public', async () => {
+          for (const one of SENT) {
+            expect(await call(server, 'plain', type, [one, one])).toBe('ran');
+            expect(await call(server, 'open', type, [one, one])).toBe('ran');
+          }
+          await expect(call(server, 'failing', type, [])).rejects.toThrow('The disk is full');
+        });
 
-      it('LIB-18: are refused where the guard is bound to them, whatever is handed on', async () => {
-        for (const one of SENT) {
-          const refused = await call(server, 'guarded', type, [one, one]).catch((error: unknown) => error);
-          if (type === 'rpc') expect(refused).toEqual({ status: 'error', message: 'Authorization is required.' });
-          else expect(refused).toBeInstanceOf(McpAuthError);
-        }
-        expect(ran).toEqual([]);
-        const sentence = type === 'rpc' ? 'a microservice handler was reached by a message' : 'the handler was called by a library that hands on no HTTP request';
-        const lines = server.log.filter((line) => line.includes('Refused 401'));
-        expect(lines).toHaveLength(SENT.length);
-        for (const line of lines) expect(line).toContain(sentence);
-      });
-    });
+        it('LIB-18: are refused where the guard is bound to them, whatever is handed on', async () => {
+          for (const one of SENT) {
+            const refused = await call(server, 'guarded', type, [one, one]).catch((error: unknown) => error);
+            if (type === 'rpc') expect(refused).toEqual({ status: 'error', message: 'Authorization is required.' });
+            else expect(refused).toBeInstanceOf(McpAuthError);
+          }
+          expect(ran).toEqual([]);
+          const sentence =
+            type === 'rpc'
+              ? 'a microservice handler was reached by a message'
+              : 'the handler was called by a library that hands on no HTTP request';
+          const lines = server.log.filter((line) => line.includes('Refused 401'));
+          expect(lines).toHaveLength(SENT.length);
+          for (const line of lines) expect(line).toContain(sentence);
+        });
+      },
+    );
   });
 });
 
@@ -162,7 +197,13 @@ describe.each(OPTIONS)('MCP tools that are reached by a message of a broker, wit
 describe('A standalone application', () => {
   it('LIB-26: starts with the module, and calls its methods as before', async () => {
     @Module({
-      imports: [McpAuthModule.forRoot({ resource: 'https://mcp.example.com/mcp', authorizationServers: ['https://login.example.com'], checkAuthorizationServers: false })],
+      imports: [
+        McpAuthModule.forRoot({
+          resource: 'https://mcp.example.com/mcp',
+          authorizationServers: ['https://login.example.com'],
+          checkAuthorizationServers: false,
+        }),
+      ],
       providers: [Bot],
     })
     class Standalone {}

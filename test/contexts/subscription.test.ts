@@ -44,12 +44,24 @@ class Ticks {
 }
 
 @Module({
-  imports: [GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true, subscriptions: { 'graphql-ws': true } })],
+  imports: [
+    GraphQLModule.forRoot<ApolloDriverConfig>({
+      driver: ApolloDriver,
+      autoSchemaFile: true,
+      subscriptions: { 'graphql-ws': true },
+    }),
+  ],
 })
 class Apollo {}
 
 @Module({
-  imports: [GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true, subscription: { context: (_socket, request) => ({ request }) } })],
+  imports: [
+    GraphQLModule.forRoot<MercuriusDriverConfig>({
+      driver: MercuriusDriver,
+      autoSchemaFile: true,
+      subscription: { context: (_socket, request) => ({ request }) },
+    }),
+  ],
 })
 class Mercurius {}
 
@@ -65,10 +77,21 @@ function subscribe(server: NotesServer, name: string, headers: Record<string, st
       super(address, protocols, { headers });
     }
   }
-  const connectionParams = { headers: { authorization: 'Bearer x' }, extra: { request: { headers: { authorization: 'Bearer x' } } } };
-  const client = createClient({ url: `${server.origin.replace('http', 'ws')}/graphql`, webSocketImpl: WithHeaders, connectionParams, retryAttempts: 0 });
+  const connectionParams = {
+    headers: { authorization: 'Bearer x' },
+    extra: { request: { headers: { authorization: 'Bearer x' } } },
+  };
+  const client = createClient({
+    url: `${server.origin.replace('http', 'ws')}/graphql`,
+    webSocketImpl: WithHeaders,
+    connectionParams,
+    retryAttempts: 0,
+  });
   return new Promise<unknown>((resolve, reject) => {
-    client.subscribe({ query: `subscription { ${name} }` }, { next: resolve, error: (errors) => resolve({ errors }), complete: () => reject(new Error('Nothing came')) });
+    client.subscribe(
+      { query: `subscription { ${name} }` },
+      { next: resolve, error: (errors) => resolve({ errors }), complete: () => reject(new Error('Nothing came')) },
+    );
   }).finally(() => void client.dispose());
 }
 
@@ -93,8 +116,12 @@ describe.each(DRIVERS)('GraphQL subscriptions with %s', (_name, platform, module
   });
 
   it('begin for the caller whose token is in the upgrade request, with its scopes', async () => {
-    expect(await subscribe(server, 'scoped', bearer(await server.mint()))).toMatchObject({ errors: [{ message: expect.stringContaining('scope') }] });
-    expect(await subscribe(server, 'scoped', bearer(await server.mint({ scope: 'a' })))).toEqual({ data: { scoped: 'alice' } });
+    expect(await subscribe(server, 'scoped', bearer(await server.mint()))).toMatchObject({
+      errors: [{ message: expect.stringContaining('scope') }],
+    });
+    expect(await subscribe(server, 'scoped', bearer(await server.mint({ scope: 'a' })))).toEqual({
+      data: { scoped: 'alice' },
+    });
     expect(ran).toEqual(['scoped']);
   });
 });

@@ -4,7 +4,16 @@ import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
 import { from, map, type Observable } from 'rxjs';
-import { AuthInfo, Authorize, McpAuthError, McpAuthGuard, Public, RequireScopes, type McpAuthInfo, type PolicyContext } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  Authorize,
+  McpAuthError,
+  McpAuthGuard,
+  Public,
+  RequireScopes,
+  type McpAuthInfo,
+  type PolicyContext,
+} from 'nestjs-mcp-auth';
 import { resetRecorded } from '../support/expectations.js';
 import { freePort } from '../support/free-port.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
@@ -103,14 +112,21 @@ const ADAPTERS: Adapter[] = [
   ['socket.io', openSocketIo, (app) => void app.useWebSocketAdapter(new IoAdapter(app))],
 ];
 
-const CASES = PLATFORMS.flatMap((platform) => ADAPTERS.map((adapter): [Platform, ...Adapter] => [platform, ...adapter]));
+const CASES = PLATFORMS.flatMap((platform) =>
+  ADAPTERS.map((adapter): [Platform, ...Adapter] => [platform, ...adapter]),
+);
 
 describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, open, prepare) => {
   let server: NotesServer;
   const sockets: TestSocket[] = [];
 
   function start(settings: NotesServerSettings = {}): Promise<NotesServer> {
-    return startNotesServer(platform, { issuer: { alg: 'ES256' }, providers: [Gateway, GuardedGateway], prepare, ...settings });
+    return startNotesServer(platform, {
+      issuer: { alg: 'ES256' },
+      providers: [Gateway, GuardedGateway],
+      prepare,
+      ...settings,
+    });
   }
 
   async function connect(to: NotesServer, headers: Record<string, string> = {}): Promise<TestSocket> {
@@ -153,7 +169,11 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
   it('gives a refusal of the application the same form', async () => {
     expect(await (await connect(server)).ask('late', 1)).toEqual({
       event: 'exception',
-      data: { status: 'error', message: 'The access token lacks a scope that this operation needs: late.', cause: { pattern: 'late', data: 1 } },
+      data: {
+        status: 'error',
+        message: 'The access token lacks a scope that this operation needs: late.',
+        cause: { pattern: 'late', data: 1 },
+      },
     });
   });
 
@@ -161,21 +181,24 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
     expect(await (await connect(server)).ask('open')).toEqual({ event: 'open', data: 'ran' });
   });
 
-  it.each(['scoped', 'guarded', 'me', 'asked', 'inside'])('refuses %s without a token, in the form of Nest and with a line of its own', async (event) => {
-    const socket = await connect(server);
-    expect(await socket.ask(event, { a: 1 })).toEqual({
-      event: 'exception',
-      data: { status: 'error', message: 'Authorization is required.', cause: { pattern: event, data: { a: 1 } } },
-    });
-    expect(ran).toEqual([]);
-    const lines = server.log.filter((line) => line.includes('Refused 401'));
-    expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain(`Gateway.${event}`);
-    expect(lines[0]).toContain('a WebSocket handler was reached without a verified caller');
-    expect(lines[0]).toContain('looked for "an Authorization header in the upgrade request"');
-    expect(server.log.join('\n')).not.toMatch(/stdio|Internal server error|Error:/);
-    expect(await socket.ask('hello', 'still there')).toEqual({ event: 'hello', data: 'still there' });
-  });
+  it.each(['scoped', 'guarded', 'me', 'asked', 'inside'])(
+    'refuses %s without a token, in the form of Nest and with a line of its own',
+    async (event) => {
+      const socket = await connect(server);
+      expect(await socket.ask(event, { a: 1 })).toEqual({
+        event: 'exception',
+        data: { status: 'error', message: 'Authorization is required.', cause: { pattern: event, data: { a: 1 } } },
+      });
+      expect(ran).toEqual([]);
+      const lines = server.log.filter((line) => line.includes('Refused 401'));
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toContain(`Gateway.${event}`);
+      expect(lines[0]).toContain('a WebSocket handler was reached without a verified caller');
+      expect(lines[0]).toContain('looked for "an Authorization header in the upgrade request"');
+      expect(server.log.join('\n')).not.toMatch(/stdio|Internal server error|Error:/);
+      expect(await socket.ask('hello', 'still there')).toEqual({ event: 'hello', data: 'still there' });
+    },
+  );
 
   it('runs protected handlers for the caller whose token came with the upgrade request, with its scopes', async () => {
     const socket = await connect(server, bearer(await server.mint({ sub: 'bob', scope: 'a' })));
@@ -184,7 +207,10 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
     expect(await socket.ask('guarded')).toEqual({ event: 'guarded', data: 'ran' });
     expect(await socket.ask('inside')).toEqual({ event: 'inside', data: 'ran' });
     expect(await socket.ask('asked', 'please')).toEqual({ event: 'asked', data: 'ran' });
-    expect(await socket.ask('asked', 'now')).toMatchObject({ event: 'exception', data: { message: 'The caller is not permitted to do this.' } });
+    expect(await socket.ask('asked', 'now')).toMatchObject({
+      event: 'exception',
+      data: { message: 'The caller is not permitted to do this.' },
+    });
   });
 
   it('tells callers of several connections apart', async () => {
@@ -196,9 +222,13 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
 
   it('refuses a caller without the scope, and a token that is not valid', async () => {
     const socket = await connect(server, bearer(await server.mint({ scope: 'b' })));
-    expect(await socket.ask('scoped')).toMatchObject({ data: { message: 'The access token lacks a scope that this operation needs: a.' } });
+    expect(await socket.ask('scoped')).toMatchObject({
+      data: { message: 'The access token lacks a scope that this operation needs: a.' },
+    });
     const expired = await connect(server, bearer(await server.mint({ exp: 1 })));
-    expect(await expired.ask('guarded')).toMatchObject({ data: { message: 'The access token is invalid or has expired.' } });
+    expect(await expired.ask('guarded')).toMatchObject({
+      data: { message: 'The access token is invalid or has expired.' },
+    });
     expect(ran).toEqual([]);
   });
 
@@ -217,7 +247,10 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
     const socket = await connect(other);
     expect(await socket.ask('hello', 1)).toEqual({ event: 'hello', data: 1 });
     for (const event of ['scoped', 'guarded', 'inside']) {
-      expect(await socket.ask(event)).toMatchObject({ event: 'exception', data: { message: 'Authorization is required.' } });
+      expect(await socket.ask(event)).toMatchObject({
+        event: 'exception',
+        data: { message: 'Authorization is required.' },
+      });
     }
     expect(ran).toEqual(['hello']);
     await other.close();
@@ -247,7 +280,10 @@ describe('A gateway on a port of its own', () => {
     });
     const socket = await openWs(`http://127.0.0.1:${port}`, bearer(await server.mint({ scope: 'a' })));
     expect(await socket.ask('plain')).toMatchObject({ event: 'plain' });
-    expect(await socket.ask('needing')).toMatchObject({ event: 'exception', data: { message: 'Authorization is required.' } });
+    expect(await socket.ask('needing')).toMatchObject({
+      event: 'exception',
+      data: { message: 'Authorization is required.' },
+    });
     expect(ran).not.toContain('needing');
     const line = server.log.find((one) => one.includes('Refused 401'));
     expect(line).toContain('Elsewhere.needing');

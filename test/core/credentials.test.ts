@@ -5,7 +5,13 @@ import { beforeLong } from '../support/watchdog.js';
 
 /** A request as Node hands it out, with these `Authorization` fields between others. */
 function request(...values: string[]): HeaderSource {
-  const rawHeaders = ['Host', 'x', ...values.flatMap((value) => ['Authorization', value]), 'X-Authorization', 'Bearer other'];
+  const rawHeaders = [
+    'Host',
+    'x',
+    ...values.flatMap((value) => ['Authorization', value]),
+    'X-Authorization',
+    'Bearer other',
+  ];
   const [first] = values;
   return { rawHeaders, headers: first === undefined ? {} : { authorization: first } };
 }
@@ -33,9 +39,32 @@ describe('readCredentials', () => {
   });
 
   it.each([
-    'Bearer', 'Bearer ', 'bearer  ', 'Bearer a b', 'Bearer a,b', 'Bearer a, Bearer b', 'Bearer "a"', 'Bearer =', 'Bearer =a',
-    'Bearer a=b', 'Bearer a\t', 'Bearer \ta', 'Bearer a ', 'Bearer é', 'Bearer a\n', 'Bearer a;b', 'Bearer realm="x"', 'Bearer \0',
-    'Bearer a%20b', 'Bearer a@b', 'Bearer {}', 'Bearer\tabc', 'Bearer: abc', 'Bearer,abc', 'Bearer=abc', 'Bearer"abc"',
+    'Bearer',
+    'Bearer ',
+    'bearer  ',
+    'Bearer a b',
+    'Bearer a,b',
+    'Bearer a, Bearer b',
+    'Bearer "a"',
+    'Bearer =',
+    'Bearer =a',
+    'Bearer a=b',
+    'Bearer a\t',
+    'Bearer \ta',
+    'Bearer a ',
+    'Bearer é',
+    'Bearer a\n',
+    'Bearer a;b',
+    'Bearer realm="x"',
+    'Bearer \0',
+    'Bearer a%20b',
+    'Bearer a@b',
+    'Bearer {}',
+    'Bearer\tabc',
+    'Bearer: abc',
+    'Bearer,abc',
+    'Bearer=abc',
+    'Bearer"abc"',
   ])('finds %j malformed', (value) => {
     expect(readCredentials(request(value))).toEqual({ kind: 'malformed' });
   });
@@ -65,19 +94,33 @@ describe('readCredentials', () => {
 
   it('reads names and values, not values for names', () => {
     const rawHeaders = ['X-First', 'Authorization', 'Bearer', 'x', 'Authorization', 'Bearer a'];
-    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer a' } })).toEqual({ kind: 'bearer', token: 'a' });
+    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer a' } })).toEqual({
+      kind: 'bearer',
+      token: 'a',
+    });
   });
 
-  it.each([['as an empty list', []], ['not at all', undefined]])('makes do with `headers` where an adapter keeps the fields as sent %s', (_how, rawHeaders) => {
-    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer a' } })).toEqual({ kind: 'bearer', token: 'a' });
+  it.each([
+    ['as an empty list', []],
+    ['not at all', undefined],
+  ])('makes do with `headers` where an adapter keeps the fields as sent %s', (_how, rawHeaders) => {
+    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer a' } })).toEqual({
+      kind: 'bearer',
+      token: 'a',
+    });
   });
 
   it('obeys an application that has written or deleted the field', () => {
     const rawHeaders = ['Authorization', 'Bearer sent'];
-    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer written' } })).toEqual({ kind: 'bearer', token: 'written' });
+    expect(readCredentials({ rawHeaders, headers: { authorization: 'Bearer written' } })).toEqual({
+      kind: 'bearer',
+      token: 'written',
+    });
     expect(readCredentials({ rawHeaders, headers: {} })).toEqual({ kind: 'none' });
     const doubled = [...rawHeaders, 'authorization', 'Bearer other'];
-    expect(readCredentials({ rawHeaders: doubled, headers: { authorization: 'Bearer written' } })).toEqual({ kind: 'repeated' });
+    expect(readCredentials({ rawHeaders: doubled, headers: { authorization: 'Bearer written' } })).toEqual({
+      kind: 'repeated',
+    });
   });
 
   it('chooses none of several values that an adapter or middleware has put into one field', () => {
@@ -85,7 +128,12 @@ describe('readCredentials', () => {
   });
 
   it('takes no time to refuse a long value that is nearly right', () => {
-    const values = [`Bearer ${'='.repeat(1_000_000)}a`, `Bearer${' '.repeat(1_000_000)}"`, `Bearer ${'a'.repeat(1_000_000)}=a`];
-    for (const value of values) expect(beforeLong(() => readCredentials(request(value)))).toEqual({ kind: 'malformed' });
+    const values = [
+      `Bearer ${'='.repeat(1_000_000)}a`,
+      `Bearer${' '.repeat(1_000_000)}"`,
+      `Bearer ${'a'.repeat(1_000_000)}=a`,
+    ];
+    for (const value of values)
+      expect(beforeLong(() => readCredentials(request(value)))).toEqual({ kind: 'malformed' });
   });
 });

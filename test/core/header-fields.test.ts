@@ -9,15 +9,22 @@ const fields = fc.array(fc.tuple(name, fc.constantFrom('a', 'b', '', 'host')), {
 
 describe('header fields', () => {
   it('that were written are found in both lists, once, and all others are left', () => {
-    always(2_000, fc.tuple(fields, fc.constantFrom('host', 'mcp-session-id'), fc.constantFrom('new', '', undefined)), ([sent, field, value]) => {
-      const source = { headers: Object.fromEntries(sent.map(([one, text]) => [one.toLowerCase(), text])), rawHeaders: sent.flat() };
-      const others = sent.filter(([one]) => one.toLowerCase() !== field).flat();
-      writeField(source, field, value);
-      expect(fieldValues(source, field)).toEqual(value === undefined ? [] : [value]);
-      // A list without fields is taken for one that is not kept.
-      const isKept = sent.length > 0;
-      expect(source.rawHeaders).toEqual([...others, ...(isKept && value !== undefined ? [field, value] : [])]);
-    });
+    always(
+      2_000,
+      fc.tuple(fields, fc.constantFrom('host', 'mcp-session-id'), fc.constantFrom('new', '', undefined)),
+      ([sent, field, value]) => {
+        const source = {
+          headers: Object.fromEntries(sent.map(([one, text]) => [one.toLowerCase(), text])),
+          rawHeaders: sent.flat(),
+        };
+        const others = sent.filter(([one]) => one.toLowerCase() !== field).flat();
+        writeField(source, field, value);
+        expect(fieldValues(source, field)).toEqual(value === undefined ? [] : [value]);
+        // A list without fields is taken for one that is not kept.
+        const isKept = sent.length > 0;
+        expect(source.rawHeaders).toEqual([...others, ...(isKept && value !== undefined ? [field, value] : [])]);
+      },
+    );
   });
 
   it('are text, whatever was written', () => {
@@ -47,7 +54,15 @@ describe('a body', () => {
     expect(isBodyUnread(body, { headers: { 'content-length': 'five' } })).toBe(true);
   });
 
-  it.each([[{ a: 1 }], [[]], [[1]], [1], [false], [JSON.parse('{"__proto__":1}')], [Object.assign(Object.create(null) as object, { a: 1 })]])('is read as %j', (body) => {
+  it.each([
+    [{ a: 1 }],
+    [[]],
+    [[1]],
+    [1],
+    [false],
+    [JSON.parse('{"__proto__":1}')],
+    [Object.assign(Object.create(null) as object, { a: 1 })],
+  ])('is read as %j', (body) => {
     expect(isBodyUnread(body, { ...announced, readableDidRead: false })).toBe(false);
   });
 

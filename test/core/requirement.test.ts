@@ -39,7 +39,10 @@ describe('isMet', () => {
 
 describe('union', () => {
   it('needs what any of them needs, in order and once', () => {
-    expect(combine(all('b', 'a'), NO_REQUIREMENT, all('a', 'c'), any(['x', 'y']))).toEqual({ allOf: ['b', 'a', 'c'], anyOf: [['x', 'y']] });
+    expect(combine(all('b', 'a'), NO_REQUIREMENT, all('a', 'c'), any(['x', 'y']))).toEqual({
+      allOf: ['b', 'a', 'c'],
+      anyOf: [['x', 'y']],
+    });
   });
 
   it('keeps groups apart: each needs one of its own', () => {
@@ -74,7 +77,19 @@ describe('challengeScopes', () => {
   });
 
   it('chooses from each group, and names nothing twice', () => {
-    expect(challengeScopes({ allOf: ['a'], anyOf: [['a', 'b'], ['c', 'd']] }, ['d'], FLAT)).toEqual(['a', 'd']);
+    expect(
+      challengeScopes(
+        {
+          allOf: ['a'],
+          anyOf: [
+            ['a', 'b'],
+            ['c', 'd'],
+          ],
+        },
+        ['d'],
+        FLAT,
+      ),
+    ).toEqual(['a', 'd']);
   });
 
   it('is enough: whoever gets what it names meets the requirement', () => {

@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { isLoopback, metadataPath, metadataUrl, parseUrl, readResourceIdentifier, type ResourceIdentifier } from '../../lib/core/resource.js';
+import {
+  isLoopback,
+  metadataPath,
+  metadataUrl,
+  parseUrl,
+  readResourceIdentifier,
+  type ResourceIdentifier,
+} from '../../lib/core/resource.js';
 
 function usable(value: string): ResourceIdentifier {
   const read = readResourceIdentifier(value);
@@ -67,7 +74,9 @@ describe('readResourceIdentifier', () => {
   });
 
   it('never repeats a password in what it says', () => {
-    expect(JSON.stringify(readResourceIdentifier('https://user:secret@mcp.example.com:443/a b'))).not.toContain('secret');
+    expect(JSON.stringify(readResourceIdentifier('https://user:secret@mcp.example.com:443/a b'))).not.toContain(
+      'secret',
+    );
   });
 });
 
@@ -104,16 +113,39 @@ describe('metadataUrl', () => {
 });
 
 describe('isLoopback', () => {
-  it.each(['http://localhost', 'http://LOCALHOST:3000', 'http://127.0.0.1', 'http://127.1', 'http://127.255.0.9:1', 'http://[::1]:3000', 'http://2130706433', 'http://0x7f000001', 'http://0177.0.0.1', 'http://127.0.1', 'http://[0:0:0:0:0:0:0:1]'])(
-    'holds for %s',
-    (url) => {
-      expect(isLoopback(new URL(url))).toBe(true);
-    },
-  );
+  it.each([
+    'http://localhost',
+    'http://LOCALHOST:3000',
+    'http://127.0.0.1',
+    'http://127.1',
+    'http://127.255.0.9:1',
+    'http://[::1]:3000',
+    'http://2130706433',
+    'http://0x7f000001',
+    'http://0177.0.0.1',
+    'http://127.0.1',
+    'http://[0:0:0:0:0:0:0:1]',
+  ])('holds for %s', (url) => {
+    expect(isLoopback(new URL(url))).toBe(true);
+  });
 
   it.each([
-    'http://localhost.example.com', 'http://example.localhost.com', 'http://127.0.0.1.example.com', 'http://128.0.0.1', 'http://10.0.0.1',
-    'http://0.0.0.0', 'http://[::]', 'http://[::2]', 'http://169.254.169.254', 'http://notlocalhost', 'http://localhost.', 'http://a.localhost', 'http://[::ffff:127.0.0.1]', 'http://[::127.0.0.1]', 'http://0', 'http://user@example.com',
+    'http://localhost.example.com',
+    'http://example.localhost.com',
+    'http://127.0.0.1.example.com',
+    'http://128.0.0.1',
+    'http://10.0.0.1',
+    'http://0.0.0.0',
+    'http://[::]',
+    'http://[::2]',
+    'http://169.254.169.254',
+    'http://notlocalhost',
+    'http://localhost.',
+    'http://a.localhost',
+    'http://[::ffff:127.0.0.1]',
+    'http://[::127.0.0.1]',
+    'http://0',
+    'http://user@example.com',
   ])('does not hold for %s', (url) => {
     expect(isLoopback(new URL(url))).toBe(false);
   });

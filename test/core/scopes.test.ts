@@ -2,11 +2,30 @@ import { describe, expect, it } from '@jest/globals';
 import { isScopeToken, parseScope, ScopeHierarchy } from '../../lib/core/scopes.js';
 
 describe('isScopeToken', () => {
-  it.each(['a', 'notes:read', '!', '~', '[]', '#x', "it's", 'https://x.example/a?b=c&d', '__proto__'])('takes %j', (value) => {
-    expect(isScopeToken(value)).toBe(true);
-  });
+  it.each(['a', 'notes:read', '!', '~', '[]', '#x', "it's", 'https://x.example/a?b=c&d', '__proto__'])(
+    'takes %j',
+    (value) => {
+      expect(isScopeToken(value)).toBe(true);
+    },
+  );
 
-  it.each(['', ' ', 'a b', 'a"', 'a\\', 'a\t', 'a\n', '\x7F', 'é', 'a\u00A0', undefined, null, 7, ['a'], { length: 1 }])('refuses %j', (value) => {
+  it.each([
+    '',
+    ' ',
+    'a b',
+    'a"',
+    'a\\',
+    'a\t',
+    'a\n',
+    '\x7F',
+    'é',
+    'a\u00A0',
+    undefined,
+    null,
+    7,
+    ['a'],
+    { length: 1 },
+  ])('refuses %j', (value) => {
     expect(isScopeToken(value)).toBe(false);
   });
 });
@@ -76,8 +95,15 @@ describe('ScopeHierarchy', () => {
   });
 
   it('does not mistake the names of object members for scopes', () => {
-    expect(expand({ a: ['b'] }, '__proto__', 'constructor', 'toString')).toEqual(['__proto__', 'constructor', 'toString']);
-    expect(expand(JSON.parse('{"__proto__":["a"]}') as Record<string, string[]>, '__proto__')).toEqual(['__proto__', 'a']);
+    expect(expand({ a: ['b'] }, '__proto__', 'constructor', 'toString')).toEqual([
+      '__proto__',
+      'constructor',
+      'toString',
+    ]);
+    expect(expand(JSON.parse('{"__proto__":["a"]}') as Record<string, string[]>, '__proto__')).toEqual([
+      '__proto__',
+      'a',
+    ]);
   });
 
   it('knows no wildcards and no prefixes', () => {

@@ -19,7 +19,13 @@ export const REQUIRING = {
 export type Requiring = keyof typeof REQUIRING;
 
 /** What calls the decorated method. */
-export const TARGETS = ['route', 'tool of mcp-nest 2', 'tool of the SDK', 'tool of mcp-nest 1', 'tool of @nestjs-mcp/server'] as const;
+export const TARGETS = [
+  'route',
+  'tool of mcp-nest 2',
+  'tool of the SDK',
+  'tool of mcp-nest 1',
+  'tool of @nestjs-mcp/server',
+] as const;
 export type Target = (typeof TARGETS)[number];
 
 /** Where the decorator of the library stands. */
@@ -55,15 +61,17 @@ export interface Case {
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 type Replace = (original: Method) => PropertyDescriptor;
 
-const through = (original: Method): Method => function (this: unknown, ...args: unknown[]) {
-  return original.apply(this, args);
-};
+const through = (original: Method): Method =>
+  function (this: unknown, ...args: unknown[]) {
+    return original.apply(this, args);
+  };
 
 const REPLACEMENTS: Partial<Record<Loss, Replace>> = {
   'another function': (original) => ({ value: through(original) }),
   'another function with the metadata': (original) => {
     const value = through(original);
-    for (const key of Reflect.getMetadataKeys(original)) Reflect.defineMetadata(key, Reflect.getMetadata(key, original), value);
+    for (const key of Reflect.getMetadataKeys(original))
+      Reflect.defineMetadata(key, Reflect.getMetadata(key, original), value);
     return { value };
   },
   'an accessor': (original) => ({ get: () => through(original) }),
@@ -73,7 +81,12 @@ const REPLACEMENTS: Partial<Record<Loss, Replace>> = {
 /** As TypeScript and other compilers apply decorators: the last of the list first. */
 export function decorateMethod(classRef: Type<object>, key: string, decorators: readonly MethodDecorator[]): void {
   const descriptor = Object.getOwnPropertyDescriptor(classRef.prototype, key) as PropertyDescriptor;
-  const decorated = Reflect.decorate([...decorators], classRef.prototype as object, key, descriptor) as PropertyDescriptor;
+  const decorated = Reflect.decorate(
+    [...decorators],
+    classRef.prototype as object,
+    key,
+    descriptor,
+  ) as PropertyDescriptor;
   Object.defineProperty(classRef.prototype, key, decorated);
 }
 
@@ -107,7 +120,9 @@ export function classOf({ requiring, target, place, loss, isHandlerAbove }: Case
   }
 
   const replace = REPLACEMENTS[loss];
-  const replacing: MethodDecorator[] = replace ? [(_target, _key, descriptor) => ({ configurable: true, ...replace(descriptor.value as never) }) as never] : [];
+  const replacing: MethodDecorator[] = replace
+    ? [(_target, _key, descriptor) => ({ configurable: true, ...replace(descriptor.value as never) }) as never]
+    : [];
   const require = REQUIRING[requiring];
   const handler = HANDLERS[target]();
   decorateMethod(Subject, 'act', [
@@ -124,7 +139,13 @@ export function classOf({ requiring, target, place, loss, isHandlerAbove }: Case
   return replaced;
 }
 
-function replaceClass(Subject: Type<object>, loss: Loss, handler: MethodDecorator, ran: string[], requiring: Requiring): Type<object> {
+function replaceClass(
+  Subject: Type<object>,
+  loss: Loss,
+  handler: MethodDecorator,
+  ran: string[],
+  requiring: Requiring,
+): Type<object> {
   switch (loss) {
     case 'a subclass in place of the class':
     case 'an overriding subclass':
@@ -151,7 +172,9 @@ function replaceClass(Subject: Type<object>, loss: Loss, handler: MethodDecorato
     }
     case 'a copy of the class': {
       class Copy {}
-      const { constructor: _constructor, ...methods } = Object.getOwnPropertyDescriptors(Subject.prototype as Record<string, unknown>);
+      const { constructor: _constructor, ...methods } = Object.getOwnPropertyDescriptors(
+        Subject.prototype as Record<string, unknown>,
+      );
       Object.defineProperties(Copy.prototype, methods as PropertyDescriptorMap);
       return Copy;
     }
@@ -169,7 +192,10 @@ export class DirectFramework {
   constructor(@Inject(ModuleRef) private readonly modules: ModuleRef) {}
 
   @Post('direct')
-  async direct(@Req() request: { raw?: object; auth?: unknown; body: { id: number } }, @Res() response: never): Promise<void> {
+  async direct(
+    @Req() request: { raw?: object; auth?: unknown; body: { id: number } },
+    @Res() response: never,
+  ): Promise<void> {
     const { raw, hijack } = response as { raw?: NodeResponse; hijack?: () => void };
     hijack?.call(response);
     const nodeResponse = raw ?? (response as NodeResponse);
@@ -207,15 +233,27 @@ function loaded(one: Case, ran: string[]): Type<object> {
     return classOf(one, ran);
   } catch (error) {
     if (one.loss !== 'an accessor' || !(error instanceof TypeError)) throw error;
-    throw new McpAuthConfigError([{ option: 'Subject.act', seen: 'an accessor', why: 'Nest refuses it', write: 'Write a method' }]);
+    throw new McpAuthConfigError([
+      { option: 'Subject.act', seen: 'an accessor', why: 'Nest refuses it', write: 'Write a method' },
+    ]);
   }
 }
 
-async function callOnce({ target }: Case, classRef: Type<object>, platform: Platform, issuer: TestIssuer, ran: string[]): Promise<Outcome> {
+async function callOnce(
+  { target }: Case,
+  classRef: Type<object>,
+  platform: Platform,
+  issuer: TestIssuer,
+  ran: string[],
+): Promise<Outcome> {
   if (target === 'tool of the SDK') {
     const server = await startSdkServer({ sdk: 'v2', platform, providers: [classRef] }, ran);
     try {
-      const { status } = await server.rpc('tools/call', { name: 'act', arguments: {} }, { token: await server.mint({ scope: '' }) });
+      const { status } = await server.rpc(
+        'tools/call',
+        { name: 'act', arguments: {} },
+        { token: await server.mint({ scope: '' }) },
+      );
       return { status, ran };
     } finally {
       await server.close();
@@ -231,10 +269,24 @@ async function callOnce({ target }: Case, classRef: Type<object>, platform: Plat
   try {
     const token = await server.mint({ scope: '' });
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    if (target === 'route') return { status: (await fetch(`${server.origin}/subject/act`, { headers, signal: AbortSignal.timeout(5_000) })).status, ran };
+    if (target === 'route')
+      return {
+        status: (await fetch(`${server.origin}/subject/act`, { headers, signal: AbortSignal.timeout(5_000) })).status,
+        ran,
+      };
     if (!isProvider) return { status: (await server.callTool('act', token)).status, ran };
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'act', arguments: {} } });
-    return { status: (await fetch(`${server.origin}/direct`, { method: 'POST', headers, body, signal: AbortSignal.timeout(5_000) })).status, ran };
+    const body = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'act', arguments: {} },
+    });
+    return {
+      status: (
+        await fetch(`${server.origin}/direct`, { method: 'POST', headers, body, signal: AbortSignal.timeout(5_000) })
+      ).status,
+      ran,
+    };
   } finally {
     await server.close();
   }

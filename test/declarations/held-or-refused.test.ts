@@ -35,17 +35,35 @@ describe.each(PLATFORMS)('what a decorator declares, on %s', (platform) => {
     { target, requiring: 'RequireScopes' as const, loss: 'another function' as const },
   ]);
   it.each(kept)('LIB-20: holds above $loss: $requiring on a $target', async ({ target, loss, requiring }) => {
-    const outcome = await outcomeOf({ requiring, target, loss, place: 'above', isHandlerAbove: true }, platform, issuer);
+    const outcome = await outcomeOf(
+      { requiring, target, loss, place: 'above', isHandlerAbove: true },
+      platform,
+      issuer,
+    );
     expect(outcome).toEqual({ status: requiring === 'RequireAuthentication' ? 401 : 403, ran: [] });
   });
 
   const lost = TARGETS.flatMap((target) =>
-    (['another function', 'an accessor', 'a proxy of the function', 'an overriding subclass', 'an overriding subclass with the other requirement'] as const).map(
-      (loss) => ({ target, loss }),
-    ),
+    (
+      [
+        'another function',
+        'an accessor',
+        'a proxy of the function',
+        'an overriding subclass',
+        'an overriding subclass with the other requirement',
+      ] as const
+    ).map((loss) => ({ target, loss })),
   );
   it.each(lost)('LIB-20: refuses to start where $loss has dropped it from a $target', async ({ target, loss }) => {
-    const outcome = await outcomeOf({ requiring: 'RequireScopes', target, loss, place: 'below', isHandlerAbove: loss !== 'an accessor' }, platform, issuer);
-    expect(outcome).toEqual({ refused: expect.stringMatching(/(?:Subject|Overriding)\.act: saw .*@RequireScopes\("admin"\).*\. Write @RequireScopes\("admin"\)/) });
+    const outcome = await outcomeOf(
+      { requiring: 'RequireScopes', target, loss, place: 'below', isHandlerAbove: loss !== 'an accessor' },
+      platform,
+      issuer,
+    );
+    expect(outcome).toEqual({
+      refused: expect.stringMatching(
+        /(?:Subject|Overriding)\.act: saw .*@RequireScopes\("admin"\).*\. Write @RequireScopes\("admin"\)/,
+      ),
+    });
   });
 });

@@ -9,7 +9,12 @@ import { McpTool } from 'nestjs-mcp-auth/sdk';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
-type Create = (this: unknown, instance: unknown, callback: (...args: unknown[]) => unknown, ...rest: unknown[]) => unknown;
+type Create = (
+  this: unknown,
+  instance: unknown,
+  callback: (...args: unknown[]) => unknown,
+  ...rest: unknown[]
+) => unknown;
 
 /** As the instrumentation of OpenTelemetry for Nest does it. Returns what undoes it. */
 function trace(): () => void {
@@ -20,7 +25,8 @@ function trace(): () => void {
       return callback.apply(this, args);
     };
     Object.defineProperty(traced, 'name', { value: callback.name });
-    for (const key of Reflect.getMetadataKeys(callback)) Reflect.defineMetadata(key, Reflect.getMetadata(key, callback), traced);
+    for (const key of Reflect.getMetadataKeys(callback))
+      Reflect.defineMetadata(key, Reflect.getMetadata(key, callback), traced);
     return create.call(this, instance, traced, ...rest);
   };
   return () => void (context.create = create);
@@ -35,38 +41,46 @@ describe.each(PLATFORMS)('a method in a place of its own, on %s', (platform) => 
 
   async function statuses(paths: readonly string[], scope: string): Promise<number[]> {
     const token = await server!.mint({ scope });
-    const answers = await Promise.all(paths.map((path) => fetch(`${server!.origin}${path}`, { headers: { authorization: `Bearer ${token}` } })));
+    const answers = await Promise.all(
+      paths.map((path) => fetch(`${server!.origin}${path}`, { headers: { authorization: `Bearer ${token}` } })),
+    );
     return answers.map(({ status }) => status);
   }
 
-  it.each([['', Scope.DEFAULT], [' for each request', Scope.REQUEST]])('is served where it is bound and declares nothing, beside one that does, in a controller that is made%s', async (_when, scope) => {
-    @Controller({ path: 'subject', scope })
-    class Subject {
-      constructor(@Inject(REQUEST) readonly request: unknown) {
-        this.open = this.open.bind(this);
-        this.me = this.me.bind(this);
-      }
+  it.each([
+    ['', Scope.DEFAULT],
+    [' for each request', Scope.REQUEST],
+  ])(
+    'is served where it is bound and declares nothing, beside one that does, in a controller that is made%s',
+    async (_when, scope) => {
+      @Controller({ path: 'subject', scope })
+      class Subject {
+        constructor(@Inject(REQUEST) readonly request: unknown) {
+          this.open = this.open.bind(this);
+          this.me = this.me.bind(this);
+        }
 
-      @Get('open')
-      open(): object {
-        return {};
-      }
+        @Get('open')
+        open(): object {
+          return {};
+        }
 
-      @Get('me')
-      me(@AuthInfo('subject') subject: string): object {
-        return { subject };
-      }
+        @Get('me')
+        me(@AuthInfo('subject') subject: string): object {
+          return { subject };
+        }
 
-      @Get('act')
-      @RequireScopes('admin')
-      act(): object {
-        return {};
+        @Get('act')
+        @RequireScopes('admin')
+        act(): object {
+          return {};
+        }
       }
-    }
-    server = await startNotesServer(platform, { controllers: [Subject] });
-    expect(await statuses(['/subject/open', '/subject/me', '/subject/act'], 'a')).toEqual([200, 200, 403]);
-    expect(await statuses(['/subject/act'], 'admin')).toEqual([200]);
-  });
+      server = await startNotesServer(platform, { controllers: [Subject] });
+      expect(await statuses(['/subject/open', '/subject/me', '/subject/act'], 'a')).toEqual([200, 200, 403]);
+      expect(await statuses(['/subject/act'], 'admin')).toEqual([200]);
+    },
+  );
 
   it('is served where another function stands for it that declares as little', async () => {
     @Controller('subject')
@@ -132,16 +146,24 @@ describe.each(PLATFORMS)('a method in a place of its own, on %s', (platform) => 
     }
   }
 
-  it.each(['me', 'told', 'sent'])('LIB-20: stops the start where it wants the caller and was copied from another class: %s', async (name) => {
-    class Copied {}
-    Object.defineProperty(Copied.prototype, name, Object.getOwnPropertyDescriptor(Written.prototype, name)!);
-    if (name === 'sent') WebSocketGateway()(Copied);
-    else Controller('subject')(Copied);
-    const isController = name !== 'sent';
-    const started = startNotesServer(platform, { controllers: isController ? [Copied] : [], providers: isController ? [] : [Copied] });
-    await expect(started).rejects.toThrow(McpAuthConfigError);
-    await expect(started).rejects.toThrow(`Copied.${name}: saw a method with @AuthInfo() that was written in another class`);
-  });
+  it.each(['me', 'told', 'sent'])(
+    'LIB-20: stops the start where it wants the caller and was copied from another class: %s',
+    async (name) => {
+      class Copied {}
+      Object.defineProperty(Copied.prototype, name, Object.getOwnPropertyDescriptor(Written.prototype, name)!);
+      if (name === 'sent') WebSocketGateway()(Copied);
+      else Controller('subject')(Copied);
+      const isController = name !== 'sent';
+      const started = startNotesServer(platform, {
+        controllers: isController ? [Copied] : [],
+        providers: isController ? [] : [Copied],
+      });
+      await expect(started).rejects.toThrow(McpAuthConfigError);
+      await expect(started).rejects.toThrow(
+        `Copied.${name}: saw a method with @AuthInfo() that was written in another class`,
+      );
+    },
+  );
 
   it('is served where it wants the caller and is inherited', async () => {
     @Controller('subject')

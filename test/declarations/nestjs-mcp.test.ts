@@ -9,7 +9,8 @@ import { PLATFORMS } from '../support/platforms.js';
 const ran: string[] = [];
 
 /** What the decorators of `@nestjs-mcp/server` 0.3 leave on a method; `npm run test:hosts` checks the package itself. */
-const decorated = (kind: 'tool' | 'resource' | 'prompt', options: object): MethodDecorator => SetMetadata(`__mcp_${kind}__`, options);
+const decorated = (kind: 'tool' | 'resource' | 'prompt', options: object): MethodDecorator =>
+  SetMetadata(`__mcp_${kind}__`, options);
 
 @Injectable()
 class Notes {
@@ -92,7 +93,9 @@ class Framework implements OnModuleInit {
     const response = platformResponse.raw ?? platformResponse;
     const { handler, before = [] } = body.params as { handler: string; before?: unknown[] };
     const given = before.map((one) => (typeof one === 'string' ? new URL(one) : one));
-    const message = await Promise.resolve(this.#handlers.get(handler)?.(...given, { authInfo: auth, requestId: body.id })).then(
+    const message = await Promise.resolve(
+      this.#handlers.get(handler)?.(...given, { authInfo: auth, requestId: body.id }),
+    ).then(
       (result) => ({ result }),
       (error: Error) => ({ error: { message: error.message } }),
     );
@@ -115,19 +118,39 @@ interface Call {
 }
 
 const CALLS = {
-  addNote: { method: 'tools/call', params: { name: 'add-note', arguments: {}, handler: 'addNote', before: [{ text: 'milk' }] } },
-  byArgument: { method: 'tools/call', params: { name: 'decided', arguments: { scope: 'x' }, handler: 'byArgument', before: [{ scope: 'x' }] } },
+  addNote: {
+    method: 'tools/call',
+    params: { name: 'add-note', arguments: {}, handler: 'addNote', before: [{ text: 'milk' }] },
+  },
+  byArgument: {
+    method: 'tools/call',
+    params: { name: 'decided', arguments: { scope: 'x' }, handler: 'byArgument', before: [{ scope: 'x' }] },
+  },
   whoami: { method: 'tools/call', params: { name: 'whoami', handler: 'whoami' } },
   all: { method: 'resources/read', params: { uri: 'notes://all', handler: 'all', before: ['notes://all'] } },
-  ofAlice: { method: 'resources/read', params: { uri: 'notes://by-owner/alice', handler: 'byOwner', before: ['notes://by-owner/alice', { owner: 'alice' }] } },
-  ofBob: { method: 'resources/read', params: { uri: 'notes://by-owner/bob', handler: 'byOwner', before: ['notes://by-owner/bob', { owner: 'bob' }] } },
+  ofAlice: {
+    method: 'resources/read',
+    params: {
+      uri: 'notes://by-owner/alice',
+      handler: 'byOwner',
+      before: ['notes://by-owner/alice', { owner: 'alice' }],
+    },
+  },
+  ofBob: {
+    method: 'resources/read',
+    params: { uri: 'notes://by-owner/bob', handler: 'byOwner', before: ['notes://by-owner/bob', { owner: 'bob' }] },
+  },
   summary: { method: 'prompts/get', params: { name: 'summary', handler: 'summary' } },
 } satisfies Readonly<Record<string, Call>>;
 
 describe.each(PLATFORMS)('handlers of @nestjs-mcp/server on %s', (platform) => {
   let server: NotesServer;
   beforeAll(async () => {
-    server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, controllers: [Framework], providers: [Notes] });
+    server = await startNotesServer(platform, {
+      issuer: { alg: 'ES256' },
+      controllers: [Framework],
+      providers: [Notes],
+    });
   });
   afterAll(() => server.close());
   beforeEach(() => {
@@ -138,7 +161,11 @@ describe.each(PLATFORMS)('handlers of @nestjs-mcp/server on %s', (platform) => {
   function send({ method, params }: Call, token?: string, path = 'direct'): Promise<Response> {
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-    return fetch(`${server.origin}/${path}`, { method: 'POST', headers: { 'content-type': 'application/json', ...authorization }, body });
+    return fetch(`${server.origin}/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...authorization },
+      body,
+    });
   }
 
   it.each([
@@ -147,15 +174,22 @@ describe.each(PLATFORMS)('handlers of @nestjs-mcp/server on %s', (platform) => {
     ['all', 'b'],
     ['summary', 'c'],
   ] as const)('LIB-20: answers 403 for %s before dispatch, naming its scopes', async (name, scope) => {
-    await expectRefusal(server, await send(CALLS[name], await server.mint({ scope: '' })), { status: 403, error: 'insufficient_scope', scope });
+    await expectRefusal(server, await send(CALLS[name], await server.mint({ scope: '' })), {
+      status: 403,
+      error: 'insufficient_scope',
+      scope,
+    });
     expect(ran).toEqual([]);
   });
 
-  it.each(['addNote', 'byArgument', 'all', 'ofAlice', 'summary'] as const)('LIB-20: refuses %s where it is reached around the guard', async (name) => {
-    const text = await (await send(CALLS[name], undefined, 'around')).text();
-    expect(text).toContain('Authorization is required.');
-    expect(ran).toEqual([]);
-  });
+  it.each(['addNote', 'byArgument', 'all', 'ofAlice', 'summary'] as const)(
+    'LIB-20: refuses %s where it is reached around the guard',
+    async (name) => {
+      const text = await (await send(CALLS[name], undefined, 'around')).text();
+      expect(text).toContain('Authorization is required.');
+      expect(ran).toEqual([]);
+    },
+  );
 
   it.each([
     ['addNote', 'a'],
@@ -177,7 +211,9 @@ describe.each(PLATFORMS)('handlers of @nestjs-mcp/server on %s', (platform) => {
 
   it('injects the caller beside the arguments, and where the SDK puts its own', async () => {
     const token = await server.mint({ scope: 'a' });
-    expect(await (await send(CALLS.addNote, token)).json()).toMatchObject({ result: { text: 'milk', subject: 'alice' } });
+    expect(await (await send(CALLS.addNote, token)).json()).toMatchObject({
+      result: { text: 'milk', subject: 'alice' },
+    });
     expect(await (await send(CALLS.whoami, token)).json()).toMatchObject({ result: { subject: 'alice' } });
   });
 });

@@ -55,7 +55,11 @@ afterEach(async () => {
   for (const app of opened.splice(0)) await app.close();
 });
 
-async function start(metadata: ModuleMetadata, platform: Platform = 'express', options: object = {}): Promise<INestApplication> {
+async function start(
+  metadata: ModuleMetadata,
+  platform: Platform = 'express',
+  options: object = {},
+): Promise<INestApplication> {
   const imports = [McpAuthModule.forRoot({ ...OPTIONS, ...options }), ...(metadata.imports ?? [])];
   const module = await Test.createTestingModule({ ...metadata, imports }).compile();
   const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
@@ -83,7 +87,14 @@ describe.each(PLATFORMS)('the start of an application on %s', (platform) => {
 
     const message = await refusal({ providers: [Tools] }, platform);
     expect(message).toContain('Tools.act: saw @RequireScopes("a") on no handler that is known');
-    for (const known of ['routes', 'WebSockets', 'GraphQL', '@rekog/mcp-nest', '@nestjs-mcp/server', 'nestjs-mcp-auth/sdk']) {
+    for (const known of [
+      'routes',
+      'WebSockets',
+      'GraphQL',
+      '@rekog/mcp-nest',
+      '@nestjs-mcp/server',
+      'nestjs-mcp-auth/sdk',
+    ]) {
       expect(message).toContain(known);
     }
   });
@@ -119,7 +130,9 @@ describe.each(DECORATORS.slice(0, -1))('%s', (name, decorator) => {
     }
 
     expect(await refusal({ providers: [Helper] })).toContain(`Helper.act: saw ${name} on no handler`);
-    expect(await refusal({ providers: [{ provide: 'MADE', useFactory: () => new Helper() }] })).toContain('Helper.act: saw');
+    expect(await refusal({ providers: [{ provide: 'MADE', useFactory: () => new Helper() }] })).toContain(
+      'Helper.act: saw',
+    );
     expect(await refusal({ providers: [{ provide: 'VALUE', useValue: new Helper() }] })).toContain('Helper.act: saw');
   });
 
@@ -142,7 +155,11 @@ describe.each(DECORATORS.slice(0, -1))('%s', (name, decorator) => {
     @Injectable()
     class Mixing extends mixin() {}
 
-    for (const [classRef, option] of [[PerRequest, 'PerRequest.act'], [Inheriting, 'Inheriting.act'], [Mixing, 'Mixing.act']] as const) {
+    for (const [classRef, option] of [
+      [PerRequest, 'PerRequest.act'],
+      [Inheriting, 'Inheriting.act'],
+      [Mixing, 'Mixing.act'],
+    ] as const) {
       expect(await refusal({ providers: [classRef] })).toContain(`${option}: saw ${name}`);
     }
   });
@@ -188,7 +205,10 @@ describe.each(DECORATORS)('%s', (name, decorator) => {
       ['Subject.make: saw @ on a static method', [Subject, 'make', Object.getOwnPropertyDescriptor(Subject, 'make')]],
       ['Subject.arrow: saw @ on a property', [target, 'arrow', undefined]],
       ['Subject.value: saw @ on a accessor', [target, 'value', Object.getOwnPropertyDescriptor(target, 'value')]],
-      ['Subject.Symbol(Symbol.iterator): saw @ on a method with a symbol for a name', [target, Symbol.iterator, Object.getOwnPropertyDescriptor(target, Symbol.iterator)]],
+      [
+        'Subject.Symbol(Symbol.iterator): saw @ on a method with a symbol for a name',
+        [target, Symbol.iterator, Object.getOwnPropertyDescriptor(target, Symbol.iterator)],
+      ],
       ['Subject.act: saw @ on a parameter', [target, 'act', 0]],
       ['Subject: saw @ on a constructor parameter', [Subject, undefined, 0]],
     ];
@@ -257,7 +277,8 @@ describe('handlers of Nest other than routes', () => {
         return '';
       }
     }
-    for (const classRef of [Gateway, Notes]) expect(await refusal({ providers: [classRef] })).not.toContain('no handler that is known');
+    for (const classRef of [Gateway, Notes])
+      expect(await refusal({ providers: [classRef] })).not.toContain('no handler that is known');
   });
 });
 
@@ -336,7 +357,9 @@ describe('a subclass', () => {
     @Controller()
     @RequireScopes('b')
     class Other extends Scoped {}
-    expect(await refusal({ controllers: [Derived] })).toContain('Derived: saw @RequireScopes("a") on the class, or on one that it');
+    expect(await refusal({ controllers: [Derived] })).toContain(
+      'Derived: saw @RequireScopes("a") on the class, or on one that it',
+    );
     expect(await refusal({ controllers: [Other] })).toBe('it started');
   });
 
@@ -365,7 +388,9 @@ describe('an instance', () => {
       @RequireScopes('a')
       act(): void {}
     }
-    expect(await refusal({ controllers: [Notes] })).toContain('Notes.act: saw an instance with another function of that name');
+    expect(await refusal({ controllers: [Notes] })).toContain(
+      'Notes.act: saw an instance with another function of that name',
+    );
   });
 
   it('LIB-20: of a request that has one is not served', async () => {
@@ -440,8 +465,15 @@ describe('a module that is loaded lazily', () => {
 
     const app = await start({});
     await app.get(LazyModuleLoader).load(() => LazyModule);
-    const context = { getType: () => 'rpc', getClass: () => Notes, getHandler: () => Notes.prototype.act, switchToRpc: () => ({ getContext: () => ({}) }) };
-    await expect(async () => app.get(McpAuthGuard).canActivate(context as never)).rejects.toThrow('Notes.act: saw @RequireScopes("a")');
+    const context = {
+      getType: () => 'rpc',
+      getClass: () => Notes,
+      getHandler: () => Notes.prototype.act,
+      switchToRpc: () => ({ getContext: () => ({}) }),
+    };
+    await expect(async () => app.get(McpAuthGuard).canActivate(context as never)).rejects.toThrow(
+      'Notes.act: saw @RequireScopes("a")',
+    );
   });
 });
 
@@ -452,7 +484,10 @@ describe('an application without HTTP', () => {
       @RequireScopes('a')
       act(): void {}
     }
-    const module = await Test.createTestingModule({ imports: [McpAuthModule.forRoot(OPTIONS)], providers: [Helper] }).compile();
+    const module = await Test.createTestingModule({
+      imports: [McpAuthModule.forRoot(OPTIONS)],
+      providers: [Helper],
+    }).compile();
     await expect(module.init()).rejects.toThrow('Helper.act: saw @RequireScopes("a") on no handler');
     await module.close();
   });

@@ -28,7 +28,10 @@ describe('client ID metadata documents', () => {
     // The provider's guard against requests to inner networks needs a symbol that Jest's global object lacks; it says so once.
     jest.spyOn(console, 'warn').mockImplementation(() => undefined);
     server = await start({
-      clientMetadataDocuments: { [HTTPS_ID]: documentOf(HTTPS_ID), 'https://notes.example/copy.json': documentOf(HTTPS_ID) },
+      clientMetadataDocuments: {
+        [HTTPS_ID]: documentOf(HTTPS_ID),
+        'https://notes.example/copy.json': documentOf(HTTPS_ID),
+      },
     });
   });
   afterAll(async () => {
@@ -43,7 +46,9 @@ describe('client ID metadata documents', () => {
 
   it('work from the start options under an https URL, without the network', async () => {
     const client = new Client(server.issuer, HTTPS_ID);
-    const { body } = await client.exchange(await new Browser().signInAndAllow(client.authorizationUrl({ scope: 'notes:read' })));
+    const { body } = await client.exchange(
+      await new Browser().signInAndAllow(client.authorizationUrl({ scope: 'notes:read' })),
+    );
     expect((await verify(body.access_token, server.issuer)).payload).toMatchObject({
       client_id: HTTPS_ID,
       aud: RESOURCE,
@@ -54,12 +59,16 @@ describe('client ID metadata documents', () => {
 
   it('do not bar their client from stepping up', async () => {
     const client = new Client(server.issuer, HTTPS_ID);
-    const { body } = await client.exchange(await new Browser().signInAndAllow(client.authorizationUrl({ scope: 'notes:write' })));
+    const { body } = await client.exchange(
+      await new Browser().signInAndAllow(client.authorizationUrl({ scope: 'notes:write' })),
+    );
     expect(body.scope).toBe('notes:write');
   });
 
   it('are refused where they name another client', async () => {
-    const page = await new Browser().open(new Client(server.issuer, 'https://notes.example/copy.json').authorizationUrl());
+    const page = await new Browser().open(
+      new Client(server.issuer, 'https://notes.example/copy.json').authorizationUrl(),
+    );
     expect(page.status).toBe(400);
     expect(page.text).toContain('does not match');
   });
@@ -89,10 +98,14 @@ describe('client ID metadata documents', () => {
       answer = { status: 200, body: documentOf(id) };
       const client = new Client(server.issuer, id);
       const browser = new Browser();
-      const consent = await browser.submit(await browser.open(client.authorizationUrl({ scope: 'notes:read' })), 'login', {
-        username: 'bob',
-        password: 'bob',
-      });
+      const consent = await browser.submit(
+        await browser.open(client.authorizationUrl({ scope: 'notes:read' })),
+        'login',
+        {
+          username: 'bob',
+          password: 'bob',
+        },
+      );
       expect(consent.text).toContain(`<code>${id}</code>`);
       const { body } = await client.exchange(await browser.submit(consent, 'confirm'));
       expect((await verify(body.access_token, server.issuer)).payload).toMatchObject({ client_id: id, sub: 'bob' });
@@ -101,7 +114,10 @@ describe('client ID metadata documents', () => {
 
     it.each([
       ['naming another client', () => ({ status: 200, body: documentOf(`${origin}/another.json`) })],
-      ['with a secret', () => ({ status: 200, body: { ...documentOf(`${origin}/client.json`), client_secret: 'public' } })],
+      [
+        'with a secret',
+        () => ({ status: 200, body: { ...documentOf(`${origin}/client.json`), client_secret: 'public' } }),
+      ],
       [
         'with a method that needs a secret',
         () => ({
@@ -118,7 +134,10 @@ describe('client ID metadata documents', () => {
       ],
       [
         'with a redirect URI that no client may have',
-        () => ({ status: 200, body: { ...documentOf(`${origin}/client.json`), redirect_uris: ['javascript:alert(1)'] } }),
+        () => ({
+          status: 200,
+          body: { ...documentOf(`${origin}/client.json`), redirect_uris: ['javascript:alert(1)'] },
+        }),
       ],
     ])('are refused, on an error page: one %s', async (_what, makeAnswer) => {
       answer = makeAnswer();

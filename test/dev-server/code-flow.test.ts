@@ -15,10 +15,17 @@ describe('authorization code flow', () => {
   afterAll(() => server.close());
 
   it('issues a JWT access token for the resource that verifies against the served keys', async () => {
-    const answer = await new Browser().signInAndAllow(client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE }));
+    const answer = await new Browser().signInAndAllow(
+      client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE }),
+    );
     expect(answer.url.href.startsWith(`${REDIRECT_URI}?`)).toBe(true);
     const { status, body } = await client.exchange(answer, { resource: RESOURCE });
-    expect({ status, ...body }).toMatchObject({ status: 200, token_type: 'Bearer', expires_in: 300, scope: 'notes:read' });
+    expect({ status, ...body }).toMatchObject({
+      status: 200,
+      token_type: 'Bearer',
+      expires_in: 300,
+      scope: 'notes:read',
+    });
     const { payload, protectedHeader } = await verify(body.access_token, server.issuer);
     expect(protectedHeader).toMatchObject({ alg: 'RS256', typ: 'at+jwt' });
     expect(payload).toMatchObject({
@@ -59,7 +66,9 @@ describe('authorization code flow', () => {
   });
 
   it('refuses another resource at the token endpoint than was consented to', async () => {
-    const answer = await new Browser().signInAndAllow(client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE }));
+    const answer = await new Browser().signInAndAllow(
+      client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE }),
+    );
     const { status, body } = await client.exchange(answer, { resource: 'https://elsewhere.example/' });
     expect({ status, error: body.error }).toEqual({ status: 400, error: 'invalid_target' });
   });
@@ -137,7 +146,9 @@ describe('authorization code flow', () => {
     const again = await browser.submit(await browser.open(client.authorizationUrl()), 'login', fields);
     expect(again.status).toBe(401);
     expect(again.text).toContain('Wrong user name or password.');
-    expect((await browser.submit(again, 'login', { username: 'alice', password: 'alice' })).text).toContain('asks for access');
+    expect((await browser.submit(again, 'login', { username: 'alice', password: 'alice' })).text).toContain(
+      'asks for access',
+    );
   });
 
   it('issues an ID token about the user where openid is asked', async () => {
@@ -147,9 +158,15 @@ describe('authorization code flow', () => {
     );
     const { body } = await client.exchange(answer);
     const keys = createRemoteJWKSet(new URL(`${server.issuer}/jwks`));
-    const { payload } = await jwtVerify(body.id_token ?? '', keys, { issuer: server.issuer, audience: client.clientId });
+    const { payload } = await jwtVerify(body.id_token ?? '', keys, {
+      issuer: server.issuer,
+      audience: client.clientId,
+    });
     expect(payload).toMatchObject({ sub: 'bob', name: 'Bob', preferred_username: 'bob', email: 'bob@example.com' });
-    expect((await verify(body.access_token, server.issuer)).payload).toMatchObject({ aud: RESOURCE, scope: 'notes:read' });
+    expect((await verify(body.access_token, server.issuer)).payload).toMatchObject({
+      aud: RESOURCE,
+      scope: 'notes:read',
+    });
   });
 
   it('lets a loopback redirect URI change its port (RFC 8252 §7.3)', async () => {
@@ -174,7 +191,9 @@ describe('authorization code flow', () => {
   });
 
   it('serves a client with a secret too, and not without the secret', async () => {
-    const registered = (await (await register(server.issuer, { token_endpoint_auth_method: 'client_secret_post' })).json()) as {
+    const registered = (await (
+      await register(server.issuer, { token_endpoint_auth_method: 'client_secret_post' })
+    ).json()) as {
       client_id: string;
       client_secret: string;
     };
@@ -208,7 +227,9 @@ describe('several resources', () => {
   });
 
   it('writes the audience as configured where the client sent an equivalent spelling', async () => {
-    const answer = await new Browser().signInAndAllow(client.authorizationUrl({ scope: 'files:read', resource: `${OTHER}/` }));
+    const answer = await new Browser().signInAndAllow(
+      client.authorizationUrl({ scope: 'files:read', resource: `${OTHER}/` }),
+    );
     const { body } = await client.exchange(answer, { resource: `${OTHER}/` });
     expect((await verify(body.access_token, server.issuer, OTHER)).payload.aud).toBe(OTHER);
   });

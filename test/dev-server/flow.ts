@@ -10,7 +10,8 @@ class CookieJar {
       const [name = '', value = ''] = [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)];
       const path = attributes.find((attribute) => /^path=/i.test(attribute))?.slice(5) ?? url.pathname;
       const key = `${name} ${path}`;
-      if (value === '' || attributes.some((attribute) => /^expires=Thu, 01 Jan 1970/i.test(attribute))) this.cookies.delete(key);
+      if (value === '' || attributes.some((attribute) => /^expires=Thu, 01 Jan 1970/i.test(attribute)))
+        this.cookies.delete(key);
       else this.cookies.set(key, { name, value, path });
     }
   }
@@ -35,7 +36,11 @@ export interface Arrival {
 export class Browser {
   private readonly jar = new CookieJar();
 
-  async open(address: string | URL, form?: Record<string, string>, headers: Record<string, string> = {}): Promise<Arrival> {
+  async open(
+    address: string | URL,
+    form?: Record<string, string>,
+    headers: Record<string, string> = {},
+  ): Promise<Arrival> {
     const url = new URL(address);
     const response = await fetch(url, {
       method: form === undefined ? 'GET' : 'POST',
@@ -45,7 +50,8 @@ export class Browser {
     });
     this.jar.store(url, response);
     const location = response.headers.get('location');
-    if (location === null) return { url, status: response.status, headers: response.headers, text: await response.text() };
+    if (location === null)
+      return { url, status: response.status, headers: response.headers, text: await response.text() };
     const next = new URL(location, url);
     if (next.origin === url.origin) return this.open(next);
     return { url: next, status: response.status, headers: response.headers, text: '' };
@@ -123,7 +129,10 @@ export class Client {
     return { status: response.status, body: (await response.json()) as TokenResponse };
   }
 
-  async exchange({ url }: Arrival, parameters: Record<string, string> = {}): Promise<{ status: number; body: TokenResponse }> {
+  async exchange(
+    { url }: Arrival,
+    parameters: Record<string, string> = {},
+  ): Promise<{ status: number; body: TokenResponse }> {
     return this.token({
       grant_type: 'authorization_code',
       code: url.searchParams.get('code') ?? '',

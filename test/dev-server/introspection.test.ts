@@ -16,7 +16,9 @@ describe('introspection', () => {
 
   async function signIn(): Promise<{ client: Client; tokens: TokenResponse }> {
     const client = new Client(server.issuer, await registerClient(server.issuer));
-    const answer = await new Browser().signInAndAllow(client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE }));
+    const answer = await new Browser().signInAndAllow(
+      client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE }),
+    );
     return { client, tokens: (await client.exchange(answer)).body };
   }
 
@@ -63,7 +65,8 @@ describe('introspection', () => {
     const { client, tokens } = await signIn();
     const body = new URLSearchParams({ client_id: client.clientId, token: tokens.access_token });
     expect((await fetch(`${server.issuer}/revoke`, { method: 'POST', body })).status).toBe(200);
-    for (const token of [tokens.access_token, 'unknown']) expect(await (await ask(token)).json()).toEqual({ active: false });
+    for (const token of [tokens.access_token, 'unknown'])
+      expect(await (await ask(token)).json()).toEqual({ active: false });
   });
 
   it('says nothing of refresh tokens, which are no business of a resource', async () => {
@@ -75,13 +78,16 @@ describe('introspection', () => {
   it('is for the configured client only', async () => {
     const { client, tokens } = await signIn();
     const wrong = `Basic ${btoa(`${INTROSPECTION.clientId}:guessed`)}`;
-    for (const authorization of [wrong, '']) expect([400, 401]).toContain((await ask(tokens.access_token, authorization)).status);
+    for (const authorization of [wrong, ''])
+      expect([400, 401]).toContain((await ask(tokens.access_token, authorization)).status);
     const byItself = await ask(tokens.access_token, '', { client_id: client.clientId });
     expect(await byItself.json()).not.toMatchObject({ active: true });
   });
 
   it('signs nobody in for that client', async () => {
-    const arrival = await new Browser().open(new Client(server.issuer, INTROSPECTION.clientId).authorizationUrl({ scope: 'notes:read' }));
+    const arrival = await new Browser().open(
+      new Client(server.issuer, INTROSPECTION.clientId).authorizationUrl({ scope: 'notes:read' }),
+    );
     expect(arrival.status).toBe(400);
     expect(arrival.url.origin).toBe(server.issuer);
   });
@@ -99,7 +105,10 @@ describe('introspection, where it was not asked for', () => {
     }
   });
 
-  it.each([{ clientId: '', clientSecret: 'x' }, { clientId: 'x', clientSecret: '' }])('does not start with %j', async (introspection) => {
+  it.each([
+    { clientId: '', clientSecret: 'x' },
+    { clientId: 'x', clientSecret: '' },
+  ])('does not start with %j', async (introspection) => {
     await expect(start({ introspection })).rejects.toThrow(/introspection: clientId and clientSecret/);
   });
 });

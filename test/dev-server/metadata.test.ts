@@ -33,7 +33,11 @@ describe('metadata', () => {
     });
   });
 
-  it.each([[undefined, false], [false, false], [true, true]])('offers to bind tokens to a key (DPoP) where dpop is %s: %s', async (dpop, isOffered) => {
+  it.each([
+    [undefined, false],
+    [false, false],
+    [true, true],
+  ])('offers to bind tokens to a key (DPoP) where dpop is %s: %s', async (dpop, isOffered) => {
     const other = await start(dpop === undefined ? {} : { dpop });
     const metadata = (await (await fetch(other.issuer + WELL_KNOWN[0])).json()) as Record<string, unknown>;
     await other.close();
@@ -42,7 +46,9 @@ describe('metadata', () => {
 
   it('publishes no private key', async () => {
     const { keys } = (await (await fetch(`${server.issuer}/jwks`)).json()) as { keys: Record<string, string>[] };
-    expect(keys).toEqual([{ kty: 'RSA', use: 'sig', alg: 'RS256', kid: expect.any(String), n: expect.any(String), e: 'AQAB' }]);
+    expect(keys).toEqual([
+      { kty: 'RSA', use: 'sig', alg: 'RS256', kid: expect.any(String), n: expect.any(String), e: 'AQAB' },
+    ]);
   });
 });
 
@@ -55,20 +61,23 @@ describe('CORS', () => {
   });
   afterAll(() => server.close());
 
-  it.each([...WELL_KNOWN, '/jwks', '/token', '/register', '/revoke'])('lets a web page of any origin call %s', async (path) => {
-    const preflight = await fetch(server.issuer + path, {
-      method: 'OPTIONS',
-      headers: {
-        origin: ORIGIN,
-        'access-control-request-method': 'POST',
-        'access-control-request-headers': 'content-type, mcp-protocol-version',
-      },
-    });
-    expect(preflight.status).toBe(204);
-    expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
-    expect(preflight.headers.get('access-control-allow-headers')).toBe('content-type, mcp-protocol-version');
-    expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
-  });
+  it.each([...WELL_KNOWN, '/jwks', '/token', '/register', '/revoke'])(
+    'lets a web page of any origin call %s',
+    async (path) => {
+      const preflight = await fetch(server.issuer + path, {
+        method: 'OPTIONS',
+        headers: {
+          origin: ORIGIN,
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'content-type, mcp-protocol-version',
+        },
+      });
+      expect(preflight.status).toBe(204);
+      expect(preflight.headers.get('access-control-allow-origin')).toBe('*');
+      expect(preflight.headers.get('access-control-allow-headers')).toBe('content-type, mcp-protocol-version');
+      expect(preflight.headers.get('access-control-allow-methods')).toContain('POST');
+    },
+  );
 
   it('lets the page read the answers, errors included', async () => {
     const metadata = await fetch(`${server.issuer}${WELL_KNOWN[0]}`, { headers: { origin: ORIGIN } });

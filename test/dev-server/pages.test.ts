@@ -28,13 +28,16 @@ describe('pages', () => {
     ['home', () => browser.open(server.issuer)],
   ];
 
-  it.each(everyPage)('%s: says that it is for development, and is a whole document with landmarks', async (_page, open) => {
-    const { text } = await open();
-    expect(text).toContain('Development server — not for production');
-    expect(text).toMatch(/^<!DOCTYPE html>\n<html lang="en">/);
-    expect(text.match(/<main>/g)).toHaveLength(1);
-    expect(text.match(/<h1>/g)).toHaveLength(1);
-  });
+  it.each(everyPage)(
+    '%s: says that it is for development, and is a whole document with landmarks',
+    async (_page, open) => {
+      const { text } = await open();
+      expect(text).toContain('Development server — not for production');
+      expect(text).toMatch(/^<!DOCTYPE html>\n<html lang="en">/);
+      expect(text.match(/<main>/g)).toHaveLength(1);
+      expect(text.match(/<h1>/g)).toHaveLength(1);
+    },
+  );
 
   it.each(everyPage)('%s: has no script, loads nothing, fits in no frame', async (_page, open) => {
     const { headers, text } = await open();
@@ -69,7 +72,14 @@ describe('pages', () => {
 
   it('consent: names client, user, resource, scope and where the browser goes, and lets forms lead there', async () => {
     const { text, headers } = await consent();
-    for (const part of ['Notes client', 'Alice', RESOURCE, 'Read your notes', 'notes:read', '127.0.0.1:45678, on this computer'])
+    for (const part of [
+      'Notes client',
+      'Alice',
+      RESOURCE,
+      'Read your notes',
+      'notes:read',
+      '127.0.0.1:45678, on this computer',
+    ])
       expect(text).toContain(part);
     expect(text).not.toContain('notes:write');
     expect(headers.get('content-security-policy')).toContain(`form-action 'self' http://127.0.0.1:45678;`);
@@ -77,7 +87,11 @@ describe('pages', () => {
 
   it('consent: allows the scheme where the policy cannot name the host (IPv6)', async () => {
     const redirectUri = 'http://[::1]:45678/callback';
-    const ipv6 = new Client(server.issuer, await registerClient(server.issuer, { redirect_uris: [redirectUri] }), redirectUri);
+    const ipv6 = new Client(
+      server.issuer,
+      await registerClient(server.issuer, { redirect_uris: [redirectUri] }),
+      redirectUri,
+    );
     expect((await browser.open(ipv6.authorizationUrl())).headers.get('content-security-policy')).toContain(
       `form-action 'self' http:;`,
     );

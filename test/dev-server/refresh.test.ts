@@ -16,7 +16,9 @@ describe('refresh tokens', () => {
   ): Promise<{ client: Client; browser: Browser; tokens: TokenResponse }> {
     const client = new Client(server.issuer, await registerClient(server.issuer, registration));
     const browser = new Browser();
-    const answer = await browser.signInAndAllow(client.authorizationUrl({ scope: 'notes:read notes:write', resource: RESOURCE }));
+    const answer = await browser.signInAndAllow(
+      client.authorizationUrl({ scope: 'notes:read notes:write', resource: RESOURCE }),
+    );
     return { client, browser, tokens: (await client.exchange(answer)).body };
   }
 
@@ -65,7 +67,9 @@ describe('refresh tokens', () => {
     const narrowed = await refresh(client, tokens.refresh_token, { scope: 'notes:read' });
     expect((await verify(narrowed.body.access_token, server.issuer)).payload.scope).toBe('notes:read');
     const reader = await firstTokens();
-    expect((await refresh(reader.client, reader.tokens.refresh_token, { scope: 'openid' })).body.error).toBe('invalid_scope');
+    expect((await refresh(reader.client, reader.tokens.refresh_token, { scope: 'openid' })).body.error).toBe(
+      'invalid_scope',
+    );
   });
 
   it('are not for another resource or another client', async () => {

@@ -14,7 +14,10 @@ describe('dynamic client registration', () => {
   async function consentPage(metadata: Record<string, unknown>, redirectUri?: string): Promise<Arrival> {
     const client = new Client(server.issuer, await registerClient(server.issuer, metadata), redirectUri);
     const browser = new Browser();
-    return browser.submit(await browser.open(client.authorizationUrl()), 'login', { username: 'alice', password: 'alice' });
+    return browser.submit(await browser.open(client.authorizationUrl()), 'login', {
+      username: 'alice',
+      password: 'alice',
+    });
   }
 
   it('is open, and gives a public client no secret', async () => {
@@ -72,6 +75,8 @@ describe('dynamic client registration', () => {
   });
 
   it('shows the identifier of a client whose name is nothing to see', async () => {
-    expect((await consentPage({ client_name: '\u200b \u202e' })).text).toMatch(/<h1><bdi>[\w-]{20,}<\/bdi> asks for access/);
+    expect((await consentPage({ client_name: '\u200b \u202e' })).text).toMatch(
+      /<h1><bdi>[\w-]{20,}<\/bdi> asks for access/,
+    );
   });
 });

@@ -42,9 +42,12 @@ describe('startDevAuthorizationServer', () => {
     }
   }
 
-  it.each(['production', 'Production', 'PRODUCTION', 'prod', 'production ', 'staging', 'Development'])('refuses to start with NODE_ENV=%s', async (value) => {
-    await withEnvironment(value, () => expect(run()).rejects.toThrow(`NODE_ENV=${value}: `));
-  });
+  it.each(['production', 'Production', 'PRODUCTION', 'prod', 'production ', 'staging', 'Development'])(
+    'refuses to start with NODE_ENV=%s',
+    async (value) => {
+      await withEnvironment(value, () => expect(run()).rejects.toThrow(`NODE_ENV=${value}: `));
+    },
+  );
 
   it.each([undefined, '', 'development', 'test'])('starts with NODE_ENV=%s', async (value) => {
     await expect(withEnvironment(value, () => run())).resolves.toMatchObject({ issuer: expect.any(String) });
@@ -172,11 +175,13 @@ describe('startDevAuthorizationServer without oidc-provider', () => {
   it('says what to install', async () => {
     jest.resetModules();
     jest.unstable_mockModule('oidc-provider', () => {
-      throw Object.assign(new Error(`Cannot find package 'oidc-provider' imported from …`), { code: 'ERR_MODULE_NOT_FOUND' });
+      throw Object.assign(new Error(`Cannot find package 'oidc-provider' imported from …`), {
+        code: 'ERR_MODULE_NOT_FOUND',
+      });
     });
     const fresh = await import('nestjs-mcp-auth/dev-server');
-    await expect(fresh.startDevAuthorizationServer({ resources: [{ resource: RESOURCE, scopes: {} }] })).rejects.toThrow(
-      /npm i -D oidc-provider/,
-    );
+    await expect(
+      fresh.startDevAuthorizationServer({ resources: [{ resource: RESOURCE, scopes: {} }] }),
+    ).rejects.toThrow(/npm i -D oidc-provider/);
   });
 });

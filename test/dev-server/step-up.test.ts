@@ -23,7 +23,9 @@ describe('step-up', () => {
   }
 
   it('shows which scope is new and issues a token with both', async () => {
-    const consent = await browser.open(client.authorizationUrl({ scope: 'notes:read notes:write', resource: RESOURCE }));
+    const consent = await browser.open(
+      client.authorizationUrl({ scope: 'notes:read notes:write', resource: RESOURCE }),
+    );
     expect(badges(consent)).toEqual({ 'Read your notes': 'Already allowed', 'Change your notes': 'New' });
     const { body } = await client.exchange(await browser.submit(consent, 'confirm'));
     expect((await verify(body.access_token, server.issuer)).payload.scope).toBe('notes:read notes:write');
@@ -66,7 +68,9 @@ describe('step-up', () => {
   });
 
   it('lets someone else sign in where the client asks for a new sign-in', async () => {
-    const signIn = await browser.open(client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE, prompt: 'login' }));
+    const signIn = await browser.open(
+      client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE, prompt: 'login' }),
+    );
     const consent = await browser.submit(signIn, 'login', { username: 'bob', password: 'bob' });
     expect(consent.text).toContain('Signed in as <strong>Bob</strong>');
     expect(badges(consent)).toEqual({ 'Read your notes': 'New' });
@@ -75,7 +79,9 @@ describe('step-up', () => {
   });
 
   it('signs in again where the client asks for it, and the token says when', async () => {
-    const signIn = await browser.open(client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE, prompt: 'login' }));
+    const signIn = await browser.open(
+      client.authorizationUrl({ scope: 'notes:read', resource: RESOURCE, prompt: 'login' }),
+    );
     expect(signIn.text).toContain('Continue as Alice');
     const consent = await browser.submit(signIn, 'login', { username: 'alice', password: 'alice' });
     const { body } = await client.exchange(await browser.submit(consent, 'confirm'));

@@ -11,7 +11,10 @@ describe('a resource without scopes', () => {
 
   beforeAll(async () => {
     const port = await freePort();
-    mcp = await startNotesServer('express', { issuer: { alg: 'ES256' }, options: { authorizationServers: [`http://127.0.0.1:${port}`] } });
+    mcp = await startNotesServer('express', {
+      issuer: { alg: 'ES256' },
+      options: { authorizationServers: [`http://127.0.0.1:${port}`] },
+    });
     dev = await start({ port, resources: [{ resource: mcp.resource, name: 'Notes', scopes: {} }] });
   });
   afterAll(async () => {
@@ -19,17 +22,24 @@ describe('a resource without scopes', () => {
     await dev.close();
   });
 
-  it.each([undefined, '', 'offline_access', 'openid', 'openid offline_access'])('lets a client sign in that asks for the scope %j', async (scope) => {
-    const client = new Client(dev.issuer, await registerClient(dev.issuer));
-    const url = client.authorizationUrl({ scope, resource: mcp.resource, ...(scope?.includes('offline_access') && { prompt: 'consent' }) });
-    const { status, body } = await client.exchange(await new Browser().signInAndAllow(url));
-    expect(status).toBe(200);
-    expect((await verify(body.access_token, dev.issuer, mcp.resource)).payload).toMatchObject({ sub: 'alice' });
-    // The authorization server goes by the time of the machine.
-    mcp.clock.now = Date.now();
-    expect((await mcp.callTool('ping', body.access_token)).status).toBe(200);
-    expect((await mcp.callTool('read-note', body.access_token)).status).toBe(403);
-  });
+  it.each([undefined, '', 'offline_access', 'openid', 'openid offline_access'])(
+    'lets a client sign in that asks for the scope %j',
+    async (scope) => {
+      const client = new Client(dev.issuer, await registerClient(dev.issuer));
+      const url = client.authorizationUrl({
+        scope,
+        resource: mcp.resource,
+        ...(scope?.includes('offline_access') && { prompt: 'consent' }),
+      });
+      const { status, body } = await client.exchange(await new Browser().signInAndAllow(url));
+      expect(status).toBe(200);
+      expect((await verify(body.access_token, dev.issuer, mcp.resource)).payload).toMatchObject({ sub: 'alice' });
+      // The authorization server goes by the time of the machine.
+      mcp.clock.now = Date.now();
+      expect((await mcp.callTool('ping', body.access_token)).status).toBe(200);
+      expect((await mcp.callTool('read-note', body.access_token)).status).toBe(403);
+    },
+  );
 
   it('shows what is asked for on the consent page', async () => {
     const client = new Client(dev.issuer, await registerClient(dev.issuer));
@@ -41,7 +51,9 @@ describe('a resource without scopes', () => {
 
   it('still refuses a scope that nobody has', async () => {
     const client = new Client(dev.issuer, await registerClient(dev.issuer));
-    const { url, text } = await new Browser().open(client.authorizationUrl({ scope: 'notes:read', resource: mcp.resource }));
+    const { url, text } = await new Browser().open(
+      client.authorizationUrl({ scope: 'notes:read', resource: mcp.resource }),
+    );
     expect(url.searchParams.get('error') ?? text).toContain('invalid_scope');
   });
 });

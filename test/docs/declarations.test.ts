@@ -35,13 +35,21 @@ async function start(classRef: Type): Promise<string> {
   Injectable()(classRef);
   const resource = 'https://mcp.example.com/mcp';
   const options = { resource, authorizationServers: ['https://login.example.com'], checkAuthorizationServers: false };
-  const module = await Test.createTestingModule({ imports: [McpAuthModule.forRoot(options)], providers: [classRef] }).compile();
-  const outcome = await module.init().then(() => 'started', (error: Error) => error.message);
+  const module = await Test.createTestingModule({
+    imports: [McpAuthModule.forRoot(options)],
+    providers: [classRef],
+  }).compile();
+  const outcome = await module.init().then(
+    () => 'started',
+    (error: Error) => error.message,
+  );
   await module.close();
   return outcome;
 }
 
 it('starts with the order of the guide, and refuses the other one', async () => {
   expect(await start(InOrder)).toBe('started');
-  expect(await start(OutOfOrder)).toContain('OutOfOrder.addNote: saw @RequireScopes("notes:write"), which another decorator');
+  expect(await start(OutOfOrder)).toContain(
+    'OutOfOrder.addNote: saw @RequireScopes("notes:write"), which another decorator',
+  );
 });

@@ -1,6 +1,14 @@
 import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Injectable, Module, UnauthorizedException, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Injectable,
+  Module,
+  UnauthorizedException,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { Public } from 'nestjs-mcp-auth';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
@@ -63,11 +71,20 @@ describe.each(PLATFORMS)('an application that was there before, on %s', (platfor
   });
 
   it('keeps its own guard for its own routes', async () => {
-    server = await startNotesServer(platform, { options: { globalGuard: false }, controllers: [OrdersController], imports: [ApiKeyModule] });
+    server = await startNotesServer(platform, {
+      options: { globalGuard: false },
+      controllers: [OrdersController],
+      imports: [ApiKeyModule],
+    });
     expect((await fetch(`${server.origin}/orders`)).status).toBe(401);
-    expect((await fetch(`${server.origin}/orders`, { headers: { 'x-api-key': 'the key of our partner' } })).status).toBe(200);
+    expect(
+      (await fetch(`${server.origin}/orders`, { headers: { 'x-api-key': 'the key of our partner' } })).status,
+    ).toBe(200);
     const refused = await server.callTool('ping');
-    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([401, expect.stringContaining('resource_metadata=')]);
+    expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+      401,
+      expect.stringContaining('resource_metadata='),
+    ]);
     expect((await server.callTool('ping', await server.mint())).status).toBe(200);
   });
 
@@ -75,7 +92,11 @@ describe.each(PLATFORMS)('an application that was there before, on %s', (platfor
     server = await startNotesServer(platform, { prepare: (app) => app.enableCors() });
     const preflight = await fetch(server.resource, {
       method: 'OPTIONS',
-      headers: { origin: 'http://localhost:6274', 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
+      headers: {
+        origin: 'http://localhost:6274',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'authorization',
+      },
     });
     expect([preflight.status, preflight.headers.get('access-control-allow-origin')]).toEqual([204, '*']);
   });

@@ -74,7 +74,11 @@ const AFTER = McpAuthModule.forRoot({
 });
 
 async function start(controller: Type, imports: object[], providers: Type[]): Promise<INestApplication> {
-  const module = await Test.createTestingModule({ imports: imports as never[], controllers: [controller], providers }).compile();
+  const module = await Test.createTestingModule({
+    imports: imports as never[],
+    controllers: [controller],
+    providers,
+  }).compile();
   return module.createNestApplication({ logger: false });
 }
 

@@ -25,8 +25,8 @@ describe('docs/guides/observability.md', () => {
 
   it('names every reason, at the level it has', async () => {
     const page = await readFile(new URL('../../docs/guides/observability.md', import.meta.url), 'utf8');
-    const listed = [...page.matchAll(/^\| `(warn|log|debug)` \| [^|]+ \| (.+) \|$/gm)].flatMap(([, level, reasonsOf = '']) =>
-      [...reasonsOf.matchAll(/`(\w+)`/g)].map(([, reason]) => [reason, level]),
+    const listed = [...page.matchAll(/^\| `(warn|log|debug)` \| [^|]+ \| (.+) \|$/gm)].flatMap(
+      ([, level, reasonsOf = '']) => [...reasonsOf.matchAll(/`(\w+)`/g)].map(([, reason]) => [reason, level]),
     );
     expect(Object.fromEntries(listed)).toEqual(REFUSAL_LEVELS);
   });

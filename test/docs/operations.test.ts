@@ -31,7 +31,12 @@ const options = {
 };
 
 it('names the resource as configured, whatever the proxy puts into Host and X-Forwarded headers', async () => {
-  server = await startNotesServer('express', { issuer: { alg: 'ES256' }, resourcePath: '/api/mcp', prepare: behindProxy, options });
+  server = await startNotesServer('express', {
+    issuer: { alg: 'ES256' },
+    resourcePath: '/api/mcp',
+    prepare: behindProxy,
+    options,
+  });
   const headers = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http' };
   const refused = await fetch(`${server.origin}/api/mcp`, { method: 'POST', headers });
   expect(refused.status).toBe(401);
@@ -43,8 +48,14 @@ it('names the resource as configured, whatever the proxy puts into Host and X-Fo
 });
 
 it('lets pages of the allowed origins through, and no others', async () => {
-  server = await startNotesServer('express', { issuer: { alg: 'ES256' }, resourcePath: '/api/mcp', prepare: behindProxy, options });
-  const from = (origin: string): Promise<Response> => fetch(`${server.origin}/api/mcp`, { method: 'POST', headers: { origin } });
+  server = await startNotesServer('express', {
+    issuer: { alg: 'ES256' },
+    resourcePath: '/api/mcp',
+    prepare: behindProxy,
+    options,
+  });
+  const from = (origin: string): Promise<Response> =>
+    fetch(`${server.origin}/api/mcp`, { method: 'POST', headers: { origin } });
   const allowed = await from('https://app.example.com');
   expect(allowed.status).toBe(401);
   expect(allowed.headers.get('access-control-expose-headers')).toMatch(/WWW-Authenticate/);
@@ -74,7 +85,13 @@ const overStdio = {
 it('takes the token for stdio from the environment, and knows no other words for it', async () => {
   const start = (stdio: unknown): Promise<unknown> =>
     Test.createTestingModule({
-      imports: [McpAuthModule.forRoot({ resource, authorizationServers: ['https://login.example.com'], stdio: stdio as 'deny' })],
+      imports: [
+        McpAuthModule.forRoot({
+          resource,
+          authorizationServers: ['https://login.example.com'],
+          stdio: stdio as 'deny',
+        }),
+      ],
     }).compile();
   await expect(start(overStdio.stdio)).resolves.toBeDefined();
   await expect(start('allow')).rejects.toThrow(McpAuthConfigError);

@@ -34,7 +34,13 @@ class NotesResolver {
 }
 
 @Module({
-  imports: [GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true, fieldResolverEnhancers: ['guards', 'filters'] })],
+  imports: [
+    GraphQLModule.forRoot<ApolloDriverConfig>({
+      driver: ApolloDriver,
+      autoSchemaFile: true,
+      fieldResolverEnhancers: ['guards', 'filters'],
+    }),
+  ],
   providers: [NotesResolver],
 })
 class ApiModule {}
@@ -65,16 +71,29 @@ afterEach(() => server.close());
 it('protects resolvers that say so, and no others', async () => {
   const ask = async (query: string, token?: string): Promise<unknown> => {
     const headers = { 'Content-Type': 'application/json', ...bearer(token) };
-    const response = await fetch(`${server.origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
+    const response = await fetch(`${server.origin}/graphql`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ query }),
+    });
     return response.json();
   };
-  expect(await ask('{ motd greeting }')).toEqual({ data: { motd: 'for everybody, as before', greeting: 'for everybody' } });
-  expect(await ask('{ notes }')).toMatchObject({ errors: [{ message: 'Authorization is required.', extensions: { code: 'UNAUTHENTICATED' } }] });
-  expect(await ask('{ notes }', await server.mint({ scope: 'notes:read' }))).toEqual({ data: { notes: ['a note of alice'] } });
+  expect(await ask('{ motd greeting }')).toEqual({
+    data: { motd: 'for everybody, as before', greeting: 'for everybody' },
+  });
+  expect(await ask('{ notes }')).toMatchObject({
+    errors: [{ message: 'Authorization is required.', extensions: { code: 'UNAUTHENTICATED' } }],
+  });
+  expect(await ask('{ notes }', await server.mint({ scope: 'notes:read' }))).toEqual({
+    data: { notes: ['a note of alice'] },
+  });
 });
 
 it('protects handlers of a gateway that say so, by the token of the upgrade request', async () => {
-  const [anybody, alice] = await Promise.all([openWs(server.origin), openWs(server.origin, bearer(await server.mint({ scope: 'notes:write' })))]);
+  const [anybody, alice] = await Promise.all([
+    openWs(server.origin),
+    openWs(server.origin, bearer(await server.mint({ scope: 'notes:write' }))),
+  ]);
   expect(await anybody.ask('add', 'x')).toMatchObject({ event: 'exception' });
   expect(await alice.ask('add', 'x')).toEqual({ event: 'added', data: 'x, by alice' });
   anybody.close();

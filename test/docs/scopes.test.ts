@@ -150,7 +150,10 @@ async function refusedFor(response: Response): Promise<{ status: number; scope: 
 
 it('adds up what a class and its methods need', async () => {
   await start({});
-  expect(await refusedFor(await call('empty-archive', { scope: 'notes:read' }))).toEqual({ status: 403, scope: 'notes:read notes:delete' });
+  expect(await refusedFor(await call('empty-archive', { scope: 'notes:read' }))).toEqual({
+    status: 403,
+    scope: 'notes:read notes:delete',
+  });
   expect((await call('search-archive', { scope: 'notes:read' })).status).toBe(200);
   expect((await call('empty-archive', { scope: 'notes:read notes:delete' })).status).toBe(200);
   expect(ran).toEqual(['search-archive', 'empty-archive']);
@@ -165,7 +168,9 @@ it('asks for the first of several scopes that would do', async () => {
 it('lets a policy allow, ask for a scope, or refuse for good', async () => {
   await start({});
   expect((await call('share-note', { auth_time: 1 }, { to: 'bob@example.com' })).status).toBe(200);
-  expect(await refusedFor(await call('share-note', { auth_time: 1 }, { to: 'eve@elsewhere.example' }))).toMatchObject({ scope: 'notes:share' });
+  expect(await refusedFor(await call('share-note', { auth_time: 1 }, { to: 'eve@elsewhere.example' }))).toMatchObject({
+    scope: 'notes:share',
+  });
   const asClient = { sub: 'robot', client_id: 'robot' };
   const refused = await call('share-note', asClient, { to: 'bob@example.com' });
   expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([403, null]);
@@ -188,7 +193,9 @@ it('asks the user to sign in again', async () => {
 it('knows hierarchies, and operations named in the options', async () => {
   await start(options);
   expect((await call('empty-archive', { scope: 'notes:admin' })).status).toBe(200);
-  expect(await refusedFor(await call('ping', { scope: 'notes:read' }))).toMatchObject({ scope: 'notes:read notes:write' });
+  expect(await refusedFor(await call('ping', { scope: 'notes:read' }))).toMatchObject({
+    scope: 'notes:read notes:write',
+  });
   resetRecorded(server);
   await expectServed(server, await call('ping', { scope: 'notes:write' }), 'ping');
 });

@@ -66,8 +66,13 @@ class AppModule {}
 let app: INestApplication;
 beforeAll(async () => {
   app = (await Test.createTestingModule({ imports: [AppModule] }).compile()).createNestApplication({ logger: false });
-  for (const [server, transport] of [['notes', notesTransport], ['billing', billingTransport]] as const) {
-    app.connectMicroservice({ strategy: new McpStrategy({ name: server, version: '1.0.0', server, transports: [transport], logging: false }) });
+  for (const [server, transport] of [
+    ['notes', notesTransport],
+    ['billing', billingTransport],
+  ] as const) {
+    app.connectMicroservice({
+      strategy: new McpStrategy({ name: server, version: '1.0.0', server, transports: [transport], logging: false }),
+    });
   }
   await app.startAllMicroservices();
   await app.listen(port, '127.0.0.1');
@@ -94,8 +99,18 @@ it('refuses the token of one at the other', async () => {
 
 it('adds the baseline of the resource to what the tool needs', async () => {
   const claims = { aud: `${origin}/billing/mcp` };
-  const refused = await callTool(`${origin}/billing/mcp`, 'pay', await issuer.mint({ ...claims, scope: 'billing:read' }));
-  expect(parseChallenges(refused.headers.get('www-authenticate') ?? '')[0]?.params['scope']).toBe('billing:read billing:pay');
-  const paid = await callTool(`${origin}/billing/mcp`, 'pay', await issuer.mint({ ...claims, scope: 'billing:read billing:pay' }));
+  const refused = await callTool(
+    `${origin}/billing/mcp`,
+    'pay',
+    await issuer.mint({ ...claims, scope: 'billing:read' }),
+  );
+  expect(parseChallenges(refused.headers.get('www-authenticate') ?? '')[0]?.params['scope']).toBe(
+    'billing:read billing:pay',
+  );
+  const paid = await callTool(
+    `${origin}/billing/mcp`,
+    'pay',
+    await issuer.mint({ ...claims, scope: 'billing:read billing:pay' }),
+  );
   expect(paid.status).toBe(200);
 });

@@ -46,7 +46,10 @@ function introspecting(issuer: string): AuthorizationServerOptions[] {
 
 it('asks about opaque tokens, and notices a revocation once the answer is 30 seconds old', async () => {
   const issuer = await startIssuer();
-  server = await startNotesServer('express', { sharedIssuer: issuer, options: { authorizationServers: introspecting(issuer.issuer) } });
+  server = await startNotesServer('express', {
+    sharedIssuer: issuer,
+    options: { authorizationServers: introspecting(issuer.issuer) },
+  });
   const exp = Math.floor(server.clock.now / 1000) + 600;
   const token = issuer.opaque({ aud: server.resource, exp });
   await expectServed(server, await server.callTool('ping', token), 'ping');
@@ -60,7 +63,10 @@ it('asks about opaque tokens, and notices a revocation once the answer is 30 sec
 
 it('answers 503 while the introspection endpoint does not answer', async () => {
   const issuer = await startIssuer();
-  server = await startNotesServer('express', { sharedIssuer: issuer, options: { authorizationServers: introspecting(issuer.issuer) } });
+  server = await startNotesServer('express', {
+    sharedIssuer: issuer,
+    options: { authorizationServers: introspecting(issuer.issuer) },
+  });
   issuer.fail('down', 'introspection');
   const token = issuer.opaque({ aud: server.resource });
   await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
@@ -80,9 +86,14 @@ function byTenant(tenants: { realmOf(name: string): Promise<{ enabled: boolean }
 }
 
 it('trusts the issuers that the application looks up, and no other', async () => {
-  const known = new Map([['acme', { enabled: true }], ['gone', { enabled: false }]]);
+  const known = new Map([
+    ['acme', { enabled: true }],
+    ['gone', { enabled: false }],
+  ]);
   const { trustedIssuer } = byTenant({ realmOf: async (name) => known.get(name) });
-  expect(await trustedIssuer('https://login.example.com/realms/acme')).toMatchObject({ issuer: 'https://login.example.com/realms/acme' });
+  expect(await trustedIssuer('https://login.example.com/realms/acme')).toMatchObject({
+    issuer: 'https://login.example.com/realms/acme',
+  });
   expect(await trustedIssuer('https://login.example.com/realms/gone')).toBeUndefined();
   expect(await trustedIssuer('https://login.example.com.evil.example/realms/acme')).toBeUndefined();
 
@@ -99,7 +110,9 @@ it('trusts the issuers that the application looks up, and no other', async () =>
 });
 
 class Keys {
-  readonly #known = new Map([['key-of-alice', { user: 'alice', scopes: ['a'], expiresAt: Math.floor(Date.now() / 1000) + 600 }]]);
+  readonly #known = new Map([
+    ['key-of-alice', { user: 'alice', scopes: ['a'], expiresAt: Math.floor(Date.now() / 1000) + 600 }],
+  ]);
 
   async find(key: string): Promise<{ user: string; scopes: string[]; expiresAt: number } | undefined> {
     if (key === 'outage') throw new Error('the database is down');
@@ -141,7 +154,11 @@ const verifying = {
 } satisfies Partial<ProtectedResourceOptions & CommonOptions>;
 
 it('leaves verification to the application: bad is 401, unknown is 503', async () => {
-  server = await startNotesServer('express', { issuer: { alg: 'ES256' }, options: verifying, providers: [Keys, ApiKeyVerifier] });
+  server = await startNotesServer('express', {
+    issuer: { alg: 'ES256' },
+    options: verifying,
+    providers: [Keys, ApiKeyVerifier],
+  });
   expect(await expectServed(server, await server.callTool('whoami', 'key-of-alice'), 'whoami')).toContain('alice');
   resetRecorded(server);
   await expectRefusal(server, await server.callTool('ping', 'no-such-key'), { status: 401, error: 'invalid_token' });

@@ -7,7 +7,7 @@ const source = await readFile(new URL('../../lib/core/error.ts', import.meta.url
 const page = await readFile(new URL('../../docs/guides/troubleshooting.md', import.meta.url), 'utf8');
 
 /** As they are written in the table of reasons, which is not exported. */
-const reasons = [.../^const REASONS = \{\n([^]*?)^\} as const;$/m.exec(source)![1]!.matchAll(/^ {2}(\w+): /gm)].map(
+const reasons = [.../^const REASONS = \{\n([^]*?)^\} as const;$/m.exec(source)![1]!.matchAll(/^ {2}(\w+):/gm)].map(
   ([, name]) => name as McpAuthReason,
 );
 
@@ -25,7 +25,13 @@ it.each(reasons)('docs/guides/troubleshooting.md: has a row with reason and reme
 it('docs/guides/troubleshooting.md: names no reason that does not exist', () => {
   const messages = new Set(reasons.map((reason) => new McpAuthError('invalid_token', reason).message));
   const tables = page.split('| the log says | reason | remedy |\n|---|---|---|\n').slice(1);
-  const named = tables.flatMap((table) => table.split('\n\n')[0]!.trimEnd().split('\n').map((row) => row.split(' | ')[0]!.slice(2)));
+  const named = tables.flatMap((table) =>
+    table
+      .split('\n\n')[0]!
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split(' | ')[0]!.slice(2)),
+  );
   expect(named.filter((text) => !messages.has(text.trim()))).toEqual([]);
 });
 

@@ -13,13 +13,17 @@ export interface Circumstances {
 }
 
 type Members = Readonly<Record<string, unknown>>;
-type Rule = readonly [source: string, holds: (header: Members, claims: Members, circumstances: Circumstances) => boolean];
+type Rule = readonly [
+  source: string,
+  holds: (header: Members, claims: Members, circumstances: Circumstances) => boolean,
+];
 
 const TOLERANCE_SECONDS = 5;
 const LONGEST_SECONDS = 86_400;
 
 /** Null, an empty text and an empty list say nothing, in claims; headers are written by signers, not by serialisers. */
-const isEmpty = (value: unknown): boolean => value === null || value === '' || (Array.isArray(value) && value.length === 0);
+const isEmpty = (value: unknown): boolean =>
+  value === null || value === '' || (Array.isArray(value) && value.length === 0);
 
 /** The claims that say something. */
 export function statedClaims(claims: Members): Members {
@@ -32,13 +36,17 @@ const isTime = (value: unknown): value is number => typeof value === 'number' &&
 const isText = (value: unknown): value is string => typeof value === 'string' && value.length > 0;
 const lower = (value: unknown): unknown => (typeof value === 'string' ? value.toLowerCase() : value);
 
-const isDeclared = (header: Members): boolean => ['at+jwt', 'application/at+jwt'].includes(lower(get(header, 'typ')) as string);
+const isDeclared = (header: Members): boolean =>
+  ['at+jwt', 'application/at+jwt'].includes(lower(get(header, 'typ')) as string);
 const clientOf = (claims: Members): unknown =>
   get(claims, ['client_id', 'azp', 'cid', 'appid'].find((name) => has(claims, name)) ?? 'client_id');
 
 const RULES: readonly Rule[] = [
   ['RFC 8725 §3.1: the algorithm of the key', (header, _claims, { alg }) => get(header, 'alg') === alg],
-  ['RFC 7515 §4.1.4: the name of the key, or none', (header, _claims, { kid }) => !has(header, 'kid') || header['kid'] === kid],
+  [
+    'RFC 7515 §4.1.4: the name of the key, or none',
+    (header, _claims, { kid }) => !has(header, 'kid') || header['kid'] === kid,
+  ],
   ['RFC 7515 §4.1.11: nothing critical', (header) => !has(header, 'crit')],
   ['RFC 7797 §7: nothing about the encoding of the payload', (header) => !has(header, 'b64')],
   ['RFC 7519 §5.2: not nested', (header) => !['jwt', 'application/jwt'].includes(lower(get(header, 'cty')) as string)],
@@ -65,9 +73,12 @@ const RULES: readonly Rule[] = [
   [
     'RFC 7519 §4.1.5 and §4.1.6: not from the future; iat not from the far future',
     (_header, claims, { now }) =>
-      ([['nbf', TOLERANCE_SECONDS], ['iat', 300]] as const).every(
-        ([name, ahead]) => !has(claims, name) || (isTime(claims[name]) && claims[name] <= now + ahead),
-      ),
+      (
+        [
+          ['nbf', TOLERANCE_SECONDS],
+          ['iat', 300],
+        ] as const
+      ).every(([name, ahead]) => !has(claims, name) || (isTime(claims[name]) && claims[name] <= now + ahead)),
   ],
   ['RFC 7800 §3.1: not bound to a key', (_header, claims) => !has(claims, 'cnf')],
   ['RFC 9068 §2.2: a subject is text', (_header, claims) => !has(claims, 'sub') || isText(claims['sub'])],
@@ -75,14 +86,15 @@ const RULES: readonly Rule[] = [
   [
     'RFC 9068 §2.2: no user without a subject; those of Keycloak (typ), and by azp, are taken for such',
     (_header, claims) =>
-      has(claims, 'sub') || (!has(claims, 'act') && !has(claims, 'typ') && (has(claims, 'client_id') || !has(claims, 'azp'))),
+      has(claims, 'sub') ||
+      (!has(claims, 'act') && !has(claims, 'typ') && (has(claims, 'client_id') || !has(claims, 'azp'))),
   ],
   ['RFC 9068 §5: somebody', (_header, claims) => has(claims, 'sub') || clientOf(claims) !== undefined],
   [
     'RFC 8725 §3.12: no claim of another kind of token',
     (_header, claims) =>
-      !['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'token_introspection', 'htm', 'htu', 'response_type'].some((name) =>
-        has(claims, name),
+      !['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'token_introspection', 'htm', 'htu', 'response_type'].some(
+        (name) => has(claims, name),
       ),
   ],
   [
@@ -120,5 +132,7 @@ export function grantedScopes(claims: Members): string[] {
   const isToken = (text: string): boolean =>
     text !== '' && [...text].every((one) => one > ' ' && one < '\x7f' && one !== '"' && one !== '\\');
   const members: unknown[] = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
-  return members.filter((one, index, all): one is string => typeof one === 'string' && isToken(one) && all.indexOf(one) === index);
+  return members.filter(
+    (one, index, all): one is string => typeof one === 'string' && isToken(one) && all.indexOf(one) === index,
+  );
 }

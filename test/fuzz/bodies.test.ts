@@ -27,9 +27,24 @@ const RESULTS = {
 };
 
 const METHODS = [
-  'tools/call', 'tools/list', 'prompts/get', 'resources/read', 'resources/subscribe', 'completion/complete', 'initialize', 'ping',
-  'server/discover', 'notifications/initialized', 'tasks/get', 'Tools/Call', 'tools/call ', 'tools//call', 'tools/call\0',
-  '__proto__', 'constructor', '',
+  'tools/call',
+  'tools/list',
+  'prompts/get',
+  'resources/read',
+  'resources/subscribe',
+  'completion/complete',
+  'initialize',
+  'ping',
+  'server/discover',
+  'notifications/initialized',
+  'tasks/get',
+  'Tools/Call',
+  'tools/call ',
+  'tools//call',
+  'tools/call\0',
+  '__proto__',
+  'constructor',
+  '',
 ];
 
 /** Mostly what belongs there, and else anything. */
@@ -43,8 +58,16 @@ const toolName = mostly(
     {
       weight: 1,
       arbitrary: fc.constantFrom<unknown>(
-        'READ-NOTE', ' read-note', 'read-note ', 'read-note\0', ['read-note'], { name: 'read-note' }, 'read\u2010note',
-        'notes/read-note', '__proto__', 'toString',
+        'READ-NOTE',
+        ' read-note',
+        'read-note ',
+        'read-note\0',
+        ['read-note'],
+        { name: 'read-note' },
+        'read\u2010note',
+        'notes/read-note',
+        '__proto__',
+        'toString',
       ),
     },
   ),
@@ -55,7 +78,9 @@ const params = mostly(
       name: toolName,
       arguments: mostly(fc.dictionary(memberName, jsonValue, { maxKeys: 3 })),
       uri: jsonValue,
-      ref: mostly(fc.record({ type: fc.constantFrom('ref/prompt', 'ref/resource', 'ref/tool'), name: toolName, uri: jsonValue })),
+      ref: mostly(
+        fc.record({ type: fc.constantFrom('ref/prompt', 'ref/resource', 'ref/tool'), name: toolName, uri: jsonValue }),
+      ),
       argument: jsonValue,
       context: jsonValue,
       task: jsonValue,
@@ -94,7 +119,10 @@ const goodCall = fc
 const body: fc.Arbitrary<string> = fc.oneof(
   { weight: 6, arbitrary: message.map((one) => JSON.stringify(one)) },
   { weight: 3, arbitrary: goodCall.map((one) => JSON.stringify(one)) },
-  { weight: 3, arbitrary: fc.array(fc.oneof(goodCall, message, jsonValue), { maxLength: 4 }).map((all) => JSON.stringify(all)) },
+  {
+    weight: 3,
+    arbitrary: fc.array(fc.oneof(goodCall, message, jsonValue), { maxLength: 4 }).map((all) => JSON.stringify(all)),
+  },
   { weight: 1, arbitrary: fc.array(message, { maxLength: 2 }).map((all) => JSON.stringify([all, [[all]]])) },
   {
     weight: 2,
@@ -104,7 +132,9 @@ const body: fc.Arbitrary<string> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: message.map((one) => `{"__proto__":${JSON.stringify(one)},"jsonrpc":"2.0","id":1,"method":"tools/list"}`),
+    arbitrary: message.map(
+      (one) => `{"__proto__":${JSON.stringify(one)},"jsonrpc":"2.0","id":1,"method":"tools/list"}`,
+    ),
   },
   { weight: 1, arbitrary: message.map((one) => JSON.stringify(JSON.stringify(one))) },
   { weight: 1, arbitrary: jsonValue.map((value) => JSON.stringify(value)) },
@@ -135,8 +165,13 @@ const oddHeaders = fc.record(
       {
         weight: 1,
         arbitrary: fc.constantFrom(
-          'application/json; charset=utf-8', 'application/json;charset=utf-16', 'text/plain', 'application/x-www-form-urlencoded',
-          'application/vnd.api+json', 'multipart/form-data', 'x',
+          'application/json; charset=utf-8',
+          'application/json;charset=utf-16',
+          'text/plain',
+          'application/x-www-form-urlencoded',
+          'application/vnd.api+json',
+          'multipart/form-data',
+          'x',
         ),
       },
     ),
@@ -193,7 +228,16 @@ describe.each(PLATFORMS)('any body, on %s', (platform) => {
   const tokens = new Map<string, string>();
   beforeAll(async () => {
     server = await startNotesServer(platform, { issuer: { alg: 'ES256' } });
-    for (const scopes of [[], ['a'], ['b'], ['admin'], ['a', 'b'], ['a', 'admin'], ['b', 'admin'], ['a', 'b', 'admin']]) {
+    for (const scopes of [
+      [],
+      ['a'],
+      ['b'],
+      ['admin'],
+      ['a', 'b'],
+      ['a', 'admin'],
+      ['b', 'admin'],
+      ['a', 'b', 'admin'],
+    ]) {
       tokens.set(scopes.join(' '), await server.mint({ scope: scopes.join(' ') }));
     }
   });
@@ -212,9 +256,13 @@ describe.each(PLATFORMS)('any body, on %s', (platform) => {
       const response = await post(text, { ...fields, authorization: `Bearer ${token}` });
       const answer = await response.text();
       expect({ status: response.status, isFault: response.status >= 500, answer }).toMatchObject({ isFault: false });
-      const without = server.ran.filter((tool) => !(NEEDED[tool] ?? ['unknown tool']).every((scope) => scopes.includes(scope)));
+      const without = server.ran.filter(
+        (tool) => !(NEEDED[tool] ?? ['unknown tool']).every((scope) => scopes.includes(scope)),
+      );
       expect(without).toEqual([]);
-      const told = Object.entries(RESULTS).filter(([tool, result]) => answer.includes(result) && !server.ran.includes(tool));
+      const told = Object.entries(RESULTS).filter(
+        ([tool, result]) => answer.includes(result) && !server.ran.includes(tool),
+      );
       expect(told).toEqual([]);
       const challenge = response.headers.get('www-authenticate');
       if (challenge !== null) expect(parseChallenges(challenge)).toHaveLength(1);
@@ -234,7 +282,8 @@ describe.each(PLATFORMS)('any body, on %s', (platform) => {
         // 400, 413 and 415 are said by body parsers, before there is a request to authorize.
         expect([400, 401, 403, 413, 415]).toContain(response.status);
         expect(server.ran).toEqual([]);
-        if (response.status === 401) expect(parseChallenges(response.headers.get('www-authenticate') ?? '')).toHaveLength(1);
+        if (response.status === 401)
+          expect(parseChallenges(response.headers.get('www-authenticate') ?? '')).toHaveLength(1);
       },
     );
   });

@@ -21,7 +21,20 @@ const FORMS: Readonly<Record<string, RegExp>> = {
 const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string(),
-  fc.constantFrom('"', '\\', '\\"', '", error="x', 'a b', '', ' ', '\r\nSet-Cookie: a=b', '\0', ',', 'Bearer x="y"', '\u{1f511}'),
+  fc.constantFrom(
+    '"',
+    '\\',
+    '\\"',
+    '", error="x',
+    'a b',
+    '',
+    ' ',
+    '\r\nSet-Cookie: a=b',
+    '\0',
+    ',',
+    'Bearer x="y"',
+    '\u{1f511}',
+  ),
 );
 const listOf = fc.array(text, { maxLength: 4 });
 
@@ -87,7 +100,13 @@ describe('any challenge', () => {
     always(1_000, refusals, ({ code, scopes, id, exposeErrorDetails }) => {
       const requestId = typeof id === 'string' || typeof id === 'number' ? id : null;
       const error = new McpAuthError(code, 'scope_missing', { scopes });
-      const context = { resourceMetadata: 'https://x.example', scopes: [], body: undefined, requestId, exposeErrorDetails };
+      const context = {
+        resourceMetadata: 'https://x.example',
+        scopes: [],
+        body: undefined,
+        requestId,
+        exposeErrorDetails,
+      };
       const refusal = toRefusal(error, context as unknown as Parameters<typeof toRefusal>[1]);
       expect([400, 401, 403, 503]).toContain(refusal.status);
       const header = refusal.headers['WWW-Authenticate'];

@@ -87,15 +87,53 @@ class Messages {
   }
 }
 
-@Module({ imports: [GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true, csrfPrevention: false })] })
+@Module({
+  imports: [
+    GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true, csrfPrevention: false }),
+  ],
+})
 class Graphql {}
 
 const memberNames = fc.constantFrom(
-  'mcpServer', 'server', 'transport', 'constructor', 'name', 'getSession', 'getRawRequest', 'session', 'stateless', 'kind',
-  'sdkContext', 'http', 'authInfo', 'auth', 'user', 'mcpRequest', 'method', 'params', 'args', 'raw', 'req', 'request', 'headers',
-  'rawHeaders', 'authorization', 'extra', 'reply', 'context', '__proto__', 'prototype', 'on', 'setHeader', '_socket', 'readyState',
+  'mcpServer',
+  'server',
+  'transport',
+  'constructor',
+  'name',
+  'getSession',
+  'getRawRequest',
+  'session',
+  'stateless',
+  'kind',
+  'sdkContext',
+  'http',
+  'authInfo',
+  'auth',
+  'user',
+  'mcpRequest',
+  'method',
+  'params',
+  'args',
+  'raw',
+  'req',
+  'request',
+  'headers',
+  'rawHeaders',
+  'authorization',
+  'extra',
+  'reply',
+  'context',
+  '__proto__',
+  'prototype',
+  'on',
+  'setHeader',
+  '_socket',
+  'readyState',
 );
-const leaf = fc.oneof(jsonValue, fc.constantFrom('stdio', 'StdioServerTransport', 'tools/call', true, 'GET', '/mcp', 'Bearer eyJ', []));
+const leaf = fc.oneof(
+  jsonValue,
+  fc.constantFrom('stdio', 'StdioServerTransport', 'tools/call', true, 'GET', '/mcp', 'Bearer eyJ', []),
+);
 
 /** What the contexts of MCP frameworks, requests and callers look like from outside, as far as JSON goes. */
 function lookalike(depth: number): fc.Arbitrary<unknown> {
@@ -125,60 +163,76 @@ const ADAPTERS: [name: string, open: OpenSocket, adapt: (app: INestApplication) 
   ['ws', openWs, (app) => void app.useWebSocketAdapter(new WsAdapter(app))],
   ['socket.io', openSocketIo, (app) => void app.useWebSocketAdapter(new IoAdapter(app))],
 ];
-const CASES = ADAPTERS.flatMap((adapter) => STDIO.flatMap((stdio) => [false, true].map((allowAnonymous) => ({ name: adapter[0], adapter, stdio, allowAnonymous }))));
+const CASES = ADAPTERS.flatMap((adapter) =>
+  STDIO.flatMap((stdio) =>
+    [false, true].map((allowAnonymous) => ({ name: adapter[0], adapter, stdio, allowAnonymous })),
+  ),
+);
 
-describe.each(CASES)('LIB-18: whatever a client without a token sends, with $name, stdio: $stdio and allowAnonymous: $allowAnonymous', ({ adapter, stdio, allowAnonymous }) => {
-  const [, open, adapt] = adapter;
-  let server: NotesServer;
-  let socket: TestSocket;
-  let client: ClientProxy;
+describe.each(CASES)(
+  'LIB-18: whatever a client without a token sends, with $name, stdio: $stdio and allowAnonymous: $allowAnonymous',
+  ({ adapter, stdio, allowAnonymous }) => {
+    const [, open, adapt] = adapter;
+    let server: NotesServer;
+    let socket: TestSocket;
+    let client: ClientProxy;
 
-  beforeAll(async () => {
-    const tcp = { transport: Transport.TCP as const, options: { host: '127.0.0.1', port: await freePort() } };
-    server = await startNotesServer('express', {
-      issuer: { alg: 'ES256' },
-      imports: [Graphql],
-      controllers: [Messages],
-      providers: [Gateway, Queries],
-      options: { stdio, allowAnonymous },
-      prepare: (app) => {
-        adapt(app);
-        app.connectMicroservice(tcp, { inheritAppConfig: true });
-      },
+    beforeAll(async () => {
+      const tcp = { transport: Transport.TCP as const, options: { host: '127.0.0.1', port: await freePort() } };
+      server = await startNotesServer('express', {
+        issuer: { alg: 'ES256' },
+        imports: [Graphql],
+        controllers: [Messages],
+        providers: [Gateway, Queries],
+        options: { stdio, allowAnonymous },
+        prepare: (app) => {
+          adapt(app);
+          app.connectMicroservice(tcp, { inheritAppConfig: true });
+        },
+      });
+      process.env[TOKEN_ENV] = await server.mint({ sub: 'the-operator', scope: 'a' });
+      socket = await open(server.origin);
+      client = ClientProxyFactory.create(tcp);
+      ran.length = 0;
     });
-    process.env[TOKEN_ENV] = await server.mint({ sub: 'the-operator', scope: 'a' });
-    socket = await open(server.origin);
-    client = ClientProxyFactory.create(tcp);
-    ran.length = 0;
-  });
-  afterAll(async () => {
-    delete process.env[TOKEN_ENV];
-    socket.close();
-    client.close();
-    await server.close();
-  });
-
-  it.each(NAMES)('in a WebSocket message, no protected handler runs: %s', async (name) => {
-    await alwaysAsync(60, anything, async (data) => {
-      expect(await socket.ask(name, data)).toMatchObject({ event: 'exception', data: { status: 'error', message: REFUSED } });
-      expect(ran).toEqual([]);
+    afterAll(async () => {
+      delete process.env[TOKEN_ENV];
+      socket.close();
+      client.close();
+      await server.close();
     });
-  });
 
-  it.each(NAMES)('in the arguments of a GraphQL resolver, no protected one runs: %s', async (name) => {
-    await alwaysAsync(30, anything, async (data) => {
-      const body = JSON.stringify({ query: `query ($data: JSON) { ${name}(data: $data) }`, variables: { data } });
-      const response = await fetch(`${server.origin}/graphql`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
-      expect(await response.json()).toMatchObject({ errors: [{ message: REFUSED, extensions: { code: 'UNAUTHENTICATED' } }] });
-      expect(ran).toEqual([]);
+    it.each(NAMES)('in a WebSocket message, no protected handler runs: %s', async (name) => {
+      await alwaysAsync(60, anything, async (data) => {
+        expect(await socket.ask(name, data)).toMatchObject({
+          event: 'exception',
+          data: { status: 'error', message: REFUSED },
+        });
+        expect(ran).toEqual([]);
+      });
     });
-  });
 
-  it.each(NAMES)('in a message of a broker, no protected handler runs: %s', async (name) => {
-    await alwaysAsync(60, anything, async (data) => {
-      const answer = firstValueFrom(client.send<unknown>(name, data));
-      await expect(answer).rejects.toEqual({ status: 'error', message: REFUSED });
-      expect(ran).toEqual([]);
+    it.each(NAMES)('in the arguments of a GraphQL resolver, no protected one runs: %s', async (name) => {
+      await alwaysAsync(30, anything, async (data) => {
+        const body = JSON.stringify({ query: `query ($data: JSON) { ${name}(data: $data) }`, variables: { data } });
+        const response = await fetch(`${server.origin}/graphql`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body,
+        });
+        expect(await response.json()).toMatchObject({
+          errors: [{ message: REFUSED, extensions: { code: 'UNAUTHENTICATED' } }],
+        });
+        expect(ran).toEqual([]);
+      });
     });
-  });
-});
+
+    it.each(NAMES)('in a message of a broker, no protected handler runs: %s', async (name) => {
+      await alwaysAsync(60, anything, async (data) => {
+        const answer = firstValueFrom(client.send<unknown>(name, data));
+        await expect(answer).rejects.toEqual({ status: 'error', message: REFUSED });
+        expect(ran).toEqual([]);
+      });
+    });
+  },
+);

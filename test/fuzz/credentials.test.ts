@@ -34,12 +34,25 @@ const name = fc
     fc.constantFrom('Authorization', 'Proxy-Authorization', 'Authorization2', 'Cookie', 'X', ''),
     fc.infiniteStream(fc.boolean()),
   )
-  .map(([text, upper]) => [...text].map((one) => (upper.next().value === true ? one.toUpperCase() : one.toLowerCase())).join(''));
+  .map(([text, upper]) =>
+    [...text].map((one) => (upper.next().value === true ? one.toUpperCase() : one.toLowerCase())).join(''),
+  );
 
 /** Values near the grammar, with all that may stand at its joints. */
 function valueWith(token: fc.Arbitrary<string>): fc.Arbitrary<string> {
   const scheme = fc.constantFrom(
-    'Bearer', 'bearer', 'BEARER', 'bEARER', 'Basic', 'DPoP', 'Bearerx', 'xBearer', 'Beare', '', 'Bearer:', 'B\u00e9arer',
+    'Bearer',
+    'bearer',
+    'BEARER',
+    'bEARER',
+    'Basic',
+    'DPoP',
+    'Bearerx',
+    'xBearer',
+    'Beare',
+    '',
+    'Bearer:',
+    'B\u00e9arer',
   );
   const gap = fc.constantFrom(' ', '  ', '', '\t', ' \t', ',', '\u00a0', ' , ', '=');
   const tail = fc.constantFrom('', '', '', '=', '==', ' ', ' x', ',', ', Bearer x', '"', '=x', '\t', '\u00a0');
@@ -62,7 +75,11 @@ describe('any credentials', () => {
   });
 
   it('are taken for the same where only the parsed headers are there', () => {
-    const headers = fc.oneof(fc.constant(undefined), valueWith(anyToken), fc.array(valueWith(anyToken), { maxLength: 3 }));
+    const headers = fc.oneof(
+      fc.constant(undefined),
+      valueWith(anyToken),
+      fc.array(valueWith(anyToken), { maxLength: 3 }),
+    );
     always(2_000, headers, (authorization) => {
       const values = authorization === undefined ? [] : [authorization].flat();
       expect(readCredentials({ headers: { authorization } })).toEqual(expected(values));
@@ -88,7 +105,9 @@ describe('any credentials', () => {
     const pieces = fc.constantFrom(' ', '=', 'a', 'Bearer', 'Bearer ', ',', '\t');
     always(60, fc.tuple(fc.array(pieces, { maxLength: 4 }), pieces), ([start, again]) => {
       const value = start.join('') + again.repeat(500_000);
-      expect(beforeLong(() => readCredentials({ rawHeaders: ['Authorization', value], headers: { authorization: value } }))).toEqual(expected([value]));
+      expect(
+        beforeLong(() => readCredentials({ rawHeaders: ['Authorization', value], headers: { authorization: value } })),
+      ).toEqual(expected([value]));
     });
   });
 });
@@ -104,13 +123,21 @@ describe.each(PLATFORMS)('any credentials over HTTP, on %s', (platform) => {
 
   it('let nobody in but with the good token in the good form, and break nothing', async () => {
     const lines = fc.array(
-      fc.tuple(fc.constantFrom('Authorization', 'authorization', 'X-Other'), valueWith(fc.oneof(anyToken, fc.constant('GOOD')))),
+      fc.tuple(
+        fc.constantFrom('Authorization', 'authorization', 'X-Other'),
+        valueWith(fc.oneof(anyToken, fc.constant('GOOD'))),
+      ),
       {
         minLength: 1,
         maxLength: 2,
       },
     );
-    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'ping', arguments: {} } });
+    const body = JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'ping', arguments: {} },
+    });
     await alwaysAsync(150, lines, async (fields) => {
       resetRecorded(server);
       // A line break would begin another field, which is another case.
@@ -124,7 +151,9 @@ describe.each(PLATFORMS)('any credentials over HTTP, on %s', (platform) => {
         ...written.map((one) => one.join(': ')),
       ];
       const { status, headers: answered } = await sendRaw(server.origin, { path: '/mcp', headers, body });
-      const own = written.filter(([field]) => field.toLowerCase() === 'authorization').map(([, value]) => trimmed(value));
+      const own = written
+        .filter(([field]) => field.toLowerCase() === 'authorization')
+        .map(([, value]) => trimmed(value));
       const isGood = own.length === 1 && isEqual(expected(own), { kind: 'bearer', token: good });
       // Node refuses control characters itself, before anybody could challenge.
       const isParsed = !written.some(([, value]) => hasControl(value));

@@ -26,25 +26,68 @@ const GOOD_KEY = '<the good key>';
 
 const NO_STATUS = [201, 204, 206, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 410, 418, 429, 500, 502, 503, 599];
 const JSON_TYPES = [
-  'application/json', 'application/json; charset=utf-8', 'APPLICATION/JSON', 'application/jwk-set+json',
+  'application/json',
+  'application/json; charset=utf-8',
+  'APPLICATION/JSON',
+  'application/jwk-set+json',
   'application/x.y+json;a=b',
 ];
 /** As files and buckets are served: what counts is that it is JSON. */
 const OTHER_TYPES = [
-  undefined, '', 'text/html', 'text/plain', 'application/jsonp', 'application/xml', 'json', 'application/json-seq', '+json',
+  undefined,
+  '',
+  'text/html',
+  'text/plain',
+  'application/jsonp',
+  'application/xml',
+  'json',
+  'application/json-seq',
+  '+json',
   'text/json',
 ];
 
 /** Where keys of others may be; none of these is ours. */
 const URIS = [
-  'http://evil.example/keys', 'https://evil.example/keys', 'HTTP://evil.example', 'http://127.0.0.1.evil.example/',
-  'http://localhost.evil.example/', 'http://169.254.169.254/latest/meta-data/', 'http://[fd00:ec2::254]/', 'http://10.0.0.1/',
-  'http://0.0.0.0/', 'http://0/', 'http://[::]/', 'http://[::ffff:7f00:1]/', 'http://127.0.0.1@evil.example/',
-  'http://localhost:80@evil.example/', 'http://evil.example#@127.0.0.1/', 'http://evil.example\\@127.0.0.1/', 'http:evil.example',
-  'http://localhost%2eevil.example/', 'http://localhost\u3002evil.example/', 'http://loc\u0430lhost/', '//evil.example/keys',
-  '/keys', 'keys', '', ' ', 'file:///etc/passwd', 'data:application/json,{"keys":[]}', 'blob:null/x', 'javascript:alert(1)',
-  'ftp://127.0.0.1/', 'about:blank', 'ws://127.0.0.1/', 'unix:/var/run/docker.sock', 'gopher://127.0.0.1:6379/_', 'http+unix://x',
-  'https://', 'http://', 'http://[::1', 'http://127.0.0.1:99999/', 'http://127.0.0.1:1/\nGET /x',
+  'http://evil.example/keys',
+  'https://evil.example/keys',
+  'HTTP://evil.example',
+  'http://127.0.0.1.evil.example/',
+  'http://localhost.evil.example/',
+  'http://169.254.169.254/latest/meta-data/',
+  'http://[fd00:ec2::254]/',
+  'http://10.0.0.1/',
+  'http://0.0.0.0/',
+  'http://0/',
+  'http://[::]/',
+  'http://[::ffff:7f00:1]/',
+  'http://127.0.0.1@evil.example/',
+  'http://localhost:80@evil.example/',
+  'http://evil.example#@127.0.0.1/',
+  'http://evil.example\\@127.0.0.1/',
+  'http:evil.example',
+  'http://localhost%2eevil.example/',
+  'http://localhost\u3002evil.example/',
+  'http://loc\u0430lhost/',
+  '//evil.example/keys',
+  '/keys',
+  'keys',
+  '',
+  ' ',
+  'file:///etc/passwd',
+  'data:application/json,{"keys":[]}',
+  'blob:null/x',
+  'javascript:alert(1)',
+  'ftp://127.0.0.1/',
+  'about:blank',
+  'ws://127.0.0.1/',
+  'unix:/var/run/docker.sock',
+  'gopher://127.0.0.1:6379/_',
+  'http+unix://x',
+  'https://',
+  'http://',
+  'http://[::1',
+  'http://127.0.0.1:99999/',
+  'http://127.0.0.1:1/\nGET /x',
 ];
 
 const anyBytes = fc.oneof(
@@ -58,7 +101,10 @@ const anyBytes = fc.oneof(
 /** A document, as a change of a good one, or something else. */
 function documentOf(good: Readonly<Record<string, unknown>>, meaningful: readonly unknown[]): fc.Arbitrary<unknown> {
   const value = fc.oneof({ weight: 2, arbitrary: fc.constantFrom(...meaningful) }, { weight: 1, arbitrary: jsonValue });
-  const name = fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...Object.keys(good)) }, { weight: 1, arbitrary: memberName });
+  const name = fc.oneof(
+    { weight: 5, arbitrary: fc.constantFrom(...Object.keys(good)) },
+    { weight: 1, arbitrary: memberName },
+  );
   return fc.oneof(
     { weight: 3, arbitrary: fc.constant(good) },
     {
@@ -73,13 +119,21 @@ function documentOf(good: Readonly<Record<string, unknown>>, meaningful: readonl
 }
 
 const metadata = documentOf({ issuer: ISSUER, jwks_uri: JWKS_URI }, [
-  ISSUER, `${ISSUER}/`, JWKS_URI, ...URIS, [ISSUER], [JWKS_URI],
+  ISSUER,
+  `${ISSUER}/`,
+  JWKS_URI,
+  ...URIS,
+  [ISSUER],
+  [JWKS_URI],
 ]);
 
 /** A key with one member otherwise, which may still be as good. */
 const alteredKey = fc
   .tuple(
-    fc.oneof(fc.constantFrom('kty', 'crv', 'x', 'y', 'kid', 'alg', 'use', 'key_ops', 'd', 'k', 'n', 'x5c', 'ext'), memberName),
+    fc.oneof(
+      fc.constantFrom('kty', 'crv', 'x', 'y', 'kid', 'alg', 'use', 'key_ops', 'd', 'k', 'n', 'x5c', 'ext'),
+      memberName,
+    ),
     jsonValue,
   )
   .map(([name, value]) => ({ [GOOD_KEY]: Object.fromEntries([[name, value]]) }));
@@ -194,7 +248,9 @@ class FakeIssuers {
       response.writeHead(404).end();
       return;
     }
-    const { status, contentType, encoding, isCut, document } = url.endsWith('/keys') ? documents.keys : documents.metadata;
+    const { status, contentType, encoding, isCut, document } = url.endsWith('/keys')
+      ? documents.keys
+      : documents.metadata;
     if (isCut) {
       response.socket?.destroy();
       return;
@@ -257,7 +313,9 @@ describe('any authorization server', () => {
   }
 
   /** Calls a tool with a token that is good if its issuer is, and returns what came of it. */
-  async function call(documents: Documents): Promise<{ status: number; uris: string[]; from: FakeIssuers; number: number }> {
+  async function call(
+    documents: Documents,
+  ): Promise<{ status: number; uris: string[]; from: FakeIssuers; number: number }> {
     const { server, from, number } = await freshIssuer();
     from.set(number, documents);
     resetRecorded(server);
@@ -336,7 +394,9 @@ function objectOf(
   } catch {
     return undefined;
   }
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined;
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
 }
 
 function usableUri(answer: Answer, from: FakeIssuers, number: number): string | undefined {

@@ -39,7 +39,19 @@ export const jsonValue: fc.Arbitrary<unknown> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.constantFrom<unknown>(
-      '', ' ', 'a', '__proto__', 'constructor', '\0', '\ud800', '\u2028', [], {}, [[]], [null], [''],
+      '',
+      ' ',
+      'a',
+      '__proto__',
+      'constructor',
+      '\0',
+      '\ud800',
+      '\u2028',
+      [],
+      {},
+      [[]],
+      [null],
+      [''],
     ),
   },
   { weight: 1, arbitrary: fc.string({ unit: 'binary' }) },
@@ -47,7 +59,18 @@ export const jsonValue: fc.Arbitrary<unknown> = fc.oneof(
 
 /** A name of a member, as likely as not one that objects have already. */
 export const memberName: fc.Arbitrary<string> = fc.oneof(
-  fc.constantFrom('__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty', 'length', '', ' ', '0'),
+  fc.constantFrom(
+    '__proto__',
+    'constructor',
+    'prototype',
+    'toString',
+    'valueOf',
+    'hasOwnProperty',
+    'length',
+    '',
+    ' ',
+    '0',
+  ),
   fc.string(),
   fc.string({ unit: 'binary' }),
 );

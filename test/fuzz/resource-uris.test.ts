@@ -38,19 +38,57 @@ const SAMPLES: Readonly<Record<string, string>> = {
 /** The URIs in other spellings, and in ones that are none. */
 type Change = (uri: string) => string;
 const INSERTED = [
-  '\t', '\n', '\r', '\r\n', ' ', '\0', '\u0001', '\\', '/', '//', '?', '#', '@', ':', '.', '%', '%00', '%2f', '/./', '/../', 'x/../',
-  '/%2e/', '%2e%2e/', ':443', ':80', ':', 'u@', 'u:p@', '://', 'x://', '?x=1', '#x', '\u00ad', '\u200b', '。', 'ſ', 'İ', '𝓈', '\ud800',
+  '\t',
+  '\n',
+  '\r',
+  '\r\n',
+  ' ',
+  '\0',
+  '\u0001',
+  '\\',
+  '/',
+  '//',
+  '?',
+  '#',
+  '@',
+  ':',
+  '.',
+  '%',
+  '%00',
+  '%2f',
+  '/./',
+  '/../',
+  'x/../',
+  '/%2e/',
+  '%2e%2e/',
+  ':443',
+  ':80',
+  ':',
+  'u@',
+  'u:p@',
+  '://',
+  'x://',
+  '?x=1',
+  '#x',
+  '\u00ad',
+  '\u200b',
+  '。',
+  'ſ',
+  'İ',
+  '𝓈',
+  '\ud800',
 ];
-const insertion = fc
-  .tuple(fc.nat(60), fc.constantFrom(...INSERTED))
-  .map(([at, text]): Change => (uri) => uri.slice(0, at % (uri.length + 1)) + text + uri.slice(at % (uri.length + 1)));
-const rewriting = fc.tuple(fc.nat(60), fc.constantFrom('percent', 'Percent', 'upper', 'wide', 'gone', 'twice')).map(
-  ([place, how]): Change =>
-    (uri) => {
-      const at = place % Math.max(uri.length, 1);
-      return uri.slice(0, at) + changed(uri.charAt(at), how) + uri.slice(at + 1);
-    },
+const insertion = fc.tuple(fc.nat(60), fc.constantFrom(...INSERTED)).map(
+  ([at, text]): Change =>
+    (uri) =>
+      uri.slice(0, at % (uri.length + 1)) + text + uri.slice(at % (uri.length + 1)),
 );
+const rewriting = fc
+  .tuple(fc.nat(60), fc.constantFrom('percent', 'Percent', 'upper', 'wide', 'gone', 'twice'))
+  .map(([place, how]): Change => (uri) => {
+    const at = place % Math.max(uri.length, 1);
+    return uri.slice(0, at) + changed(uri.charAt(at), how) + uri.slice(at + 1);
+  });
 const whole = fc.constantFrom<Change>(
   (uri) => uri.toUpperCase(),
   (uri) => ` ${uri} `,
@@ -74,7 +112,10 @@ const whole = fc.constantFrom<Change>(
   (uri) => uri.replace('://', `://${'x/../'.repeat(600)}`),
 );
 const uris = fc
-  .tuple(fc.constantFrom(...Object.keys(SAMPLES)), fc.array(fc.oneof(insertion, rewriting, whole), { minLength: 0, maxLength: 3 }))
+  .tuple(
+    fc.constantFrom(...Object.keys(SAMPLES)),
+    fc.array(fc.oneof(insertion, rewriting, whole), { minLength: 0, maxLength: 3 }),
+  )
   .map(([uri, changes]) => changes.reduce((text, change) => change(text), uri));
 const paths = fc.constantFrom('mcp', 'sdk1', 'sdk2');
 const granted = fc.constantFrom('none', ...Object.values(NEEDED));
@@ -104,14 +145,24 @@ describe.each(PLATFORMS)('LIB-16: a URI in any spelling, on %s', (platform) => {
     const ran = (): string[] => server.ran;
     server = await startNotesServer(platform, {
       issuer: { alg: 'ES256' },
-      options: { scopes: { operations: { resources: Object.fromEntries(Object.entries(NEEDED).map(([name, scope]) => [name, [scope]])) } } },
+      options: {
+        scopes: {
+          operations: { resources: Object.fromEntries(Object.entries(NEEDED).map(([name, scope]) => [name, [scope]])) },
+        },
+      },
       controllers: resourceHosts(RESOURCES, ran),
     });
-    for (const scope of ['none', ...Object.values(NEEDED), Object.values(NEEDED).join(' ')]) tokens.set(scope, await server.mint({ scope }));
+    for (const scope of ['none', ...Object.values(NEEDED), Object.values(NEEDED).join(' ')])
+      tokens.set(scope, await server.mint({ scope }));
   });
   afterAll(() => server.close());
 
-  async function send(path: string, method: string, uri: string, scope: string): Promise<{ status: number; text: string }> {
+  async function send(
+    path: string,
+    method: string,
+    uri: string,
+    scope: string,
+  ): Promise<{ status: number; text: string }> {
     resetRecorded(server);
     const response = await fetch(`${server.origin}/${path}`, {
       method: 'POST',
@@ -139,11 +190,15 @@ describe.each(PLATFORMS)('LIB-16: a URI in any spelling, on %s', (platform) => {
   });
 
   it('is subscribed to by nobody without the scope of what it is', async () => {
-    await alwaysAsync(300, fc.tuple(fc.constantFrom('resources/subscribe', 'resources/unsubscribe'), uris, granted), async ([method, uri, scope]) => {
-      const { status } = await send('sdk1', method, uri, scope);
-      expect(status).toBeLessThan(500);
-      if (server.ran.length > 0) expect(neededToSubscribe(uri).filter((needed) => needed !== scope)).toEqual([]);
-    });
+    await alwaysAsync(
+      300,
+      fc.tuple(fc.constantFrom('resources/subscribe', 'resources/unsubscribe'), uris, granted),
+      async ([method, uri, scope]) => {
+        const { status } = await send('sdk1', method, uri, scope);
+        expect(status).toBeLessThan(500);
+        if (server.ran.length > 0) expect(neededToSubscribe(uri).filter((needed) => needed !== scope)).toEqual([]);
+      },
+    );
   });
 
   it.each(Object.entries(SAMPLES))('%s is read with its scope alone, from every framework', async (uri, scope) => {
@@ -163,7 +218,8 @@ describe.each(PLATFORMS)('LIB-16: a URI in any spelling, on %s', (platform) => {
   ])('that is %s needs the most', async (_what, uri) => {
     const all = Object.values(NEEDED).join(' ');
     for (const path of ['mcp', 'sdk1', 'sdk2']) {
-      for (const scope of ['none', 'fixed', 'by-id']) expect((await send(path, 'resources/read', uri, scope)).status).toBe(403);
+      for (const scope of ['none', 'fixed', 'by-id'])
+        expect((await send(path, 'resources/read', uri, scope)).status).toBe(403);
       expect((await send(path, 'resources/read', uri, all)).status).not.toBe(403);
     }
     expect((await send('sdk1', 'resources/subscribe', uri, 'by-id')).status).toBe(403);

@@ -22,30 +22,99 @@ interface Change {
 
 const HEADER_NAMES = ['alg', 'typ', 'kid', 'crit', 'b64', 'cty', 'zip', 'jwk', 'jku', 'x5c', 'x5u', 'enc', 'p2c'];
 const CLAIM_NAMES = [
-  'iss', 'aud', 'exp', 'nbf', 'iat', 'sub', 'client_id', 'azp', 'cid', 'appid', 'jti', 'scope', 'scp', 'cnf', 'act', 'nonce',
-  'at_hash', 'events', 'htm', 'response_type', 'typ', 'token_use', 'gty', 'idtyp',
+  'iss',
+  'aud',
+  'exp',
+  'nbf',
+  'iat',
+  'sub',
+  'client_id',
+  'azp',
+  'cid',
+  'appid',
+  'jti',
+  'scope',
+  'scp',
+  'cnf',
+  'act',
+  'nonce',
+  'at_hash',
+  'events',
+  'htm',
+  'response_type',
+  'typ',
+  'token_use',
+  'gty',
+  'idtyp',
 ];
 
 /** Values that mean something in one place or another; what stands in angle brackets is filled in later. */
 const MEANINGFUL = [
-  '"<iss>"', '"<r>"', '["<r>"]', '["x","<r>"]', '["<r>",7]', '[["<r>"]]', '"<r>/"', '" <r>"', '"<kid>"', '"ES256"', '"none"',
-  '"HS256"', '"RS256"', '"at+jwt"', '"AT+JWT"', '"JWT"', '"jwt"', '"Bearer"', '"access"', '"id"', '"logout+jwt"', '["crit"]',
-  '"a b"', '"a"', '" a  b "', '["a"]', '<now>', '<now>.5', '<now>e0', '1e999', '-1e999', '1e-999', '-0', '-1', '0',
-  '99999999999999999999', '"<now>"', 'null', '{}', '[]', '""',
+  '"<iss>"',
+  '"<r>"',
+  '["<r>"]',
+  '["x","<r>"]',
+  '["<r>",7]',
+  '[["<r>"]]',
+  '"<r>/"',
+  '" <r>"',
+  '"<kid>"',
+  '"ES256"',
+  '"none"',
+  '"HS256"',
+  '"RS256"',
+  '"at+jwt"',
+  '"AT+JWT"',
+  '"JWT"',
+  '"jwt"',
+  '"Bearer"',
+  '"access"',
+  '"id"',
+  '"logout+jwt"',
+  '["crit"]',
+  '"a b"',
+  '"a"',
+  '" a  b "',
+  '["a"]',
+  '<now>',
+  '<now>.5',
+  '<now>e0',
+  '1e999',
+  '-1e999',
+  '1e-999',
+  '-0',
+  '-1',
+  '0',
+  '99999999999999999999',
+  '"<now>"',
+  'null',
+  '{}',
+  '[]',
+  '""',
 ];
 const RELATIVE = [-6, -5, -4, 0, 4, 5, 6, 299, 301, 86_399, 86_405, 86_407].map(
   (offset) => `<now>${offset < 0 ? offset : `+${offset}`}`,
 );
 
-const headerName = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...HEADER_NAMES) }, { weight: 1, arbitrary: memberName });
-const claimName = fc.oneof({ weight: 8, arbitrary: fc.constantFrom(...CLAIM_NAMES) }, { weight: 1, arbitrary: memberName });
+const headerName = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom(...HEADER_NAMES) },
+  { weight: 1, arbitrary: memberName },
+);
+const claimName = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom(...CLAIM_NAMES) },
+  { weight: 1, arbitrary: memberName },
+);
 const someValue = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...MEANINGFUL) },
   { weight: 2, arbitrary: jsonValue.map((one) => JSON.stringify(one)) },
   { weight: 1, arbitrary: fc.constant(undefined) },
 );
 
-function changeOf(part: Change['part'], name: fc.Arbitrary<string>, value: fc.Arbitrary<string | undefined>): fc.Arbitrary<Change> {
+function changeOf(
+  part: Change['part'],
+  name: fc.Arbitrary<string>,
+  value: fc.Arbitrary<string | undefined>,
+): fc.Arbitrary<Change> {
   return fc.record({ part: fc.constant(part), name, value, isFirst: fc.boolean() });
 }
 
@@ -82,7 +151,10 @@ async function openBench(platform: Platform): Promise<Bench> {
 }
 
 /** JSON text of a good token with the changes made, for each of its parts. */
-function written(all: readonly Change[], { issuer, resource, kid, alg, now }: Circumstances): Record<Change['part'], string> {
+function written(
+  all: readonly Change[],
+  { issuer, resource, kid, alg, now }: Circumstances,
+): Record<Change['part'], string> {
   const good = {
     header: { alg, typ: 'at+jwt', kid },
     claims: { iss: issuer, sub: 'alice', client_id: 'c', aud: resource, iat: now, exp: now + 300 },
@@ -111,7 +183,10 @@ function mint({ server }: Bench, { header, claims }: Record<Change['part'], stri
 }
 
 /** Which rules the token breaks, as it will be read. */
-function opinion(text: Record<Change['part'], string>, { circumstances }: Bench): { broken: string[]; claims: Members } {
+function opinion(
+  text: Record<Change['part'], string>,
+  { circumstances }: Bench,
+): { broken: string[]; claims: Members } {
   const claims = JSON.parse(text.claims) as Members;
   return { broken: brokenRules(JSON.parse(text.header) as Members, claims, circumstances), claims };
 }
@@ -140,7 +215,11 @@ describe('any token', () => {
       const text = written(all, bench.circumstances);
       const { broken, claims } = opinion(text, bench);
       const caller = await verify(bench, await mint(bench, text));
-      expect({ text, broken, isAccepted: caller !== undefined }).toEqual({ text, broken, isAccepted: broken.length === 0 });
+      expect({ text, broken, isAccepted: caller !== undefined }).toEqual({
+        text,
+        broken,
+        isAccepted: broken.length === 0,
+      });
       if (caller) {
         expect(caller.scopes).toEqual(grantedScopes(claims));
         expect(caller.issuer).toBe(bench.circumstances.issuer);
@@ -244,7 +323,9 @@ const mutation: fc.Arbitrary<(token: string, other: string) => string> = fc.oneo
   ),
   place.map((where) => (token: string) => token.slice(0, at(token, where))),
   // The beginning of one, the end of another.
-  place.map((where) => (token: string, other: string) => token.slice(0, at(token, where)) + other.slice(at(token, where))),
+  place.map(
+    (where) => (token: string, other: string) => token.slice(0, at(token, where)) + other.slice(at(token, where)),
+  ),
   // Bits that belong to no byte, and characters that some decoders skip, at the end of a part.
   fc.tuple(fc.nat(2), fc.integer({ min: 1, max: 15 })).map(
     ([index, bits]) =>

@@ -21,25 +21,37 @@ const { matchResourceByUri, matchResourceTemplateByUri } = (await import(MATCHER
 // What is decided before dispatch rests on this: a template matches here wherever it matches in the framework.
 
 const letters = fc.string({ unit: fc.constantFrom('a', 'b', '-', '.', '/', ',', 'x'), maxLength: 8 });
-const uriText = fc.string({ unit: fc.constantFrom('a', 'b', 'B', '-', '.', '/', ',', 'x', '?', '=', '&', '%41', '%', ' ', 'σ', 'ς'), maxLength: 14 });
+const uriText = fc.string({
+  unit: fc.constantFrom('a', 'b', 'B', '-', '.', '/', ',', 'x', '?', '=', '&', '%41', '%', ' ', 'σ', 'ς'),
+  maxLength: 14,
+});
 
 function template(expressions: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc
     .tuple(letters, fc.array(fc.tuple(expressions, letters), { minLength: 1, maxLength: 4 }))
-    .map(([start, rest]) => `n://${start}${rest.map(([expression, text], index) => expression.replaceAll('$', String(index)) + text).join('')}`);
+    .map(
+      ([start, rest]) =>
+        `n://${start}${rest.map(([expression, text], index) => expression.replaceAll('$', String(index)) + text).join('')}`,
+    );
 }
 
-const sdkTemplates = template(fc.constantFrom('{v$}', '{+v$}', '{#v$}', '{.v$}', '{/v$}', '{v$*}', '{/v$*}', '{?v$}', '{?v$,w$}', '{&v$}'));
+const sdkTemplates = template(
+  fc.constantFrom('{v$}', '{+v$}', '{#v$}', '{.v$}', '{/v$}', '{v$*}', '{/v$*}', '{?v$}', '{?v$,w$}', '{&v$}'),
+);
 const nestTemplates = template(fc.constantFrom('{v$}', '{v$*}', ':v$', '*v$'));
 const plainTemplates = template(fc.constantFrom('{v$}', '{+v$}'));
 
 /** A URI that is likely to match: the template with something in the place of each expression. */
 function uriFor(text: fc.Arbitrary<string>): fc.Arbitrary<[string, string]> {
-  return text.chain((one) => fc.tuple(fc.constant(one), fc.array(uriText, { minLength: 8, maxLength: 8 }), fc.boolean()).map(([, values, isOther]) => {
-    let at = 0;
-    const filled = one.replace(/\{[^}]*\}|[:*](?=v\d)v\d/g, () => values[at++] as string);
-    return [one, isOther ? `n://${values.join('')}` : filled] as [string, string];
-  }));
+  return text.chain((one) =>
+    fc
+      .tuple(fc.constant(one), fc.array(uriText, { minLength: 8, maxLength: 8 }), fc.boolean())
+      .map(([, values, isOther]) => {
+        let at = 0;
+        const filled = one.replace(/\{[^}]*\}|[:*](?=v\d)v\d/g, () => values[at++] as string);
+        return [one, isOther ? `n://${values.join('')}` : filled] as [string, string];
+      }),
+  );
 }
 
 describe('LIB-16: a template', () => {

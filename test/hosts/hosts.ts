@@ -50,7 +50,10 @@ function create(module: Type, adapter: AbstractHttpAdapter): Promise<INestApplic
 }
 
 /** As `sample/01-quick-start`, whose one transport lives as long as the process. */
-async function createMcpNestApp(adapter: AbstractHttpAdapter, transport: StreamableHttpTransport): Promise<INestApplication> {
+async function createMcpNestApp(
+  adapter: AbstractHttpAdapter,
+  transport: StreamableHttpTransport,
+): Promise<INestApplication> {
   @Controller('mcp')
   class McpHttpController extends McpHttpControllerFor(transport) {}
 

@@ -31,7 +31,11 @@ describe.each(ON_ALL_PLATFORMS)('$name on $platform', ({ createApp, platform, sp
     const [refused, ...followed] = session.exchanges.take();
     expect(refused).toMatchObject({ status: 401, challenge: { scope: 'notes:read', resource_metadata } });
     expect(followed[0]).toMatchObject({ method: 'GET', url: new URL(resource_metadata), status: 200 });
-    expect(followed.at(-1)).toMatchObject({ method: 'POST', url: expect.objectContaining({ origin: issuer }), status: 201 });
+    expect(followed.at(-1)).toMatchObject({
+      method: 'POST',
+      url: expect.objectContaining({ origin: issuer }),
+      status: 201,
+    });
     expect(scopeAskedFor(session)).toBe('notes:read');
 
     await session.authorize();
@@ -59,7 +63,9 @@ describe.each(ON_ALL_PLATFORMS)('$name on $platform', ({ createApp, platform, sp
 });
 
 function operationsOf({ exchanges }: Session): string[] {
-  return exchanges.take().flatMap(({ operation, status }) => (operation === undefined ? [] : `${operation}: ${status}`));
+  return exchanges
+    .take()
+    .flatMap(({ operation, status }) => (operation === undefined ? [] : `${operation}: ${status}`));
 }
 
 function scopeAskedFor({ oauth }: Session): string | null | undefined {

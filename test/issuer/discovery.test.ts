@@ -16,7 +16,10 @@ async function start(options: TestIssuerOptions = {}): Promise<TestIssuer> {
 }
 
 /** What is used of the metadata for verifying JWTs. */
-async function find(discovery: Discovery = 'auto', limits: Partial<typeof LIMITS> = {}): Promise<Record<string, string>> {
+async function find(
+  discovery: Discovery = 'auto',
+  limits: Partial<typeof LIMITS> = {},
+): Promise<Record<string, string>> {
   const { allowInsecureHttp, ...outbound } = { ...LIMITS, ...limits };
   const metadata = await discover(issuer.issuer, discovery, outbound);
   return { issuer: issuer.issuer, jwks_uri: endpointIn(metadata, 'jwks_uri', issuer.issuer, allowInsecureHttp) };
@@ -32,12 +35,20 @@ describe('metadataUrls', () => {
     [
       'https://as.example/t1',
       'auto',
-      ['/.well-known/oauth-authorization-server/t1', '/.well-known/openid-configuration/t1', '/t1/.well-known/openid-configuration'],
+      [
+        '/.well-known/oauth-authorization-server/t1',
+        '/.well-known/openid-configuration/t1',
+        '/t1/.well-known/openid-configuration',
+      ],
     ],
     [
       'https://as.example/a/b/',
       'auto',
-      ['/.well-known/oauth-authorization-server/a/b', '/.well-known/openid-configuration/a/b', '/a/b/.well-known/openid-configuration'],
+      [
+        '/.well-known/oauth-authorization-server/a/b',
+        '/.well-known/openid-configuration/a/b',
+        '/a/b/.well-known/openid-configuration',
+      ],
     ],
     ['https://as.example/t1', 'oauth', ['/.well-known/oauth-authorization-server/t1']],
     ['https://as.example/t1', 'oidc', ['/.well-known/openid-configuration/t1', '/t1/.well-known/openid-configuration']],
@@ -47,26 +58,36 @@ describe('metadataUrls', () => {
   });
 
   it('is the one it is told, wherever that is', () => {
-    expect(metadataUrls('https://as.example/t1', { url: 'https://cdn.example/as.json' })).toEqual(['https://cdn.example/as.json']);
+    expect(metadataUrls('https://as.example/t1', { url: 'https://cdn.example/as.json' })).toEqual([
+      'https://cdn.example/as.json',
+    ]);
   });
 
   it('keeps the port', () => {
-    expect(metadataUrls('http://localhost:8080/t1', 'oauth')).toEqual(['http://localhost:8080/.well-known/oauth-authorization-server/t1']);
+    expect(metadataUrls('http://localhost:8080/t1', 'oauth')).toEqual([
+      'http://localhost:8080/.well-known/oauth-authorization-server/t1',
+    ]);
   });
 });
 
 describe('discover', () => {
-  it.each<WellKnownForm>(['oauth', 'oidc-insert', 'oidc-append'])('finds the metadata of an issuer that serves only %s', async (form) => {
-    await start({ path: '/t1', wellKnown: [form] });
-    expect(await find()).toEqual({ issuer: issuer.issuer, jwks_uri: issuer.jwksUri });
-    const order = (['oauth', 'oidc-insert', 'oidc-append'] as const).map((each) => issuer.wellKnownUris[each]);
-    expect(asked()).toEqual(order.slice(0, order.indexOf(issuer.wellKnownUris[form]) + 1));
-  });
+  it.each<WellKnownForm>(['oauth', 'oidc-insert', 'oidc-append'])(
+    'finds the metadata of an issuer that serves only %s',
+    async (form) => {
+      await start({ path: '/t1', wellKnown: [form] });
+      expect(await find()).toEqual({ issuer: issuer.issuer, jwks_uri: issuer.jwksUri });
+      const order = (['oauth', 'oidc-insert', 'oidc-append'] as const).map((each) => issuer.wellKnownUris[each]);
+      expect(asked()).toEqual(order.slice(0, order.indexOf(issuer.wellKnownUris[form]) + 1));
+    },
+  );
 
-  it.each<WellKnownForm>(['oauth', 'oidc-insert'])('finds the metadata of an issuer without a path at %s', async (form) => {
-    await start({ wellKnown: [form] });
-    expect(await find()).toMatchObject({ jwks_uri: issuer.jwksUri });
-  });
+  it.each<WellKnownForm>(['oauth', 'oidc-insert'])(
+    'finds the metadata of an issuer without a path at %s',
+    async (form) => {
+      await start({ wellKnown: [form] });
+      expect(await find()).toMatchObject({ jwks_uri: issuer.jwksUri });
+    },
+  );
 
   it('stops at the first place that has it', async () => {
     await start({ path: '/t1' });
@@ -128,18 +149,25 @@ describe('discover', () => {
       await expect(find()).rejects.toThrow(MetadataError);
     });
 
-    it.each([undefined, null, '', 7, '/jwks', 'jwks', ['http://127.0.0.1/jwks']])('has a jwks_uri of %j', async (uri) => {
-      await start({ metadata: { jwks_uri: uri } });
-      await expect(find()).rejects.toThrow('names no jwks_uri');
-    });
-
-    it.each(['http://as.example/jwks', 'http://10.0.0.1/jwks', 'ftp://127.0.0.1/jwks', 'file:///etc/passwd', 'data:application/json,{}', 'javascript:1'])(
-      'has a jwks_uri of %s, which is not https',
+    it.each([undefined, null, '', 7, '/jwks', 'jwks', ['http://127.0.0.1/jwks']])(
+      'has a jwks_uri of %j',
       async (uri) => {
         await start({ metadata: { jwks_uri: uri } });
-        await expect(find()).rejects.toThrow('is not https');
+        await expect(find()).rejects.toThrow('names no jwks_uri');
       },
     );
+
+    it.each([
+      'http://as.example/jwks',
+      'http://10.0.0.1/jwks',
+      'ftp://127.0.0.1/jwks',
+      'file:///etc/passwd',
+      'data:application/json,{}',
+      'javascript:1',
+    ])('has a jwks_uri of %s, which is not https', async (uri) => {
+      await start({ metadata: { jwks_uri: uri } });
+      await expect(find()).rejects.toThrow('is not https');
+    });
 
     it('may have a plain jwks_uri where the application says so, and no other scheme', async () => {
       await start({ metadata: { jwks_uri: 'http://as.example/jwks' } });
@@ -150,8 +178,22 @@ describe('discover', () => {
 
     describe('names plain http on this machine', () => {
       const metadata = (uri: string): Record<string, string> => ({ jwks_uri: uri, introspection_endpoint: uri });
-      const LOCAL = ['http://127.0.0.1:9200/_cluster/keys', 'http://localhost/keys', 'http://[::1]:1/', 'http://127.1/keys', 'http://2130706433/', 'http://0x7f.1/'];
-      const ELSEWHERE = ['https://as.example.com', 'https://localhost:8443', 'https://127.0.0.1', 'https://[::1]', 'http://as.example.com', 'http://localhost.example.com'];
+      const LOCAL = [
+        'http://127.0.0.1:9200/_cluster/keys',
+        'http://localhost/keys',
+        'http://[::1]:1/',
+        'http://127.1/keys',
+        'http://2130706433/',
+        'http://0x7f.1/',
+      ];
+      const ELSEWHERE = [
+        'https://as.example.com',
+        'https://localhost:8443',
+        'https://127.0.0.1',
+        'https://[::1]',
+        'http://as.example.com',
+        'http://localhost.example.com',
+      ];
 
       it.each(LOCAL)('OA21-1.5-a: %s, and is used of an issuer that is there itself by plain http only', (uri) => {
         for (const member of ['jwks_uri', 'introspection_endpoint']) {
@@ -159,7 +201,9 @@ describe('discover', () => {
             expect(endpointIn(metadata(uri), member, own, false)).toBe(new URL(uri).href);
           }
           for (const other of ELSEWHERE) {
-            expect(() => endpointIn(metadata(uri), member, other, false)).toThrow('accepted only of an issuer that is itself plain http on this machine');
+            expect(() => endpointIn(metadata(uri), member, other, false)).toThrow(
+              'accepted only of an issuer that is itself plain http on this machine',
+            );
             expect(endpointIn(metadata(uri), member, other, true)).toBe(new URL(uri).href);
             // Where the document stands in the options, nobody but the operator has written it.
             expect(endpointIn(metadata(uri), member, other, false, true)).toBe(new URL(uri).href);
@@ -167,12 +211,19 @@ describe('discover', () => {
         }
       });
 
-      it.each(['http://[::ffff:127.0.0.1]/', 'http://[::ffff:7f00:1]/', 'http://0.0.0.0/', 'http://keys.localhost/', 'http://localhost./', 'http://10.0.0.1/', 'http://keycloak:8080/'])(
-        'OA21-1.5-a: not so %s, of which nobody knows that it is this machine',
-        (uri) => {
-          expect(() => endpointIn(metadata(uri), 'jwks_uri', 'http://localhost:8080', false)).toThrow('needs the option allowInsecureHttp');
-        },
-      );
+      it.each([
+        'http://[::ffff:127.0.0.1]/',
+        'http://[::ffff:7f00:1]/',
+        'http://0.0.0.0/',
+        'http://keys.localhost/',
+        'http://localhost./',
+        'http://10.0.0.1/',
+        'http://keycloak:8080/',
+      ])('OA21-1.5-a: not so %s, of which nobody knows that it is this machine', (uri) => {
+        expect(() => endpointIn(metadata(uri), 'jwks_uri', 'http://localhost:8080', false)).toThrow(
+          'needs the option allowInsecureHttp',
+        );
+      });
     });
 
     it('may have an https jwks_uri anywhere', async () => {

@@ -25,10 +25,16 @@ describe.each(PLATFORMS)('the line about a failure, on %s', (platform) => {
 
   /** The lines about an issuer after one token of it was answered with 503. */
   async function linesAbout(issuer: TestIssuer, options: Partial<McpAuthModuleOptions> = {}): Promise<string[]> {
-    server = await startNotesServer(platform, { sharedIssuer: issuer, options: { authorizationServers: [issuer.issuer], ...options } as never });
+    server = await startNotesServer(platform, {
+      sharedIssuer: issuer,
+      options: { authorizationServers: [issuer.issuer], ...options } as never,
+    });
     const token = await server.mint();
     await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });
-    return server.log.filter((line) => /cannot be had|no usable answer/.test(line) && line.includes(issuer.issuer) && !line.startsWith('Refused'));
+    return server.log.filter(
+      (line) =>
+        /cannot be had|no usable answer/.test(line) && line.includes(issuer.issuer) && !line.startsWith('Refused'),
+    );
   }
 
   it.each<[endpoint: 'metadata' | 'jwks', option: string]>([
@@ -39,7 +45,9 @@ describe.each(PLATFORMS)('the line about a failure, on %s', (platform) => {
     issuer.fail('redirect', endpoint);
     const [line, ...others] = await linesAbout(issuer);
     expect(others).toEqual([]);
-    expect(line).toContain(`status 302, a redirect to "${new URL(issuer.issuer).origin}/canary/${endpoint}", and redirects are not followed`);
+    expect(line).toContain(
+      `status 302, a redirect to "${new URL(issuer.issuer).origin}/canary/${endpoint}", and redirects are not followed`,
+    );
     expect(line).toContain(`What to do: configure the URL that it redirects to: ${option}`);
     expect(issuer.requestCount('canary')).toBe(0);
   });
@@ -61,7 +69,8 @@ describe.each(PLATFORMS)('the line about a failure, on %s', (platform) => {
     ['ERR_TLS_CERT_ALTNAME_INVALID', /for another name/],
   ])('says what to do about a certificate: %s', async (code, remedy) => {
     const issuer = await issuerWith();
-    const fetchInVain: typeof fetch = () => Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error('tls'), { code }) }));
+    const fetchInVain: typeof fetch = () =>
+      Promise.reject(new TypeError('fetch failed', { cause: Object.assign(new Error('tls'), { code }) }));
     const [line] = await linesAbout(issuer, { fetch: fetchInVain } as Partial<McpAuthModuleOptions>);
     expect(line).toContain(`no answer (${code})`);
     expect(line).toMatch(remedy);
@@ -95,7 +104,8 @@ describe.each(PLATFORMS)('the line about tokens that are not active, on %s', (pl
 
   async function start(path = '') {
     const server = await startIntrospectingServer(platform, { issuer: { path } });
-    const lines = (): string[] => server.log.filter((line) => /^Refused (?:a|every) token of /.test(line) && line.includes(server.issuer.issuer));
+    const lines = (): string[] =>
+      server.log.filter((line) => /^Refused (?:a|every) token of /.test(line) && line.includes(server.issuer.issuer));
     const inactive = async (token: string): Promise<void> => {
       const before = lines().length;
       const response = await server.callTool('ping', token);
@@ -112,7 +122,9 @@ describe.each(PLATFORMS)('the line about tokens that are not active, on %s', (pl
       server.issuer.answerIntrospection = () => ({ active: false });
       await inactive(await server.mint());
       expect(lines()).toEqual([
-        expect.stringMatching(/whose exp is still to come: the introspection endpoint says that it is not active.*Keycloak: .*second Audience mapper, with the Included Client Audience resource-server$/),
+        expect.stringMatching(
+          /whose exp is still to come: the introspection endpoint says that it is not active.*Keycloak: .*second Audience mapper, with the Included Client Audience resource-server$/,
+        ),
       ]);
     } finally {
       await server.close();

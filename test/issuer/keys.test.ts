@@ -59,7 +59,12 @@ describe('RemoteKeySet', () => {
     publisher.keys = [first.publicJwk];
     clock = 1_000_000;
     failures = [];
-    keys = new RemoteKeySet(publisher.load, () => clock, (error) => failures.push(error), TIMES);
+    keys = new RemoteKeySet(
+      publisher.load,
+      () => clock,
+      (error) => failures.push(error),
+      TIMES,
+    );
   });
 
   it('fetches nothing before it is asked', async () => {
@@ -126,7 +131,8 @@ describe('RemoteKeySet', () => {
 
     it('is looked for once in a cool-down, in which nobody can tell about any other', async () => {
       expect(await found(keys, 'x')).toBe(0);
-      for (const kid of ['y', 'x y', 'z']) await expect(found(keys, kid)).rejects.toMatchObject({ name: 'KeyUndecidedError', retryAfterSeconds: 1 });
+      for (const kid of ['y', 'x y', 'z'])
+        await expect(found(keys, kid)).rejects.toMatchObject({ name: 'KeyUndecidedError', retryAfterSeconds: 1 });
       expect(await found(keys, 'x')).toBe(0);
       expect(publisher.fetches).toBe(1);
       publisher.keys.push(second.publicJwk);
@@ -153,7 +159,12 @@ describe('RemoteKeySet', () => {
     });
 
     it('is looked for in vain three times in a row, and then once in 30 seconds, however many are named', async () => {
-      const lasting = new RemoteKeySet(publisher.load, () => clock, () => undefined, { ...TIMES, freshMs: Infinity, staleMs: Infinity });
+      const lasting = new RemoteKeySet(
+        publisher.load,
+        () => clock,
+        () => undefined,
+        { ...TIMES, freshMs: Infinity, staleMs: Infinity },
+      );
       await found(lasting, 'first');
       publisher.fetches = 0;
       const end = clock + 600_000;
@@ -324,7 +335,11 @@ describe('RemoteKeySet', () => {
   });
 
   it('has the times of a patient client where it is told none', async () => {
-    const patient = new RemoteKeySet(publisher.load, () => clock, (error) => failures.push(error));
+    const patient = new RemoteKeySet(
+      publisher.load,
+      () => clock,
+      (error) => failures.push(error),
+    );
     await found(patient, 'first');
     clock += 10 * 60_000 - 1;
     await found(patient, 'first');
@@ -343,7 +358,13 @@ describe('RemoteKeySet', () => {
 describe.each(['StaticKeySet', 'RemoteKeySet'] as const)('the keys of a %s', (kind) => {
   const setOf = (...keys: unknown[]): KeySet => {
     const jwks = { keys } as JSONWebKeySet;
-    return kind === 'StaticKeySet' ? new StaticKeySet(jwks) : new RemoteKeySet(() => Promise.resolve(jwks), () => 0, () => undefined);
+    return kind === 'StaticKeySet'
+      ? new StaticKeySet(jwks)
+      : new RemoteKeySet(
+          () => Promise.resolve(jwks),
+          () => 0,
+          () => undefined,
+        );
   };
 
   it('are found by kid', async () => {
@@ -368,7 +389,15 @@ describe.each(['StaticKeySet', 'RemoteKeySet'] as const)('the keys of a %s', (ki
   it('leave out what cannot be used, one by one', async () => {
     const secret = { kty: 'oct', k: 'AAAA', kid: 'first' };
     const privateKey = { ...second.publicJwk, d: second.privateKey.export({ format: 'jwk' }).d };
-    const garbage = [null, 'key', 7, [], {}, { kty: 'EC' }, { kty: 'EC', crv: 'P-256', x: '!', y: '!', kid: 'first', alg: 'ES256' }];
+    const garbage = [
+      null,
+      'key',
+      7,
+      [],
+      {},
+      { kty: 'EC' },
+      { kty: 'EC', crv: 'P-256', x: '!', y: '!', kid: 'first', alg: 'ES256' },
+    ];
     expect(await found(setOf(...garbage, secret, privateKey, first.publicJwk), 'first')).toBe(1);
     expect(await found(setOf(privateKey), 'second')).toBe(0);
   });

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { McpAuthConfigError, McpAuthModule, type AuthorizationServerOptions, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import {
+  McpAuthConfigError,
+  McpAuthModule,
+  type AuthorizationServerOptions,
+  type McpAuthModuleOptions,
+} from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { resolveOptions } from '../../lib/options/options-check.js';
 import { expectRefusal } from '../support/expectations.js';
@@ -15,7 +20,11 @@ const jwks = { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }] };
 
 /** What these options of an authorization server are refused for: option, and why. */
 function problems(server: object, common: object = {}): string[] {
-  const options = { resource: 'https://mcp.example.com/mcp', authorizationServers: [{ issuer: ISSUER, ...server }], ...common };
+  const options = {
+    resource: 'https://mcp.example.com/mcp',
+    authorizationServers: [{ issuer: ISSUER, ...server }],
+    ...common,
+  };
   try {
     resolveOptions(options as McpAuthModuleOptions);
     return [];
@@ -30,7 +39,10 @@ describe('options of authorization servers', () => {
     ['metadata with keys', { metadata: KEYS }],
     ['metadata without keys, which are given', { metadata: { issuer: ISSUER }, jwks }],
     ['metadata without keys, whose URL is given', { metadata: { issuer: ISSUER }, jwksUri: `${ISSUER}/keys` }],
-    ['metadata with an endpoint for introspection', { metadata: { issuer: ISSUER, introspection_endpoint: `${ISSUER}/i` }, introspection }],
+    [
+      'metadata with an endpoint for introspection',
+      { metadata: { issuer: ISSUER, introspection_endpoint: `${ISSUER}/i` }, introspection },
+    ],
     ['a transformation', { transformMetadata: (document: unknown) => document }],
     ['a transformation for introspection', { transformMetadata: (document: unknown) => document, jwks, introspection }],
   ])('may be %s', (_what, server) => {
@@ -42,18 +54,50 @@ describe('options of authorization servers', () => {
     ['metadata that is null', { metadata: null }, [/^metadata: it is no object/]],
     ['metadata that is a list', { metadata: [KEYS] }, [/^metadata: it is no object/]],
     ['metadata that is a function', { metadata: () => KEYS }, [/^metadata: it is no object/]],
-    ['metadata that JSON turns into something else', { metadata: { ...KEYS, toJSON: () => 'x' } }, [/^metadata: it is no object/]],
+    [
+      'metadata that JSON turns into something else',
+      { metadata: { ...KEYS, toJSON: () => 'x' } },
+      [/^metadata: it is no object/],
+    ],
     ['metadata that JSON cannot say', { metadata: { ...KEYS, id: 5n } }, [/^metadata: JSON cannot say it/]],
-    ['metadata of another issuer', { metadata: { ...KEYS, issuer: `${ISSUER}/` } }, [/^metadata\.issuer: the issuer of this server is/]],
+    [
+      'metadata of another issuer',
+      { metadata: { ...KEYS, issuer: `${ISSUER}/` } },
+      [/^metadata\.issuer: the issuer of this server is/],
+    ],
     ['metadata of no issuer', { metadata: { jwks_uri: KEYS.jwks_uri } }, [/^metadata\.issuer: /]],
-    ['metadata with inherited members', { metadata: Object.create(KEYS) as object }, [/^metadata\.issuer: /, /^metadata\.jwks_uri: /]],
+    [
+      'metadata with inherited members',
+      { metadata: Object.create(KEYS) as object },
+      [/^metadata\.issuer: /, /^metadata\.jwks_uri: /],
+    ],
     ['metadata without keys', { metadata: { issuer: ISSUER } }, [/^metadata\.jwks_uri: it is no absolute URL/]],
-    ['metadata with plain keys', { metadata: { ...KEYS, jwks_uri: 'http://login.example.com/jwks' } }, [/^metadata\.jwks_uri: plain http/]],
-    ['metadata without an endpoint that is needed', { metadata: KEYS, introspection }, [/^metadata\.introspection_endpoint: /]],
-    ['metadata, and where to look for it', { metadata: KEYS, discovery: 'oidc' }, [/^discovery: the metadata is given/]],
+    [
+      'metadata with plain keys',
+      { metadata: { ...KEYS, jwks_uri: 'http://login.example.com/jwks' } },
+      [/^metadata\.jwks_uri: plain http/],
+    ],
+    [
+      'metadata without an endpoint that is needed',
+      { metadata: KEYS, introspection },
+      [/^metadata\.introspection_endpoint: /],
+    ],
+    [
+      'metadata, and where to look for it',
+      { metadata: KEYS, discovery: 'oidc' },
+      [/^discovery: the metadata is given/],
+    ],
     ['a transformation that is none', { transformMetadata: {} }, [/^transformMetadata: it is no function/]],
-    ['a transformation of given metadata', { metadata: KEYS, transformMetadata: () => ({}) }, [/^transformMetadata: no metadata is asked for/]],
-    ['a transformation where keys are given', { jwks, transformMetadata: () => ({}) }, [/^transformMetadata: no metadata is asked for/]],
+    [
+      'a transformation of given metadata',
+      { metadata: KEYS, transformMetadata: () => ({}) },
+      [/^transformMetadata: no metadata is asked for/],
+    ],
+    [
+      'a transformation where keys are given',
+      { jwks, transformMetadata: () => ({}) },
+      [/^transformMetadata: no metadata is asked for/],
+    ],
   ])('are refused: %s', (_what, server, expected) => {
     expect(problems(server)).toEqual(expected.map((why) => expect.stringMatching(why)));
   });
@@ -67,12 +111,17 @@ describe('options of authorization servers', () => {
   });
 
   it('keep the keys of the server out of the metadata of the resource, wherever they were named', () => {
-    expect(problems({ metadata: KEYS }, { metadata: { jwksUri: KEYS.jwks_uri } })).toEqual([expect.stringContaining('metadata.jwksUri: these are keys')]);
+    expect(problems({ metadata: KEYS }, { metadata: { jwksUri: KEYS.jwks_uri } })).toEqual([
+      expect.stringContaining('metadata.jwksUri: these are keys'),
+    ]);
   });
 
   it('are not shared with the caller once the module has them', () => {
     const metadata = { ...KEYS };
-    McpAuthModule.forRoot({ resource: 'https://mcp.example.com/mcp', authorizationServers: [{ issuer: ISSUER, metadata }] });
+    McpAuthModule.forRoot({
+      resource: 'https://mcp.example.com/mcp',
+      authorizationServers: [{ issuer: ISSUER, metadata }],
+    });
     expect(Object.isFrozen(metadata)).toBe(false);
   });
 });
@@ -90,7 +139,11 @@ describe.each(PLATFORMS)('metadata of an authorization server, on %s', (platform
     common: Partial<McpAuthModuleOptions> = {},
     issuerOptions: Parameters<typeof TestIssuer.start>[0] = {},
   ): Promise<TestIssuer> {
-    const issuer = await TestIssuer.start({ alg: 'ES256', now: () => server?.clock.now ?? Date.now(), ...issuerOptions });
+    const issuer = await TestIssuer.start({
+      alg: 'ES256',
+      now: () => server?.clock.now ?? Date.now(),
+      ...issuerOptions,
+    });
     issuers.push(issuer);
     const authorizationServers = [{ issuer: issuer.issuer, ...settingsOf(issuer) }];
     const options = { authorizationServers, ...common } as Partial<McpAuthModuleOptions>;
@@ -116,28 +169,58 @@ describe.each(PLATFORMS)('metadata of an authorization server, on %s', (platform
 
   it('can be repaired before its issuer is compared', async () => {
     let seen: unknown;
-    const repair = (name: string) => (document: unknown): unknown => {
-      seen = document;
-      return { ...(document as object), issuer: name };
-    };
-    const issuer = await start(({ issuer: name }) => ({ transformMetadata: repair(name) }), {}, { metadata: { issuer: 'https://login.example.com/{tenantid}' } });
+    const repair =
+      (name: string) =>
+      (document: unknown): unknown => {
+        seen = document;
+        return { ...(document as object), issuer: name };
+      };
+    const issuer = await start(
+      ({ issuer: name }) => ({ transformMetadata: repair(name) }),
+      {},
+      { metadata: { issuer: 'https://login.example.com/{tenantid}' } },
+    );
     await expectAccepted(server, await server.mint());
     expect(seen).toMatchObject({ issuer: 'https://login.example.com/{tenantid}', jwks_uri: issuer.jwksUri });
   });
 
   it('can be repaired by a function that takes its time', async () => {
-    await start(({ issuer: name }) => ({ transformMetadata: async (document) => ({ ...(document as object), issuer: name }) }), {}, { metadata: { issuer: 'x' } });
+    await start(
+      ({ issuer: name }) => ({ transformMetadata: async (document) => ({ ...(document as object), issuer: name }) }),
+      {},
+      { metadata: { issuer: 'x' } },
+    );
     await expectAccepted(server, await server.mint());
   });
 
   it.each<[string, (document: unknown) => unknown, RegExp]>([
-    ['throws', () => { throw new Error('no repair is known'); }, /transformMetadata failed .*: no repair is known/],
-    ['throws text', () => { throw 'no'; }, /transformMetadata failed/],
+    [
+      'throws',
+      () => {
+        throw new Error('no repair is known');
+      },
+      /transformMetadata failed .*: no repair is known/,
+    ],
+    [
+      'throws text',
+      () => {
+        throw 'no';
+      },
+      /transformMetadata failed/,
+    ],
     ['rejects', () => Promise.reject(new Error('later')), /transformMetadata failed .*: later/],
     ['returns nothing', () => undefined, /transformMetadata returned no object/],
     ['returns a list', (document) => [document], /transformMetadata returned no object/],
-    ['returns another issuer', (document) => ({ ...(document as object), issuer: 'https://evil.example' }), /names another issuer \("https:\/\/evil\.example"\)/],
-    ['returns a plain jwks_uri', (document) => ({ ...(document as object), jwks_uri: 'http://evil.example/' }), /is not https/],
+    [
+      'returns another issuer',
+      (document) => ({ ...(document as object), issuer: 'https://evil.example' }),
+      /names another issuer \("https:\/\/evil\.example"\)/,
+    ],
+    [
+      'returns a plain jwks_uri',
+      (document) => ({ ...(document as object), jwks_uri: 'http://evil.example/' }),
+      /is not https/,
+    ],
   ])('is not used where the repair %s: 503, and a line in the log', async (_what, transformMetadata, line) => {
     const issuer = await start(() => ({ transformMetadata }));
     const token = await server.mint();
@@ -152,7 +235,11 @@ describe.each(PLATFORMS)('metadata of an authorization server, on %s', (platform
       urls.push(String(url));
       return fetch(url, init);
     };
-    const issuer = await start((one) => introspecting(one, { signed: true }), { fetch: record }, { introspection: true });
+    const issuer = await start(
+      (one) => introspecting(one, { signed: true }),
+      { fetch: record },
+      { introspection: true },
+    );
     await expectAccepted(server, issuer.opaque({ aud: server.resource }));
     expect(urls.toSorted()).toEqual([issuer.wellKnownUris.oauth, issuer.jwksUri, issuer.introspectionUri].toSorted());
   });

@@ -21,12 +21,17 @@ const responseWith = (members: object, body = '{}'): Response =>
 describe('a fetch of the application', () => {
   it('is asked as the global one is: for this URL, without redirects and credentials, with a time limit', async () => {
     const asked: [unknown, RequestInit][] = [];
-    expect(await ask(async (url: unknown, init: RequestInit) => {
-      asked.push([url, init]);
-      return Response.json({ keys: [] });
-    })).toEqual({ keys: [] });
+    expect(
+      await ask(async (url: unknown, init: RequestInit) => {
+        asked.push([url, init]);
+        return Response.json({ keys: [] });
+      }),
+    ).toEqual({ keys: [] });
     expect(asked).toEqual([
-      [URL_ASKED, expect.objectContaining({ method: 'GET', redirect: 'manual', credentials: 'omit', signal: expect.anything() })],
+      [
+        URL_ASKED,
+        expect.objectContaining({ method: 'GET', redirect: 'manual', credentials: 'omit', signal: expect.anything() }),
+      ],
     ]);
   });
 
@@ -66,24 +71,40 @@ describe('a fetch of the application', () => {
 
   it.each<[string, () => unknown]>([
     ['rejects', () => Promise.reject(new Error('no proxy'))],
-    ['throws', () => { throw new Error('no proxy'); }],
+    [
+      'throws',
+      () => {
+        throw new Error('no proxy');
+      },
+    ],
   ])('may fail: it %s', async (_what, fail) => {
-    await expect(ask(fail)).rejects.toMatchObject({ name: 'OutboundError', status: undefined, cause: { message: 'no proxy' } });
+    await expect(ask(fail)).rejects.toMatchObject({
+      name: 'OutboundError',
+      status: undefined,
+      cause: { message: 'no proxy' },
+    });
   });
 
-  it.each([{ message: 'POST with token=s3cret' }, { code: 'token=s3cret' }, { code: 'ECONNRESET', message: 'token=s3cret' }])(
-    'may quote in an error what it was to send, which goes no further than its cause: %j',
-    async (inner) => {
-      const failure = await ask(() => Promise.reject(new Error('failed', { cause: inner }))).catch((error: unknown) => error);
-      expect((failure as Error).message).toBe(`GET ${URL_ASKED}: no answer${inner.code === 'ECONNRESET' ? ' (ECONNRESET)' : ''}`);
-    },
-  );
+  it.each([
+    { message: 'POST with token=s3cret' },
+    { code: 'token=s3cret' },
+    { code: 'ECONNRESET', message: 'token=s3cret' },
+  ])('may quote in an error what it was to send, which goes no further than its cause: %j', async (inner) => {
+    const failure = await ask(() => Promise.reject(new Error('failed', { cause: inner }))).catch(
+      (error: unknown) => error,
+    );
+    expect((failure as Error).message).toBe(
+      `GET ${URL_ASKED}: no answer${inner.code === 'ECONNRESET' ? ' (ECONNRESET)' : ''}`,
+    );
+  });
 
   it('does not get more time by overlooking the signal, neither for the answer nor for the body', async () => {
     const never = new Promise<never>(() => undefined);
     await expect(ask(() => never, { timeoutMs: 10 })).rejects.toThrow('no answer within 10 ms');
     const endless = new ReadableStream({ pull: () => never });
-    await expect(ask(() => responseWith({ body: endless }), { timeoutMs: 10 })).rejects.toThrow('could not be read to its end');
+    await expect(ask(() => responseWith({ body: endless }), { timeoutMs: 10 })).rejects.toThrow(
+      'could not be read to its end',
+    );
   });
 
   it('has the transfer ended of an answer that comes too late', async () => {
@@ -118,11 +139,22 @@ describe('a fetch of the application', () => {
 describe('a JSON document', () => {
   const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
   const of = (type: string | undefined, body: string | Uint8Array = '{"keys":[]}'): Promise<Record<string, unknown>> =>
-    ask(() => new Response(Buffer.from(body as string), { headers: type === undefined ? {} : { 'content-type': type } }));
+    ask(
+      () => new Response(Buffer.from(body as string), { headers: type === undefined ? {} : { 'content-type': type } }),
+    );
 
   it.each([
-    'application/json', 'application/jwk-set+json', 'APPLICATION/JSON; charset=utf-8', 'text/plain', 'text/plain; charset=us-ascii', 'text/html',
-    'application/octet-stream', 'binary/octet-stream', 'application/javascript', 'x', undefined,
+    'application/json',
+    'application/jwk-set+json',
+    'APPLICATION/JSON; charset=utf-8',
+    'text/plain',
+    'text/plain; charset=us-ascii',
+    'text/html',
+    'application/octet-stream',
+    'binary/octet-stream',
+    'application/javascript',
+    'x',
+    undefined,
   ])('RFC7517-8.5: is used, whatever it is called: %s', async (type) => {
     expect(await of(type)).toEqual({ keys: [] });
   });
@@ -132,8 +164,18 @@ describe('a JSON document', () => {
   });
 
   it.each<[what: string, type: string | undefined, body: string | Uint8Array, message: RegExp]>([
-    ['a login page', 'text/html; charset=utf-8', '<html>login', /content type "text\/html", expected application\/json/],
-    ['a login page in another encoding', 'text/html; charset=iso-8859-1', Buffer.from('<p>caf\xe9', 'latin1'), /content type "text\/html"/],
+    [
+      'a login page',
+      'text/html; charset=utf-8',
+      '<html>login',
+      /content type "text\/html", expected application\/json/,
+    ],
+    [
+      'a login page in another encoding',
+      'text/html; charset=iso-8859-1',
+      Buffer.from('<p>caf\xe9', 'latin1'),
+      /content type "text\/html"/,
+    ],
     ['a long page', 'text/html', '<p>'.repeat(10_000), /content type "text\/html"/],
     ['text', 'text/plain', 'keys', /content type "text\/plain"/],
     ['text of no type', undefined, 'keys', /no content type, expected application\/json/],
@@ -156,10 +198,15 @@ describe('a JSON document', () => {
 
 describe('a redirect', () => {
   const to = (location: string | undefined, status = 301): Promise<unknown> =>
-    ask(() => new Response(null, { status, ...(location !== undefined && { headers: { location } }) })).catch((error: Error) => error.message);
+    ask(() => new Response(null, { status, ...(location !== undefined && { headers: { location } }) })).catch(
+      (error: Error) => error.message,
+    );
 
   it.each<[location: string, shown: string]>([
-    ['https://elsewhere.example/jwks?token=secret#x', 'a redirect to "https://elsewhere.example/jwks", and redirects are not followed'],
+    [
+      'https://elsewhere.example/jwks?token=secret#x',
+      'a redirect to "https://elsewhere.example/jwks", and redirects are not followed',
+    ],
     ['/moved', 'a redirect to "https://login.example.com/moved", and'],
     ['//elsewhere.example', 'a redirect to "https://elsewhere.example/", and'],
     ['https://user:password@elsewhere.example/', 'a redirect to "https://elsewhere.example/", and'],
@@ -169,9 +216,12 @@ describe('a redirect', () => {
     expect(await to(location)).toContain(`status 301, ${shown}`);
   });
 
-  it.each([undefined, '', 'http://[', `/${'x'.repeat(3_000)}`])('LIB-11: is told without a target where there is none to be told (%s)', async (location) => {
-    expect(await to(location, 308)).toMatch(/status 308$/);
-  });
+  it.each([undefined, '', 'http://[', `/${'x'.repeat(3_000)}`])(
+    'LIB-11: is told without a target where there is none to be told (%s)',
+    async (location) => {
+      expect(await to(location, 308)).toMatch(/status 308$/);
+    },
+  );
 
   it('LIB-11: has a long target shortened', async () => {
     expect(String(await to(`/${'x'.repeat(1_500)}`)).length).toBeLessThan(400);
@@ -192,7 +242,10 @@ describe('a body that comes too slowly', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
     const failure = fetchJsonObject(`http://127.0.0.1:${port}/`, { ...LIMITS, timeoutMs: 50 });
-    await expect(failure).rejects.toMatchObject({ message: expect.stringContaining('could not be read to its end in time'), status: undefined });
+    await expect(failure).rejects.toMatchObject({
+      message: expect.stringContaining('could not be read to its end in time'),
+      status: undefined,
+    });
     // The connection is not left open either.
     await Promise.all(closed);
     server.close();

@@ -27,14 +27,20 @@ describe.each(PLATFORMS)('an https issuer and plain http on this machine, on %s'
   });
 
   async function start(settings: Partial<AuthorizationServerOptions>, options: object = {}): Promise<NotesServer> {
-    const document = (): object => ({ issuer: ISSUER, jwks_uri: local.jwksUri, introspection_endpoint: local.introspectionUri });
-    const fetchOf: typeof fetch = (url, init) => (String(url).startsWith(ISSUER) ? Promise.resolve(Response.json(document())) : fetch(url, init));
+    const document = (): object => ({
+      issuer: ISSUER,
+      jwks_uri: local.jwksUri,
+      introspection_endpoint: local.introspectionUri,
+    });
+    const fetchOf: typeof fetch = (url, init) =>
+      String(url).startsWith(ISSUER) ? Promise.resolve(Response.json(document())) : fetch(url, init);
     const all = { authorizationServers: [{ ...settings, issuer: ISSUER }], fetch: fetchOf, ...options } as never;
     server = await startNotesServer(platform, { sharedIssuer: local, options: all });
     return server;
   }
 
-  const introspection = (): NonNullable<AuthorizationServerOptions['introspection']> => introspecting(local).introspection!;
+  const introspection = (): NonNullable<AuthorizationServerOptions['introspection']> =>
+    introspecting(local).introspection!;
 
   async function expectUnused(running: NotesServer): Promise<void> {
     const token = await running.mint({ iss: ISSUER });
@@ -53,7 +59,9 @@ describe.each(PLATFORMS)('an https issuer and plain http on this machine, on %s'
   });
 
   it('OA21-1.5-a: takes what transformMetadata returns for metadata', async () => {
-    await expectUnused(await start({ transformMetadata: (document) => ({ ...(document as object), jwks_uri: local.jwksUri }) }));
+    await expectUnused(
+      await start({ transformMetadata: (document) => ({ ...(document as object), jwks_uri: local.jwksUri }) }),
+    );
   });
 
   it.each<[what: string, settings: () => Partial<AuthorizationServerOptions>]>([
@@ -73,12 +81,18 @@ describe.each(PLATFORMS)('an https issuer and plain http on this machine, on %s'
 });
 
 describe('plain http elsewhere', () => {
-  it.each(['jwksUri', 'discovery'])('is refused in the options, with allowInsecureHttp as the remedy (%s)', (option) => {
-    const url = 'http://keycloak:8080/realms/main/protocol/openid-connect/certs';
-    const server = { issuer: 'http://localhost:8080/realms/main', [option]: option === 'discovery' ? { url } : url };
-    const options = { resource: 'https://mcp.example.com/mcp', authorizationServers: [server] } as McpAuthModuleOptions;
-    expect(() => resolveOptions(options)).toThrow(McpAuthConfigError);
-    expect(() => resolveOptions(options)).toThrow(/Docker Compose, set allowInsecureHttp: true/);
-    expect(() => resolveOptions({ ...options, allowInsecureHttp: true })).not.toThrow();
-  });
+  it.each(['jwksUri', 'discovery'])(
+    'is refused in the options, with allowInsecureHttp as the remedy (%s)',
+    (option) => {
+      const url = 'http://keycloak:8080/realms/main/protocol/openid-connect/certs';
+      const server = { issuer: 'http://localhost:8080/realms/main', [option]: option === 'discovery' ? { url } : url };
+      const options = {
+        resource: 'https://mcp.example.com/mcp',
+        authorizationServers: [server],
+      } as McpAuthModuleOptions;
+      expect(() => resolveOptions(options)).toThrow(McpAuthConfigError);
+      expect(() => resolveOptions(options)).toThrow(/Docker Compose, set allowInsecureHttp: true/);
+      expect(() => resolveOptions({ ...options, allowInsecureHttp: true })).not.toThrow();
+    },
+  );
 });

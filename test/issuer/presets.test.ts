@@ -164,7 +164,14 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       // The roles of a user are not what the client was granted.
       scopes: ['notes.read', 'notes.write'],
     },
-    idToken: { sub: 'AAAA', oid: '690222be', tid: TENANT, ver: '2.0', preferred_username: 'alice@contoso.com', roles: ['x'] },
+    idToken: {
+      sub: 'AAAA',
+      oid: '690222be',
+      tid: TENANT,
+      ver: '2.0',
+      preferred_username: 'alice@contoso.com',
+      roles: ['x'],
+    },
   },
   'Entra ID, version 1': {
     preset: entraId({ tenantId: TENANT, version: 1 }),
@@ -386,7 +393,12 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
     audience: 'res_92015146095',
     header: JWT,
     // Client credentials: scopes in an array of another name.
-    token: () => ({ sub: 'm2morg_1', aud: 'res_92015146095', client_id: 'm2morg_1', scopes: ['todo:read', 'todo:write'] }),
+    token: () => ({
+      sub: 'm2morg_1',
+      aud: 'res_92015146095',
+      client_id: 'm2morg_1',
+      scopes: ['todo:read', 'todo:write'],
+    }),
     caller: { subject: 'm2morg_1', clientId: 'm2morg_1', scopes: ['todo:read', 'todo:write'] },
     idToken: { sub: 'usr_1', azp: 'skc_1', client_id: 'skc_1', at_hash: 'ec_j' },
   },
@@ -470,7 +482,9 @@ describe.each(Object.entries(PRODUCTS))('the preset of %s', (_name, product) => 
 
   it('refuses a token for another audience', async () => {
     // By the app client, the audience is the client.
-    const other = preset.claims?.audience ? { client_id: '2example23456789' } : { aud: 'https://elsewhere.example.com/mcp' };
+    const other = preset.claims?.audience
+      ? { client_id: '2example23456789' }
+      : { aud: 'https://elsewhere.example.com/mcp' };
     await expectRejected(server, await mint(other), 'audience_rejected');
   });
 
@@ -492,7 +506,11 @@ describe.each(Object.entries(PRODUCTS))('the preset of %s', (_name, product) => 
     it('refuses a signature that the product does not make, even with a key of its own', async () => {
       const key = await issuer.addKey({ alg: 'EdDSA' });
       const claims = { ...NOTHING, ...product.token(server.resource) };
-      await expectRejected(server, await issuer.mint(claims, { key, header: product.header ?? {} }), 'algorithm_rejected');
+      await expectRejected(
+        server,
+        await issuer.mint(claims, { key, header: product.header ?? {} }),
+        'algorithm_rejected',
+      );
     });
   }
 });
@@ -529,7 +547,10 @@ describe('what a product does beyond that', () => {
       { audience: API, scopes: { required: [full], hierarchy: { 'notes.read': [full] } } },
     );
     const claims = { ...NOTHING, aud: API, azp: CLIENT };
-    const lacking = await server.callTool('ping', await issuer.mint({ ...claims, scp: 'notes.write' }, { header: JWT }));
+    const lacking = await server.callTool(
+      'ping',
+      await issuer.mint({ ...claims, scp: 'notes.write' }, { header: JWT }),
+    );
     expect(lacking.status).toBe(403);
     expect(lacking.headers.get('www-authenticate')).toContain(`scope="${full}"`);
     await expectAccepted(server, await issuer.mint({ ...claims, scp: 'notes.read' }, { header: JWT }));
@@ -537,7 +558,10 @@ describe('what a product does beyond that', () => {
 
   it('Okta: an application for itself, which has no uid, is a client', async () => {
     const { issuer, server } = await start(okta({ domain: 'acme.okta.com' }), {});
-    const token = await issuer.mint({ ...NOTHING, sub: '0oa1', cid: '0oa1', scp: ['a'], aud: server.resource }, { header: NO_TYPE });
+    const token = await issuer.mint(
+      { ...NOTHING, sub: '0oa1', cid: '0oa1', scp: ['a'], aud: server.resource },
+      { header: NO_TYPE },
+    );
     expect(await whoami(server, token)).toMatchObject({ kind: 'client', subject: '0oa1', clientId: '0oa1' });
   });
 
@@ -565,12 +589,19 @@ describe('what a product does beyond that', () => {
       { audience: 'app-client' },
     );
     expect(server.log.join('\n')).toContain('authorizationServers[0].claims.audience names "client_id"');
-    const claims = { ...NOTHING, client_id: 'app-client', token_use: 'access', aud: 'https://elsewhere.example.com/mcp' };
+    const claims = {
+      ...NOTHING,
+      client_id: 'app-client',
+      token_use: 'access',
+      aud: 'https://elsewhere.example.com/mcp',
+    };
     await expectRejected(server, await issuer.mint(claims, { header: NO_TYPE }), 'audience_rejected');
   });
 
   it('Cognito: scopes carry the identifier of their resource server', async () => {
-    const { issuer, server } = await start(cognito({ region: 'us-east-1', userPoolId: 'us-east-1_EXAMPLE' }), { alg: 'RS256' });
+    const { issuer, server } = await start(cognito({ region: 'us-east-1', userPoolId: 'us-east-1_EXAMPLE' }), {
+      alg: 'RS256',
+    });
     const scope = `${server.resource}/notes.read`;
     const claims = { ...NOTHING, client_id: 'app-client', token_use: 'access', aud: server.resource, scope };
     expect(await whoami(server, await issuer.mint(claims, { header: NO_TYPE }))).toMatchObject({ scopes: [scope] });
@@ -579,11 +610,22 @@ describe('what a product does beyond that', () => {
   it('Keycloak: roles of realm and client serve as scopes where a JSON Pointer says so', async () => {
     const realm = keycloak({ url: 'https://login.example.com', realm: 'main' });
     const pointer = '/resource_access/https:~1~1mcp.example.com~1mcp/roles';
-    const { issuer, server } = await start({ ...realm, claims: { ...realm.claims, scopes: [pointer, '/realm_access/roles'] } }, {});
-    const claims = { ...NOTHING, aud: server.resource, azp: 'c', typ: 'Bearer', realm_access: { roles: ['editor', 'no scope'] } };
+    const { issuer, server } = await start(
+      { ...realm, claims: { ...realm.claims, scopes: [pointer, '/realm_access/roles'] } },
+      {},
+    );
+    const claims = {
+      ...NOTHING,
+      aud: server.resource,
+      azp: 'c',
+      typ: 'Bearer',
+      realm_access: { roles: ['editor', 'no scope'] },
+    };
     expect(await whoami(server, await issuer.mint(claims, { header: JWT }))).toMatchObject({ scopes: ['editor'] });
     const withClientRoles = { ...claims, resource_access: { 'https://mcp.example.com/mcp': { roles: ['reader'] } } };
-    expect(await whoami(server, await issuer.mint(withClientRoles, { header: JWT }))).toMatchObject({ scopes: ['reader'] });
+    expect(await whoami(server, await issuer.mint(withClientRoles, { header: JWT }))).toMatchObject({
+      scopes: ['reader'],
+    });
   });
 
   it('Keycloak: a refresh token, which has the realm as its audience, is refused by its kind', async () => {
@@ -623,40 +665,152 @@ describe('what a product does beyond that', () => {
 
 describe('arguments of presets', () => {
   const REFUSED: [name: string, call: () => unknown, message: RegExp][] = [
-    ['a URL for a domain', () => auth0({ domain: 'https://acme.eu.auth0.com/' }), /auth0\(\)\.domain: saw "https:\/\/acme\.eu\.auth0\.com\/"; it is a URL.* Write "acme\.eu\.auth0\.com"/],
-    ['a domain with a path', () => workos({ authkitDomain: 'acme.authkit.app/oauth2' }), /workos\(\)\.authkitDomain.*no host name/],
+    [
+      'a URL for a domain',
+      () => auth0({ domain: 'https://acme.eu.auth0.com/' }),
+      /auth0\(\)\.domain: saw "https:\/\/acme\.eu\.auth0\.com\/"; it is a URL.* Write "acme\.eu\.auth0\.com"/,
+    ],
+    [
+      'a domain with a path',
+      () => workos({ authkitDomain: 'acme.authkit.app/oauth2' }),
+      /workos\(\)\.authkitDomain.*no host name/,
+    ],
     ['a domain in upper case', () => stytch({ domain: 'Login.example.com' }), /no host name in lower case/],
-    ['a missing domain', () => auth0({} as never), /auth0\(\)\.domain: saw nothing; it is required.*"acme\.eu\.auth0\.com"/],
+    [
+      'a missing domain',
+      () => auth0({} as never),
+      /auth0\(\)\.domain: saw nothing; it is required.*"acme\.eu\.auth0\.com"/,
+    ],
     ['no arguments at all', () => auth0(undefined as never), /auth0\(\)\.domain: saw nothing/],
-    ['an issuer for the arguments', () => auth0('https://acme.eu.auth0.com/' as never), /auth0\(\): saw "https:.*it is no object/],
-    ['a misspelt argument', () => okta({ domain: 'acme.okta.com', serverId: 'x' } as never), /okta\(\)\.serverId: saw a value; there is no such argument here.*authorizationServerId/],
-    ['a password in a URL', () => keycloak({ url: 'https://me:hunter2@a.example.com', realm: 'x' }), /^(?!.*hunter2).*saw "https:\/\/…@a\.example\.com"; it holds a user name/s],
-    ['an argument that is no text', () => keycloak({ url: 'https://a.example.com', realm: 7 } as never), /keycloak\(\)\.realm: saw 7; it is no text/],
-    ['a URL that names the realm already', () => keycloak({ url: 'https://a.example.com/realms/main', realm: 'main' }), /holds "\/realms\/" already.*Write "https:\/\/a\.example\.com"/],
-    ['a realm with a path', () => keycloak({ url: 'https://a.example.com', realm: 'realms/main' }), /no name of a realm/],
-    ['a host name for a URL', () => keycloak({ url: 'a.example.com', realm: 'main' }), /no absolute http or https URL.*Write "https:\/\/a\.example\.com"/],
+    [
+      'an issuer for the arguments',
+      () => auth0('https://acme.eu.auth0.com/' as never),
+      /auth0\(\): saw "https:.*it is no object/,
+    ],
+    [
+      'a misspelt argument',
+      () => okta({ domain: 'acme.okta.com', serverId: 'x' } as never),
+      /okta\(\)\.serverId: saw a value; there is no such argument here.*authorizationServerId/,
+    ],
+    [
+      'a password in a URL',
+      () => keycloak({ url: 'https://me:hunter2@a.example.com', realm: 'x' }),
+      /^(?!.*hunter2).*saw "https:\/\/…@a\.example\.com"; it holds a user name/s,
+    ],
+    [
+      'an argument that is no text',
+      () => keycloak({ url: 'https://a.example.com', realm: 7 } as never),
+      /keycloak\(\)\.realm: saw 7; it is no text/,
+    ],
+    [
+      'a URL that names the realm already',
+      () => keycloak({ url: 'https://a.example.com/realms/main', realm: 'main' }),
+      /holds "\/realms\/" already.*Write "https:\/\/a\.example\.com"/,
+    ],
+    [
+      'a realm with a path',
+      () => keycloak({ url: 'https://a.example.com', realm: 'realms/main' }),
+      /no name of a realm/,
+    ],
+    [
+      'a host name for a URL',
+      () => keycloak({ url: 'a.example.com', realm: 'main' }),
+      /no absolute http or https URL.*Write "https:\/\/a\.example\.com"/,
+    ],
     ['a URL with a query', () => logto({ endpoint: 'https://acme.logto.app?x=1' }), /a query or a fragment/],
     ['a URL with a password', () => logto({ endpoint: 'https://a:b@acme.logto.app' }), /user name or password/],
-    ['a URL that is not in normal form', () => logto({ endpoint: 'https://acme.logto.app:443' }), /normal form.*Write "https:\/\/acme\.logto\.app\/"/],
-    ['an endpoint of Logto with /oidc', () => logto({ endpoint: 'https://acme.logto.app/oidc' }), /holds "\/oidc" already/],
-    ['the tenant "common"', () => entraId({ tenantId: 'common' }), /saw "common"; it stands for many tenants.*one entraId\(\) for each/],
-    ['a domain for a tenant', () => entraId({ tenantId: 'contoso.onmicrosoft.com' }), /saw "contoso\.onmicrosoft\.com"; it is no GUID/],
+    [
+      'a URL that is not in normal form',
+      () => logto({ endpoint: 'https://acme.logto.app:443' }),
+      /normal form.*Write "https:\/\/acme\.logto\.app\/"/,
+    ],
+    [
+      'an endpoint of Logto with /oidc',
+      () => logto({ endpoint: 'https://acme.logto.app/oidc' }),
+      /holds "\/oidc" already/,
+    ],
+    [
+      'the tenant "common"',
+      () => entraId({ tenantId: 'common' }),
+      /saw "common"; it stands for many tenants.*one entraId\(\) for each/,
+    ],
+    [
+      'a domain for a tenant',
+      () => entraId({ tenantId: 'contoso.onmicrosoft.com' }),
+      /saw "contoso\.onmicrosoft\.com"; it is no GUID/,
+    ],
     ['a missing tenant', () => entraId({} as never), /tenantId: saw nothing; it is required/],
-    ['a version of Entra ID that does not exist', () => entraId({ tenantId: TENANT, version: '2.0' as never }), /version: saw "2\.0"; it is not known. Write 2 or 1/],
-    ['the admin console of Okta', () => okta({ domain: 'acme-admin.okta.com' }), /admin console. Write "acme\.okta\.com"/],
-    ['a path for an authorization server of Okta', () => okta({ domain: 'acme.okta.com', authorizationServerId: 'oauth2/default' }), /no identifier of an authorization server/],
-    ['an empty authorization server of Okta', () => okta({ domain: 'acme.okta.com', authorizationServerId: '' }), /authorizationServerId: saw ""; it is no text/],
-    ['a pool of another region', () => cognito({ region: 'us-east-1', userPoolId: 'eu-west-1_abc' }), /the user pool "eu-west-1_abc" is in another one. Write the region of the pool, "eu-west-1"/],
-    ['an ARN for a pool', () => cognito({ region: 'us-east-1', userPoolId: 'arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_a' }), /no ID of a user pool/],
-    ['a region that is none', () => cognito({ region: 'Frankfurt', userPoolId: 'eu-central-1_a' }), /no name of a region/],
+    [
+      'a version of Entra ID that does not exist',
+      () => entraId({ tenantId: TENANT, version: '2.0' as never }),
+      /version: saw "2\.0"; it is not known. Write 2 or 1/,
+    ],
+    [
+      'the admin console of Okta',
+      () => okta({ domain: 'acme-admin.okta.com' }),
+      /admin console. Write "acme\.okta\.com"/,
+    ],
+    [
+      'a path for an authorization server of Okta',
+      () => okta({ domain: 'acme.okta.com', authorizationServerId: 'oauth2/default' }),
+      /no identifier of an authorization server/,
+    ],
+    [
+      'an empty authorization server of Okta',
+      () => okta({ domain: 'acme.okta.com', authorizationServerId: '' }),
+      /authorizationServerId: saw ""; it is no text/,
+    ],
+    [
+      'a pool of another region',
+      () => cognito({ region: 'us-east-1', userPoolId: 'eu-west-1_abc' }),
+      /the user pool "eu-west-1_abc" is in another one. Write the region of the pool, "eu-west-1"/,
+    ],
+    [
+      'an ARN for a pool',
+      () => cognito({ region: 'us-east-1', userPoolId: 'arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_a' }),
+      /no ID of a user pool/,
+    ],
+    [
+      'a region that is none',
+      () => cognito({ region: 'Frankfurt', userPoolId: 'eu-central-1_a' }),
+      /no name of a region/,
+    ],
     ['an ID of Descope in the wrong place', () => descope({ projectId: 'MS456' }), /no project ID/],
-    ['a well-known URL for a server of Descope', () => descope({ projectId: 'P2abc', mcpServerId: 'https://api.descope.com/v1/apps/agentic/P2abc/MS1' }), /no ID of an MCP server/],
-    ['a base URL of Descope with its path', () => descope({ projectId: 'P2abc', baseUrl: 'https://api.descope.com/v1/apps/P2abc' }), /holds "\/v1\/apps" already/],
-    ['a project of Stytch for its domain', () => stytch({ projectId: STYTCH_PROJECT } as never), /projectId: saw "project-live-.*no URL.*Write the project domain as `domain`, and the project ID as `audience`/],
-    ['a URL of Scalekit that names the resource', () => scalekit({ environmentUrl: 'https://acme.scalekit.com/resources/res_1' }), /holds "\/resources\/" already/],
-    ['a missing resource of Scalekit', () => scalekit({ environmentUrl: 'https://acme.scalekit.com', tokenIssuer: 'resource' }), /resourceId: saw nothing; it is required/],
-    ['a URL for a resource of Scalekit', () => scalekit({ environmentUrl: 'https://acme.scalekit.com', resourceId: 'https://mcp.example.com' }), /no resource ID/],
-    ['a project URL of Supabase with /auth/v1', () => supabase({ projectUrl: 'https://abc.supabase.co/auth/v1' }), /holds "\/auth\/v1" already.*Write "https:\/\/abc\.supabase\.co"/],
+    [
+      'a well-known URL for a server of Descope',
+      () => descope({ projectId: 'P2abc', mcpServerId: 'https://api.descope.com/v1/apps/agentic/P2abc/MS1' }),
+      /no ID of an MCP server/,
+    ],
+    [
+      'a base URL of Descope with its path',
+      () => descope({ projectId: 'P2abc', baseUrl: 'https://api.descope.com/v1/apps/P2abc' }),
+      /holds "\/v1\/apps" already/,
+    ],
+    [
+      'a project of Stytch for its domain',
+      () => stytch({ projectId: STYTCH_PROJECT } as never),
+      /projectId: saw "project-live-.*no URL.*Write the project domain as `domain`, and the project ID as `audience`/,
+    ],
+    [
+      'a URL of Scalekit that names the resource',
+      () => scalekit({ environmentUrl: 'https://acme.scalekit.com/resources/res_1' }),
+      /holds "\/resources\/" already/,
+    ],
+    [
+      'a missing resource of Scalekit',
+      () => scalekit({ environmentUrl: 'https://acme.scalekit.com', tokenIssuer: 'resource' }),
+      /resourceId: saw nothing; it is required/,
+    ],
+    [
+      'a URL for a resource of Scalekit',
+      () => scalekit({ environmentUrl: 'https://acme.scalekit.com', resourceId: 'https://mcp.example.com' }),
+      /no resource ID/,
+    ],
+    [
+      'a project URL of Supabase with /auth/v1',
+      () => supabase({ projectUrl: 'https://abc.supabase.co/auth/v1' }),
+      /holds "\/auth\/v1" already.*Write "https:\/\/abc\.supabase\.co"/,
+    ],
   ];
 
   it.each(REFUSED)('refuses %s, and says what to write', (_name, call, message) => {
@@ -681,7 +835,9 @@ describe('arguments of presets', () => {
   it('leaves out what was not given', () => {
     expect(okta({ domain: 'acme.okta.com' }).issuer).toBe('https://acme.okta.com/oauth2/default');
     expect(descope({ projectId: 'P2abc' })).not.toHaveProperty('advertisedIssuer');
-    expect(descope({ projectId: 'P2abc', baseUrl: 'https://auth.example.com' }).issuer).toBe('https://auth.example.com/v1/apps/P2abc');
+    expect(descope({ projectId: 'P2abc', baseUrl: 'https://auth.example.com' }).issuer).toBe(
+      'https://auth.example.com/v1/apps/P2abc',
+    );
     expect(scalekit({ environmentUrl: 'https://acme.scalekit.com' })).not.toHaveProperty('advertisedIssuer');
     expect(okta({ domain: 'acme.okta.com', authorizationServerId: undefined } as never).issuer).toMatch(/default$/);
   });

@@ -63,8 +63,16 @@ describe('reviewMetadata', () => {
     ['AS-05: no authorization endpoint', { authorization_endpoint: undefined }, ['AS-05 error']],
     ['AS-05: no token endpoint', { token_endpoint: undefined }, ['AS-05 error']],
     ['AS-05: a relative endpoint', { token_endpoint: '/token' }, ['AS-05 error']],
-    ['AS-05: plain endpoints', { authorization_endpoint: 'http://a.example', token_endpoint: 'http://a.example' }, ['AS-05 error', 'AS-05 error']],
-    ['AS-05: an endpoint on the machine of the proxy', { token_endpoint: 'http://localhost:8080/token' }, ['AS-05 error']],
+    [
+      'AS-05: plain endpoints',
+      { authorization_endpoint: 'http://a.example', token_endpoint: 'http://a.example' },
+      ['AS-05 error', 'AS-05 error'],
+    ],
+    [
+      'AS-05: an endpoint on the machine of the proxy',
+      { token_endpoint: 'http://localhost:8080/token' },
+      ['AS-05 error'],
+    ],
     ['AS-05: an endpoint that is a script', { authorization_endpoint: 'javascript:alert(1)' }, ['AS-05 error']],
     ['AS-05: no response types', { response_types_supported: undefined }, ['AS-05 error']],
     ['AS-05: no code', { response_types_supported: ['id_token', 'code id_token'] }, ['AS-05 error']],
@@ -75,11 +83,27 @@ describe('reviewMetadata', () => {
       { token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'] },
       ['AS-06 warning'],
     ],
-    ['AS-06: metadata documents, and no word on authentication', { token_endpoint_auth_methods_supported: undefined }, ['AS-06 note']],
-    ['AS-06: secrets only, where there are no documents', { client_id_metadata_document_supported: false, token_endpoint_auth_methods_supported: ['client_secret_basic'] }, ['AS-06 note']],
+    [
+      'AS-06: metadata documents, and no word on authentication',
+      { token_endpoint_auth_methods_supported: undefined },
+      ['AS-06 note'],
+    ],
+    [
+      'AS-06: secrets only, where there are no documents',
+      { client_id_metadata_document_supported: false, token_endpoint_auth_methods_supported: ['client_secret_basic'] },
+      ['AS-06 note'],
+    ],
     ['AS-07: metadata documents only', { registration_endpoint: undefined }, ['AS-07 note']],
-    ['AS-07: neither', { registration_endpoint: undefined, client_id_metadata_document_supported: false }, ['AS-07 warning']],
-    ['AS-07: a plain registration endpoint', { registration_endpoint: 'http://login.example.com/register' }, ['AS-07 error']],
+    [
+      'AS-07: neither',
+      { registration_endpoint: undefined, client_id_metadata_document_supported: false },
+      ['AS-07 warning'],
+    ],
+    [
+      'AS-07: a plain registration endpoint',
+      { registration_endpoint: 'http://login.example.com/register' },
+      ['AS-07 error'],
+    ],
     ['AS-07: a registration endpoint of null', { registration_endpoint: null }, ['AS-07 error']],
     ['AS-08: no iss in responses', { authorization_response_iss_parameter_supported: undefined }, ['AS-08 warning']],
     ['AS-08: iss as text', { authorization_response_iss_parameter_supported: 'true' }, ['AS-08 warning']],
@@ -89,13 +113,33 @@ describe('reviewMetadata', () => {
     ['AS-09: DPoP with no algorithm', { dpop_signing_alg_values_supported: [] }, ['AS-09 warning']],
     ['AS-09: algorithms that are none', { dpop_signing_alg_values_supported: [7] }, ['AS-09 warning']],
     ['AS-12: neither keys nor introspection', { jwks_uri: undefined }, ['AS-12 error']],
-    ['AS-12: no keys, but introspection', { jwks_uri: undefined, introspection_endpoint: `${ISSUER}/introspect` }, ['AS-12 note']],
+    [
+      'AS-12: no keys, but introspection',
+      { jwks_uri: undefined, introspection_endpoint: `${ISSUER}/introspect` },
+      ['AS-12 note'],
+    ],
     ['AS-12: plain keys', { jwks_uri: 'http://login.example.com/jwks' }, ['AS-12 error']],
     ['AS-12: keys in a list', { jwks_uri: [`${ISSUER}/jwks`] }, ['AS-12 error']],
-    ['AS-18: tokens from the authorization endpoint', { response_types_supported: ['code', 'id_token token'] }, ['AS-18 note']],
-    ['AS-18: the implicit grant, and no response types', { response_types_supported: undefined, grant_types_supported: ['refresh_token', 'implicit'] }, ['AS-05 error', 'AS-18 note']],
-    ['AS-18: the implicit grant for ID tokens only', { response_types_supported: ['code', 'id_token'], grant_types_supported: ['refresh_token', 'implicit'] }, []],
-    ['AS-18: both', { response_types_supported: ['code', 'token'], grant_types_supported: ['refresh_token', 'implicit'] }, ['AS-18 note']],
+    [
+      'AS-18: tokens from the authorization endpoint',
+      { response_types_supported: ['code', 'id_token token'] },
+      ['AS-18 note'],
+    ],
+    [
+      'AS-18: the implicit grant, and no response types',
+      { response_types_supported: undefined, grant_types_supported: ['refresh_token', 'implicit'] },
+      ['AS-05 error', 'AS-18 note'],
+    ],
+    [
+      'AS-18: the implicit grant for ID tokens only',
+      { response_types_supported: ['code', 'id_token'], grant_types_supported: ['refresh_token', 'implicit'] },
+      [],
+    ],
+    [
+      'AS-18: both',
+      { response_types_supported: ['code', 'token'], grant_types_supported: ['refresh_token', 'implicit'] },
+      ['AS-18 note'],
+    ],
     ['AS-18: the password grant', { grant_types_supported: ['refresh_token', 'password'] }, ['AS-18 note']],
     ['AS-28: no refresh tokens', { grant_types_supported: ['authorization_code'] }, ['AS-28 note']],
     ['AS-28: no offline_access', { scopes_supported: ['notes:read'] }, ['AS-28 note']],
@@ -120,15 +164,24 @@ describe('reviewMetadata', () => {
 
   it('AS-05: takes plain endpoints of an issuer on this machine, and of no other', () => {
     const local = 'http://localhost:9000';
-    expect(verdicts(review({ issuer: local, token_endpoint: `${local}/token`, jwks_uri: `${local}/jwks` }, local))).toEqual(['AS-03 note']);
-    expect(verdicts(review({ issuer: local, token_endpoint: 'http://10.0.0.1/token' }, local))).toEqual(['AS-03 note', 'AS-05 error']);
+    expect(
+      verdicts(review({ issuer: local, token_endpoint: `${local}/token`, jwks_uri: `${local}/jwks` }, local)),
+    ).toEqual(['AS-03 note']);
+    expect(verdicts(review({ issuer: local, token_endpoint: 'http://10.0.0.1/token' }, local))).toEqual([
+      'AS-03 note',
+      'AS-05 error',
+    ]);
   });
 
   it('says what was seen, what fails and what to do, in whole sentences of one line', () => {
     const findings = [
       ...reviewMetadata({}, 'http://login.example.com'),
       ...review({ code_challenge_methods_supported: ['plain', 'S256'], dpop_signing_alg_values_supported: ['none'] }),
-      ...review({ response_types_supported: ['token'], grant_types_supported: ['password', 'implicit'], scopes_supported: [] }),
+      ...review({
+        response_types_supported: ['token'],
+        grant_types_supported: ['password', 'implicit'],
+        scopes_supported: [],
+      }),
     ];
     for (const { seen, consequence, remedy } of findings) {
       for (const text of [seen, consequence, remedy]) expect(text).toMatch(/^[^\n]{12,300}$/);
@@ -138,27 +191,47 @@ describe('reviewMetadata', () => {
 
   it('shows what somebody else wrote on one line, shortened, and without what a terminal would act on', () => {
     const written = ['first\nsecond\u2028third\u0085\u001b[31m\u009b0m\u202e', 'x'.repeat(1_000)];
-    for (const { seen } of review({ code_challenge_methods_supported: written, issuer: written[0], token_endpoint: 'https://u:p@h' })) {
+    for (const { seen } of review({
+      code_challenge_methods_supported: written,
+      issuer: written[0],
+      token_endpoint: 'https://u:p@h',
+    })) {
       expect(seen).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
       expect(seen.length).toBeLessThan(300);
     }
   });
 
-  it.each([undefined, null, true, 7, NaN, '', 'S256', [], [null], [[]], [{}], {}, { length: 1, 0: 'S256' }, ['__proto__'], '__proto__'])(
-    'does not throw where every member is %j',
-    (value) => {
-      const document = Object.fromEntries(Object.keys(FLAWLESS).map((name) => [name, value]));
-      const findings = reviewMetadata(document, ISSUER);
-      expect(verdicts(findings)).toEqual(expect.arrayContaining(['AS-02 error', 'AS-04 error', 'AS-05 error']));
-    },
-  );
+  it.each([
+    undefined,
+    null,
+    true,
+    7,
+    NaN,
+    '',
+    'S256',
+    [],
+    [null],
+    [[]],
+    [{}],
+    {},
+    { length: 1, 0: 'S256' },
+    ['__proto__'],
+    '__proto__',
+  ])('does not throw where every member is %j', (value) => {
+    const document = Object.fromEntries(Object.keys(FLAWLESS).map((name) => [name, value]));
+    const findings = reviewMetadata(document, ISSUER);
+    expect(verdicts(findings)).toEqual(expect.arrayContaining(['AS-02 error', 'AS-04 error', 'AS-05 error']));
+  });
 
   it.each<[string, Document]>([
     ['an empty object', {}],
     ['a list', ['issuer', 'S256'] as unknown as Document],
     ['members of prototypes', Object.create(FLAWLESS) as Document],
     ['a member __proto__', JSON.parse(`{"__proto__":${JSON.stringify(FLAWLESS)}}`) as Document],
-    ['no prototype', Object.assign(Object.create(null) as object, { constructor: 1, toString: 2, hasOwnProperty: 3 }) as Document],
+    [
+      'no prototype',
+      Object.assign(Object.create(null) as object, { constructor: 1, toString: 2, hasOwnProperty: 3 }) as Document,
+    ],
   ])('takes nothing from %s', (_what, document) => {
     expect(verdicts(reviewMetadata(document, ISSUER))).toEqual([
       'AS-02 error',
@@ -220,7 +293,10 @@ const PRODUCTS: Readonly<Record<string, { preset: IssuerPreset; document: Docume
   },
   Okta: {
     preset: okta({ domain: 'acme.okta.com' }),
-    document: { code_challenge_methods_supported: ['S256'], registration_endpoint: 'https://acme.okta.com/oauth2/v1/clients' },
+    document: {
+      code_challenge_methods_supported: ['S256'],
+      registration_endpoint: 'https://acme.okta.com/oauth2/v1/clients',
+    },
     expected: ['AS-06 note', 'AS-08 warning'],
   },
   Cognito: {
@@ -230,7 +306,11 @@ const PRODUCTS: Readonly<Record<string, { preset: IssuerPreset; document: Docume
   },
   Logto: {
     preset: logto({ endpoint: 'https://acme.logto.app' }),
-    document: { code_challenge_methods_supported: ['S256'], client_id_metadata_document_supported: true, token_endpoint_auth_methods_supported: ['none'] },
+    document: {
+      code_challenge_methods_supported: ['S256'],
+      client_id_metadata_document_supported: true,
+      token_endpoint_auth_methods_supported: ['none'],
+    },
     expected: ['AS-07 note', 'AS-08 warning'],
   },
   WorkOS: {
@@ -255,8 +335,15 @@ const PRODUCTS: Readonly<Record<string, { preset: IssuerPreset; document: Docume
     expected: ['AS-07 warning'],
   },
   Scalekit: {
-    preset: scalekit({ environmentUrl: 'https://acme.scalekit.com', resourceId: 'res_92015146095', tokenIssuer: 'resource' }),
-    document: { code_challenge_methods_supported: ['S256'], registration_endpoint: 'https://acme.scalekit.com/resources/res_92015146095/register' },
+    preset: scalekit({
+      environmentUrl: 'https://acme.scalekit.com',
+      resourceId: 'res_92015146095',
+      tokenIssuer: 'resource',
+    }),
+    document: {
+      code_challenge_methods_supported: ['S256'],
+      registration_endpoint: 'https://acme.scalekit.com/resources/res_92015146095/register',
+    },
     expected: ['AS-06 note', 'AS-08 warning'],
   },
   Supabase: {
@@ -286,7 +373,17 @@ describe.each(Object.entries(PRODUCTS))('the metadata of %s', (_name, { preset: 
     expect(product).toBeDefined();
     const findings = reviewMetadata(metadata, issuer);
     const ofProduct = findings.filter(({ remedy }) => remedy.startsWith(`${product?.name}: `)).map(({ id }) => id);
-    const possible = findings.map(({ id }) => id).filter((id) => ['AS-06', 'AS-07', ...(product?.pkce ?? product?.pkcePlain ? ['AS-04'] : []), ...(product?.withdrawnGrants ? ['AS-18'] : []), ...(product?.responseIssuer ? ['AS-08'] : [])].includes(id));
+    const possible = findings
+      .map(({ id }) => id)
+      .filter((id) =>
+        [
+          'AS-06',
+          'AS-07',
+          ...((product?.pkce ?? product?.pkcePlain) ? ['AS-04'] : []),
+          ...(product?.withdrawnGrants ? ['AS-18'] : []),
+          ...(product?.responseIssuer ? ['AS-08'] : []),
+        ].includes(id),
+      );
     expect(ofProduct).toEqual(possible);
   });
 });

@@ -27,7 +27,12 @@ describe('whether a key set still holds a key', () => {
       // Another object each time, as from the network.
       return structuredClone({ keys: published.map(({ publicJwk }) => publicJwk) });
     };
-    keys = new RemoteKeySet(load, () => now, () => undefined, TIMES);
+    keys = new RemoteKeySet(
+      load,
+      () => now,
+      () => undefined,
+      TIMES,
+    );
   });
 
   const take = async (key: TestKey): Promise<CryptoKey> => (await keys.candidates(hintFor(key)))[0]!;
@@ -42,7 +47,12 @@ describe('whether a key set still holds a key', () => {
 
   it('is not so before anything was fetched', async () => {
     const key = await take(first!);
-    const fresh = new RemoteKeySet(async () => ({ keys: [] }), () => now, () => undefined, TIMES);
+    const fresh = new RemoteKeySet(
+      async () => ({ keys: [] }),
+      () => now,
+      () => undefined,
+      TIMES,
+    );
     expect(fresh.isPublished(key)).toBe(false);
   });
 

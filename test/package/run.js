@@ -29,7 +29,11 @@ function passes(command, args) {
 
 /** @param {string} command @param {string[]} args */
 function run(command, args) {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' });
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed\n${stdout}\n${stderr}`);
   return stdout;
 }
@@ -41,7 +45,18 @@ try {
   run('npm', ['install', '--no-audit', '--no-fund', '--prefix', work, 'publint@0.3', '@arethetypeswrong/cli@0.18']);
   const bin = join(work, 'node_modules', '.bin');
   if (!passes(join(bin, 'publint'), ['--strict', tarball])) failed++;
-  if (!passes(join(bin, 'attw'), [tarball, '--format', 'table-flipped', '--no-color', '--no-emoji', '--ignore-rules', ...IGNORED_RULES])) failed++;
+  if (
+    !passes(join(bin, 'attw'), [
+      tarball,
+      '--format',
+      'table-flipped',
+      '--no-color',
+      '--no-emoji',
+      '--ignore-rules',
+      ...IGNORED_RULES,
+    ])
+  )
+    failed++;
 } finally {
   rmSync(work, { recursive: true, force: true });
 }

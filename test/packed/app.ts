@@ -9,7 +9,14 @@ import type { AddressInfo } from 'node:net';
 import { Controller, Delete, Get, Injectable, Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
 import { NestFactory } from '@nestjs/core';
-import { AuthInfo, mcpAuthConfig, McpAuthModule, McpAuthService, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  mcpAuthConfig,
+  McpAuthModule,
+  McpAuthService,
+  RequireScopes,
+  type McpAuthInfo,
+} from 'nestjs-mcp-auth';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 
@@ -75,7 +82,10 @@ async function main(): Promise<void> {
 
   const refused = await call('DELETE', reader);
   assert.equal(refused.status, 403);
-  assert.equal(parseChallenges(refused.headers.get('www-authenticate') ?? '')[0]?.params['error'], 'insufficient_scope');
+  assert.equal(
+    parseChallenges(refused.headers.get('www-authenticate') ?? '')[0]?.params['error'],
+    'insufficient_scope',
+  );
   assert.equal((await call('DELETE', await issuer.mint({ aud: resource, scope: 'notes:write' }))).status, 200);
 
   // oidc-provider is an optional peer, and not installed here: the error has to say what to do.

@@ -14,12 +14,19 @@ const work = mkdtempSync(join(tmpdir(), 'packed-'));
 
 /** @param {string} command @param {string[]} args @param {string} cwd */
 function run(command, args, cwd) {
-  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], shell: process.platform === 'win32' });
+  return execFileSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+    shell: process.platform === 'win32',
+  });
 }
 
 try {
   const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', work], root));
-  const strays = packed.files.map(({ path }) => path).filter((path) => !/^(dist\/|schematics\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path));
+  const strays = packed.files
+    .map(({ path }) => path)
+    .filter((path) => !/^(dist\/|schematics\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path));
   if (strays.length > 0) throw new Error(`The tarball holds what users do not need: ${strays.join(', ')}`);
   const apps = readdirSync(here, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   for (const { name } of apps) {

@@ -14,7 +14,11 @@ describe('sample 01-quick-start, with both preferred ports taken', () => {
   beforeAll(async () => {
     occupants = await Promise.all([occupyPort(), occupyPort()]);
     const [mcp, authorizationServer] = occupants.map(portOf) as [number, number];
-    servers = await startNotesServer(async () => createApp(await platform()), { mcp, authorizationServer }, { onNotice: (notice) => notices.push(notice) });
+    servers = await startNotesServer(
+      async () => createApp(await platform()),
+      { mcp, authorizationServer },
+      { onNotice: (notice) => notices.push(notice) },
+    );
   });
 
   afterAll(async () => {
@@ -51,7 +55,10 @@ describe('sample 01-quick-start, with both preferred ports taken', () => {
     await expect(session.needsUser(() => session.connect())).resolves.toBe(true);
 
     const resource_metadata = new URL('/.well-known/oauth-protected-resource/mcp', servers.resource).href;
-    expect(session.exchanges.next()).toMatchObject({ status: 401, challenge: { resource_metadata, scope: 'notes:read' } });
+    expect(session.exchanges.next()).toMatchObject({
+      status: 401,
+      challenge: { resource_metadata, scope: 'notes:read' },
+    });
   });
 
   it('answers 403 naming every scope that the call needs, and does it once the client stepped up', async () => {

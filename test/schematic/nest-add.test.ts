@@ -38,7 +38,10 @@ async function add(tree: MemoryTree, options: NestAddOptions = {}): Promise<Reco
 /** What a run changes, or rather what it must not: undefined where it is refused. */
 async function refusal(tree: MemoryTree, options: NestAddOptions = {}): Promise<string> {
   const before = new Map(tree.files);
-  const error: unknown = await add(tree, options).then(() => undefined, (reason: unknown) => reason);
+  const error: unknown = await add(tree, options).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   expect(tree.files).toEqual(before);
   return error instanceof Error ? error.message : '';
 }
@@ -64,8 +67,18 @@ import { NotesModule } from './notes/notes.module.js';
 export class AppModule {}
 `);
     expect(tree.text('src/main.ts')).toContain("import { mcp } from './notes/notes.module.js';\n");
-    expect(tree.text('src/main.ts')).toContain('  app.connectMicroservice({ strategy: mcp });\n  await app.startAllMicroservices();\n  await app.listen');
-    expect([...tree.files.keys()]).toEqual(expect.arrayContaining(['src/notes/notes.module.ts', 'src/notes/notes.service.ts', 'src/notes/notes.tools.ts', 'mcp-auth.dev-server.mjs', '.env.example']));
+    expect(tree.text('src/main.ts')).toContain(
+      '  app.connectMicroservice({ strategy: mcp });\n  await app.startAllMicroservices();\n  await app.listen',
+    );
+    expect([...tree.files.keys()]).toEqual(
+      expect.arrayContaining([
+        'src/notes/notes.module.ts',
+        'src/notes/notes.service.ts',
+        'src/notes/notes.tools.ts',
+        'mcp-auth.dev-server.mjs',
+        '.env.example',
+      ]),
+    );
     expect(tree.exists('.env')).toBe(false);
   });
 
@@ -95,16 +108,25 @@ export class AppModule {}
     expect(inModule(tree)).not.toContain('NotesModule');
     expect(tree.text('package.json')).not.toContain('@rekog/mcp-nest');
     expect(tree.text('mcp-auth.dev-server.mjs')).toContain('scopes: {},');
-    expect(() => parseSync(tree.text('mcp-auth.dev-server.mjs'), { syntax: 'ecmascript', target: 'es2022' })).not.toThrow();
+    expect(() =>
+      parseSync(tree.text('mcp-auth.dev-server.mjs'), { syntax: 'ecmascript', target: 'es2022' }),
+    ).not.toThrow();
     await add(tree, { skipExample: false });
-    expect(inModule(tree).match(/^ +(?:Config|McpAuth|Notes)Module/gm)).toEqual(['    NotesModule', '    ConfigModule', '    McpAuthModule']);
+    expect(inModule(tree).match(/^ +(?:Config|McpAuth|Notes)Module/gm)).toEqual([
+      '    NotesModule',
+      '    ConfigModule',
+      '    McpAuthModule',
+    ]);
     expect(tree.text('src/main.ts')).toContain('strategy: mcp');
   });
 
   it('keeps a ConfigModule that is there, and imports as CommonJS does', async () => {
     const tree = application({
       'src/main.ts': MAIN.replace('.module.js', '.module'),
-      'src/app.module.ts': MODULE.replace('[]', '[ConfigModule.forRoot()]').replace('\n\n', "\nimport { ConfigModule, ConfigService } from '@nestjs/config';\n\n"),
+      'src/app.module.ts': MODULE.replace('[]', '[ConfigModule.forRoot()]').replace(
+        '\n\n',
+        "\nimport { ConfigModule, ConfigService } from '@nestjs/config';\n\n",
+      ),
     });
     await add(tree);
     expect(inModule(tree).match(/ConfigModule\.forRoot/g)).toHaveLength(1);
@@ -113,7 +135,9 @@ export class AppModule {}
   });
 
   it('sees a McpAuthModule that another module imports', async () => {
-    const tree = application({ 'src/auth/auth.module.ts': '@Module({ imports: [McpAuthModule.forRoot({})] }) export class AuthModule {}' });
+    const tree = application({
+      'src/auth/auth.module.ts': '@Module({ imports: [McpAuthModule.forRoot({})] }) export class AuthModule {}',
+    });
     await add(tree);
     expect(inModule(tree)).toBe(MODULE);
   });
@@ -122,8 +146,15 @@ export class AppModule {}
     const project = { sourceRoot: 'apps/api/src', entryFile: 'server' };
     const tree = new MemoryTree({
       'package.json': manifest('^12.0.1'),
-      'nest-cli.json': JSON.stringify({ sourceRoot: 'apps/web/src', monorepo: true, projects: { web: { sourceRoot: 'apps/web/src' }, api: project } }),
-      'apps/api/src/server.ts': MAIN.replace('AppModule }', 'RootModule as AppModule }').replace('./app.module.js', './root/root.module.js'),
+      'nest-cli.json': JSON.stringify({
+        sourceRoot: 'apps/web/src',
+        monorepo: true,
+        projects: { web: { sourceRoot: 'apps/web/src' }, api: project },
+      }),
+      'apps/api/src/server.ts': MAIN.replace('AppModule }', 'RootModule as AppModule }').replace(
+        './app.module.js',
+        './root/root.module.js',
+      ),
       'apps/api/src/root/root.module.ts': MODULE.replace('AppModule', 'RootModule'),
     });
     await add(tree, { project: 'api', sourceRoot: 'apps/web/src' });
@@ -146,10 +177,30 @@ export class AppModule {}
 
   it.each([
     ['no application', { 'src/main.ts': '// NestFactory.create(AppModule)' }, {}, /no NestFactory\.create.*--module/],
-    ['a root module from a package', { 'src/main.ts': MAIN.replace('./app.module.js', '@acme/app') }, {}, /@acme\/app.*--module/],
-    ['a root module that is not in its file', { 'src/app.module.ts': "export * from './other.js';" }, {}, /class AppModule.*--module/],
-    ['an application that starts otherwise', { 'src/main.ts': MAIN.replace('await NestFactory', 'NestFactory') }, {}, /--skip-example/],
-    ['notes of its own', { 'src/notes/notes.module.ts': '@Module({}) export class NotesModule {}' }, {}, /notes\.module\.ts already.*--skip-example/],
+    [
+      'a root module from a package',
+      { 'src/main.ts': MAIN.replace('./app.module.js', '@acme/app') },
+      {},
+      /@acme\/app.*--module/,
+    ],
+    [
+      'a root module that is not in its file',
+      { 'src/app.module.ts': "export * from './other.js';" },
+      {},
+      /class AppModule.*--module/,
+    ],
+    [
+      'an application that starts otherwise',
+      { 'src/main.ts': MAIN.replace('await NestFactory', 'NestFactory') },
+      {},
+      /--skip-example/,
+    ],
+    [
+      'notes of its own',
+      { 'src/notes/notes.module.ts': '@Module({}) export class NotesModule {}' },
+      {},
+      /notes\.module\.ts already.*--skip-example/,
+    ],
     ['an old Nest', { 'package.json': manifest('^10.0.0') }, {}, /@nestjs\/core \^10\.0\.0.*Nest 11 or 12/],
     ['no such project', {}, { project: 'api' }, /no project "api"/],
     ['no such file', {}, { module: 'src/root.module.ts' }, /no file src\/root\.module\.ts/],
@@ -165,12 +216,21 @@ export class AppModule {}
 });
 
 describe('package.json', () => {
-  const own = JSON.parse(readFileSync('package.json', 'utf8')) as { peerDependencies: Record<string, string>; devDependencies: Record<string, string> };
+  const own = JSON.parse(readFileSync('package.json', 'utf8')) as {
+    peerDependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
+  };
 
-  it.each([['^11.0.1', '^4.0.0', '^11.0.0'], ['~12.3.0', '^12.0.0', '^12.0.0']])('gets what fits Nest %s', async (nest, config, microservices) => {
+  it.each([
+    ['^11.0.1', '^4.0.0', '^11.0.0'],
+    ['~12.3.0', '^12.0.0', '^12.0.0'],
+  ])('gets what fits Nest %s', async (nest, config, microservices) => {
     const tree = application({ 'package.json': manifest(nest) });
     const { tasks } = await add(tree);
-    const { dependencies, devDependencies, scripts } = JSON.parse(tree.text('package.json')) as Record<string, Record<string, string>>;
+    const { dependencies, devDependencies, scripts } = JSON.parse(tree.text('package.json')) as Record<
+      string,
+      Record<string, string>
+    >;
     expect(dependencies).toMatchObject({ '@nestjs/config': config, '@nestjs/microservices': microservices });
     expect(own.peerDependencies['@nestjs/config']).toContain(config);
     expect(Object.keys(dependencies ?? {})).toEqual(Object.keys(dependencies ?? {}).toSorted());
@@ -190,7 +250,15 @@ describe('package.json', () => {
   });
 
   it('keeps versions, scripts and indentation that are there', async () => {
-    const text = JSON.stringify({ scripts: { 'auth:dev': 'mine' }, dependencies: { '@nestjs/core': '12.0.1', zod: '4.0.0' }, devDependencies: { '@nestjs/config': '12.0.0' } }, null, '\t');
+    const text = JSON.stringify(
+      {
+        scripts: { 'auth:dev': 'mine' },
+        dependencies: { '@nestjs/core': '12.0.1', zod: '4.0.0' },
+        devDependencies: { '@nestjs/config': '12.0.0' },
+      },
+      null,
+      '\t',
+    );
     const tree = application({ 'package.json': text });
     await add(tree);
     expect(tree.text('package.json')).toContain('"auth:dev": "mine"');
@@ -210,7 +278,8 @@ describe('.env.example', () => {
     const tree = application({ 'src/main.ts': MAIN.replace('3000', '8080') });
     await add(tree);
     const text = tree.text('.env.example');
-    for (const { name, purpose } of VARIABLES) expect(text).toMatch(new RegExp(`^# ${purpose.replaceAll(/[().]/g, '\\$&')}\n(?:# )?${name}=.`, 'm'));
+    for (const { name, purpose } of VARIABLES)
+      expect(text).toMatch(new RegExp(`^# ${purpose.replaceAll(/[().]/g, '\\$&')}\n(?:# )?${name}=.`, 'm'));
     expect(text.split('\n').filter((line) => /^\w/.test(line))).toEqual([
       'MCP_AUTH_RESOURCE=http://127.0.0.1:8080/mcp',
       'MCP_AUTH_ISSUER=http://127.0.0.1:4000',
@@ -237,14 +306,25 @@ describe('a formatter', () => {
   it('formats new files, and those that were formatted before', async () => {
     const tree = application({ 'src/app.module.ts': MODULE.replace('@Module', '\n\n@Module') });
     const formatted: string[] = [];
-    await addMcpAuth(tree, new RecordingContext(), {}, {
-      isFormatted: async (_, text) => !text.includes('\n\n\n'),
-      format: async (path, text) => {
-        formatted.push(path);
-        return text;
+    await addMcpAuth(
+      tree,
+      new RecordingContext(),
+      {},
+      {
+        isFormatted: async (_, text) => !text.includes('\n\n\n'),
+        format: async (path, text) => {
+          formatted.push(path);
+          return text;
+        },
       },
-    });
-    expect(formatted.toSorted()).toEqual(['mcp-auth.dev-server.mjs', 'src/main.ts', 'src/notes/notes.module.ts', 'src/notes/notes.service.ts', 'src/notes/notes.tools.ts']);
+    );
+    expect(formatted.toSorted()).toEqual([
+      'mcp-auth.dev-server.mjs',
+      'src/main.ts',
+      'src/notes/notes.module.ts',
+      'src/notes/notes.service.ts',
+      'src/notes/notes.tools.ts',
+    ]);
   });
 });
 

@@ -16,17 +16,53 @@ describe('the imports of a root module', () => {
   it.each([
     ['an empty list', '{\n  imports: [],\n}', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n}'],
     ['a list in one line', '{ imports: [X, Y] }', '{ imports: [\n  A.forRoot({ b: true }),\n  C,\n  X, Y,\n] }'],
-    ['a list in one line with a trailing comma', '{\n  imports: [X,],\n}', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n    X,\n  ],\n}'],
-    ['a list in lines', '{\n  imports: [\n    X,\n    Y\n  ]\n}', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n    X,\n    Y\n  ]\n}'],
-    ['a list that begins beside its bracket', '{\n  imports: [X(() => {\n  })],\n}', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n    X(() => {\n  })],\n}'],
-    ['a list with comments', '{\n  imports: [ // all\n    // X,\n    Y, // ]\n  ],\n}', '{\n  imports: [ // all\n    // X,\n    A.forRoot({ b: true }),\n    C,\n    Y, // ]\n  ],\n}'],
-    ['a list of nothing but a comment', '{\n  imports: [\n    // imports: [],\n  ],\n}', '{\n  imports: [\n    // imports: [],\n    A.forRoot({ b: true }),\n    C,\n  ],\n}'],
-    ['a comment with a list before the list', '{\n  // imports: [],\n  imports: [],\n}', '{\n  // imports: [],\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n}'],
+    [
+      'a list in one line with a trailing comma',
+      '{\n  imports: [X,],\n}',
+      '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n    X,\n  ],\n}',
+    ],
+    [
+      'a list in lines',
+      '{\n  imports: [\n    X,\n    Y\n  ]\n}',
+      '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n    X,\n    Y\n  ]\n}',
+    ],
+    [
+      'a list that begins beside its bracket',
+      '{\n  imports: [X(() => {\n  })],\n}',
+      '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n    X(() => {\n  })],\n}',
+    ],
+    [
+      'a list with comments',
+      '{\n  imports: [ // all\n    // X,\n    Y, // ]\n  ],\n}',
+      '{\n  imports: [ // all\n    // X,\n    A.forRoot({ b: true }),\n    C,\n    Y, // ]\n  ],\n}',
+    ],
+    [
+      'a list of nothing but a comment',
+      '{\n  imports: [\n    // imports: [],\n  ],\n}',
+      '{\n  imports: [\n    // imports: [],\n    A.forRoot({ b: true }),\n    C,\n  ],\n}',
+    ],
+    [
+      'a comment with a list before the list',
+      '{\n  // imports: [],\n  imports: [],\n}',
+      '{\n  // imports: [],\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n}',
+    ],
     ['a name in quotes', "{\n  'imports': [],\n}", "{\n  'imports': [\n    A.forRoot({ b: true }),\n    C,\n  ],\n}"],
     ['tabs', '{\n\timports: [],\n}', '{\n\timports: [\n\t\tA.forRoot({ b: true }),\n\t\tC,\n\t],\n}'],
-    ['no list, with other lists in lines', '{\n  providers: [X],\n}', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n  providers: [X],\n}'],
-    ['no list, with others in one line', '{ providers: [X] }', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n  providers: [X],\n}'],
-    ['no list but in a provider', '{\n  providers: [{ imports: [], provide: X }],\n}', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n  providers: [{ imports: [], provide: X }],\n}'],
+    [
+      'no list, with other lists in lines',
+      '{\n  providers: [X],\n}',
+      '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n  providers: [X],\n}',
+    ],
+    [
+      'no list, with others in one line',
+      '{ providers: [X] }',
+      '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n  providers: [X],\n}',
+    ],
+    [
+      'no list but in a provider',
+      '{\n  providers: [{ imports: [], provide: X }],\n}',
+      '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n  providers: [{ imports: [], provide: X }],\n}',
+    ],
     ['empty metadata', '{}', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n}'],
     ['no metadata', '', '{\n  imports: [\n    A.forRoot({ b: true }),\n    C,\n  ],\n}'],
   ])('are added to %s', (_, metadata, expected) => {
@@ -36,7 +72,11 @@ describe('the imports of a root module', () => {
   });
 
   it('keep the line ends of Windows', () => {
-    const edited = addToModuleImports(inAppModule('{\n  imports: [\n    X,\n  ],\n}').replaceAll('\n', '\r\n'), 'AppModule', ADDED);
+    const edited = addToModuleImports(
+      inAppModule('{\n  imports: [\n    X,\n  ],\n}').replaceAll('\n', '\r\n'),
+      'AppModule',
+      ADDED,
+    );
     expect(edited).not.toMatch(/(?<!\r)\n/);
     expectSyntax(edited);
   });
@@ -44,7 +84,9 @@ describe('the imports of a root module', () => {
   it('are those of the class asked for, whatever is decorated before and after', () => {
     const text = `@Injectable()\nclass S {}\n@Module({ imports: [] })\nclass Other {}\n@Global()\n@Module({ imports: [] })\n@Tag({ a: 1 })\nexport default class AppModule {}\n@Module({})\nclass Last {}\n`;
     const edited = addToModuleImports(text, 'AppModule', ['C']);
-    expect(edited).toBe(text.replace('@Global()\n@Module({ imports: [] })', '@Global()\n@Module({ imports: [\n  C,\n] })'));
+    expect(edited).toBe(
+      text.replace('@Global()\n@Module({ imports: [] })', '@Global()\n@Module({ imports: [\n  C,\n] })'),
+    );
     expectSyntax(edited);
   });
 
@@ -58,15 +100,27 @@ describe('the imports of a root module', () => {
   });
 
   it('are refused where the class is not there, or is only written in a comment', () => {
-    expect(() => addToModuleImports('// @Module({}) class AppModule {}\nexport class AppModule {}', 'AppModule', ['C'])).toThrow(/--module/);
-    expect(() => addToModuleImports('@Module({}) class A {}\n@Module({}) class B {}', undefined, ['C'])).toThrow(/--module/);
+    expect(() =>
+      addToModuleImports('// @Module({}) class AppModule {}\nexport class AppModule {}', 'AppModule', ['C']),
+    ).toThrow(/--module/);
+    expect(() => addToModuleImports('@Module({}) class A {}\n@Module({}) class B {}', undefined, ['C'])).toThrow(
+      /--module/,
+    );
   });
 });
 
 describe('the import declarations of a file', () => {
   it.each([
-    ['after the last one', "import a from 'a';\nimport {\n  b,\n} from 'b';\n\nconst c = import('c');\n", "import a from 'a';\nimport {\n  b,\n} from 'b';\nimport { X, Y } from 'x';\n\nconst c = import('c');\n"],
-    ['without semicolons', "import a from 'a'\nimport 'b'\n", "import a from 'a'\nimport 'b'\nimport { X, Y } from 'x';\n"],
+    [
+      'after the last one',
+      "import a from 'a';\nimport {\n  b,\n} from 'b';\n\nconst c = import('c');\n",
+      "import a from 'a';\nimport {\n  b,\n} from 'b';\nimport { X, Y } from 'x';\n\nconst c = import('c');\n",
+    ],
+    [
+      'without semicolons',
+      "import a from 'a'\nimport 'b'\n",
+      "import a from 'a'\nimport 'b'\nimport { X, Y } from 'x';\n",
+    ],
     ['where there is none', '// About\nconst a = 1;\n', "// About\nimport { X, Y } from 'x';\nconst a = 1;\n"],
     ['to names that there are', "import { Z } from 'x';\n", "import { Z, X, Y } from 'x';\n"],
     ['to names in lines', "import {\n  Z,\n} from 'x';\n", "import {\n  Z,\n  X,\n  Y,\n} from 'x';\n"],
@@ -74,7 +128,11 @@ describe('the import declarations of a file', () => {
     ['but not to types', "import type { Z } from 'x';\n", "import type { Z } from 'x';\nimport { X, Y } from 'x';\n"],
     ['beside one of another name', "import { X as Z } from 'x';\n", "import { X as Z, X, Y } from 'x';\n"],
     ['beside a namespace', "import * as x from 'x';\n", "import * as x from 'x';\nimport { X, Y } from 'x';\n"],
-    ['not for a comment', "import a from 'a';\n// import { X, Y } from 'x';\n", "import a from 'a';\nimport { X, Y } from 'x';\n// import { X, Y } from 'x';\n"],
+    [
+      'not for a comment',
+      "import a from 'a';\n// import { X, Y } from 'x';\n",
+      "import a from 'a';\nimport { X, Y } from 'x';\n// import { X, Y } from 'x';\n",
+    ],
   ])('get names added %s', (_, text, expected) => {
     const edited = addNamedImports(text, ['X', 'Y'], 'x');
     expect(edited).toBe(expected);
@@ -84,23 +142,44 @@ describe('the import declarations of a file', () => {
 });
 
 describe('the file where an application starts', () => {
-  const inBootstrap = (...statements: string[]): string => `async function bootstrap() {\n${statements.map((line) => `  ${line}\n`).join('')}}\nbootstrap();\n`;
+  const inBootstrap = (...statements: string[]): string =>
+    `async function bootstrap() {\n${statements.map((line) => `  ${line}\n`).join('')}}\nbootstrap();\n`;
 
   it.each([
     [
       'as nest new writes it',
       ['const app = await NestFactory.create(AppModule);', 'await app.listen(3000);'],
-      ['const app = await NestFactory.create(AppModule);', 'app.connectMicroservice({ strategy: mcp });', 'await app.startAllMicroservices();', 'await app.listen(3000);'],
+      [
+        'const app = await NestFactory.create(AppModule);',
+        'app.connectMicroservice({ strategy: mcp });',
+        'await app.startAllMicroservices();',
+        'await app.listen(3000);',
+      ],
     ],
     [
       'with another name and type',
       ['const server: A = await NestFactory.create<A>(AppModule, {});', '// app.listen()', 'void server.listen(3000);'],
-      ['const server: A = await NestFactory.create<A>(AppModule, {});', '// app.listen()', 'server.connectMicroservice({ strategy: mcp });', 'await server.startAllMicroservices();', 'void server.listen(3000);'],
+      [
+        'const server: A = await NestFactory.create<A>(AppModule, {});',
+        '// app.listen()',
+        'server.connectMicroservice({ strategy: mcp });',
+        'await server.startAllMicroservices();',
+        'void server.listen(3000);',
+      ],
     ],
     [
       'with microservices already',
-      ['const app = await NestFactory.create(AppModule);', 'await app.startAllMicroservices();', 'await app.listen(3000);'],
-      ['const app = await NestFactory.create(AppModule);', 'app.connectMicroservice({ strategy: mcp });', 'await app.startAllMicroservices();', 'await app.listen(3000);'],
+      [
+        'const app = await NestFactory.create(AppModule);',
+        'await app.startAllMicroservices();',
+        'await app.listen(3000);',
+      ],
+      [
+        'const app = await NestFactory.create(AppModule);',
+        'app.connectMicroservice({ strategy: mcp });',
+        'await app.startAllMicroservices();',
+        'await app.listen(3000);',
+      ],
     ],
   ])('connects the strategy, %s', (_, before, after) => {
     const edited = connectStrategy(inBootstrap(...before), 'mcp');
@@ -111,10 +190,15 @@ describe('the file where an application starts', () => {
 
   it('connects it in one line', () => {
     const edited = connectStrategy('const app = await NestFactory.create(M); await app.listen(1);', 'mcp');
-    expect(edited).toBe('const app = await NestFactory.create(M); app.connectMicroservice({ strategy: mcp }); await app.startAllMicroservices(); await app.listen(1);');
+    expect(edited).toBe(
+      'const app = await NestFactory.create(M); app.connectMicroservice({ strategy: mcp }); await app.startAllMicroservices(); await app.listen(1);',
+    );
   });
 
-  it.each(['NestFactory.create(AppModule).then((app) => app.listen(1));', 'const app = await NestFactory.create(AppModule);'])('is refused as %s', (text) => {
+  it.each([
+    'NestFactory.create(AppModule).then((app) => app.listen(1));',
+    'const app = await NestFactory.create(AppModule);',
+  ])('is refused as %s', (text) => {
     expect(() => connectStrategy(text, 'mcp')).toThrow(/--skip-example/);
   });
 

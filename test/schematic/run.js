@@ -29,7 +29,12 @@ let failed = 0;
 /** @param {string} command @param {string[]} args @param {string} cwd @param {Record<string, string>} env */
 function run(command, args, cwd, env = {}) {
   const shell = process.platform === 'win32' && command !== process.execPath;
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, shell, encoding: 'utf8', env: { ...process.env, CI: 'true', ...env } });
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd,
+    shell,
+    encoding: 'utf8',
+    env: { ...process.env, CI: 'true', ...env },
+  });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed\n${stdout}\n${stderr}`);
   return stdout;
 }
@@ -92,11 +97,17 @@ function signIn(app, revisions) {
  * @param {string} app @param {string} said
  */
 function loadInJest(app, said) {
-  const printed = JSON.parse(`{${said.slice(said.indexOf('"transform"'), said.indexOf(']', said.indexOf('"transformIgnorePatterns"')) + 1)}}`);
+  const printed = JSON.parse(
+    `{${said.slice(said.indexOf('"transform"'), said.indexOf(']', said.indexOf('"transformIgnorePatterns"')) + 1)}}`,
+  );
   const config = JSON.parse(readFileSync(join(app, 'test', 'jest-e2e.json'), 'utf8'));
   writeFileSync(join(app, 'jest-e2e-printed.json'), JSON.stringify({ ...config, rootDir: 'test', ...printed }));
   cpSync(join(app, '.env.example'), join(app, '.env'));
-  const { stderr } = spawnSync('npx', ['jest', '--config', 'jest-e2e-printed.json'], { cwd: app, encoding: 'utf8', shell: process.platform === 'win32' });
+  const { stderr } = spawnSync('npx', ['jest', '--config', 'jest-e2e-printed.json'], {
+    cwd: app,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  });
   assert(stderr.includes('got 401'), stderr);
 }
 
@@ -118,7 +129,11 @@ function checkApplication({ cli, kind, revisions }, tarball) {
   check('nest add --skip-example leaves the example out, and --no-example is no way to say it', () => {
     assert(!addAgain(app, '--dry-run', '--skip-example').includes('notes.tools.ts'), 'the example is written');
     // Version 11 of the Nest CLI says that it failed, and ends with 0 all the same.
-    const { stdout } = spawnSync('npx', ['nest', 'add', 'nestjs-mcp-auth', '--skip-install', '--dry-run', '--no-example'], { cwd: app, encoding: 'utf8', shell: process.platform === 'win32' });
+    const { stdout } = spawnSync(
+      'npx',
+      ['nest', 'add', 'nestjs-mcp-auth', '--skip-install', '--dry-run', '--no-example'],
+      { cwd: app, encoding: 'utf8', shell: process.platform === 'win32' },
+    );
     assert(!stdout.includes('CREATE'), 'an option that would be turned into its opposite is accepted');
   });
   check('the schematic sets the application up and installs what it needs', () => {
@@ -126,12 +141,18 @@ function checkApplication({ cli, kind, revisions }, tarball) {
     assert(existsSync(join(app, 'node_modules', 'oidc-provider')), 'nothing was installed');
     assert(!existsSync(join(app, '.env')), 'it wrote .env');
     const extension = kind === 'ESM' ? '.js' : '';
-    assert(readFileSync(join(app, 'src', 'main.ts'), 'utf8').includes(`from './notes/notes.module${extension}';`), 'wrong kind of import');
+    assert(
+      readFileSync(join(app, 'src', 'main.ts'), 'utf8').includes(`from './notes/notes.module${extension}';`),
+      'wrong kind of import',
+    );
   });
-  check('what was written has the formatting of the application', () => run('npx', ['prettier', '--check', 'src', 'mcp-auth.dev-server.mjs'], app));
+  check('what was written has the formatting of the application', () =>
+    run('npx', ['prettier', '--check', 'src', 'mcp-auth.dev-server.mjs'], app),
+  );
   for (const script of ['build', 'lint', 'test']) check(`npm run ${script}`, () => run('npm', ['run', script], app));
   check('an MCP client signs in (401), is refused (403), steps up and succeeds (200)', () => signIn(app, revisions));
-  if (said.includes('"transformIgnorePatterns"')) check('Jest loads the application with the configuration that was printed', () => loadInJest(app, said));
+  if (said.includes('"transformIgnorePatterns"'))
+    check('Jest loads the application with the configuration that was printed', () => loadInJest(app, said));
   check('nest add again changes nothing', () => {
     const before = snapshot(app);
     const output = addAgain(app);
@@ -141,7 +162,9 @@ function checkApplication({ cli, kind, revisions }, tarball) {
 }
 
 try {
-  const [packed] = JSON.parse(run('npm', ['pack', '--silent', '--ignore-scripts', '--json', '--pack-destination', work], root));
+  const [packed] = JSON.parse(
+    run('npm', ['pack', '--silent', '--ignore-scripts', '--json', '--pack-destination', work], root),
+  );
   for (const application of APPLICATIONS) checkApplication(application, join(work, packed.filename));
 } finally {
   rmSync(work, { recursive: true, force: true });

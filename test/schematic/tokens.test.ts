@@ -8,10 +8,22 @@ const texts = (text: string): string[] => tokenize(text).map((token) => token.te
 describe('the tokens of TypeScript', () => {
   it.each([
     ['comments are none', 'a /* imports: [ */ b // ]\nc', ['a', 'b', 'c']],
-    ['strings are one, with escapes', String.raw`a('it\'s', "[//")`, ['a', '(', String.raw`'it\'s'`, ',', '"[//"', ')']],
+    [
+      'strings are one, with escapes',
+      String.raw`a('it\'s', "[//")`,
+      ['a', '(', String.raw`'it\'s'`, ',', '"[//"', ')'],
+    ],
     ['templates are one, with templates inside', 'a`x${b({ c: `}` })}/*`d', ['a', '`x${b({ c: `}` })}/*`', 'd']],
-    ['regular expressions are one, with brackets', String.raw`a = /[/"]\/(/g.b`, ['a', '=', String.raw`/[/"]\/(/g`, '.', 'b']],
-    ['divisions are no regular expressions', '(a) / b / c[0] / 2', ['(', 'a', ')', '/', 'b', '/', 'c', '[', '0', ']', '/', '2']],
+    [
+      'regular expressions are one, with brackets',
+      String.raw`a = /[/"]\/(/g.b`,
+      ['a', '=', String.raw`/[/"]\/(/g`, '.', 'b'],
+    ],
+    [
+      'divisions are no regular expressions',
+      '(a) / b / c[0] / 2',
+      ['(', 'a', ')', '/', 'b', '/', 'c', '[', '0', ']', '/', '2'],
+    ],
     ['words have all letters', 'grün$1 #private', ['grün$1', '#', 'private']],
     ['a hashbang is none', '#!/usr/bin/env node\na', ['a']],
     ['what is not closed ends with the text', 'a `b', ['a', '`b']],

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { AuthInfo, Authorize, McpAuthService, RequireScopes, type McpAuthInfo, type PolicyContext } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  Authorize,
+  McpAuthService,
+  RequireScopes,
+  type McpAuthInfo,
+  type PolicyContext,
+} from 'nestjs-mcp-auth';
 import { Args, McpPrompt, McpResource, McpTool } from 'nestjs-mcp-auth/sdk';
 import { z } from 'zod';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable, UseGuards, type INestApplication } from '@nestjs/common';
-import { AuthInfo, Authorize, McpAuthGuard, McpAuthService, Public, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  Authorize,
+  McpAuthGuard,
+  McpAuthService,
+  Public,
+  RequireScopes,
+  type McpAuthInfo,
+} from 'nestjs-mcp-auth';
 import { Args, McpPrompt, McpResource, McpTool } from 'nestjs-mcp-auth/sdk';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { AsyncResource } from 'node:async_hooks';
@@ -8,7 +16,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { expectRefusal, resetRecorded, messagesOf, metadataUrlOf } from '../support/expectations.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
-import { SDKS, startSdkServer, type Era, type RpcAnswer, type RpcSettings, type SdkServer, type Serve } from './sdk-server.js';
+import {
+  SDKS,
+  startSdkServer,
+  type Era,
+  type RpcAnswer,
+  type RpcSettings,
+  type SdkServer,
+  type Serve,
+} from './sdk-server.js';
 
 const ran: string[] = [];
 let asked = 0;
@@ -84,7 +100,13 @@ function mountOutside(platform: Platform, app: INestApplication, serve: Serve): 
     return;
   }
   const fastify = app.getHttpAdapter().getInstance() as {
-    post(path: string, handler: (request: { raw: IncomingMessage; body: unknown }, reply: { raw: ServerResponse; hijack(): void }) => void): void;
+    post(
+      path: string,
+      handler: (
+        request: { raw: IncomingMessage; body: unknown },
+        reply: { raw: ServerResponse; hijack(): void },
+      ) => void,
+    ): void;
   };
   fastify.post('/outside', (request, reply) => {
     reply.hijack();
@@ -92,34 +114,43 @@ function mountOutside(platform: Platform, app: INestApplication, serve: Serve): 
   });
 }
 
-describe.each(HOSTS)('a transport of SDK $sdk, with messages of $era, mounted outside of Nest on $platform', ({ platform, sdk, era }) => {
-  let server: SdkServer;
-  const outside = (token: string | undefined): RpcSettings => ({ path: 'outside', token, era });
-  beforeAll(async () => {
-    const prepare = (app: INestApplication, serve: Serve): void => mountOutside(platform, app, serve);
-    server = await startSdkServer({ sdk, platform, prepare, providers: [Notes], options: { allowUnguardedMounts: true } }, ran);
-  });
-  afterAll(() => server.close());
-  beforeEach(() => resetRecorded(server));
+describe.each(HOSTS)(
+  'a transport of SDK $sdk, with messages of $era, mounted outside of Nest on $platform',
+  ({ platform, sdk, era }) => {
+    let server: SdkServer;
+    const outside = (token: string | undefined): RpcSettings => ({ path: 'outside', token, era });
+    beforeAll(async () => {
+      const prepare = (app: INestApplication, serve: Serve): void => mountOutside(platform, app, serve);
+      server = await startSdkServer(
+        { sdk, platform, prepare, providers: [Notes], options: { allowUnguardedMounts: true } },
+        ran,
+      );
+    });
+    afterAll(() => server.close());
+    beforeEach(() => resetRecorded(server));
 
-  it.each(TOOLS)('refuses the tool %s to everybody, with a challenge in the result', async (name, scope) => {
-    for (const token of [undefined, await server.mint({ scope: 'a' })]) {
-      const { result } = await server.ask('tools/call', { name }, outside(token));
-      expect(result).toMatchObject({ isError: true, content: [{ type: 'text', text: 'Authorization is required.' }] });
-      expectChallenge(server, result, scope);
-    }
-    expect(server.ran).toEqual([]);
-  });
+    it.each(TOOLS)('refuses the tool %s to everybody, with a challenge in the result', async (name, scope) => {
+      for (const token of [undefined, await server.mint({ scope: 'a' })]) {
+        const { result } = await server.ask('tools/call', { name }, outside(token));
+        expect(result).toMatchObject({
+          isError: true,
+          content: [{ type: 'text', text: 'Authorization is required.' }],
+        });
+        expectChallenge(server, result, scope);
+      }
+      expect(server.ran).toEqual([]);
+    });
 
-  it.each(OTHERS)('refuses %s %j to everybody, with a JSON-RPC error', async (method, params) => {
-    for (const token of [undefined, await server.mint({ scope: 'a' })]) {
-      const { result, error } = await server.ask(method, params, outside(token));
-      expect(result).toBeUndefined();
-      expect(error).toEqual({ code: 401, message: 'Authorization is required.' });
-    }
-    expect(server.ran).toEqual([]);
-  });
-});
+    it.each(OTHERS)('refuses %s %j to everybody, with a JSON-RPC error', async (method, params) => {
+      for (const token of [undefined, await server.mint({ scope: 'a' })]) {
+        const { result, error } = await server.ask(method, params, outside(token));
+        expect(result).toBeUndefined();
+        expect(error).toEqual({ code: 401, message: 'Authorization is required.' });
+      }
+      expect(server.ran).toEqual([]);
+    });
+  },
+);
 
 describe.each(SDKS)('a transport of SDK %s in a Nest route that nobody guards', (sdk) => {
   let servers: readonly SdkServer[];
@@ -146,7 +177,10 @@ describe.each(SDKS)('a handler on SDK %s, behind the guard', (sdk) => {
   let guarded: SdkServer;
   beforeAll(async () => {
     server = await startSdkServer({ sdk, providers: [Notes] }, ran);
-    guarded = await startSdkServer({ sdk, providers: [Notes], globalGuard: false, decorateEndpoint: UseGuards(McpAuthGuard) }, ran);
+    guarded = await startSdkServer(
+      { sdk, providers: [Notes], globalGuard: false, decorateEndpoint: UseGuards(McpAuthGuard) },
+      ran,
+    );
   });
   afterAll(async () => {
     await server.close();
@@ -163,11 +197,19 @@ describe.each(SDKS)('a handler on SDK %s, behind the guard', (sdk) => {
   });
 
   it('has its policy asked before dispatch with the arguments as sent, and once more with those the schema made', async () => {
-    const refused = await server.rpc('tools/call', { name: 'decided', arguments: { id: '7' } }, { token: await server.mint() });
+    const refused = await server.rpc(
+      'tools/call',
+      { name: 'decided', arguments: { id: '7' } },
+      { token: await server.mint() },
+    );
     expect(refused.status).toBe(403);
     expect(asked).toBe(1);
 
-    const { result } = await server.ask('tools/call', { name: 'decided', arguments: { id: 7 } }, { token: await server.mint() });
+    const { result } = await server.ask(
+      'tools/call',
+      { name: 'decided', arguments: { id: 7 } },
+      { token: await server.mint() },
+    );
     expect(result?.isError).toBeFalsy();
     expect(asked).toBe(3);
     expect(ran).toEqual(['decided']);
@@ -176,7 +218,11 @@ describe.each(SDKS)('a handler on SDK %s, behind the guard', (sdk) => {
   it('refuses what its policy says no to only once the schema has changed the arguments', async () => {
     const policied = await startSdkServer({ sdk, providers: [Lenient] }, ran);
     try {
-      const response = await policied.rpc('tools/call', { name: 'trimmed', arguments: { id: ' root ' } }, { token: await policied.mint() });
+      const response = await policied.rpc(
+        'tools/call',
+        { name: 'trimmed', arguments: { id: ' root ' } },
+        { token: await policied.mint() },
+      );
       // Version 2 has begun to answer with a stream.
       expect(response.status).toBe(sdk === 'v1' ? 403 : 200);
       const { result } = messagesOf(await response.text())[0] as RpcAnswer;
@@ -223,11 +269,14 @@ describe.each(SDKS)('an application on SDK %s that lets anonymous callers in', (
 
 describe.each(SDKS)('a transport of SDK %s that is run where the context of the request is lost', (sdk) => {
   const elsewhere = new AsyncResource('elsewhere');
-  const detached = (change: (auth: McpAuthInfo) => unknown) => (serve: Serve): Serve => async (request, response, body) => {
-    const { auth } = request as IncomingMessage & { auth: McpAuthInfo };
-    Object.assign(request, { auth: change(auth) });
-    await elsewhere.runInAsyncScope(() => serve(request, response, body));
-  };
+  const detached =
+    (change: (auth: McpAuthInfo) => unknown) =>
+    (serve: Serve): Serve =>
+    async (request, response, body) => {
+      const { auth } = request as IncomingMessage & { auth: McpAuthInfo };
+      Object.assign(request, { auth: change(auth) });
+      await elsewhere.runInAsyncScope(() => serve(request, response, body));
+    };
   const scoped = async (server: SdkServer): Promise<RpcAnswer['result']> => {
     const { result } = await server.ask('tools/call', { name: 'caller' }, { token: await server.mint({ scope: 'a' }) });
     return result;
@@ -294,5 +343,8 @@ function expectChallenge(server: SdkServer, result: RpcAnswer['result'], scope?:
   expect(challenges).toHaveLength(1);
   const [challenge] = parseChallenges(challenges);
   expect(challenge?.scheme).toBe('Bearer');
-  expect(challenge?.params).toEqual({ ...(scope !== undefined && { scope }), resource_metadata: metadataUrlOf(server.resource) });
+  expect(challenge?.params).toEqual({
+    ...(scope !== undefined && { scope }),
+    resource_metadata: metadataUrlOf(server.resource),
+  });
 }

@@ -238,7 +238,9 @@ class Operations {
   }
 
   @McpTool()
-  context(@SdkContext() context: { authInfo?: McpAuthInfo; http?: { authInfo?: McpAuthInfo }; signal?: AbortSignal }): object {
+  context(
+    @SdkContext() context: { authInfo?: McpAuthInfo; http?: { authInfo?: McpAuthInfo }; signal?: AbortSignal },
+  ): object {
     return { subject: (context.http?.authInfo ?? context.authInfo)?.subject };
   }
 
@@ -290,12 +292,19 @@ describe.each(SDKS)('a call through the bridge, on SDK %s', (sdk) => {
   });
 
   it('does not run where such a guard says no', async () => {
-    expect(await call('guarded', { id: '13' })).toMatchObject({ isError: true, content: [{ text: 'Forbidden resource' }] });
+    expect(await call('guarded', { id: '13' })).toMatchObject({
+      isError: true,
+      content: [{ text: 'Forbidden resource' }],
+    });
     expect(server.ran).not.toContain('guarded');
   });
 
   it('has its arguments, one of them through a pipe, and what custom decorators find', async () => {
-    expect(JSON.parse((await textOf('piped', { id: '7' })) ?? '')).toEqual({ id: 7, all: { id: '7' }, handler: 'piped' });
+    expect(JSON.parse((await textOf('piped', { id: '7' })) ?? '')).toEqual({
+      id: 7,
+      all: { id: '7' },
+      handler: 'piped',
+    });
     expect(await call('piped', { id: 'seven' })).toMatchObject({ isError: true });
   });
 
@@ -347,7 +356,10 @@ describe.each(SDKS)('a call through the bridge, on SDK %s', (sdk) => {
   });
 
   it('makes a result of whatever the tool returns', async () => {
-    expect(await call('structured')).toMatchObject({ content: [{ text: '{"sum":42}' }], structuredContent: { sum: 42 } });
+    expect(await call('structured')).toMatchObject({
+      content: [{ text: '{"sum":42}' }],
+      structuredContent: { sum: 42 },
+    });
     expect(await call('nothing')).toMatchObject({ content: [] });
     expect(await call('own')).toMatchObject({ content: [{ text: 'own' }], _meta: { mine: true } });
   });
@@ -365,11 +377,14 @@ describe.each(SDKS)('a call through the bridge, on SDK %s', (sdk) => {
   });
 
   it('injects the arguments of a prompt, after all its schema says was checked', async () => {
-    const get = (topic: string): Promise<RpcAnswer> => server.ask('prompts/get', { name: 'write', arguments: { topic } }, { token });
+    const get = (topic: string): Promise<RpcAnswer> =>
+      server.ask('prompts/get', { name: 'write', arguments: { topic } }, { token });
     expect((await get('love')).result).toMatchObject({ messages: [{ content: { text: 'love for bob' } }] });
     expect((await get('taxes')).error?.message).toContain('Not that one');
     const { result } = await server.ask('prompts/list', {}, { token });
-    expect(result?.['prompts']).toEqual([expect.objectContaining({ name: 'write', arguments: [{ name: 'topic', required: true }] })]);
+    expect(result?.['prompts']).toEqual([
+      expect.objectContaining({ name: 'write', arguments: [{ name: 'topic', required: true }] }),
+    ]);
   });
 
   it('has request-scoped providers of its own', async () => {
@@ -414,7 +429,11 @@ describe.each(SDKS)('a guard that is not a singleton, on SDK %s', (sdk) => {
   });
 
   it('runs before every tool, where it is global and request-scoped', async () => {
-    await refused([Unfenced, { provide: APP_GUARD, useClass: ScopedGlobalGuard }], 'unfenced', 'scoped guard of tools/call');
+    await refused(
+      [Unfenced, { provide: APP_GUARD, useClass: ScopedGlobalGuard }],
+      'unfenced',
+      'scoped guard of tools/call',
+    );
   });
 
   it('runs before every tool, where it is global and transient', async () => {
@@ -445,7 +464,10 @@ describe.each(SDKS)('a filter for everything, of the application and of the clas
     try {
       resetRecorded(server);
       const { result } = await server.ask('tools/call', { name: 'careless' });
-      expect(result).toMatchObject({ isError: true, _meta: { 'mcp/www_authenticate': [expect.stringMatching(/^Bearer /)] } });
+      expect(result).toMatchObject({
+        isError: true,
+        _meta: { 'mcp/www_authenticate': [expect.stringMatching(/^Bearer /)] },
+      });
       expect(server.ran).toEqual([]);
     } finally {
       await server.close();

@@ -4,7 +4,15 @@ import { Test } from '@nestjs/testing';
 import { ResourceTemplate as ResourceTemplateV1 } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { McpServer, ResourceTemplate } from '@modelcontextprotocol/server';
 import { AuthInfo, McpAuthConfigError, McpAuthModule, ProtectedResource, RequireScopes } from 'nestjs-mcp-auth';
-import { Args, McpResource, McpSdkBridge, McpSdkModule, McpTool, type RegisterOptions, type SdkServer as McpServerLike } from 'nestjs-mcp-auth/sdk';
+import {
+  Args,
+  McpResource,
+  McpSdkBridge,
+  McpSdkModule,
+  McpTool,
+  type RegisterOptions,
+  type SdkServer as McpServerLike,
+} from 'nestjs-mcp-auth/sdk';
 import { z } from 'zod';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { listOf, SDKS, startSdkServer, type SdkServer } from './sdk-server.js';
@@ -65,7 +73,9 @@ describe.each(SDKS)('two servers in one application, on SDK %s', (sdk) => {
 
   const toolsAt = async (path: string, token: string): Promise<string[]> => {
     const answer = await server.ask('tools/list', {}, { token, path });
-    return listOf<{ name: string }>(answer, 'tools').map(({ name }) => name).toSorted();
+    return listOf<{ name: string }>(answer, 'tools')
+      .map(({ name }) => name)
+      .toSorted();
   };
   const mint = (id: string, scope: string): Promise<string> => server.mint({ aud: `${server.origin}/${id}`, scope });
 
@@ -82,7 +92,13 @@ describe.each(SDKS)('two servers in one application, on SDK %s', (sdk) => {
     const token = await mint('billing', 'notes:read');
     const refused = await server.rpc('tools/call', { name: 'list' }, { token, path: 'billing' });
     const resourceMetadata = `${server.origin}/.well-known/oauth-protected-resource/billing`;
-    await expectRefusal(server, refused, { status: 403, error: 'insufficient_scope', scope: 'billing:read', resourceMetadata, token });
+    await expectRefusal(server, refused, {
+      status: 403,
+      error: 'insufficient_scope',
+      scope: 'billing:read',
+      resourceMetadata,
+      token,
+    });
     for (const id of ['notes', 'billing']) {
       await server.ask('tools/call', { name: 'list' }, { token: await mint(id, `${id}:read`), path: id });
     }
@@ -168,7 +184,11 @@ describe.each([
     const listed = await server.ask('resources/list', {}, { token });
     expect(listed.result?.['resources']).toEqual([expect.objectContaining({ uri: 'notes://bob/all?tag=x' })]);
     const ref = { type: 'ref/resource', uri: 'notes://{owner}/all{?tag}' };
-    const completed = await server.ask('completion/complete', { ref, argument: { name: 'owner', value: '' } }, { token });
+    const completed = await server.ask(
+      'completion/complete',
+      { ref, argument: { name: 'owner', value: '' } },
+      { token },
+    );
     expect(completed.result?.['completion']).toMatchObject({ values: ['alice', 'bob'] });
     const read = await server.ask('resources/read', { uri: 'notes://bob/all?tag=x' }, { token });
     expect(read.result?.['contents']).toEqual([expect.objectContaining({ text: 'bob x' })]);
@@ -186,9 +206,16 @@ describe('the bridge', () => {
     for (const module of modules) await module.close();
   });
 
-  async function bridgeOf(providers: Provider[], more: { imports?: Type[]; controllers?: Type[] } = {}): Promise<McpSdkBridge> {
+  async function bridgeOf(
+    providers: Provider[],
+    more: { imports?: Type[]; controllers?: Type[] } = {},
+  ): Promise<McpSdkBridge> {
     const authorizationServers = ['https://as.example.com'];
-    const resources = ['notes', 'billing'].map((id) => ({ id, resource: `https://mcp.example.com/${id}`, authorizationServers }));
+    const resources = ['notes', 'billing'].map((id) => ({
+      id,
+      resource: `https://mcp.example.com/${id}`,
+      authorizationServers,
+    }));
     const auth = McpAuthModule.forRoot({ resources });
     const module = await Test.createTestingModule({
       imports: [auth, McpSdkModule, ...(more.imports ?? [])],
@@ -204,7 +231,10 @@ describe('the bridge', () => {
   function registered(bridge: McpSdkBridge, options?: RegisterOptions): string[] {
     const names: string[] = [];
     const note = (name: string): void => void names.push(name);
-    bridge.register({ registerTool: note, registerResource: note, registerPrompt: note } satisfies McpServerLike, options);
+    bridge.register(
+      { registerTool: note, registerResource: note, registerPrompt: note } satisfies McpServerLike,
+      options,
+    );
     return names;
   }
 
@@ -237,7 +267,9 @@ describe('the bridge', () => {
       @McpTool()
       list(): void {}
     }
-    await expect(bridgeOf([], { controllers: [NotesController] })).rejects.toThrow(/NotesController\.list: saw a tool on a controller/);
+    await expect(bridgeOf([], { controllers: [NotesController] })).rejects.toThrow(
+      /NotesController\.list: saw a tool on a controller/,
+    );
   });
 
   it('keeps an application from starting that provides a tool under a token other than its class', async () => {

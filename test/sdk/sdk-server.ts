@@ -113,7 +113,11 @@ export function serveWith(sdk: Sdk, bridge: McpSdkBridge, options?: RegisterOpti
 
 type Endpoint = RegisterOptions & { readonly id?: string };
 
-function endpointClass(path: string, { sdk, around = (serve) => serve }: SdkServerSettings, { id, ...options }: Endpoint): Type {
+function endpointClass(
+  path: string,
+  { sdk, around = (serve) => serve }: SdkServerSettings,
+  { id, ...options }: Endpoint,
+): Type {
   @Controller(path)
   class McpEndpoint {
     readonly #serve: Serve;
@@ -143,8 +147,15 @@ export async function startSdkServer(settings: SdkServerSettings, ran: string[] 
   const [firstPath = 'mcp'] = Object.keys(endpoints);
   const resource = `${origin}/${firstPath}`;
   const authorizationServers = [issuer.issuer];
-  const resources = settings.resources?.map((resourceId) => ({ id: resourceId, resource: `${origin}/${resourceId}`, authorizationServers }));
-  const options = { ...(resources ? { resources } : { resource, authorizationServers }), ...settings.options } as McpAuthModuleOptions;
+  const resources = settings.resources?.map((resourceId) => ({
+    id: resourceId,
+    resource: `${origin}/${resourceId}`,
+    authorizationServers,
+  }));
+  const options = {
+    ...(resources ? { resources } : { resource, authorizationServers }),
+    ...settings.options,
+  } as McpAuthModuleOptions;
   const controllers = Object.entries(endpoints).map(([path, endpoint]) => endpointClass(path, settings, endpoint));
   for (const controller of controllers) settings.decorateEndpoint?.(controller);
   const module = await Test.createTestingModule({
@@ -177,7 +188,10 @@ export async function startSdkServer(settings: SdkServerSettings, ran: string[] 
   let id = 0;
   const rpc: SdkServer['rpc'] = (method, params = {}, { token, era = '2025-11-25', path } = {}) => {
     const { name, uri } = params as { name?: string; uri?: string };
-    const modern = era === '2025-11-25' ? {} : { 'mcp-method': method, ...((name ?? uri) !== undefined && { 'mcp-name': name ?? uri }) };
+    const modern =
+      era === '2025-11-25'
+        ? {}
+        : { 'mcp-method': method, ...((name ?? uri) !== undefined && { 'mcp-name': name ?? uri }) };
     return fetch(path === undefined ? resource : `${origin}/${path}`, {
       method: 'POST',
       headers: {

@@ -82,8 +82,14 @@ describe('a session of SDK v1', () => {
 
   it('knows at each call whose token that one carries, not whose opened it', async () => {
     const [alices, bobs] = [await open('alice'), await open('bob')];
-    const answers = await Promise.all([post('alice', whoami, alices), post('bob', whoami, bobs), post('alice', whoami, alices)]);
-    const callers = await Promise.all(answers.map(async (answer) => ((await answer.json()) as RpcAnswer).result?.content?.[0]?.text));
+    const answers = await Promise.all([
+      post('alice', whoami, alices),
+      post('bob', whoami, bobs),
+      post('alice', whoami, alices),
+    ]);
+    const callers = await Promise.all(
+      answers.map(async (answer) => ((await answer.json()) as RpcAnswer).result?.content?.[0]?.text),
+    );
     expect(callers).toEqual(['alice', 'bob', 'alice']);
   });
 

@@ -36,7 +36,12 @@ class OfNone {
 const authorizationServers = ['https://as.example.com'];
 const RESOURCES = {
   open: { id: 'open', resource: 'http://localhost:3000/open', authorizationServers },
-  closed: { id: 'closed', resource: 'http://localhost:3000/closed', authorizationServers, scopes: { required: ['closed:base'] } },
+  closed: {
+    id: 'closed',
+    resource: 'http://localhost:3000/closed',
+    authorizationServers,
+    scopes: { required: ['closed:base'] },
+  },
 };
 
 describe.each<{ order: ('open' | 'closed')[] }>([{ order: ['open', 'closed'] }, { order: ['closed', 'open'] }])(
@@ -50,7 +55,10 @@ describe.each<{ order: ('open' | 'closed')[] }>([{ order: ['open', 'closed'] }, 
     ])('%s, which declares nothing else, is %s', async (name, outcome) => {
       const resources = order.map((id) => RESOURCES[id]);
       const auth = McpAuthModule.forRoot({ checkAuthorizationServers: false, resources });
-      const module = await Test.createTestingModule({ imports: [auth, McpSdkModule], providers: [OfOpen, OfClosed, OfNone] }).compile();
+      const module = await Test.createTestingModule({
+        imports: [auth, McpSdkModule],
+        providers: [OfOpen, OfClosed, OfNone],
+      }).compile();
       await module.init();
       const server = new McpServer({ name: 'test', version: '1.0.0' });
       module.get(McpSdkBridge).register(server, { stdio: true });
@@ -58,7 +66,10 @@ describe.each<{ order: ('open' | 'closed')[] }>([{ order: ['open', 'closed'] }, 
       await server.connect(ours as never);
       const client = new Client({ name: 'test', version: '1.0.0' });
       await client.connect(theirs as never);
-      const { content, isError } = (await client.callTool({ name })) as { content: { text: string }[]; isError?: boolean };
+      const { content, isError } = (await client.callTool({ name })) as {
+        content: { text: string }[];
+        isError?: boolean;
+      };
       await client.close();
       await module.close();
       expect(isError === true ? 'refused' : content[0]?.text).toBe(outcome);

@@ -55,7 +55,8 @@ describe.each(PLATFORMS)('state where anonymous callers are let in, on %s', (pla
   it('MCP-25-SES-02: keeps sessions with a token and sessions without one apart', async () => {
     await expectRefusal(server, await alice.as(undefined).send('tools/call', say), NOT_FOUND);
     await expectRefusal(server, await anonymous.as(alice.token).send('tools/call', say), NOT_FOUND);
-    const end = (caller: McpCaller): Promise<Response> => fetch(caller.url, { method: 'DELETE', headers: caller.headers() });
+    const end = (caller: McpCaller): Promise<Response> =>
+      fetch(caller.url, { method: 'DELETE', headers: caller.headers() });
     await expectRefusal(server, await end(alice.as(undefined)), NOT_FOUND);
     expect(shared.asked).toEqual([]);
     expect((await anonymous.send('tools/call', say)).status).toBe(200);

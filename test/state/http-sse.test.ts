@@ -91,7 +91,8 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
       options: { authorizationServers: [issuer.issuer, other.issuer] },
       controllers: [sseEndpoint('sse', shared), channelEndpoint(shared.asked)],
       // It reads names in brackets.
-      prepare: (app) => void (platform === 'express' && (app as NestExpressApplication).set('query parser', 'extended')),
+      prepare: (app) =>
+        void (platform === 'express' && (app as NestExpressApplication).set('query parser', 'extended')),
     });
     alice = await server.mint({ sub: 'alice', scope: 'reports' });
   });
@@ -109,7 +110,8 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
   });
   afterEach(() => stream.close());
 
-  const callerAt = (endpoint: string, token: string | undefined): McpCaller => new McpCaller(server.origin + endpoint, token);
+  const callerAt = (endpoint: string, token: string | undefined): McpCaller =>
+    new McpCaller(server.origin + endpoint, token);
   const say = { name: 'say', arguments: {} };
 
   it.each(ASKERS)('MCP-25-SES-02: takes messages of the session from its owner only: $name', async (asker) => {
@@ -125,7 +127,8 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
       else await expectRefusal(server, response, { status: 404, transport: 'session_not_found' });
     }
     // A message of the owner comes after all that somebody else could have caused.
-    if (!asker.isOwner) await callerAt(stream.endpoint, alice).post({ jsonrpc: '2.0', id: `after ${asker.name}`, method: 'ping' });
+    if (!asker.isOwner)
+      await callerAt(stream.endpoint, alice).post({ jsonrpc: '2.0', id: `after ${asker.name}`, method: 'ping' });
     await stream.has(asker.isOwner ? 'said for alice' : `after ${asker.name}`);
     if (!asker.isOwner) {
       expect(shared.asked).toEqual([]);
@@ -143,7 +146,10 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
     ['that of alice in a first parameter', (session: string, own: string) => `?sessionId=${session}&sessionId=${own}`],
     ['that of alice in brackets', (session: string) => `?sessionId[]=${session}`],
     ['that of alice in a name in brackets', (session: string) => `?[sessionId]=${session}`],
-    ['that of alice in a name in encoded brackets', (session: string, own: string) => `?sessionId=${own}&%5BsessionId%5D=${session}`],
+    [
+      'that of alice in a name in encoded brackets',
+      (session: string, own: string) => `?sessionId=${own}&%5BsessionId%5D=${session}`,
+    ],
     ['that of alice by another name', (session: string) => `?transport=sse&SessionID=${session}`],
     ['that of alice by any name', (session: string) => `?s=${session}`],
     ['that of alice in an encoded name', (session: string) => `?%73essionI%64=${session}`],
@@ -182,6 +188,8 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
   it('LIB-23: neither lists tasks there, which come on another stream, nor knows any', async () => {
     const caller = callerAt(stream.endpoint, alice);
     await expectRefusal(server, await caller.send('tasks/list', {}), { status: 403 });
-    expect((await (await caller.send('tasks/get', { taskId: 'x' })).json()) as unknown).toMatchObject({ error: { code: -32_602 } });
+    expect((await (await caller.send('tasks/get', { taskId: 'x' })).json()) as unknown).toMatchObject({
+      error: { code: -32_602 },
+    });
   });
 });

@@ -6,7 +6,10 @@ import { TaskOwners } from '../../lib/authorization/task-owners.js';
 import type { ResolvedOptions } from '../../lib/options/options.js';
 
 const caller = (principalKey: string): McpAuthInfo => ({ principalKey, clientId: 'client' }) as McpAuthInfo;
-const CALLERS: [string, McpAuthInfo | undefined][] = [['anonymous callers', undefined], ['one principal', caller('bob')]];
+const CALLERS: [string, McpAuthInfo | undefined][] = [
+  ['anonymous callers', undefined],
+  ['one principal', caller('bob')],
+];
 
 describe.each(CALLERS)('however much state %s make', (_who, other) => {
   const alice = caller('alice');
@@ -28,7 +31,11 @@ describe.each(CALLERS)('however much state %s make', (_who, other) => {
     const tasks = new TaskOwners({ tasks: 'bound' } as ResolvedOptions);
     tasks.note('hers', [], alice);
     many((id) => tasks.note(id, [], other));
-    expect([tasks.isOwn('hers', alice), tasks.isOwn('x209999', other), tasks.isOwn('x0', other)]).toEqual([true, true, false]);
+    expect([tasks.isOwn('hers', alice), tasks.isOwn('x209999', other), tasks.isOwn('x0', other)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 
   it('LIB-23: a task stays with whom it was created for', () => {

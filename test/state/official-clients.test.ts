@@ -34,7 +34,10 @@ function askingEndpoint(shared: SharedStores, resumed: string[]): Type {
     });
     server.registerTool('sample', {}, async ({ sendRequest }) => {
       const params = { messages: [{ role: 'user', content: { type: 'text', text: 'Hello' } }], maxTokens: 10 };
-      const { content } = await sendRequest({ method: 'sampling/createMessage', params } as never, CreateMessageResultSchema);
+      const { content } = await sendRequest(
+        { method: 'sampling/createMessage', params } as never,
+        CreateMessageResultSchema,
+      );
       return { content: [{ type: 'text', text: JSON.stringify(content) }] };
     });
     server.registerTool('poll', {}, async ({ closeSSEStream }) => {
@@ -84,14 +87,23 @@ const SAMPLED = { model: 'm', role: 'assistant' as const, content: { type: 'text
 const CLIENTS = {
   'SDK 1': async (url: string, headers: Record<string, string>): Promise<Connected> => {
     const client = new Client1({ name: 'one', version: '1' }, { capabilities: CAPABILITIES });
-    client.setRequestHandler(ElicitRequestSchema, async () => ({ action: 'accept' as const, content: { colour: 'blue' } }));
+    client.setRequestHandler(ElicitRequestSchema, async () => ({
+      action: 'accept' as const,
+      content: { colour: 'blue' },
+    }));
     client.setRequestHandler(CreateMessageRequestSchema, async () => SAMPLED);
     await client.connect(new Transport1(new URL(url), { requestInit: { headers } }) as never);
     return { call: (name) => client.callTool({ name, arguments: {} }), close: () => client.close() };
   },
   'SDK 2': async (url: string, headers: Record<string, string>): Promise<Connected> => {
-    const client = new Client2({ name: 'two', version: '1' }, { capabilities: CAPABILITIES, versionNegotiation: { mode: 'legacy' } });
-    client.setRequestHandler('elicitation/create', async () => ({ action: 'accept' as const, content: { colour: 'blue' } }));
+    const client = new Client2(
+      { name: 'two', version: '1' },
+      { capabilities: CAPABILITIES, versionNegotiation: { mode: 'legacy' } },
+    );
+    client.setRequestHandler('elicitation/create', async () => ({
+      action: 'accept' as const,
+      content: { colour: 'blue' },
+    }));
     client.setRequestHandler('sampling/createMessage', async () => SAMPLED);
     await client.connect(new Transport2(new URL(url), { requestInit: { headers } }));
     return { call: (name) => client.callTool({ name, arguments: {} }), close: () => client.close() };
@@ -103,7 +115,10 @@ describe.each(PLATFORMS)('LIB-23: sessions of official clients, on %s', (platfor
   const resumed: string[] = [];
   let server: NotesServer;
   beforeAll(async () => {
-    server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, controllers: [askingEndpoint(shared, resumed)] });
+    server = await startNotesServer(platform, {
+      issuer: { alg: 'ES256' },
+      controllers: [askingEndpoint(shared, resumed)],
+    });
   });
   afterAll(async () => {
     (server.app.getHttpServer() as Server).closeAllConnections();
@@ -117,7 +132,9 @@ describe.each(PLATFORMS)('LIB-23: sessions of official clients, on %s', (platfor
       ['poll', 'after the stream was resumed'],
     ])('LIB-23: the tool %s gets its answer', async (tool, text) => {
       resumed.length = 0;
-      const client = await connect(`${server.origin}/asks`, { authorization: `Bearer ${await server.mint({ sub: 'alice' })}` });
+      const client = await connect(`${server.origin}/asks`, {
+        authorization: `Bearer ${await server.mint({ sub: 'alice' })}`,
+      });
       expect(await client.call(tool)).toMatchObject({ content: [{ type: 'text', text }] });
       expect(resumed.length > 0).toBe(tool === 'poll');
       await client.close();

@@ -45,7 +45,8 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
 
   describe.each(ENDPOINTS)('$path', ({ path, sessions, json }) => {
     const callerWith = (token: string | undefined): McpCaller => new McpCaller(`${server.origin}/${path}`, token);
-    const alice = async (): Promise<McpCaller> => callerWith(await server.mint({ sub: 'alice', scope: 'reports' })).open();
+    const alice = async (): Promise<McpCaller> =>
+      callerWith(await server.mint({ sub: 'alice', scope: 'reports' })).open();
 
     describe.each(ASKERS)('asked by $name', (asker) => {
       /** In the session of alice, where it is hers; in a session of their own otherwise. */
@@ -62,7 +63,8 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
         const reply = await caller.ask(method, { taskId });
         if (asker.isOwner) {
           expect(reply.error).toBeUndefined();
-          if (method === 'tasks/result') expect(reply.result).toMatchObject({ content: [{ text: 'the report of alice' }] });
+          if (method === 'tasks/result')
+            expect(reply.result).toMatchObject({ content: [{ text: 'the report of alice' }] });
           else expect(reply.result).toMatchObject({ taskId });
           return;
         }
@@ -117,7 +119,10 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
             }
             resetRecorded(server);
             const foreign = await expectRefusal(server, response, { status: 404, transport: 'session_not_found' });
-            const unknown = await expectRefusal(server, await caller.resume('nobody-was-sent-this'), { status: 404, transport: 'session_not_found' });
+            const unknown = await expectRefusal(server, await caller.resume('nobody-was-sent-this'), {
+              status: 404,
+              transport: 'session_not_found',
+            });
             expect(foreign.body).toEqual(unknown.body);
             expect(shared.asked).toEqual([]);
           }
@@ -149,7 +154,12 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
     it('SEP2575-SEC-a: tells nobody of a task without a token, nor which scope it needs', async () => {
       const owner = await alice();
       const taskId = await owner.createTask('report');
-      for (const [method, params] of [['tasks/get', { taskId }], ['tasks/result', { taskId }], ['tasks/cancel', { taskId }], ['tasks/list', {}]] as const) {
+      for (const [method, params] of [
+        ['tasks/get', { taskId }],
+        ['tasks/result', { taskId }],
+        ['tasks/cancel', { taskId }],
+        ['tasks/list', {}],
+      ] as const) {
         resetRecorded(server);
         await expectRefusal(server, await owner.as(undefined).send(method, params), { status: 401 });
       }
@@ -164,17 +174,22 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
         const refusal = { status: 403, error: 'insufficient_scope', scope: 'reports' } as const;
         await expectRefusal(server, await without.send(method, { taskId }), refusal);
       }
-      expect((await owner.ask('tasks/result', { taskId })).result).toMatchObject({ content: [{ text: 'the report of alice' }] });
+      expect((await owner.ask('tasks/result', { taskId })).result).toMatchObject({
+        content: [{ text: 'the report of alice' }],
+      });
     });
 
-    it.each([[undefined], [null], [7], [['x']], [{}], ['']])('LIB-23: takes %j for the id of no task', async (taskId) => {
-      const caller = await alice();
-      shared.asked.length = 0;
-      for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel', 'tasks/update']) {
-        expect((await caller.ask(method, { taskId })).error).toEqual(NOT_FOUND);
-      }
-      expect(shared.asked).toEqual([]);
-    });
+    it.each([[undefined], [null], [7], [['x']], [{}], ['']])(
+      'LIB-23: takes %j for the id of no task',
+      async (taskId) => {
+        const caller = await alice();
+        shared.asked.length = 0;
+        for (const method of ['tasks/get', 'tasks/result', 'tasks/cancel', 'tasks/update']) {
+          expect((await caller.ask(method, { taskId })).error).toEqual(NOT_FOUND);
+        }
+        expect(shared.asked).toEqual([]);
+      },
+    );
   });
 });
 

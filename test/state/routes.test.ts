@@ -1,7 +1,19 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, Headers, HttpCode, Post, Req, Res, Sse, type INestApplication, type MessageEvent } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  Headers,
+  HttpCode,
+  Post,
+  Req,
+  Res,
+  Sse,
+  type INestApplication,
+  type MessageEvent,
+} from '@nestjs/common';
 import { of, type Observable } from 'rxjs';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller } from '../support/mcp-caller.js';
@@ -12,7 +24,12 @@ import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
 interface Message {
   readonly id: number;
   readonly method: string;
-  readonly params: { readonly name?: string; readonly arguments?: object; readonly task?: object; readonly taskId?: string };
+  readonly params: {
+    readonly name?: string;
+    readonly arguments?: object;
+    readonly task?: object;
+    readonly taskId?: string;
+  };
 }
 
 /** Compresses as middleware does, before which the library sees the answer. */
@@ -38,11 +55,13 @@ class OwnController {
   @Post()
   @HttpCode(200)
   answer(@Body() { id, method, params }: Message): object {
-    if (method === 'tasks/list') return { jsonrpc: '2.0', id, result: { tasks: [{ taskId: 'of-alice' }, 'of-nobody', {}, null] } };
+    if (method === 'tasks/list')
+      return { jsonrpc: '2.0', id, result: { tasks: [{ taskId: 'of-alice' }, 'of-nobody', {}, null] } };
     if (params.taskId !== undefined) return { jsonrpc: '2.0', id, result: { taskId: params.taskId } };
     const { taskId } = params.arguments as { taskId: string };
     // A tool of which the caller says what it returns.
-    if (!params.task) return { jsonrpc: '2.0', id, result: { content: [], task: { taskId }, structuredContent: { taskId } } };
+    if (!params.task)
+      return { jsonrpc: '2.0', id, result: { content: [], task: { taskId }, structuredContent: { taskId } } };
     return { jsonrpc: '2.0', id, result: { task: { taskId, status: 'working' } } };
   }
 
@@ -82,15 +101,27 @@ class OwnController {
 
   /** In a content coding, as plugins for compression send what Nest has written. */
   @Post('coded')
-  coded(@Body() { id, method, params }: Message, @Headers('x-coding') coding: string, @Res() response: PlatformResponse): void {
+  coded(
+    @Body() { id, method, params }: Message,
+    @Headers('x-coding') coding: string,
+    @Res() response: PlatformResponse,
+  ): void {
     response.hijack?.();
     const raw = response.raw ?? response;
-    const task = { taskId: params.taskId ?? (params.arguments as { taskId?: string } | undefined)?.taskId, status: 'working' };
+    const task = {
+      taskId: params.taskId ?? (params.arguments as { taskId?: string } | undefined)?.taskId,
+      status: 'working',
+    };
     const result = method === 'tasks/list' ? { tasks: [{ taskId: 'coded-gzip' }] } : params.task ? { task } : task;
     const bytes = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, result }));
     raw.setHeader('content-type', 'application/json');
     if (coding !== 'identity' && coding !== 'middleware') raw.setHeader('content-encoding', coding);
-    const encode = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync, 'x-of-nobody': (text: Buffer) => text.toReversed() }[coding];
+    const encode = {
+      gzip: gzipSync,
+      br: brotliCompressSync,
+      deflate: deflateSync,
+      'x-of-nobody': (text: Buffer) => text.toReversed(),
+    }[coding];
     raw.end(encode ? encode(bytes) : bytes);
   }
 
@@ -147,7 +178,8 @@ describe.each(PLATFORMS)('state on routes of the application, on %s', (platform)
       { jsonrpc: '2.0', id: 1, method: 'ping' },
       { jsonrpc: '2.0', id: 2, method: 'tasks/get', params: { taskId: 'in-batch' } },
     ];
-    const send = (token: string): Promise<Response> => callerWith(token).post(batch, { 'mcp-protocol-version': '2025-03-26' });
+    const send = (token: string): Promise<Response> =>
+      callerWith(token).post(batch, { 'mcp-protocol-version': '2025-03-26' });
     expect(await (await send(bob)).json()).toMatchObject({ id: null, error: { code: -32_602 } });
   });
 
@@ -167,20 +199,36 @@ describe.each(PLATFORMS)('state on routes of the application, on %s', (platform)
     await fetch(`${server.origin}/own/idle/end`, { method: 'POST', headers });
     await idle.text();
     expect((await callerWith(alice).resume('idle-1')).status).toBe(200);
-    await expectRefusal(server, await callerWith(alice).resume('busy-0'), { status: 404, transport: 'session_not_found' });
+    await expectRefusal(server, await callerWith(alice).resume('busy-0'), {
+      status: 404,
+      transport: 'session_not_found',
+    });
   });
 
-  describe.each([...(platform === 'express' ? ['middleware'] : []), 'identity', 'gzip', 'br', 'deflate', 'x-of-nobody'])('of which the answer has the content coding %s', (coding) => {
+  describe.each([
+    ...(platform === 'express' ? ['middleware'] : []),
+    'identity',
+    'gzip',
+    'br',
+    'deflate',
+    'x-of-nobody',
+  ])('of which the answer has the content coding %s', (coding) => {
     const send = (token: string, method: string, params: object): Promise<Response> => {
       const headers = { ...callerWith(token).headers(), 'content-type': 'application/json', 'x-coding': coding };
-      return fetch(`${server.origin}/own/coded`, { method: 'POST', headers, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) });
+      return fetch(`${server.origin}/own/coded`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+      });
     };
     const isKnown = coding !== 'x-of-nobody';
 
     it('LIB-23: a task belongs to whom it was created for', async () => {
       const taskId = `coded-${coding}`;
       await (await send(alice, 'tools/call', create(taskId))).arrayBuffer();
-      expect(await (await send(alice, 'tasks/get', { taskId })).text()).toContain(isKnown ? 'working' : 'Task not found');
+      expect(await (await send(alice, 'tasks/get', { taskId })).text()).toContain(
+        isKnown ? 'working' : 'Task not found',
+      );
       expect(await (await send(bob, 'tasks/get', { taskId })).text()).toContain('Task not found');
     });
 

@@ -26,13 +26,25 @@ function tasksEndpoint(responseMode: 'auto' | 'sse', tasks: Map<string, string>,
         const caller = String((http?.authInfo as { subject?: string } | undefined)?.subject);
         const taskId = randomUUID();
         tasks.set(taskId, `${params.name} for ${caller}`);
-        return { resultType: 'task', taskId, status: 'working', createdAt: '', lastUpdatedAt: '', ttlMs: null } as never;
+        return {
+          resultType: 'task',
+          taskId,
+          status: 'working',
+          createdAt: '',
+          lastUpdatedAt: '',
+          ttlMs: null,
+        } as never;
       });
       const params = z.object({ taskId: z.string(), inputResponses: z.unknown().optional() });
       for (const method of METHODS) {
         server.setRequestHandler(method, { params }, async ({ taskId }) => {
           asked.push(`${method} ${taskId}`);
-          return { resultType: 'complete', taskId, status: 'completed', result: { content: [{ type: 'text', text: tasks.get(taskId) }] } };
+          return {
+            resultType: 'complete',
+            taskId,
+            status: 'completed',
+            result: { content: [{ type: 'text', text: tasks.get(taskId) }] },
+          };
         });
       }
       return mcp;
@@ -64,7 +76,10 @@ describe.each(PLATFORMS)('tasks of SEP-2663, on %s', (platform) => {
     other = await TestIssuer.start({ alg: 'ES256', now });
     server = await startNotesServer(platform, {
       sharedIssuer: issuer,
-      options: { authorizationServers: [issuer.issuer, other.issuer], scopes: { operations: { tools: { report: ['reports'] } } } },
+      options: {
+        authorizationServers: [issuer.issuer, other.issuer],
+        scopes: { operations: { tools: { report: ['reports'] } } },
+      },
       controllers: [tasksEndpoint('auto', tasks, asked), tasksEndpoint('sse', tasks, asked)],
     });
     alice = await server.mint({ sub: 'alice', scope: 'reports' });
@@ -80,8 +95,14 @@ describe.each(PLATFORMS)('tasks of SEP-2663, on %s', (platform) => {
     resetRecorded(server);
   });
 
-  const send = (path: string, method: string, params: Record<string, unknown>, token: string | undefined, name?: string): Promise<Response> => {
-    const mirrored = name ?? (params['name'] ?? params['taskId']);
+  const send = (
+    path: string,
+    method: string,
+    params: Record<string, unknown>,
+    token: string | undefined,
+    name?: string,
+  ): Promise<Response> => {
+    const mirrored = name ?? params['name'] ?? params['taskId'];
     return fetch(`${server.origin}/${path}`, {
       method: 'POST',
       headers: {

@@ -21,7 +21,11 @@ export interface DoctorDocument {
   readonly target: string;
   readonly kind: string;
   readonly remarks: readonly string[];
-  readonly sections: readonly { readonly subject: string; readonly name: string; readonly checks: readonly DoctorRow[] }[];
+  readonly sections: readonly {
+    readonly subject: string;
+    readonly name: string;
+    readonly checks: readonly DoctorRow[];
+  }[];
   readonly counts: Readonly<Record<string, number>>;
   readonly exitCode: number;
 }
@@ -61,7 +65,11 @@ export interface Examination extends CliRun {
 }
 
 /** Runs `doctor --json`, with the text of both forms to be searched. */
-export async function examine(url: string, args: readonly string[] = [], surroundings: CliSurroundings = {}): Promise<Examination> {
+export async function examine(
+  url: string,
+  args: readonly string[] = [],
+  surroundings: CliSurroundings = {},
+): Promise<Examination> {
   const run = await runCli(['doctor', url, '--json', ...args], surroundings);
   const document = JSON.parse(run.out) as DoctorDocument;
   const rows = document.sections.flatMap(({ checks }) => checks);

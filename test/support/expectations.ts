@@ -12,7 +12,12 @@ export interface ExpectedRefusal {
    */
   readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication';
   /** A broken rule of the transport, which no token would mend: no challenge then. */
-  readonly transport?: 'origin_rejected' | 'header_mismatch' | 'batch_rejected' | 'session_not_found' | 'body_not_parsed';
+  readonly transport?:
+    | 'origin_rejected'
+    | 'header_mismatch'
+    | 'batch_rejected'
+    | 'session_not_found'
+    | 'body_not_parsed';
   /** The whole `scope` parameter, in order. */
   readonly scope?: string;
   /** What was presented: neither it nor a part of it may come back, or be logged. */
@@ -196,7 +201,7 @@ function secretsOf(token: string): string[] {
 
 function dechunk(body: string): string {
   let text = '';
-  for (let rest = body; ; ) {
+  for (let rest = body; ;) {
     const [line = '', size = ''] = /^([0-9a-f]+)[^\r]*\r\n/i.exec(rest) ?? [];
     const length = Number.parseInt(size, 16);
     if (!(length > 0)) return text;

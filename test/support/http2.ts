@@ -19,7 +19,14 @@ export interface Http2Client {
 export function http2Client(origin: string): Http2Client {
   const session: ClientHttp2Session = connect(origin);
   return {
-    send: (headers, body) => answerOf(session.request({ ':method': body === undefined ? 'GET' : 'POST', ...headers }, { endStream: body === undefined }), body),
+    send: (headers, body) =>
+      answerOf(
+        session.request(
+          { ':method': body === undefined ? 'GET' : 'POST', ...headers },
+          { endStream: body === undefined },
+        ),
+        body,
+      ),
     close: () => new Promise((resolve) => session.close(resolve)),
   };
 }

@@ -4,7 +4,10 @@ import { startNotesServer, type NotesServer, type NotesServerSettings } from './
 import type { Platform } from './platforms.js';
 
 /** The entry of an issuer that is asked about its tokens, with the credentials that it expects. */
-export function introspecting(issuer: TestIssuer, more: Partial<IntrospectionOptions> = {}): AuthorizationServerOptions {
+export function introspecting(
+  issuer: TestIssuer,
+  more: Partial<IntrospectionOptions> = {},
+): AuthorizationServerOptions {
   const { clientId, clientSecret } = issuer.introspectionClient;
   const auth = { method: 'client_secret_basic', clientSecret } as const;
   return { issuer: issuer.issuer, introspection: { clientId, auth, ...more } };

@@ -285,7 +285,14 @@ export const UNLIMITED: LogLimits = { quietMs: 0, linesPerSecond: Infinity, maxK
 export const openLogs = new Set<string[]>();
 
 /** Keeps every line at every level, as text with all the details a console would show, causes of errors included. */
-export const RECORDER: LoggerService = { log: write, error: write, warn: write, debug: write, verbose: write, fatal: write };
+export const RECORDER: LoggerService = {
+  log: write,
+  error: write,
+  warn: write,
+  debug: write,
+  verbose: write,
+  fatal: write,
+};
 
 function write(...values: unknown[]): void {
   const lines = values.map(textOf);

@@ -14,7 +14,12 @@ export interface WireResponse {
  */
 export async function sendRaw(
   origin: string,
-  { method = 'POST', path, headers = [], body = '' }: {
+  {
+    method = 'POST',
+    path,
+    headers = [],
+    body = '',
+  }: {
     readonly method?: string;
     readonly path: string;
     readonly headers?: readonly string[];

@@ -1,6 +1,9 @@
 import { All, Controller, Req, Res, type Type } from '@nestjs/common';
 import { toNodeHandler } from '@modelcontextprotocol/node';
-import { McpServer as McpServerV1, ResourceTemplate as ResourceTemplateV1 } from '@modelcontextprotocol/sdk/server/mcp.js';
+import {
+  McpServer as McpServerV1,
+  ResourceTemplate as ResourceTemplateV1,
+} from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { createMcpHandler, McpServer, ResourceTemplate } from '@modelcontextprotocol/server';
@@ -34,7 +37,8 @@ export function resourceHosts({ fixed, templates }: Resources, ran: () => string
       response.hijack?.();
       const server = new McpServerV1(ABOUT, CAPABILITIES);
       for (const uri of fixed) server.registerResource(uri, uri, {}, () => read(ran, uri));
-      for (const one of templates) server.registerResource(one, new ResourceTemplateV1(one, { list: undefined }), {}, () => read(ran, one));
+      for (const one of templates)
+        server.registerResource(one, new ResourceTemplateV1(one, { list: undefined }), {}, () => read(ran, one));
       for (const schema of [SubscribeRequestSchema, UnsubscribeRequestSchema] as const) {
         server.server.setRequestHandler(schema as typeof SubscribeRequestSchema, ({ params }) => {
           ran().push(params.uri);
@@ -51,7 +55,8 @@ export function resourceHosts({ fixed, templates }: Resources, ran: () => string
     createMcpHandler(() => {
       const server = new McpServer(ABOUT, CAPABILITIES);
       for (const uri of fixed) server.registerResource(uri, uri, {}, () => read(ran, uri));
-      for (const one of templates) server.registerResource(one, new ResourceTemplate(one, { list: undefined }), {}, () => read(ran, one));
+      for (const one of templates)
+        server.registerResource(one, new ResourceTemplate(one, { list: undefined }), {}, () => read(ran, one));
       return server;
     }),
   ) as (request: IncomingMessage, response: ServerResponse, body: unknown) => Promise<void>;
@@ -69,13 +74,20 @@ export function resourceHosts({ fixed, templates }: Resources, ran: () => string
   class NestResources {}
   const methods: [string, MethodDecorator][] = [
     ...fixed.map((uri): [string, MethodDecorator] => [uri, Resource({ uri, name: uri }) as MethodDecorator]),
-    ...templates.map((one): [string, MethodDecorator] => [one, NestResourceTemplate({ uriTemplate: one, name: one }) as MethodDecorator]),
+    ...templates.map((one): [string, MethodDecorator] => [
+      one,
+      NestResourceTemplate({ uriTemplate: one, name: one }) as MethodDecorator,
+    ]),
   ];
   for (const [index, [name, decorate]] of methods.entries()) {
     const key = `read${index}`;
     const value = (): object => read(ran, name);
     Object.defineProperty(NestResources.prototype, key, { value, writable: true, configurable: true });
-    decorate(NestResources.prototype, key, Object.getOwnPropertyDescriptor(NestResources.prototype, key) as PropertyDescriptor);
+    decorate(
+      NestResources.prototype,
+      key,
+      Object.getOwnPropertyDescriptor(NestResources.prototype, key) as PropertyDescriptor,
+    );
   }
   return [Sdk1, Sdk2, NestResources];
 }

@@ -50,7 +50,11 @@ export const openWs: OpenSocket = async (origin, headers = {}) => {
   const inbox = new Inbox();
   socket.on('message', (text: Buffer) => inbox.put(JSON.parse(text.toString()) as SocketMessage));
   await once(socket, 'open');
-  return socketOf((event, data) => socket.send(JSON.stringify({ event, data })), inbox, () => socket.terminate());
+  return socketOf(
+    (event, data) => socket.send(JSON.stringify({ event, data })),
+    inbox,
+    () => socket.terminate(),
+  );
 };
 
 /** For `IoAdapter`. An answer without an event comes as the acknowledgement `ack`. */

@@ -6,10 +6,7 @@ import {
 } from '@modelcontextprotocol/sdk/experimental/tasks/stores/in-memory.js';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
-import {
-  StreamableHTTPServerTransport,
-  type EventStore,
-} from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import { StreamableHTTPServerTransport, type EventStore } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import type { PlatformRequest, PlatformResponse } from './platforms.js';
 
@@ -28,7 +25,9 @@ class TasksOfNobody extends InMemoryTaskStore {
     super();
   }
 
-  override createTask(...[params, id, request]: Parameters<InMemoryTaskStore['createTask']>): ReturnType<InMemoryTaskStore['createTask']> {
+  override createTask(
+    ...[params, id, request]: Parameters<InMemoryTaskStore['createTask']>
+  ): ReturnType<InMemoryTaskStore['createTask']> {
     return super.createTask(params, id, request);
   }
 
@@ -92,22 +91,32 @@ function createServer({ taskStore, taskMessageQueue, asked }: SharedStores): Mcp
     { name: 'state', version: '1' },
     { capabilities: { logging: {}, tools: {}, tasks }, taskStore, taskMessageQueue },
   );
-  server.experimental.tasks.registerToolTask('report', { execution: { taskSupport: 'required' } }, {
-    createTask: async ({ taskStore: store, authInfo }) => {
-      const task = await store.createTask({ ttl: 60_000 });
-      const caller = (authInfo as { subject?: string } | undefined)?.subject ?? 'nobody';
-      asked.push(`report for ${caller}`);
-      await store.storeTaskResult(task.taskId, 'completed', { content: [{ type: 'text', text: `the report of ${caller}` }] });
-      return { task };
+  server.experimental.tasks.registerToolTask(
+    'report',
+    { execution: { taskSupport: 'required' } },
+    {
+      createTask: async ({ taskStore: store, authInfo }) => {
+        const task = await store.createTask({ ttl: 60_000 });
+        const caller = (authInfo as { subject?: string } | undefined)?.subject ?? 'nobody';
+        asked.push(`report for ${caller}`);
+        await store.storeTaskResult(task.taskId, 'completed', {
+          content: [{ type: 'text', text: `the report of ${caller}` }],
+        });
+        return { task };
+      },
+      getTask: async ({ taskId, taskStore: store }) => store.getTask(taskId),
+      getTaskResult: async ({ taskId, taskStore: store }) => (await store.getTaskResult(taskId)) as never,
     },
-    getTask: async ({ taskId, taskStore: store }) => store.getTask(taskId),
-    getTaskResult: async ({ taskId, taskStore: store }) => (await store.getTaskResult(taskId)) as never,
-  });
-  server.experimental.tasks.registerToolTask('slow', { execution: { taskSupport: 'required' } }, {
-    createTask: async ({ taskStore: store }) => ({ task: await store.createTask({ ttl: 60_000 }) }),
-    getTask: async ({ taskId, taskStore: store }) => store.getTask(taskId),
-    getTaskResult: async ({ taskId, taskStore: store }) => (await store.getTaskResult(taskId)) as never,
-  });
+  );
+  server.experimental.tasks.registerToolTask(
+    'slow',
+    { execution: { taskSupport: 'required' } },
+    {
+      createTask: async ({ taskStore: store }) => ({ task: await store.createTask({ ttl: 60_000 }) }),
+      getTask: async ({ taskId, taskStore: store }) => store.getTask(taskId),
+      getTaskResult: async ({ taskId, taskStore: store }) => (await store.getTaskResult(taskId)) as never,
+    },
+  );
   server.registerTool('say', {}, async ({ sendNotification, authInfo }) => {
     const caller = String((authInfo as { subject?: string } | undefined)?.subject);
     asked.push(`say for ${caller}`);
@@ -129,7 +138,10 @@ export function stateEndpoint(path: string, { sessions, json }: StateEndpointSet
 
   const open = async (): Promise<StreamableHTTPServerTransport> => {
     const transport: StreamableHTTPServerTransport = new StreamableHTTPServerTransport({
-      ...(sessions && { sessionIdGenerator: randomUUID, onsessioninitialized: (id) => void transports.set(id, transport) }),
+      ...(sessions && {
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: (id) => void transports.set(id, transport),
+      }),
       enableJsonResponse: json,
       eventStore: shared.eventStore,
     });

@@ -138,7 +138,11 @@ export async function startTwoResourcesServer(
 
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
-  const resources = (['notes', 'billing'] as const).map((id) => ({ ...options[id], id, resource: `${origin}/${id}/mcp` }));
+  const resources = (['notes', 'billing'] as const).map((id) => ({
+    ...options[id],
+    id,
+    resource: `${origin}/${id}/mcp`,
+  }));
   const module = await Test.createTestingModule({
     imports: [McpAuthModule.forRoot({ resources, checkAuthorizationServers: false })],
     controllers: [NotesEndpoint, BillingEndpoint, NotesTools, BillingTools, StrayTools, PlainController],
@@ -149,7 +153,13 @@ export async function startTwoResourcesServer(
   openLogs.add(log);
   const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
   for (const server of ['notes', 'billing'] as const) {
-    const strategy = new McpStrategy({ name: server, version: '1.0.0', server, transports: [transports[server]], logging: false });
+    const strategy = new McpStrategy({
+      name: server,
+      version: '1.0.0',
+      server,
+      transports: [transports[server]],
+      logging: false,
+    });
     strategy.setHttpAdapter(app.getHttpAdapter());
     app.connectMicroservice({ strategy });
   }

@@ -14,9 +14,16 @@ async function start(options: TestIssuerOptions = {}): Promise<TestIssuer> {
 
 const BASIC = `Basic ${Buffer.from('resource-server:resource-server-secret').toString('base64')}`;
 
-function introspect(form: Record<string, string> | string, headers: Record<string, string> = { authorization: BASIC }): Promise<Response> {
+function introspect(
+  form: Record<string, string> | string,
+  headers: Record<string, string> = { authorization: BASIC },
+): Promise<Response> {
   const body = new URLSearchParams(form).toString();
-  return fetch(issuer.introspectionUri, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers }, body });
+  return fetch(issuer.introspectionUri, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    body,
+  });
 }
 const answerFor = async (token: string): Promise<unknown> => (await introspect({ token })).json();
 
@@ -56,7 +63,9 @@ describe('the introspection endpoint of TestIssuer', () => {
   it('knows its JWTs, but not those that others signed', async () => {
     await start();
     expect(await answerFor(await issuer.mint({ scope: 'b' }))).toMatchObject({ active: true, scope: 'b', aud: 'r' });
-    expect(await answerFor(await issuer.mint({}, { key: await generateTestKey({ alg: 'ES256' }) }))).toEqual({ active: false });
+    expect(await answerFor(await issuer.mint({}, { key: await generateTestKey({ alg: 'ES256' }) }))).toEqual({
+      active: false,
+    });
   });
 
   it('calls a token inactive that is revoked or expired', async () => {
@@ -75,9 +84,13 @@ describe('the introspection endpoint of TestIssuer', () => {
     const key = await generateTestKey({ alg: 'ES256' });
     await start({ introspection: { clientId: 'a b', clientSecret: 'c:d', clientKey: key.publicJwk } });
     expect(issuer.introspectionClient).toEqual({ clientId: 'a b', clientSecret: 'c:d' });
-    const basic = (text: string): Record<string, string> => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+    const basic = (text: string): Record<string, string> => ({
+      authorization: `Basic ${Buffer.from(text).toString('base64')}`,
+    });
     const assertion = (claims: object): Promise<string> =>
-      new SignJWT({ iss: 'a b', sub: 'a b', aud: issuer.issuer, jti: 'x', exp: Math.floor(now / 1000) + 60, ...claims }).setProtectedHeader({ alg: 'ES256' }).sign(key.privateKey);
+      new SignJWT({ iss: 'a b', sub: 'a b', aud: issuer.issuer, jti: 'x', exp: Math.floor(now / 1000) + 60, ...claims })
+        .setProtectedHeader({ alg: 'ES256' })
+        .sign(key.privateKey);
     const post = { token: 'x', client_id: 'a b', client_secret: 'c:d' };
     const signed = async (claims: object = {}): Promise<Record<string, string>> => ({
       token: 'x',
@@ -85,8 +98,15 @@ describe('the introspection endpoint of TestIssuer', () => {
       client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
       client_assertion: await assertion(claims),
     });
-    const statuses = async (...answers: Promise<Response>[]): Promise<number[]> => (await Promise.all(answers)).map(({ status }) => status);
-    expect(await statuses(introspect({ token: 'x' }, basic('a+b:c%3Ad')), introspect(post, {}), introspect(await signed(), {}))).toEqual([200, 200, 200]);
+    const statuses = async (...answers: Promise<Response>[]): Promise<number[]> =>
+      (await Promise.all(answers)).map(({ status }) => status);
+    expect(
+      await statuses(
+        introspect({ token: 'x' }, basic('a+b:c%3Ad')),
+        introspect(post, {}),
+        introspect(await signed(), {}),
+      ),
+    ).toEqual([200, 200, 200]);
     expect(
       await statuses(
         introspect({ token: 'x' }, {}),
@@ -106,13 +126,21 @@ describe('the introspection endpoint of TestIssuer', () => {
     expect((await fetch(`${issuer.introspectionUri}?token=x`, { headers: { authorization: BASIC } })).status).toBe(405);
     expect((await introspect({})).status).toBe(400);
     expect((await introspect('token=a&token=b')).status).toBe(400);
-    expect((await introspect({ token: 'x' }, { authorization: BASIC, 'content-type': 'application/json' })).status).toBe(400);
+    expect(
+      (await introspect({ token: 'x' }, { authorization: BASIC, 'content-type': 'application/json' })).status,
+    ).toBe(400);
   });
 
   it('records what it was asked', async () => {
     await start();
     await introspect({ token: 'x', token_type_hint: 'access_token' });
-    expect(issuer.requests).toEqual([expect.objectContaining({ method: 'POST', endpoint: 'introspection', body: 'token=x&token_type_hint=access_token' })]);
+    expect(issuer.requests).toEqual([
+      expect.objectContaining({
+        method: 'POST',
+        endpoint: 'introspection',
+        body: 'token=x&token_type_hint=access_token',
+      }),
+    ]);
     expect(issuer.requestCount('introspection')).toBe(1);
   });
 
@@ -132,12 +160,20 @@ describe('the introspection endpoint of TestIssuer', () => {
     const accept = { authorization: BASIC, accept: 'application/token-introspection+jwt' };
     const read = async (response: Response): Promise<{ header: object; claims: object }> => {
       expect(response.headers.get('content-type')).toBe('application/token-introspection+jwt');
-      const { payload, protectedHeader } = await compactVerify(await response.text(), createLocalJWKSet((await (await fetch(issuer.jwksUri)).json()) as JSONWebKeySet));
+      const { payload, protectedHeader } = await compactVerify(
+        await response.text(),
+        createLocalJWKSet((await (await fetch(issuer.jwksUri)).json()) as JSONWebKeySet),
+      );
       return { header: protectedHeader, claims: JSON.parse(Buffer.from(payload).toString()) as object };
     };
     expect(await read(await introspect({ token }, accept))).toEqual({
       header: { alg: 'ES256', typ: 'token-introspection+jwt', kid: issuer.key.kid },
-      claims: { iss: issuer.issuer, aud: 'resource-server', iat: Math.floor(now / 1000), token_introspection: expect.objectContaining({ active: true, aud: 'r' }) },
+      claims: {
+        iss: issuer.issuer,
+        aud: 'resource-server',
+        iat: Math.floor(now / 1000),
+        token_introspection: expect.objectContaining({ active: true, aud: 'r' }),
+      },
     });
     issuer.signedAnswer = { claims: { aud: 'other', iat: undefined }, header: { typ: 'JWT' } };
     const changed = await read(await introspect({ token }, accept));
@@ -157,7 +193,11 @@ describe('the introspection endpoint of TestIssuer', () => {
     issuer.fail('html');
     expect((await introspect({ token })).headers.get('content-type')).toMatch(/^text\/html/);
     issuer.fail('redirect', 'introspection');
-    const redirected = await fetch(issuer.introspectionUri, { method: 'POST', body: new URLSearchParams({ token }), headers: { authorization: BASIC } });
+    const redirected = await fetch(issuer.introspectionUri, {
+      method: 'POST',
+      body: new URLSearchParams({ token }),
+      headers: { authorization: BASIC },
+    });
     expect(await redirected.json()).toMatchObject({ active: true });
     expect(issuer.requestCount('canary')).toBe(1);
     issuer.fail('down', 'introspection');

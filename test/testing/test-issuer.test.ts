@@ -72,13 +72,16 @@ describe('TestIssuer metadata', () => {
     expect((await fetch(issuer.jwksUri)).status).toBe(200);
   });
 
-  it.each<WellKnownForm>(['oauth', 'oidc-insert', 'oidc-append'])('serves nothing but %s where only that is wanted', async (only) => {
-    const issuer = await start({ path: '/tenant', wellKnown: [only] });
-    for (const [form, uri] of Object.entries(issuer.wellKnownUris)) {
-      expect((await fetch(uri)).status).toBe(form === only ? 200 : 404);
-    }
-    expect(issuer.requestCount('metadata')).toBe(3);
-  });
+  it.each<WellKnownForm>(['oauth', 'oidc-insert', 'oidc-append'])(
+    'serves nothing but %s where only that is wanted',
+    async (only) => {
+      const issuer = await start({ path: '/tenant', wellKnown: [only] });
+      for (const [form, uri] of Object.entries(issuer.wellKnownUris)) {
+        expect((await fetch(uri)).status).toBe(form === only ? 200 : 404);
+      }
+      expect(issuer.requestCount('metadata')).toBe(3);
+    },
+  );
 
   it('adds, replaces and removes members, at the start and later', async () => {
     const issuer = await start({ metadata: { scopes_supported: ['a'], token_endpoint: undefined } });

@@ -1,5 +1,14 @@
 import { createPublicKey } from 'node:crypto';
-import { createLocalJWKSet, createRemoteJWKSet, decodeJwt, decodeProtectedHeader, errors, importJWK, jwtVerify, SignJWT } from 'jose';
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  importJWK,
+  jwtVerify,
+  SignJWT,
+} from 'jose';
 import { generateTestKey, symmetricTestKey, TestIssuer } from 'nestjs-mcp-auth/testing';
 import type { TestKeyOptions } from 'nestjs-mcp-auth/testing';
 
@@ -37,15 +46,22 @@ describe('TestIssuer.mint', () => {
     });
   });
 
-  it.each<NonNullable<TestKeyOptions['alg']>>(['RS256', 'RS512', 'PS256', 'PS384', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'])(
-    'signs %s',
-    async (alg) => {
-      const key = await issuer.addKey({ alg });
-      const { protectedHeader } = await verify(await issuer.mint({}, { key }));
-      expect(protectedHeader).toMatchObject({ alg, kid: key.kid });
-      issuer.withdraw(key);
-    },
-  );
+  it.each<NonNullable<TestKeyOptions['alg']>>([
+    'RS256',
+    'RS512',
+    'PS256',
+    'PS384',
+    'ES256',
+    'ES384',
+    'ES512',
+    'EdDSA',
+    'Ed25519',
+  ])('signs %s', async (alg) => {
+    const key = await issuer.addKey({ alg });
+    const { protectedHeader } = await verify(await issuer.mint({}, { key }));
+    expect(protectedHeader).toMatchObject({ alg, kid: key.kid });
+    issuer.withdraw(key);
+  });
 
   it('gives every token its own jti', async () => {
     expect(decodeJwt(await issuer.mint()).jti).not.toBe(decodeJwt(await issuer.mint()).jti);
@@ -69,7 +85,9 @@ describe('TestIssuer.mint', () => {
   });
 
   it('adds, replaces and removes header members', async () => {
-    const header = decodeProtectedHeader(await issuer.mint({}, { header: { typ: 'JWT', kid: undefined, crit: ['x'] } }));
+    const header = decodeProtectedHeader(
+      await issuer.mint({}, { header: { typ: 'JWT', kid: undefined, crit: ['x'] } }),
+    );
     expect(header).toEqual({ alg: 'ES256', typ: 'JWT', crit: ['x'] });
   });
 
@@ -104,7 +122,9 @@ describe('TestIssuer.mint', () => {
     const stranger = await generateTestKey({ alg: 'ES256' });
     await expect(verify(await issuer.mint({}, { key: stranger }))).rejects.toThrow(errors.JWKSNoMatchingKey);
     const disguised = { ...stranger, kid: issuer.key.kid };
-    await expect(verify(await issuer.mint({}, { key: disguised }))).rejects.toThrow(errors.JWSSignatureVerificationFailed);
+    await expect(verify(await issuer.mint({}, { key: disguised }))).rejects.toThrow(
+      errors.JWSSignatureVerificationFailed,
+    );
   });
 
   it('forges with the public key as a shared secret', async () => {
@@ -124,7 +144,11 @@ describe('generateTestKey', () => {
   });
 
   it('changes the published JWK as told', async () => {
-    const { kid, publicJwk } = await generateTestKey({ alg: 'ES256', kid: 'k', jwk: { alg: undefined, kid: undefined, use: 'enc' } });
+    const { kid, publicJwk } = await generateTestKey({
+      alg: 'ES256',
+      kid: 'k',
+      jwk: { alg: undefined, kid: undefined, use: 'enc' },
+    });
     expect(kid).toBe('k');
     expect(Object.keys(publicJwk).toSorted()).toEqual(['crv', 'kty', 'use', 'x', 'y']);
     expect(publicJwk.use).toBe('enc');

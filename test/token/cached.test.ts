@@ -181,7 +181,16 @@ describe('CachedVerifier', () => {
   it('freezes what it returns, all the way down, from the first time on', async () => {
     const token = await cached.verify('token');
     const { claims } = token as unknown as { claims: { roles: string[]; nested: { deep: object[] } } };
-    const parts = [token, token.scopes, token.audience, claims, claims.roles, claims.nested, claims.nested.deep, claims.nested.deep[0]];
+    const parts = [
+      token,
+      token.scopes,
+      token.audience,
+      claims,
+      claims.roles,
+      claims.nested,
+      claims.nested.deep,
+      claims.nested.deep[0],
+    ];
     expect(parts.map((part) => Object.isFrozen(part))).toEqual(parts.map(() => true));
     expect(() => claims.roles.push('admin')).toThrow(TypeError);
     expect(await cached.verify('token')).toMatchObject({ claims: { roles: ['x'] } });
@@ -266,7 +275,10 @@ describe.each(PLATFORMS)('the cache of verified tokens, on %s', (platform) => {
   });
 
   it('has the keys fetched again as often as if it were not there', async () => {
-    const brief = await startNotesServer(platform, { issuer: { alg: 'ES256' }, options: { cache: { ttlSeconds: 3_600 } } });
+    const brief = await startNotesServer(platform, {
+      issuer: { alg: 'ES256' },
+      options: { cache: { ttlSeconds: 3_600 } },
+    });
     try {
       const token = await brief.mint({ exp: Math.floor(brief.clock.now / 1000) + 7_200 });
       await expectAccepted(brief, token);

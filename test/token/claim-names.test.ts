@@ -7,7 +7,10 @@ import type { ClaimNames } from '../../lib/core/token-format.js';
 const ISSUER = 'https://login.example.com';
 
 function resolve(server: Partial<AuthorizationServerOptions>): ReturnType<typeof resolveOptions> {
-  return resolveOptions({ resource: 'https://mcp.example.com/mcp', authorizationServers: [{ issuer: ISSUER, ...server }] });
+  return resolveOptions({
+    resource: 'https://mcp.example.com/mcp',
+    authorizationServers: [{ issuer: ISSUER, ...server }],
+  });
 }
 
 describe('a claim named by a JSON Pointer', () => {
@@ -49,7 +52,12 @@ describe('a claim named by a JSON Pointer', () => {
 
   it('holds for scopes, client, subject and audience alike', () => {
     const nested = { a: { scope: 'x y', client: 'c', user: 'u', aud: ['r'] } };
-    const names: ClaimNames = { scopes: ['/a/scope'], clientId: ['/a/client'], subject: ['/a/user'], audience: ['/a/aud'] };
+    const names: ClaimNames = {
+      scopes: ['/a/scope'],
+      clientId: ['/a/client'],
+      subject: ['/a/user'],
+      audience: ['/a/aud'],
+    };
     expect(scopesOf(nested, names)).toEqual(['x', 'y']);
     expect(stringClaim(nested, names.clientId)).toBe('c');
     expect(stringClaim(nested, names.subject)).toBe('u');
@@ -73,7 +81,8 @@ describe('the claim that is compared with the audience', () => {
     const names = ['aud', 'client_id'];
     expect(checkAudience({ client_id: 'here' }, accepted, names)).toEqual(['here']);
     expect(() => checkAudience({ aud: 'there', client_id: 'here' }, accepted, names)).toThrow(/another audience/);
-    for (const aud of [null, '', []]) expect(checkAudience({ aud, client_id: 'here' }, accepted, names)).toEqual(['here']);
+    for (const aud of [null, '', []])
+      expect(checkAudience({ aud, client_id: 'here' }, accepted, names)).toEqual(['here']);
     expect(() => checkAudience({ aud: 7, client_id: 'here' }, accepted, names)).toThrow(/wrong type/);
     expect(() => checkAudience({}, accepted, names)).toThrow(/no audience/);
   });
@@ -95,10 +104,15 @@ describe('the issuer that clients are told of', () => {
     expect(advertisedIssuer).toBe(issuer);
   });
 
-  it.each(['login', 'http://login.example.com', 'https://login.example.com/?x', 'https://a:b@login.example.com', '', 7, null])(
-    'is refused where it could be no issuer: %j',
-    (advertisedIssuer) => {
-      expect(() => resolve({ advertisedIssuer } as never)).toThrow(/authorizationServers\[0\]\.advertisedIssuer/);
-    },
-  );
+  it.each([
+    'login',
+    'http://login.example.com',
+    'https://login.example.com/?x',
+    'https://a:b@login.example.com',
+    '',
+    7,
+    null,
+  ])('is refused where it could be no issuer: %j', (advertisedIssuer) => {
+    expect(() => resolve({ advertisedIssuer } as never)).toThrow(/authorizationServers\[0\]\.advertisedIssuer/);
+  });
 });

@@ -1,4 +1,11 @@
-import { ForbiddenException, Injectable, Scope, UnauthorizedException, type INestApplication, type Type } from '@nestjs/common';
+import {
+  ForbiddenException,
+  Injectable,
+  Scope,
+  UnauthorizedException,
+  type INestApplication,
+  type Type,
+} from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify, SignJWT } from 'jose';
@@ -23,8 +30,14 @@ import { expectAccepted, expectReason, expectRejected, whoami } from '../support
 // Verification by the application: how it is given, what is held against its results, and what its errors mean.
 
 /** An application with nothing in it but the module. */
-async function boot(platform: Platform, options: McpAuthModuleOptions, providers: Type[] = []): Promise<INestApplication> {
-  const module = await Test.createTestingModule({ imports: [McpAuthModule.forRoot(options)], providers }).setLogger(RECORDER).compile();
+async function boot(
+  platform: Platform,
+  options: McpAuthModuleOptions,
+  providers: Type[] = [],
+): Promise<INestApplication> {
+  const module = await Test.createTestingModule({ imports: [McpAuthModule.forRoot(options)], providers })
+    .setLogger(RECORDER)
+    .compile();
   return module.createNestApplication(adapterFor(platform)).init();
 }
 
@@ -45,7 +58,11 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
     ...more,
   });
 
-  async function serve(verifier: VerifierOption, more: Partial<McpAuthModuleOptions> = {}, settings: NotesServerSettings = {}): Promise<void> {
+  async function serve(
+    verifier: VerifierOption,
+    more: Partial<McpAuthModuleOptions> = {},
+    settings: NotesServerSettings = {},
+  ): Promise<void> {
     const options = { authorizationServers: [ISSUER], verifier, ...more } as Partial<McpAuthModuleOptions>;
     server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, options, ...settings });
     resetRecorded(server);
@@ -65,7 +82,13 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
         seen.push(token);
         return good();
       });
-      expect(await whoami(server, 'api-key-1')).toMatchObject({ subject: 'alice', clientId: 'cli', scopes: ['a'], issuer: ISSUER, claims: { tenant: 't1' } });
+      expect(await whoami(server, 'api-key-1')).toMatchObject({
+        subject: 'alice',
+        clientId: 'cli',
+        scopes: ['a'],
+        issuer: ISSUER,
+        claims: { tenant: 't1' },
+      });
       expect(seen).toEqual(['api-key-1']);
       await server.close();
       await serve(async () => good({ subject: 'bob' }));
@@ -162,7 +185,11 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
       ['of an issuer that is spelt in another way', () => ({ issuer: `${ISSUER}/` }), 'issuer_unknown'],
       ['without an issuer', () => ({ issuer: undefined }), 'issuer_unknown'],
       ['for another audience', () => ({ audience: ['other'] }), 'audience_rejected'],
-      ['for an audience that merely begins the same', () => ({ audience: [`${server.resource}/sub`] }), 'audience_rejected'],
+      [
+        'for an audience that merely begins the same',
+        () => ({ audience: [`${server.resource}/sub`] }),
+        'audience_rejected',
+      ],
       ['without an audience', () => ({ audience: undefined }), 'audience_missing'],
       ['with an empty audience', () => ({ audience: [] }), 'audience_missing'],
       ['that is expired', () => ({ expiresAt: server.clock.now / 1000 - 5 }), 'expired'],
@@ -181,10 +208,13 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
       await expectRejected(server, 'x', reason);
     });
 
-    it.each([undefined, null, false, true, 'alice', 7, [], [{ subject: 'alice' }]])('of %p is refused', async (result) => {
-      await serve((() => result) as never);
-      await expectRejected(server, 'x', 'verifier_failed');
-    });
+    it.each([undefined, null, false, true, 'alice', 7, [], [{ subject: 'alice' }]])(
+      'of %p is refused',
+      async (result) => {
+        await serve((() => result) as never);
+        await expectRejected(server, 'x', 'verifier_failed');
+      },
+    );
 
     it('that inherits its members is refused', async () => {
       await serve(() => Object.create(good()) as VerifiedToken);
@@ -205,7 +235,11 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
       await serve(() => good({ scopes: ['a', 'b c', 'd"e', 7, '', 'a'] }));
       expect(await whoami(server, 'x')).toMatchObject({ scopes: ['a'] });
       resetRecorded(server);
-      await expectRefusal(server, await server.callTool('write-note', 'x'), { status: 403, error: 'insufficient_scope', scope: 'a b' });
+      await expectRefusal(server, await server.callTool('write-note', 'x'), {
+        status: 403,
+        error: 'insufficient_scope',
+        scope: 'a b',
+      });
     });
 
     it('is copied: what the application does with its own later changes nothing, and nothing is frozen for it', async () => {
@@ -213,7 +247,11 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
       const result = { claims };
       await serve(() => Object.assign(result, good({ claims })));
       await expectAccepted(server, 'x');
-      expect([Object.isFrozen(result), Object.isFrozen(claims), Object.isFrozen(claims.roles)]).toEqual([false, false, false]);
+      expect([Object.isFrozen(result), Object.isFrozen(claims), Object.isFrozen(claims.roles)]).toEqual([
+        false,
+        false,
+        false,
+      ]);
     });
   });
 
@@ -223,16 +261,24 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
       try {
         const keys = createRemoteJWKSet(new URL(issuer.jwksUri), { cooldownDuration: 0 });
         await serve(async (token) => {
-          const { payload } = await jwtVerify(token, keys, { audience: server.resource, currentDate: new Date(server.clock.now) });
+          const { payload } = await jwtVerify(token, keys, {
+            audience: server.resource,
+            currentDate: new Date(server.clock.now),
+          });
           return good({ subject: payload.sub });
         });
-        const mint = (claims: object = {}, options: object = {}): Promise<string> => issuer.mint({ aud: server.resource, ...claims }, options);
+        const mint = (claims: object = {}, options: object = {}): Promise<string> =>
+          issuer.mint({ aud: server.resource, ...claims }, options);
         await expectAccepted(server, await mint());
         await expectRejected(server, 'no-jwt', 'verifier_failed');
         await expectRejected(server, await mint({ exp: 1 }), 'verifier_failed');
         await expectRejected(server, await mint({ aud: 'other' }), 'verifier_failed');
         await expectRejected(server, await mint({}, { signature: 'AAAA' }), 'verifier_failed');
-        await expectRejected(server, await mint({}, { key: await generateTestKey({ alg: 'ES256' }) }), 'verifier_failed');
+        await expectRejected(
+          server,
+          await mint({}, { key: await generateTestKey({ alg: 'ES256' }) }),
+          'verifier_failed',
+        );
         issuer.fail('error', 'jwks');
         await expectUndecided(await mint({}, { key: await generateTestKey({ alg: 'ES256' }) }));
         issuer.fail('down', 'jwks');
@@ -245,7 +291,10 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
     it.each<[what: string, error: () => unknown]>([
       ['an exception of Nest with status 401', () => new UnauthorizedException('no')],
       ['marked in its code', () => Object.assign(new Error('no'), { code: 'invalid_token' })],
-      ['marked in its errorCode, as in the MCP SDK', () => Object.assign(new Error('no'), { errorCode: 'invalid_token' })],
+      [
+        'marked in its errorCode, as in the MCP SDK',
+        () => Object.assign(new Error('no'), { errorCode: 'invalid_token' }),
+      ],
       ['marked in its error, as in OAuth', () => ({ error: 'invalid_token', error_description: 'no' })],
       ['of jsonwebtoken', () => Object.assign(new Error('jwt expired'), { name: 'TokenExpiredError' })],
     ])('LIB-08: %s is 401', async (_what, error) => {
@@ -256,9 +305,18 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
     });
 
     it.each<[what: string, error: () => unknown]>([
-      ['of the network', () => Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }) })],
+      [
+        'of the network',
+        () =>
+          Object.assign(new TypeError('fetch failed'), {
+            cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }),
+          }),
+      ],
       ['that is a bug', () => new TypeError("Cannot read properties of undefined (reading 'x')")],
-      ['with the status 401 of another service', () => Object.assign(new Error('Request failed'), { status: 401, statusCode: 401, response: { status: 401 } })],
+      [
+        'with the status 401 of another service',
+        () => Object.assign(new Error('Request failed'), { status: 401, statusCode: 401, response: { status: 401 } }),
+      ],
       ['of Nest with another status', () => new ForbiddenException()],
       ['about the credentials of this server', () => Object.assign(new Error('x'), { code: 'invalid_client' })],
       ['that is no error', () => 'database is down'],
@@ -329,7 +387,13 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
       await serve(() => {
         throw new Error('down');
       });
-      const lines = async (): Promise<number> => (await expectUndecided('x')).split('\n').filter((line) => line.includes('configured verifier failed and') || line.includes('The configured verifier failed,')).length;
+      const lines = async (): Promise<number> =>
+        (await expectUndecided('x'))
+          .split('\n')
+          .filter(
+            (line) =>
+              line.includes('configured verifier failed and') || line.includes('The configured verifier failed,'),
+          ).length;
       expect([await lines(), await lines()]).toEqual([1, 0]);
       server.clock.now += 30_000;
       expect(await lines()).toBe(1);
@@ -396,7 +460,11 @@ describe('an application whose verifier cannot be had', () => {
   }
 
   const start = (verifier: unknown, providers: Type[] = []): Promise<INestApplication> =>
-    boot('express', { resource: 'https://mcp.example', authorizationServers: ['https://as.example'], verifier } as never, providers);
+    boot(
+      'express',
+      { resource: 'https://mcp.example', authorizationServers: ['https://as.example'], verifier } as never,
+      providers,
+    );
 
   it.each<[what: string, verifier: unknown, providers: Type[], why: RegExp]>([
     ['needs what nobody provides', Needy, [], /Nest can't resolve dependencies of the Needy/],
@@ -406,7 +474,11 @@ describe('an application whose verifier cannot be had', () => {
     const failure = await start(verifier, providers).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(McpAuthConfigError);
     const [problem] = (failure as McpAuthConfigError).problems;
-    expect(problem).toMatchObject({ option: 'verifier', seen: `the class ${(verifier as Type).name}`, why: expect.stringMatching(why) });
+    expect(problem).toMatchObject({
+      option: 'verifier',
+      seen: `the class ${(verifier as Type).name}`,
+      why: expect.stringMatching(why),
+    });
   });
 
   it.each([null, 'TokenVerifier', 7, {}, { verify: true }, []])('does not start if it is %p', async (verifier) => {
@@ -432,7 +504,10 @@ describe('saysTokenIsBad', () => {
 
   it('takes an error of jose from another copy of jose', async () => {
     const token = await new SignJWT({}).setProtectedHeader({ alg: 'HS256' }).sign(new Uint8Array(32));
-    const error = await jwtVerify(token, createLocalJWKSet({ keys: [] })).catch((thrown: object) => ({ ...thrown, code: (thrown as { code: string }).code }));
+    const error = await jwtVerify(token, createLocalJWKSet({ keys: [] })).catch((thrown: object) => ({
+      ...thrown,
+      code: (thrown as { code: string }).code,
+    }));
     expect(error).not.toBeInstanceOf(Error);
     expect(saysTokenIsBad(error)).toBe(true);
   });

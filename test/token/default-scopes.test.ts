@@ -46,7 +46,8 @@ describe.each(PLATFORMS)('RFC9068-2.2.3: the scopes of a token, with nothing con
     // It stands still, as the clocks of the servers do: signed answers must not come from their future.
     const startedAt = Date.now();
     issuer = await TestIssuer.start({ alg: 'ES256', introspection: true, now: () => startedAt });
-    const start = (options: object): Promise<NotesServer> => startNotesServer(platform, { sharedIssuer: issuer, options });
+    const start = (options: object): Promise<NotesServer> =>
+      startNotesServer(platform, { sharedIssuer: issuer, options });
     const uncached = { cacheSeconds: 0, negativeCacheSeconds: 0 };
     byJwt = await start({});
     byAnswer = await start({ authorizationServers: [introspecting(issuer, uncached)] });
@@ -68,12 +69,16 @@ describe.each(PLATFORMS)('RFC9068-2.2.3: the scopes of a token, with nothing con
   });
   beforeEach(() => [byJwt, byAnswer, bySignedAnswer, byVerifier].forEach(resetRecorded));
 
-  it.each(GRANTED)('RFC9068-2.2.3: %j grants %j, in a JWT of any type and in an introspection answer', async (claims, scopes) => {
-    for (const typ of ['at+jwt', 'JWT', undefined]) expect(await whoami(byJwt, await byJwt.mint(claims, { header: { typ } }))).toMatchObject({ scopes });
-    for (const server of [byAnswer, bySignedAnswer]) {
-      expect(await whoami(server, issuer.opaque({ aud: server.resource, ...claims }))).toMatchObject({ scopes });
-    }
-  });
+  it.each(GRANTED)(
+    'RFC9068-2.2.3: %j grants %j, in a JWT of any type and in an introspection answer',
+    async (claims, scopes) => {
+      for (const typ of ['at+jwt', 'JWT', undefined])
+        expect(await whoami(byJwt, await byJwt.mint(claims, { header: { typ } }))).toMatchObject({ scopes });
+      for (const server of [byAnswer, bySignedAnswer]) {
+        expect(await whoami(server, issuer.opaque({ aud: server.resource, ...claims }))).toMatchObject({ scopes });
+      }
+    },
+  );
 
   it.each([['a b'], [['a', 'b']]])('RFC9068-2.2.3: what a verifier returns may be %j', async (scope) => {
     members = { scope };
@@ -81,23 +86,34 @@ describe.each(PLATFORMS)('RFC9068-2.2.3: the scopes of a token, with nothing con
   });
 
   it('RFC9068-2.2.3: let the tool run that needs them, as Spring and Hydra write them, and no other', async () => {
-    for (const claims of [{ client_id: undefined, scope: ['a', 'b'] }, { scp: ['a', 'b'], ext: {} }]) {
+    for (const claims of [
+      { client_id: undefined, scope: ['a', 'b'] },
+      { scp: ['a', 'b'], ext: {} },
+    ]) {
       resetRecorded(byJwt);
       const token = await byJwt.mint(claims, { header: { typ: undefined } });
       await expectServed(byJwt, await byJwt.callTool('write-note', token), 'write-note');
       resetRecorded(byJwt);
-      await expectRefusal(byJwt, await byJwt.callTool('admin', token), { status: 403, error: 'insufficient_scope', scope: 'admin', token });
+      await expectRefusal(byJwt, await byJwt.callTool('admin', token), {
+        status: 403,
+        error: 'insufficient_scope',
+        scope: 'admin',
+        token,
+      });
     }
   });
 
-  it.each(['scope', '/scope', ['scope'], ['permissions', 'scope']])('RFC9068-2.2.3: are read as a list by the name %j, too', async (scopes) => {
-    const server = await startNotesServer(platform, {
-      sharedIssuer: issuer,
-      options: { authorizationServers: [{ issuer: issuer.issuer, claims: { scopes } }] },
-    });
-    expect(await whoami(server, await server.mint({ scope: ['a', 'b'] }))).toMatchObject({ scopes: ['a', 'b'] });
-    expect(await whoami(server, await server.mint({ scope: 'a b' }))).toMatchObject({ scopes: ['a', 'b'] });
-    expect(await whoami(server, await server.mint({ scp: 'a b' }))).toMatchObject({ scopes: [] });
-    await server.close();
-  });
+  it.each(['scope', '/scope', ['scope'], ['permissions', 'scope']])(
+    'RFC9068-2.2.3: are read as a list by the name %j, too',
+    async (scopes) => {
+      const server = await startNotesServer(platform, {
+        sharedIssuer: issuer,
+        options: { authorizationServers: [{ issuer: issuer.issuer, claims: { scopes } }] },
+      });
+      expect(await whoami(server, await server.mint({ scope: ['a', 'b'] }))).toMatchObject({ scopes: ['a', 'b'] });
+      expect(await whoami(server, await server.mint({ scope: 'a b' }))).toMatchObject({ scopes: ['a', 'b'] });
+      expect(await whoami(server, await server.mint({ scp: 'a b' }))).toMatchObject({ scopes: [] });
+      await server.close();
+    },
+  );
 });

@@ -14,9 +14,47 @@ type Claims = Readonly<Record<string, unknown>>;
 
 /** Every claim that some rule reads. */
 const NAMES = [
-  'iss', 'aud', 'exp', 'nbf', 'iat', 'sub', 'client_id', 'azp', 'cid', 'appid', 'jti', 'scope', 'scp', 'cnf', 'act', 'may_act', 'nonce', 'at_hash',
-  'c_hash', 's_hash', 'events', 'token_introspection', 'htm', 'htu', 'response_type', 'typ', 'token_use', 'token_type', 'gty', 'idtyp', 'sid',
-  'session_state', 'auth_time', 'acr', 'amr', 'username', 'preferred_username', 'email', 'name', 'clientHost', 'authorization_details',
+  'iss',
+  'aud',
+  'exp',
+  'nbf',
+  'iat',
+  'sub',
+  'client_id',
+  'azp',
+  'cid',
+  'appid',
+  'jti',
+  'scope',
+  'scp',
+  'cnf',
+  'act',
+  'may_act',
+  'nonce',
+  'at_hash',
+  'c_hash',
+  's_hash',
+  'events',
+  'token_introspection',
+  'htm',
+  'htu',
+  'response_type',
+  'typ',
+  'token_use',
+  'token_type',
+  'gty',
+  'idtyp',
+  'sid',
+  'session_state',
+  'auth_time',
+  'acr',
+  'amr',
+  'username',
+  'preferred_username',
+  'email',
+  'name',
+  'clientHost',
+  'authorization_details',
 ] as const;
 
 const EMPTY = fc.constantFrom<unknown>(null, '', []);
@@ -34,7 +72,9 @@ const GOOD: Readonly<Record<string, Claims>> = {
 /** What is made of a token: who calls with which scopes, or the reason why it is refused. */
 async function outcomeOf(server: NotesServer, token: string): Promise<unknown> {
   try {
-    const { subject, clientId, scopes, kind, principalKey, actor, audience } = await server.app.get(McpAuthService).verify(token);
+    const { subject, clientId, scopes, kind, principalKey, actor, audience } = await server.app
+      .get(McpAuthService)
+      .verify(token);
     return { subject, clientId, scopes, kind, principalKey, actor, audience };
   } catch (error) {
     if (error instanceof McpAuthError) return error.reason;
@@ -44,7 +84,11 @@ async function outcomeOf(server: NotesServer, token: string): Promise<unknown> {
 
 const changes = fc.tuple(
   fc.constantFrom(...Object.keys(GOOD)),
-  fc.uniqueArray(fc.tuple(fc.constantFrom(...NAMES), EMPTY), { minLength: 1, maxLength: 6, selector: ([name]) => name }),
+  fc.uniqueArray(fc.tuple(fc.constantFrom(...NAMES), EMPTY), {
+    minLength: 1,
+    maxLength: 6,
+    selector: ([name]) => name,
+  }),
   fc.constantFrom('at+jwt', 'JWT', undefined),
 );
 
@@ -69,13 +113,22 @@ describe('LIB-30: a claim without a value', () => {
         await server.mint({ ...good, ...Object.fromEntries(empties) }, { header: { typ } }),
         await server.mint({ ...good, ...absent }, { header: { typ } }),
       ];
-      expect([product, empties, await outcomeOf(server, one)]).toEqual([product, empties, await outcomeOf(server, other)]);
+      expect([product, empties, await outcomeOf(server, one)]).toEqual([
+        product,
+        empties,
+        await outcomeOf(server, other),
+      ]);
     });
   });
 
   it('LIB-30: means in an introspection answer what an absent member means, for any of them, in any number', async () => {
     await alwaysAsync(500, changes, async ([product, empties]) => {
-      const base = { active: true, aud: asked.resource, exp: Math.floor(asked.clock.now / 1000) + 300, ...GOOD[product] };
+      const base = {
+        active: true,
+        aud: asked.resource,
+        exp: Math.floor(asked.clock.now / 1000) + 300,
+        ...GOOD[product],
+      };
       const outcomes: unknown[] = [];
       for (const answer of [
         { ...base, ...Object.fromEntries(empties) },
@@ -98,18 +151,31 @@ describe.each(PLATFORMS)('LIB-30: claims as products write them without a value,
   beforeEach(() => resetRecorded(server));
 
   it.each<Claims>([
-    { nonce: null }, { nonce: '' }, { cnf: null }, { client_id: '', sub: 'svc' }, { client_id: null, azp: 'web' }, { azp: null }, { scope: null },
-    { nbf: null, iat: null }, { typ: null, token_use: '' }, { events: [] }, { act: null },
+    { nonce: null },
+    { nonce: '' },
+    { cnf: null },
+    { client_id: '', sub: 'svc' },
+    { client_id: null, azp: 'web' },
+    { azp: null },
+    { scope: null },
+    { nbf: null, iat: null },
+    { typ: null, token_use: '' },
+    { events: [] },
+    { act: null },
   ])('LIB-30: accepts %j beside good ones', async (claims) => {
-    for (const typ of ['at+jwt', 'JWT']) await expectAccepted(server, await server.mint({ scope: 'a', ...claims }, { header: { typ } }));
+    for (const typ of ['at+jwt', 'JWT'])
+      await expectAccepted(server, await server.mint({ scope: 'a', ...claims }, { header: { typ } }));
   });
 
   it('LIB-30: finds the client where the first name for it says nothing', async () => {
-    for (const client_id of [null, '', []]) expect(await whoami(server, await server.mint({ client_id, azp: 'web' }))).toMatchObject({ clientId: 'web' });
+    for (const client_id of [null, '', []])
+      expect(await whoami(server, await server.mint({ client_id, azp: 'web' }))).toMatchObject({ clientId: 'web' });
   });
 
   it('LIB-30: takes a claim for said that is a list of nothing, an empty object, zero or false', async () => {
-    for (const cnf of [{}, [null], [''], 0, false]) await expectRejected(server, await server.mint({ cnf }), 'sender_constrained');
-    for (const nonce of [{}, [null], 0, false, ' ']) await expectRejected(server, await server.mint({ nonce }), 'not_an_access_token');
+    for (const cnf of [{}, [null], [''], 0, false])
+      await expectRejected(server, await server.mint({ cnf }), 'sender_constrained');
+    for (const nonce of [{}, [null], 0, false, ' '])
+      await expectRejected(server, await server.mint({ nonce }), 'not_an_access_token');
   });
 });

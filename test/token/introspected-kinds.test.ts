@@ -10,10 +10,43 @@ type Members = Readonly<Record<string, unknown>>;
 
 /** As real servers answer about access tokens, told the resource, or nothing where the answer names no audience. */
 const ACCESS_TOKENS: Readonly<Record<string, (aud: Members) => Members>> = {
-  Keycloak: (aud) => ({ sub: 'u', azp: 'web', client_id: 'web', username: 'alice', typ: 'Bearer', token_type: 'Bearer', sid: 's', acr: '1', scope: 'a', ...aud }),
-  'Ory Hydra': (aud) => ({ sub: 'u', client_id: 'web', scope: 'a', token_type: 'Bearer', token_use: 'access_token', ...aud }),
-  'Spring Authorization Server': (aud) => ({ sub: 'u', client_id: 'web', scope: 'a', token_type: 'Bearer', jti: 'j', ...aud }),
-  'Better Auth': (aud) => ({ sub: 'u', client_id: 'web', azp: 'web', scope: 'a', sid: 's', token_type: 'Bearer', ...aud }),
+  Keycloak: (aud) => ({
+    sub: 'u',
+    azp: 'web',
+    client_id: 'web',
+    username: 'alice',
+    typ: 'Bearer',
+    token_type: 'Bearer',
+    sid: 's',
+    acr: '1',
+    scope: 'a',
+    ...aud,
+  }),
+  'Ory Hydra': (aud) => ({
+    sub: 'u',
+    client_id: 'web',
+    scope: 'a',
+    token_type: 'Bearer',
+    token_use: 'access_token',
+    ...aud,
+  }),
+  'Spring Authorization Server': (aud) => ({
+    sub: 'u',
+    client_id: 'web',
+    scope: 'a',
+    token_type: 'Bearer',
+    jti: 'j',
+    ...aud,
+  }),
+  'Better Auth': (aud) => ({
+    sub: 'u',
+    client_id: 'web',
+    azp: 'web',
+    scope: 'a',
+    sid: 's',
+    token_type: 'Bearer',
+    ...aud,
+  }),
   'node-oidc-provider': (aud) => ({ sub: 'u', client_id: 'web', scope: 'a', token_type: 'Bearer', ...aud }),
   'a server that writes it in lower case': (aud) => ({ sub: 'u', client_id: 'web', token_type: 'bearer', ...aud }),
   'a server that names the kind there': (aud) => ({ sub: 'u', client_id: 'web', token_type: 'access_token', ...aud }),
@@ -30,7 +63,13 @@ const SILENT: Readonly<Record<string, Members>> = {
 const REFRESH_TOKENS: Readonly<Record<string, Members>> = {
   'node-oidc-provider': { sub: 'alice', client_id: 'web', scope: 'openid offline_access a' },
   'Spring Authorization Server': { client_id: 'web' },
-  'a server that has null for what it does not say': { sub: 'alice', client_id: 'web', token_type: null, token_use: '', typ: [] },
+  'a server that has null for what it does not say': {
+    sub: 'alice',
+    client_id: 'web',
+    token_type: null,
+    token_use: '',
+    typ: [],
+  },
 };
 
 /** Whatever audience they have. */
@@ -50,7 +89,10 @@ describe.each(PLATFORMS)('what introspection calls active, on %s', (platform) =>
   let bound: IntrospectingServer;
   let known: IntrospectingServer;
 
-  async function start(introspection: Partial<IntrospectionOptions>, audience?: string[]): Promise<IntrospectingServer> {
+  async function start(
+    introspection: Partial<IntrospectionOptions>,
+    audience?: string[],
+  ): Promise<IntrospectingServer> {
     const server = await startIntrospectingServer(platform, {
       introspection: { cacheSeconds: 0, negativeCacheSeconds: 0, ...introspection },
       ...(audience && { options: { audience } }),
@@ -66,27 +108,43 @@ describe.each(PLATFORMS)('what introspection calls active, on %s', (platform) =>
   afterAll(() => Promise.all(open.map((server) => server.close())));
 
   function answered(server: IntrospectingServer, members: Members): string {
-    server.issuer.answerIntrospection = () => ({ active: true, exp: Math.floor(server.clock.now / 1000) + 300, ...members });
+    server.issuer.answerIntrospection = () => ({
+      active: true,
+      exp: Math.floor(server.clock.now / 1000) + 300,
+      ...members,
+    });
     return 'an-opaque-token';
   }
 
-  it.each(Object.entries(ACCESS_TOKENS))('RFC7662-2.2-b: an access token of %s is accepted, with an audience and, where it may be missing, without', async (_what, answer) => {
-    await expectAccepted(plain, answered(plain, answer({ aud: [plain.resource] })));
-    await expectAccepted(bound, answered(bound, answer({ aud: bound.resource })));
-    await expectAccepted(bound, answered(bound, answer({})));
-  });
+  it.each(Object.entries(ACCESS_TOKENS))(
+    'RFC7662-2.2-b: an access token of %s is accepted, with an audience and, where it may be missing, without',
+    async (_what, answer) => {
+      await expectAccepted(plain, answered(plain, answer({ aud: [plain.resource] })));
+      await expectAccepted(bound, answered(bound, answer({ aud: bound.resource })));
+      await expectAccepted(bound, answered(bound, answer({})));
+    },
+  );
 
-  it.each(Object.entries(SILENT))('RFC7662-2.2-b: an access token of %s is accepted by its audience, or by the option for such servers', async (_what, members) => {
-    await expectAccepted(plain, answered(plain, { ...members, aud: plain.resource }));
-    await expectAccepted(known, answered(known, members));
-    await expectRejected(bound, answered(bound, members), 'not_an_access_token');
-  });
+  it.each(Object.entries(SILENT))(
+    'RFC7662-2.2-b: an access token of %s is accepted by its audience, or by the option for such servers',
+    async (_what, members) => {
+      await expectAccepted(plain, answered(plain, { ...members, aud: plain.resource }));
+      await expectAccepted(known, answered(known, members));
+      await expectRejected(bound, answered(bound, members), 'not_an_access_token');
+    },
+  );
 
-  it.each(Object.entries(REFRESH_TOKENS))('RFC7662-2.2-c: a refresh token of %s is refused, whether or not an audience may be missing', async (_what, members) => {
-    await expectRejected(plain, answered(plain, members), 'audience_missing');
-    for (const aud of [undefined, null, '', []]) await expectRejected(bound, answered(bound, { ...members, aud }), 'not_an_access_token');
-    expect(bound.log.join('\n')).toMatch(/names no audience, and is not called an access token by token_type.*introspection\.accessTokensOnly/);
-  });
+  it.each(Object.entries(REFRESH_TOKENS))(
+    'RFC7662-2.2-c: a refresh token of %s is refused, whether or not an audience may be missing',
+    async (_what, members) => {
+      await expectRejected(plain, answered(plain, members), 'audience_missing');
+      for (const aud of [undefined, null, '', []])
+        await expectRejected(bound, answered(bound, { ...members, aud }), 'not_an_access_token');
+      expect(bound.log.join('\n')).toMatch(
+        /names no audience, and is not called an access token by token_type.*introspection\.accessTokensOnly/,
+      );
+    },
+  );
 
   it.each(Object.entries(OTHERS))('RFC7662-2.2-b: %s is refused, whatever audience it has', async (_what, members) => {
     for (const server of [plain, bound]) {
@@ -103,14 +161,22 @@ describe.each(PLATFORMS)('what introspection calls active, on %s', (platform) =>
   it('RFC9068-2.1-a: a JWT that says in its header that it is an access token needs no such word of the answer', async () => {
     answered(bound, { sub: 'u', client_id: 'web' });
     await expectAccepted(bound, await bound.mint({}, { header: { typ: 'at+jwt' } }));
-    for (const typ of ['JWT', undefined]) await expectRejected(bound, await bound.mint({}, { header: { typ } }), 'not_an_access_token');
+    for (const typ of ['JWT', undefined])
+      await expectRejected(bound, await bound.mint({}, { header: { typ } }), 'not_an_access_token');
     answered(bound, { sub: 'u', client_id: 'web', token_use: 'refresh_token' });
     await expectRejected(bound, await bound.mint({}, { header: { typ: 'at+jwt' } }), 'not_an_access_token');
   });
 
   it('RFC7662-2.2-b: an ID token of Spring is refused where the ID of its client is an accepted audience', async () => {
     const server = await start({}, ['web']);
-    const idToken = { sub: 'alice', azp: 'web', client_id: 'web', aud: ['web'], sid: 's', auth_time: '2026-11-30T00:06:25.652Z' };
+    const idToken = {
+      sub: 'alice',
+      azp: 'web',
+      client_id: 'web',
+      aud: ['web'],
+      sid: 's',
+      auth_time: '2026-11-30T00:06:25.652Z',
+    };
     await expectRejected(server, answered(server, idToken), 'not_an_access_token');
     expect(server.log.join('\n')).toContain('its only audience is its own client');
     await expectAccepted(server, answered(server, { ...idToken, token_type: 'Bearer' }));
@@ -118,8 +184,17 @@ describe.each(PLATFORMS)('what introspection calls active, on %s', (platform) =>
   });
 
   it('RFC7662-2.2-b: a token that is bound to a key by DPoP is called that, wherever the server says so', async () => {
-    for (const members of [{ typ: 'DPoP' }, { token_type: 'DPoP' }, { token_type: 'dpop' }, { token_type: 'Bearer', cnf: { jkt: 'x' } }]) {
-      await expectRejected(plain, answered(plain, { sub: 'u', client_id: 'web', aud: plain.resource, ...members }), 'sender_constrained');
+    for (const members of [
+      { typ: 'DPoP' },
+      { token_type: 'DPoP' },
+      { token_type: 'dpop' },
+      { token_type: 'Bearer', cnf: { jkt: 'x' } },
+    ]) {
+      await expectRejected(
+        plain,
+        answered(plain, { sub: 'u', client_id: 'web', aud: plain.resource, ...members }),
+        'sender_constrained',
+      );
     }
   });
 
@@ -133,7 +208,11 @@ describe.each(PLATFORMS)('what introspection calls active, on %s', (platform) =>
   });
 
   it('marks another kind by what tells it alone', async () => {
-    await expectRejected(plain, answered(plain, { ...OTHERS['a refresh token of Hydra'], aud: plain.resource }), 'not_an_access_token');
+    await expectRejected(
+      plain,
+      answered(plain, { ...OTHERS['a refresh token of Hydra'], aud: plain.resource }),
+      'not_an_access_token',
+    );
     expectReason(plain, 'not_an_access_token');
     expect(plain.log.join('\n')).toContain('(marked by ["token_use refresh_token"])');
   });

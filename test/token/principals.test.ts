@@ -10,12 +10,37 @@ import { expectAccepted, expectRejected, whoami } from '../support/tokens.js';
 
 /** Each shows that a user stands behind the token. */
 const SIGNS: readonly Readonly<Record<string, unknown>>[] = [
-  { sid: 's-1' }, { session_state: 's-1' }, { session_id: 's-1' }, { auth_time: 1_700_000_000 }, { auth_time: 0 }, { acr: '1' }, { amr: ['pwd'] },
-  { username: 'alice' }, { preferred_username: 'alice' }, { name: 'Alice' }, { given_name: 'Alice' }, { email: 'alice@example.com' },
-  { email_verified: false }, { picture: 'https://a.example/p.png' }, { locale: 'de' }, { phone_number: '+1' }, { address: { country: 'DE' } },
-  { oid: '0f1e' }, { upn: 'alice@example.com' }, { unique_name: 'alice' }, { uid: '00u1' }, { user_id: '7' }, { user_name: 'alice' },
-  { act: { sub: 'service' } }, { may_act: { sub: 'service' } }, { idp: 'google' }, { 'cognito:username': 'alice' },
-  { scope: 'openid' }, { scope: 'notes:read email' }, { scope: ['profile'] }, { scope: undefined, scp: ['offline_access'] },
+  { sid: 's-1' },
+  { session_state: 's-1' },
+  { session_id: 's-1' },
+  { auth_time: 1_700_000_000 },
+  { auth_time: 0 },
+  { acr: '1' },
+  { amr: ['pwd'] },
+  { username: 'alice' },
+  { preferred_username: 'alice' },
+  { name: 'Alice' },
+  { given_name: 'Alice' },
+  { email: 'alice@example.com' },
+  { email_verified: false },
+  { picture: 'https://a.example/p.png' },
+  { locale: 'de' },
+  { phone_number: '+1' },
+  { address: { country: 'DE' } },
+  { oid: '0f1e' },
+  { upn: 'alice@example.com' },
+  { unique_name: 'alice' },
+  { uid: '00u1' },
+  { user_id: '7' },
+  { user_name: 'alice' },
+  { act: { sub: 'service' } },
+  { may_act: { sub: 'service' } },
+  { idp: 'google' },
+  { 'cognito:username': 'alice' },
+  { scope: 'openid' },
+  { scope: 'notes:read email' },
+  { scope: ['profile'] },
+  { scope: undefined, scp: ['offline_access'] },
 ];
 
 /** Those that mark a JWT as an ID token, which is refused for that. */
@@ -47,26 +72,44 @@ describe.each(PLATFORMS)('LIB-22: a JWT without a subject, on %s', (platform) =>
   });
 
   it('LIB-22: is refused however the subject is left out', async () => {
-    for (const sub of NO_SUBJECTS) await expectRejected(server, await server.mint({ sub, sid: 's-1' }), 'subject_missing');
+    for (const sub of NO_SUBJECTS)
+      await expectRejected(server, await server.mint({ sub, sid: 's-1' }), 'subject_missing');
   });
 
   it('LIB-22: is refused as Keycloak issues it without the client scope basic, and with lightweight tokens', async () => {
-    const full = { ...KEYCLOAK, sid: 's-1', acr: '1', preferred_username: 'bob', email: 'bob@example.com', scope: 'profile email a' };
+    const full = {
+      ...KEYCLOAK,
+      sid: 's-1',
+      acr: '1',
+      preferred_username: 'bob',
+      email: 'bob@example.com',
+      scope: 'profile email a',
+    };
     const lightweight = { ...KEYCLOAK, sid: 's-1', scope: 'profile a email' };
     const withoutSession = { ...KEYCLOAK, scope: 'a' };
-    for (const claims of [full, lightweight, withoutSession]) await expectRejected(server, await mint(claims, 'JWT'), 'subject_missing');
+    for (const claims of [full, lightweight, withoutSession])
+      await expectRejected(server, await mint(claims, 'JWT'), 'subject_missing');
   });
 
   it('LIB-22: is refused where azp, a claim of ID tokens, is all that names the client', async () => {
-    await expectRejected(server, await mint({ client_id: undefined, azp: 'web', scope: 'a' }, 'JWT'), 'subject_missing');
+    await expectRejected(
+      server,
+      await mint({ client_id: undefined, azp: 'web', scope: 'a' }, 'JWT'),
+      'subject_missing',
+    );
   });
 
-  it.each([{ client_id: 'worker' }, { client_id: 'worker', azp: 'worker' }, { cid: 'worker', client_id: undefined }, { appid: 'worker', client_id: undefined }])(
-    'LIB-22: is that of the client where %j names it, and nothing shows a user',
-    async (claims) => {
-      expect(await whoami(server, await mint({ scope: 'a', ...claims }, 'JWT'))).toMatchObject({ clientId: 'worker', kind: 'client' });
-    },
-  );
+  it.each([
+    { client_id: 'worker' },
+    { client_id: 'worker', azp: 'worker' },
+    { cid: 'worker', client_id: undefined },
+    { appid: 'worker', client_id: undefined },
+  ])('LIB-22: is that of the client where %j names it, and nothing shows a user', async (claims) => {
+    expect(await whoami(server, await mint({ scope: 'a', ...claims }, 'JWT'))).toMatchObject({
+      clientId: 'worker',
+      kind: 'client',
+    });
+  });
 
   it('LIB-22: takes members that say nothing for no sign of a user', async () => {
     const nothing = { username: null, email: '', amr: [], sid: null, preferred_username: '', act: null };
@@ -90,7 +133,13 @@ describe.each(PLATFORMS)('LIB-22: the subject by configuration, on %s', (platfor
       options: { authorizationServers: [{ issuer: issuer.issuer, claims: { subject } }] },
     });
     const { close } = server;
-    server = { ...server, close: async () => { await close(); await issuer.close(); } };
+    server = {
+      ...server,
+      close: async () => {
+        await close();
+        await issuer.close();
+      },
+    };
     return server;
   }
 
@@ -108,8 +157,15 @@ describe.each(PLATFORMS)('LIB-22: the subject by configuration, on %s', (platfor
 
   it('LIB-22: is none where it is read from the client, of which all users would be the same', async () => {
     const started = await start(['sub', 'azp']);
-    await expectRejected(started, await started.mint({ ...KEYCLOAK, sid: 's', scope: 'a' }, { header: { typ: 'JWT' } }), 'subject_missing');
-    const machine = await started.mint({ sub: undefined, client_id: undefined, azp: 'worker', scope: 'a' }, { header: { typ: 'JWT' } });
+    await expectRejected(
+      started,
+      await started.mint({ ...KEYCLOAK, sid: 's', scope: 'a' }, { header: { typ: 'JWT' } }),
+      'subject_missing',
+    );
+    const machine = await started.mint(
+      { sub: undefined, client_id: undefined, azp: 'worker', scope: 'a' },
+      { header: { typ: 'JWT' } },
+    );
     expect(await whoami(started, machine)).toMatchObject({ subject: 'worker', kind: 'client' });
   });
 
@@ -117,7 +173,9 @@ describe.each(PLATFORMS)('LIB-22: the subject by configuration, on %s', (platfor
     const started = await start('uid');
     await expectRejected(started, await started.mint({ sub: 'alice' }), 'subject_missing');
     await expectAccepted(started, await started.mint({ sub: 'alice', uid: '00u1' }));
-    expect(await whoami(started, await started.mint({ sub: 'worker', client_id: 'worker' }))).toMatchObject({ kind: 'client' });
+    expect(await whoami(started, await started.mint({ sub: 'worker', client_id: 'worker' }))).toMatchObject({
+      kind: 'client',
+    });
   });
 });
 
@@ -128,9 +186,12 @@ describe.each(PLATFORMS)('LIB-22: an introspection answer without a subject, on 
   });
   afterAll(() => server.close());
 
-  it.each([...SIGNS, ...SIGNS_OF_ID_TOKENS, { typ: 'Bearer' }])('LIB-22: is refused where %j shows a user', async (sign) => {
-    await expectRejected(server, server.opaque({ sub: undefined, scope: 'a', ...sign }), 'subject_missing');
-  });
+  it.each([...SIGNS, ...SIGNS_OF_ID_TOKENS, { typ: 'Bearer' }])(
+    'LIB-22: is refused where %j shows a user',
+    async (sign) => {
+      await expectRejected(server, server.opaque({ sub: undefined, scope: 'a', ...sign }), 'subject_missing');
+    },
+  );
 
   it('LIB-22: is refused as django-oauth-toolkit answers, and accepted with the claim that names the user', async () => {
     const { issuer } = server;
@@ -148,9 +209,17 @@ describe.each(PLATFORMS)('LIB-22: an introspection answer without a subject, on 
       sharedIssuer: issuer,
       options: { authorizationServers: [{ ...introspecting(issuer), claims }] },
     });
-    issuer.answerIntrospection = (_right, token) => ({ active: true, client_id: 'mcp-public', aud: configured.resource, username: token.split('-')[0] });
+    issuer.answerIntrospection = (_right, token) => ({
+      active: true,
+      client_id: 'mcp-public',
+      aud: configured.resource,
+      username: token.split('-')[0],
+    });
     const [alice, bob] = [await whoami(configured, 'alice-opaque'), await whoami(configured, 'bob-opaque')];
-    expect([alice, bob]).toMatchObject([{ subject: 'alice', kind: 'user' }, { subject: 'bob', kind: 'user' }]);
+    expect([alice, bob]).toMatchObject([
+      { subject: 'alice', kind: 'user' },
+      { subject: 'bob', kind: 'user' },
+    ]);
     expect(alice['principalKey']).not.toBe(bob['principalKey']);
     await configured.close();
     issuer.answerIntrospection = undefined;
@@ -158,14 +227,22 @@ describe.each(PLATFORMS)('LIB-22: an introspection answer without a subject, on 
 
   it('LIB-22: is refused where the JWT that was asked about shows the user, or names one', async () => {
     for (const claims of [{ sub: undefined, sid: 's' }, { sub: 'alice' }]) {
-      server.issuer.answerIntrospection = () => ({ active: true, client_id: 'web', aud: server.resource, token_type: 'Bearer' });
+      server.issuer.answerIntrospection = () => ({
+        active: true,
+        client_id: 'web',
+        aud: server.resource,
+        token_type: 'Bearer',
+      });
       await expectRejected(server, await server.mint(claims), 'subject_missing');
       server.issuer.answerIntrospection = undefined;
     }
   });
 
   it('LIB-22: is that of the client where nothing shows a user', async () => {
-    expect(await whoami(server, server.opaque({ sub: undefined, client_id: 'worker' }))).toMatchObject({ clientId: 'worker', kind: 'client' });
+    expect(await whoami(server, server.opaque({ sub: undefined, client_id: 'worker' }))).toMatchObject({
+      clientId: 'worker',
+      kind: 'client',
+    });
   });
 });
 
@@ -186,12 +263,15 @@ describe.each(PLATFORMS)('LIB-22: what a verifier returns without a subject, on 
   });
   afterAll(() => server.close());
 
-  it.each([{ username: 'alice' }, { sid: 's' }, { sub: 'alice' }, { typ: 'Bearer' }])('LIB-22: is refused where the claims %j show a user', async (claims) => {
-    result = { claims };
-    await expectRejected(server, 'any', 'subject_missing');
-    result = { claims, subject: 'alice' };
-    await expectAccepted(server, 'any');
-  });
+  it.each([{ username: 'alice' }, { sid: 's' }, { sub: 'alice' }, { typ: 'Bearer' }])(
+    'LIB-22: is refused where the claims %j show a user',
+    async (claims) => {
+      result = { claims };
+      await expectRejected(server, 'any', 'subject_missing');
+      result = { claims, subject: 'alice' };
+      await expectAccepted(server, 'any');
+    },
+  );
 
   it('LIB-22: is that of the client where nothing shows a user, and says of what kind it is', async () => {
     result = { claims: { scope: 'a' } };

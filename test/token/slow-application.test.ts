@@ -12,7 +12,17 @@ const TIME_LIMIT_MS = 5_000;
 const MAX_VERIFICATIONS = 256;
 
 /** All timers but `setTimeout`. */
-const OTHERS = ['Date', 'hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate', 'setInterval', 'clearInterval'] as const;
+const OTHERS = [
+  'Date',
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+] as const;
 
 describe.each(PLATFORMS)('a function of the application that does not answer, on %s', (platform) => {
   let server: NotesServer;
@@ -22,7 +32,10 @@ describe.each(PLATFORMS)('a function of the application that does not answer, on
   });
 
   async function start(options: object): Promise<void> {
-    server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, options: options as Partial<McpAuthModuleOptions> });
+    server = await startNotesServer(platform, {
+      issuer: { alg: 'ES256' },
+      options: options as Partial<McpAuthModuleOptions>,
+    });
     jest.useFakeTimers({ doNotFake: [...OTHERS] });
   }
 

@@ -46,7 +46,8 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
   });
 
   const lasting = (): object => ({ exp: Math.floor(server.clock.now / 1000) + 7_200 });
-  const tokenOf = (issuer: TestIssuer, claims: object = {}): Promise<string> => issuer.mint({ aud: server.resource, ...lasting(), ...claims });
+  const tokenOf = (issuer: TestIssuer, claims: object = {}): Promise<string> =>
+    issuer.mint({ aud: server.resource, ...lasting(), ...claims });
 
   async function expectUndecided(token: string): Promise<void> {
     resetRecorded(server);
@@ -58,7 +59,10 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
     answer = (issuer) => {
       throw new Error(`no tenant has the issuer ${issuer}`);
     };
-    await server.callTool('ping', await tenant.mint({ aud: server.resource, iss: `${tenant.issuer}/\nERROR forged\u001b[2J` }));
+    await server.callTool(
+      'ping',
+      await tenant.mint({ aud: server.resource, iss: `${tenant.issuer}/\nERROR forged\u001b[2J` }),
+    );
     const lines = server.log.filter((line) => line.includes('could not be looked up'));
     expect(lines).toEqual([expect.stringContaining('no tenant has the issuer')]);
     expect(lines[0]).not.toMatch(/\p{Cc}/u);
@@ -91,7 +95,9 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
 
   it('does not publish what it finds', async () => {
     await expectAccepted(server, await tokenOf(tenant));
-    const metadata = (await (await fetch(`${server.origin}/.well-known/oauth-protected-resource/mcp`)).json()) as object;
+    const metadata = (await (
+      await fetch(`${server.origin}/.well-known/oauth-protected-resource/mcp`)
+    ).json()) as object;
     expect(metadata).toMatchObject({ authorization_servers: [home.issuer] });
   });
 
@@ -118,7 +124,9 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
       return undefined;
     };
     asked = [];
-    const tokens = await Promise.all(Array.from({ length: 60 }, (_, index) => tokenOf(home, { iss: `https://made-up-${index}.example` })));
+    const tokens = await Promise.all(
+      Array.from({ length: 60 }, (_, index) => tokenOf(home, { iss: `https://made-up-${index}.example` })),
+    );
     const answers = tokens.map((token) => server.callTool('ping', token));
     const rest = Promise.all(answers.map((one) => one.then(({ status }) => status)));
     while (asked.length < 32) await new Promise((resolve) => setImmediate(resolve));
@@ -208,11 +216,29 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
     ['finds another issuer', () => home.issuer, /the issuer that was asked for is/],
     ['finds an issuer that is spelt in another way', () => `${tenant.issuer}/`, /the issuer that was asked for is/],
     ['finds what is no server', () => 7, /no absolute URL/],
-    ['finds a server with an option that does not exist', () => ({ issuer: tenant.issuer, audiance: 'x' }), /no such option/],
-    ['finds a server with a symmetric algorithm', () => ({ issuer: tenant.issuer, algorithms: ['HS256'] }), /no asymmetric/],
-    ['finds keys at a place that is not https', () => ({ issuer: tenant.issuer, jwksUri: 'http://as.example/keys' }), /plain http/],
+    [
+      'finds a server with an option that does not exist',
+      () => ({ issuer: tenant.issuer, audiance: 'x' }),
+      /no such option/,
+    ],
+    [
+      'finds a server with a symmetric algorithm',
+      () => ({ issuer: tenant.issuer, algorithms: ['HS256'] }),
+      /no asymmetric/,
+    ],
+    [
+      'finds keys at a place that is not https',
+      () => ({ issuer: tenant.issuer, jwksUri: 'http://as.example/keys' }),
+      /plain http/,
+    ],
     ['fails', () => Promise.reject(new Error('tenants are down')), /tenants are down/],
-    ['throws', () => { throw new Error('tenants are down'); }, /tenants are down/],
+    [
+      'throws',
+      () => {
+        throw new Error('tenants are down');
+      },
+      /tenants are down/,
+    ],
   ])('answers 503 where it %s, and tells the operator', async (_what, given, seen) => {
     answer = given as typeof answer;
     await expectUndecided(await tokenOf(tenant));
@@ -247,7 +273,13 @@ describe('IssuerLookup', () => {
     const clock = (): number => now;
     const find = async (issuer: string): Promise<FoundIssuer | undefined> => (asked.push(issuer), answer(issuer));
     const configured = new ConfiguredIssuers(new Map([['https://home.example', new Nothing()]]));
-    lookup = new IssuerLookup(configured, find, new ExpiringMap<KnownIssuer>(2, clock), new ExpiringMap<true>(2, clock), clock);
+    lookup = new IssuerLookup(
+      configured,
+      find,
+      new ExpiringMap<KnownIssuer>(2, clock),
+      new ExpiringMap<true>(2, clock),
+      clock,
+    );
   });
   const issuer = (name: string): string => `https://${name}.example`;
 
@@ -293,9 +325,11 @@ describe('IssuerLookup', () => {
     answer = () => {
       throw new Error('down');
     };
-    await expect(lookup.find(issuer('a'))).rejects.toMatchObject({ code: 'temporarily_unavailable', reason: 'issuer_lookup_failed' });
+    await expect(lookup.find(issuer('a'))).rejects.toMatchObject({
+      code: 'temporarily_unavailable',
+      reason: 'issuer_lookup_failed',
+    });
     answer = () => ({ version: '1', create: () => new Nothing() });
     expect(await lookup.find(issuer('a'))).toBeDefined();
   });
-
 });

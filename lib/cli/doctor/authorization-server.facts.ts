@@ -86,10 +86,14 @@ export async function gatherAuthorizationServer(
   };
   const [keys, introspection, tokenPreflight, twin, registration, token, authorization] = await Promise.all([
     at('jwks_uri', (endpoint) => prober.get(endpoint, { origin: pageOrigin })),
-    at('introspection_endpoint', (endpoint) => prober.send(endpoint, form({ token: 'nestjs-mcp-auth-doctor-no-such-token' }))),
+    at('introspection_endpoint', (endpoint) =>
+      prober.send(endpoint, form({ token: 'nestjs-mcp-auth-doctor-no-such-token' })),
+    ),
     at('token_endpoint', (endpoint) => prober.send(endpoint, preflightRequest(pageOrigin, 'POST', 'content-type'))),
     prober.plainTwin(issuer),
-    probes.register ? at('registration_endpoint', (endpoint) => registerClient(prober, endpoint, scopesOf(document, resource))) : undefined,
+    probes.register
+      ? at('registration_endpoint', (endpoint) => registerClient(prober, endpoint, scopesOf(document, resource)))
+      : undefined,
     at('token_endpoint', (endpoint) => askForToken(prober, endpoint, probes, resource)),
     at('authorization_endpoint', (endpoint) => tryAuthorization(prober, endpoint, probes)),
   ]);
@@ -120,7 +124,8 @@ async function askForToken(
   if (clientId === undefined || clientSecret === undefined) return undefined;
   const url = parseUrl(endpoint);
   // An issuer that was named with http is asked, too; but with a secret, others could read it on the way.
-  if (url?.protocol !== 'https:' && !(url && isLoopback(url))) return { kind: 'silence', url: endpoint, why: 'not asked: it is not https' };
+  if (url?.protocol !== 'https:' && !(url && isLoopback(url)))
+    return { kind: 'silence', url: endpoint, why: 'not asked: it is not https' };
   const headers = new Headers();
   await clientSecretBasic(clientSecret)({ issuer: endpoint }, { client_id: clientId }, new URLSearchParams(), headers);
   const members = { grant_type: 'client_credentials', ...(resource && { resource: resource.url }) };
@@ -136,7 +141,12 @@ async function tryAuthorization(
   if (clientId === undefined || !url) return undefined;
   const ask = (members: Readonly<Record<string, string>>): Promise<ProbeResult> => {
     const request = new URL(url);
-    const all = { response_type: 'code', client_id: clientId, state: randomBytes(16).toString('base64url'), ...members };
+    const all = {
+      response_type: 'code',
+      client_id: clientId,
+      state: randomBytes(16).toString('base64url'),
+      ...members,
+    };
     for (const [name, value] of Object.entries(all)) request.searchParams.set(name, value);
     return prober.get(request.href, { accept: 'text/html' });
   };
@@ -145,7 +155,9 @@ async function tryAuthorization(
   const [unregistered, withoutPkce, plainPkce] = await Promise.all([
     ask({ redirect_uri: UNREGISTERED, code_challenge: challenge, code_challenge_method: 'S256' }),
     redirectUri === undefined ? undefined : ask({ redirect_uri: redirectUri }),
-    redirectUri === undefined ? undefined : ask({ redirect_uri: redirectUri, code_challenge: verifier, code_challenge_method: 'plain' }),
+    redirectUri === undefined
+      ? undefined
+      : ask({ redirect_uri: redirectUri, code_challenge: verifier, code_challenge_method: 'plain' }),
   ]);
   return { unregistered, unregisteredUri: UNREGISTERED, withoutPkce, plainPkce };
 }

@@ -10,7 +10,8 @@ const ROWS = ['MCP-25-RS-02', 'RFC6750-3.1-a', 'MCP-26-RS-08', 'MCP-26-RS-11'];
 /** What the challenge to a call without a token says. */
 export function checkChallenge(facts: McpServerFacts): Check[] {
   const { challenge } = facts;
-  if (!('bearer' in challenge)) return [missing(facts), ...ROWS.map((id) => notVerifiable(id, 'there is no challenge to read'))];
+  if (!('bearer' in challenge))
+    return [missing(facts), ...ROWS.map((id) => notVerifiable(id, 'there is no challenge to read'))];
   const { bearer } = challenge;
   return [
     ok('RFC9110-15.5.2-a', 'the challenge is well-formed, and of the scheme Bearer'),
@@ -29,16 +30,25 @@ function missing({ post, challenge }: McpServerFacts): Check {
   const seen = flaw === 'absent' ? 'there is no WWW-Authenticate' : `WWW-Authenticate is ${showValue(header)}: ${flaw}`;
   if (flaw === 'absent' && !isExpected) return notVerifiable(id, 'only a 401 has a challenge');
   const consequence = 'clients are not told how to sign in';
-  return problem('error', id, { seen, consequence, remedy: 'send WWW-Authenticate: Bearer resource_metadata="…", each parameter once and in quotes' });
+  return problem('error', id, {
+    seen,
+    consequence,
+    remedy: 'send WWW-Authenticate: Bearer resource_metadata="…", each parameter once and in quotes',
+  });
 }
 
 function namesMetadata({ params }: Challenge, { isLocal }: McpServerFacts): Check {
   const id = 'MCP-25-RS-02';
   const value = params['resource_metadata'];
   if (isSecureText(value, isLocal)) return ok(id, `resource_metadata is ${showValue(value)}`);
-  const seen = value === undefined ? 'the challenge has no resource_metadata' : `resource_metadata is ${showValue(value)}`;
+  const seen =
+    value === undefined ? 'the challenge has no resource_metadata' : `resource_metadata is ${showValue(value)}`;
   const consequence = 'clients have to guess where the metadata is, and some do not';
-  return problem('error', id, { seen, consequence, remedy: 'name the absolute https URL of the metadata in every challenge' });
+  return problem('error', id, {
+    seen,
+    consequence,
+    remedy: 'name the absolute https URL of the metadata in every challenge',
+  });
 }
 
 /** @see RFC 6750 §3.1 */
@@ -56,18 +66,31 @@ function namesScopes({ params }: Challenge): Check {
   const scope = params['scope'];
   if (scope === undefined) {
     const consequence = 'clients ask for every scope that the metadata lists, or for none';
-    return problem('note', id, { seen: 'the challenge has no scope', consequence, remedy: 'name the scopes that every call needs, if there are any' });
+    return problem('note', id, {
+      seen: 'the challenge has no scope',
+      consequence,
+      remedy: 'name the scopes that every call needs, if there are any',
+    });
   }
   if (scope.split(' ').every(isScopeToken)) return ok(id, `the challenge asks for the scopes ${showValue(scope)}`);
   const consequence = 'clients ask for scopes that do not exist';
-  return problem('warning', id, { seen: `scope is ${showValue(scope)}`, consequence, remedy: 'separate the names by single spaces (RFC 6749 §3.3)' });
+  return problem('warning', id, {
+    seen: `scope is ${showValue(scope)}`,
+    consequence,
+    remedy: 'separate the names by single spaces (RFC 6749 §3.3)',
+  });
 }
 
 /** @see MCP 2026-07-28, Authorization (SEP-2207) */
 function asksForNoServerScopes(scopes: readonly string[]): Check {
   const id = 'MCP-26-RS-11';
   const found = scopes.filter((scope) => AUTHORIZATION_SERVER_SCOPES.has(scope));
-  if (found.length === 0) return ok(id, 'the challenge asks for nothing that is between client and authorization server');
+  if (found.length === 0)
+    return ok(id, 'the challenge asks for nothing that is between client and authorization server');
   const consequence = 'whether a client stays signed in is not for the MCP server to say';
-  return problem('warning', id, { seen: `the challenge asks for ${found.join(', ')}`, consequence, remedy: `leave ${found.join(', ')} out` });
+  return problem('warning', id, {
+    seen: `the challenge asks for ${found.join(', ')}`,
+    consequence,
+    remedy: `leave ${found.join(', ')} out`,
+  });
 }

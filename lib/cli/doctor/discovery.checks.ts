@@ -13,7 +13,8 @@ export function checkDiscovery(facts: AuthorizationServerFacts): Check[] {
 
 const UNREACHED = 'see that it runs and can be reached from here, and that the issuer is right';
 
-const REMEDY = 'serve it as application/json at one of the places where clients look (RFC 8414 §3.1, OpenID Connect Discovery §4)';
+const REMEDY =
+  'serve it as application/json at one of the places where clients look (RFC 8414 §3.1, OpenID Connect Discovery §4)';
 
 function isFound({ issuer, forms }: AuthorizationServerFacts): Check {
   const found = forms.find(documentOf);
@@ -39,7 +40,13 @@ function standsInTheWay(seen: ProbeResult): Check[] {
   if (seen.kind === 'answer' && seen.status === 429) return [notVerifiable('AS-01', text)];
   const isFailure = seen.kind === 'silence' || seen.status >= 500;
   const consequence = isFailure ? 'clients stop there' : 'some clients take that for the answer, and stop';
-  return [problem(isFailure ? 'error' : 'warning', 'AS-01', { seen: text, consequence, remedy: 'answer 404 where there is no metadata' })];
+  return [
+    problem(isFailure ? 'error' : 'warning', 'AS-01', {
+      seen: text,
+      consequence,
+      remedy: 'answer 404 where there is no metadata',
+    }),
+  ];
 }
 
 /** What must be the same wherever a client looks: else two clients deal with two servers. */
@@ -52,15 +59,21 @@ const OTHERS = ['registration_endpoint', 'introspection_endpoint', 'revocation_e
 function formsAgree({ forms }: AuthorizationServerFacts): Check {
   const [first, ...others] = forms.map(documentOf).filter((document) => document !== undefined);
   if (!first || others.length === 0) return notVerifiable('AS-14', 'there are no two documents to compare');
-  const differs = (name: string): boolean => others.some((other) => !isDeepStrictEqual(ownMember(first, name), ownMember(other, name)));
+  const differs = (name: string): boolean =>
+    others.some((other) => !isDeepStrictEqual(ownMember(first, name), ownMember(other, name)));
   const differing = [...ESSENTIAL, ...OTHERS].filter(differs);
   if (differing.length === 0) return ok('AS-14', 'the documents at the different places agree');
   const seen = `the documents at the different places differ in ${differing.join(', ')}`;
   if (ESSENTIAL.some(differs)) {
     const consequence = 'tokens that one client gets may be verified with the keys of another server';
-    return problem('error', 'AS-14', { seen, consequence, remedy: 'serve the same values at both places; a proxy may rewrite one of them' });
+    return problem('error', 'AS-14', {
+      seen,
+      consequence,
+      remedy: 'serve the same values at both places; a proxy may rewrite one of them',
+    });
   }
-  const consequence = 'which endpoint a client uses depends on the place where it looked first, which some products intend';
+  const consequence =
+    'which endpoint a client uses depends on the place where it looked first, which some products intend';
   return problem('note', 'AS-14', { seen, consequence, remedy: 'see that both endpoints serve MCP clients' });
 }
 

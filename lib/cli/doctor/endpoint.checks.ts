@@ -37,7 +37,10 @@ function asksWhoIntrospects({ introspection }: AuthorizationServerFacts): Check 
     return problem('error', 'AS-17', { seen: `${seen}, active is true`, consequence, remedy });
   }
   if (answer && ownMember(answer, 'active') === false) {
-    return notVerifiable('AS-17', `${seen}, active is false: whether it tells anybody about live tokens shows only with one`);
+    return notVerifiable(
+      'AS-17',
+      `${seen}, active is false: whether it tells anybody about live tokens shows only with one`,
+    );
   }
   return notVerifiable('AS-17', `${seen}, which says nothing about who may ask`);
 }
@@ -48,9 +51,14 @@ function hasNoPlainTwin({ issuer, twin, forms }: AuthorizationServerFacts): Chec
   if (!forms.some((seen) => seen.kind === 'answer')) return notVerifiable('AS-19', 'nobody answers');
   const certificate = 'its certificate is accepted, with TLS 1.2 or later';
   if (!twin) return ok('AS-19', certificate);
-  if (twin.kind === 'silence' || isRefusedOrSecured(twin)) return ok('AS-19', `${certificate}, and plain http leads nowhere else`);
+  if (twin.kind === 'silence' || isRefusedOrSecured(twin))
+    return ok('AS-19', `${certificate}, and plain http leads nowhere else`);
   const consequence = 'who leaves the "s" out signs in where others can read along';
-  return problem('warning', 'AS-19', { seen: `over plain http: ${describe(twin)}`, consequence, remedy: 'redirect to https, or close the port' });
+  return problem('warning', 'AS-19', {
+    seen: `over plain http: ${describe(twin)}`,
+    consequence,
+    remedy: 'redirect to https, or close the port',
+  });
 }
 
 function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: AuthorizationServerFacts): Check {
@@ -64,7 +72,8 @@ function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: Auth
     seen?.kind === 'answer' && !isPassing(seen) ? [{ name, isOpen: mayRead(seen.headers, pageOrigin) }] : [],
   );
   const closed = asked.filter(({ isOpen }) => !isOpen).map(({ name }) => name);
-  if (closed.length === 0) return ok('AS-20', `clients in a browser can use: ${asked.map(({ name }) => name).join(', ')}`);
+  if (closed.length === 0)
+    return ok('AS-20', `clients in a browser can use: ${asked.map(({ name }) => name).join(', ')}`);
   return problem('warning', 'AS-20', {
     seen: `no Access-Control-Allow-Origin for ${pageOrigin}: ${closed.join(', ')}`,
     consequence: 'clients in a browser cannot sign in; others can',
@@ -74,16 +83,22 @@ function letsPagesIn({ forms, keys, tokenPreflight, pageOrigin, document }: Auth
 
 /** @see OAuth 2.1 §3.2.3 */
 function keepsTokensOutOfCaches({ token }: AuthorizationServerFacts): Check {
-  if (!token) return notVerifiable('AS-21', 'needs an issuer as argument, --client-id, and the secret in MCP_AUTH_CLIENT_SECRET');
+  if (!token)
+    return notVerifiable('AS-21', 'needs an issuer as argument, --client-id, and the secret in MCP_AUTH_CLIENT_SECRET');
   const said = `token endpoint: ${describe(token)}${errorText(token)}`;
   // A refusal holds no token; what an endpoint that is elsewhere or down answers is not its own.
   if (token.kind === 'silence' || ![200, 400, 401].includes(token.status)) return notVerifiable('AS-21', said);
   const isKept = /\bno-store\b/i.test(token.headers.get('cache-control') ?? '');
-  if (isKept && isJson(token.contentType)) return ok('AS-21', `the token endpoint answers ${token.status}, as JSON and with no-store`);
+  if (isKept && isJson(token.contentType))
+    return ok('AS-21', `the token endpoint answers ${token.status}, as JSON and with no-store`);
   const seen = `${said}, Cache-Control ${showValue(token.headers.get('cache-control'))}`;
   const level = token.status === 200 ? 'error' : 'warning';
   const consequence = 'tokens stay in caches, or clients cannot read the answer';
-  return problem(level, 'AS-21', { seen, consequence, remedy: 'answer as application/json with Cache-Control: no-store' });
+  return problem(level, 'AS-21', {
+    seen,
+    consequence,
+    remedy: 'answer as application/json with Cache-Control: no-store',
+  });
 }
 
 function refusesBadRequests(answers: AuthorizationAnswers | undefined): Check[] {
@@ -91,7 +106,9 @@ function refusesBadRequests(answers: AuthorizationAnswers | undefined): Check[] 
   const { unregistered, unregisteredUri, withoutPkce, plainPkce } = answers;
   return [
     comparesRedirects(unregistered, unregisteredUri),
-    withoutPkce ? insistsOnPkce('without PKCE', withoutPkce) : notVerifiable('AS-22', 'PKCE was not tried: needs --redirect-uri'),
+    withoutPkce
+      ? insistsOnPkce('without PKCE', withoutPkce)
+      : notVerifiable('AS-22', 'PKCE was not tried: needs --redirect-uri'),
     ...(plainPkce ? [insistsOnPkce('with PKCE "plain"', plainPkce)] : []),
   ];
 }
@@ -114,7 +131,8 @@ function comparesRedirects(seen: ProbeResult, unregisteredUri: string): Check {
 function insistsOnPkce(how: string, seen: ProbeResult): Check {
   const location = seen.kind === 'answer' ? (seen.headers.get('location') ?? '') : '';
   if (isRefusal(seen) || /[?&#]error=/.test(location)) return ok('AS-22', `an authorization request ${how} is refused`);
-  if (seen.kind === 'silence' || seen.status >= 400) return notVerifiable('AS-22', `an authorization request ${how}: ${describe(seen)}`);
+  if (seen.kind === 'silence' || seen.status >= 400)
+    return notVerifiable('AS-22', `an authorization request ${how}: ${describe(seen)}`);
   return problem('warning', 'AS-22', {
     seen: `an authorization request ${how} goes on: status ${seen.status}`,
     consequence: 'codes of clients that forget PKCE can be used by whoever gets hold of them',

@@ -14,11 +14,15 @@ const ID = 'AS-12';
 /** The published keys: whether they are to be had, and whether each is one that may be published and used. */
 export function checkKeySet(facts: AuthorizationServerFacts): Check[] {
   const { document, keys: seen } = facts;
-  if (!seen) return [notVerifiable(ID, document ? 'its metadata names no keys, or is not its own' : 'there is no metadata to read')];
+  if (!seen)
+    return [
+      notVerifiable(ID, document ? 'its metadata names no keys, or is not its own' : 'there is no metadata to read'),
+    ];
   const read = readDocument(seen);
   const consequence = 'no signature of its tokens can be verified';
   const remedy = 'serve a JSON Web Key Set at jwks_uri (RFC 7517 §5)';
-  if ('flaw' in read) return [problem('error', ID, { seen: `GET ${showValue(seen.url)}: ${read.flaw}`, consequence, remedy })];
+  if ('flaw' in read)
+    return [problem('error', ID, { seen: `GET ${showValue(seen.url)}: ${read.flaw}`, consequence, remedy })];
   const keys = publishedKeys(facts) ?? [];
   if (keys.length === 0) {
     return [problem('error', ID, { seen: `${describe(seen)}, without any keys`, consequence, remedy })];
@@ -77,7 +81,10 @@ const RULES: readonly KeyRule[] = [
   },
   {
     level: 'warning',
-    applies: (key) => typeof ownMember(key, 'alg') === 'string' && isForSignatures(key) && !SIGNATURE_ALGORITHMS.includes(ownMember(key, 'alg') as string),
+    applies: (key) =>
+      typeof ownMember(key, 'alg') === 'string' &&
+      isForSignatures(key) &&
+      !SIGNATURE_ALGORITHMS.includes(ownMember(key, 'alg') as string),
     seen: 'has an alg that is not supported here',
     consequence: 'its tokens are refused',
     remedy: `sign with one of ${SIGNATURE_ALGORITHMS.join(', ')}`,
@@ -92,7 +99,15 @@ const RULES: readonly KeyRule[] = [
 ];
 
 function lintKey(key: unknown, index: number): Check[] {
-  if (!isRecord(key)) return [about(index, key, { level: 'warning', seen: 'is no object', consequence: 'strict libraries refuse the whole set', remedy: 'publish keys only' })];
+  if (!isRecord(key))
+    return [
+      about(index, key, {
+        level: 'warning',
+        seen: 'is no object',
+        consequence: 'strict libraries refuse the whole set',
+        remedy: 'publish keys only',
+      }),
+    ];
   return RULES.filter(({ applies }) => applies(key)).map((rule) => about(index, key, rule));
 }
 
@@ -110,15 +125,25 @@ function repeatedIds(keys: readonly unknown[]): Check[] {
   const consequence = 'which key signed a token cannot be told, and some libraries refuse it';
   const remedy = 'give each key a kid of its own';
   return [
-    ...(repeated.length > 0 ? [problem('error', ID, { seen: `several keys have the kid ${showValue(repeated)}`, consequence, remedy })] : []),
-    ...(nameless > 0 && ids.length > 1 ? [problem('warning', ID, { seen: `${nameless} of ${ids.length} keys have no kid`, consequence, remedy })] : []),
+    ...(repeated.length > 0
+      ? [problem('error', ID, { seen: `several keys have the kid ${showValue(repeated)}`, consequence, remedy })]
+      : []),
+    ...(nameless > 0 && ids.length > 1
+      ? [problem('warning', ID, { seen: `${nameless} of ${ids.length} keys have no kid`, consequence, remedy })]
+      : []),
   ];
 }
 
 function hasUsableKey(keys: readonly unknown[]): Check[] {
   if (keys.filter(isRecord).some((key) => isForSignatures(key) && ownMember(key, 'kty') !== 'oct')) return [];
   const consequence = 'no signature of its tokens can be verified';
-  return [problem('error', ID, { seen: 'no key is for signatures (use "sig")', consequence, remedy: 'publish the keys that tokens are signed with' })];
+  return [
+    problem('error', ID, {
+      seen: 'no key is for signatures (use "sig")',
+      consequence,
+      remedy: 'publish the keys that tokens are signed with',
+    }),
+  ];
 }
 
 function isForSignatures(key: Key): boolean {

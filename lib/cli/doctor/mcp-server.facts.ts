@@ -44,7 +44,8 @@ export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier
   const isLocal = isLoopback(new URL(url));
   const pageOrigin = browserOrigin(isLocal);
   const wellKnownUrl = metadataUrl(target);
-  const ask = (headers?: Readonly<Record<string, string>>): Promise<ProbeResult> => prober.send(url, initializeRequest(headers));
+  const ask = (headers?: Readonly<Record<string, string>>): Promise<ProbeResult> =>
+    prober.send(url, initializeRequest(headers));
   // The first one alone, so that its times say something about the clock.
   const post = await ask();
   const challenge = readChallenge(post);
@@ -71,7 +72,10 @@ export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier
 }
 
 /** The metadata that clients go by: that of the challenge, else that at the place that follows from the URL. */
-export function resourceMetadata({ advertised, wellKnown }: McpServerFacts): Readonly<Record<string, unknown>> | undefined {
+export function resourceMetadata({
+  advertised,
+  wellKnown,
+}: McpServerFacts): Readonly<Record<string, unknown>> | undefined {
   return documentOf(advertised) ?? documentOf(wellKnown);
 }
 

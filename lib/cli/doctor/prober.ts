@@ -1,6 +1,12 @@
 import { BlockList, isIP } from 'node:net';
 import { isLoopback, parseUrl } from '../../core/resource.js';
-import { OutboundError, probe, type OutboundLimits, type OutboundRequest, type ProbedAnswer } from '../../issuer/outbound.js';
+import {
+  OutboundError,
+  probe,
+  type OutboundLimits,
+  type OutboundRequest,
+  type ProbedAnswer,
+} from '../../issuer/outbound.js';
 import type { Secrets } from './secrets.js';
 import type { ProbeResult } from './seen.js';
 

@@ -2,7 +2,9 @@ import { parseChallenges, type Challenge } from '../../core/challenge-parser.js'
 import type { ProbeResult } from './seen.js';
 
 /** The Bearer challenge as a client would read it, or why there is none. */
-export type ReadChallenge = { readonly bearer: Challenge } | { readonly flaw: 'absent' | 'malformed' | 'no Bearer challenge' };
+export type ReadChallenge =
+  | { readonly bearer: Challenge }
+  | { readonly flaw: 'absent' | 'malformed' | 'no Bearer challenge' };
 
 /** The one Bearer challenge among all there are. */
 export function readChallenge(seen: ProbeResult): ReadChallenge {

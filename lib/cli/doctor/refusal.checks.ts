@@ -32,9 +32,18 @@ function isEncrypted({ url, isLocal }: McpServerFacts): Check {
   const id = 'OA21-1.5-a';
   if (url.startsWith('https:')) return ok(id, 'the server is reached by https');
   const seen = `the URL is ${showValue(url)}`;
-  if (isLocal) return problem('note', id, { seen, consequence: 'only clients on this machine can reach it', remedy: 'give it an https URL before others are to use it' });
+  if (isLocal)
+    return problem('note', id, {
+      seen,
+      consequence: 'only clients on this machine can reach it',
+      remedy: 'give it an https URL before others are to use it',
+    });
   const consequence = 'tokens can be read on their way, and clients refuse the server';
-  return problem('error', id, { seen, consequence, remedy: 'serve it by https only, or put a proxy that does before it' });
+  return problem('error', id, {
+    seen,
+    consequence,
+    remedy: 'serve it by https only, or put a proxy that does before it',
+  });
 }
 
 function hasNoPlainTwin({ url, twin }: McpServerFacts): Check | undefined {
@@ -44,7 +53,11 @@ function hasNoPlainTwin({ url, twin }: McpServerFacts): Check | undefined {
   if (twin.kind === 'silence') return ok(id, 'nobody answers over plain http');
   if (isRefusedOrSecured(twin)) return ok(id, `over plain http: ${describe(twin)}`);
   const consequence = 'a client that leaves the "s" out sends its token in the clear, and nobody notices';
-  return problem('error', id, { seen: `over plain http: ${describe(twin)}`, consequence, remedy: 'redirect to https, or close the port' });
+  return problem('error', id, {
+    seen: `over plain http: ${describe(twin)}`,
+    consequence,
+    remedy: 'redirect to https, or close the port',
+  });
 }
 
 /** A challenge is neither: it asks for the token. */
@@ -56,17 +69,33 @@ export function isRefusedOrSecured({ status, headers }: Answer): boolean {
 function refusesWithoutToken({ post }: McpServerFacts): Check {
   const id = 'MCP-26-RS-06';
   const seen = `POST without a token: ${describe(post)}`;
-  if (post.kind === 'silence') return problem('error', id, { seen, consequence: 'clients cannot reach the server', remedy: 'see that it runs at this very URL' });
+  if (post.kind === 'silence')
+    return problem('error', id, {
+      seen,
+      consequence: 'clients cannot reach the server',
+      remedy: 'see that it runs at this very URL',
+    });
   const { status } = post;
   if (status === 401) return ok(id, 'POST without a token: 401');
   if (status === 429) return notVerifiable(id, `${seen}: it was asked too often, try again later`);
   if (isPassing(post)) {
     const consequence = 'clients cannot reach the server at the moment';
-    return problem('error', id, { seen, consequence, remedy: 'see that the server behind the gateway runs, and what its log says' });
+    return problem('error', id, {
+      seen,
+      consequence,
+      remedy: 'see that the server behind the gateway runs, and what its log says',
+    });
   }
   if (status < 300) return problem('error', id, { seen, consequence: OPEN, remedy: GUARD_IT });
-  if (status < 400) return problem('error', id, { seen, consequence: 'clients follow no redirects with a POST', remedy: 'give clients the URL that it leads to' });
-  const remedy = [404, 405].includes(status) ? `see that the URL is that of the MCP endpoint, path included; if it is, ${GUARD_IT}` : GUARD_IT;
+  if (status < 400)
+    return problem('error', id, {
+      seen,
+      consequence: 'clients follow no redirects with a POST',
+      remedy: 'give clients the URL that it leads to',
+    });
+  const remedy = [404, 405].includes(status)
+    ? `see that the URL is that of the MCP endpoint, path included; if it is, ${GUARD_IT}`
+    : GUARD_IT;
   return problem('error', id, { seen, consequence: 'clients take only 401 for "sign in", and give up', remedy });
 }
 
@@ -80,7 +109,11 @@ function refusesStreams({ get }: McpServerFacts): Check {
   }
   if (isPassing(get)) return notVerifiable(id, seen);
   const consequence = 'clients that open a stream first are not told to sign in';
-  return problem('warning', id, { seen, consequence, remedy: 'answer GET with 401 as well, or with 405 where there are no streams' });
+  return problem('warning', id, {
+    seen,
+    consequence,
+    remedy: 'answer GET with 401 as well, or with 405 where there are no streams',
+  });
 }
 
 function refusesUnknownToken({ garbage }: McpServerFacts): Check {
@@ -89,25 +122,42 @@ function refusesUnknownToken({ garbage }: McpServerFacts): Check {
   const status = garbage.kind === 'answer' ? garbage.status : undefined;
   if (status === 401) return ok(id, 'with a token that nobody issued: 401');
   if (status !== undefined && status < 300) {
-    return problem('error', id, { seen, consequence: 'any text is accepted as a token', remedy: 'verify signature, issuer, audience and expiry of every token' });
+    return problem('error', id, {
+      seen,
+      consequence: 'any text is accepted as a token',
+      remedy: 'verify signature, issuer, audience and expiry of every token',
+    });
   }
   if (status === 503) {
     const consequence = 'the server cannot tell good tokens from bad ones at the moment';
-    return problem('warning', id, { seen, consequence, remedy: 'see in its log why it does not reach the authorization server' });
+    return problem('warning', id, {
+      seen,
+      consequence,
+      remedy: 'see in its log why it does not reach the authorization server',
+    });
   }
   if (isPassing(garbage)) return notVerifiable(id, seen);
   const consequence = 'clients get a new token upon 401 only, and else give up';
-  return problem('error', id, { seen, consequence, remedy: 'answer 401 with error="invalid_token" to every bad token' });
+  return problem('error', id, {
+    seen,
+    consequence,
+    remedy: 'answer 401 with error="invalid_token" to every bad token',
+  });
 }
 
 function saysThatTokenIsBad({ garbage }: McpServerFacts): Check {
   const id = 'RFC6750-3-b';
-  if (garbage.kind === 'silence' || garbage.status !== 401) return notVerifiable(id, 'a bad token is not answered with 401');
+  if (garbage.kind === 'silence' || garbage.status !== 401)
+    return notVerifiable(id, 'a bad token is not answered with 401');
   const error = challengeError(garbage);
   if (error === 'invalid_token') return ok(id, 'the challenge to a bad token says invalid_token');
   const seen = `the challenge to a bad token has ${error === undefined ? 'no error' : `the error ${showValue(error)}`}`;
   const consequence = 'clients cannot tell a token that ended from one that was missing';
-  return problem('warning', id, { seen, consequence, remedy: 'send error="invalid_token" when a token came and was refused' });
+  return problem('warning', id, {
+    seen,
+    consequence,
+    remedy: 'send error="invalid_token" when a token came and was refused',
+  });
 }
 
 function ignoresQuery({ query, post }: McpServerFacts): Check {
@@ -127,11 +177,17 @@ function ignoresQuery({ query, post }: McpServerFacts): Check {
 
 function keepsRefusalsOutOfCaches({ post }: McpServerFacts): Check {
   const id = 'LIB-07';
-  if (post.kind === 'silence' || ![400, 401, 403].includes(post.status)) return notVerifiable(id, 'there is no refusal');
+  if (post.kind === 'silence' || ![400, 401, 403].includes(post.status))
+    return notVerifiable(id, 'there is no refusal');
   const value = post.headers.get('cache-control');
   if (/\bno-store\b/i.test(value ?? '')) return ok(id, 'the refusal has Cache-Control: no-store');
-  const seen = value === null ? 'the refusal has no Cache-Control' : `the refusal has Cache-Control: ${showValue(value)}`;
-  return problem('warning', id, { seen, consequence: 'a cache may answer 401 to those who signed in', remedy: 'send Cache-Control: no-store with every refusal' });
+  const seen =
+    value === null ? 'the refusal has no Cache-Control' : `the refusal has Cache-Control: ${showValue(value)}`;
+  return problem('warning', id, {
+    seen,
+    consequence: 'a cache may answer 401 to those who signed in',
+    remedy: 'send Cache-Control: no-store with every refusal',
+  });
 }
 
 function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
@@ -139,7 +195,11 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
   const seen = `preflight from ${pageOrigin}: ${describe(preflight)}`;
   if (preflight.kind === 'answer' && preflight.status === 401) {
     const consequence = 'no client in a browser gets as far as to sign in';
-    return problem('warning', id, { seen, consequence, remedy: 'let the CORS layer answer OPTIONS before the token is asked for' });
+    return problem('warning', id, {
+      seen,
+      consequence,
+      remedy: 'let the CORS layer answer OPTIONS before the token is asked for',
+    });
   }
   if (isPassing(preflight)) return notVerifiable(id, seen);
   const allowed =
@@ -150,22 +210,35 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
     (preflight.headers.get('access-control-allow-headers') ?? '').toLowerCase().includes('authorization');
   if (allowed) return ok(id, `pages of ${pageOrigin} may call the server`);
   const consequence = 'clients in a browser cannot use the server; others can';
-  return problem('note', id, { seen: `${seen}, which allows no call`, consequence, remedy: 'if they are to, turn on CORS for their origins' });
+  return problem('note', id, {
+    seen: `${seen}, which allows no call`,
+    consequence,
+    remedy: 'if they are to, turn on CORS for their origins',
+  });
 }
 
 function letsPagesReadChallenge({ fromPage, pageOrigin }: McpServerFacts): Check {
   const id = 'RFC9449-7.1-d';
-  if (fromPage.kind === 'silence' || !fromPage.headers.has('www-authenticate')) return notVerifiable(id, 'there is no challenge');
+  if (fromPage.kind === 'silence' || !fromPage.headers.has('www-authenticate'))
+    return notVerifiable(id, 'there is no challenge');
   const isExposed = lists(fromPage.headers, 'access-control-expose-headers', 'www-authenticate');
   const isReadable = mayRead(fromPage.headers, pageOrigin);
   if (isExposed && isReadable) return ok(id, `pages of ${pageOrigin} can read the challenge`);
   const consequence = 'clients in a browser do not see what the challenge says';
   if (!isExposed) {
     const remedy = 'send Access-Control-Expose-Headers: WWW-Authenticate with every challenge';
-    return problem('warning', id, { seen: 'the challenge is not exposed to pages of other origins', consequence, remedy });
+    return problem('warning', id, {
+      seen: 'the challenge is not exposed to pages of other origins',
+      consequence,
+      remedy,
+    });
   }
   const remedy = 'if they are to use the server, let the CORS layer run before the token is asked for';
-  return problem('note', id, { seen: `the challenge has no Access-Control-Allow-Origin for ${pageOrigin}`, consequence, remedy });
+  return problem('note', id, {
+    seen: `the challenge has no Access-Control-Allow-Origin for ${pageOrigin}`,
+    consequence,
+    remedy,
+  });
 }
 
 function refusesForeignPages({ fromForeignPage }: McpServerFacts): Check {
@@ -187,10 +260,15 @@ const [SKEW_WARNING_MS, SKEW_ERROR_MS] = [5_000, 60_000];
 function hasTheRightTime({ post }: McpServerFacts): Check {
   const id = 'RFC9068-4-e';
   const date = post.kind === 'answer' ? Date.parse(post.headers.get('date') ?? '') : Number.NaN;
-  if (post.kind === 'silence' || Number.isNaN(date)) return notVerifiable(id, 'the server does not say what time it is');
+  if (post.kind === 'silence' || Number.isNaN(date))
+    return notVerifiable(id, 'the server does not say what time it is');
   const skew = date > post.cameAt ? date - post.cameAt : Math.max(0, post.askedAt - date - 999);
   if (skew <= SKEW_WARNING_MS) return ok(id, 'its clock and this one agree');
   const seen = `its clock is ${Math.round(skew / 1000)} s ${date > post.cameAt ? 'ahead of' : 'behind'} this one`;
   const consequence = 'tokens seem to have expired, or not to be valid yet';
-  return problem(skew > SKEW_ERROR_MS ? 'error' : 'warning', id, { seen, consequence, remedy: 'set both clocks by NTP' });
+  return problem(skew > SKEW_ERROR_MS ? 'error' : 'warning', id, {
+    seen,
+    consequence,
+    remedy: 'set both clocks by NTP',
+  });
 }

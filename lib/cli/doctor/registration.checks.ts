@@ -20,7 +20,10 @@ export function checkRegistration({ registration, resource }: AuthorizationServe
   const document = documentIn(seen);
   const flaws = document ? unreadableMembers(document) : ['the body is not a JSON object'];
   if (!document || flaws.length > 0) return [unreadable(seen, flaws)];
-  const created = ok(ID, `it registered a client as MCP clients register, with the scopes ${showValue(scopes)}; the client may be deleted`);
+  const created = ok(
+    ID,
+    `it registered a client as MCP clients register, with the scopes ${showValue(scopes)}; the client may be deleted`,
+  );
   return [created, ...bound(document, scopes, resource?.scopes ?? [])];
 }
 
@@ -47,7 +50,8 @@ function refused({ seen, scopes, withoutScopes }: RegistrationAnswers): Check {
 function unreadable(seen: ProbeResult, flaws: readonly string[]): Check {
   return problem('warning', ID, {
     seen: `registering a client: ${describe(seen)}, but ${flaws.join(', ')}; the client may be deleted`,
-    consequence: 'the official MCP clients give up on such an answer, although the client is registered (RFC 7591 §3.2.1)',
+    consequence:
+      'the official MCP clients give up on such an answer, although the client is registered (RFC 7591 §3.2.1)',
     remedy: 'leave out members without a value; or enter the ID of a registered client in the MCP client',
   });
 }
@@ -62,15 +66,24 @@ function bound(document: Document, sent: readonly string[], all: readonly string
     problem('warning', ID, {
       seen: `the client is registered for the scopes ${showValue(registered)}, as it asked for ${showValue(sent)}`,
       consequence: `servers that hold clients to this refuse step-up to ${showValue(missing)} with invalid_scope`,
-      remedy: 'leave scopes.required of the MCP server out, so that clients register for all of scopes_supported; or use client ID metadata documents or a registered client',
+      remedy:
+        'leave scopes.required of the MCP server out, so that clients register for all of scopes_supported; or use client ID metadata documents or a registered client',
     }),
   ];
 }
 
 /** What the official clients require of the members they read; nothing of it is a wish of this doctor. */
 const TEXTS = [
-  'client_id', 'client_secret', 'token_endpoint_auth_method', 'application_type', 'client_name', 'scope', 'policy_uri', 'software_id',
-  'software_version', 'software_statement',
+  'client_id',
+  'client_secret',
+  'token_endpoint_auth_method',
+  'application_type',
+  'client_name',
+  'scope',
+  'policy_uri',
+  'software_id',
+  'software_version',
+  'software_statement',
 ];
 const NUMBERS = ['client_id_issued_at', 'client_secret_expires_at'];
 const LISTS = ['redirect_uris', 'grant_types', 'response_types', 'contacts'];
@@ -92,7 +105,10 @@ function unreadableMembers(document: Document): string[] {
     names.filter((name) => ownMember(document, name) !== undefined && !isReadable(ownMember(document, name))),
   );
   const missing = REQUIRED.filter((name) => ownMember(document, name) === undefined);
-  return [...wrong.map((name) => `${name} is ${showValue(ownMember(document, name))}`), ...missing.map((name) => `${name} is missing`)];
+  return [
+    ...wrong.map((name) => `${name} is ${showValue(ownMember(document, name))}`),
+    ...missing.map((name) => `${name} is missing`),
+  ];
 }
 
 function documentIn(seen: ProbeResult): Document | undefined {

@@ -23,7 +23,11 @@ const SOME_SCOPE = 'openid';
  *
  * @param scopes that a client would ask for: those of the first challenge, else those of the metadata
  */
-export async function registerClient(prober: Prober, endpoint: string, scopes: readonly string[]): Promise<RegistrationAnswers> {
+export async function registerClient(
+  prober: Prober,
+  endpoint: string,
+  scopes: readonly string[],
+): Promise<RegistrationAnswers> {
   const asked = scopes.length > 0 ? scopes.slice(0, MOST_SCOPES) : [SOME_SCOPE];
   const seen = await prober.send(endpoint, registration({ scope: asked.join(' ') }));
   const withoutScopes = isRefusal(seen) ? await prober.send(endpoint, registration({})) : undefined;

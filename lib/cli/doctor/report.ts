@@ -33,7 +33,11 @@ export function reportOf(
   secrets: Secrets,
 ): Report {
   const clean = cleaner(secrets);
-  const cleaned = sections.map(({ subject, name, checks }) => ({ subject, name: clean(name), checks: checks.map((check) => cleanCheck(check, clean)) }));
+  const cleaned = sections.map(({ subject, name, checks }) => ({
+    subject,
+    name: clean(name),
+    checks: checks.map((check) => cleanCheck(check, clean)),
+  }));
   const counts = { ok: 0, note: 0, warning: 0, error: 0, unseen: 0 };
   for (const { level } of cleaned.flatMap(({ checks }) => checks)) counts[level] += 1;
   const exitCode = kind === 'unreachable' ? 2 : counts.error > 0 ? 1 : 0;

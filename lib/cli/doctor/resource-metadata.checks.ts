@@ -29,7 +29,16 @@ export function checkResourceMetadata(facts: McpServerFacts): Check[] {
   ];
 }
 
-const UNREAD = ['RFC9728-5.1-a', 'RFC9728-3.3-a', 'MCP-26-DISC-01', 'RFC9728-2-d', 'RFC9728-2-a', 'RFC9728-3.2-b', 'LIB-13', 'RFC9110-9.1-a'];
+const UNREAD = [
+  'RFC9728-5.1-a',
+  'RFC9728-3.3-a',
+  'MCP-26-DISC-01',
+  'RFC9728-2-d',
+  'RFC9728-2-a',
+  'RFC9728-3.2-b',
+  'LIB-13',
+  'RFC9110-9.1-a',
+];
 
 function isAtWellKnown({ wellKnown, advertised, url }: McpServerFacts): Check {
   const id = 'RFC9728-3-a';
@@ -41,7 +50,11 @@ function isAtWellKnown({ wellKnown, advertised, url }: McpServerFacts): Check {
   const remedy = isOfOther
     ? 'set resource to the URL that clients are given: the place of its metadata follows from it'
     : 'serve it there, at the root of the origin; a proxy has to pass that path on too';
-  return problem('error', id, { seen, consequence: 'clients that follow the path of the URL do not find the metadata', remedy });
+  return problem('error', id, {
+    seen,
+    consequence: 'clients that follow the path of the URL do not find the metadata',
+    remedy,
+  });
 }
 
 function isAtAdvertised({ advertised, wellKnown }: McpServerFacts): Check {
@@ -51,7 +64,11 @@ function isAtAdvertised({ advertised, wellKnown }: McpServerFacts): Check {
   const read = readDocument(advertised);
   if ('document' in read) return ok(id, `the challenge names ${showValue(advertised.url)}, and there is a document`);
   const consequence = 'clients look there first, and stop';
-  return problem('error', id, { seen: `GET ${showValue(advertised.url)}, which the challenge names: ${read.flaw}`, consequence, remedy: 'name the URL at which the metadata is' });
+  return problem('error', id, {
+    seen: `GET ${showValue(advertised.url)}, which the challenge names: ${read.flaw}`,
+    consequence,
+    remedy: 'name the URL at which the metadata is',
+  });
 }
 
 function isJsonExactly({ advertised, wellKnown }: McpServerFacts): Check {
@@ -60,19 +77,28 @@ function isJsonExactly({ advertised, wellKnown }: McpServerFacts): Check {
   if (found?.kind !== 'answer') return notVerifiable(id, 'there is no metadata to read');
   if (found.contentType === 'application/json') return ok(id, 'its content type is application/json');
   const consequence = 'clients do not take it for metadata';
-  return problem('error', id, { seen: `its content type is ${showValue(found.contentType)}`, consequence, remedy: 'send it as application/json' });
+  return problem('error', id, {
+    seen: `its content type is ${showValue(found.contentType)}`,
+    consequence,
+    remedy: 'send it as application/json',
+  });
 }
 
 function bothAgree({ advertised, wellKnown }: McpServerFacts): Check {
   const id = 'RFC9728-5.1-a';
   const [one, other] = [documentOf(advertised), documentOf(wellKnown)];
   if (!one || !other) return notVerifiable(id, 'there is only one document');
-  if (isDeepStrictEqual(one, other)) return ok(id, 'the document that the challenge names and the one at the well-known place agree');
+  if (isDeepStrictEqual(one, other))
+    return ok(id, 'the document that the challenge names and the one at the well-known place agree');
   const names = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter(
     (name) => !isDeepStrictEqual(ownMember(one, name), ownMember(other, name)),
   );
   const consequence = 'what clients do depends on which of them they read';
-  return problem('error', id, { seen: `the two documents differ in ${showValue(names)}`, consequence, remedy: 'serve the same document at both places' });
+  return problem('error', id, {
+    seen: `the two documents differ in ${showValue(names)}`,
+    consequence,
+    remedy: 'serve the same document at both places',
+  });
 }
 
 function namesResource(document: Document, { url }: McpServerFacts): Check {
@@ -80,7 +106,8 @@ function namesResource(document: Document, { url }: McpServerFacts): Check {
   const resource = ownMember(document, 'resource');
   if (resource === url) return ok(id, `resource is ${showValue(url)}`);
   const seen = `${memberText(document, 'resource')}, and the URL is ${showValue(url)}`;
-  const isBareOrigin = new URL(url).pathname === '/' && typeof resource === 'string' && parseUrl(resource)?.href === parseUrl(url)?.href;
+  const isBareOrigin =
+    new URL(url).pathname === '/' && typeof resource === 'string' && parseUrl(resource)?.href === parseUrl(url)?.href;
   const consequence = 'clients must not use metadata that names another resource than they called (RFC 9728 §3.3)';
   const remedy = 'set resource to the URL that clients are given, letter by letter; a slash at the end counts';
   return problem(isBareOrigin ? 'warning' : 'error', id, { seen, consequence, remedy });
@@ -127,10 +154,16 @@ function hasNoEmptyMembers(document: Document): Check {
   const id = 'RFC9728-3.2-b';
   const isEmpty = (value: unknown): boolean => value === null || (Array.isArray(value) && value.length === 0);
   // It may say that no Bearer method is supported (RFC 9728 §2).
-  const empty = Object.keys(document).filter((name) => name !== 'bearer_methods_supported' && isEmpty(ownMember(document, name)));
+  const empty = Object.keys(document).filter(
+    (name) => name !== 'bearer_methods_supported' && isEmpty(ownMember(document, name)),
+  );
   if (empty.length === 0) return ok(id, 'it has no members without a value');
   const consequence = 'clients that check what they read refuse the document';
-  return problem('warning', id, { seen: `without a value: ${showValue(empty)}`, consequence, remedy: 'leave out what has no value' });
+  return problem('warning', id, {
+    seen: `without a value: ${showValue(empty)}`,
+    consequence,
+    remedy: 'leave out what has no value',
+  });
 }
 
 function isReadableByPages(facts: McpServerFacts): Check {
@@ -138,11 +171,20 @@ function isReadableByPages(facts: McpServerFacts): Check {
   const { pageOrigin, wellKnownPreflight } = facts;
   const seen = theDocument(facts);
   const isReadable = seen?.kind === 'answer' && mayRead(seen.headers, pageOrigin);
-  const isPreflighted = wellKnownPreflight.kind === 'answer' && wellKnownPreflight.status < 300 && mayRead(wellKnownPreflight.headers, pageOrigin);
+  const isPreflighted =
+    wellKnownPreflight.kind === 'answer' &&
+    wellKnownPreflight.status < 300 &&
+    mayRead(wellKnownPreflight.headers, pageOrigin);
   if (isReadable && isPreflighted) return ok(id, 'pages of any origin can read it');
-  const what = isReadable ? `its preflight is not answered: ${describe(wellKnownPreflight)}` : 'it has no Access-Control-Allow-Origin';
+  const what = isReadable
+    ? `its preflight is not answered: ${describe(wellKnownPreflight)}`
+    : 'it has no Access-Control-Allow-Origin';
   const consequence = 'clients in a browser cannot read the metadata';
-  return problem('warning', id, { seen: what, consequence, remedy: 'send Access-Control-Allow-Origin: * with it, and answer OPTIONS' });
+  return problem('warning', id, {
+    seen: what,
+    consequence,
+    remedy: 'send Access-Control-Allow-Origin: * with it, and answer OPTIONS',
+  });
 }
 
 function isCached(facts: McpServerFacts): Check {
@@ -151,7 +193,11 @@ function isCached(facts: McpServerFacts): Check {
   const value = seen?.kind === 'answer' ? seen.headers.get('cache-control') : null;
   if (value !== null) return ok(id, `its Cache-Control is ${showValue(value)}`);
   const consequence = 'how long clients keep it is up to them';
-  return problem('note', id, { seen: 'it has no Cache-Control', consequence, remedy: 'say so, such as "public, max-age=300"' });
+  return problem('note', id, {
+    seen: 'it has no Cache-Control',
+    consequence,
+    remedy: 'say so, such as "public, max-age=300"',
+  });
 }
 
 function answersHead({ wellKnown, wellKnownHead }: McpServerFacts): Check {
@@ -160,7 +206,11 @@ function answersHead({ wellKnown, wellKnownHead }: McpServerFacts): Check {
   if (wellKnownHead.kind === 'answer' && wellKnownHead.status === 200) return ok(id, 'HEAD works as GET does');
   if (isPassing(wellKnownHead)) return notVerifiable(id, `HEAD: ${describe(wellKnownHead)}`);
   const consequence = 'monitors and caches take the document for missing';
-  return problem('warning', id, { seen: `HEAD: ${describe(wellKnownHead)}`, consequence, remedy: 'answer HEAD wherever GET is answered' });
+  return problem('warning', id, {
+    seen: `HEAD: ${describe(wellKnownHead)}`,
+    consequence,
+    remedy: 'answer HEAD wherever GET is answered',
+  });
 }
 
 function theDocument({ advertised, wellKnown }: McpServerFacts): ProbeResult | undefined {

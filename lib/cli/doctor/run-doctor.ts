@@ -52,11 +52,17 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
   const prober = new Prober({ target: new URL(target.identifier), limits, now, secrets });
   const about = { target: target.identifier };
   const kind = options.isIssuer ? await issuerIfReached(prober, target) : await detectTarget(prober, target);
-  if (typeof kind === 'object') return reportOf({ ...about, kind: 'unreachable', remarks: [kind.unreachable] }, secrets);
-  const examined = kind === 'authorization-server' ? await examineIssuer(prober, options) : await examineMcpServer(prober, options);
-  const unclear = 'It looks like neither an MCP server nor an authorization server, and was examined as the former; --issuer says otherwise.';
+  if (typeof kind === 'object')
+    return reportOf({ ...about, kind: 'unreachable', remarks: [kind.unreachable] }, secrets);
+  const examined =
+    kind === 'authorization-server' ? await examineIssuer(prober, options) : await examineMcpServer(prober, options);
+  const unclear =
+    'It looks like neither an MCP server nor an authorization server, and was examined as the former; --issuer says otherwise.';
   const remarks = [...(kind === 'unclear' ? [unclear] : []), ...examined.remarks];
-  return reportOf({ ...about, kind: kind === 'unclear' ? 'mcp-server' : kind, remarks, sections: examined.sections }, secrets);
+  return reportOf(
+    { ...about, kind: kind === 'unclear' ? 'mcp-server' : kind, remarks, sections: examined.sections },
+    secrets,
+  );
 }
 
 async function issuerIfReached(prober: Prober, { identifier }: ResourceIdentifier) {
@@ -66,7 +72,8 @@ async function issuerIfReached(prober: Prober, { identifier }: ResourceIdentifie
 
 /** The token; the secret of the client, and how it is sent (RFC 6749 §2.3.1). */
 function secretsOf(token: string | undefined, { clientId, clientSecret }: ClientProbes): Secrets {
-  const basic = clientSecret === undefined || clientId === undefined ? undefined : basicCredentials(clientId, clientSecret);
+  const basic =
+    clientSecret === undefined || clientId === undefined ? undefined : basicCredentials(clientId, clientSecret);
   return new Secrets([token, clientSecret, basic].filter((secret) => secret !== undefined));
 }
 
@@ -86,25 +93,49 @@ async function examineMcpServer(prober: Prober, options: DoctorOptions): Promise
     servers.push(await gatherAuthorizationServer(prober, issuer, { resource, pageOrigin: facts.pageOrigin, probes }));
   }
   const sections: Section[] = [
-    { subject: 'mcp-server', name: facts.url, checks: [...checkRefusals(facts), ...checkChallenge(facts), ...checkResourceMetadata(facts)] },
+    {
+      subject: 'mcp-server',
+      name: facts.url,
+      checks: [...checkRefusals(facts), ...checkChallenge(facts), ...checkResourceMetadata(facts)],
+    },
     ...servers.map(sectionOf),
     await examineToken(prober, options, servers, facts),
   ];
   const left = named.length - servers.length;
-  return { sections, remarks: left > 0 ? [`It names ${named.length} authorization servers; the first ${MOST_ISSUERS} were looked at.`] : [] };
+  return {
+    sections,
+    remarks:
+      left > 0 ? [`It names ${named.length} authorization servers; the first ${MOST_ISSUERS} were looked at.`] : [],
+  };
 }
 
 async function examineIssuer(prober: Prober, options: DoctorOptions): Promise<Examined> {
   const { target, probes } = options;
   const pageOrigin = browserOrigin(isLoopback(new URL(target.identifier)));
-  const server = await gatherAuthorizationServer(prober, target.identifier, { resource: undefined, pageOrigin, probes });
+  const server = await gatherAuthorizationServer(prober, target.identifier, {
+    resource: undefined,
+    pageOrigin,
+    probes,
+  });
   return { sections: [sectionOf(server), await examineToken(prober, options, [server], undefined)], remarks: [] };
 }
 
 function sectionOf(facts: AuthorizationServerFacts): Section {
-  const checks = [...checkDiscovery(facts), ...checkServerMetadata(facts), ...checkKeySet(facts), ...checkEndpoints(facts)];
-  const rotation = notVerifiable('AS-28', 'whether refresh tokens of public clients are rotated shows only after signing in');
-  return { subject: 'authorization-server', name: showValue(facts.issuer), checks: [...checks, rotation].toSorted(byId) };
+  const checks = [
+    ...checkDiscovery(facts),
+    ...checkServerMetadata(facts),
+    ...checkKeySet(facts),
+    ...checkEndpoints(facts),
+  ];
+  const rotation = notVerifiable(
+    'AS-28',
+    'whether refresh tokens of public clients are rotated shows only after signing in',
+  );
+  return {
+    subject: 'authorization-server',
+    name: showValue(facts.issuer),
+    checks: [...checks, rotation].toSorted(byId),
+  };
 }
 
 function byId(one: Check, other: Check): number {
@@ -151,12 +182,14 @@ async function examineToken(
 
 /** Never over plain http, but on this machine: there it would be read by others. */
 async function sendToken(prober: Prober, { url, isLocal }: McpServerFacts, token: string) {
-  if (!url.startsWith('https:') && !isLocal) return { kind: 'silence', url, why: 'the server is not reached by https' } as const;
+  if (!url.startsWith('https:') && !isLocal)
+    return { kind: 'silence', url, why: 'the server is not reached by https' } as const;
   return prober.send(url, initializeRequest({ authorization: `Bearer ${token}` }));
 }
 
 /** Only where the metadata is that of this issuer. */
 function keysOf(server: AuthorizationServerFacts): [string, readonly unknown[]][] {
-  const keys = server.document && ownMember(server.document, 'issuer') === server.issuer ? publishedKeys(server) : undefined;
+  const keys =
+    server.document && ownMember(server.document, 'issuer') === server.issuer ? publishedKeys(server) : undefined;
   return keys ? [[server.issuer, keys]] : [];
 }

@@ -50,7 +50,8 @@ export function describe(seen: ProbeResult): string {
   if (seen.kind === 'silence') return showText(seen.why);
   const { status, headers, contentType } = seen;
   const location = headers.get('location');
-  if (status >= 300 && status < 400 && location !== null) return `status ${status}, a redirect to ${showValue(location)}`;
+  if (status >= 300 && status < 400 && location !== null)
+    return `status ${status}, a redirect to ${showValue(location)}`;
   return `status ${status}${contentType === '' ? '' : `, content type ${showValue(contentType)}`}`;
 }
 

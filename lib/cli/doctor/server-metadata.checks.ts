@@ -9,7 +9,8 @@ type Document = Readonly<Record<string, unknown>>;
 
 /** What the metadata says: by itself, and compared with what the MCP server says. */
 export function checkServerMetadata({ issuer, document, resource }: AuthorizationServerFacts): Check[] {
-  if (!document) return [...REVIEWED.keys(), ...COMPARED_ROWS].map((id) => notVerifiable(id, 'there is no metadata to read'));
+  if (!document)
+    return [...REVIEWED.keys(), ...COMPARED_ROWS].map((id) => notVerifiable(id, 'there is no metadata to read'));
   return [...reviewed(document, issuer), ...compared(document, resource), ...extensions(document)];
 }
 
@@ -19,7 +20,13 @@ const REVIEWED = new Map<string, (document: Document) => string | undefined>([
   ['AS-03', () => 'the issuer is an https URL without query and fragment'],
   ['AS-04', (document) => memberText(document, 'code_challenge_methods_supported')],
   ['AS-05', () => 'it offers the authorization code flow, at endpoints that clients may use'],
-  ['AS-06', (document) => (ownMember(document, 'client_id_metadata_document_supported') === true ? 'it takes client ID metadata documents' : undefined)],
+  [
+    'AS-06',
+    (document) =>
+      ownMember(document, 'client_id_metadata_document_supported') === true
+        ? 'it takes client ID metadata documents'
+        : undefined,
+  ],
   ['AS-07', () => 'it registers clients'],
   ['AS-08', () => 'it names itself in authorization responses'],
   ['AS-09', dpopText],
@@ -45,13 +52,21 @@ function dpopText(document: Document): string {
 }
 
 function compared(document: Document, resource: ResourceView | undefined): Check[] {
-  if (!resource) return ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25'].map((id) => notVerifiable(id, 'there is no MCP server to compare it with'));
+  if (!resource)
+    return ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25'].map((id) =>
+      notVerifiable(id, 'there is no MCP server to compare it with'),
+    );
   return [knowsScopes, knowsResource, knowsAcr, knowsDetails, bindsTokens].map((rule) => rule(document, resource));
 }
 
 function knowsScopes(document: Document, { scopes }: ResourceView): Check {
-  if (ownMember(document, 'scopes_supported') === undefined) return notVerifiable('AS-15', 'it does not say which scopes it has');
-  const missing = lacking(document, 'scopes_supported', scopes.filter((scope) => !AUTHORIZATION_SERVER_SCOPES.has(scope)));
+  if (ownMember(document, 'scopes_supported') === undefined)
+    return notVerifiable('AS-15', 'it does not say which scopes it has');
+  const missing = lacking(
+    document,
+    'scopes_supported',
+    scopes.filter((scope) => !AUTHORIZATION_SERVER_SCOPES.has(scope)),
+  );
   if (missing.length === 0) return ok('AS-15', 'it has every scope that the MCP server names');
   return problem('warning', 'AS-15', {
     seen: `scopes_supported lacks ${showValue(missing)}, which the MCP server names`,
@@ -62,8 +77,10 @@ function knowsScopes(document: Document, { scopes }: ResourceView): Check {
 
 /** @see RFC 9728 §4 */
 function knowsResource(document: Document, { url }: ResourceView): Check {
-  if (ownMember(document, 'protected_resources') === undefined) return notVerifiable('AS-16', 'it does not say for which resources it issues tokens');
-  if (lacking(document, 'protected_resources', [url]).length === 0) return ok('AS-16', 'it lists the MCP server among its resources');
+  if (ownMember(document, 'protected_resources') === undefined)
+    return notVerifiable('AS-16', 'it does not say for which resources it issues tokens');
+  if (lacking(document, 'protected_resources', [url]).length === 0)
+    return ok('AS-16', 'it lists the MCP server among its resources');
   return problem('warning', 'AS-16', {
     seen: `protected_resources lacks ${showValue(url)}`,
     consequence: 'clients that compare the two lists refuse the pair',
@@ -86,7 +103,11 @@ function knowsDetails(document: Document, resource: ResourceView): Check {
   const name = 'authorization_details_types_supported';
   const wanted = textsAt(resource.document, name);
   const missing = lacking(document, name, wanted);
-  if (missing.length === 0) return ok('AS-24', wanted.length === 0 ? 'the MCP server names no authorization details' : `it has all of ${showValue(wanted)}`);
+  if (missing.length === 0)
+    return ok(
+      'AS-24',
+      wanted.length === 0 ? 'the MCP server names no authorization details' : `it has all of ${showValue(wanted)}`,
+    );
   return problem('warning', 'AS-24', {
     seen: `${name} lacks ${showValue(missing)}`,
     consequence: 'no token can hold what the MCP server asks for (RFC 9396)',
@@ -97,7 +118,8 @@ function knowsDetails(document: Document, resource: ResourceView): Check {
 /** @see RFC 8705 §3.3 */
 function bindsTokens(document: Document, resource: ResourceView): Check {
   const name = 'tls_client_certificate_bound_access_tokens';
-  if (ownMember(resource.document, name) !== true) return ok('AS-25', 'the MCP server asks for no tokens that are bound to certificates');
+  if (ownMember(resource.document, name) !== true)
+    return ok('AS-25', 'the MCP server asks for no tokens that are bound to certificates');
   if (ownMember(document, name) === true) return ok('AS-25', 'it binds tokens to certificates');
   return problem('warning', 'AS-25', {
     seen: memberText(document, name),
@@ -112,8 +134,18 @@ function extensions(document: Document): Check[] {
   const isManaged = profiles.includes('urn:ietf:params:oauth:grant-profile:id-jag');
   const forClients = grants.includes('client_credentials');
   return [
-    ok('AS-26', isManaged ? 'it offers enterprise-managed authorization' : 'it offers no enterprise-managed authorization, which is optional'),
-    ok('AS-27', forClients ? 'it offers the client credentials grant' : 'it offers no client credentials grant, which is optional'),
+    ok(
+      'AS-26',
+      isManaged
+        ? 'it offers enterprise-managed authorization'
+        : 'it offers no enterprise-managed authorization, which is optional',
+    ),
+    ok(
+      'AS-27',
+      forClients
+        ? 'it offers the client credentials grant'
+        : 'it offers no client credentials grant, which is optional',
+    ),
   ];
 }
 

@@ -7,12 +7,17 @@ const ID = 'MCP-26-RS-02';
 
 /** What the MCP server made of the token, next to what the library makes of it. */
 export function checkTokenAnswer(answer: ProbeResult, verdict: TokenVerdict): Check {
-  if (answer.kind === 'silence') return notVerifiable(ID, `the token was not sent, or not answered: ${describe(answer)}`);
+  if (answer.kind === 'silence')
+    return notVerifiable(ID, `the token was not sent, or not answered: ${describe(answer)}`);
   const { status } = answer;
   const seen = `the server answers ${status}${errorOf(answer)}`;
   if (status === 503) {
     const consequence = 'the server cannot tell whether the token is good';
-    return problem('warning', ID, { seen, consequence, remedy: 'see in its log why it does not reach the authorization server' });
+    return problem('warning', ID, {
+      seen,
+      consequence,
+      remedy: 'see in its log why it does not reach the authorization server',
+    });
   }
   if (isPassing(answer)) return notVerifiable(ID, `${seen}, which says nothing about the token`);
   if (verdict === 'unknown') return notVerifiable(ID, `${seen}; what to expect is not known`);
@@ -36,7 +41,11 @@ function ofBadToken(seen: string, status: number): Check {
   if (status === 401) return ok(ID, `${seen}, as expected of this token`);
   if (status >= 400) {
     const consequence = 'clients get a new token upon 401 only';
-    return problem('warning', ID, { seen: `${seen}, and 401 is expected`, consequence, remedy: 'answer 401 with error="invalid_token" to every bad token' });
+    return problem('warning', ID, {
+      seen: `${seen}, and 401 is expected`,
+      consequence,
+      remedy: 'answer 401 with error="invalid_token" to every bad token',
+    });
   }
   return problem('error', ID, {
     seen: `${seen}, and 401 is expected`,
@@ -49,11 +58,13 @@ function ofGoodToken(seen: string, status: number, verdict: TokenVerdict): Check
   const expected = verdict === 'accepted' ? 'acceptance' : '403 insufficient_scope';
   const isExpected = verdict === 'accepted' ? status < 300 : status === 403;
   if (isExpected) return ok(ID, `${seen}, as expected`);
-  if (verdict !== 'accepted' && status < 300) return ok(ID, `${seen}: this call does not need the scopes of the challenge`);
+  if (verdict !== 'accepted' && status < 300)
+    return ok(ID, `${seen}: this call does not need the scopes of the challenge`);
   return problem('error', ID, {
     seen: `${seen}, and ${expected} is expected`,
     consequence: 'clients cannot use the server with such a token',
-    remedy: 'see the log of the server: it may have another issuer, audience, algorithm or profile configured, or another time',
+    remedy:
+      'see the log of the server: it may have another issuer, audience, algorithm or profile configured, or another time',
   });
 }
 
@@ -61,5 +72,7 @@ function ofGoodToken(seen: string, status: number, verdict: TokenVerdict): Check
 function errorOf(answer: ProbeResult): string {
   const error = challengeError(answer);
   if (error === undefined) return '';
-  return /^[a-z]+(?:_[a-z]+)*$/.test(error) && error.length <= 40 ? ` with the error ${error}` : ' with an error that is no code';
+  return /^[a-z]+(?:_[a-z]+)*$/.test(error) && error.length <= 40
+    ? ` with the error ${error}`
+    : ' with an error that is no code';
 }

@@ -38,7 +38,12 @@ export interface TokenReview {
 }
 
 /** The defaults of the library, and where products put scopes. */
-const CLAIM_NAMES: ClaimNames = { scopes: ['scope', 'scp'], clientId: CLIENT_ID_CLAIMS, subject: ['sub'], audience: ['aud'] };
+const CLAIM_NAMES: ClaimNames = {
+  scopes: ['scope', 'scp'],
+  clientId: CLIENT_ID_CLAIMS,
+  subject: ['sub'],
+  audience: ['aud'],
+};
 const TIMES = { toleranceSeconds: 5, maxLifetimeSeconds: 86_400 };
 const PROFILE = 'compatible';
 
@@ -48,7 +53,8 @@ const PROFILE = 'compatible';
  */
 export async function reviewToken(token: string, context: TokenContext): Promise<TokenReview> {
   if (!hasJwtForm(token)) {
-    const why = 'the token is no signed JWT: only its authorization server can say what it stands for (option introspection)';
+    const why =
+      'the token is no signed JWT: only its authorization server can say what it stands for (option introspection)';
     return { checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => notVerifiable(id, why)), verdict: 'opaque' };
   }
   const jwt = decoded(token);
@@ -66,7 +72,8 @@ const SCOPE_ROW = 'OA21-5.2-a';
 function verdictOf(checks: readonly Check[]): TokenVerdict {
   const errors = checks.filter(({ level }) => level === 'error');
   if (errors.some(({ id }) => id !== SCOPE_ROW)) return 'refused';
-  if (checks.some(({ id, level }) => level === 'unseen' && ['RFC9068-4-d', 'RFC9068-4-c'].includes(id))) return 'unknown';
+  if (checks.some(({ id, level }) => level === 'unseen' && ['RFC9068-4-d', 'RFC9068-4-c'].includes(id)))
+    return 'unknown';
   return errors.length > 0 ? 'accepted, but lacks scopes' : 'accepted';
 }
 
@@ -81,7 +88,11 @@ function decoded(token: string): DecodedJwt | McpAuthError {
 
 function malformed(error: McpAuthError): Check {
   const consequence = 'every server refuses it';
-  return problem('error', 'RFC7519-7.2-a', { seen: error.message, consequence, remedy: 'take the access token as it came, without quotes, and no other token' });
+  return problem('error', 'RFC7519-7.2-a', {
+    seen: error.message,
+    consequence,
+    remedy: 'take the access token as it came, without quotes, and no other token',
+  });
 }
 
 const RULES: readonly ((jwt: DecodedJwt, context: TokenContext) => Check)[] = [
@@ -108,11 +119,19 @@ function kind({ header, claims }: DecodedJwt): Check {
   const reason = refusal(() => checkKind(header, claims, PROFILE));
   if (reason !== undefined) {
     const remedy = 'use the access token, not the ID token or refresh token; and have it name a client or scopes';
-    return problem('error', reason === 'not_an_access_token' ? 'RFC9068-4-h' : id, { seen: `${seen}: ${MEANING[reason] ?? reason}`, consequence: REFUSED, remedy });
+    return problem('error', reason === 'not_an_access_token' ? 'RFC9068-4-h' : id, {
+      seen: `${seen}: ${MEANING[reason] ?? reason}`,
+      consequence: REFUSED,
+      remedy,
+    });
   }
   if (isDeclaredAccessToken(header)) return ok(id, seen);
   const consequence = 'it is accepted with the profile "compatible" only, which is the default';
-  return problem('note', id, { seen, consequence, remedy: 'if the server can be told to issue "at+jwt" (RFC 9068), turn that on' });
+  return problem('note', id, {
+    seen,
+    consequence,
+    remedy: 'if the server can be told to issue "at+jwt" (RFC 9068), turn that on',
+  });
 }
 
 const MEANING: Readonly<Record<string, string>> = {
@@ -127,9 +146,17 @@ function algorithm({ header }: DecodedJwt): Check {
   if (reason === undefined) return ok(id, seen);
   if (reason === 'header_rejected') {
     const remedy = 'have the server leave crit and b64 out, and sign claims rather than another token';
-    return problem('error', 'RFC7515-4.1.11-a', { seen: 'its header has a critical or malformed member', consequence: REFUSED, remedy });
+    return problem('error', 'RFC7515-4.1.11-a', {
+      seen: 'its header has a critical or malformed member',
+      consequence: REFUSED,
+      remedy,
+    });
   }
-  return problem('error', id, { seen, consequence: REFUSED, remedy: `have it signed with one of ${SIGNATURE_ALGORITHMS.join(', ')}` });
+  return problem('error', id, {
+    seen,
+    consequence: REFUSED,
+    remedy: `have it signed with one of ${SIGNATURE_ALGORITHMS.join(', ')}`,
+  });
 }
 
 function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check {
@@ -145,7 +172,11 @@ function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check {
       : product?.issuer !== undefined
         ? `${product.name}: ${product.issuer}`
         : 'get the token from an authorization server of the list, or add its issuer to the list';
-  return problem('error', id, { seen: `${seen}, which is none of ${showValue(issuers)}`, consequence: REFUSED, remedy });
+  return problem('error', id, {
+    seen: `${seen}, which is none of ${showValue(issuers)}`,
+    consequence: REFUSED,
+    remedy,
+  });
 }
 
 function keyId(jwt: DecodedJwt, context: TokenContext): Check {
@@ -156,7 +187,11 @@ function keyId(jwt: DecodedJwt, context: TokenContext): Check {
   if (!keys) return notVerifiable(id, `${seen}; there are no keys to look it up in`);
   if (kid === undefined) {
     if (keys.length === 1) return ok(id, 'it names no key, and there is only one');
-    return problem('note', id, { seen: 'it names no key (kid)', consequence: 'every published key has to be tried', remedy: 'have the server name the key' });
+    return problem('note', id, {
+      seen: 'it names no key (kid)',
+      consequence: 'every published key has to be tried',
+      remedy: 'have the server name the key',
+    });
   }
   if (keys.some((key) => isRecord(key) && ownMember(key, 'kid') === kid)) return ok(id, `${seen}, and is published`);
   const remedy = 'get a new token, if keys have been changed; else see that jwks_uri has the keys of this very server';
@@ -193,9 +228,15 @@ function audience({ claims }: DecodedJwt, { resource, audiences }: TokenContext)
 function expiry({ claims }: DecodedJwt, { now }: TokenContext): Check {
   const id = 'RFC9068-4-e';
   const seen = `exp is ${time(claims, 'exp', now)}`;
-  const reason = refusal(() => checkTimes({ exp: ownMember(claims, 'exp') }, now / 1000, { ...TIMES, maxLifetimeSeconds: Infinity }));
+  const reason = refusal(() =>
+    checkTimes({ exp: ownMember(claims, 'exp') }, now / 1000, { ...TIMES, maxLifetimeSeconds: Infinity }),
+  );
   if (reason === undefined) return ok(id, seen);
-  return problem('error', id, { seen, consequence: REFUSED, remedy: reason === 'expired' ? 'get a new token' : 'have the server issue tokens that expire' });
+  return problem('error', id, {
+    seen,
+    consequence: REFUSED,
+    remedy: reason === 'expired' ? 'get a new token' : 'have the server issue tokens that expire',
+  });
 }
 
 function notBefore({ claims }: DecodedJwt, { now }: TokenContext): Check {
@@ -212,7 +253,11 @@ function notInFuture(id: string, name: 'nbf' | 'iat', claims: DecodedJwt['claims
   const seen = `${name} is ${time(claims, name, now)}`;
   const reason = refusal(() => void checkTimesPresent({ [name]: value }, now / 1000, TIMES));
   if (reason === undefined) return ok(id, seen);
-  return problem('error', id, { seen, consequence: REFUSED, remedy: 'set the clock of the authorization server, or of this machine, by NTP' });
+  return problem('error', id, {
+    seen,
+    consequence: REFUSED,
+    remedy: 'set the clock of the authorization server, or of this machine, by NTP',
+  });
 }
 
 const HOUR = 3_600;
@@ -224,7 +269,8 @@ function lifetime({ claims }: DecodedJwt, { now }: TokenContext): Check {
   const seen = `it lives ${duration(seconds)}`;
   const consequence = 'who gets hold of it can use it that long, even if access was withdrawn';
   const remedy = 'have access tokens live minutes, and clients refresh them';
-  if (seconds > 24 * HOUR) return problem('error', 'AS-13', { seen, consequence: `${consequence}; it is refused here`, remedy });
+  if (seconds > 24 * HOUR)
+    return problem('error', 'AS-13', { seen, consequence: `${consequence}; it is refused here`, remedy });
   return seconds > HOUR ? problem('warning', 'AS-13', { seen, consequence, remedy }) : ok('AS-13', seen);
 }
 
@@ -242,10 +288,19 @@ function party(what: string, names: readonly string[], claims: DecodedJwt['claim
   const reason = refusal(() => {
     value = stringClaim(claims, names);
   });
-  if (reason !== undefined) return problem('error', id, { seen: `its ${what} is no text`, consequence: REFUSED, remedy: `have the server name the ${what} in ${names[0]}` });
+  if (reason !== undefined)
+    return problem('error', id, {
+      seen: `its ${what} is no text`,
+      consequence: REFUSED,
+      remedy: `have the server name the ${what} in ${names[0]}`,
+    });
   if (value !== undefined) return ok(id, `its ${what} is ${showValue(value)}`);
   const consequence = 'RFC 9068 demands it; a token that names neither client nor subject is refused';
-  return problem('note', id, { seen: `it names no ${what}`, consequence, remedy: `have the server name the ${what} in ${names[0]}` });
+  return problem('note', id, {
+    seen: `it names no ${what}`,
+    consequence,
+    remedy: `have the server name the ${what} in ${names[0]}`,
+  });
 }
 
 function scopes({ claims }: DecodedJwt, { scopes: needed }: TokenContext): Check {
@@ -265,7 +320,11 @@ function binding({ claims }: DecodedJwt): Check {
   const id = 'RFC9449-7.2-a';
   if (ownMember(claims, 'cnf') === undefined) return ok(id, 'it is bound to no key (cnf)');
   const remedy = 'have the server issue Bearer tokens to this client';
-  return problem('error', id, { seen: 'it is bound to a key (cnf)', consequence: 'proof of possession is not supported: it is refused', remedy });
+  return problem('error', id, {
+    seen: 'it is bound to a key (cnf)',
+    consequence: 'proof of possession is not supported: it is refused',
+    remedy,
+  });
 }
 
 /** What no row above has looked at, such as critical header members. */
@@ -273,14 +332,26 @@ async function asAWhole(token: string, jwt: DecodedJwt, context: TokenContext): 
   const keys = keySetFor(jwt, context);
   const iss = ownMember(jwt.claims, 'iss');
   if (!keys || typeof iss !== 'string' || context.resource === undefined) return [];
-  const trusted = { issuer: iss, keys, algorithms: new Set(SIGNATURE_ALGORITHMS), profile: PROFILE, claimNames: CLAIM_NAMES } as const;
+  const trusted = {
+    issuer: iss,
+    keys,
+    algorithms: new Set(SIGNATURE_ALGORITHMS),
+    profile: PROFILE,
+    claimNames: CLAIM_NAMES,
+  } as const;
   const rules = { ...TIMES, audiences: new Set([context.resource, ...context.audiences]), reuseSeconds: 0 };
   try {
     await new JwtVerifier(trusted, rules, () => context.now).verify(token, jwt);
     return [ok('AS-11', 'the library accepts it as it is configured by default')];
   } catch (error) {
     const why = error instanceof McpAuthError ? error.message : 'it cannot be verified';
-    return [problem('error', 'AS-11', { seen: why, consequence: REFUSED, remedy: 'have the server issue plain access tokens (RFC 9068)' })];
+    return [
+      problem('error', 'AS-11', {
+        seen: why,
+        consequence: REFUSED,
+        remedy: 'have the server issue plain access tokens (RFC 9068)',
+      }),
+    ];
   }
 }
 

@@ -10,7 +10,6 @@ import { caller, check as checkThat, finish, open, rpc, tool, valueOf, type Answ
 
 const check = (name: string, work: () => Promise<void>): Promise<void> => checkThat(ran, name, work);
 
-
 async function checkHost(settings: Settings): Promise<void> {
   const host = await startHost(settings);
   const on = `${settings.platform}, ${settings.mode}: `;
@@ -23,7 +22,14 @@ async function checkHost(settings: Settings): Promise<void> {
       await checkSessions(host, on);
       await checkOwnSessions(host, on);
     } else {
-      const around = [['write', 'a b'], ['per-request', 'a'], ['made', 'a'], ['inherited', 'a'], ['on-controller', 'a'], ['guarded', undefined]] as const;
+      const around = [
+        ['write', 'a b'],
+        ['per-request', 'a'],
+        ['made', 'a'],
+        ['inherited', 'a'],
+        ['on-controller', 'a'],
+        ['guarded', undefined],
+      ] as const;
       await checkAround(host, on, around);
     }
   } finally {
@@ -32,8 +38,12 @@ async function checkHost(settings: Settings): Promise<void> {
 }
 
 async function checkRoutes(host: Host, on: string): Promise<void> {
-  await check(`${on}decides about a tool on a controller before dispatch`, () => refused(host, 'b', tool('on-controller'), 'a'));
-  await check(`${on}decides about a tool registered at run time by the options before dispatch`, () => refused(host, 'b', tool('dynamic'), 'a'));
+  await check(`${on}decides about a tool on a controller before dispatch`, () =>
+    refused(host, 'b', tool('on-controller'), 'a'),
+  );
+  await check(`${on}decides about a tool registered at run time by the options before dispatch`, () =>
+    refused(host, 'b', tool('dynamic'), 'a'),
+  );
   await check(`${on}decides by the template where a resource has the same URI, as the framework does`, async () => {
     await refused(host, 'a', ['resources/read', { uri: 'notes://by-id/first' }], 'b');
     const { result } = await (await caller(host, { scope: 'b' }))('resources/read', { uri: 'notes://by-id/first' });
@@ -46,7 +56,8 @@ async function checkRoutes(host: Host, on: string): Promise<void> {
     assert.deepEqual(write?.securitySchemes, [{ type: 'oauth2', scopes: ['a', 'b'] }]);
   });
   await check(`${on}decides about a URI spelled otherwise, which the framework takes for the same`, () =>
-    refused(host, 'b', ['resources/read', { uri: 'other://FIXED/' }], 'a'));
+    refused(host, 'b', ['resources/read', { uri: 'other://FIXED/' }], 'a'),
+  );
 }
 
 async function checkHandlers(host: Host, on: string): Promise<void> {
@@ -69,7 +80,9 @@ async function checkHandlers(host: Host, on: string): Promise<void> {
     assert.deepEqual([status, challenge?.scope], [403, 'a']);
     assert.match(error?.message ?? '', /lacks a scope/);
     assert.deepEqual(ran, []);
-    await (await as('a'))('resources/read', { uri: 'notes://userX' });
+    await (
+      await as('a')
+    )('resources/read', { uri: 'notes://userX' });
     assert.deepEqual(ran, ['lenient']);
   });
   await check(`${on}gives the caller to the framework's own scope decorator`, async () => {
@@ -97,7 +110,10 @@ async function checkOwnSessions(host: Host, on: string): Promise<void> {
 
 /** What a child process answers to a call of a tool over stdio. */
 async function overStdio(stdio: 'deny' | 'trust', name: string): Promise<Answer> {
-  const child = spawn(process.execPath, [join(__dirname, 'stdio.js')], { env: { ...process.env, STDIO: stdio }, stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [join(__dirname, 'stdio.js')], {
+    env: { ...process.env, STDIO: stdio },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: child.stdout });
   const ask = async (message: object): Promise<Answer> => {
     child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);

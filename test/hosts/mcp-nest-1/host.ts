@@ -66,10 +66,19 @@ class Handlers {
   async who(_args: object, _context: object, request: ToolRequest) {
     ran.push('who');
     const { subject, scopes } = request.auth ?? {};
-    return text({ service: await this.caller.subject(), request: subject, scopes, user: request.user === request.auth });
+    return text({
+      service: await this.caller.subject(),
+      request: subject,
+      scopes,
+      user: request.user === request.auth,
+    });
   }
 
-  @Tool({ name: 'injected', description: 'Who calls, by parameters', parameters: z.object({ subject: z.string().optional() }) })
+  @Tool({
+    name: 'injected',
+    description: 'Who calls, by parameters',
+    parameters: z.object({ subject: z.string().optional() }),
+  })
   injected(@AuthInfo('subject') subject: string, @AuthInfo() auth: McpAuthInfo, request: ToolRequest) {
     ran.push('injected');
     return text({ subject, scopes: auth.scopes, request: request.auth?.subject });
@@ -82,7 +91,11 @@ class Handlers {
     return text({ written, subject });
   }
 
-  @Tool({ name: 'by-argument', description: 'A policy asks for the scope named', parameters: z.object({ scope: z.string() }) })
+  @Tool({
+    name: 'by-argument',
+    description: 'A policy asks for the scope named',
+    parameters: z.object({ scope: z.string() }),
+  })
   @Authorize(({ args }) => [(args as { scope: string }).scope])
   byArgument() {
     ran.push('by-argument');
@@ -195,7 +208,10 @@ export interface Settings {
 
 export function moduleOf(options: McpAuthModuleOptions, mcp: Partial<Parameters<typeof McpModule.forRoot>[0]>) {
   @Module({
-    imports: [McpAuthModule.forRoot(options), McpModule.forRoot({ name: 'host', version: '1.0.0', logging: false, ...mcp })],
+    imports: [
+      McpAuthModule.forRoot(options),
+      McpModule.forRoot({ name: 'host', version: '1.0.0', logging: false, ...mcp }),
+    ],
     controllers: [OnController],
     providers: [Caller, Handlers, PerRequest, Derived, { provide: 'MADE', useFactory: () => new Made() }],
   })
@@ -216,7 +232,10 @@ export async function startHost({ platform, mode }: Settings): Promise<Host & { 
     },
   );
   const adapter = (platform === 'express' ? new ExpressAdapter() : new FastifyAdapter()) as AbstractHttpAdapter;
-  const app = await NestFactory.create(reachedAround(module), adapter, { logger: ['warn', 'error'], forceCloseConnections: true });
+  const app = await NestFactory.create(reachedAround(module), adapter, {
+    logger: ['warn', 'error'],
+    forceCloseConnections: true,
+  });
   app.get(McpRegistryService, { strict: false }).registerTool({
     name: 'dynamic',
     description: 'Registered at run time',

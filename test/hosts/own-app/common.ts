@@ -6,7 +6,10 @@ import { callAround, caller, check, open, rpc, tool, valueOf, type Call, type Ho
 /** Asserts that a caller with this scope is refused before the framework sees the request, and is told what it needs. */
 export async function refused(host: Host, scope: string, call: Call, needed: string): Promise<void> {
   const answer = await (await caller(host, { scope }))(...call);
-  assert.deepEqual([answer.status, answer.challenge?.error, answer.challenge?.scope], [403, 'insufficient_scope', needed]);
+  assert.deepEqual(
+    [answer.status, answer.challenge?.error, answer.challenge?.scope],
+    [403, 'insufficient_scope', needed],
+  );
   assert.deepEqual(host.ran, []);
 }
 
@@ -43,7 +46,10 @@ export async function checkAtHandlers(host: Host, on: string): Promise<void> {
   const as = (scope: string) => caller(host, { scope });
 
   await check(ran, `${on}runs what the caller may do`, async () => {
-    assert.deepEqual(valueOf(await (await as('a b'))(...tool('write', { text: 'milk' }))), { written: 'milk', subject: 'alice' });
+    assert.deepEqual(valueOf(await (await as('a b'))(...tool('write', { text: 'milk' }))), {
+      written: 'milk',
+      subject: 'alice',
+    });
     assert.deepEqual(valueOf(await (await as('x'))(...tool('by-argument', { scope: 'x' }))), 'done');
     assert.deepEqual(valueOf(await (await as(''))(...tool('guarded'))), 'done');
     assert.deepEqual(ran, ['write', 'by-argument', 'guarded']);
@@ -65,7 +71,11 @@ export async function checkAtHandlers(host: Host, on: string): Promise<void> {
 }
 
 /** At the handler alone, since no guard leads to it. */
-export async function checkAround(host: Host, on: string, tools: readonly (readonly [name: string, scope: string | undefined])[]): Promise<void> {
+export async function checkAround(
+  host: Host,
+  on: string,
+  tools: readonly (readonly [name: string, scope: string | undefined])[],
+): Promise<void> {
   const { ran } = host;
   for (const [name, scope] of tools) {
     await check(ran, `${on}LIB-20: refuses ${name} where it is reached around the guard`, async () => {
@@ -79,9 +89,15 @@ export async function checkAround(host: Host, on: string, tools: readonly (reado
   }
   await check(ran, `${on}LIB-20: refuses resources and prompts where they are reached around the guard`, async () => {
     for (const uri of ['notes://fixed', 'notes://by-id/7']) {
-      assert.match((await callAround(host, 'resources/read', { uri })).error?.message ?? '', /Authorization is required/);
+      assert.match(
+        (await callAround(host, 'resources/read', { uri })).error?.message ?? '',
+        /Authorization is required/,
+      );
     }
-    assert.match((await callAround(host, 'prompts/get', { name: 'summary' })).error?.message ?? '', /Authorization is required/);
+    assert.match(
+      (await callAround(host, 'prompts/get', { name: 'summary' })).error?.message ?? '',
+      /Authorization is required/,
+    );
     assert.deepEqual(ran, []);
   });
   await check(ran, `${on}runs what declares nothing wherever it is reached, as everywhere`, async () => {
@@ -91,15 +107,24 @@ export async function checkAround(host: Host, on: string, tools: readonly (reado
 
 export async function checkSessions(host: Host, on: string): Promise<void> {
   const { issuer, resource, ran } = host;
-  await check(ran, `${on}goes by the token of each request, where the framework goes by that which opened the session`, async () => {
-    const reader = await issuer.mint({ aud: resource, scope: 'a' });
-    const session = await open(host, reader);
-    assert.equal((await rpc(resource, ...tool('write'), { token: reader, session })).status, 403);
-    const writer = await issuer.mint({ aud: resource, scope: 'a b' });
-    assert.deepEqual(valueOf(await rpc(resource, ...tool('write'), { token: writer, session })), { written: 'nothing', subject: 'alice' });
-    const injected = valueOf(await rpc(resource, ...tool('injected'), { token: writer, session })) as { scopes: string[] };
-    assert.deepEqual(injected.scopes, ['a', 'b']);
-  });
+  await check(
+    ran,
+    `${on}goes by the token of each request, where the framework goes by that which opened the session`,
+    async () => {
+      const reader = await issuer.mint({ aud: resource, scope: 'a' });
+      const session = await open(host, reader);
+      assert.equal((await rpc(resource, ...tool('write'), { token: reader, session })).status, 403);
+      const writer = await issuer.mint({ aud: resource, scope: 'a b' });
+      assert.deepEqual(valueOf(await rpc(resource, ...tool('write'), { token: writer, session })), {
+        written: 'nothing',
+        subject: 'alice',
+      });
+      const injected = valueOf(await rpc(resource, ...tool('injected'), { token: writer, session })) as {
+        scopes: string[];
+      };
+      assert.deepEqual(injected.scopes, ['a', 'b']);
+    },
+  );
   await check(ran, `${on}LIB-23: does not serve the session of somebody else`, async () => {
     const session = await open(host, await issuer.mint({ aud: resource, scope: 'a' }));
     const token = await issuer.mint({ aud: resource, sub: 'bob', scope: 'a' });

@@ -25,7 +25,11 @@ export interface Answer {
     readonly content?: readonly { readonly text: string }[];
     readonly contents?: readonly { readonly text: string }[];
     readonly messages?: readonly { readonly content: { readonly text: string } }[];
-    readonly tools?: readonly { readonly name: string; readonly securitySchemes?: unknown; readonly _meta?: { readonly securitySchemes?: unknown } }[];
+    readonly tools?: readonly {
+      readonly name: string;
+      readonly securitySchemes?: unknown;
+      readonly _meta?: { readonly securitySchemes?: unknown };
+    }[];
     readonly _meta?: { readonly 'mcp/www_authenticate'?: readonly string[] };
   };
   readonly error?: { readonly code: number; readonly message: string };
@@ -66,7 +70,12 @@ export async function finish(main: Promise<void>): Promise<void> {
 
 let id = 0;
 
-export async function rpc(url: string, method: string, params: object, { token, session }: Credentials = {}): Promise<Answer> {
+export async function rpc(
+  url: string,
+  method: string,
+  params: object,
+  { token, session }: Credentials = {},
+): Promise<Answer> {
   const response = await fetch(url, {
     method: 'POST',
     headers: {

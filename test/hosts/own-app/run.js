@@ -18,7 +18,12 @@ export const root = join(here, '..', '..', '..');
  */
 function attempt(command, args, { cwd, env = {} }) {
   const shell = process.platform === 'win32' && command !== process.execPath;
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, shell, encoding: 'utf8', env: { ...process.env, ...env } });
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd,
+    shell,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+  });
   if (status !== 0) console.error(`${stdout}\n${stderr}`);
   return { isDone: status === 0, output: stdout };
 }
@@ -55,7 +60,10 @@ export function runInOwnApp({ name, folders: [first, ...others], script, checks 
   try {
     run('npm', ['run', '--silent', script], root);
     const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', work], root));
-    cpSync(/** @type {string} */ (first), app, { recursive: true, filter: (path) => !/[\\/](?:node_modules|dist)$/.test(path) });
+    cpSync(/** @type {string} */ (first), app, {
+      recursive: true,
+      filter: (path) => !/[\\/](?:node_modules|dist)$/.test(path),
+    });
     for (const folder of [here, ...others]) {
       cpSync(folder, join(app, 'checks'), { recursive: true, filter: (path) => !path.endsWith('run.js') });
     }

@@ -13,7 +13,15 @@ async function checkHost(isFirst: boolean): Promise<void> {
     await checkAtHandlers(host, on);
     await checkOwn(host, on);
     await checkSessions(host, on);
-    const around = [['write', 'a b'], ['below', 'a'], ['never', undefined], ['per-request', 'a'], ['made', 'a'], ['inherited', 'a'], ['guarded', undefined]] as const;
+    const around = [
+      ['write', 'a b'],
+      ['below', 'a'],
+      ['never', undefined],
+      ['per-request', 'a'],
+      ['made', 'a'],
+      ['inherited', 'a'],
+      ['guarded', undefined],
+    ] as const;
     await checkAround(host, on, around);
   } finally {
     await host.close();
@@ -23,25 +31,42 @@ async function checkHost(isFirst: boolean): Promise<void> {
 async function checkOwn(host: Host, on: string): Promise<void> {
   const { ran } = host;
   const as = (scope: string) => caller(host, { scope });
-  await check(ran, `${on}decides about a tool whose framework stands below`, () => refused(host, 'b', tool('below'), 'a'));
+  await check(ran, `${on}decides about a tool whose framework stands below`, () =>
+    refused(host, 'b', tool('below'), 'a'),
+  );
   await check(ran, `${on}LIB-20: refuses for good what a policy refuses, before dispatch`, async () => {
     assert.equal((await (await as('a b'))(...tool('never'))).status, 403);
     assert.deepEqual(ran, []);
   });
   await check(ran, `${on}lets a tool know its caller by the service and by the SDK`, async () => {
-    assert.deepEqual(valueOf(await (await as('a'))(...tool('who'))), { service: 'alice', extra: 'alice', scopes: ['a'] });
+    assert.deepEqual(valueOf(await (await as('a'))(...tool('who'))), {
+      service: 'alice',
+      extra: 'alice',
+      scopes: ['a'],
+    });
   });
-  await check(ran, `${on}injects the caller where arguments of the client would stand, and where the SDK puts its own`, async () => {
-    const call = await as('a');
-    assert.deepEqual(valueOf(await call(...tool('injected', { subject: 'mallory' }))), { subject: 'alice', scopes: ['a'] });
-    assert.deepEqual(valueOf(await call(...tool('below'))), { subject: 'alice' });
-    assert.deepEqual(valueOf(await call(...tool('per-request'))), { subject: 'alice' });
-  });
-  await check(ran, `${on}decides by the resource of that very URI where a template matches it too, as the SDK does`, async () => {
-    const { result } = await (await as('a'))('resources/read', { uri: 'notes://by-id/first' });
-    assert.equal(result?.contents?.[0]?.text, 'notes://by-id/first');
-    assert.deepEqual(ran, ['first']);
-  });
+  await check(
+    ran,
+    `${on}injects the caller where arguments of the client would stand, and where the SDK puts its own`,
+    async () => {
+      const call = await as('a');
+      assert.deepEqual(valueOf(await call(...tool('injected', { subject: 'mallory' }))), {
+        subject: 'alice',
+        scopes: ['a'],
+      });
+      assert.deepEqual(valueOf(await call(...tool('below'))), { subject: 'alice' });
+      assert.deepEqual(valueOf(await call(...tool('per-request'))), { subject: 'alice' });
+    },
+  );
+  await check(
+    ran,
+    `${on}decides by the resource of that very URI where a template matches it too, as the SDK does`,
+    async () => {
+      const { result } = await (await as('a'))('resources/read', { uri: 'notes://by-id/first' });
+      assert.equal(result?.contents?.[0]?.text, 'notes://by-id/first');
+      assert.deepEqual(ran, ['first']);
+    },
+  );
   await check(ran, `${on}tells policies the variables of a template`, async () => {
     const call = await as('');
     assert.equal((await call('resources/read', { uri: 'notes://of/bob' })).status, 403);

@@ -20,11 +20,14 @@ export class NotesTools {
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),
-    McpAuthModule.forRootAsync({ inject: [ConfigService], useFactory: (config: ConfigService) => ({
-      resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
-      authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
-      scopes: { required: ['notes:read'] },
-    }) }),
+    McpAuthModule.forRootAsync({
+      inject: [ConfigService],
+      useFactory: (config: ConfigService) => ({
+        resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
+        authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
+        scopes: { required: ['notes:read'] },
+      }),
+    }),
     // Without the last option the framework also serves HTTP+SSE, which MCP has given up.
     McpModule.forRoot({ name: 'notes', version: '1.0.0', transports: { sse: { enabled: false } } }),
   ],

@@ -1,7 +1,15 @@
 /** An MCP server on `@nestjs-mcp/server` with a handler of every kind, protected by this library. */
 import 'reflect-metadata';
 import { createServer, type AddressInfo } from 'node:net';
-import { Injectable, Module, Scope, UseGuards as UseGuardsOfNest, type CanActivate, type OnModuleInit, type Type } from '@nestjs/common';
+import {
+  Injectable,
+  Module,
+  Scope,
+  UseGuards as UseGuardsOfNest,
+  type CanActivate,
+  type OnModuleInit,
+  type Type,
+} from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer, NestFactory } from '@nestjs/core';
 import { McpModule, Prompt, Resolver, Resource, Tool, UseGuards, type McpExecutionContext } from '@nestjs-mcp/server';
 import {
@@ -51,7 +59,11 @@ class Handlers {
   async who(extra: Extra) {
     ran.push('who');
     await Promise.resolve();
-    return text({ service: this.service.authInfo?.subject, extra: extra.authInfo?.subject, scopes: extra.authInfo?.scopes });
+    return text({
+      service: this.service.authInfo?.subject,
+      extra: extra.authInfo?.subject,
+      scopes: extra.authInfo?.scopes,
+    });
   }
 
   @Tool({ name: 'injected', paramsSchema: { subject: z.string().optional() } })
@@ -60,7 +72,12 @@ class Handlers {
     return text({ subject, scopes: auth.scopes });
   }
 
-  @Tool({ name: 'write', description: 'Needs a and b', paramsSchema: { text: z.string().default('nothing') }, annotations: { readOnlyHint: false } })
+  @Tool({
+    name: 'write',
+    description: 'Needs a and b',
+    paramsSchema: { text: z.string().default('nothing') },
+    annotations: { readOnlyHint: false },
+  })
   @RequireScopes('a', 'b')
   write({ text: written }: { text: string }, _extra: Extra, @AuthInfo('subject') subject: string) {
     ran.push('write');
@@ -182,7 +199,11 @@ export async function startHost(isFirst: boolean, transports: object): Promise<H
   const issuer = await TestIssuer.start({ alg: 'ES256' });
   const port = await freePort();
   const resource = `http://127.0.0.1:${port}/mcp`;
-  const auth = McpAuthModule.forRoot({ resource, authorizationServers: [issuer.issuer], checkAuthorizationServers: false });
+  const auth = McpAuthModule.forRoot({
+    resource,
+    authorizationServers: [issuer.issuer],
+    checkAuthorizationServers: false,
+  });
   const mcp = McpModule.forRoot({ name: 'host', version: '1.0.0', logging: { enabled: false }, transports });
 
   @Module({
@@ -191,7 +212,11 @@ export async function startHost(isFirst: boolean, transports: object): Promise<H
   })
   class AppModule {}
 
-  const app = await NestFactory.create(reachedAround(AppModule), { logger: ['error'], forceCloseConnections: true, abortOnError: false });
+  const app = await NestFactory.create(reachedAround(AppModule), {
+    logger: ['error'],
+    forceCloseConnections: true,
+    abortOnError: false,
+  });
   await app.listen(port, '127.0.0.1');
   return {
     issuer,
@@ -220,7 +245,9 @@ function reachedAround(module: Type) {
 
     onModuleInit(): void {
       const providers = [...this.modules.values()].flatMap((one) => [...one.providers.values()]);
-      const mcp = providers.find(({ name }) => name === 'StreamableService')?.instance as Record<string, Handle> | undefined;
+      const mcp = providers.find(({ name }) => name === 'StreamableService')?.instance as
+        | Record<string, Handle>
+        | undefined;
       const platform = this.host.httpAdapter.getInstance();
       platform.post('/around', (request: object, response: object) => mcp?.handlePostRequest?.(request, response));
       platform.delete('/around', (request: object, response: object) => mcp?.handleDeleteRequest?.(request, response));

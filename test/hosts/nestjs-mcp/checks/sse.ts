@@ -13,7 +13,10 @@ interface Stream {
 async function listen(origin: string, token?: string): Promise<{ status: number; stream: Stream }> {
   const aborted = new AbortController();
   const headers = { accept: 'text/event-stream', ...(token !== undefined && { authorization: `Bearer ${token}` }) };
-  const response = await fetch(`${origin}/sse`, { headers, signal: AbortSignal.any([aborted.signal, AbortSignal.timeout(20_000)]) });
+  const response = await fetch(`${origin}/sse`, {
+    headers,
+    signal: AbortSignal.any([aborted.signal, AbortSignal.timeout(20_000)]),
+  });
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
   const read = async (pattern: RegExp): Promise<RegExpExecArray> => {
@@ -50,7 +53,10 @@ async function checkSse(host: Host): Promise<void> {
   const messages = origin + path;
   const clientInfo = { name: 'checks', version: '1.0.0' };
   await check(ran, 'serves its owner, and answers into the stream', async () => {
-    assert.equal(await send(messages, alice, 'initialize', { protocolVersion: '2024-11-05', capabilities: {}, clientInfo }), 202);
+    assert.equal(
+      await send(messages, alice, 'initialize', { protocolVersion: '2024-11-05', capabilities: {}, clientInfo }),
+      202,
+    );
     assert.equal(await send(messages, alice, ...tool('write')), 202);
     const [, text] = await stream.read(/"text":"(.*?)"}]/);
     assert.deepEqual(JSON.parse((text ?? '').replaceAll('\\"', '"')), { written: 'nothing', subject: 'alice' });
@@ -60,7 +66,8 @@ async function checkSse(host: Host): Promise<void> {
     assert.deepEqual(ran, []);
   });
   await check(ran, 'LIB-23: does not take messages of somebody else', async () => {
-    for (const name of ['ping', 'write']) assert.equal(await send(messages, await mint({ sub: 'bob' }), ...tool(name)), 404);
+    for (const name of ['ping', 'write'])
+      assert.equal(await send(messages, await mint({ sub: 'bob' }), ...tool(name)), 404);
     assert.deepEqual(ran, []);
   });
   stream.close();
