@@ -20,7 +20,9 @@ const guides: DefaultTheme.SidebarItem[] = [
     items: [
       { text: 'Overview', link: '/overview' },
       { text: 'Protect a server', link: '/guides/protect-a-server' },
+      { text: 'Protect an existing application', link: '/guides/existing-application' },
       { text: 'Scopes and step-up', link: '/guides/scopes' },
+      { text: 'Options', link: '/options' },
       { text: 'Authorization servers', link: '/providers' },
       { text: 'Test your app', link: '/guides/testing' },
       { text: 'Troubleshooting', link: '/guides/troubleshooting' },
