@@ -70,6 +70,7 @@ const guides: DefaultTheme.SidebarItem[] = [
     text: 'Project',
     items: [
       { text: 'Architecture', link: '/architecture' },
+      { text: 'Change something', link: '/change-something' },
       { text: 'Security', link: '/security' },
       { text: 'Contributing', link: '/contributing' },
       { text: 'Changelog', link: '/changelog' },
