@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { build } from 'esbuild';
+import { compiledLibrary } from './support/compiled-library.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(root, 'node_modules', '.bundled-'));
@@ -95,6 +96,7 @@ describe.each([false, true])('an application in one bundle (minified: %s)', (min
           'const require = bundle_createRequire(import.meta.url), __filename = bundle_path(import.meta.url), __dirname = bundle_folder(__filename);',
       },
       logLevel: 'error',
+      plugins: [compiledLibrary],
     });
     const { stdout, stderr } = spawnSync(process.execPath, [outfile], { cwd: root, encoding: 'utf8' });
     expect(stderr).toBe('');

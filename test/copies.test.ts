@@ -9,6 +9,7 @@ import { McpController, Tool } from '@rekog/mcp-nest';
 import { build } from 'esbuild';
 import * as one from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import { compiledLibrary } from './support/compiled-library.js';
 import { bearer } from './support/rpc.js';
 import { adapterFor, listen, PLATFORMS } from './support/platforms.js';
 
@@ -23,15 +24,16 @@ beforeAll(async () => {
   mkdirSync(copy, { recursive: true });
   writeFileSync(join(copy, 'package.json'), JSON.stringify({ name: 'nestjs-mcp-auth', version: '9.8.7' }));
   const outfile = join(copy, 'index.mjs');
-  const options = {
+  await build({
+    entryPoints: [join(root, 'lib/index.ts')],
     bundle: true,
     platform: 'node',
     format: 'esm',
     packages: 'external',
     outfile,
     logLevel: 'error',
-  } as const;
-  await build({ ...options, entryPoints: [join(root, 'lib/index.ts')] });
+    plugins: [compiledLibrary],
+  });
   two = (await import(pathToFileURL(outfile).href)) as typeof one;
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -190,7 +192,7 @@ describe.each(PLATFORMS)('an application with two copies of the package, on %s',
       (caught: Error) => caught,
     );
     expect(error?.message).toMatch(
-      /this process has loaded 2: version \d.* at .*mcp-auth\.copies.*; version 9\.8\.7 at .*index\.mjs/,
+      /this process has loaded 2: version \d.* at .*package-copies.*; version 9\.8\.7 at .*index\.mjs/,
     );
     expect(error?.message).toContain(copy);
     expect(error?.message).toContain('peer dependency');

@@ -55,6 +55,8 @@ describe('a body', () => {
   });
 
   it.each([
+    [{}],
+    [null],
     [{ a: 1 }],
     [[]],
     [[1]],
@@ -62,14 +64,11 @@ describe('a body', () => {
     [false],
     [JSON.parse('{"__proto__":1}')],
     [Object.assign(Object.create(null) as object, { a: 1 })],
-  ])('is read as %j', (body) => {
-    expect(isBodyUnread(body, { ...announced, readableDidRead: false })).toBe(false);
-  });
-
-  it.each([[{}], [null]])('is read as %j, unless nobody has touched it', (body) => {
+  ])('is read as %j, unless nobody has touched it', (body) => {
     expect(isBodyUnread(body, { ...announced, readableDidRead: true })).toBe(false);
     expect(isBodyUnread(body, announced)).toBe(false);
     expect(isBodyUnread(body, { ...announced, readableDidRead: false })).toBe(true);
+    expect(isBodyUnread(body, { ...announced, readableDidRead: false, readableEnded: true })).toBe(false);
     expect(isBodyUnread(body, { headers: {}, readableDidRead: false })).toBe(false);
   });
 
