@@ -2,7 +2,7 @@ import { Catch, Injectable, Optional, type ArgumentsHost, type ExceptionFilter }
 import { of, throwError, type Observable } from 'rxjs';
 import { McpAuthError } from './core/error.js';
 import type { Refusal } from './response/refusal.js';
-import { Authorizer } from './authorization/authorizer.js';
+import { RefusedRequests } from './authorization/refused-requests.js';
 import { callOfContext, callOfRequest } from './caller/call-registry.js';
 import { mcpOriginOf } from './request/mcp-origin.js';
 import { nodeRequest, type HttpRequest } from './request/http-message.js';
@@ -24,7 +24,7 @@ import { HandlerRefusal, messageError, sendException } from './response/refusal-
 @Catch(McpAuthError)
 export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   constructor(
-    @Optional() private readonly authorizer: Authorizer,
+    @Optional() private readonly refusedRequests: RefusedRequests,
     @Optional() private readonly responder: Responder,
     @Optional() private readonly recorder: DecisionRecorder,
     @Optional() private readonly options: ResolvedOptions,
@@ -53,7 +53,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   #answerRequest(error: McpAuthError, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<HttpRequest>();
     const call = callOfRequest(request, this.options);
-    const refused = this.authorizer.findRefusedRequest(nodeRequest(request), call, request.body);
+    const refused = this.refusedRequests.find(nodeRequest(request), call, request.body);
     this.recorder.recordRefusedRequest(error, request, refused, call?.auth);
     return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), refused);
   }
@@ -63,7 +63,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
     // The answer may not have begun: then it can still get the status of the refusal.
     if (call) call.handlerError = error;
     const rpcContext: unknown = host.switchToRpc().getContext();
-    const refused = this.authorizer.findRefusedRequest(rpcContext, call, undefined);
+    const refused = this.refusedRequests.find(rpcContext, call, undefined);
     this.recorder.recordRefusedCall(error, rpcContext, refused, call?.auth);
     if (isToolCall(rpcContext)) return of(this.responder.toolResult(error, refused));
     return throwError(() => this.responder.rpcError(error, refused));
@@ -73,7 +73,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   #refusalOf(error: McpAuthError): Refusal {
     const known = HandlerRefusal.refusalOf(error);
     if (known) return known;
-    const refused = this.authorizer.findRefusedRequest(error, undefined, undefined);
+    const refused = this.refusedRequests.find(error, undefined, undefined);
     this.recorder.recordRefusedHandler(error, undefined, refused, undefined);
     return this.responder.refusalOf(error, refused);
   }

@@ -1,7 +1,11 @@
 import { Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { McpAuthError } from './core/error.js';
 import { continueWith, type MaybePromise } from './core/maybe-promise.js';
-import { Authorizer, type AccessRequest } from './authorization/authorizer.js';
+import type { AccessRequest } from './authorization/access-request.js';
+import { AccessRequirements } from './authorization/access-requirements.js';
+import { Authenticator } from './authorization/authenticator.js';
+import { Authorizer } from './authorization/authorizer.js';
+import { refusedRequestOf, RefusedRequests } from './authorization/refused-requests.js';
 import { callOfRequest, rememberCall } from './caller/call-registry.js';
 import { nodeRequest, type HttpRequest } from './request/http-message.js';
 import type { AuthorizedCall } from './caller/authorized-call.js';
@@ -37,7 +41,10 @@ const PASSED = Symbol('passed');
 @Injectable()
 export class McpAuthGuard implements CanActivate {
   constructor(
+    @Optional() private readonly requirements: AccessRequirements,
+    @Optional() private readonly authenticator: Authenticator,
     @Optional() private readonly authorizer: Authorizer,
+    @Optional() private readonly refusedRequests: RefusedRequests,
     @Optional() private readonly transport: TransportRules,
     @Optional() private readonly responder: Responder,
     @Optional() private readonly hooks: ResponseHooks,
@@ -63,7 +70,7 @@ export class McpAuthGuard implements CanActivate {
     if (callOfRequest(request, this.options)?.handler === handler) return true;
     const question = questionOf(request, this.options);
     if (question) return this.#answerQuestion(question, context);
-    const access = this.authorizer.accessRequestOf(request, context.getClass(), handler);
+    const access = this.requirements.ofRequest(request, context.getClass(), handler);
     // A public route may answer preflights itself.
     if (!access) return true;
     if (isPreflight(request)) return answered(this.responder.answerEmpty(response));
@@ -103,7 +110,7 @@ export class McpAuthGuard implements CanActivate {
 
   #refuse(error: unknown, request: HttpRequest, response: HttpResponse, access: AccessRequest): Promise<never> {
     if (!(error instanceof McpAuthError)) throw error;
-    const refused = this.authorizer.refusedRequest(access);
+    const refused = refusedRequestOf(access);
     this.recorder.recordRefusedRequest(error, request, refused);
     return answered(this.responder.refuse(error, request, response, refused));
   }
@@ -121,16 +128,16 @@ export class McpAuthGuard implements CanActivate {
     if (question) question.context = context;
     const earlier = callOfRequest(request, this.options);
     if (earlier?.handler === handler) return earlier.auth;
-    const access = this.authorizer.accessRequestOf(request, context.getClass(), handler);
+    const access = this.requirements.ofRequest(request, context.getClass(), handler);
     if (!access) return undefined;
-    this.authorizer.rememberRefusedRequest(request, access);
+    this.refusedRequests.note(request, access);
     return this.#admit(request, context.switchToHttp().getResponse<HttpResponse>(), access);
   }
 
   /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */
   #admit(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<McpAuthInfo | undefined> {
     this.transport.checkOrigin(request, access);
-    return continueWith(this.authorizer.authenticate(request, access), (auth) =>
+    return continueWith(this.authenticator.authenticate(request, access), (auth) =>
       continueWith(this.#authorize(request, access, auth), () => this.#letIn(request, response, access, auth)),
     );
   }

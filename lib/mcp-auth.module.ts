@@ -10,7 +10,11 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { AccessRequirements } from './authorization/access-requirements.js';
+import { Authenticator } from './authorization/authenticator.js';
 import { Authorizer } from './authorization/authorizer.js';
+import { OperationAccess } from './authorization/operation-access.js';
+import { RefusedRequests } from './authorization/refused-requests.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
@@ -96,7 +100,11 @@ const PROVIDERS: Provider[] = [
   },
   CopiesCheck,
   HandlerExplorer,
+  AccessRequirements,
+  Authenticator,
+  RefusedRequests,
   Authorizer,
+  OperationAccess,
   SessionOwners,
   TaskOwners,
   EventOwners,
@@ -138,7 +146,10 @@ const PROVIDERS: Provider[] = [
   // The guard and filter that decorators bind are built in the modules of the handlers, from these.
   exports: [
     ResolvedOptions,
+    AccessRequirements,
+    Authenticator,
     Authorizer,
+    RefusedRequests,
     TransportRules,
     Responder,
     ResponseHooks,

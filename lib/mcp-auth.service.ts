@@ -4,7 +4,7 @@ import { currentCall } from './caller/call-registry.js';
 import { CallerTracking } from './platform/caller-tracking.js';
 import type { McpAuthEvent } from './observability/event-types.js';
 import { AuthEventEmitter } from './observability/event-emitter.js';
-import { authInfoOf } from './caller/caller.js';
+import { Authenticator } from './authorization/authenticator.js';
 import type { McpAuthInfo } from './core/auth-info.js';
 import { ResolvedOptions } from './options/options.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
@@ -18,6 +18,7 @@ const NOT_FOLLOWED =
 export class McpAuthService {
   constructor(
     private readonly servers: ResourceServers,
+    private readonly authenticator: Authenticator,
     private readonly events: AuthEventEmitter,
     private readonly followedCalls: CallerTracking,
     private readonly options: ResolvedOptions,
@@ -52,7 +53,6 @@ export class McpAuthService {
    * @throws {McpAuthError} `invalid_token` or `temporarily_unavailable`.
    */
   async verify(token: string, resourceId?: string): Promise<McpAuthInfo> {
-    const { verifier, resource } = this.servers.get(resourceId);
-    return authInfoOf(token, await verifier.verify(token), resource.identifier.identifier);
+    return this.authenticator.verify(token, this.servers.get(resourceId));
   }
 }

@@ -2,9 +2,9 @@ import type { ExecutionContext } from '@nestjs/common';
 import { mcpOriginOf } from '../request/mcp-origin.js';
 import { rememberContext } from '../caller/call-registry.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
-import { authInfoOf } from '../caller/caller.js';
 import type { ResolvedOptions } from '../options/options.js';
-import type { ResourceServers } from '../resource-servers/resource-servers.js';
+import type { ResourceServer } from '../resource-servers/resource-servers.js';
+import type { Authenticator } from './authenticator.js';
 
 /**
  * The call of a handler that was reached over stdio, where no request carries a token: by the option `stdio` there is
@@ -18,15 +18,15 @@ import type { ResourceServers } from '../resource-servers/resource-servers.js';
 export async function callOverStdio(
   context: ExecutionContext,
   stdio: ResolvedOptions['stdio'],
-  servers: ResourceServers,
+  server: ResourceServer,
+  authenticator: Authenticator,
 ): Promise<AuthorizedCall | 'trusted' | undefined> {
   if (stdio === 'deny' || mcpOriginOf(context)?.isStdio !== true) return undefined;
   if (stdio === 'trust') return 'trusted';
   const token = process.env[stdio.tokenEnv];
   if (token === undefined || token === '') return undefined;
-  const { verifier, resource } = servers.first;
-  const auth = authInfoOf(token, await verifier.verify(token), resource.identifier.identifier);
-  const call: AuthorizedCall = { auth, resource, handler: context.getHandler() };
+  const auth = await authenticator.verify(token, server);
+  const call: AuthorizedCall = { auth, resource: server.resource, handler: context.getHandler() };
   const rpcContext: unknown = context.switchToRpc().getContext();
   if (typeof rpcContext === 'object' && rpcContext !== null) rememberContext(rpcContext, call);
   return call;

@@ -6,7 +6,7 @@ import { readRpcBody, type Operation } from '../request/rpc-body.js';
 import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from '../request/origin.js';
 import { isBodyUnread, mayHoldMessage, type BodySource } from '../request/unread-body.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
-import type { AccessRequest } from './authorizer.js';
+import type { AccessRequest } from './access-request.js';
 import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from '../request/http-message.js';
 import { EventOwners } from './event-owners.js';
 import type { McpAuthInfo } from '../core/auth-info.js';

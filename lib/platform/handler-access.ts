@@ -3,7 +3,11 @@ import { Injectable, Logger, UseFilters, type ExecutionContext, type Type } from
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthReason } from '../core/error.js';
 import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
-import { Authorizer, type AccessRequest } from '../authorization/authorizer.js';
+import type { AccessRequest } from '../authorization/access-request.js';
+import { AccessRequirements } from '../authorization/access-requirements.js';
+import { Authenticator } from '../authorization/authenticator.js';
+import { Authorizer } from '../authorization/authorizer.js';
+import { refusedRequestOf } from '../authorization/refused-requests.js';
 import { rememberHandlerCall } from '../caller/call-registry.js';
 import type { HttpRequest } from '../request/http-message.js';
 import { DecisionRecorder } from '../observability/decision-recorder.js';
@@ -54,6 +58,8 @@ export class HandlerAccess {
 
   constructor(
     private readonly explorer: HandlerExplorer,
+    private readonly requirements: AccessRequirements,
+    private readonly authenticator: Authenticator,
     private readonly authorizer: Authorizer,
     private readonly recorder: DecisionRecorder,
     private readonly responder: Responder,
@@ -74,7 +80,7 @@ export class HandlerAccess {
     const classRef = context.getClass();
     const method = context.getHandler();
     if (!this.#isProtected({ classRef, method, methodName: method.name }, guard)) return;
-    const access = this.authorizer.accessRequestOfHandler(classRef, method, argumentsOf(context));
+    const access = this.requirements.ofHandler(classRef, method, argumentsOf(context));
     let caller: McpAuthInfo | undefined;
     const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, access, caller);
     try {
@@ -91,7 +97,7 @@ export class HandlerAccess {
     access: AccessRequest,
     identified: (auth: McpAuthInfo | undefined) => void,
   ): MaybePromise<void> {
-    return continueWith(this.authorizer.authenticate(credentialsBehind(request), access), (auth) => {
+    return continueWith(this.authenticator.authenticate(credentialsBehind(request), access), (auth) => {
       identified(auth);
       return continueWith(this.authorizer.authorize(auth, access, request), () => {
         rememberHandlerCall(request, { auth, resource: access.server.resource, handler: access.handler });
@@ -101,14 +107,14 @@ export class HandlerAccess {
   }
 
   #refuseUnknown(kind: OutsideKind, access: AccessRequest): never {
-    const { scopes } = this.authorizer.refusedRequest(access);
+    const { scopes } = refusedRequestOf(access);
     const seen = kind === 'websocket' ? { 'looked for': 'an upgrade request on the port of the application' } : {};
     throw new McpAuthError('authorization_required', UNAUTHENTICATED[kind], { scopes, seen });
   }
 
   #refuse(error: unknown, context: ExecutionContext, access: AccessRequest, caller: McpAuthInfo | undefined): never {
     if (!(error instanceof McpAuthError)) throw error;
-    const refused = this.authorizer.refusedRequest(access);
+    const refused = refusedRequestOf(access);
     const name = `${context.getClass().name}.${context.getHandler().name}`;
     this.recorder.recordRefusedHandler(error, name, refused, caller);
     throw new HandlerRefusal(error, this.responder.refusalOf(error, refused));

@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import type { OperationKind } from '../request/rpc-body.js';
 import { isRecord } from '../core/record.js';
 import { keepTasks } from '../request/task-messages.js';
-import { Authorizer, type AccessRequest } from '../authorization/authorizer.js';
+import type { AccessRequest } from '../authorization/access-request.js';
+import { OperationAccess } from '../authorization/operation-access.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { rewriteBody } from './buffered-response.js';
 import { TaskOwners } from '../authorization/task-owners.js';
@@ -33,7 +34,7 @@ const ANNOTATED_LISTS: ReadonlySet<string | undefined> = new Set(['tools/list'])
 @Injectable()
 export class Listing {
   constructor(
-    private readonly authorizer: Authorizer,
+    private readonly operations: OperationAccess,
     private readonly tasks: TaskOwners,
   ) {}
 
@@ -80,7 +81,7 @@ export class Listing {
   /** Only for tools of which something is known here; of others the MCP framework may know something. */
   #advertise(entry: unknown, { resource }: AuthorizedCall): void {
     if (!isRecord(entry) || typeof entry['name'] !== 'string') return;
-    const schemes = this.authorizer.securitySchemes(entry['name'], resource.id);
+    const schemes = this.operations.securitySchemes(entry['name'], resource.id);
     if (!schemes) return;
     entry['_meta'] = { ...(isRecord(entry['_meta']) && entry['_meta']), securitySchemes: schemes };
     // Where the MCP framework has put its own idea of them as well.
@@ -90,7 +91,7 @@ export class Listing {
   async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {
     const name = isRecord(entry) ? entry[nameMember] : undefined;
     if (typeof name !== 'string') return true;
-    const outlook = await this.authorizer.operationAccess(call, { kind, name, args: undefined, reachesHandler: true });
+    const outlook = await this.operations.outlook(call, { kind, name, args: undefined, reachesHandler: true });
     return call.resource.listing === 'hide' ? outlook === 'allowed' : outlook !== 'denied';
   }
 }

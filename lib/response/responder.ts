@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { McpAuthError } from '../core/error.js';
 import { challengeOf, toRefusal, type Refusal } from './refusal.js';
-import type { RefusedRequest } from '../authorization/authorizer.js';
+import type { RefusedRequest } from '../authorization/refused-requests.js';
 import type { HttpRequest, HttpResponse } from '../request/http-message.js';
 import { type ChallengeForm, ResolvedOptions } from '../options/options.js';
 

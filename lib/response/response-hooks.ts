@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
 import { fieldValues } from '../request/header-fields.js';
-import { Authorizer, type AccessRequest } from '../authorization/authorizer.js';
+import type { AccessRequest } from '../authorization/access-request.js';
+import { refusedRequestOf } from '../authorization/refused-requests.js';
 import { Clock } from '../core/clock.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
@@ -22,7 +23,6 @@ const SESSION_HEADER = 'mcp-session-id';
 @Injectable()
 export class ResponseHooks {
   constructor(
-    private readonly authorizer: Authorizer,
     private readonly responder: Responder,
     private readonly sessions: SessionOwners,
     private readonly state: StateWatch,
@@ -61,7 +61,7 @@ export class ResponseHooks {
     const [status, ...rest] = head;
     if (status !== 200 || isStream(headerInHead(response, head, 'content-type'))) return head;
     if (this.responder.formFor(request) !== 'http') return head;
-    const refusal = this.responder.refusalOf(raised, this.authorizer.refusedRequest(access));
+    const refusal = this.responder.refusalOf(raised, refusedRequestOf(access));
     this.responder.putHeaders(response, refusal);
     return [refusal.status, ...rest];
   }

@@ -4,7 +4,7 @@ import { readRpcBody } from '../request/rpc-body.js';
 import { EventStreamReader } from './server-sent-events.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
 import { taskRequestsIn, tasksCreatedIn, type TaskRequests } from '../request/task-messages.js';
-import { Authorizer } from '../authorization/authorizer.js';
+import { AccessRequirements } from '../authorization/access-requirements.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import type { HttpRequest } from '../request/http-message.js';
 import { decoderOf, type Decode } from './content-coding.js';
@@ -23,7 +23,7 @@ import { TaskOwners } from '../authorization/task-owners.js';
 @Injectable()
 export class StateWatch {
   constructor(
-    private readonly authorizer: Authorizer,
+    private readonly requirements: AccessRequirements,
     private readonly sessions: SessionOwners,
     private readonly tasks: TaskOwners,
     private readonly eventIds: EventOwners,
@@ -82,7 +82,7 @@ export class StateWatch {
       const operations = messages.flatMap((message) => readRpcBody(message).operations);
       this.tasks.note(
         taskId,
-        operations.map((operation) => this.authorizer.memorable(operation, resource.id)),
+        operations.map((operation) => this.requirements.memorable(operation, resource.id)),
         auth,
       );
     }

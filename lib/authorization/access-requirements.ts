@@ -1,0 +1,157 @@
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+import type { AuthorizedCall } from '../caller/authorized-call.js';
+import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
+import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
+import { targetPath, type HttpRequest } from '../request/http-message.js';
+import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from '../request/rpc-body.js';
+import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
+import { LazyAccessRequest, MAX_OPERATIONS_OF_ANYBODY, type AccessRequest } from './access-request.js';
+import {
+  conditionsOf,
+  handlersOf,
+  hasPolicies,
+  isPublic,
+  refusalOf,
+  requiresNothing,
+  usesOf,
+  withoutScopes,
+  type Conditions,
+  type DeclaredOperation,
+} from './conditions.js';
+
+/** Says what a request, a call or an operation needs. Knows nothing of callers. */
+@Injectable()
+export class AccessRequirements {
+  /** Conditions that are the same for every request: by the policy of a handler, and by what is declared of what comes to it. */
+  readonly #conditions = new WeakMap<HandlerDeclaration, Map<object, Conditions>>();
+
+  constructor(
+    private readonly servers: ResourceServers,
+    private readonly explorer: HandlerExplorer,
+    private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * What a request to this route needs: the baseline of the resource, what class and method declare, and what the
+   * MCP operations in its body need, all of a batch together. Undefined for a public route.
+   */
+  ofRequest(request: HttpRequest, classRef: object, handler: object): AccessRequest | undefined {
+    const route = this.explorer.declarationOf(classRef, handler);
+    if (route.isPublic) return undefined;
+    const server = this.servers.get(route.resourceId);
+    const body = readRpcBody(request.body);
+    return new LazyAccessRequest(handler, server, body, {
+      isOpen: () => this.options.allowAnonymous && this.#isOpen(request, route, server, body),
+      conditions: (operations) => this.#conditionsOf(route, server, operations),
+    });
+  }
+
+  /** The same for a handler that is neither an HTTP route nor an MCP operation. It is never open to anonymous callers. */
+  ofHandler(classRef: object, handler: object, args: unknown): AccessRequest {
+    const policy = this.explorer.declarationOf(classRef, handler);
+    const server = this.servers.get(policy.resourceId);
+    const uses = hasPolicies(policy) ? [{ operation: undefined, policies: policy.policies, args }] : [];
+    return new LazyAccessRequest(handler, server, readRpcBody(undefined), {
+      isOpen: () => false,
+      conditions: () => conditionsOf(server, [policy], uses),
+    });
+  }
+
+  /** What an MCP handler needs where it is about to run. */
+  ofMcpHandler(
+    context: ExecutionContext,
+    policy: HandlerDeclaration,
+    { resource }: AuthorizedCall,
+    isOpen: boolean,
+  ): Conditions {
+    const server = this.servers.get(resource.id);
+    if (!isOpen && !hasPolicies(policy)) return this.#sameConditions(policy, server, server, []);
+    const served = this.explorer.operationOf(context.getHandler());
+    const args: unknown = context.switchToRpc().getData();
+    const operation = served && { kind: served.kind, name: served.name, args, reachesHandler: true };
+    const uses = hasPolicies(policy) ? [{ operation, policies: policy.policies }] : [];
+    const conditions = { ...conditionsOf(server, [policy], uses), asksBeforeScopes: true };
+    return isOpen ? withoutScopes(conditions) : conditions;
+  }
+
+  /** What the operations needed that have created something. Their handlers are not called again, so policies are asked now. */
+  ofCreators(operations: readonly Operation[], server: ResourceServer): Conditions {
+    const declared = this.#declared(operations, server).map(({ operation, declarations }) => ({
+      operation: { ...operation, reachesHandler: false },
+      declarations,
+    }));
+    const handlers = declared.flatMap(({ declarations }) => handlersOf(declarations));
+    return { ...conditionsOf(server, handlers, usesOf(declared)), refusal: refusalOf(declared) };
+  }
+
+  /** The operation as it is to be remembered: its arguments only if a policy will want to see them. */
+  memorable(operation: Operation, resourceId: string): Operation {
+    const { all } = this.explorer.declarationsOf(operation, resourceId);
+    return all.some(({ policy }) => hasPolicies(policy)) ? operation : { ...operation, args: undefined };
+  }
+
+  #isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
+    if (!isAt(resource, request) || !requiresNothing(route)) return false;
+    if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY) return false;
+    if (!isOpenRequest(request, body)) return false;
+    return body.operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
+  }
+
+  #conditionsOf(route: HandlerDeclaration, server: ResourceServer, operations: readonly Operation[]): Conditions {
+    const [operation] = operations;
+    if (operations.length < 2 && operation?.kind !== 'resource') {
+      const declarations = operation && this.explorer.declarationsOf(operation, server.resource.id);
+      const handlers = handlersOf(declarations);
+      const asksNobody = !hasPolicies(route) && !declarations?.isElsewhere && !handlers.some(hasPolicies);
+      if (asksNobody) return this.#sameConditions(route, declarations ?? server, server, handlers);
+    }
+    const declared = this.#declared(operations, server);
+    const handlers = new Set([route, ...declared.flatMap(({ declarations }) => handlersOf(declarations))]);
+    const ofRoute = hasPolicies(route) ? [{ operation: undefined, policies: route.policies }] : [];
+    return {
+      ...conditionsOf(server, [...handlers], [...ofRoute, ...usesOf(declared)]),
+      asksBeforeScopes: operations.length < 2,
+      refusal: refusalOf(declared),
+    };
+  }
+
+  #declared(operations: readonly Operation[], { resource }: ResourceServer): DeclaredOperation[] {
+    return operations.map((operation) => ({
+      operation,
+      declarations: this.explorer.declarationsOf(operation, resource.id),
+    }));
+  }
+
+  /** Of a handler together with the others, for a request that nobody has to be asked about. */
+  #sameConditions(
+    policy: HandlerDeclaration,
+    key: object,
+    server: ResourceServer,
+    others: readonly HandlerDeclaration[],
+  ): Conditions {
+    const ofPolicy = this.#conditions.get(policy);
+    const known = ofPolicy?.get(key);
+    if (known) return known;
+    const conditions = conditionsOf(server, [policy, ...others], []);
+    this.#conditions.set(policy, (ofPolicy ?? new Map<object, Conditions>()).set(key, conditions));
+    return conditions;
+  }
+}
+
+/**
+ * Whether an anonymous caller may send this to an MCP endpoint if all operations in it are public: a body in which every
+ * message is understood; or no body, for the stream and the end of a session.
+ */
+function isOpenRequest({ method }: HttpRequest, { messages }: RpcBody): boolean {
+  if (method === 'GET' || method === 'DELETE') return true;
+  return messages.length > 0 && messages.every((message) => message.operations.length > 0 || isOpenMethod(message));
+}
+
+function isAt({ identifier }: ResolvedResource, request: HttpRequest): boolean {
+  return withoutSlash(targetPath(request)) === withoutSlash(identifier.path);
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/\/$/, '');
+}

@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { authInfoOf } from '../caller/caller.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
+import { McpAuthError } from '../core/error.js';
+import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
+import { isDpopScheme, readCredentials } from '../request/credentials.js';
+import type { HeaderSource } from '../request/header-fields.js';
+import type { ResourceServer } from '../resource-servers/resource-servers.js';
+import type { AccessRequest } from './access-request.js';
+
+/** Finds out who is calling. Does not decide what they may do. */
+@Injectable()
+export class Authenticator {
+  /**
+   * The caller of a request; undefined if it needs none and brings none. At once, where the token is known.
+   *
+   * @throws {McpAuthError} when it is refused.
+   */
+  authenticate(request: HeaderSource, access: AccessRequest): MaybePromise<McpAuthInfo | undefined> {
+    const credentials = readCredentials(request);
+    switch (credentials.kind) {
+      case 'none':
+        if (access.isOpen) return undefined;
+        throw new McpAuthError('authorization_required', 'no_credentials');
+      case 'unsupported':
+        // RFC 6750 §3.1: no error code, as if there were no credentials.
+        throw new McpAuthError('authorization_required', isDpopScheme(request) ? 'dpop_scheme' : 'unsupported_scheme');
+      case 'repeated':
+        throw new McpAuthError('invalid_request', 'repeated_credentials');
+      case 'malformed':
+        throw new McpAuthError('invalid_token', 'malformed_credentials');
+      case 'bearer':
+        return this.verify(credentials.token, access.server);
+    }
+  }
+
+  /**
+   * The caller who has this token, for this resource.
+   *
+   * @throws {McpAuthError} when it is refused, or cannot be judged now.
+   */
+  verify(token: string, { verifier, resource }: ResourceServer): MaybePromise<McpAuthInfo> {
+    const { identifier } = resource.identifier;
+    return continueWith(verifier.verify(token), (verified) => authInfoOf(token, verified, identifier));
+  }
+}

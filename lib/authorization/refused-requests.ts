@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common';
+import type { AuthorizedCall } from '../caller/authorized-call.js';
+import type { ResolvedResource } from '../options/options.js';
+import { nodeRequest, type HttpRequest } from '../request/http-message.js';
+import { readRpcBody, type RpcBody } from '../request/rpc-body.js';
+import { ResourceServers } from '../resource-servers/resource-servers.js';
+import type { AccessRequest } from './access-request.js';
+
+/** What the answer to a refused request is made of, besides the error. */
+export interface RefusedRequest {
+  readonly resource: ResolvedResource;
+  /** The scopes the request needs, as far as that is known. */
+  readonly scopes: readonly string[];
+  readonly body: RpcBody;
+}
+
+/** The answer to a refused request names all the scopes it needs, as if nothing had been granted yet. */
+export function refusedRequestOf({ scopes, server, body }: AccessRequest): RefusedRequest {
+  return { resource: server.resource, scopes, body };
+}
+
+/** Remembers what refusals are made of, for those who answer them and have not decided. */
+@Injectable()
+export class RefusedRequests {
+  /** By Node's request, or the context of an RPC: an error may reach those who answer it through guards of others. */
+  readonly #noted = new WeakMap<object, RefusedRequest>();
+
+  constructor(private readonly servers: ResourceServers) {}
+
+  /** Keeps what a refusal would be made of with the request. */
+  note(request: HttpRequest, access: AccessRequest): void {
+    this.#noted.set(nodeRequest(request), refusedRequestOf(access));
+  }
+
+  /** The same for a call that came without an HTTP request. */
+  noteCall(rpcContext: unknown, resource: ResolvedResource, scopes: readonly string[]): void {
+    if (typeof rpcContext !== 'object' || rpcContext === null) return;
+    this.#noted.set(rpcContext, { resource, scopes, body: readRpcBody(undefined) });
+  }
+
+  /** For an error that comes from elsewhere, and for whoever has only the request, or the context, that it came with. */
+  find(source: unknown, call: AuthorizedCall | undefined, body: unknown): RefusedRequest {
+    const noted = typeof source === 'object' && source !== null ? this.#noted.get(source) : undefined;
+    if (noted) return noted;
+    const { resource } = call ? this.servers.get(call.resource.id) : this.servers.first;
+    return { resource, scopes: [], body: readRpcBody(body) };
+  }
+}
