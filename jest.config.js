@@ -35,6 +35,8 @@ export default {
   transformIgnorePatterns: ['/node_modules/(?!@rekog/)'],
   // Jest would leave a core idle, and half of two is a lot.
   maxWorkers: '100%',
+  // Node keeps the modules of every file that a worker has run. Near its limit of memory it only collects garbage.
+  workerIdleMemoryLimit: '1GB',
   testTimeout: 20_000,
   setupFilesAfterEnv: process.env.CI ? ['<rootDir>/test/support/retry-in-ci.ts'] : [],
 };
