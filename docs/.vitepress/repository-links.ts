@@ -11,6 +11,7 @@ export const ROOT_PAGES: Readonly<Record<string, string>> = {
   'CHANGELOG.md': 'changelog.md',
   'SECURITY.md': 'security.md',
   'CONTRIBUTING.md': 'contributing.md',
+  'CODE_OF_CONDUCT.md': 'code-of-conduct.md',
   'sample/README.md': 'samples.md',
 };
 
