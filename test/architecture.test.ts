@@ -158,10 +158,18 @@ describe('imports', () => {
 /** Node's own ways to open a connection, called as they are. */
 const OPENS_CONNECTION = /(?<![\w.#$])fetch\)?\(|\b(?:https?|net|tls)\.(?:request|get|connect)\(/;
 
+/** Without its comments. */
+function codeOf(file: string): string {
+  return readFileSync(join(root, file), 'utf8').replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, '');
+}
+
+it('has no import.meta and no await at the top of a file, so that Jest can load it into a CommonJS application', () => {
+  const loaded = files.filter((file) => !/^lib\/(?:cli|schematics)\//.test(file));
+  expect(loaded.length).toBeGreaterThan(100);
+  expect(loaded.filter((file) => /\bimport\.meta\b|^(?:\S.* )?await /m.test(codeOf(file)))).toEqual([]);
+});
+
 it('opens connections in one file only', () => {
   const serving = files.filter((file) => !/^lib\/(?:testing|dev-server|cli|schematics)\//.test(file));
-  const opening = serving.filter((file) =>
-    OPENS_CONNECTION.test(readFileSync(join(root, file), 'utf8').replace(/^\s*(?:\*|\/\/|\/\*).*$/gm, '')),
-  );
-  expect(opening).toEqual(['lib/issuer/outbound.ts']);
+  expect(serving.filter((file) => OPENS_CONNECTION.test(codeOf(file)))).toEqual(['lib/issuer/outbound.ts']);
 });

@@ -6,8 +6,8 @@ import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 
 /** One copy of this package in the process. A monorepo, or a linked package, can have several. */
 export interface Copy {
-  /** URL of a file of the copy. */
-  readonly location: string;
+  /** A file of the copy. */
+  readonly file: string;
   /** How many applications with the module of this copy are running. */
   running: number;
   /** What Nest may be asked to inject, by name. */
@@ -25,7 +25,7 @@ export const COPY_METADATA = 'nestjs-mcp-auth:copy';
 
 const PACKAGE = 'nestjs-mcp-auth';
 
-export const THIS_COPY: Copy = { location: import.meta.url, running: 0, injectables: {} };
+export const THIS_COPY: Copy = { file: ownFile(), running: 0, injectables: {} };
 
 const copies = ((globalThis as { [COPIES]?: Copy[] })[COPIES] ??= []);
 copies.push(THIS_COPY);
@@ -72,18 +72,16 @@ export function providersOfOtherCopies(): Provider[] {
   );
 }
 
-function described({ location }: Copy): string {
-  const file = fileOf(location);
+function described({ file }: Copy): string {
   return `${versionAt(file)} at ${file}`;
 }
 
-function fileOf(location: string): string {
-  try {
-    return fileURLToPath(location);
-  } catch {
-    // Some bundlers leave no URL.
-    return 'an unknown place';
-  }
+/** This file, as a stack names it. With `import.meta` Jest could not load the package into applications that are CommonJS. */
+function ownFile(): string {
+  const [, top = ''] = String(new Error().stack).split('\n');
+  const [, place] = /\bat (?:.*? \()?((?:file:|\/|[a-z]:\\).*):\d+:\d+\)?$/i.exec(top) ?? [];
+  if (place === undefined) return 'an unknown place';
+  return place.startsWith('file:') ? fileURLToPath(place) : place;
 }
 
 /** Of the package that the file belongs to. Read when somebody asks, which is for an error only. */
