@@ -155,6 +155,19 @@ describe.each(PLATFORMS)('LIB-19: a large body, on %s', (platform) => {
     expect(server.ran).toHaveLength(100);
   });
 
+  it('of more than 100 messages is refused as a batch, whatever stands before the first message', async () => {
+    const token = await server.mint({ scope: 'a' });
+    for (const before of [1, null, {}, { jsonrpc: '1.0', method: 'ping' }, [call('ping')]]) {
+      await expectRefusal(server, await send([...many(100, before), call('admin')], token), {
+        status: 400,
+        transport: 'batch_rejected',
+        token,
+      });
+      expectReason(server, 'too_many_messages');
+      expect(server.ran).toEqual([]);
+    }
+  });
+
   it('that uses more than 1,000 resources is refused, alone and in a batch', async () => {
     const token = await server.mint({ scope: 'a' });
     const transport = { status: 400, transport: 'batch_rejected', token } as const;

@@ -88,7 +88,9 @@ export function readRpcBody(body: unknown): RpcBody {
 function readBatch(body: readonly unknown[]): RpcBody {
   const messages: ReadMessage[] = [];
   const operations: Operation[] = [];
-  for (const envelope of body.slice(0, MAX_MESSAGES)) {
+  for (const envelope of body) {
+    if (messages.length === MAX_MESSAGES) break;
+    // Counted by messages, so that what stands before them hides none.
     if (!isEnvelope(envelope)) continue;
     const message = readMessage(envelope, MAX_OPERATIONS - operations.length);
     messages.push(message);
