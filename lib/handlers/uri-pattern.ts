@@ -8,6 +8,8 @@ export interface Slot {
   readonly isOptional?: boolean;
   /** Whether commas divide the value into several. */
   readonly isList?: boolean;
+  /** Whether a comma must stand between two other characters of the value, as in a list without empty items. */
+  readonly hasNoEmptyItem?: boolean;
 }
 
 /** Fixed text, or a slot. */
@@ -90,22 +92,33 @@ function beforeText(part: string, text: string, next: Uint8Array): Uint8Array {
   return table;
 }
 
-function beforeSlot({ excluded, isOptional }: Slot, text: string, next: Uint8Array): Uint8Array {
+function beforeSlot(slot: Slot, text: string, next: Uint8Array): Uint8Array {
   const table = new Uint8Array(text.length + 1);
-  // Whether the rest matches if the slot goes on from here, or ends here.
-  let goesOn = 0;
   for (let at = text.length - 1; at >= 0; at -= 1) {
-    goesOn = excluded.includes(text.charAt(at)) ? 0 : next[at + 1] === 1 ? 1 : goesOn;
-    table[at] = goesOn;
+    if (!mayBegin(slot, text, at)) continue;
+    // The slot ends here, or goes on with the next character, or with the next item.
+    const goesOn = table[at + 1] === 1 || (slot.hasNoEmptyItem && text.charAt(at + 1) === ',' && table[at + 2] === 1);
+    if (next[at + 1] === 1 || goesOn) table[at] = 1;
   }
-  if (isOptional) for (let at = 0; at <= text.length; at += 1) if (next[at] === 1) table[at] = 1;
+  if (slot.isOptional) for (let at = 0; at <= text.length; at += 1) if (next[at] === 1) table[at] = 1;
   return table;
 }
 
 /** Where the longest value ends that leaves a rest which matches. */
-function longest({ excluded }: Slot, text: string, start: number, next: Uint8Array): number {
+function longest(slot: Slot, text: string, start: number, next: Uint8Array): number {
   let end = start;
-  while (end < text.length && !excluded.includes(text.charAt(end))) end += 1;
-  while (end > start && next[end] !== 1) end -= 1;
+  while (end < text.length && (mayBegin(slot, text, end) || isBetweenItems(slot, text, start, end))) end += 1;
+  while (end > start && !(next[end] === 1 && mayBegin(slot, text, end - 1))) end -= 1;
   return end;
+}
+
+/** Whether the character may be the first of a value, which is any but a comma between items. */
+function mayBegin({ excluded, hasNoEmptyItem }: Slot, text: string, at: number): boolean {
+  const character = text.charAt(at);
+  return !excluded.includes(character) && !(hasNoEmptyItem && character === ',');
+}
+
+function isBetweenItems(slot: Slot, text: string, start: number, at: number): boolean {
+  if (!slot.hasNoEmptyItem || text.charAt(at) !== ',' || at === start || at + 1 >= text.length) return false;
+  return mayBegin(slot, text, at - 1) && mayBegin(slot, text, at + 1);
 }

@@ -99,6 +99,7 @@ function sdkExpression(expression: string): Part[] {
     .map((name) => name.replace('*', '').trim())
     .filter(Boolean);
   const [name] = names;
+  const items = { excluded: isList ? '/' : '/,', isList, hasNoEmptyItem: isList };
   switch (operator) {
     case '?':
     case '&':
@@ -112,9 +113,9 @@ function sdkExpression(expression: string): Part[] {
     case '.':
       return ['.', { name, excluded: '/,', isList }];
     case '/':
-      return ['/', { name, excluded: isList ? '/' : '/,', isList }];
+      return ['/', { name, ...items }];
     default:
-      return [{ name, excluded: isList ? '/' : '/,', isList }];
+      return [{ name, ...items }];
   }
 }
 
