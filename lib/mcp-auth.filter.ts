@@ -5,13 +5,12 @@ import type { Refusal } from './response/refusal.js';
 import { RefusedRequests } from './authorization/refused-requests.js';
 import { callOfContext, callOfRequest } from './caller/call-registry.js';
 import { mcpOriginOf } from './request/mcp-origin.js';
-import { nodeRequest, type HttpRequest } from './request/http-message.js';
+import { nodeRequest, type HttpRequest, type HttpResponse } from './request/http-message.js';
 import { moduleMissing } from './caller/package-copies.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
 import { isHttpResponse } from './handlers/handler-kind.js';
 import { ResolvedOptions } from './options/options.js';
 import { Responder } from './response/responder.js';
-import type { HttpResponse } from './request/http-message.js';
 import { HandlerRefusal, messageError, sendException } from './response/refusal-forms.js';
 
 /**
@@ -73,7 +72,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   #refusalOf(error: McpAuthError): Refusal {
     const known = HandlerRefusal.refusalOf(error);
     if (known) return known;
-    const refused = this.refusedRequests.find(error, undefined, undefined);
+    const refused = this.refusedRequests.find(undefined);
     this.recorder.recordRefusedHandler(error, undefined, refused, undefined);
     return this.responder.refusalOf(error, refused);
   }

@@ -7,7 +7,7 @@ import { Authenticator } from './authorization/authenticator.js';
 import { Authorizer } from './authorization/authorizer.js';
 import { refusedRequestOf, RefusedRequests } from './authorization/refused-requests.js';
 import { callOfRequest, rememberCall } from './caller/call-registry.js';
-import { nodeRequest, type HttpRequest } from './request/http-message.js';
+import { nodeRequest, nodeResponse, type HttpRequest, type HttpResponse } from './request/http-message.js';
 import type { AuthorizedCall } from './caller/authorized-call.js';
 import type { Instance } from './caller/module-instances.js';
 import { moduleMissing } from './caller/package-copies.js';
@@ -19,7 +19,6 @@ import type { McpAuthInfo } from './core/auth-info.js';
 import { Listing } from './response/listing.js';
 import { ResolvedOptions } from './options/options.js';
 import { Responder } from './response/responder.js';
-import type { HttpResponse } from './request/http-message.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { questionOf, type StartQuestion } from './request/start-question.js';
 import { TransportRules } from './authorization/transport-rules.js';
@@ -171,7 +170,7 @@ export class McpAuthGuard implements CanActivate {
     attach(nodeRequest(request), auth);
     this.responder.markPrivate(response);
     this.hooks.attach(request, response, access, call);
-    this.listing.attach(response.raw ?? response, access, call);
+    this.listing.attach(nodeResponse(response), access, call);
     this.recorder.recordAdmitted(request, access, auth);
     return auth;
   }

@@ -178,12 +178,12 @@ export class McpAuthModule
     private readonly wellKnown: WellKnownEndpoint,
     private readonly servers: ResourceServers,
     private readonly directCalls: DirectCalls,
-    private readonly followedCalls: CallerTracking,
+    private readonly tracking: CallerTracking,
     private readonly handlers: HandlerAccess,
   ) {
     super();
     addInstance(options, explorer.classes);
-    followedCalls.prepare(McpAuthService);
+    tracking.prepare(McpAuthService);
     handlers.prepare();
     directCalls.protectClasses();
   }
@@ -218,7 +218,7 @@ export class McpAuthModule
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
     this.handlers.mount(McpAuthGuard);
-    this.followedCalls.mount();
+    this.tracking.mount();
   }
 
   /**

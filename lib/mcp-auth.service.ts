@@ -20,7 +20,7 @@ export class McpAuthService {
     private readonly servers: ResourceServers,
     private readonly authenticator: Authenticator,
     private readonly events: AuthEventEmitter,
-    private readonly followedCalls: CallerTracking,
+    private readonly tracking: CallerTracking,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -42,7 +42,7 @@ export class McpAuthService {
    * @throws where nothing injects this service, so that callers are not followed; see the option `followCaller`.
    */
   get authInfo(): McpAuthInfo | undefined {
-    if (!this.followedCalls.isOn) throw new Error(NOT_FOLLOWED);
+    if (!this.tracking.isOn) throw new Error(NOT_FOLLOWED);
     return currentCall(this.options)?.auth;
   }
 

@@ -23,7 +23,7 @@ import {
 /** Says what a request, a call or an operation needs. Knows nothing of callers. */
 @Injectable()
 export class AccessRequirements {
-  /** Conditions that are the same for every request: by the policy of a handler, and by what is declared of what comes to it. */
+  /** Conditions that are the same for every request: by what a handler declares, and by what is declared of what comes to it. */
   readonly #conditions = new WeakMap<HandlerDeclaration, Map<object, Conditions>>();
 
   constructor(
@@ -49,29 +49,29 @@ export class AccessRequirements {
 
   /** The same for a handler that is neither an HTTP route nor an MCP operation. It is never open to anonymous callers. */
   ofHandler(classRef: object, handler: object, args: unknown): AccessRequest {
-    const policy = this.explorer.declarationOf(classRef, handler);
-    const server = this.servers.get(policy.resourceId);
-    const uses = hasPolicies(policy) ? [{ operation: undefined, policies: policy.policies, args }] : [];
+    const declaration = this.explorer.declarationOf(classRef, handler);
+    const server = this.servers.get(declaration.resourceId);
+    const uses = hasPolicies(declaration) ? [{ operation: undefined, policies: declaration.policies, args }] : [];
     return new LazyAccessRequest(handler, server, readRpcBody(undefined), {
       isOpen: () => false,
-      conditions: () => conditionsOf(server, [policy], uses),
+      conditions: () => conditionsOf(server, [declaration], uses),
     });
   }
 
   /** What an MCP handler needs where it is about to run. */
   ofMcpHandler(
     context: ExecutionContext,
-    policy: HandlerDeclaration,
+    declaration: HandlerDeclaration,
     { resource }: AuthorizedCall,
     isOpen: boolean,
   ): Conditions {
     const server = this.servers.get(resource.id);
-    if (!isOpen && !hasPolicies(policy)) return this.#sameConditions(policy, server, server, []);
+    if (!isOpen && !hasPolicies(declaration)) return this.#sameConditions(declaration, server, server, []);
     const served = this.explorer.operationOf(context.getHandler());
     const args: unknown = context.switchToRpc().getData();
     const operation = served && { kind: served.kind, name: served.name, args, reachesHandler: true };
-    const uses = hasPolicies(policy) ? [{ operation, policies: policy.policies }] : [];
-    const conditions = { ...conditionsOf(server, [policy], uses), asksBeforeScopes: true };
+    const uses = hasPolicies(declaration) ? [{ operation, policies: declaration.policies }] : [];
+    const conditions = { ...conditionsOf(server, [declaration], uses), asksBeforeScopes: true };
     return isOpen ? withoutScopes(conditions) : conditions;
   }
 
@@ -88,7 +88,7 @@ export class AccessRequirements {
   /** The operation as it is to be remembered: its arguments only if a policy will want to see them. */
   memorable(operation: Operation, resourceId: string): Operation {
     const { all } = this.explorer.declarationsOf(operation, resourceId);
-    return all.some(({ policy }) => hasPolicies(policy)) ? operation : { ...operation, args: undefined };
+    return all.some(({ declaration }) => hasPolicies(declaration)) ? operation : { ...operation, args: undefined };
   }
 
   #isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
@@ -125,16 +125,16 @@ export class AccessRequirements {
 
   /** Of a handler together with the others, for a request that nobody has to be asked about. */
   #sameConditions(
-    policy: HandlerDeclaration,
+    declaration: HandlerDeclaration,
     key: object,
     server: ResourceServer,
     others: readonly HandlerDeclaration[],
   ): Conditions {
-    const ofPolicy = this.#conditions.get(policy);
-    const known = ofPolicy?.get(key);
+    const ofHandler = this.#conditions.get(declaration);
+    const known = ofHandler?.get(key);
     if (known) return known;
-    const conditions = conditionsOf(server, [policy, ...others], []);
-    this.#conditions.set(policy, (ofPolicy ?? new Map<object, Conditions>()).set(key, conditions));
+    const conditions = conditionsOf(server, [declaration, ...others], []);
+    this.#conditions.set(declaration, (ofHandler ?? new Map<object, Conditions>()).set(key, conditions));
     return conditions;
   }
 }

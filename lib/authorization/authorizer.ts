@@ -6,7 +6,7 @@ import { meetsAuthentication, strictest, type AuthenticationRequirement } from '
 import { Clock } from '../core/clock.js';
 import { McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
-import { challengeScopes, combine, meets } from '../core/requirement.js';
+import { challengeScopes, combine, isEmptyRequirement, meets } from '../core/requirement.js';
 import { isRequestableScope } from '../core/scopes.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
@@ -67,31 +67,31 @@ export class Authorizer {
    * @throws {McpAuthError} when it is refused.
    */
   authorizeHandler(context: ExecutionContext): MaybePromise<void> {
-    const policy = this.explorer.declarationOf(context.getClass(), context.getHandler());
+    const declaration = this.explorer.declarationOf(context.getClass(), context.getHandler());
     const call = callOfContext(context, this.options);
-    return call ? this.#authorizeCall(context, policy, call) : this.#authorizeOverStdio(context, policy);
+    return call ? this.#authorizeCall(context, declaration, call) : this.#authorizeOverStdio(context, declaration);
   }
 
-  async #authorizeOverStdio(context: ExecutionContext, policy: HandlerDeclaration): Promise<void> {
+  async #authorizeOverStdio(context: ExecutionContext, declaration: HandlerDeclaration): Promise<void> {
     // Refused over stdio is what has requirements; the rest is for whoever started the process.
-    const { resourceId } = policy;
+    const { resourceId } = declaration;
     // One that belongs to no resource in particular is reached by way of any.
     const servers = resourceId === undefined ? this.servers.all : [this.servers.get(resourceId)];
-    const needsNothing = requiresNothing(policy) && servers.every(({ baseline }) => baseline.allOf.length === 0);
+    const needsNothing = requiresNothing(declaration) && servers.every(({ baseline }) => isEmptyRequirement(baseline));
     const stdio = this.options.stdio === 'deny' && needsNothing ? 'trust' : this.options.stdio;
     const call = await callOverStdio(context, stdio, this.servers.first, this.authenticator);
-    if (!call) throw this.#unauthenticated(context, policy, policy.resourceId);
-    if (call !== 'trusted') await this.#authorizeCall(context, policy, call);
+    if (!call) throw this.#unauthenticated(context, declaration, resourceId);
+    if (call !== 'trusted') await this.#authorizeCall(context, declaration, call);
   }
 
-  #authorizeCall(context: ExecutionContext, policy: HandlerDeclaration, call: AuthorizedCall): MaybePromise<void> {
-    if (policy.resourceId !== undefined && policy.resourceId !== call.resource.id) {
+  #authorizeCall(context: ExecutionContext, declaration: HandlerDeclaration, call: AuthorizedCall): MaybePromise<void> {
+    if (declaration.resourceId !== undefined && declaration.resourceId !== call.resource.id) {
       throw new McpAuthError('access_denied', 'resource_mismatch');
     }
-    const isOpen = this.options.allowAnonymous && policy.isPublic;
+    const isOpen = this.options.allowAnonymous && declaration.isPublic;
     if (call.auth)
-      return this.decide(call.auth, this.requirements.ofMcpHandler(context, policy, call, isOpen), undefined);
-    if (!isOpen) throw this.#unauthenticated(context, policy, call.resource.id);
+      return this.decide(call.auth, this.requirements.ofMcpHandler(context, declaration, call, isOpen), undefined);
+    if (!isOpen) throw this.#unauthenticated(context, declaration, call.resource.id);
   }
 
   /** Names what the handler needs; where neither it nor a call says of which resource, of the first. */

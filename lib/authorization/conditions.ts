@@ -1,4 +1,4 @@
-import { combineAll, NO_REQUIREMENT, type Requirement } from '../core/requirement.js';
+import { combineAll, isEmptyRequirement, NO_REQUIREMENT, type Requirement } from '../core/requirement.js';
 import type { AuthenticationRequirement } from '../core/authentication.js';
 import type { Operation } from '../request/rpc-body.js';
 import type { HandlerDeclaration, Policy } from '../handlers/handler-declaration.js';
@@ -59,9 +59,9 @@ export function usesOf(operations: readonly DeclaredOperation[]): Use[] {
   );
 }
 
-function usesOfDeclaration(operation: Operation, { kind, name, policy, given }: Declared): Use[] {
-  if (!hasPolicies(policy) || given === 'unknown') return [];
-  const { policies } = policy;
+function usesOfDeclaration(operation: Operation, { kind, name, declaration, given }: Declared): Use[] {
+  if (!hasPolicies(declaration) || given === 'unknown') return [];
+  const { policies } = declaration;
   if (given === 'as-sent') return [{ operation, policies }];
   return given.map((args) => ({ operation: { ...operation, kind, name, args }, policies }));
 }
@@ -73,19 +73,19 @@ export function refusalOf(operations: readonly DeclaredOperation[]): Conditions[
   const isNotAsked = operations.some(
     ({ operation, declarations }) =>
       !operation.reachesHandler &&
-      declarations.all.some(({ policy, given }) => hasPolicies(policy) && given === 'unknown'),
+      declarations.all.some(({ declaration, given }) => hasPolicies(declaration) && given === 'unknown'),
   );
   return isNotAsked ? 'policy_not_asked' : undefined;
 }
 
 /** What the handlers of an operation declare. */
 export function handlersOf(declarations: Declarations | undefined): HandlerDeclaration[] {
-  return declarations ? declarations.all.map(({ policy }) => policy) : [];
+  return declarations ? declarations.all.map(({ declaration }) => declaration) : [];
 }
 
 /** Whether something is declared, and all of it public. */
 export function isPublic({ all, isElsewhere }: Declarations): boolean {
-  return !isElsewhere && all.length > 0 && all.every(({ policy }) => policy.isPublic);
+  return !isElsewhere && all.length > 0 && all.every(({ declaration }) => declaration.isPublic);
 }
 
 /** Whether the application decides, too. */
@@ -95,5 +95,5 @@ export function hasPolicies({ policies }: HandlerDeclaration): boolean {
 
 /** Whether neither class nor method say anything that a caller would have to meet. */
 export function requiresNothing({ requirement, authentications, policies }: HandlerDeclaration): boolean {
-  return [requirement.allOf, requirement.anyOf, authentications, policies].every((list) => list.length === 0);
+  return isEmptyRequirement(requirement) && authentications.length === 0 && policies.length === 0;
 }

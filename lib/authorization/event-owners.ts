@@ -31,8 +31,8 @@ export class EventOwners {
    * @throws {McpAuthError} `session_not_found`
    */
   check(eventId: string, caller: McpAuthInfo | undefined): void {
-    const id = `${ownerOf(caller)} ${eventId}`;
-    if (!this.#sent.get(id)) throw new McpAuthError('session_not_found', 'event_unknown');
-    this.#sent.touch(id);
+    const owner = ownerOf(caller);
+    const sent = this.#sent.use(`${owner} ${eventId}`, owner);
+    if (!sent || sent === 'of another') throw new McpAuthError('session_not_found', 'event_unknown');
   }
 }

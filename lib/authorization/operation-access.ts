@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { McpAuthError } from '../core/error.js';
-import { challengeScopes, combineAll } from '../core/requirement.js';
+import { challengeScopes } from '../core/requirement.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { Operation } from '../request/rpc-body.js';
@@ -30,9 +30,9 @@ export class OperationAccess {
     const declarations = this.explorer.declarationsOf(operation, resourceId);
     if (declarations.all.length === 0) return undefined;
     if (this.options.allowAnonymous && isPublic(declarations)) return [{ type: 'noauth' }];
-    const { baseline, hierarchy } = this.servers.get(resourceId);
-    const requirement = combineAll([baseline, ...handlersOf(declarations).map((handler) => handler.requirement)]);
-    return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], hierarchy) }];
+    const server = this.servers.get(resourceId);
+    const { requirement } = conditionsOf(server, handlersOf(declarations), []);
+    return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], server.hierarchy) }];
   }
 
   /** Whether a caller may use an operation as things are, and whether another token of theirs could change that. */

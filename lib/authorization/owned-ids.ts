@@ -56,12 +56,14 @@ export class OwnedIds<Value> {
     return this.#ids.get(keyOf(id));
   }
 
-  /** Counts as a use of the id, where it is remembered. */
-  touch(id: string): void {
+  /** The same for whoever wants to use the id. Counts as a use if it is the owner; undefined where nothing is remembered. */
+  use(id: string, owner: string): OwnedId<Value> | 'of another' | undefined {
     const kept = this.#ids.get(keyOf(id));
-    if (!kept) return;
+    if (!kept) return undefined;
+    if (kept.owner !== owner) return 'of another';
     this.#all.use(kept.amongAll);
-    this.#owners.get(kept.owner)?.use(kept.amongOwn);
+    this.#owners.get(owner)?.use(kept.amongOwn);
+    return kept;
   }
 
   delete(id: string): void {

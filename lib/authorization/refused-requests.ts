@@ -39,7 +39,7 @@ export class RefusedRequests {
   }
 
   /** For an error that comes from elsewhere, and for whoever has only the request, or the context, that it came with. */
-  find(source: unknown, call: AuthorizedCall | undefined, body: unknown): RefusedRequest {
+  find(source: unknown, call?: AuthorizedCall, body?: unknown): RefusedRequest {
     const noted = typeof source === 'object' && source !== null ? this.#noted.get(source) : undefined;
     if (noted) return noted;
     const { resource } = call ? this.servers.get(call.resource.id) : this.servers.first;

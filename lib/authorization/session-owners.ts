@@ -41,9 +41,8 @@ export class SessionOwners {
    * @throws {McpAuthError} `session_not_found`, after which a client opens a new session.
    */
   check(sessionId: string, caller: McpAuthInfo | undefined): void {
-    const session = this.#owners.get(sessionId);
+    const session = this.#owners.use(sessionId, ownerOf(caller));
     if (!session) throw new McpAuthError('session_not_found', 'session_unknown');
-    if (session.owner !== ownerOf(caller)) throw new McpAuthError('session_not_found', 'session_of_another');
-    this.#owners.touch(sessionId);
+    if (session === 'of another') throw new McpAuthError('session_not_found', 'session_of_another');
   }
 }

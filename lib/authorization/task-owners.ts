@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
-import type { Operation } from '../request/rpc-body.js';
+import { NO_OPERATIONS, type Operation } from '../request/rpc-body.js';
 import { listsTasks, tasksNamedIn } from '../request/task-messages.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { ResolvedOptions } from '../options/options.js';
@@ -9,8 +9,6 @@ import { OwnedIds } from './owned-ids.js';
 
 /** Tasks remembered at most. A task that is forgotten is answered as one that does not exist. */
 const LIMITS = { perOwner: 1_000, inAll: 100_000 };
-
-const NO_OPERATIONS: readonly Operation[] = [];
 
 /**
  * Remembers who had which task created, and by which operation: whoever asks for a task has to be that principal, and to
@@ -56,10 +54,9 @@ export class TaskOwners {
   }
 
   #operationsOf(taskId: unknown, caller: McpAuthInfo | undefined): readonly Operation[] {
-    const task = typeof taskId === 'string' ? this.#tasks.get(taskId) : undefined;
+    const task = typeof taskId === 'string' ? this.#tasks.use(taskId, ownerOf(caller)) : undefined;
     if (!task) throw new McpAuthError('task_not_found', 'task_unknown');
-    if (task.owner !== ownerOf(caller)) throw new McpAuthError('task_not_found', 'task_of_another');
-    this.#tasks.touch(taskId as string);
+    if (task === 'of another') throw new McpAuthError('task_not_found', 'task_of_another');
     return task.value;
   }
 

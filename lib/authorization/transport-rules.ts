@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
-import { fieldValues, hasField } from '../request/header-fields.js';
+import { acceptsEvents, fieldValues, hasField } from '../request/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from '../request/mcp-headers.js';
-import { readRpcBody, type Operation } from '../request/rpc-body.js';
+import { NO_OPERATIONS, readRpcBody, type Operation } from '../request/rpc-body.js';
 import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from '../request/origin.js';
 import { isBodyUnread, mayHoldMessage, type BodySource } from '../request/unread-body.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
@@ -10,16 +10,11 @@ import type { AccessRequest } from './access-request.js';
 import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from '../request/http-message.js';
 import { EventOwners } from './event-owners.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
-import { forgetSession, hasMcpField, settleMcpFields } from '../request/mcp-fields.js';
+import { EVENT_FIELD, forgetSession, hasMcpField, SESSION_FIELD, settleMcpFields } from '../request/mcp-fields.js';
 import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
 import { SessionOwners } from './session-owners.js';
 import { isSseRoute } from '../handlers/sse-route.js';
 import { TaskOwners } from './task-owners.js';
-
-const SESSION_FIELD = 'mcp-session-id';
-const EVENT_FIELD = 'last-event-id';
-
-const NO_OPERATIONS: readonly Operation[] = [];
 
 /** Where MCP is spoken to a resource, and by whose pages. */
 interface Endpoint {
@@ -78,7 +73,9 @@ export class TransportRules {
   }
 
   #isAtEndpoint(request: HttpRequest): boolean {
-    for (const endpoint of this.#endpoints.values()) if (isMcpRequest(request, endpoint)) return true;
+    if (hasMcpField(request)) return true;
+    const path = targetPath(request);
+    for (const endpoint of this.#endpoints.values()) if (isPathOf(endpoint, path)) return true;
     return false;
   }
 
@@ -86,7 +83,7 @@ export class TransportRules {
   #isSentByTransport(request: HttpRequest): boolean {
     if (!isJson(request)) return false;
     const { named, known } = this.#sessionsInUrl(request);
-    return /text\/event-stream/i.test(fieldValues(request, 'accept').join()) || named.length > 0 || known.length > 0;
+    return acceptsEvents(request) || named.length > 0 || known.length > 0;
   }
 
   /**
@@ -184,8 +181,10 @@ function fieldOf({ headers }: HttpRequest, name: string): string {
 
 /** Generous: what may be a spelling of the path of the resource counts as one, and so does what only MCP sends. */
 function isMcpRequest(request: HttpRequest, endpoint: Endpoint): boolean {
-  if (hasMcpField(request)) return true;
-  const path = targetPath(request);
+  return hasMcpField(request) || isPathOf(endpoint, targetPath(request));
+}
+
+function isPathOf(endpoint: Endpoint, path: string): boolean {
   return path === endpoint.path || isSpelling(path, endpoint.plainPath);
 }
 

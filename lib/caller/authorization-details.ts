@@ -1,3 +1,5 @@
+import { ownMember } from '../core/record.js';
+
 /** One entry of `authorization_details`; further members are up to its type. */
 export interface AuthorizationDetail {
   /** Says what the other members mean (RFC 9396 §2). */
@@ -19,7 +21,7 @@ export function authorizationDetailsOf(
   type: string,
   resource: string,
 ): AuthorizationDetail[] {
-  const details = Object.hasOwn(claims, 'authorization_details') ? claims['authorization_details'] : undefined;
+  const details = ownMember(claims, 'authorization_details');
   if (!Array.isArray(details)) return [];
   return details.filter(
     (entry): entry is AuthorizationDetail => isDetail(entry) && entry.type === type && isFor(entry, resource),

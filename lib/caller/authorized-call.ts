@@ -7,7 +7,7 @@ export interface AuthorizedCall {
   /** Undefined for an anonymous caller, where those are let in. */
   readonly auth: McpAuthInfo | undefined;
   readonly resource: ResolvedResource;
-  /** The route it was let through to. */
+  /** The method of the route or handler that it was let through to. */
   readonly handler: object;
   /** The refusal that a handler raised while it served the call, for the answer to be made of. */
   handlerError?: McpAuthError;

@@ -1,3 +1,5 @@
+import { ownMember } from './record.js';
+
 /** How, and how recently, the user must have signed in. */
 export interface AuthenticationRequirement {
   /** Acceptable authentication context classes, in order of preference; empty: any. */
@@ -21,10 +23,10 @@ export function meetsAuthentication(
   nowSeconds: number,
   toleranceSeconds: number,
 ): boolean {
-  const context = Object.hasOwn(claims, 'acr') ? claims['acr'] : undefined;
+  const context = ownMember(claims, 'acr');
   if (acr.length > 0 && !(typeof context === 'string' && acr.includes(context))) return false;
   if (maxAgeSeconds === undefined) return true;
-  const time = Object.hasOwn(claims, 'auth_time') ? claims['auth_time'] : undefined;
+  const time = ownMember(claims, 'auth_time');
   if (typeof time !== 'number' || !Number.isFinite(time)) return false;
   const age = nowSeconds - time;
   return age >= -toleranceSeconds && age <= maxAgeSeconds + toleranceSeconds;

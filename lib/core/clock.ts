@@ -12,6 +12,14 @@ export abstract class Clock {
   abstract schedule(at: number, run: () => void): () => void;
 }
 
+/**
+ * The time between two moments, whichever of them is the earlier one. A clock that was set back must not make a pause, or a
+ * life, longer by as much.
+ */
+export function timeBetween(one: number, other: number): number {
+  return Math.abs(one - other);
+}
+
 /** The longest delay Node's timers take, in milliseconds; with a longer one they would fire at once. */
 const MAX_DELAY = 2_147_483_647;
 

@@ -19,7 +19,7 @@ export function combine(...requirements: readonly Requirement[]): Requirement {
 
 /** The same for a list, however long it is. */
 export function combineAll(requirements: readonly Requirement[]): Requirement {
-  const needed = requirements.filter((requirement) => !isEmpty(requirement));
+  const needed = requirements.filter((requirement) => !isEmptyRequirement(requirement));
   const [first = NO_REQUIREMENT] = needed;
   if (needed.length < 2) return first;
   return {
@@ -30,12 +30,13 @@ export function combineAll(requirements: readonly Requirement[]): Requirement {
 
 /** Whether the granted scopes, with all that they imply, meet the requirement. */
 export function meets(requirement: Requirement, granted: readonly string[], hierarchy: ScopeHierarchy): boolean {
-  if (isEmpty(requirement)) return true;
+  if (isEmptyRequirement(requirement)) return true;
   const isHeld = (scope: string): boolean => hierarchy.holds(granted, scope);
   return requirement.allOf.every(isHeld) && requirement.anyOf.every((group) => group.some(isHeld));
 }
 
-function isEmpty({ allOf, anyOf }: Requirement): boolean {
+/** Whether it asks for no scope. */
+export function isEmptyRequirement({ allOf, anyOf }: Requirement): boolean {
   return allOf.length === 0 && anyOf.length === 0;
 }
 

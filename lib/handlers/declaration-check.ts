@@ -11,10 +11,7 @@ import {
   wasGivenCaller,
   type Remembered,
 } from './written-declarations.js';
-
-/** Nest's own keys for the guards that are bound, and for what the decorators of parameters say. */
-const GUARDS_METADATA = '__guards__';
-const PARAMETERS_METADATA = '__routeArguments__';
+import { boundTo, GUARDS_METADATA, PARAMETERS_METADATA } from './nest-metadata.js';
 
 /** A class that Nest knows, with those behind it: its base classes, and those that decorators have replaced. */
 interface Lineage {
@@ -322,8 +319,7 @@ function dropped(classRef: Type<object>, found: Found | undefined, entry: Rememb
 function isStillThere(classRef: Type<object>, method: object, { key, addition, guard }: Remembered): boolean {
   if (!addition) return Reflect.hasMetadata(PARAMETERS_METADATA, classRef, String(key));
   if (!declarationPartsOf(method).includes(addition)) return false;
-  const guards = [classRef, method].flatMap((target) => Reflect.getMetadata(GUARDS_METADATA, target) as unknown);
-  return guard === undefined || guards.includes(guard);
+  return guard === undefined || boundTo(classRef, method, GUARDS_METADATA).includes(guard);
 }
 
 function misplaced({ name }: Type<object>, entry: Remembered): ConfigProblem[] {

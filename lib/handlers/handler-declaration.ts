@@ -128,7 +128,7 @@ function declarationOf(target: object): Declaration | undefined {
   return Reflect.getMetadata(DECLARATION, target) as Declaration | undefined;
 }
 
-/** The policy of an operation whose handler cannot be decorated: the options name its scopes. */
+/** The declaration of an operation whose handler cannot be decorated: the options name its scopes. */
 export function scopesDeclaration(scopes: readonly string[], resourceId: string): HandlerDeclaration {
   return { ...NOTHING, requirement: { allOf: scopes, anyOf: [] }, resourceId, isDeclared: true };
 }

@@ -26,7 +26,7 @@ export interface Declared {
   readonly kind: OperationKind;
   /** As it was declared: tool or prompt name, URI, or URI template. */
   readonly name: string;
-  readonly policy: HandlerDeclaration;
+  readonly declaration: HandlerDeclaration;
   /** What its policies are asked with. */
   readonly given: Given;
 }
@@ -52,7 +52,7 @@ export interface DirectHandler {
 /** A method of a controller or provider that a request can reach. */
 interface Handler extends DirectHandler {
   readonly isRoute: boolean;
-  readonly policy: HandlerDeclaration;
+  readonly declaration: HandlerDeclaration;
 }
 
 /**
@@ -63,7 +63,7 @@ interface Handler extends DirectHandler {
 export class HandlerExplorer {
   #handlers: readonly Handler[] | undefined;
   #index: OperationIndex | undefined;
-  readonly #policies = new WeakMap<object, WeakMap<object, HandlerDeclaration>>();
+  readonly #declarations = new WeakMap<object, WeakMap<object, HandlerDeclaration>>();
   /** By what is found in the index, and then by resource. */
   readonly #declared = new WeakMap<object, Map<string, Declarations>>();
   readonly #operations = new WeakMap<object, ServedOperation | null>();
@@ -84,10 +84,10 @@ export class HandlerExplorer {
    */
   declarationOf(classRef: object, method: object): HandlerDeclaration {
     if (!this.#intact.has(classRef)) this.#checkIntact(classRef);
-    const known = this.#policies.get(classRef)?.get(method);
+    const known = this.#declarations.get(classRef)?.get(method);
     if (known) return known;
     if (isStranger(classRef, method)) throw strange(classRef, method);
-    return this.#policyOf(classRef, method);
+    return this.#declarationOf(classRef, method);
   }
 
   #checkIntact(classRef: object): void {
@@ -96,13 +96,13 @@ export class HandlerExplorer {
     this.#intact.add(classRef);
   }
 
-  #policyOf(classRef: object, method: object): HandlerDeclaration {
-    const ofClass = this.#policies.get(classRef);
+  #declarationOf(classRef: object, method: object): HandlerDeclaration {
+    const ofClass = this.#declarations.get(classRef);
     const known = ofClass?.get(method);
     if (known) return known;
-    const policy = handlerDeclaration(classRef, method);
-    this.#policies.set(classRef, (ofClass ?? new WeakMap<object, HandlerDeclaration>()).set(method, policy));
-    return policy;
+    const declaration = handlerDeclaration(classRef, method);
+    this.#declarations.set(classRef, (ofClass ?? new WeakMap<object, HandlerDeclaration>()).set(method, declaration));
+    return declaration;
   }
 
   /**
@@ -130,8 +130,8 @@ export class HandlerExplorer {
   }
 
   /** Every handler of an MCP operation, with what it declares. */
-  get operations(): readonly { readonly operation: ServedOperation; readonly policy: HandlerDeclaration }[] {
-    return this.#all().flatMap(({ operation, policy }) => (operation ? { operation, policy } : []));
+  get operations(): readonly { readonly operation: ServedOperation; readonly declaration: HandlerDeclaration }[] {
+    return this.#all().flatMap(({ operation, declaration }) => (operation ? { operation, declaration } : []));
   }
 
   /** The handlers of MCP operations that are called by nothing but the MCP framework. */
@@ -167,8 +167,8 @@ export class HandlerExplorer {
   /** Every scope that a decorator or the options name for a resource, sorted. */
   declaredScopes(resourceId: string): string[] {
     const scopes = [...this.#all(), ...this.#configured()]
-      .filter(({ policy }) => concerns(policy, resourceId))
-      .flatMap(({ policy: { requirement } }) => [...requirement.allOf, ...requirement.anyOf.flat()]);
+      .filter(({ declaration }) => concerns(declaration, resourceId))
+      .flatMap(({ declaration: { requirement } }) => [...requirement.allOf, ...requirement.anyOf.flat()]);
     return [...new Set(scopes)].toSorted();
   }
 
@@ -208,33 +208,33 @@ export class HandlerExplorer {
     return at.map((option) => ({ option, seen: '@Public() beside requirements', why, write }));
   }
 
-  #strays({ classRef, isRoute, policy }: Handler): ConfigProblem[] {
+  #strays({ classRef, isRoute, declaration }: Handler): ConfigProblem[] {
     const { resources } = this.options;
     const known = `Known are ${resources.map(({ id }) => `"${id}"`).join(', ')}`;
     const option = `@ProtectedResource() of ${classRef.name}`;
-    if (policy.resourceId !== undefined) {
-      if (resources.some(({ id }) => id === policy.resourceId)) return [];
-      return [{ option, seen: `"${policy.resourceId}"`, why: 'no resource has this id', write: known }];
+    if (declaration.resourceId !== undefined) {
+      if (resources.some(({ id }) => id === declaration.resourceId)) return [];
+      return [{ option, seen: `"${declaration.resourceId}"`, why: 'no resource has this id', write: known }];
     }
-    if (resources.length === 1 || !isRoute || policy.isPublic) return [];
+    if (resources.length === 1 || !isRoute || declaration.isPublic) return [];
     const why = 'with several resources, each protected route must say whose tokens it accepts';
     return [{ option, seen: 'nothing', why, write: `${known}; or declare the route @Public()` }];
   }
 
   #served(): OperationEntry[] {
-    return this.operations.map(({ operation: { kind, name, origin, syntax }, policy }) => ({
+    return this.operations.map(({ operation: { kind, name, origin, syntax }, declaration }) => ({
       kind,
       name,
       origin,
       syntax,
-      policy,
+      declaration,
     }));
   }
 
   #configured(): OperationEntry[] {
     return this.options.resources.flatMap(({ id, operationScopes }) =>
       operationScopes.map(({ kind, name, scopes }): OperationEntry => {
-        return { kind, name, origin: 'options', policy: scopesDeclaration(scopes, id) };
+        return { kind, name, origin: 'options', declaration: scopesDeclaration(scopes, id) };
       }),
     );
   }
@@ -263,11 +263,11 @@ export class HandlerExplorer {
     if (!prototype) return [];
     return this.scanner.getAllMethodNames(prototype).flatMap((methodName) => {
       const method = prototype[methodName] as object;
-      const policy = this.#policyOf(classRef, method);
+      const declaration = this.#declarationOf(classRef, method);
       const operation = servedOperation(method);
       const isRoute = hasRoute(method);
-      if (!policy.isDeclared && !operation && !isRoute) return [];
-      return [{ classRef, methodName, method, isRoute, operation, policy }];
+      if (!declaration.isDeclared && !operation && !isRoute) return [];
+      return [{ classRef, methodName, method, isRoute, operation, declaration }];
     });
   }
 }
@@ -286,8 +286,8 @@ function concerns({ resourceId }: HandlerDeclaration, id: string): boolean {
 }
 
 function declarationsAt(resourceId: string, entries: readonly FoundEntry[]): Declarations {
-  const here = entries.filter(({ entry }) => concerns(entry.policy, resourceId));
-  const all = here.map(({ entry: { kind, name, policy }, given }) => ({ kind, name, policy, given }));
+  const here = entries.filter(({ entry }) => concerns(entry.declaration, resourceId));
+  const all = here.map(({ entry: { kind, name, declaration }, given }) => ({ kind, name, declaration, given }));
   // What the options of another resource say does not make an operation one of that resource.
   const isServed = entries.some(({ entry }) => entry.origin !== 'options');
   return { all, isElsewhere: isServed && here.length === 0 };

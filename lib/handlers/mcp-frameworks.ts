@@ -1,4 +1,12 @@
 import type { OperationKind } from '../request/rpc-body.js';
+import {
+  FIELD_RESOLVER_METADATA,
+  GATEWAY_MESSAGE_METADATA,
+  PATTERN_METADATA,
+  REFERENCE_RESOLVER_METADATA,
+  RESOLVER_METADATA,
+  ROUTE_PATH_METADATA,
+} from './nest-metadata.js';
 
 /** The operation that a method serves. */
 export interface ServedOperation {
@@ -43,21 +51,15 @@ const DECORATORS: readonly HostDecorator[] = [
 /** Where the decorators of `nestjs-mcp-auth/sdk` keep theirs: `{ kind, name, config }`, and the syntax of a template. */
 export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
 
-/** Nest's own key for the path of a route. */
-const ROUTE_PATH_METADATA = 'path';
-
-/** Nest's own key for the message that a handler of a microservice is called for. */
-const PATTERN_METADATA = 'microservices:pattern';
-
-/** Nest's own keys for the other handlers before which it runs guards: of WebSocket messages, and of GraphQL. */
+/** Of the handlers before which Nest runs guards, and which are neither routes nor messages of microservices. */
 const OTHER_HANDLERS_METADATA = [
-  'websockets:message_mapping',
-  'graphql:resolver_type',
-  'graphql:resolve_property',
-  'graphql:resolve_reference',
+  GATEWAY_MESSAGE_METADATA,
+  RESOLVER_METADATA,
+  FIELD_RESOLVER_METADATA,
+  REFERENCE_RESOLVER_METADATA,
 ];
 
-/** For messages of the start. */
+/** Named in the errors that refuse a start. */
 export const KNOWN_HANDLERS =
   'Known are the handlers of Nest (routes of controllers, messages of microservices and WebSockets, GraphQL) and the MCP handlers of ' +
   '@rekog/mcp-nest, @nestjs-mcp/server and nestjs-mcp-auth/sdk';

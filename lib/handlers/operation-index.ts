@@ -5,12 +5,12 @@ import { NestTemplate, plainTemplate, sdkTemplate } from './uri-template.js';
 import { exactKeys, nestKeys, readUri, type UriReadings } from './resource-uri.js';
 import type { HandlerDeclaration } from './handler-declaration.js';
 
-/** An operation with the policy it has. */
+/** An operation with what is declared of it. */
 export interface OperationEntry {
   readonly kind: OperationKind;
   /** Tool or prompt name, URI, or URI template. */
   readonly name: string;
-  readonly policy: HandlerDeclaration;
+  readonly declaration: HandlerDeclaration;
   /**
    * How it came to be known: from the options; from a handler whose MCP framework looks for templates before it looks
    * for a resource of that very URI, as `@rekog/mcp-nest` does; or from one whose framework does the opposite, as the

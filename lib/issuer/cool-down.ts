@@ -1,3 +1,5 @@
+import { timeBetween } from '../core/clock.js';
+
 /** A server was not asked, so that it is left alone. */
 export class NotAskedError extends Error {
   override readonly name = 'NotAskedError';
@@ -43,8 +45,7 @@ export class CoolDown {
   check(): void {
     if (!this.#current) return;
     const { cause, from, ms } = this.#current;
-    // A clock that was set back must not make it longer by as much.
-    const left = ms - Math.abs(this.now() - from);
+    const left = ms - timeBetween(this.now(), from);
     if (left > 0)
       throw new NotAskedError('it failed a moment ago, and is not asked yet', Math.ceil(left / 1000), { cause });
   }

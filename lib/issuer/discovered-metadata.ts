@@ -1,7 +1,8 @@
+import { timeBetween } from '../core/clock.js';
 import type { AuthorizationServerMetadata } from './discovery.js';
 import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';
 
-/** Shortest time between a search that failed and the next, and between two that what was found led nowhere; in milliseconds. */
+/** Shortest pause after a failure, in milliseconds. What was found is forgotten no more often than once in this time. */
 export const FAILURE_COOL_DOWN_MS = 2_000;
 
 /**
@@ -41,7 +42,7 @@ export class DiscoveredMetadata {
    * there may be one odd token.
    */
   forget(): void {
-    if (Math.abs(this.now() - this.#forgottenAt) < FAILURE_COOL_DOWN_MS) return;
+    if (timeBetween(this.now(), this.#forgottenAt) < FAILURE_COOL_DOWN_MS) return;
     this.#forgottenAt = this.now();
     this.#document = undefined;
   }

@@ -1,7 +1,7 @@
 import { OutboundError } from './outbound.js';
 
 /** What of an authorization server could not be had. */
-export type FailedPart = 'metadata' | 'keys' | 'introspection';
+type FailedPart = 'metadata' | 'keys' | 'introspection';
 
 /** The option that names another URL for each part. */
 const URL_OPTIONS: Readonly<Record<FailedPart, string>> = {

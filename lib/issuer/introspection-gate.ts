@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto';
+import { timeBetween } from '../core/clock.js';
 import { CoolDown, UnderWayLimit } from './cool-down.js';
 import { FAILURE_COOL_DOWN_MS } from './discovered-metadata.js';
 import { OutboundError } from './outbound.js';
+import { tokenHash } from './token-hash.js';
 
 /** Most requests that are under way at a time. */
 const MAX_UNDER_WAY = 32;
@@ -79,7 +80,7 @@ export class IntrospectionGate {
    * @throws {NotAskedError} without asking; else what `ask` throws.
    */
   async run<Answer extends { readonly active: boolean }>(token: string, ask: () => Promise<Answer>): Promise<Answer> {
-    const key = createHash('sha256').update(token).digest('base64url');
+    const key = tokenHash(token);
     this.access.failed.check();
     if (!this.#activeTokens.has(key)) this.#doubted.check();
     return this.access.underWay.run(async () => {
@@ -123,7 +124,7 @@ export class IntrospectionGate {
     const now = this.access.now();
     this.#failedTokens.delete(key);
     for (const [other, at] of this.#failedTokens) {
-      if (Math.abs(now - at) >= DOUBTFUL_MS || this.#failedTokens.size >= DOUBTFUL_TOKENS)
+      if (timeBetween(now, at) >= DOUBTFUL_MS || this.#failedTokens.size >= DOUBTFUL_TOKENS)
         this.#failedTokens.delete(other);
     }
     return this.#failedTokens.set(key, now).size;

@@ -1,5 +1,6 @@
 import { KeyObject } from 'node:crypto';
 import { createLocalJWKSet, errors, type CryptoKey, type JWK, type JSONWebKeySet } from 'jose';
+import { timeBetween } from '../core/clock.js';
 import { isRecord } from '../core/record.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';
@@ -155,7 +156,7 @@ export class RemoteKeySet extends KeySet {
       const published = await (await this.#current()).select(hint);
       return published.filter((key) => !tried.some((one) => isSameKey(one, key)));
     });
-    // With a kid it is that key which did not verify it: not so much is in doubt that a forged token were to get a 503.
+    // A token that names a kid was tried with that very key: most likely it is forged, and is refused without a 503.
     if (keys.length === 0 && hint.kid === undefined && this.#failure) throw this.#failure.error;
     return keys;
   }
@@ -201,12 +202,7 @@ export class RemoteKeySet extends KeySet {
   }
 
   #age(): number {
-    return this.#loaded ? this.#since(this.#loaded.at) : Infinity;
-  }
-
-  /** A clock that was set back must not make the life of keys longer by as much. */
-  #since(time: number): number {
-    return Math.abs(this.now() - time);
+    return this.#loaded ? timeBetween(this.now(), this.#loaded.at) : Infinity;
   }
 
   /** Also while a fetch has begun since, to share its result, and after one that failed. */
@@ -215,7 +211,7 @@ export class RemoteKeySet extends KeySet {
   }
 
   #rememberLookedFor(hint: KeyHint): void {
-    const isRecent = this.#since(this.#lookedFor.at) < this.times.unknownKeyCoolDownMs;
+    const isRecent = timeBetween(this.now(), this.#lookedFor.at) < this.times.unknownKeyCoolDownMs;
     if (!isRecent) this.#lookedFor = { names: new Set(), at: this.now() };
     if (this.#lookedFor.names.size < MAX_LOOKED_FOR) this.#lookedFor.names.add(nameOf(hint));
   }
@@ -227,7 +223,7 @@ export class RemoteKeySet extends KeySet {
   #isInDoubt(hint: KeyHint): boolean {
     if (hint.kid === undefined || this.#loaded?.keys.names(hint.kid)) return false;
     const { names, at } = this.#lookedFor;
-    return this.#since(at) >= this.times.unknownKeyCoolDownMs || !names.has(nameOf(hint));
+    return timeBetween(this.now(), at) >= this.times.unknownKeyCoolDownMs || !names.has(nameOf(hint));
   }
 
   /**

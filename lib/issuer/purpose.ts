@@ -1,3 +1,5 @@
+import { timeBetween } from '../core/clock.js';
+
 /**
  * Why an authorization server is asked: because a token needs it, or to be prepared when the application starts. A failure at
  * the start does not hold off the requests that tokens need: the server may have been started a moment later.
@@ -20,6 +22,5 @@ export function holdsOff(
   coolDownMs: number,
 ): boolean {
   if (!failure || (failure.purpose === 'start' && purpose === 'token')) return false;
-  // A clock that was set back must not make the cool-down longer by as much.
-  return Math.abs(now - failure.at) < coolDownMs;
+  return timeBetween(now, failure.at) < coolDownMs;
 }

@@ -1,3 +1,5 @@
+import { timeBetween } from '../core/clock.js';
+
 /** Most fetches in a row that found nothing. */
 const BURST = 3;
 
@@ -23,7 +25,7 @@ export class RefreshBudget {
 
   /** Milliseconds until the next fetch is allowed; 0: it is. */
   get waitMs(): number {
-    const pause = this.pauseMs - this.#since(this.#lastDraw);
+    const pause = this.pauseMs - timeBetween(this.now(), this.#lastDraw);
     const refill = (1 - this.#balance()) * REFILL_MS;
     return Math.max(0, pause, refill);
   }
@@ -44,16 +46,11 @@ export class RefreshBudget {
   }
 
   #balance(): number {
-    return Math.min(BURST, this.#left + this.#since(this.#countedAt) / REFILL_MS);
+    return Math.min(BURST, this.#left + timeBetween(this.now(), this.#countedAt) / REFILL_MS);
   }
 
   #count(left: number): void {
     this.#left = left;
     this.#countedAt = this.now();
-  }
-
-  /** A clock that was set back must not make a pause longer by as much. */
-  #since(time: number): number {
-    return Math.abs(this.now() - time);
   }
 }

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { McpAuthError } from '../core/error.js';
+import { statusOf, type McpAuthError } from '../core/error.js';
 import { readRpcBody } from '../request/rpc-body.js';
-import { statusOf } from '../core/error.js';
 import { operationNames, shortened } from './request-summary.js';
 import type { AccessRequest } from '../authorization/access-request.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';

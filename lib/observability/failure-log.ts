@@ -3,8 +3,7 @@ import type { InactiveToken } from '../resource-servers/failure-reports.js';
 import { remedyForFailure } from '../issuer/failure-remedies.js';
 import { productOf } from '../products/product-advice.js';
 import type { Finding } from '../products/metadata-review.js';
-import { quoted } from '../core/safe-text.js';
-import { describeError, redactToken } from '../core/safe-text.js';
+import { describeError, quoted, redactToken } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import { writeLine } from './log-line.js';
 

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { isFailedSearch } from '../issuer/failed-search.js';
 import type { AuthorizationServerMetadata } from '../issuer/discovery.js';
 import { reviewMetadata } from '../products/metadata-review.js';
+import { timeBetween } from '../core/clock.js';
 import { describeError } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import type { AuthEventEmitter } from './event-emitter.js';
@@ -19,7 +20,10 @@ export interface IssuerState {
   /** When the log last said that keys cannot be had, and that tokens are not active. */
   keysFailureSaidAt?: number;
   inactiveSaidAt?: number;
-  /** Of what cannot be had at the moment, what was last tried: keys are looked for through the metadata, so that one outage is both. */
+  /**
+   * The present outage; undefined while there is none. It names the part that failed last: keys are looked for through the
+   * metadata, so that both may fail in the same outage.
+   */
   failure?: IssuerFailure | undefined;
 }
 
@@ -133,9 +137,8 @@ export class IssuerMonitor implements FailureReports {
     }
   }
 
-  /** A clock that was set back is no reason to be quiet for long. */
   #isLongAgo(time: number | undefined, quietMs: number): boolean {
-    return time === undefined || Math.abs(this.now() - time) >= quietMs;
+    return time === undefined || timeBetween(this.now(), time) >= quietMs;
   }
 
   #state(issuer: string): IssuerState {

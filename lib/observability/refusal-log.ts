@@ -1,6 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import type { McpAuthError } from '../core/error.js';
-import { statusOf } from '../core/error.js';
+import { statusOf, type McpAuthError } from '../core/error.js';
 import { isScopeToken } from '../core/scopes.js';
 import { quoted, typeOf, type Observed } from '../core/safe-text.js';
 import { ownMember } from '../core/record.js';
@@ -78,15 +77,15 @@ function lineFor(record: RefusalRecord): string {
   const { error, resource, operations, caller } = record;
   const { identifier } = resource.identifier;
   const head = `Refused ${statusOf(error)} ${error.code}${placeText(operations, identifier)}: ${error.message}`;
-  const seen = seenText({ ...error.seen, ...seenOfCaller(record) });
+  const seen = { ...error.seen, ...seenOfCaller(record) };
   const who = caller ? callerText(caller) : originText(error);
   const remedy = adviceFor(error.reason, {
     resource: identifier,
     audiences: resource.audiences,
     issuer: issuerOf(record),
-    seen: { ...error.seen, ...seenOfCaller(record) },
+    seen,
   });
-  return `${head}${seen}${who}.${remedy === undefined ? '' : ` ${remedy}.`}`;
+  return `${head}${seenText(seen)}${who}.${remedy === undefined ? '' : ` ${remedy}.`}`;
 }
 
 /** The one whose token it is, or the only one that there is. */

@@ -16,13 +16,12 @@ export interface AdviceContext {
 
 /** Sentences for whoever runs the server; undefined where nothing has to be mended here. */
 export function adviceFor(reason: McpAuthReason, circumstances: AdviceContext): string | undefined {
-  const remedy = OF_CAUSES[reason];
-  return remedy ? remedy(circumstances) : REMEDIES[reason];
+  return OF_CAUSES[reason]?.(circumstances) ?? REMEDIES[reason];
 }
 
 type Remedy = (circumstances: AdviceContext) => string | undefined;
 
-/** Those that depend on more than the reason. */
+/** Those that depend on more than the reason. One that returns nothing leaves it to {@link REMEDIES}. */
 const OF_CAUSES: { readonly [Reason in McpAuthReason]?: Remedy } = {
   audience_rejected: ofAudience,
   audience_missing: ofAudience,
@@ -31,8 +30,8 @@ const OF_CAUSES: { readonly [Reason in McpAuthReason]?: Remedy } = {
   not_an_access_token: ofKind,
   subject_missing: ofSubject,
   scope_missing: ofScopes,
-  lifetime_too_long: (circumstances) => ofMilliseconds(circumstances) ?? REMEDIES.lifetime_too_long,
-  not_yet_valid: (circumstances) => ofMilliseconds(circumstances) ?? REMEDIES.not_yet_valid,
+  lifetime_too_long: ofMilliseconds,
+  not_yet_valid: ofMilliseconds,
 };
 
 function audienceAt({ resource, issuer }: AdviceContext): string {

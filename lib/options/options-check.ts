@@ -23,10 +23,8 @@ import {
   type ResolvedIntrospection,
 } from './introspection-options.js';
 import { resolveVerifier, type ResolvedVerifier } from './verifier-option.js';
-import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS } from '../core/token-format.js';
+import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS, type JwtProfile } from '../core/token-format.js';
 import type { KindOf } from '../core/principal-kind.js';
-import type { JwtProfile } from '../core/token-format.js';
-
 import { showValue } from '../core/safe-text.js';
 import type {
   ListingPolicy,

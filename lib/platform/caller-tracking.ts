@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Injectable, UseInterceptors, type ForwardReference } from '@nestjs/common';
+import { Injectable, UseInterceptors } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { trackRequest } from '../caller/call-registry.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { httpAdapterOf } from './http-adapter.js';
 import { CallerInterceptor } from './caller-interceptor.js';
+import { dependenciesOf, wrappersIn } from './injection.js';
 import { ResolvedOptions } from '../options/options.js';
 
 /** What is used of a Fastify application. */
@@ -14,14 +15,6 @@ interface FastifyLike {
     hook: (request: { readonly raw: IncomingMessage }, reply: unknown, done: () => void) => void,
   ): void;
 }
-
-type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
-type Wrapper = NestModule['providers'] extends Map<unknown, infer One> ? One : never;
-
-/** Nest's own keys for what a class wants injected: as TypeScript says it, as `@Inject()` does, and into properties. */
-const PARAMETER_TYPES_METADATA = 'design:paramtypes';
-const INJECTED_PARAMETERS_METADATA = 'self:paramtypes';
-const INJECTED_PROPERTIES_METADATA = 'self:properties_metadata';
 
 /** Handlers that have the interceptor; they belong to classes, which several applications of one process may use. */
 const intercepted = new WeakSet<object>();
@@ -84,38 +77,8 @@ export class CallerTracking {
   }
 }
 
-/** Everything that Nest makes in an application. */
-export function wrappersIn(modules: readonly NestModule[]): Wrapper[] {
-  return modules.flatMap(({ providers, controllers, injectables }) =>
-    [providers, controllers, injectables].flatMap((wrappers) => [...wrappers.values()] as Wrapper[]),
-  );
-}
-
 function intercept({ classRef, methodName, method }: DirectHandler): void {
   if (intercepted.has(method)) return;
   intercepted.add(method);
   UseInterceptors(new CallerInterceptor())(classRef.prototype as object, methodName, { value: method });
-}
-
-/** The tokens of what is injected. */
-export function dependenciesOf({ metatype, inject }: Wrapper): unknown[] {
-  if (inject) return inject.map((one) => (typeof one === 'object' && 'token' in one ? one.token : one)).map(target);
-  if (typeof metatype !== 'function') return [];
-  const types = metadata<unknown>(PARAMETER_TYPES_METADATA, metatype);
-  const parameters = metadata<{ readonly param: unknown }>(INJECTED_PARAMETERS_METADATA, metatype).map(
-    ({ param }) => param,
-  );
-  const properties = metadata<{ readonly type: unknown }>(INJECTED_PROPERTIES_METADATA, metatype).map(
-    ({ type }) => type,
-  );
-  return [...types, ...parameters, ...properties].map(target);
-}
-
-function metadata<Entry>(key: string, metatype: object): readonly Entry[] {
-  return (Reflect.getMetadata(key, metatype) as readonly Entry[] | undefined) ?? [];
-}
-
-function target(token: unknown): unknown {
-  const reference = token as ForwardReference | undefined;
-  return typeof reference === 'object' && 'forwardRef' in reference ? (reference.forwardRef() as unknown) : token;
 }

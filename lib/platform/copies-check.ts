@@ -10,8 +10,7 @@ import {
   type Copy,
 } from '../caller/package-copies.js';
 
-/** Nest's own key for what the decorators of parameters say. */
-const PARAMETERS_METADATA = '__routeArguments__';
+import { PARAMETERS_METADATA } from '../handlers/nest-metadata.js';
 
 /** Finds handlers that are decorated by another copy of this package: what they declare may mean something else there. */
 @Injectable()

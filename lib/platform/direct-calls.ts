@@ -6,24 +6,14 @@ import type { Instance } from '../caller/module-instances.js';
 import { directContext } from './direct-context.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { HandlerFilter, HandlerGuard } from './handler-enhancers.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
+import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
+import { callerParameters } from './caller-parameters.js';
 import { injectedCaller } from '../caller/injected-caller.js';
 import { instancesWith } from '../caller/module-instances.js';
 import { ResolvedOptions } from '../options/options.js';
 import { noteReplaced } from '../handlers/written-declarations.js';
 
 type Method = (...args: unknown[]) => unknown;
-
-/** What Nest keeps of a parameter decorated by `createParamDecorator`. */
-interface DecoratedParameter {
-  readonly index: number;
-  readonly factory?: unknown;
-  readonly data?: keyof McpAuthInfo;
-}
-
-/** Nest's own keys for what is bound to a handler, and for what the decorators of its parameters say. */
-const GUARDS_METADATA = '__guards__';
-const PARAMETERS_METADATA = '__routeArguments__';
 
 /** What is behind a method that stands in for another: that one, and who decides where no guard let the call in. */
 interface WrappedMethod {
@@ -79,7 +69,8 @@ export class DirectCalls {
 
   #protect(handlers: readonly DirectHandler[]): void {
     for (const handler of handlers) {
-      if (this.#isGuarded(handler) || callerParameters(handler).length > 0) this.#standIn(handler);
+      if (this.#isGuarded(handler) || callerParameters(handler.classRef, handler.methodName).length > 0)
+        this.#standIn(handler);
     }
   }
 
@@ -103,8 +94,7 @@ export class DirectCalls {
   }
 
   #isGuarded({ classRef, method }: DirectHandler): boolean {
-    const guards = [classRef, method].flatMap((target) => Reflect.getMetadata(GUARDS_METADATA, target) as unknown);
-    return guards.includes(this.guard.constructor);
+    return boundTo(classRef, method, GUARDS_METADATA).includes(this.guard.constructor);
   }
 
   async #call(handler: DirectHandler, self: unknown, args: readonly unknown[]): Promise<unknown> {
@@ -138,14 +128,7 @@ function copyNameAndMetadata(from: Method, to: Method): void {
 
 function withCaller(handler: DirectHandler, args: readonly unknown[], context: ExecutionContext): unknown[] {
   const all = [...args];
-  for (const { index, data } of callerParameters(handler)) all[index] = injectedCaller(data, context);
+  for (const { index, data } of callerParameters(handler.classRef, handler.methodName))
+    all[index] = injectedCaller(data, context);
   return all;
-}
-
-/** The parameters decorated with `@AuthInfo()`. */
-function callerParameters({ classRef, methodName }: DirectHandler): DecoratedParameter[] {
-  const parameters: unknown = Reflect.getMetadata(PARAMETERS_METADATA, classRef, methodName);
-  return Object.values((parameters ?? {}) as Record<string, DecoratedParameter>).filter(
-    ({ factory }) => factory === injectedCaller,
-  );
 }

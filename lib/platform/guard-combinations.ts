@@ -1,12 +1,8 @@
 import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
 import { APP_GUARD, type ModulesContainer } from '@nestjs/core';
-import { dependenciesOf, wrappersIn } from './caller-tracking.js';
+import { dependenciesOf, wrappersIn, type Wrapper } from './injection.js';
+import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
 import { MODULE_MARK } from '../caller/package-copies.js';
-
-type Wrapper = ReturnType<typeof wrappersIn>[number];
-
-/** Nest's own key for the guards that are bound to a class or method. */
-const GUARDS_METADATA = '__guards__';
 
 /**
  * Knows which handlers have a guard of the application that combines `McpAuthGuard` with checks of its own: one that
@@ -46,10 +42,7 @@ export class GuardCombinations {
   }
 
   #isBound(classRef: object, handler: object): boolean {
-    const bound = [classRef, handler].flatMap(
-      (target) => (Reflect.getMetadata(GUARDS_METADATA, target) ?? []) as unknown[],
-    );
-    return bound.some((guard) => {
+    return boundTo(classRef, handler, GUARDS_METADATA).some((guard) => {
       const metatype =
         typeof guard === 'function' ? guard : (guard as { readonly constructor?: unknown } | null)?.constructor;
       return this.#isCombining({ metatype } as Wrapper, new Set());

@@ -16,7 +16,16 @@ import { HandlerFilter } from './handler-enhancers.js';
 import type { OutsideKind } from '../handlers/handler-kind.js';
 import { httpAdapterOf } from './http-adapter.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
-import { injectedCaller } from '../caller/injected-caller.js';
+import {
+  boundTo,
+  FIELD_RESOLVER_METADATA,
+  FILTERS_METADATA,
+  GATEWAY_MESSAGE_METADATA,
+  GUARDS_METADATA,
+  PATTERN_METADATA,
+  RESOLVER_METADATA,
+} from '../handlers/nest-metadata.js';
+import { callerParameters } from './caller-parameters.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerRefusal } from '../response/refusal-forms.js';
@@ -24,15 +33,6 @@ import { credentialsBehind, requestBehind, watchUpgrades } from '../caller/reque
 import { Responder } from '../response/responder.js';
 
 const logger = new Logger('McpAuth');
-
-/** Nest's own keys: for guards and filters, for parameters, for message handlers, gateways and resolvers. */
-const GUARDS_METADATA = '__guards__';
-const FILTERS_METADATA = '__exceptionFilters__';
-const PARAMETERS_METADATA = '__routeArguments__';
-const PATTERN_METADATA = 'microservices:pattern';
-const GATEWAY_MESSAGE_METADATA = 'websockets:message_mapping';
-const RESOLVER_METADATA = 'graphql:resolver_type';
-const FIELD_RESOLVER_METADATA = 'graphql:resolve_property';
 
 /** Where `@nestjs/graphql` keeps the options of its module. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
@@ -54,7 +54,7 @@ const UNAUTHENTICATED = {
  */
 @Injectable()
 export class HandlerAccess {
-  readonly #parameters = new WeakMap<object, boolean>();
+  readonly #wantingCaller = new WeakMap<object, boolean>();
 
   constructor(
     private readonly explorer: HandlerExplorer,
@@ -177,7 +177,7 @@ export class HandlerAccess {
     const { resources } = this.options;
     if (resources.length === 1) return [];
     return this.#handlers(PATTERN_METADATA, GATEWAY_MESSAGE_METADATA, RESOLVER_METADATA, FIELD_RESOLVER_METADATA)
-      .filter((handler) => this.#policyOf(handler).resourceId === undefined)
+      .filter((handler) => this.#declarationOf(handler).resourceId === undefined)
       .filter((handler) => this.#isProtected(handler, guard))
       .map((handler) => ({
         option: `@ProtectedResource() of ${nameOf(handler)}`,
@@ -189,21 +189,21 @@ export class HandlerAccess {
 
   /** A handler that wants the caller needs one, too: without it, code that reads `auth?.subject` would run as nobody. */
   #isProtected(handler: DirectHandler, guard: unknown): boolean {
-    return this.#isDecorated(handler, guard) || (this.#wantsCaller(handler) && !this.#policyOf(handler).isPublic);
+    return this.#isDecorated(handler, guard) || (this.#wantsCaller(handler) && !this.#declarationOf(handler).isPublic);
   }
 
   #isDecorated(handler: DirectHandler, guard: unknown): boolean {
-    const { isDeclared, isPublic } = this.#policyOf(handler);
+    const { isDeclared, isPublic } = this.#declarationOf(handler);
     return !isPublic && (isDeclared || isBoundTo(handler, guard));
   }
 
-  #policyOf({ classRef, method }: DirectHandler): HandlerDeclaration {
+  #declarationOf({ classRef, method }: DirectHandler): HandlerDeclaration {
     return this.explorer.declarationOf(classRef, method);
   }
 
   #wantsCaller(handler: DirectHandler): boolean {
-    let wants = this.#parameters.get(handler.method);
-    if (wants === undefined) this.#parameters.set(handler.method, (wants = wantsCaller(handler)));
+    let wants = this.#wantingCaller.get(handler.method);
+    if (wants === undefined) this.#wantingCaller.set(handler.method, (wants = wantsCaller(handler)));
     return wants;
   }
 
@@ -219,8 +219,8 @@ export class HandlerAccess {
       const prototype = classRef.prototype as Record<string, object> | undefined;
       return this.scanner.getAllMethodNames(prototype ?? null).flatMap((methodName) => {
         const method = prototype?.[methodName];
-        if (!method || this.explorer.operationOf(method)) return [];
-        return keys.some((key) => Reflect.hasMetadata(key, method)) ? [{ classRef, methodName, method }] : [];
+        if (!method || !keys.some((key) => Reflect.hasMetadata(key, method))) return [];
+        return this.explorer.operationOf(method) ? [] : [{ classRef, methodName, method }];
       });
     });
   }
@@ -243,16 +243,12 @@ function nameOf({ classRef, methodName }: DirectHandler): string {
   return `${classRef.name}.${methodName}`;
 }
 
-function boundTo({ classRef, method }: DirectHandler, key: string): unknown[] {
-  return [classRef, method].flatMap((target) => (Reflect.getMetadata(key, target) as unknown) ?? []);
+function isBoundTo({ classRef, method }: DirectHandler, guard: unknown): boolean {
+  return boundTo(classRef, method, GUARDS_METADATA).includes(guard);
 }
 
-function isBoundTo(handler: DirectHandler, guard: unknown): boolean {
-  return boundTo(handler, GUARDS_METADATA).includes(guard);
-}
-
-function hasFilter(handler: DirectHandler, filter: HandlerFilter): boolean {
-  return boundTo(handler, FILTERS_METADATA).includes(filter.constructor);
+function hasFilter({ classRef, method }: DirectHandler, filter: HandlerFilter): boolean {
+  return boundTo(classRef, method, FILTERS_METADATA).includes(filter.constructor);
 }
 
 /** An instance, since Nest has looked for classes of filters already. It takes the place of that of an earlier application. */
@@ -275,12 +271,7 @@ function wantsCaller({ classRef, method, methodName }: DirectHandler): boolean {
       (name) => Object.getOwnPropertyDescriptor(prototype, name)?.value === method,
     ),
   ]);
-  return [...names].some((name) => {
-    const parameters: unknown = Reflect.getMetadata(PARAMETERS_METADATA, classRef, name);
-    return Object.values((parameters ?? {}) as Record<string, { readonly factory?: unknown }>).some(
-      ({ factory }) => factory === injectedCaller,
-    );
-  });
+  return [...names].some((name) => callerParameters(classRef, name).length > 0);
 }
 
 function hasFieldGuards(options: unknown): boolean {

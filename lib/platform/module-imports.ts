@@ -1,8 +1,7 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { copiesProblem, MODULE_MARK, otherCopies } from '../caller/package-copies.js';
-
-type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
+import type { NestModule } from './injection.js';
 
 /** What is read of an entry of `imports`: a class, or what `forRoot()` and `forRootAsync()` return. */
 interface Import {

@@ -58,7 +58,7 @@ export function ask(server: RequestEmitter, { method, url }: StartRequest, insta
       setImmediate(() => socket.destroy());
     };
     const timer = setTimeout(settle, PATIENCE);
-    // A stream may never end. With what is written at once.
+    // A stream may never end, so its beginning is enough. What is written at once belongs to it.
     socket.onWritten = () => (socket.status ?? 300) < 300 && setImmediate(settle);
     for (const event of ['finish', 'close']) socket.once(event, settle);
     response.once('finish', settle);

@@ -122,7 +122,7 @@ export class UnguardedMounts {
   }
 }
 
-/** The paths that the platform has routes for, of Nest or not. */
+/** The paths at which the platform has a route for a POST, of Nest or not; without those inside of routers. */
 export function postPathsOf(platform: unknown): string[] {
   const routes = expressRoutes(platform as ExpressLike | undefined).flatMap(({ route, isNested }) =>
     isNested ? [] : String(route.path),

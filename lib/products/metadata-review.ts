@@ -73,7 +73,7 @@ function issuerIsTheSame({ document, issuer, product }: Subject): Remark[] {
   return [
     {
       level: 'error',
-      seen: `${seenAt(document, 'issuer')}, and ${showValue(issuer)} is expected`,
+      seen: `${memberText(document, 'issuer')}, and ${showValue(issuer)} is expected`,
       consequence: 'clients must not use a document that names another issuer than they looked for (RFC 8414 §3.3)',
       remedy: remedyIn(
         product,
@@ -107,7 +107,7 @@ function issuerIsSecure({ issuer, isLocal }: Subject): Remark[] {
 
 function advertisesPkce({ document, product }: Subject): Remark[] {
   const methods = ownMember(document, 'code_challenge_methods_supported');
-  const seen = seenAt(document, 'code_challenge_methods_supported');
+  const seen = memberText(document, 'code_challenge_methods_supported');
   if (!has(methods, 'S256')) {
     const consequence =
       'MCP clients must refuse a server that does not advertise PKCE with S256, before anybody can sign in';
@@ -130,7 +130,7 @@ function offersCodeFlow(subject: Subject): Remark[] {
   const endpoints = ['authorization_endpoint', 'token_endpoint'];
   const remarks = endpoints.flatMap((name) => endpointRemarks(subject, name, 'users cannot sign in without it'));
   if (has(ownMember(document, 'response_types_supported'), 'code')) return remarks;
-  const seen = seenAt(document, 'response_types_supported');
+  const seen = memberText(document, 'response_types_supported');
   const consequence = 'clients refuse a server that does not offer the authorization code flow (RFC 8414 §2)';
   const remedy = 'turn on the authorization code flow, and see that the metadata lists "code"';
   return [...remarks, { level: 'error', seen, consequence, remedy }];
@@ -139,7 +139,7 @@ function offersCodeFlow(subject: Subject): Remark[] {
 function takesClientMetadataDocuments({ document, product }: Subject): Remark[] {
   if (!takesDocuments(document)) {
     if (!registers(document)) return [];
-    const seen = seenAt(document, 'client_id_metadata_document_supported');
+    const seen = memberText(document, 'client_id_metadata_document_supported');
     const consequence = 'clients can only register themselves, which MCP has deprecated';
     const remedy = remedyIn(product, 'registration', 'turn on client ID metadata documents');
     return [{ level: 'note', seen, consequence, remedy }];
@@ -147,7 +147,7 @@ function takesClientMetadataDocuments({ document, product }: Subject): Remark[] 
   const methods = ownMember(document, 'token_endpoint_auth_methods_supported');
   if (has(methods, 'none') || has(methods, 'private_key_jwt')) return [];
   const level = methods === undefined ? 'note' : 'warning';
-  const seen = seenAt(document, 'token_endpoint_auth_methods_supported');
+  const seen = memberText(document, 'token_endpoint_auth_methods_supported');
   const consequence =
     'clients with a metadata document have no secret, and find no way to authenticate that they could use';
   return [{ level, seen, consequence, remedy: 'allow public clients ("none"), or "private_key_jwt"' }];
@@ -156,7 +156,7 @@ function takesClientMetadataDocuments({ document, product }: Subject): Remark[] 
 function registersClients(subject: Subject): Remark[] {
   const { document, product } = subject;
   if (registers(document)) return endpointRemarks(subject, 'registration_endpoint', 'clients cannot register there');
-  const seen = seenAt(document, 'registration_endpoint');
+  const seen = memberText(document, 'registration_endpoint');
   if (takesDocuments(document)) {
     const consequence = 'clients that know no client ID metadata documents need an ID that you registered';
     const remedy = remedyIn(product, 'registration', 'turn on dynamic client registration for older clients');
@@ -165,7 +165,7 @@ function registersClients(subject: Subject): Remark[] {
   return [
     {
       level: 'warning',
-      seen: `${seen}, and ${seenAt(document, 'client_id_metadata_document_supported')}`,
+      seen: `${seen}, and ${memberText(document, 'client_id_metadata_document_supported')}`,
       consequence: 'clients need an ID that you registered; those that cannot be given one cannot sign in',
       remedy: remedyIn(product, 'registration', 'turn on client ID metadata documents or dynamic client registration'),
     },
@@ -177,7 +177,7 @@ function namesItselfInResponses({ document, product }: Subject): Remark[] {
   return [
     {
       level: 'warning',
-      seen: seenAt(document, 'authorization_response_iss_parameter_supported'),
+      seen: memberText(document, 'authorization_response_iss_parameter_supported'),
       consequence:
         'clients of several servers cannot tell whose answer a code is; those that insist on it refuse (RFC 9207)',
       remedy: remedyIn(product, 'responseIssuer', 'turn on the iss parameter of authorization responses'),
@@ -195,7 +195,7 @@ function takesAsymmetricProofsOnly({ document }: Subject): Remark[] {
   const consequence =
     'clients that bind tokens to a key find no sound way to sign their proofs, and may refuse (RFC 9449 §5.1)';
   const remedy = 'list asymmetric algorithms only, such as "ES256"';
-  return [{ level: 'warning', seen: seenAt(document, name), consequence, remedy }];
+  return [{ level: 'warning', seen: memberText(document, name), consequence, remedy }];
 }
 
 /** What clients do not need, and this server does: without keys it can only ask. */
@@ -204,7 +204,7 @@ function publishesKeys(subject: Subject): Remark[] {
   if (ownMember(document, 'jwks_uri') !== undefined) {
     return endpointRemarks(subject, 'jwks_uri', 'the signatures of its tokens cannot be verified');
   }
-  const seen = seenAt(document, 'jwks_uri');
+  const seen = memberText(document, 'jwks_uri');
   if (ownMember(document, 'introspection_endpoint') === undefined) {
     const consequence = 'its tokens can be neither verified nor introspected here, and are answered with 503';
     const remedy = 'have it publish its keys, or set jwksUri';
@@ -224,7 +224,7 @@ function hasNoWithdrawnGrants({ document, product }: Subject): Remark[] {
   const grants = listAt(document, 'grant_types_supported');
   const remark = (name: string, grant: string): Remark => ({
     level: 'note',
-    seen: seenAt(document, name),
+    seen: memberText(document, name),
     consequence: `a client can still get tokens by the ${grant}, which OAuth 2.1 has removed and RFC 9700 warns of`,
     remedy: remedyIn(
       product,
@@ -249,7 +249,7 @@ function refreshesTokens({ document }: Subject): Remark[] {
     .filter(([list, value]) => ownMember(document, list) !== undefined && !has(ownMember(document, list), value))
     .map(([list, value]) => ({
       level: 'note',
-      seen: seenAt(document, list),
+      seen: memberText(document, list),
       consequence: `clients see no ${value} there, and may have users sign in again whenever a token expires`,
       remedy: `offer ${value}; whether refresh tokens of public clients are rotated cannot be seen from outside`,
     }));
@@ -258,7 +258,7 @@ function refreshesTokens({ document }: Subject): Remark[] {
 /** What is wrong with the URL of an endpoint that should be there. */
 function endpointRemarks({ document, isLocal }: Subject, name: string, without: string): Remark[] {
   const value = ownMember(document, name);
-  const seen = seenAt(document, name);
+  const seen = memberText(document, name);
   const url = typeof value === 'string' ? parseUrl(value) : undefined;
   if (!url) {
     return [
@@ -300,7 +300,8 @@ function listAt(document: Subject['document'], name: string): readonly unknown[]
   return Array.isArray(list) ? list : [];
 }
 
-function seenAt(document: Subject['document'], name: string): string {
+/** `name is "value"`, or that it is missing. */
+export function memberText(document: Readonly<Record<string, unknown>>, name: string): string {
   const value = ownMember(document, name);
   return value === undefined ? `${name} is missing` : `${name} is ${showValue(value)}`;
 }

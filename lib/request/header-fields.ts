@@ -65,6 +65,11 @@ export function writeField(
   rawHeaders.splice(0, Infinity, ...others, ...(value === undefined ? [] : [name, value]));
 }
 
+/** Whether the client says that it accepts event streams. */
+export function acceptsEvents(source: HeaderSource): boolean {
+  return fieldValues(source, 'accept').some((value) => /text\/event-stream/i.test(value));
+}
+
 function isNamed(sent: string, name: string): boolean {
   return sent.length === name.length && sent.toLowerCase() === name;
 }

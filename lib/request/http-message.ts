@@ -20,6 +20,11 @@ export function nodeRequest(request: HttpRequest): HttpRequest {
   return request.rawHeaders ? request : (request.raw ?? request);
 }
 
+/** Node's response behind whatever the platform hands out. */
+export function nodeResponse(response: HttpResponse): ServerResponse {
+  return response.raw ?? response;
+}
+
 /** Scheme and authority of a request target in absolute form. */
 const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
 

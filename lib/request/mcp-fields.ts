@@ -1,15 +1,21 @@
 import { hasField, writeField } from './header-fields.js';
 import { nodeRequest, type HttpRequest } from './http-message.js';
 
+/** Says to which session a request belongs (protocol versions up to 2025-11-25). */
+export const SESSION_FIELD = 'mcp-session-id';
+
+/** Says after which event a stream is to be resumed. Clients of other streams send it, too. */
+export const EVENT_FIELD = 'last-event-id';
+
 /** What only MCP clients send. */
-const OWN_FIELDS = ['mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name'];
+const OWN_FIELDS = [SESSION_FIELD, 'mcp-protocol-version', 'mcp-method', 'mcp-name'];
 
 /** What MCP frameworks read: some from `headers`, some from the list of fields as sent. */
-const MCP_FIELDS = [...OWN_FIELDS, 'last-event-id'];
+const MCP_FIELDS = [...OWN_FIELDS, EVENT_FIELD];
 const MCP_FIELD_SET: ReadonlySet<string> = new Set(MCP_FIELDS);
 
 /** What says to which session a request belongs. */
-const SESSION_FIELDS = ['mcp-session-id', 'last-event-id'];
+const SESSION_FIELDS = [SESSION_FIELD, EVENT_FIELD];
 
 /** Whether a request has a header field that only MCP clients send. */
 export function hasMcpField(request: HttpRequest): boolean {

@@ -1,7 +1,8 @@
+import type { HeaderSource } from './header-fields.js';
 import type { RpcBody } from './rpc-body.js';
 
-/** The request headers that MCP gives a meaning, in lower case; of a repeated one whatever Node makes of it. */
-export type McpHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+/** Of a repeated field whatever Node makes of it. */
+type Headers = HeaderSource['headers'];
 
 const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
 
@@ -14,7 +15,7 @@ const LAST_VERSION_WITH_BATCHES = '2025-03-26';
  *
  * @see MCP 2026-07-28, Transports, "Standard Request Headers"; SEP-2243
  */
-export function headersMatchBody(headers: McpHeaders, { messages, isBatch }: RpcBody): boolean {
+export function headersMatchBody(headers: Headers, { messages, isBatch }: RpcBody): boolean {
   const method = headers['mcp-method'];
   const name = headers['mcp-name'];
   if (method === undefined && name === undefined) return true;
@@ -30,7 +31,7 @@ export function headersMatchBody(headers: McpHeaders, { messages, isBatch }: Rpc
  *
  * @see MCP 2025-06-18, Key Changes: JSON-RPC batching was removed
  */
-export function isBatchAllowed(headers: McpHeaders): boolean {
+export function isBatchAllowed(headers: Headers): boolean {
   const version = headers['mcp-protocol-version'];
   return version === undefined || version === LAST_VERSION_WITH_BATCHES;
 }

@@ -53,7 +53,7 @@ const MAX_OPERATIONS = 1000;
 const NOT_RPC: RpcBody = { messages: [], operations: [], isBatch: false, excess: undefined, requestId: undefined };
 
 const NOTHING: Readonly<Record<string, unknown>> = {};
-const NO_OPERATIONS: readonly Operation[] = [];
+export const NO_OPERATIONS: readonly Operation[] = [];
 
 /**
  * Methods that use no primitive and disclose no more than what a server lists: opening and keeping a connection,
@@ -106,14 +106,11 @@ export function isOpenMethod({ method }: RpcMessage): boolean {
   return OPEN_METHODS.has(method);
 }
 
-interface Envelope {
-  readonly jsonrpc: '2.0';
-  readonly method?: unknown;
-  readonly params?: unknown;
-  readonly id?: unknown;
-}
+/** A value that counts as a message of JSON-RPC 2.0, with whatever members. */
+type Envelope = Readonly<Record<string, unknown>>;
 
-function isEnvelope(value: unknown): value is Envelope {
+/** Whether a value counts as a message of JSON-RPC 2.0, whatever its other members are. */
+export function isEnvelope(value: unknown): value is Envelope {
   return isRecord(value) && value['jsonrpc'] === '2.0';
 }
 

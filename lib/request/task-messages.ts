@@ -1,4 +1,5 @@
 import { isRecord, ownMember } from '../core/record.js';
+import { isEnvelope } from './rpc-body.js';
 
 /** The `_meta` by which a request says that it belongs to a task (MCP 2025-11-25, Tasks, "Associating Task-Related Messages"). */
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
@@ -94,14 +95,10 @@ export function keepTasks(answer: unknown, isKept: (taskId: string) => boolean):
   }
 }
 
-function* messagesOf(body: unknown): Generator<Record<string, unknown>, void, undefined> {
+function* messagesOf(body: unknown): Generator<Readonly<Record<string, unknown>>, void, undefined> {
   if (Array.isArray(body)) {
-    for (const message of body) if (isMessage(message)) yield message;
-  } else if (isMessage(body)) yield body;
-}
-
-function isMessage(value: unknown): value is Record<string, unknown> {
-  return isRecord(value) && value['jsonrpc'] === '2.0';
+    for (const message of body) if (isEnvelope(message)) yield message;
+  } else if (isEnvelope(body)) yield body;
 }
 
 function metaOf(params: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> | undefined {

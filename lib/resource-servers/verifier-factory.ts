@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
-import type { JSONWebKeySet } from 'jose';
 import { parseUrl } from '../core/resource.js';
 import { UnderWayLimit } from '../issuer/cool-down.js';
 import { AuthorizationServer, OUTBOUND_LIMITS } from '../issuer/authorization-server.js';
 import { IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
 import { IntrospectionAccess } from '../issuer/introspection-gate.js';
 import { withinTime, type Outbound } from '../issuer/outbound.js';
+import type { AcceptanceRules } from '../token/claims.js';
 import { ExpiringMap } from '../token/expiring-map.js';
 import { CachedVerifier } from '../token/cached-verifier.js';
 import { CustomVerifier, type Verify } from '../token/custom-verifier.js';
@@ -276,12 +276,14 @@ export class VerifierFactory {
   #server({ issuer, metadata, keys }: ResolvedAuthorizationServer): AuthorizationServer {
     const { now, failures } = this.dependencies;
     const { allowInsecureHttp } = this.options;
-    const onKeysFailure = this.#unlessClosing((error) => failures.keysFailed(issuer, error));
-    const onKeysFetched = (jwks: JSONWebKeySet): void => failures.keysFetched(issuer, jwks);
-    const reports = { onKeysFailure, onKeysFetched };
     return new AuthorizationServer(
       { issuer, metadata, keys, allowInsecureHttp },
-      { now, outbound: this.#outbound, ...reports },
+      {
+        now,
+        outbound: this.#outbound,
+        onKeysFailure: this.#unlessClosing((error) => failures.keysFailed(issuer, error)),
+        onKeysFetched: (jwks) => failures.keysFetched(issuer, jwks),
+      },
     );
   }
 
@@ -292,11 +294,7 @@ export class VerifierFactory {
     };
   }
 
-  #rules(resource: ResolvedResource): {
-    audiences: ReadonlySet<string>;
-    toleranceSeconds: number;
-    maxLifetimeSeconds: number;
-  } {
+  #rules(resource: ResolvedResource): AcceptanceRules {
     return {
       audiences: new Set(resource.audiences),
       toleranceSeconds: this.options.clockToleranceSeconds,
@@ -313,7 +311,10 @@ interface IntrospectionSetup {
   readonly access: IntrospectionAccess;
 }
 
-/** What verifies tokens, and a function that has asked for what it needs of the server; that reports failures itself. */
+/**
+ * A verifier, and a function that asks the server beforehand for what the verifier will need. A failure is reported by that
+ * function itself, and not thrown.
+ */
 interface WarmVerifier {
   readonly verifier: IssuerVerifier;
   readonly warmUp: () => Promise<void>;

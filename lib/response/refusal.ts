@@ -133,7 +133,7 @@ function bodyOf(error: McpAuthError, context: RefusalContext, status: number, de
   return { error: error.code, error_description: description };
 }
 
-/** The HTTP status, but where MCP has a code of its own: JSON-RPC reserves -32768 to -32000, and MCP the most of it. */
+/** The HTTP status, unless MCP or JSON-RPC has a code of its own for the refusal. */
 function rpcCode({ code }: McpAuthError, status: number): number {
   if (code === 'header_mismatch') return -32_020;
   if (code === 'task_not_found') return -32_602;

@@ -4,7 +4,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { McpAuthError } from '../core/error.js';
 import { challengeOf, toRefusal, type Refusal } from './refusal.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';
-import type { HttpRequest, HttpResponse } from '../request/http-message.js';
+import { nodeResponse, type HttpRequest, type HttpResponse } from '../request/http-message.js';
 import { type ChallengeForm, ResolvedOptions } from '../options/options.js';
 
 /** Puts decisions into responses: of HTTP, on either platform, and of MCP handlers. */
@@ -49,7 +49,7 @@ export class Responder {
    * lets no shared cache keep the answer.
    */
   markPrivate(response: HttpResponse): void {
-    const { raw = response } = response;
+    const raw = nodeResponse(response);
     raw.setHeader('Cache-Control', withoutSharing(raw.getHeader('Cache-Control')));
     raw.appendHeader('Vary', 'Authorization');
   }

@@ -1,19 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import type { McpAuthError } from '../core/error.js';
-import { fieldValues } from '../request/header-fields.js';
+import { acceptsEvents } from '../request/header-fields.js';
 import type { AccessRequest } from '../authorization/access-request.js';
 import { refusedRequestOf } from '../authorization/refused-requests.js';
 import { Clock } from '../core/clock.js';
-import { nodeRequest, type HttpRequest } from '../request/http-message.js';
+import { nodeRequest, nodeResponse, type HttpRequest, type HttpResponse } from '../request/http-message.js';
+import { SESSION_FIELD } from '../request/mcp-fields.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { Responder } from './responder.js';
-import type { HttpResponse } from '../request/http-message.js';
 import { headerInHead, mediaTypeOf, addWriteHeadHook, type Head } from './write-head-hook.js';
 import { SessionOwners } from '../authorization/session-owners.js';
 import { StateWatch } from './state-watch.js';
-
-const SESSION_HEADER = 'mcp-session-id';
 
 /**
  * Sees to what authorization still has to do once the MCP framework answers a request that was let through: to
@@ -29,13 +27,14 @@ export class ResponseHooks {
     private readonly clock: Clock,
   ) {}
 
-  /** @param call whose `raised` is read when the answer begins. */
+  /** @param call whose `handlerError` is read when the answer begins. */
   attach(request: HttpRequest, platformResponse: HttpResponse, access: AccessRequest, call: AuthorizedCall): void {
     const source = nodeRequest(request);
-    const response = platformResponse.raw ?? platformResponse;
+    const response = nodeResponse(platformResponse);
     const concernsSession =
       source.method === 'DELETE' || access.body.messages.some(({ method }) => method === 'initialize');
     // Each property that is added to a response of Express takes microseconds: most answers on other routes are no streams.
+    // Clients that resume event streams say that they accept them. For others, what is written with the head is not seen.
     const mayStream = access.body.messages.length > 0 || acceptsEvents(source);
     if (mayStream) this.state.attach(request, response, call);
     addWriteHeadHook(response, {
@@ -67,8 +66,8 @@ export class ResponseHooks {
   }
 
   #noteSession({ headers, method }: HttpRequest, response: ServerResponse, { auth }: AuthorizedCall): void {
-    const opened = response.getHeader(SESSION_HEADER);
-    const asked = headers[SESSION_HEADER];
+    const opened = response.getHeader(SESSION_FIELD);
+    const asked = headers[SESSION_FIELD];
     if (method === 'DELETE') {
       if (typeof asked === 'string' && response.statusCode < 300) this.sessions.close(asked);
     } else if (typeof opened === 'string' && opened !== asked) {
@@ -104,11 +103,6 @@ const STREAM_TYPES: ReadonlySet<string> = new Set([
   'application/stream+json',
   'multipart/x-mixed-replace',
 ]);
-
-/** Clients that resume event streams say that they accept them. Of others, the piece that is written with the head goes unseen. */
-function acceptsEvents(request: HttpRequest): boolean {
-  return fieldValues(request, 'accept').some((value) => /text\/event-stream/i.test(value));
-}
 
 function isStream(contentType: unknown): boolean {
   return STREAM_TYPES.has(mediaTypeOf(contentType));

@@ -4,7 +4,7 @@ import { isRecord } from '../core/record.js';
 /** The arguments of `writeHead`: status, perhaps a reason, perhaps headers. */
 export type Head = [status: number, ...rest: unknown[]];
 
-/** What watches one response. */
+/** What is called when the head of one response is written. */
 export interface WriteHeadHook {
   /** Is given the head that is about to be written; what it returns is written. */
   before(head: Head): Head;
@@ -15,14 +15,14 @@ export interface WriteHeadHook {
 type WriteHead = (...head: Head) => ServerResponse;
 
 /**
- * Calls the watcher when the head of the response is written, by whomever: Node writes it through this method, too, before
+ * Calls the hook when the head of the response is written, by whomever: Node writes it through this method, too, before
  * the first byte of a body. It is put on the response itself, where it stays when another application is handed the response.
  */
-export function addWriteHeadHook(response: ServerResponse, watcher: WriteHeadHook): void {
+export function addWriteHeadHook(response: ServerResponse, hook: WriteHeadHook): void {
   const writeHead = response.writeHead as WriteHead;
   const watched: WriteHead = (...head) => {
-    writeHead.apply(response, watcher.before(head));
-    watcher.after();
+    writeHead.apply(response, hook.before(head));
+    hook.after();
     return response;
   };
   response.writeHead = watched as ServerResponse['writeHead'];

@@ -5,7 +5,8 @@ import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { handlerDeclaration } from '../handlers/handler-declaration.js';
 import { SdkCall } from './mcp-sdk.call.js';
 import { operationOf, type BridgedOperation } from './mcp-sdk.decorators.js';
-import { PARAMETERS, PARAMETERS_METADATA, tellApart } from './mcp-sdk.parameters.js';
+import { PARAMETERS_METADATA } from '../handlers/nest-metadata.js';
+import { PARAMETERS, tellApart } from './mcp-sdk.parameters.js';
 import { registerOperation, type SdkServer } from './mcp-sdk.server.js';
 
 /** Which of the decorated methods a server gets, and how it will be reached. */

@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto';
 
-/** Nest's own key for what the decorators of a method's parameters say. */
-export const PARAMETERS_METADATA = '__routeArguments__';
-
 /** Nest's number for `@Body()`, which `@Args()` is, and for `@Payload()` of microservices as well. */
 const BODY = 3;
 

@@ -2,7 +2,7 @@ import { deepFreeze } from '../core/deep-freeze.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import type { ExpiringMap } from './expiring-map.js';
 import { SingleFlight } from './single-flight.js';
-import { tokenHash } from './token-hash.js';
+import { tokenHash } from '../issuer/token-hash.js';
 import { ResourceVerifier, type CacheableVerifier, type Verification } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 

@@ -53,6 +53,18 @@ export interface TimeRules {
   readonly maxLifetimeSeconds: number;
 }
 
+/** What a token is held against for one resource. */
+export interface AcceptanceRules extends TimeRules {
+  /** Accepted audiences; never empty. */
+  readonly audiences: ReadonlySet<string>;
+}
+
+/** The same where a token that was verified is used again. */
+export interface ReuseRules extends AcceptanceRules {
+  /** How long a verified token need not be verified again; 0: not at all. */
+  readonly reuseSeconds: number;
+}
+
 /**
  * How far `iat` may lie ahead of the clock. RFC 7519 §4.1.6 has no rule for it, and `nbf` is the claim that says from when
  * on a token may be used; but a token that was issued in the far future was issued by a broken clock, or by nobody.

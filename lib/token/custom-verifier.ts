@@ -1,6 +1,6 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
 import { isRecord } from '../core/record.js';
-import { checkAudience, checkTimes, malformedClaim, ownClaim, statedClaim, type TimeRules } from './claims.js';
+import { checkAudience, checkTimes, malformedClaim, ownClaim, statedClaim, type ReuseRules } from './claims.js';
 import { describeError, redactToken } from '../core/safe-text.js';
 import { withRefusalDetails } from './refusal-details.js';
 import { identify } from './principal.js';
@@ -11,14 +11,6 @@ import type { TrustedIssuers } from './trusted-issuers.js';
 import { CacheableVerifier, type Verification } from './verification.js';
 import { saysTokenIsBad } from './bad-token-error.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
-
-/** What the verification of the application is held against. */
-export interface CustomRules extends TimeRules {
-  /** Accepted audiences; never empty. */
-  readonly audiences: ReadonlySet<string>;
-  /** How long a verified token need not be verified again; 0: not at all. */
-  readonly reuseSeconds: number;
-}
 
 /** Verification by the application. */
 export type Verify = (token: string) => unknown;
@@ -43,7 +35,8 @@ export class CustomVerifier extends CacheableVerifier {
   constructor(
     private readonly ask: Verify,
     private readonly issuers: TrustedIssuers,
-    private readonly rules: CustomRules,
+    /** What the verification of the application is held against. */
+    private readonly rules: ReuseRules,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
     /** Told about errors that say nothing about the token. */

@@ -1,8 +1,9 @@
 import { invalidToken, McpAuthError } from '../core/error.js';
 import { NotAskedError } from '../issuer/cool-down.js';
 import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
+import { tokenHash } from '../issuer/token-hash.js';
 import type { ExpiringStore } from './expiring-store.js';
-import { audienceClaim, checkAudience, checkTimesPresent, statedClaim, type TimeRules } from './claims.js';
+import { audienceClaim, checkAudience, checkTimesPresent, statedClaim, type AcceptanceRules } from './claims.js';
 import type { ClaimNames } from '../core/token-format.js';
 import type { DecodedJwt } from './decoded-jwt.js';
 import { withRefusalDetails } from './refusal-details.js';
@@ -11,16 +12,13 @@ import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
 import type { KindOf } from '../core/principal-kind.js';
 import { checkKindBeforeAsking, checkKindOfAnswer, checkUnbound, isDeclaredAccessToken } from './token-kind.js';
-import { tokenHash } from './token-hash.js';
 import type { Verification } from './verification.js';
 
 /** What an answer is held against, and how long it is believed. */
-export interface IntrospectionRules extends TimeRules {
+export interface IntrospectionRules extends AcceptanceRules {
   /** Compared code point by code point. */
   readonly issuer: string;
   readonly claimNames: ClaimNames;
-  /** Accepted audiences; never empty. */
-  readonly audiences: ReadonlySet<string>;
   /** The endpoint answers only for tokens of this resource, so that an answer may name no audience. */
   readonly audienceBound: boolean;
   /** The endpoint calls nothing active but access tokens, so that an answer need not say that it is about one. */

@@ -1,8 +1,8 @@
 import { invalidToken } from '../core/error.js';
 import type { KeyHint, KeySet } from '../issuer/keys.js';
 import { verifySignature } from '../issuer/signature.js';
-import { checkAudience, checkTimes, ownClaim, type TimeRules } from './claims.js';
-import type { ClaimNames } from '../core/token-format.js';
+import { checkAudience, checkTimes, ownClaim, type ReuseRules } from './claims.js';
+import type { ClaimNames, JwtProfile } from '../core/token-format.js';
 import type { DecodedJwt } from './decoded-jwt.js';
 import { withRefusalDetails } from './refusal-details.js';
 import { IssuerVerifier } from './issuer-verifier.js';
@@ -10,7 +10,6 @@ import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
 import type { KindOf } from '../core/principal-kind.js';
 import { checkKind, checkUnbound } from './token-kind.js';
-import type { JwtProfile } from '../core/token-format.js';
 import type { Verification } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
@@ -27,13 +26,6 @@ export interface JwtIssuer {
   readonly kindOf?: KindOf | undefined;
 }
 
-export interface JwtRules extends TimeRules {
-  /** Accepted audiences; never empty. */
-  readonly audiences: ReadonlySet<string>;
-  /** How long a verified token need not be verified again; 0: not at all. */
-  readonly reuseSeconds: number;
-}
-
 /** Longest `kid` that is looked up, in characters. */
 const MAX_KID_LENGTH = 1024;
 
@@ -47,7 +39,7 @@ const MAX_KID_LENGTH = 1024;
 export class JwtVerifier extends IssuerVerifier {
   constructor(
     private readonly trusted: JwtIssuer,
-    private readonly rules: JwtRules,
+    private readonly rules: ReuseRules,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {

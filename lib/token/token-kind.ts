@@ -45,14 +45,12 @@ function mediaTypeOf(header: Members): unknown {
  * @see RFC 9068 §4 and §2.2; RFC 8725 §3.11 and §3.12
  */
 export function checkKind(header: Members, claims: Members, profile: JwtProfile): void {
-  if (profile === 'rfc9068') {
-    if (!isDeclaredAccessToken(header)) throw invalidToken('type_rejected');
-    checkRequired(claims);
-  } else if (!isDeclaredAccessToken(header)) {
+  if (!isDeclaredAccessToken(header)) {
     const type = mediaTypeOf(header);
-    if (type !== undefined && type !== 'jwt') throw invalidToken('type_rejected');
-    checkUndeclared(claims);
+    if (profile === 'rfc9068' || (type !== undefined && type !== 'jwt')) throw invalidToken('type_rejected');
+    return checkUndeclared(claims);
   }
+  if (profile === 'rfc9068') checkRequired(claims);
   checkNothingForeign(claims);
 }
 

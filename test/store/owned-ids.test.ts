@@ -9,7 +9,9 @@ describe('ids and whose they are', () => {
   it('are forgotten where their owner adds too many, the least recently used first', () => {
     const ids = new OwnedIds<undefined>(LIMITS);
     for (const id of ['a', 'b', 'c']) ids.add(id, 'alice', undefined);
-    ids.touch('a');
+    expect(ids.use('a', 'alice')).toMatchObject({ owner: 'alice' });
+    // Who is refused has not used it.
+    expect(ids.use('b', 'bob')).toBe('of another');
     ids.add('d', 'alice', undefined);
     expect(['a', 'b', 'c', 'd'].filter((id) => ids.get(id))).toEqual(['a', 'c', 'd']);
   });
@@ -29,7 +31,7 @@ describe('ids and whose they are', () => {
     const all = ['__proto__', 'constructor', 'ü', 'u\u0308', ' ', long, `${long}y`];
     for (const [index, id] of all.entries()) ids.add(id, `owner ${index}`, undefined);
     expect(all.map((id) => ids.get(id)?.owner)).toEqual(all.map((_id, index) => `owner ${index}`));
-    ids.touch(long);
+    expect(ids.use(long, `owner ${all.indexOf(long)}`)).toBeDefined();
     for (const id of all) ids.delete(id);
     expect(all.filter((id) => ids.get(id))).toEqual([]);
   });
@@ -43,7 +45,7 @@ describe('ids and whose they are', () => {
       for (const { owner: by, id, isUse } of steps) {
         const name = `${by} ${id}`;
         if (isUse) {
-          ids.touch(name);
+          ids.use(name, by);
           continue;
         }
         const before = [...known].filter(([one]) => ids.get(one));

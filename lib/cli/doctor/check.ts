@@ -1,6 +1,7 @@
 import { ownMember } from '../../core/record.js';
-import { showValue } from '../../core/safe-text.js';
 import type { Finding, FindingLevel } from '../../products/metadata-review.js';
+
+export { memberText } from '../../products/metadata-review.js';
 
 /** Something is wrong, or could be better: a finding, about any row of the requirements. */
 export interface Problem extends Omit<Finding, 'id'> {
@@ -41,12 +42,6 @@ export function problem(
   { seen, consequence, remedy }: { readonly seen: string; readonly consequence: string; readonly remedy: string },
 ): Check {
   return { id, level, seen, consequence, remedy };
-}
-
-/** `name is "value"`, or that it is missing. */
-export function memberText(document: Readonly<Record<string, unknown>>, name: string): string {
-  const value = ownMember(document, name);
-  return value === undefined ? `${name} is missing` : `${name} is ${showValue(value)}`;
 }
 
 /** The texts of a member that should be a list of them; other members of the list are left out. */

@@ -2,12 +2,12 @@ import { createPublicKey } from 'node:crypto';
 import { isRecord, ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
+import type { FindingLevel } from '../../products/metadata-review.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import { describe, documentOf, readDocument } from './seen.js';
 
 type Key = Readonly<Record<string, unknown>>;
-type Level = 'error' | 'warning' | 'note';
 
 const ID = 'AS-12';
 
@@ -48,7 +48,7 @@ export function lintKeys(keys: readonly unknown[]): Check[] {
 const MOST_KEYS = 20;
 
 interface KeyRule {
-  readonly level: Level;
+  readonly level: FindingLevel;
   readonly applies: (key: Key) => boolean;
   readonly seen: string;
   readonly consequence: string;

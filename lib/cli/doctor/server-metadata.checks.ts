@@ -10,7 +10,9 @@ type Document = Readonly<Record<string, unknown>>;
 /** What the metadata says: by itself, and compared with what the MCP server says. */
 export function checkServerMetadata({ issuer, document, resource }: AuthorizationServerFacts): Check[] {
   if (!document)
-    return [...REVIEWED.keys(), ...COMPARED_ROWS].map((id) => notVerifiable(id, 'there is no metadata to read'));
+    return [...REVIEWED.keys(), ...COMPARED_ROWS, ...EXTENSION_ROWS].map((id) =>
+      notVerifiable(id, 'there is no metadata to read'),
+    );
   return [...reviewed(document, issuer), ...compared(document, resource), ...extensions(document)];
 }
 
@@ -34,7 +36,8 @@ const REVIEWED = new Map<string, (document: Document) => string | undefined>([
   ['AS-28', () => 'nothing speaks against refresh tokens'],
 ]);
 
-const COMPARED_ROWS = ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25', 'AS-26', 'AS-27'];
+const COMPARED_ROWS = ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25'];
+const EXTENSION_ROWS = ['AS-26', 'AS-27'];
 
 function reviewed(document: Document, issuer: string): Check[] {
   const findings = reviewMetadata(document, issuer);
@@ -52,10 +55,7 @@ function dpopText(document: Document): string {
 }
 
 function compared(document: Document, resource: ResourceView | undefined): Check[] {
-  if (!resource)
-    return ['AS-15', 'AS-16', 'AS-23', 'AS-24', 'AS-25'].map((id) =>
-      notVerifiable(id, 'there is no MCP server to compare it with'),
-    );
+  if (!resource) return COMPARED_ROWS.map((id) => notVerifiable(id, 'there is no MCP server to compare it with'));
   return [knowsScopes, knowsResource, knowsAcr, knowsDetails, bindsTokens].map((rule) => rule(document, resource));
 }
 

@@ -7,7 +7,7 @@ import { StaticKeySet } from '../../issuer/keys.js';
 import { productOf } from '../../products/product-advice.js';
 import { verifySignature } from '../../issuer/signature.js';
 import { checkAudience, checkTimes, checkTimesPresent, scopesOf, stringClaim } from '../../token/claims.js';
-import { CLIENT_ID_CLAIMS, type ClaimNames } from '../../core/token-format.js';
+import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS, type ClaimNames } from '../../core/token-format.js';
 import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decoded-jwt.js';
 import { checkHeader, JwtVerifier } from '../../token/jwt-verifier.js';
 import { checkKind, isDeclaredAccessToken } from '../../token/token-kind.js';
@@ -39,7 +39,7 @@ export interface TokenReview {
 
 /** The defaults of the library, and where products put scopes. */
 const CLAIM_NAMES: ClaimNames = {
-  scopes: ['scope', 'scp'],
+  scopes: SCOPE_CLAIMS,
   clientId: CLIENT_ID_CLAIMS,
   subject: ['sub'],
   audience: ['aud'],
