@@ -229,7 +229,7 @@ describe('LIB-19: reading a body', () => {
   });
 
   it('finds what is declared for a URI in time that grows with its length', () => {
-    const policy = handlerDeclaration(class {}, () => undefined);
+    const declaration = handlerDeclaration(class {}, () => undefined);
     const names = [
       'calendar://{year}-{month}-{day}',
       'gh://{owner}.{repo}.{branch}.{file}',
@@ -241,7 +241,7 @@ describe('LIB-19: reading a body', () => {
         kind: 'resource-template' as const,
         name,
         origin,
-        policy,
+        declaration,
       })),
     );
     const index = new OperationIndex(entries);

@@ -131,7 +131,7 @@ describe.each(PLATFORMS)('LIB-25: an application that imports the module more th
     @Module({ imports: [FeatureA, FeatureB] })
     class AppModule {}
     const app = await create(platform, AppModule);
-    await app.init();
+    await expect(app.init()).resolves.toBe(app);
     await app.close();
   });
 });

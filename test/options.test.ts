@@ -6,7 +6,6 @@ import {
   Module,
   type DynamicModule,
   type INestApplication,
-  type LoggerService,
   type Type,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -24,6 +23,7 @@ import {
   type McpAuthModuleOptions,
 } from 'nestjs-mcp-auth';
 import { generateTestKey, parseChallenges, TestIssuer, type TestKey } from 'nestjs-mcp-auth/testing';
+import { recorder, type LogLine } from './support/log-lines.js';
 import { adapterFor, listen, PLATFORMS, type Platform } from './support/platforms.js';
 
 const RESOURCE = 'https://mcp.example.com/mcp';
@@ -32,11 +32,6 @@ const ISSUER = 'https://login.example.com';
 const ONE = { resource: RESOURCE, authorizationServers: [ISSUER] };
 const GOOD = { ...ONE, checkAuthorizationServers: false };
 const METADATA = '/.well-known/oauth-protected-resource/mcp';
-
-interface LogLine {
-  readonly level: string;
-  readonly text: string;
-}
 
 interface StartedApp {
   readonly origin: string;
@@ -64,21 +59,6 @@ async function stop(): Promise<void> {
   const ended = [...running];
   running.clear();
   await Promise.all(ended.map((app) => app.close()));
-}
-
-function recorder(log: LogLine[]): LoggerService {
-  const write =
-    (level: string) =>
-    (message: unknown): void =>
-      void log.push({ level, text: String(message) });
-  return {
-    log: write('log'),
-    warn: write('warn'),
-    error: write('error'),
-    debug: write('debug'),
-    verbose: write('verbose'),
-    fatal: write('fatal'),
-  };
 }
 
 /** The error that a start is refused with; fails where it isn't refused. */

@@ -14,17 +14,10 @@ import { expectRefusal, resetRecorded } from './support/expectations.js';
 import { introspecting } from './support/introspection.js';
 import { openLogs, RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
+import { until } from './support/until.js';
 
 /** Whatever MCP asks of an authorization server, that a {@link TestIssuer} does not say of itself. */
 const FLAWLESS = { client_id_metadata_document_supported: true };
-
-/** Waits for what happens in the background, without a pause of its own. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let turns = 0; !condition(); turns++) {
-    if (turns > 1_000_000) throw new Error('It never happened');
-    await turn();
-  }
-}
 
 describe.each(PLATFORMS)('the check of authorization servers at the start, on %s', (platform) => {
   let server: NotesServer | undefined;

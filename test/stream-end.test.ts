@@ -169,6 +169,7 @@ describe.each(PLATFORMS)('LIB-24: every stream of an admitted caller ends with t
     expect(response.ok).toBe(true);
     expect(await readToEnd(response)).toBe(FIRST);
     // What is written after that goes nowhere, and breaks nothing.
+    expect(streams).toHaveLength(1);
     for (const stream of streams) {
       stream.write('data: late\n\n');
       stream.end('data: later\n\n');

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Server } from 'node:http';
 import {
   Controller,
   Get,
@@ -14,7 +15,7 @@ import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import express from 'express';
-import { McpAuthModule, Public, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import { McpAuthConfigError, McpAuthModule, Public, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { adapterFor, listen, PLATFORMS, type Platform } from './support/platforms.js';
 import { openLogs, RECORDER } from './support/notes-server.js';
 
@@ -167,6 +168,8 @@ function moduleOf(options: Partial<McpAuthModuleOptions>, metadata: { controller
 let app: INestApplication | undefined;
 const log: string[] = [];
 afterEach(async () => {
+  // Streams go on.
+  (app?.getHttpServer() as Server | undefined)?.closeAllConnections();
   await app?.close();
   app = undefined;
   openLogs.delete(log);
@@ -180,12 +183,17 @@ async function create(platform: Platform, module: Type): Promise<INestApplicatio
   return app;
 }
 
-/** Whether a call without a token is served by somebody. */
-async function isServed(origin: string): Promise<boolean> {
+/** Whether a request without a token is served by somebody: a call, or with GET the opening of a stream. */
+async function isServed(origin: string, method: 'POST' | 'GET' = 'POST'): Promise<boolean> {
   served = 0;
-  await fetch(`${origin}/mcp`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: CALL });
+  const call = { headers: { 'content-type': 'application/json' }, body: CALL };
+  const response = await fetch(`${origin}/mcp`, { method, ...(method === 'POST' && call) });
+  await response.body?.cancel();
   return served > 0;
 }
+
+/** With what each way is asked; to a call, a route for GET alone answers nothing. */
+const methodOf = (way: string): 'POST' | 'GET' => (way === 'instance.get of a stream' ? 'GET' : 'POST');
 
 const CASES = PLATFORMS.flatMap((platform) =>
   Object.entries(platform === 'express' ? EXPRESS : FASTIFY).flatMap(([way, mount]) =>
@@ -251,28 +259,33 @@ describe('LIB-21: MCP that is served past the guard', () => {
 
   it.each(CASES)(
     'is served, and said, where that is wanted: $way on $platform, $tools',
-    async ({ platform, mount, make }) => {
+    async ({ platform, way, mount, make }) => {
       const created = await create(platform, make({ allowUnguardedMounts: true }));
       await mount(created);
-      await listen(created);
+      const origin = await listen(created);
       expect(served).toBe(0);
+      expect(await isServed(origin, methodOf(way))).toBe(true);
+      if (methodOf(way) === 'GET') expect(await isServed(origin)).toBe(false);
       expect(log.join('\n')).toMatch(/allowUnguardedMounts is on/);
     },
   );
 
   it.each(CASES)(
     'is refused or out of reach when it is mounted after init: $way on $platform, $tools',
-    async ({ platform, mount, make }) => {
+    async ({ platform, way, mount, make }) => {
       const created = await create(platform, make({}));
       await created.init();
-      let origin: string | undefined;
-      try {
-        await mount(created);
-        origin = await listen(created);
-      } catch {
-        // Refused by the library, or by Fastify.
+      await mount(created);
+      const outcome = await listen(created).catch((error: unknown) => error);
+      if (platform === 'fastify') {
+        // It takes routes and hooks until it listens, so that the library finds them.
+        expect(outcome).toBeInstanceOf(McpAuthConfigError);
+        expect((outcome as Error).message).toMatch(/(POST|GET) \/(mcp|:anything): .*no guard runs before it/);
+      } else {
+        // It asks in order, and by then Nest has answered 404 before.
+        expect(outcome).toEqual(expect.any(String));
+        expect(await isServed(outcome as string, methodOf(way))).toBe(false);
       }
-      if (origin !== undefined) expect(await isServed(origin)).toBe(false);
     },
   );
 

@@ -9,6 +9,7 @@ import type { NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectReason } from '../support/tokens.js';
 import { startTwoResourcesServer, type ResourceUnderTest } from '../support/two-resources-server.js';
+import { until } from '../support/until.js';
 
 // An introspection endpoint that fails, or is asked about more than it can bear: LIB-08, LIB-11.
 
@@ -212,10 +213,6 @@ describe.each(PLATFORMS)('an introspection endpoint that is slow, on %s', (platf
     return { release, most: () => most };
   }
 
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await turn();
-  }
-
   it('LIB-11: has 32 requests under way at most; the rest get 503 at once, with Retry-After', async () => {
     const { release, most } = await startSlow();
     const answers = Array.from({ length: MAX_UNDER_WAY }, () => server.callTool('ping', server.opaque()));
@@ -283,7 +280,7 @@ describe('any number of made-up tokens', () => {
           return status;
         });
         // Whatever is not asked about is answered at once.
-        while (answered < presented.length - MAX_UNDER_WAY) await turn();
+        await until(() => answered >= presented.length - MAX_UNDER_WAY);
         end.abort(new Error('the end of the test'));
         expect(new Set(await Promise.all(sent))).toEqual(new Set([503]));
         expect(count).toBeLessThanOrEqual(MAX_UNDER_WAY);

@@ -2,8 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { generateTestKey, TestIssuer, type TestFault, type TestKey, type WellKnownForm } from 'nestjs-mcp-auth/testing';
 import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
+import { fakeTimeouts } from '../support/fake-timeouts.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { until } from '../support/until.js';
 
 const MINUTE = 60_000;
 
@@ -21,19 +23,6 @@ const FAULTS: readonly TestFault[] = [
   'huge',
   'wrong-issuer',
 ];
-
-/** All timers but `setTimeout`. */
-const CLOCKS_OF_OTHERS = [
-  'Date',
-  'hrtime',
-  'nextTick',
-  'performance',
-  'queueMicrotask',
-  'setImmediate',
-  'clearImmediate',
-  'setInterval',
-  'clearInterval',
-] as const;
 
 describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %s', (platform) => {
   let server: NotesServer;
@@ -125,7 +114,7 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
   describe('an issuer that takes its time', () => {
     beforeEach(() => {
       // The limit of the library, and the delay of the issuer; nothing else goes by these.
-      jest.useFakeTimers({ doNotFake: [...CLOCKS_OF_OTHERS] });
+      fakeTimeouts();
     });
     afterEach(() => {
       jest.useRealTimers();
@@ -135,7 +124,7 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
     async function pingAfter(milliseconds: number, endpoint: 'metadata' | 'jwks', token: string): Promise<Response> {
       const before = server.issuer.requestCount(endpoint);
       const answer = server.callTool('ping', token);
-      while (server.issuer.requestCount(endpoint) === before) await turn();
+      await until(() => server.issuer.requestCount(endpoint) > before);
       jest.advanceTimersByTime(milliseconds);
       return answer;
     }
@@ -184,7 +173,7 @@ describe.each(PLATFORMS)('4. Keys and metadata of the authorization server, on %
       const before = server.issuer.requestCount('jwks');
       // Has the keys fetched in the background: the issuer answers late, with what it has now.
       await (await server.callTool('ping', await server.mint())).text();
-      while (server.issuer.requestCount('jwks') === before) await turn();
+      await until(() => server.issuer.requestCount('jwks') > before);
       await server.issuer.rotateKeys();
       server.issuer.recover();
       resetRecorded(server);

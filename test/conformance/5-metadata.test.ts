@@ -15,7 +15,6 @@ import {
   type CanActivate,
   type ExceptionFilter,
   type INestApplication,
-  type LoggerService,
   type MiddlewareConsumer,
   type NestApplicationOptions,
   type NestInterceptor,
@@ -38,6 +37,7 @@ import {
   type ResourceMetadataOptions,
 } from 'nestjs-mcp-auth';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
+import { recorder, type LogLine } from '../support/log-lines.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { adapterFor, listen, PLATFORMS, type Platform } from '../support/platforms.js';
 import { sendRaw, type WireResponse } from '../support/raw-http.js';
@@ -48,11 +48,6 @@ const ISSUER = 'https://login.example.com';
 const BASE: McpAuthModuleOptions = { resource: RESOURCE, authorizationServers: [ISSUER] };
 /** What {@link BASE} leads to: every member, in full. */
 const DOCUMENT = { resource: RESOURCE, authorization_servers: [ISSUER], bearer_methods_supported: ['header'] };
-
-interface LogLine {
-  readonly level: string;
-  readonly text: string;
-}
 
 /** A NestJS app with this library in it, as `main.ts` would start it. What its resources are called is up to the options. */
 interface StartedApp {
@@ -102,21 +97,6 @@ async function stop(...kept: readonly StartedApp[]): Promise<void> {
   const ended = [...running].filter((app) => !kept.some((other) => other.app === app));
   for (const app of ended) running.delete(app);
   await Promise.all(ended.map((app) => app.close()));
-}
-
-function recorder(log: LogLine[]): LoggerService {
-  const write =
-    (level: string) =>
-    (message: unknown): void =>
-      void log.push({ level, text: String(message) });
-  return {
-    log: write('log'),
-    warn: write('warn'),
-    error: write('error'),
-    debug: write('debug'),
-    verbose: write('verbose'),
-    fatal: write('fatal'),
-  };
 }
 
 /** What a start with these options is refused for; fails where it isn't. */

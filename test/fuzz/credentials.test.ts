@@ -125,7 +125,11 @@ describe.each(PLATFORMS)('any credentials over HTTP, on %s', (platform) => {
     const lines = fc.array(
       fc.tuple(
         fc.constantFrom('Authorization', 'authorization', 'X-Other'),
-        valueWith(fc.oneof(anyToken, fc.constant('GOOD'))),
+        fc.oneof(
+          { weight: 3, arbitrary: valueWith(fc.oneof(anyToken, fc.constant('GOOD'))) },
+          // Of those above, hardly one is good.
+          { weight: 1, arbitrary: fc.constantFrom('Bearer GOOD', 'bearer  GOOD', '\tBEARER GOOD ', 'Bearer GOOD\x7f') },
+        ),
       ),
       {
         minLength: 1,
@@ -138,6 +142,7 @@ describe.each(PLATFORMS)('any credentials over HTTP, on %s', (platform) => {
       method: 'tools/call',
       params: { name: 'ping', arguments: {} },
     });
+    const seen = { unparsed: 0, accepted: 0, refused: 0 };
     await alwaysAsync(150, lines, async (fields) => {
       resetRecorded(server);
       // A line break would begin another field, which is another case.
@@ -161,7 +166,10 @@ describe.each(PLATFORMS)('any credentials over HTTP, on %s', (platform) => {
       if (!isParsed) expect([status, challenged, server.ran]).toEqual([400, false, []]);
       else if (isGood) expect([status, challenged, server.ran]).toEqual([200, false, ['ping']]);
       else expect([status, challenged, server.ran]).toEqual([own.length > 1 ? 400 : 401, true, []]);
+      seen[!isParsed ? 'unparsed' : isGood ? 'accepted' : 'refused']++;
     });
+    // No case goes untested.
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(4);
   });
 });
 

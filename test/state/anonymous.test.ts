@@ -1,10 +1,9 @@
-import type { Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Public } from 'nestjs-mcp-auth';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller, readUntil } from '../support/mcp-caller.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { closeAtOnce, startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
 
@@ -37,8 +36,7 @@ describe.each(PLATFORMS)('state where anonymous callers are let in, on %s', (pla
     anonymous = await new McpCaller(server.resource, undefined).open();
   });
   afterAll(async () => {
-    (server.app.getHttpServer() as Server).closeAllConnections();
-    await server.close();
+    await closeAtOnce(server);
     shared.taskStore.cleanup();
   });
   beforeEach(() => {

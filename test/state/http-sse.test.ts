@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, HttpCode, Post, Query, Res, type Type } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import type { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller } from '../support/mcp-caller.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
-import { ASKERS, tokenOf } from '../support/owners.js';
+import type { NotesServer } from '../support/notes-server.js';
+import { ASKERS, startWithTwoIssuers, tokenOf } from '../support/owners.js';
 import { PLATFORMS, type PlatformResponse } from '../support/platforms.js';
 import { sseEndpoint, SharedStores } from '../support/state-endpoints.js';
 import { INITIALIZE } from '../support/sessions.js';
@@ -80,27 +79,20 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
   const shared = new SharedStores();
   let server: NotesServer;
   let other: TestIssuer;
+  let close: () => Promise<void>;
   let alice: string;
   let stream: Stream;
   beforeAll(async () => {
-    const now = (): number => server?.clock.now ?? Date.now();
-    const issuer = await TestIssuer.start({ alg: 'ES256', now });
-    other = await TestIssuer.start({ alg: 'ES256', now });
-    server = await startNotesServer(platform, {
-      sharedIssuer: issuer,
-      options: { authorizationServers: [issuer.issuer, other.issuer] },
+    ({ server, other, close } = await startWithTwoIssuers(platform, {
       controllers: [sseEndpoint('sse', shared), channelEndpoint(shared.asked)],
       // It reads names in brackets.
       prepare: (app) =>
         void (platform === 'express' && (app as NestExpressApplication).set('query parser', 'extended')),
-    });
+    }));
     alice = await server.mint({ sub: 'alice', scope: 'reports' });
   });
   afterAll(async () => {
-    (server.app.getHttpServer() as Server).closeAllConnections();
-    await server.close();
-    await server.issuer.close();
-    await other.close();
+    await close();
     shared.taskStore.cleanup();
   });
   beforeEach(async () => {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { All, Controller, Req, Res, type Type } from '@nestjs/common';
 import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client';
@@ -13,7 +12,7 @@ import {
   ElicitRequestSchema,
   ElicitResultSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { closeAtOnce, startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS, type PlatformRequest, type PlatformResponse } from '../support/platforms.js';
 import { SharedStores } from '../support/state-endpoints.js';
 
@@ -120,10 +119,7 @@ describe.each(PLATFORMS)('LIB-23: sessions of official clients, on %s', (platfor
       controllers: [askingEndpoint(shared, resumed)],
     });
   });
-  afterAll(async () => {
-    (server.app.getHttpServer() as Server).closeAllConnections();
-    await server.close();
-  });
+  afterAll(() => closeAtOnce(server));
 
   describe.each(Object.entries(CLIENTS))('%s', (_name, connect) => {
     it.each([

@@ -1,10 +1,9 @@
-import type { Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import type { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller, readUntil, type RpcReply } from '../support/mcp-caller.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
-import { ASKERS, tokenOf } from '../support/owners.js';
+import type { NotesServer } from '../support/notes-server.js';
+import { ASKERS, startWithTwoIssuers, tokenOf } from '../support/owners.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
 
@@ -22,25 +21,16 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
   const shared = new SharedStores();
   let server: NotesServer;
   let other: TestIssuer;
+  let close: () => Promise<void>;
   beforeAll(async () => {
-    const now = (): number => server?.clock.now ?? Date.now();
-    const issuer = await TestIssuer.start({ alg: 'ES256', now });
-    other = await TestIssuer.start({ alg: 'ES256', now });
-    server = await startNotesServer(platform, {
-      sharedIssuer: issuer,
-      options: {
-        authorizationServers: [issuer.issuer, other.issuer],
-        scopes: { operations: { tools: { report: ['reports'] } } },
-      },
+    ({ server, other, close } = await startWithTwoIssuers(platform, {
+      options: { scopes: { operations: { tools: { report: ['reports'] } } } },
       controllers: ENDPOINTS.map((endpoint) => stateEndpoint(endpoint.path, endpoint, shared)),
-    });
+    }));
   });
   afterAll(async () => {
-    (server.app.getHttpServer() as Server).closeAllConnections();
-    await server.close();
+    await close();
     shared.taskStore.cleanup();
-    await server.issuer.close();
-    await other.close();
   });
 
   describe.each(ENDPOINTS)('$path', ({ path, sessions, json }) => {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -17,7 +17,7 @@ import {
 import { of, type Observable } from 'rxjs';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { McpCaller } from '../support/mcp-caller.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { closeAtOnce, startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS, type PlatformResponse } from '../support/platforms.js';
 import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
 
@@ -146,10 +146,7 @@ describe.each(PLATFORMS)('state on routes of the application, on %s', (platform)
     alice = await server.mint({ sub: 'alice' });
     bob = await server.mint({ sub: 'bob' });
   });
-  afterAll(async () => {
-    (server.app.getHttpServer() as Server).closeAllConnections();
-    await server.close();
-  });
+  afterAll(() => closeAtOnce(server));
   beforeEach(() => resetRecorded(server));
 
   const callerWith = (token: string): McpCaller => new McpCaller(`${server.origin}/own`, token);

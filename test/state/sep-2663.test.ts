@@ -1,15 +1,14 @@
-import type { Server } from 'node:http';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { All, Controller, Req, Res, type Type } from '@nestjs/common';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
-import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import type { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { z } from 'zod';
 import { expectRefusal, resetRecorded, messagesOf } from '../support/expectations.js';
 import { MODERN_META, modernHeaders } from '../support/mcp-2026.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
-import { ASKERS, tokenOf } from '../support/owners.js';
+import type { NotesServer } from '../support/notes-server.js';
+import { ASKERS, startWithTwoIssuers, tokenOf } from '../support/owners.js';
 import { PLATFORMS, type PlatformRequest, type PlatformResponse } from '../support/platforms.js';
 import type { Serve } from '../sdk/sdk-server.js';
 
@@ -69,27 +68,16 @@ describe.each(PLATFORMS)('tasks of SEP-2663, on %s', (platform) => {
   const asked: string[] = [];
   let server: NotesServer;
   let other: TestIssuer;
+  let close: () => Promise<void>;
   let alice: string;
   beforeAll(async () => {
-    const now = (): number => server?.clock.now ?? Date.now();
-    const issuer = await TestIssuer.start({ alg: 'ES256', now });
-    other = await TestIssuer.start({ alg: 'ES256', now });
-    server = await startNotesServer(platform, {
-      sharedIssuer: issuer,
-      options: {
-        authorizationServers: [issuer.issuer, other.issuer],
-        scopes: { operations: { tools: { report: ['reports'] } } },
-      },
+    ({ server, other, close } = await startWithTwoIssuers(platform, {
+      options: { scopes: { operations: { tools: { report: ['reports'] } } } },
       controllers: [tasksEndpoint('auto', tasks, asked), tasksEndpoint('sse', tasks, asked)],
-    });
+    }));
     alice = await server.mint({ sub: 'alice', scope: 'reports' });
   });
-  afterAll(async () => {
-    (server.app.getHttpServer() as Server).closeAllConnections();
-    await server.close();
-    await server.issuer.close();
-    await other.close();
-  });
+  afterAll(() => close());
   beforeEach(() => {
     asked.length = 0;
     resetRecorded(server);

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Server } from 'node:http';
 import { inspect } from 'node:util';
 import {
   Controller,
@@ -277,6 +278,12 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
       rpc('tools/call', { name, arguments: args }, { ...bearer(token), ...headers }),
     close,
   };
+}
+
+/** Closes a server whose clients keep connections open, such as streams, without waiting for them. */
+export async function closeAtOnce(server: NotesServer): Promise<void> {
+  (server.app.getHttpServer() as Server).closeAllConnections();
+  await server.close();
 }
 
 export const UNLIMITED: LogLimits = { quietMs: 0, linesPerSecond: Infinity, maxKeys: 1 };

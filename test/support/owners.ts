@@ -1,5 +1,7 @@
-import type { TestIssuer } from 'nestjs-mcp-auth/testing';
-import type { NotesServer } from './notes-server.js';
+import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import { closeAtOnce, startNotesServer, type NotesServer, type NotesServerSettings } from './notes-server.js';
+import type { Platform } from './platforms.js';
 
 /** Who asks for what alice made; only she is to get it. */
 export const ASKERS = [
@@ -31,4 +33,38 @@ export async function tokenOf({ name }: Asker, server: NotesServer, other: TestI
     case 'a client whose id is the subject':
       return server.mint({ sub: undefined, client_id: 'alice', scope });
   }
+}
+
+/** A server that takes tokens of two issuers, both of which go by its clock. */
+export interface ServerOfTwoIssuers {
+  readonly server: NotesServer;
+  /** The second one; the first is `server.issuer`. */
+  readonly other: TestIssuer;
+  /** Closes all three, whatever connections are open. */
+  close(): Promise<void>;
+}
+
+export async function startWithTwoIssuers(
+  platform: Platform,
+  settings: NotesServerSettings,
+): Promise<ServerOfTwoIssuers> {
+  let server: NotesServer | undefined = undefined;
+  const now = (): number => server?.clock.now ?? Date.now();
+  const issuer = await TestIssuer.start({ alg: 'ES256', now });
+  const other = await TestIssuer.start({ alg: 'ES256', now });
+  const started = await startNotesServer(platform, {
+    ...settings,
+    sharedIssuer: issuer,
+    options: {
+      authorizationServers: [issuer.issuer, other.issuer],
+      ...settings.options,
+    } as Partial<McpAuthModuleOptions>,
+  });
+  server = started;
+  const close = async (): Promise<void> => {
+    await closeAtOnce(started);
+    await issuer.close();
+    await other.close();
+  };
+  return { server: started, other, close };
 }

@@ -4,6 +4,7 @@ import { jest } from '@jest/globals';
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import type { TestFault, TestIssuerOptions, WellKnownForm } from 'nestjs-mcp-auth/testing';
+import { until } from '../support/until.js';
 
 const running: TestIssuer[] = [];
 
@@ -174,7 +175,7 @@ describe('TestIssuer faults', () => {
     socket.write('GET /jwks HTTP/1.1\r\nHost: x\r\n\r\n');
     const pending = fetch(issuer.jwksUri);
     const outcome = expect(pending).rejects.toThrow();
-    while (issuer.requestCount('jwks') < 2) await new Promise(setImmediate);
+    await until(() => issuer.requestCount('jwks') >= 2);
     const closed = once(socket, 'close');
     await issuer.close();
     await closed;
@@ -188,7 +189,7 @@ describe('TestIssuer faults', () => {
       const issuer = await failing({ slow: 60_000 });
       let answered = false;
       const pending = json(issuer.jwksUri).finally(() => (answered = true));
-      while (issuer.requestCount('jwks') < 1) await new Promise(setImmediate);
+      await until(() => issuer.requestCount('jwks') >= 1);
 
       jest.advanceTimersByTime(59_999);
       await fetch(`${issuer.issuer}/other`);
@@ -204,7 +205,7 @@ describe('TestIssuer faults', () => {
   it('slow: does not outlive the request', async () => {
     const issuer = await failing({ slow: 2 ** 30 });
     const outcome = expect(fetch(issuer.jwksUri)).rejects.toThrow();
-    while (issuer.requestCount('jwks') < 1) await new Promise(setImmediate);
+    await until(() => issuer.requestCount('jwks') >= 1);
     await issuer.close();
     await outcome;
   });

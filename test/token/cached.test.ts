@@ -8,6 +8,7 @@ import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectRejected } from '../support/tokens.js';
+import { until } from '../support/until.js';
 
 /** Counts, and says what it is told to say. */
 class Scripted extends CacheableVerifier {
@@ -47,8 +48,8 @@ class Transparent extends ExpiringMap<RememberedVerification> {
     super(10, () => 0);
   }
 
-  override async set(key: string, value: RememberedVerification, until: number): Promise<void> {
-    this.entries.set(key, { value, until });
+  override async set(key: string, value: RememberedVerification, end: number): Promise<void> {
+    this.entries.set(key, { value, until: end });
   }
 }
 
@@ -221,7 +222,7 @@ describe('CachedVerifier', () => {
     inner.answer = (token) => (token === 'short' ? inner.good({}, 10) : inner.good({ reusableUntil: now + 5_000 }));
     await verifier.verify('short');
     await verifier.verify('long');
-    expect([...store.entries.values()].map(({ until }) => until - now)).toEqual([10_000, 5_000]);
+    expect([...store.entries.values()].map((entry) => entry.until - now)).toEqual([10_000, 5_000]);
   });
 });
 
@@ -287,7 +288,7 @@ describe.each(PLATFORMS)('the cache of verified tokens, on %s', (platform) => {
       brief.clock.now += FRESH_MS;
       // A use of the old keys, which has new ones fetched in the background.
       await expectAccepted(brief, token);
-      while (brief.issuer.requestCount('jwks') < 2) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => brief.issuer.requestCount('jwks') >= 2);
       await expectAccepted(brief, await brief.mint());
       await expectRejected(brief, token, 'key_unknown');
       expect(withdrawn.kid).not.toBe(brief.issuer.key.kid);

@@ -1,28 +1,16 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
+import { fakeTimeouts } from '../support/fake-timeouts.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectReason } from '../support/tokens.js';
+import { until } from '../support/until.js';
 
 // Functions of the application that verification waits for, and that do not answer: LIB-11.
 
 const TIME_LIMIT_MS = 5_000;
 const MAX_VERIFICATIONS = 256;
-
-/** All timers but `setTimeout`. */
-const OTHERS = [
-  'Date',
-  'hrtime',
-  'nextTick',
-  'performance',
-  'queueMicrotask',
-  'setImmediate',
-  'clearImmediate',
-  'setInterval',
-  'clearInterval',
-] as const;
 
 describe.each(PLATFORMS)('a function of the application that does not answer, on %s', (platform) => {
   let server: NotesServer;
@@ -36,11 +24,7 @@ describe.each(PLATFORMS)('a function of the application that does not answer, on
       issuer: { alg: 'ES256' },
       options: options as Partial<McpAuthModuleOptions>,
     });
-    jest.useFakeTimers({ doNotFake: [...OTHERS] });
-  }
-
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await turn();
+    fakeTimeouts();
   }
 
   it('LIB-11: trustedIssuer is given up after five seconds, and asked again', async () => {

@@ -10,6 +10,7 @@ import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectReason, expectRejected, whoami } from '../support/tokens.js';
+import { until } from '../support/until.js';
 
 // Issuers that the application looks up when their tokens come, such as one for each tenant.
 
@@ -107,7 +108,7 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
     answer = () => slow;
     const tokens = await Promise.all(Array.from({ length: 5 }, (_, index) => tokenOf(tenant, { jti: `${index}` })));
     const responses = Promise.all(tokens.map((token) => server.callTool('ping', token)));
-    while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => asked.length > 0);
     release(tenant.issuer);
     expect((await responses).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
     expect(asked).toEqual([tenant.issuer]);
@@ -135,7 +136,7 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
     };
     const rest = Promise.all(answers.map((one) => one.then(note)));
     // All have to be there before the first is released.
-    while (asked.length < 32 || turnedAway.length < 28) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => asked.length >= 32 && turnedAway.length >= 28);
     await expectUndecided(await tokenOf(home, { iss: 'https://one-more.example' }));
     await expectAccepted(server, await tokenOf(tenant));
     release();

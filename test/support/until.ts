@@ -1,0 +1,9 @@
+import { setImmediate as turn } from 'node:timers/promises';
+
+/** Waits for what happens in the background, without a pause of its own. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let turns = 0; !condition(); turns++) {
+    if (turns > 1_000_000) throw new Error('It never happened');
+    await turn();
+  }
+}
