@@ -14,25 +14,20 @@ import { Responder } from './response/responder.js';
 import { HandlerRefusal, messageError, sendException } from './response/refusal-forms.js';
 
 /**
- * Puts an {@link McpAuthError} into the form its recipient understands: status and challenge on HTTP routes; a result with
- * `isError` for MCP tools, a JSON-RPC error for other MCP handlers, and there, too, the status and challenge, unless the MCP
- * framework has begun to answer with a stream; an error with `extensions` for GraphQL; the event `exception` for WebSocket
- * clients; `{ status, message }` for microservices. In contexts that it does not know, it throws the error on.
+ * What the filter does. One injectable, since decorators have the filter built in the modules of handlers.
+ *
+ * @internal
  */
 @Injectable()
-@Catch(McpAuthError)
-export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
+export class ErrorAnswers {
   constructor(
-    @Optional() private readonly refusedRequests: RefusedRequests,
-    @Optional() private readonly responder: Responder,
-    @Optional() private readonly recorder: DecisionRecorder,
-    @Optional() private readonly options: ResolvedOptions,
-  ) {
-    // What a decorator binds is made in the module of the handler, where Nest would name nothing but the class that is missing.
-    if ((options as ResolvedOptions | undefined) === undefined) throw moduleMissing('McpAuthFilter');
-  }
+    private readonly refusedRequests: RefusedRequests,
+    private readonly responder: Responder,
+    private readonly recorder: DecisionRecorder,
+    private readonly options: ResolvedOptions,
+  ) {}
 
-  catch(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
+  answer(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
     switch (host.getType<string>()) {
       case 'http':
         if (isHttpResponse(host.switchToHttp().getResponse())) return this.#answerRequest(error, host);
@@ -53,7 +48,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
     const request = host.switchToHttp().getRequest<HttpRequest>();
     const call = callOfRequest(request, this.options);
     const refused = this.refusedRequests.find(nodeRequest(request), call, request.body);
-    this.recorder.recordRefusedRequest(error, request, refused, call?.auth);
+    this.recorder.recordRefusedRequest(error, request, refused);
     return this.responder.refuse(error, request, host.switchToHttp().getResponse<HttpResponse>(), refused);
   }
 
@@ -63,7 +58,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
     if (call) call.handlerError = error;
     const rpcContext: unknown = host.switchToRpc().getContext();
     const refused = this.refusedRequests.find(rpcContext, call, undefined);
-    this.recorder.recordRefusedCall(error, rpcContext, refused, call?.auth);
+    this.recorder.recordRefusedCall(error, rpcContext, refused);
     if (isToolCall(rpcContext)) return of(this.responder.toolResult(error, refused));
     return throwError(() => this.responder.rpcError(error, refused));
   }
@@ -73,8 +68,30 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
     const known = HandlerRefusal.refusalOf(error);
     if (known) return known;
     const refused = this.refusedRequests.find(undefined);
-    this.recorder.recordRefusedHandler(error, undefined, refused, undefined);
+    this.recorder.recordRefusedHandler(error, undefined, refused);
     return this.responder.refusalOf(error, refused);
+  }
+}
+
+/**
+ * Puts an {@link McpAuthError} into the form its recipient understands: status and challenge on HTTP routes; a result with
+ * `isError` for MCP tools, a JSON-RPC error for other MCP handlers, and there, too, the status and challenge, unless the MCP
+ * framework has begun to answer with a stream; an error with `extensions` for GraphQL; the event `exception` for WebSocket
+ * clients; `{ status, message }` for microservices. In contexts that it does not know, it throws the error on.
+ */
+@Injectable()
+@Catch(McpAuthError)
+export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
+  readonly #answers: ErrorAnswers;
+
+  constructor(@Optional() answers: ErrorAnswers) {
+    // What a decorator binds is built in the module of the handler, where Nest would name only the class that is missing.
+    if ((answers as ErrorAnswers | undefined) === undefined) throw moduleMissing('McpAuthFilter');
+    this.#answers = answers;
+  }
+
+  catch(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
+    return this.#answers.answer(error, host);
   }
 }
 

@@ -14,7 +14,7 @@ import { moduleMissing } from './caller/package-copies.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { HandlerAccess } from './platform/handler-access.js';
-import { kindOfHandler, type HandlerKind } from './handlers/handler-kind.js';
+import { isHttpResponse, kindOfHandler } from './handlers/handler-kind.js';
 import type { McpAuthInfo } from './core/auth-info.js';
 import { Listing } from './response/listing.js';
 import { ResolvedOptions } from './options/options.js';
@@ -25,6 +25,146 @@ import { TransportRules } from './authorization/transport-rules.js';
 
 /** On an execution context: which instance of the module let through this call of a handler outside of HTTP routes. */
 const PASSED = Symbol('passed');
+
+/**
+ * What the guard does, in order. One injectable, since decorators have the guard built in the modules of handlers.
+ *
+ * @internal
+ */
+@Injectable()
+export class AccessControl {
+  constructor(
+    private readonly requirements: AccessRequirements,
+    private readonly authenticator: Authenticator,
+    private readonly authorizer: Authorizer,
+    private readonly refusedRequests: RefusedRequests,
+    private readonly transport: TransportRules,
+    private readonly responder: Responder,
+    private readonly hooks: ResponseHooks,
+    private readonly listing: Listing,
+    private readonly recorder: DecisionRecorder,
+    private readonly explorer: HandlerExplorer,
+    private readonly handlers: HandlerAccess,
+    private readonly options: ResolvedOptions,
+  ) {}
+
+  /** @param guard the class of the guard that asks */
+  canActivate(context: ExecutionContext, guard: unknown): MaybePromise<boolean> {
+    if (context.getType() !== 'http') return this.#activateHandler(context, guard);
+    const http = context.switchToHttp();
+    const response = http.getResponse<HttpResponse>();
+    if (!isHttpResponse(response)) return this.#activateHandler(context, guard);
+    const request = http.getRequest<HttpRequest>();
+    const handler = context.getHandler();
+    // Bound twice, by the module and by a decorator: once is enough.
+    if (callOfRequest(request, this.options)?.handler === handler) return true;
+    const question = questionOf(request, this.options);
+    if (question) return this.#answerQuestion(question, context, response);
+    const access = this.requirements.ofRequest(request, context.getClass(), handler);
+    // A public route may answer preflights itself.
+    if (!access) return true;
+    if (isPreflight(request)) return answered(this.responder.answerEmpty(response));
+    return this.#activateRoute(request, response, access);
+  }
+
+  #activateRoute(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<boolean> {
+    try {
+      const admitted = this.#admit(request, response, access);
+      if (!(admitted instanceof Promise)) return true;
+      return admitted.then(
+        () => true,
+        (error: unknown) => this.#refuse(error, request, response, access),
+      );
+    } catch (error) {
+      return this.#refuse(error, request, response, access);
+    }
+  }
+
+  /** The library itself wants to know whether this guard is asked. Nothing else of the application gets to run. */
+  #answerQuestion(question: StartQuestion, context: ExecutionContext, response: HttpResponse): Promise<never> {
+    question.context = context;
+    return answered(this.responder.answerEmpty(response));
+  }
+
+  #activateHandler(context: ExecutionContext & { [PASSED]?: Instance }, guard: unknown): MaybePromise<boolean> {
+    // However many times the guard is bound, Nest passes the same context: once is enough.
+    if (context[PASSED] === this.options) return true;
+    const kind = kindOfHandler(context, this.explorer);
+    const authorized =
+      kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, guard);
+    return continueWith(authorized, () => {
+      context[PASSED] = this.options;
+      return true;
+    });
+  }
+
+  #refuse(error: unknown, request: HttpRequest, response: HttpResponse, access: AccessRequest): Promise<never> {
+    if (!(error instanceof McpAuthError)) throw error;
+    const refused = refusedRequestOf(access);
+    this.recorder.recordRefusedRequest(error, request, refused);
+    return answered(this.responder.refuse(error, request, response, refused));
+  }
+
+  async authorize(context: ExecutionContext): Promise<McpAuthInfo | undefined> {
+    const http = context.switchToHttp();
+    const request = http.getRequest<HttpRequest>();
+    const handler = context.getHandler();
+    const question = questionOf(request, this.options);
+    if (question) question.context = context;
+    const earlier = callOfRequest(request, this.options);
+    if (earlier?.handler === handler) return earlier.auth;
+    const access = this.requirements.ofRequest(request, context.getClass(), handler);
+    if (!access) return undefined;
+    this.refusedRequests.note(request, access);
+    await this.#admit(request, http.getResponse<HttpResponse>(), access);
+    return access.caller;
+  }
+
+  /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */
+  #admit(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<void> {
+    this.transport.checkOrigin(request, access);
+    const caller = this.authenticator.authenticate(request, access);
+    return caller instanceof Promise
+      ? caller.then((known) => this.#admitCaller(request, response, access, known))
+      : this.#admitCaller(request, response, access, caller);
+  }
+
+  #admitCaller(
+    request: HttpRequest,
+    response: HttpResponse,
+    access: AccessRequest,
+    caller: McpAuthInfo | undefined,
+  ): MaybePromise<void> {
+    access.caller = caller;
+    this.transport.checkMessage(request, access);
+    const authorized = this.authorizer.authorize(access, request);
+    return authorized instanceof Promise
+      ? authorized.then(() => this.#admitTasks(request, response, access))
+      : this.#admitTasks(request, response, access);
+  }
+
+  #admitTasks(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<void> {
+    const creators = this.transport.creatorsOf(request, access);
+    if (creators.length === 0) return this.#letIn(request, response, access);
+    return continueWith(this.authorizer.authorizeCreated(creators, access, request), () =>
+      this.#letIn(request, response, access),
+    );
+  }
+
+  #letIn(request: HttpRequest, response: HttpResponse, access: AccessRequest): void {
+    const { caller, server, handler } = access;
+    const source = nodeRequest(request);
+    const call: AuthorizedCall = { auth: caller, resource: server.resource, handler };
+    rememberCall(request, call, this.options);
+    attach(source, caller);
+    // Frameworks see Fastify's request or the one inside.
+    if (source !== request) attach(request, caller);
+    this.responder.markPrivate(response);
+    this.hooks.attach(request, response, access, call);
+    this.listing.attach(nodeResponse(response), access, call);
+    this.recorder.recordAdmitted(request, access);
+  }
+}
 
 /**
  * Lets through what carries a valid access token with the scopes it needs. Global by default; `@RequireScopes()`
@@ -39,79 +179,17 @@ const PASSED = Symbol('passed');
  */
 @Injectable()
 export class McpAuthGuard implements CanActivate {
-  constructor(
-    @Optional() private readonly requirements: AccessRequirements,
-    @Optional() private readonly authenticator: Authenticator,
-    @Optional() private readonly authorizer: Authorizer,
-    @Optional() private readonly refusedRequests: RefusedRequests,
-    @Optional() private readonly transport: TransportRules,
-    @Optional() private readonly responder: Responder,
-    @Optional() private readonly hooks: ResponseHooks,
-    @Optional() private readonly listing: Listing,
-    @Optional() private readonly recorder: DecisionRecorder,
-    @Optional() private readonly explorer: HandlerExplorer,
-    @Optional() private readonly handlers: HandlerAccess,
-    @Optional() private readonly options: ResolvedOptions,
-  ) {
-    // What a decorator binds is made in the module of the handler, where Nest would name nothing but the class that is missing.
-    if ((options as ResolvedOptions | undefined) === undefined) throw moduleMissing('McpAuthGuard');
+  readonly #access: AccessControl;
+
+  constructor(@Optional() access: AccessControl) {
+    // What a decorator binds is built in the module of the handler, where Nest would name only the class that is missing.
+    if ((access as AccessControl | undefined) === undefined) throw moduleMissing('McpAuthGuard');
+    this.#access = access;
   }
 
   /** At once, where nobody has to be asked: not the authorization server, and no policy of the application. */
   canActivate(context: ExecutionContext): MaybePromise<boolean> {
-    const kind = kindOfHandler(context, this.explorer);
-    if (kind !== 'http') return this.#activateHandler(context, kind);
-    const http = context.switchToHttp();
-    const request = http.getRequest<HttpRequest>();
-    const response = http.getResponse<HttpResponse>();
-    const handler = context.getHandler();
-    // Bound twice, by the module and by a decorator: once is enough.
-    if (callOfRequest(request, this.options)?.handler === handler) return true;
-    const question = questionOf(request, this.options);
-    if (question) return this.#answerQuestion(question, context);
-    const access = this.requirements.ofRequest(request, context.getClass(), handler);
-    // A public route may answer preflights itself.
-    if (!access) return true;
-    if (isPreflight(request)) return answered(this.responder.answerEmpty(response));
-    try {
-      const admitted = this.#admit(request, response, access);
-      if (!(admitted instanceof Promise)) return true;
-      return admitted.then(
-        () => true,
-        (error: unknown) => this.#refuse(error, request, response, access),
-      );
-    } catch (error) {
-      return this.#refuse(error, request, response, access);
-    }
-  }
-
-  /** The library itself wants to know whether this guard is asked. Nothing else of the application gets to run. */
-  #answerQuestion(question: StartQuestion, context: ExecutionContext): Promise<never> {
-    question.context = context;
-    return answered(this.responder.answerEmpty(context.switchToHttp().getResponse<HttpResponse>()));
-  }
-
-  #activateHandler(
-    context: ExecutionContext & { [PASSED]?: Instance },
-    kind: Exclude<HandlerKind, 'http'>,
-  ): MaybePromise<boolean> {
-    // However many times the guard is bound, Nest passes the same context: once is enough.
-    if (context[PASSED] === this.options) return true;
-    const authorized =
-      kind === 'mcp'
-        ? this.authorizer.authorizeHandler(context)
-        : this.handlers.authorize(context, kind, this.constructor);
-    return continueWith(authorized, () => {
-      context[PASSED] = this.options;
-      return true;
-    });
-  }
-
-  #refuse(error: unknown, request: HttpRequest, response: HttpResponse, access: AccessRequest): Promise<never> {
-    if (!(error instanceof McpAuthError)) throw error;
-    const refused = refusedRequestOf(access);
-    this.recorder.recordRefusedRequest(error, request, refused);
-    return answered(this.responder.refuse(error, request, response, refused));
+    return this.#access.canActivate(context, this.constructor);
   }
 
   /**
@@ -121,58 +199,7 @@ export class McpAuthGuard implements CanActivate {
    * @throws {McpAuthError} when the request is refused.
    */
   async authorize(context: ExecutionContext): Promise<McpAuthInfo | undefined> {
-    const request = context.switchToHttp().getRequest<HttpRequest>();
-    const handler = context.getHandler();
-    const question = questionOf(request, this.options);
-    if (question) question.context = context;
-    const earlier = callOfRequest(request, this.options);
-    if (earlier?.handler === handler) return earlier.auth;
-    const access = this.requirements.ofRequest(request, context.getClass(), handler);
-    if (!access) return undefined;
-    this.refusedRequests.note(request, access);
-    return this.#admit(request, context.switchToHttp().getResponse<HttpResponse>(), access);
-  }
-
-  /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */
-  #admit(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<McpAuthInfo | undefined> {
-    this.transport.checkOrigin(request, access);
-    return continueWith(this.authenticator.authenticate(request, access), (auth) =>
-      continueWith(this.#authorize(request, access, auth), () => this.#letIn(request, response, access, auth)),
-    );
-  }
-
-  #authorize(request: HttpRequest, access: AccessRequest, auth: McpAuthInfo | undefined): MaybePromise<void> {
-    const note = (error: unknown): never => {
-      this.recorder.noteCaller(request, auth);
-      throw error;
-    };
-    try {
-      this.transport.checkMessage(request, access, auth);
-      const authorized = continueWith(this.authorizer.authorize(auth, access, request), () =>
-        this.authorizer.authorizeCreated(auth, this.transport.creatorsOf(request, access, auth), access, request),
-      );
-      return authorized instanceof Promise ? authorized.catch(note) : authorized;
-    } catch (error) {
-      return note(error);
-    }
-  }
-
-  #letIn(
-    request: HttpRequest,
-    response: HttpResponse,
-    access: AccessRequest,
-    auth: McpAuthInfo | undefined,
-  ): McpAuthInfo | undefined {
-    const call: AuthorizedCall = { auth, resource: access.server.resource, handler: access.handler };
-    rememberCall(request, call, this.options);
-    attach(request, auth);
-    // Frameworks see Fastify's request or the one inside.
-    attach(nodeRequest(request), auth);
-    this.responder.markPrivate(response);
-    this.hooks.attach(request, response, access, call);
-    this.listing.attach(nodeResponse(response), access, call);
-    this.recorder.recordAdmitted(request, access, auth);
-    return auth;
+    return this.#access.authorize(context);
   }
 }
 

@@ -20,15 +20,15 @@ import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
 import { DirectCalls } from './platform/direct-calls.js';
 import type { UnlistedMethod } from './handlers/declaration-check.js';
-import { EndpointGuard } from './mcp-auth.endpoint-guard.js';
+import { EndpointGuard } from './platform/endpoint-guard.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
 import { EventOwners } from './authorization/event-owners.js';
 import { AuthEventEmitter } from './observability/event-emitter.js';
 import { FailureLog } from './observability/failure-log.js';
-import { McpAuthFilter } from './mcp-auth.filter.js';
+import { ErrorAnswers, McpAuthFilter } from './mcp-auth.filter.js';
 import { CallerTracking } from './platform/caller-tracking.js';
-import { McpAuthGuard } from './mcp-auth.guard.js';
+import { AccessControl, McpAuthGuard } from './mcp-auth.guard.js';
 import { HandlerFilter, HandlerGuard } from './platform/handler-enhancers.js';
 import { HandlerAccess } from './platform/handler-access.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
@@ -115,8 +115,10 @@ const PROVIDERS: Provider[] = [
   Listing,
   UnguardedMounts,
   StartCheck,
+  AccessControl,
   McpAuthGuard,
   EndpointGuard,
+  ErrorAnswers,
   McpAuthFilter,
   { provide: HandlerGuard, useExisting: McpAuthGuard },
   { provide: HandlerFilter, useExisting: McpAuthFilter },
@@ -143,24 +145,8 @@ const PROVIDERS: Provider[] = [
 @Module({
   imports: [DiscoveryModule],
   providers: PROVIDERS,
-  // The guard and filter that decorators bind are built in the modules of the handlers, from these.
-  exports: [
-    ResolvedOptions,
-    AccessRequirements,
-    Authenticator,
-    Authorizer,
-    RefusedRequests,
-    TransportRules,
-    Responder,
-    ResponseHooks,
-    Listing,
-    HandlerExplorer,
-    DecisionRecorder,
-    HandlerAccess,
-    McpAuthGuard,
-    McpAuthService,
-    McpAuthHealthIndicator,
-  ],
+  // The guard and filter that decorators bind are built in the modules of the handlers, from the last two.
+  exports: [McpAuthGuard, McpAuthService, McpAuthHealthIndicator, AccessControl, ErrorAnswers],
 })
 export class McpAuthModule
   extends ConfigurableModuleClass

@@ -79,7 +79,6 @@ const ROOT_FILES = [
   'index',
   'mcp-auth.config',
   'mcp-auth.decorators',
-  'mcp-auth.endpoint-guard',
   'mcp-auth.filter',
   'mcp-auth.guard',
   'mcp-auth.health',

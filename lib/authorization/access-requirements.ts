@@ -6,7 +6,7 @@ import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
 import { targetPath, type HttpRequest } from '../request/http-message.js';
 import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from '../request/rpc-body.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
-import { LazyAccessRequest, MAX_OPERATIONS_OF_ANYBODY, type AccessRequest } from './access-request.js';
+import { AccessRequest, MAX_OPERATIONS_OF_ANYBODY, type Findings } from './access-request.js';
 import {
   conditionsOf,
   handlersOf,
@@ -41,10 +41,7 @@ export class AccessRequirements {
     if (route.isPublic) return undefined;
     const server = this.servers.get(route.resourceId);
     const body = readRpcBody(request.body);
-    return new LazyAccessRequest(handler, server, body, {
-      isOpen: () => this.options.allowAnonymous && this.#isOpen(request, route, server, body),
-      conditions: (operations) => this.#conditionsOf(route, server, operations),
-    });
+    return new AccessRequest(handler, server, body, new RouteFindings(this, request, route, server, body));
   }
 
   /** The same for a handler that is neither an HTTP route nor an MCP operation. It is never open to anonymous callers. */
@@ -52,7 +49,7 @@ export class AccessRequirements {
     const declaration = this.explorer.declarationOf(classRef, handler);
     const server = this.servers.get(declaration.resourceId);
     const uses = hasPolicies(declaration) ? [{ operation: undefined, policies: declaration.policies, args }] : [];
-    return new LazyAccessRequest(handler, server, readRpcBody(undefined), {
+    return new AccessRequest(handler, server, readRpcBody(undefined), {
       isOpen: () => false,
       conditions: () => conditionsOf(server, [declaration], uses),
     });
@@ -91,17 +88,22 @@ export class AccessRequirements {
     return all.some(({ declaration }) => hasPolicies(declaration)) ? operation : { ...operation, args: undefined };
   }
 
-  #isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
+  /** Whether an anonymous caller may send this request to this route. */
+  isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
+    if (!this.options.allowAnonymous) return false;
     if (!isAt(resource, request) || !requiresNothing(route)) return false;
     if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY) return false;
     if (!isOpenRequest(request, body)) return false;
     return body.operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
   }
 
-  #conditionsOf(route: HandlerDeclaration, server: ResourceServer, operations: readonly Operation[]): Conditions {
+  /** What these operations need together with the route that they are sent to. */
+  ofOperations(route: HandlerDeclaration, server: ResourceServer, operations: readonly Operation[]): Conditions {
     const [operation] = operations;
     if (operations.length < 2 && operation?.kind !== 'resource') {
       const declarations = operation && this.explorer.declarationsOf(operation, server.resource.id);
+      const known = this.#conditions.get(route)?.get(declarations ?? server);
+      if (known) return known;
       const handlers = handlersOf(declarations);
       const asksNobody = !hasPolicies(route) && !declarations?.isElsewhere && !handlers.some(hasPolicies);
       if (asksNobody) return this.#sameConditions(route, declarations ?? server, server, handlers);
@@ -136,6 +138,25 @@ export class AccessRequirements {
     const conditions = conditionsOf(server, [declaration, ...others], []);
     this.#conditions.set(declaration, (ofHandler ?? new Map<object, Conditions>()).set(key, conditions));
     return conditions;
+  }
+}
+
+/** Finds out what a request to a route needs. */
+class RouteFindings implements Findings {
+  constructor(
+    private readonly requirements: AccessRequirements,
+    private readonly request: HttpRequest,
+    private readonly route: HandlerDeclaration,
+    private readonly server: ResourceServer,
+    private readonly body: RpcBody,
+  ) {}
+
+  isOpen(): boolean {
+    return this.requirements.isOpen(this.request, this.route, this.server, this.body);
+  }
+
+  conditions(operations: readonly Operation[]): Conditions {
+    return this.requirements.ofOperations(this.route, this.server, operations);
   }
 }
 

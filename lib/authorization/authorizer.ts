@@ -40,8 +40,8 @@ export class Authorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authorize(auth: McpAuthInfo | undefined, access: AccessRequest, request: HttpRequest): MaybePromise<void> {
-    if (auth) return this.decide(auth, access.conditions, request);
+  authorize(access: AccessRequest, request: HttpRequest): MaybePromise<void> {
+    if (access.caller) return this.decide(access.caller, access.conditions, request);
   }
 
   /**
@@ -49,14 +49,9 @@ export class Authorizer {
    *
    * @throws {McpAuthError} when it is refused.
    */
-  authorizeCreated(
-    auth: McpAuthInfo | undefined,
-    operations: readonly Operation[],
-    { server }: AccessRequest,
-    request: HttpRequest,
-  ): MaybePromise<void> {
-    if (!auth || operations.length === 0) return;
-    return this.decide(auth, this.requirements.ofCreators(operations, server), request);
+  authorizeCreated(operations: readonly Operation[], access: AccessRequest, request: HttpRequest): MaybePromise<void> {
+    if (!access.caller || operations.length === 0) return;
+    return this.decide(access.caller, this.requirements.ofCreators(operations, access.server), request);
   }
 
   /**
@@ -149,29 +144,23 @@ export class Authorizer {
   }
 
   #check(auth: McpAuthInfo, { server, requirement, authentications }: Conditions): void {
-    const needed = (): string[] => challengeScopes(requirement, auth.scopes, server.hierarchy);
-    this.#checkAuthentication(auth, authentications, needed);
-    if (!meets(requirement, auth.scopes, server.hierarchy)) {
-      const scopes = needed();
-      const missingScopes = scopes.filter((scope) => !server.hierarchy.holds(auth.scopes, scope));
-      throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes, missingScopes });
+    const { hierarchy } = server;
+    const isSignedInSo = authentications.length === 0 || this.#meetsAuthentications(auth, authentications);
+    if (isSignedInSo && meets(requirement, auth.scopes, hierarchy)) return;
+    const scopes = challengeScopes(requirement, auth.scopes, hierarchy);
+    if (!isSignedInSo) {
+      const authentication = strictest(authentications);
+      const reason = 'authentication_insufficient';
+      throw new McpAuthError('insufficient_user_authentication', reason, { scopes, authentication });
     }
+    const missingScopes = scopes.filter((scope) => !hierarchy.holds(auth.scopes, scope));
+    throw new McpAuthError('insufficient_scope', 'scope_missing', { scopes, missingScopes });
   }
 
-  #checkAuthentication(
-    { claims }: McpAuthInfo,
-    authentications: readonly AuthenticationRequirement[],
-    needed: () => readonly string[],
-  ): void {
-    if (authentications.length === 0) return;
+  #meetsAuthentications({ claims }: McpAuthInfo, authentications: readonly AuthenticationRequirement[]): boolean {
     const now = this.clock.now() / 1000;
-    const isMetBy = (one: AuthenticationRequirement): boolean =>
-      meetsAuthentication(one, claims, now, this.options.clockToleranceSeconds);
-    if (authentications.every(isMetBy)) return;
-    throw new McpAuthError('insufficient_user_authentication', 'authentication_insufficient', {
-      scopes: needed(),
-      authentication: strictest(authentications),
-    });
+    const tolerance = this.options.clockToleranceSeconds;
+    return authentications.every((one) => meetsAuthentication(one, claims, now, tolerance));
   }
 }
 

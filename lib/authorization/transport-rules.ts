@@ -92,7 +92,7 @@ export class TransportRules {
    *
    * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected` or `session_not_found`
    */
-  checkMessage(request: HttpRequest, { body, handler }: AccessRequest, caller: McpAuthInfo | undefined): void {
+  checkMessage(request: HttpRequest, { body, handler, caller }: AccessRequest): void {
     const source = nodeRequest(request);
     settleMcpFields(request);
     if (body.messages.length === 0) {
@@ -113,7 +113,7 @@ export class TransportRules {
    *
    * @throws {McpAuthError} `task_not_found`, also for the tasks of others
    */
-  creatorsOf(request: HttpRequest, { body }: AccessRequest, caller: McpAuthInfo | undefined): readonly Operation[] {
+  creatorsOf(request: HttpRequest, { body, caller }: AccessRequest): readonly Operation[] {
     return body.messages.length === 0 ? NO_OPERATIONS : this.tasks.operationsOf(request.body, caller);
   }
 

@@ -5,7 +5,7 @@ import { operationNames, shortened } from './request-summary.js';
 import type { AccessRequest } from '../authorization/access-request.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';
 import { Clock } from '../core/clock.js';
-import { nodeRequest, type HttpRequest } from '../request/http-message.js';
+import type { HttpRequest } from '../request/http-message.js';
 import { AuthEventEmitter } from './event-emitter.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { RefusalLog, type RefusalRecord } from './refusal-log.js';
@@ -16,8 +16,6 @@ import { StepUps } from './step-ups.js';
 @Injectable()
 export class DecisionRecorder {
   readonly #stepUps = new StepUps();
-  /** Who made a request that was then refused, by Node's request. */
-  readonly #callers = new WeakMap<object, McpAuthInfo>();
 
   constructor(
     private readonly events: AuthEventEmitter,
@@ -26,8 +24,9 @@ export class DecisionRecorder {
   ) {}
 
   /** A request was let in. Does nothing where nobody listens. */
-  recordAdmitted(request: HttpRequest, access: AccessRequest, caller: McpAuthInfo | undefined): void {
+  recordAdmitted(request: HttpRequest, access: AccessRequest): void {
     const { events } = this;
+    const { caller } = access;
     if (!caller) {
       if (events.hasListeners('anonymous')) events.emit({ type: 'anonymous', ...requestFacts(request, access) });
       return;
@@ -38,45 +37,25 @@ export class DecisionRecorder {
     if (events.hasListeners('step-up')) this.#steppedUp(request, access, caller);
   }
 
-  /** Keeps who the caller was, for {@link recordRefusedRequest}: where a request is refused, that is not known any more. */
-  noteCaller(request: HttpRequest, caller: McpAuthInfo | undefined): void {
-    if (caller) this.#callers.set(nodeRequest(request), caller);
-  }
-
   /** A request was refused, by the guard or by its handler. */
-  recordRefusedRequest(error: McpAuthError, request: HttpRequest, refused: RefusedRequest, caller?: McpAuthInfo): void {
-    if (isQuestion(request)) return;
-    this.#take(
-      error,
-      refused,
-      operationNames(request, refused.body),
-      caller ?? this.#callers.get(nodeRequest(request)),
-    );
+  recordRefusedRequest(error: McpAuthError, request: HttpRequest, refused: RefusedRequest): void {
+    if (!isQuestion(request)) this.#take(error, refused, operationNames(request, refused.body));
   }
 
   /** A call was refused at the handler of an MCP operation. */
-  recordRefusedCall(
-    error: McpAuthError,
-    rpcContext: unknown,
-    refused: RefusedRequest,
-    caller: McpAuthInfo | undefined,
-  ): void {
-    this.#take(error, refused, operationNames(undefined, rpcBodyOf(rpcContext)), caller);
+  recordRefusedCall(error: McpAuthError, rpcContext: unknown, refused: RefusedRequest): void {
+    this.#take(error, refused, operationNames(undefined, rpcBodyOf(rpcContext)));
   }
 
   /** A handler outside of HTTP routes and MCP was refused. */
-  recordRefusedHandler(
-    error: McpAuthError,
-    name: string | undefined,
-    refused: RefusedRequest,
-    caller: McpAuthInfo | undefined,
-  ): void {
-    this.#take(error, refused, name === undefined ? [] : [name], caller);
+  recordRefusedHandler(error: McpAuthError, name: string | undefined, refused: RefusedRequest): void {
+    this.#take(error, refused, name === undefined ? [] : [name]);
   }
 
-  #take(error: McpAuthError, refused: RefusedRequest, operations: string[], caller: McpAuthInfo | undefined): void {
+  #take(error: McpAuthError, refused: RefusedRequest, operations: string[]): void {
+    const { caller, resource } = refused;
     const scopes = error.scopes.length > 0 ? error.scopes : refused.scopes;
-    const record = { error, resource: refused.resource, operations, caller, scopes };
+    const record = { error, resource, operations, caller, scopes };
     this.log.write(record);
     if (this.events.hasListeners('refused')) this.#tellRefused(record);
     if (error.code === 'session_not_found' && this.events.hasListeners('session-refused'))

@@ -15,7 +15,6 @@ import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explore
 import { HandlerFilter } from './handler-enhancers.js';
 import type { OutsideKind } from '../handlers/handler-kind.js';
 import { httpAdapterOf } from './http-adapter.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
 import {
   boundTo,
   FIELD_RESOLVER_METADATA,
@@ -81,27 +80,22 @@ export class HandlerAccess {
     const method = context.getHandler();
     if (!this.#isProtected({ classRef, method, methodName: method.name }, guard)) return;
     const access = this.requirements.ofHandler(classRef, method, argumentsOf(context));
-    let caller: McpAuthInfo | undefined;
-    const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, access, caller);
+    const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, access);
     try {
       const request = requestBehind(context) ?? this.#refuseUnknown(kind, access);
-      const admitted = this.#admit(request, access, (auth) => (caller = auth));
+      const admitted = this.#admit(request, access);
       return admitted instanceof Promise ? admitted.catch(refuse) : admitted;
     } catch (error) {
       return refuse(error);
     }
   }
 
-  #admit(
-    request: HttpRequest,
-    access: AccessRequest,
-    identified: (auth: McpAuthInfo | undefined) => void,
-  ): MaybePromise<void> {
+  #admit(request: HttpRequest, access: AccessRequest): MaybePromise<void> {
     return continueWith(this.authenticator.authenticate(credentialsBehind(request), access), (auth) => {
-      identified(auth);
-      return continueWith(this.authorizer.authorize(auth, access, request), () => {
+      access.caller = auth;
+      return continueWith(this.authorizer.authorize(access, request), () => {
         rememberHandlerCall(request, { auth, resource: access.server.resource, handler: access.handler });
-        this.recorder.recordAdmitted(request, access, auth);
+        this.recorder.recordAdmitted(request, access);
       });
     });
   }
@@ -112,11 +106,11 @@ export class HandlerAccess {
     throw new McpAuthError('authorization_required', UNAUTHENTICATED[kind], { scopes, seen });
   }
 
-  #refuse(error: unknown, context: ExecutionContext, access: AccessRequest, caller: McpAuthInfo | undefined): never {
+  #refuse(error: unknown, context: ExecutionContext, access: AccessRequest): never {
     if (!(error instanceof McpAuthError)) throw error;
     const refused = refusedRequestOf(access);
     const name = `${context.getClass().name}.${context.getHandler().name}`;
-    this.recorder.recordRefusedHandler(error, name, refused, caller);
+    this.recorder.recordRefusedHandler(error, name, refused);
     throw new HandlerRefusal(error, this.responder.refusalOf(error, refused));
   }
 

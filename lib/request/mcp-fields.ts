@@ -14,6 +14,9 @@ const OWN_FIELDS = [SESSION_FIELD, 'mcp-protocol-version', 'mcp-method', 'mcp-na
 const MCP_FIELDS = [...OWN_FIELDS, EVENT_FIELD];
 const MCP_FIELD_SET: ReadonlySet<string> = new Set(MCP_FIELDS);
 
+/** What their names begin with. */
+const MCP_INITIALS = 'mMlL';
+
 /** What says to which session a request belongs. */
 const SESSION_FIELDS = [SESSION_FIELD, EVENT_FIELD];
 
@@ -28,14 +31,16 @@ export function hasMcpField(request: HttpRequest): boolean {
  */
 export function settleMcpFields(request: HttpRequest): void {
   const source = nodeRequest(request);
-  const sent = mcpFieldsSent(source.rawHeaders ?? []);
+  const { headers: left } = request;
+  const { headers, rawHeaders } = source;
   // Adapters for serverless platforms keep no list of what was sent, or an empty one.
-  const isListKept = source.rawHeaders !== undefined && source.rawHeaders.length > 0;
+  const isListKept = rawHeaders !== undefined && rawHeaders.length > 0;
+  const sent = isListKept ? mcpFieldsSent(rawHeaders) : undefined;
   for (const name of MCP_FIELDS) {
     // Null as well says that there is none.
-    const left = request.headers[name] ?? undefined;
-    const value = left === undefined ? undefined : [left].flat().join(', ');
-    if (source.headers[name] !== left || (isListKept && sent?.get(name) !== value)) writeField(source, name, value);
+    const field = left[name] ?? undefined;
+    const value = field === undefined || typeof field === 'string' ? field : [field].flat().join(', ');
+    if (headers[name] !== field || (isListKept && sent?.get(name) !== value)) writeField(source, name, value);
   }
 }
 
@@ -57,7 +62,9 @@ export function forgetSession(request: HttpRequest): void {
 function mcpFieldsSent(rawHeaders: readonly string[]): ReadonlyMap<string, string> | undefined {
   let sent: Map<string, string> | undefined;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] as string).toLowerCase();
+    const field = rawHeaders[at] as string;
+    if (!MCP_INITIALS.includes(field.charAt(0))) continue;
+    const name = field.toLowerCase();
     if (!MCP_FIELD_SET.has(name)) continue;
     sent ??= new Map();
     const before = sent.get(name);

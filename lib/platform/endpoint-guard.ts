@@ -1,0 +1,30 @@
+import { Injectable, type CanActivate, type ExecutionContext, type Type } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import type { MaybePromise } from '../core/maybe-promise.js';
+import type { HttpRequest } from '../request/http-message.js';
+import { GuardCombinations } from './guard-combinations.js';
+import { HandlerGuard } from './handler-enhancers.js';
+import { TransportRules } from '../authorization/transport-rules.js';
+
+/**
+ * Global in place of `McpAuthGuard` where the option `globalGuard` is false: protects what a controller serves at the
+ * path of a resource, and whatever gets a request of the MCP transport. Leaves every other route alone, and all that is no
+ * HTTP; and the handlers for which a guard of the application combines `McpAuthGuard` with checks of its own.
+ */
+@Injectable()
+export class EndpointGuard implements CanActivate {
+  #combinations: GuardCombinations | undefined;
+
+  constructor(
+    private readonly guard: HandlerGuard,
+    private readonly transport: TransportRules,
+    private readonly modules: ModulesContainer,
+  ) {}
+
+  canActivate(context: ExecutionContext): MaybePromise<boolean> {
+    if (context.getType() !== 'http') return true;
+    if (!this.transport.isMcpRequest(context.switchToHttp().getRequest<HttpRequest>())) return true;
+    this.#combinations ??= new GuardCombinations(this.modules, this.guard.constructor as Type);
+    return this.#combinations.isCombined(context) ? true : this.guard.canActivate(context);
+  }
+}
