@@ -1,8 +1,8 @@
 import type { LoggerService } from '@nestjs/common';
 import type { InactiveToken } from '../resource-servers/failure-reports.js';
 import { remedyForFailure } from '../issuer/failure-remedies.js';
-import { productOf } from '../products/product-advice.js';
-import type { Finding } from '../products/metadata-review.js';
+import { productOf } from '../products/known-products.js';
+import type { Finding } from '../products/metadata-review/finding.js';
 import { describeError, quoted, redactToken } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import { writeLine } from './log-line.js';
@@ -43,8 +43,8 @@ export class FailureLog {
         'It was revoked or made up, or this client may not introspect it'
       : `Refused every token of ${issuer} so far: the introspection endpoint says that none is active. Perhaps this client may not introspect them`;
     const product = productOf(issuer);
-    const remedy = product?.introspection
-      ? `${product.name}: ${product.introspection(clientId)}`
+    const remedy = product?.advice.introspection
+      ? `${product.name}: ${product.advice.introspection(clientId)}`
       : `see that the client "${clientId}" may introspect tokens that were issued to other clients, for this resource`;
     writeLine(this.logger, 'warn', `${seen}. What to do: ${remedy}`);
   }

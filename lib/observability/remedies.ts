@@ -1,6 +1,6 @@
 import type { McpAuthReason } from '../core/error.js';
 import type { Observed } from '../core/safe-text.js';
-import { productOf } from '../products/product-advice.js';
+import { productOf } from '../products/known-products.js';
 
 /** What a remedy depends on. */
 export interface AdviceContext {
@@ -36,7 +36,7 @@ const OF_CAUSES: { readonly [Reason in McpAuthReason]?: Remedy } = {
 
 function audienceAt({ resource, issuer }: AdviceContext): string {
   const product = productAt(issuer);
-  if (product) return `${product.name}: ${product.audience(resource)}`;
+  if (product) return `${product.name}: ${product.advice.audience(resource)}`;
   return `Let the authorization server put ${resource} into aud, as it is asked to by the parameter resource (RFC 8707); or, if it has another name for this resource alone, set that as the option audience`;
 }
 
@@ -58,7 +58,7 @@ function ofOpaqueToken(circumstances: AdviceContext): string {
   const product = productAt(issuer);
   if (!product)
     return `${introspection}; or let the authorization server issue JWTs, as some do for a resource that clients name only`;
-  return `${introspection}; or have a JWT issued. ${product.name}: ${product.audience(resource)}`;
+  return `${introspection}; or have a JWT issued. ${product.name}: ${product.advice.audience(resource)}`;
 }
 
 function ofKind({ seen, resource, issuer }: AdviceContext): string {
@@ -71,7 +71,7 @@ function ofKind({ seen, resource, issuer }: AdviceContext): string {
     const product = productAt(issuer);
     const remedy = `Let the authorization server put ${resource} into aud, so that the token can be told from an ID token`;
     return product
-      ? `${remedy}. ${product.name}: ${product.audience(resource)}`
+      ? `${remedy}. ${product.name}: ${product.advice.audience(resource)}`
       : `${remedy}; or let it write typ at+jwt into the header (RFC 9068)`;
   }
   if (seen['because']?.includes('token_type')) {

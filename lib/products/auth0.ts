@@ -1,6 +1,7 @@
 import { ownMember } from '../core/record.js';
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import type { Product } from './product.js';
 
 /**
  * Auth0. Accepts both of its access token profiles (`JWT` with `azp`, `at+jwt` with `client_id`).
@@ -38,3 +39,28 @@ function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
     ? 'user'
     : undefined;
 }
+
+export const AUTH0: Product = {
+  name: 'Auth0',
+  matches: ({ hostname }) => hostname.endsWith('.auth0.com'),
+  preset: auth0,
+  advice: {
+    issuer: 'its issuer ends in a slash, and is the domain at which clients sign in: with a custom domain, that one',
+    audience: (resource) =>
+      `create an API with the identifier ${resource}, and turn on Settings → Advanced → Resource Parameter Compatibility Profile`,
+    registration:
+      'turn on Dynamic Client Registration or Client ID Metadata Document Registration in the settings of the tenant',
+    responseIssuer: 'turn on Settings → Advanced → Include Issuer in Authorization Responses',
+  },
+  facts: {
+    metadata: 'RFC 8414 and OIDC, at the root',
+    pkce: 'yes',
+    dynamicRegistration: 'opt-in',
+    clientMetadataDocuments: 'opt-in; an administrator imports each',
+    resourceIndicators: 'opt-in',
+    responseIssuer: 'opt-in',
+    accessToken: 'JWT for an API, else opaque',
+    tokenType: '`JWT`, or `at+jwt` per API',
+    introspection: '?',
+  },
+};

@@ -1,5 +1,6 @@
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import { PKCE_NOT_ADVERTISED, type Product } from './product.js';
 
 /**
  * A user pool of Amazon Cognito.
@@ -50,3 +51,28 @@ export function cognito(options: {
     claims: { clientId: ['client_id'], ...(clientIdAsAudience && { audience: ['aud', 'client_id'] }) },
   };
 }
+
+export const COGNITO: Product = {
+  name: 'Cognito',
+  matches: ({ hostname }) => /^cognito-idp\.[\w-]+\.amazonaws\.com$/.test(hostname),
+  preset: cognito,
+  advice: {
+    issuer:
+      'its issuer is https://cognito-idp.<region>.amazonaws.com/<pool ID>, whatever the domain of its sign-in pages: use cognito()',
+    audience: (resource) =>
+      `create a resource server with the identifier ${resource}, and let the client send resource; or trust app clients with clientIdAsAudience`,
+    registration: `it has no registration: create an app client, and enter its ID in the MCP client`,
+    pkce: PKCE_NOT_ADVERTISED,
+  },
+  facts: {
+    metadata: 'OIDC appended; no RFC 8414°',
+    pkce: 'no°',
+    dynamicRegistration: 'no°',
+    clientMetadataDocuments: '?',
+    resourceIndicators: '"resource binding"',
+    responseIssuer: '?',
+    accessToken: 'JWT',
+    tokenType: 'none',
+    introspection: '?',
+  },
+};

@@ -1,5 +1,6 @@
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import type { Product } from './product.js';
 
 const DEFAULT_BASE_URL = 'https://api.descope.com';
 
@@ -47,3 +48,25 @@ export function descope(options: {
     claims: { clientId: ['azp'] },
   };
 }
+
+export const DESCOPE: Product = {
+  name: 'Descope',
+  matches: ({ hostname, pathname }) => /(?:^|\.)descope\.com$/.test(hostname) && pathname.startsWith('/v1/apps/'),
+  preset: descope,
+  advice: {
+    issuer: 'where the metadata of the MCP server names the project, leave mcpServerId out of descope()',
+    audience: (resource) => `set ${resource} as the MCP Server URL of the MCP server`,
+    registration: 'turn on Client ID Metadata Documents or Dynamic Client Registration of the MCP server',
+  },
+  facts: {
+    metadata: 'OIDC appended',
+    pkce: '?',
+    dynamicRegistration: 'opt-in',
+    clientMetadataDocuments: 'opt-in',
+    resourceIndicators: 'by the URL of the MCP server°',
+    responseIssuer: '?',
+    accessToken: 'JWT',
+    tokenType: '?',
+    introspection: '?',
+  },
+};

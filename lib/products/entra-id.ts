@@ -1,6 +1,7 @@
 import { ownMember } from '../core/record.js';
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import { ENTER_CLIENT_ID, PKCE_NOT_ADVERTISED, type Product } from './product.js';
 
 const AUTHORITY = 'https://login.microsoftonline.com';
 const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -68,3 +69,28 @@ function tenantOf(given: PresetArguments): string {
   }
   return tenant.toLowerCase();
 }
+
+export const ENTRA_ID: Product = {
+  name: 'Entra ID',
+  matches: ({ hostname }) => hostname === 'login.microsoftonline.com' || hostname === 'sts.windows.net',
+  preset: entraId,
+  advice: {
+    issuer:
+      'its issuer holds the ID of the tenant, never a domain or "common", and is another one for tokens of version 1: use entraId()',
+    audience: () =>
+      'set requestedAccessTokenVersion to 2 in the manifest of the app registration, and its Application (client) ID as the option audience',
+    registration: `it has no registration for MCP clients: ${ENTER_CLIENT_ID}`,
+    pkce: PKCE_NOT_ADVERTISED,
+  },
+  facts: {
+    metadata: 'OIDC appended; no RFC 8414°',
+    pkce: 'no°',
+    dynamicRegistration: 'no',
+    clientMetadataDocuments: '?',
+    resourceIndicators: 'only where it equals the prefix of the scopes°',
+    responseIssuer: '?',
+    accessToken: 'JWT',
+    tokenType: '`JWT`',
+    introspection: '?',
+  },
+};

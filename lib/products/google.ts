@@ -1,4 +1,5 @@
 import { McpAuthConfigError } from '../core/error.js';
+import type { Product } from './product.js';
 
 /**
  * Google cannot be the authorization server of an MCP server, and this says so at the start instead of with the first
@@ -20,3 +21,27 @@ export function google(): never {
     },
   ]);
 }
+
+export const GOOGLE: Product = {
+  name: 'Google',
+  matches: ({ hostname }) => hostname === 'accounts.google.com',
+  preset: google,
+  advice: {
+    audience: () =>
+      'it issues access tokens for its own APIs only: let users sign in with Google at another authorization server',
+    registration:
+      'it cannot be the authorization server of an MCP server: see its section in the guide to authorization servers',
+  },
+  // Empty where the question makes no sense for tokens of this product.
+  facts: {
+    metadata: '',
+    pkce: '',
+    dynamicRegistration: 'no°',
+    clientMetadataDocuments: '?',
+    resourceIndicators: '?',
+    responseIssuer: '?',
+    accessToken: 'opaque',
+    tokenType: '',
+    introspection: 'an endpoint of its own instead',
+  },
+};

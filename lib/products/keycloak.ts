@@ -1,5 +1,6 @@
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import type { Product } from './product.js';
 
 /**
  * One realm of Keycloak.
@@ -34,3 +35,36 @@ export function keycloak(options: {
     claims: { clientId: ['azp', 'client_id'] },
   };
 }
+
+export const KEYCLOAK: Product = {
+  name: 'Keycloak',
+  matches: ({ pathname }) => /(?:^|\/)realms\/[^/]+$/.test(pathname),
+  preset: keycloak,
+  advice: {
+    issuer:
+      'its issuer is that of the hostname it was told (option hostname); the case of the realm counts, and /auth belongs to it where it is started with --http-relative-path=/auth',
+    audience: (resource) =>
+      `add an Audience mapper with the Included Custom Audience ${resource} to a client scope that the client has`,
+    registration:
+      'adjust Clients → Client registration (Trusted Hosts, Allowed Client Scopes). For client ID metadata documents start it with --features=cimd and add a client policy with the condition client-id-uri and the executor client-id-metadata-document: without that policy it refuses every such client',
+    pkcePlain:
+      'its metadata always lists "plain"; set Proof Key for Code Exchange Code Challenge Method to S256 for each client',
+    withdrawnGrants: 'its metadata always lists them; turn Implicit flow and Direct access grants off for each client',
+    introspection: (clientId) =>
+      `the client that introspects must be in the aud of the token: add a second Audience mapper, with the Included Client Audience ${clientId}`,
+    subject:
+      'give the client the client scope basic; or, for lightweight access tokens, turn on "Add to lightweight access token" in the mapper sub of that scope',
+  },
+  facts: {
+    edition: '26',
+    metadata: 'OIDC appended; RFC 8414 at the root of the host',
+    pkce: 'yes, and `plain`',
+    dynamicRegistration: 'opt-in, by policy; always in the metadata',
+    clientMetadataDocuments: 'experimental',
+    resourceIndicators: 'experimental',
+    responseIssuer: 'yes',
+    accessToken: 'JWT',
+    tokenType: '`JWT`, or `at+jwt` per client',
+    introspection: 'yes, for clients in the audience',
+  },
+};

@@ -1,5 +1,6 @@
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import type { Product } from './product.js';
 
 /**
  * A tenant of Logto, in its cloud or self-hosted.
@@ -23,3 +24,24 @@ export function logto(options: {
     claims: { clientId: ['client_id'] },
   };
 }
+
+export const LOGTO: Product = {
+  name: 'Logto',
+  matches: ({ hostname, pathname }) => hostname.endsWith('.logto.app') && pathname === '/oidc',
+  preset: logto,
+  advice: {
+    audience: (resource) => `create an API resource with the identifier ${resource}, and let the client send resource`,
+    registration: 'create a Dynamic app under Applications → Third-party apps, for clients with metadata documents',
+  },
+  facts: {
+    metadata: 'OIDC appended',
+    pkce: '?',
+    dynamicRegistration: '?',
+    clientMetadataDocuments: 'opt-in',
+    resourceIndicators: 'yes',
+    responseIssuer: '?',
+    accessToken: 'JWT for an API resource, else opaque',
+    tokenType: '?',
+    introspection: '?',
+  },
+};

@@ -1,6 +1,7 @@
 import { ownMember } from '../core/record.js';
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import { ENTER_CLIENT_ID, type Product } from './product.js';
 
 /**
  * A custom authorization server of Okta. There is no preset for the org authorization server, whose access tokens are
@@ -46,3 +47,27 @@ export function okta(options: {
 function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
   return typeof ownMember(claims, 'uid') === 'string' ? 'user' : undefined;
 }
+
+export const OKTA: Product = {
+  name: 'Okta',
+  matches: ({ hostname }) => /\.(?:okta|oktapreview|okta-emea)\.com$/.test(hostname),
+  preset: okta,
+  advice: {
+    issuer:
+      'its issuer has the domain that clients use, never that of the admin console; see the setting Issuer of the authorization server',
+    audience: (resource) => `use a custom authorization server (Security → API) with the Audience ${resource}`,
+    registration: `its registration needs an administrator's token: ${ENTER_CLIENT_ID}`,
+  },
+  facts: {
+    edition: 'custom server',
+    metadata: 'RFC 8414 inserted, since 2026; OIDC appended',
+    pkce: '?',
+    dynamicRegistration: 'by administrators only',
+    clientMetadataDocuments: 'for AI agents with token exchange only, in research',
+    resourceIndicators: 'yes',
+    responseIssuer: '?',
+    accessToken: 'JWT',
+    tokenType: '?',
+    introspection: 'yes',
+  },
+};

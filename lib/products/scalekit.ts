@@ -1,5 +1,6 @@
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import type { Product } from './product.js';
 
 /**
  * An environment of Scalekit.
@@ -45,3 +46,25 @@ export function scalekit(options: {
     claims: { scopes: ['scope', 'scopes'], clientId: ['client_id'] },
   };
 }
+
+export const SCALEKIT: Product = {
+  name: 'Scalekit',
+  matches: ({ hostname }) => /(?:^|\.)scalekit\.(?:com|dev|cloud)$/.test(hostname),
+  preset: scalekit,
+  advice: {
+    issuer: 'clients begin at <environment>/resources/<resource ID>, and tokens name the environment: use scalekit()',
+    audience: (resource) => `set ${resource} as the Server URL of the MCP server`,
+    registration: 'turn on dynamic registration and metadata documents of the MCP server',
+  },
+  facts: {
+    metadata: 'RFC 8414 per MCP server; OIDC for the environment',
+    pkce: 'yes°',
+    dynamicRegistration: 'opt-in',
+    clientMetadataDocuments: 'opt-in',
+    resourceIndicators: 'by the Server URL of the MCP server',
+    responseIssuer: '?',
+    accessToken: 'JWT',
+    tokenType: '`JWT`',
+    introspection: '?',
+  },
+};

@@ -1,5 +1,6 @@
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import type { Product } from './product.js';
 
 /**
  * Connected Apps of Stytch, consumer or B2B.
@@ -31,3 +32,26 @@ export function stytch(options: {
     claims: { clientId: ['client_id'] },
   };
 }
+
+export const STYTCH: Product = {
+  name: 'Stytch',
+  matches: ({ hostname }) => /(?:^|\.)stytch\.com$/.test(hostname),
+  preset: stytch,
+  advice: {
+    issuer: 'set up a custom domain for the project, and configure that',
+    audience: () => 'set the project ID as the option audience, or a custom audience in the Connected App',
+    registration: 'turn on metadata documents or dynamic registration under Connected Apps',
+    responseIssuer: 'set up a custom domain for the project, without which the two issuers differ',
+  },
+  facts: {
+    metadata: 'RFC 8414 and OIDC at the root°',
+    pkce: '?',
+    dynamicRegistration: 'opt-in',
+    clientMetadataDocuments: 'opt-in',
+    resourceIndicators: '?',
+    responseIssuer: 'yes; differs from `iss` of tokens without a custom domain',
+    accessToken: 'JWT',
+    tokenType: '?',
+    introspection: '?',
+  },
+};

@@ -1,5 +1,6 @@
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import type { Product } from './product.js';
 
 /**
  * Supabase Auth of one project, as OAuth 2.1 server. The project must sign with asymmetric keys: one with the old
@@ -24,3 +25,25 @@ export function supabase(options: {
   given.check();
   return { issuer, discovery: 'oauth', algorithms: ['ES256', 'RS256'], claims: { clientId: ['client_id'] } };
 }
+
+export const SUPABASE: Product = {
+  name: 'Supabase',
+  matches: ({ hostname, pathname }) => hostname.endsWith('.supabase.co') && pathname === '/auth/v1',
+  preset: supabase,
+  advice: {
+    audience: (resource) =>
+      `let a custom access token hook set aud to ${resource}; or set "authenticated" as the option audience, which accepts every client of the project`,
+    registration: 'turn on Allow Dynamic OAuth Apps under Authentication → OAuth Server',
+  },
+  facts: {
+    metadata: 'RFC 8414 inserted',
+    pkce: '?',
+    dynamicRegistration: 'opt-in',
+    clientMetadataDocuments: '?',
+    resourceIndicators: 'no, ignored°',
+    responseIssuer: '?',
+    accessToken: 'JWT',
+    tokenType: '?',
+    introspection: '?',
+  },
+};

@@ -1,5 +1,6 @@
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
+import type { Product } from './product.js';
 
 /**
  * AuthKit of WorkOS, as authorization server of MCP servers.
@@ -19,3 +20,25 @@ export function workos(options: {
   given.check();
   return { issuer: `https://${domain}`, discovery: 'oauth' };
 }
+
+export const WORKOS: Product = {
+  name: 'WorkOS',
+  matches: ({ hostname }) => hostname.endsWith('.authkit.app'),
+  preset: workos,
+  advice: {
+    audience: (resource) => `add ${resource} under Connect → Configuration → MCP resource indicators`,
+    registration:
+      'turn on Client ID Metadata Document or Dynamic Client Registration under Connect → Configuration → MCP Auth',
+  },
+  facts: {
+    metadata: 'RFC 8414 at the root°',
+    pkce: 'yes°',
+    dynamicRegistration: 'opt-in°',
+    clientMetadataDocuments: 'opt-in°',
+    resourceIndicators: 'yes, from a list',
+    responseIssuer: '?',
+    accessToken: 'JWT°',
+    tokenType: '?',
+    introspection: 'yes°',
+  },
+};

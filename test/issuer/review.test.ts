@@ -13,8 +13,9 @@ import {
   workos,
   type IssuerPreset,
 } from 'nestjs-mcp-auth';
-import { productOf } from '../../lib/products/product-advice.js';
-import { reviewMetadata, type Finding } from '../../lib/products/metadata-review.js';
+import { productOf, PRODUCTS as KNOWN_PRODUCTS } from '../../lib/products/known-products.js';
+import { reviewMetadata } from '../../lib/products/metadata-review.js';
+import type { Finding } from '../../lib/products/metadata-review/finding.js';
 import { beforeLong } from '../support/watchdog.js';
 
 const ISSUER = 'https://login.example.com/realm';
@@ -353,7 +354,7 @@ const PRODUCTS: Readonly<Record<string, { preset: IssuerPreset; document: Docume
   },
 };
 
-describe.each(Object.entries(PRODUCTS))('the metadata of %s', (_name, { preset: { issuer }, document, expected }) => {
+describe.each(Object.entries(PRODUCTS))('the metadata of %s', (name, { preset: { issuer }, document, expected }) => {
   const base = issuer.replace(/\/$/, '');
   const metadata = {
     issuer,
@@ -368,6 +369,12 @@ describe.each(Object.entries(PRODUCTS))('the metadata of %s', (_name, { preset: 
     expect(verdicts(reviewMetadata(metadata, issuer))).toEqual(expected);
   });
 
+  it('is recognised as that of the product, and of no other', () => {
+    const matching = KNOWN_PRODUCTS.filter((product) => product.matches(new URL(issuer)));
+    expect(matching).toEqual([productOf(issuer)]);
+    expect(name.startsWith(matching[0]!.name)).toBe(true);
+  });
+
   it('is mended in the terms of the product', () => {
     const product = productOf(issuer);
     expect(product).toBeDefined();
@@ -379,9 +386,9 @@ describe.each(Object.entries(PRODUCTS))('the metadata of %s', (_name, { preset: 
         [
           'AS-06',
           'AS-07',
-          ...((product?.pkce ?? product?.pkcePlain) ? ['AS-04'] : []),
-          ...(product?.withdrawnGrants ? ['AS-18'] : []),
-          ...(product?.responseIssuer ? ['AS-08'] : []),
+          ...((product?.advice.pkce ?? product?.advice.pkcePlain) ? ['AS-04'] : []),
+          ...(product?.advice.withdrawnGrants ? ['AS-18'] : []),
+          ...(product?.advice.responseIssuer ? ['AS-08'] : []),
         ].includes(id),
       );
     expect(ofProduct).toEqual(possible);

@@ -1,7 +1,7 @@
 import { ownMember } from '../../core/record.js';
-import type { Finding, FindingLevel } from '../../products/metadata-review.js';
+import type { Finding, FindingLevel } from '../../products/metadata-review/finding.js';
 
-export { memberText } from '../../products/metadata-review.js';
+export { memberText } from '../../products/metadata-review/metadata-member.js';
 
 /** Something is wrong, or could be better: a finding, about any row of the requirements. */
 export interface Problem extends Omit<Finding, 'id'> {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
-import { productOf } from '../../products/product-advice.js';
+import { productOf } from '../../products/known-products.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import { describe, documentOf, readDocument, type ProbeResult } from './seen.js';
@@ -28,7 +28,7 @@ function isFound({ issuer, forms }: AuthorizationServerFacts): Check {
   return problem('error', 'AS-01', {
     seen: tried.length > 0 ? `no metadata; ${tried.join('; ')}` : `no metadata; ${showValue(issuer)} is no URL`,
     consequence: 'clients find no way to sign in, and no keys are to be had',
-    remedy: product?.issuer === undefined ? remedy : `${UNREACHED}; ${product.name}: ${product.issuer}`,
+    remedy: product?.advice.issuer === undefined ? remedy : `${UNREACHED}; ${product.name}: ${product.advice.issuer}`,
   });
 }
 

@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { isRecord, ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
-import type { FindingLevel } from '../../products/metadata-review.js';
+import type { FindingLevel } from '../../products/metadata-review/finding.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import { describe, documentOf, readDocument } from './seen.js';

@@ -4,7 +4,7 @@ import { isRecord, ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
 import { StaticKeySet } from '../../issuer/keys.js';
-import { productOf } from '../../products/product-advice.js';
+import { productOf } from '../../products/known-products.js';
 import { verifySignature } from '../../issuer/signature.js';
 import { checkAudience, checkTimes, checkTimesPresent, scopesOf, stringClaim } from '../../token/claims.js';
 import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS, type ClaimNames } from '../../core/token-format.js';
@@ -169,8 +169,8 @@ function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check {
   const remedy =
     close !== undefined
       ? `the slash at the end counts: configure ${showValue(iss)}`
-      : product?.issuer !== undefined
-        ? `${product.name}: ${product.issuer}`
+      : product?.advice.issuer !== undefined
+        ? `${product.name}: ${product.advice.issuer}`
         : 'get the token from an authorization server of the list, or add its issuer to the list';
   return problem('error', id, {
     seen: `${seen}, which is none of ${showValue(issuers)}`,
@@ -221,7 +221,7 @@ function audience({ claims }: DecodedJwt, { resource, audiences }: TokenContext)
   const iss = ownMember(claims, 'iss');
   const product = typeof iss === 'string' ? productOf(iss) : undefined;
   const otherwise = `have the server put ${showValue(resource)} into aud; clients ask for it with the parameter resource, which servers that have no resource indicators ignore`;
-  const remedy = product ? `${product.name}: ${product.audience(resource)}` : otherwise;
+  const remedy = product ? `${product.name}: ${product.advice.audience(resource)}` : otherwise;
   return problem('error', id, { seen: `${seen}, and not ${showValue(resource)}`, consequence: REFUSED, remedy });
 }
 

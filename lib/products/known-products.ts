@@ -1,0 +1,36 @@
+import { parseUrl } from '../core/resource.js';
+import { AUTH0 } from './auth0.js';
+import { COGNITO } from './cognito.js';
+import { DESCOPE } from './descope.js';
+import { ENTRA_ID } from './entra-id.js';
+import { GOOGLE } from './google.js';
+import { KEYCLOAK } from './keycloak.js';
+import { LOGTO } from './logto.js';
+import { OKTA } from './okta.js';
+import type { Product } from './product.js';
+import { SCALEKIT } from './scalekit.js';
+import { STYTCH } from './stytch.js';
+import { SUPABASE } from './supabase.js';
+import { WORKOS } from './workos.js';
+
+/** In the order of docs/providers.md. */
+export const PRODUCTS: readonly Product[] = [
+  AUTH0,
+  KEYCLOAK,
+  ENTRA_ID,
+  OKTA,
+  COGNITO,
+  LOGTO,
+  WORKOS,
+  DESCOPE,
+  STYTCH,
+  SCALEKIT,
+  SUPABASE,
+  GOOGLE,
+];
+
+/** The product that an issuer looks like; undefined for any other product, for a custom domain, and without an issuer. */
+export function productOf(issuer: string | undefined): Product | undefined {
+  const url = issuer === undefined ? undefined : parseUrl(issuer);
+  return url && PRODUCTS.find((product) => product.matches(url));
+}
