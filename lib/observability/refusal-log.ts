@@ -10,8 +10,7 @@ import type { McpAuthInfo } from '../core/auth-info.js';
 import { writeLine } from './log-line.js';
 import { LogLimit, type LeftOut, type LogLimits } from './log-limit.js';
 import type { ResolvedResource } from '../options/options.js';
-import { REFUSAL_LEVELS, type RefusalLevel } from './refusal-levels.js';
-import { adviceFor } from './remedies.js';
+import { adviceFor, levelOf, type RefusalLevel } from './refusal-advice.js';
 
 /** DI token of {@link LogLimits}, so that tests can see every line. */
 export const REFUSAL_LOG_LIMITS = Symbol('nestjs-mcp-auth:refusal-log-limits');
@@ -49,10 +48,8 @@ export class RefusalLog {
 
   write(record: RefusalRecord): void {
     const { reason } = record.error;
-    // A handler in JavaScript may name any reason: that must not cost the client its answer.
-    const usual = Object.hasOwn(REFUSAL_LEVELS, reason) ? REFUSAL_LEVELS[reason] : 'log';
     // A client steps up every day; but no step-up helps where the scopes cannot be read.
-    const level = reason === 'scope_missing' && scopesSeen(record)?.isUnreadable ? 'warn' : usual;
+    const level = reason === 'scope_missing' && scopesSeen(record)?.isUnreadable ? 'warn' : levelOf(reason);
     const leftOut = this.#limits[level].admit(keyOf(record));
     if (leftOut) writeLine(this.#logger, level, lineFor(record) + addition(leftOut));
   }
@@ -79,13 +76,13 @@ function lineFor(record: RefusalRecord): string {
   const head = `Refused ${statusOf(error)} ${error.code}${placeText(operations, identifier)}: ${error.message}`;
   const seen = { ...error.seen, ...seenOfCaller(record) };
   const who = caller ? callerText(caller) : originText(error);
-  const remedy = adviceFor(error.reason, {
+  const advice = adviceFor(error.reason, {
     resource: identifier,
     audiences: resource.audiences,
     issuer: issuerOf(record),
     seen,
   });
-  return `${head}${seenText(seen)}${who}.${remedy === undefined ? '' : ` ${remedy}.`}`;
+  return `${head}${seenText(seen)}${who}.${advice === undefined ? '' : ` ${advice}.`}`;
 }
 
 /** The one whose token it is, or the only one that there is. */

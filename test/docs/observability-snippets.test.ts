@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
-import { REFUSAL_LEVELS } from '../../lib/observability/refusal-levels.js';
+import { REFUSAL_ADVICE } from '../../lib/observability/refusal-advice.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { AuditLog, reasons } from './observability-snippets.js';
 
@@ -28,6 +28,7 @@ describe('docs/guides/observability.md', () => {
     const listed = [...page.matchAll(/^\| `(warn|log|debug)` \| [^|]+ \| (.+) \|$/gm)].flatMap(
       ([, level, reasonsOf = '']) => [...reasonsOf.matchAll(/`(\w+)`/g)].map(([, reason]) => [reason, level]),
     );
-    expect(Object.fromEntries(listed)).toEqual(REFUSAL_LEVELS);
+    const levels = Object.entries(REFUSAL_ADVICE).map(([reason, { level }]) => [reason, level]);
+    expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(levels));
   });
 });

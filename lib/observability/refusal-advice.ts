@@ -1,0 +1,186 @@
+import type { McpAuthReason } from '../core/error.js';
+import {
+  adviseOnAudience,
+  adviseOnMilliseconds,
+  adviseOnOpaqueToken,
+  adviseOnScopes,
+  adviseOnSubject,
+  adviseOnTokenKind,
+  type AdviceContext,
+} from './token-advice.js';
+
+/**
+ * The level of the log line about a refusal:
+ *
+ * - `warn`: such requests fail until somebody changes something here, at the authorization server or in a client;
+ * - `log`: nothing has to be changed, but an operator who looks for attacks wants to see it;
+ * - `debug`: happens to every client every day: it signs in, its token expires, it steps up.
+ */
+export type RefusalLevel = 'warn' | 'log' | 'debug';
+
+/** Undefined where nothing has to be changed. */
+type Advice = string | ((context: AdviceContext) => string | undefined);
+
+/** For each reason: how loud its line is, and what the operator should do. */
+export const REFUSAL_ADVICE: Readonly<
+  Record<McpAuthReason, { readonly level: RefusalLevel; readonly advice?: Advice }>
+> = {
+  no_credentials: { level: 'debug' },
+  unsupported_scheme: { level: 'log' },
+  dpop_scheme: {
+    level: 'warn',
+    advice:
+      'Turn off DPoP in the client, or for this client at the authorization server, so that it gets and sends a Bearer token',
+  },
+  repeated_credentials: { level: 'log' },
+  malformed_credentials: { level: 'log' },
+  token_too_large: { level: 'log' },
+  token_malformed: { level: 'warn', advice: adviseOnOpaqueToken },
+  token_unroutable: {
+    level: 'warn',
+    advice: 'Set introspection.tokenPrefix of the authorization server that issues such tokens, or let it issue JWTs',
+  },
+  token_inactive: { level: 'debug' },
+  token_encrypted: { level: 'warn', advice: adviseOnOpaqueToken },
+  header_rejected: { level: 'log' },
+  type_rejected: {
+    level: 'warn',
+    advice: 'Let the authorization server issue access tokens with typ at+jwt, and the client send the access token',
+  },
+  algorithm_rejected: {
+    level: 'warn',
+    advice: 'Let the authorization server sign with one of those; or list that one in algorithms, if it is asymmetric',
+  },
+  issuer_unknown: {
+    level: 'warn',
+    advice:
+      'If its tokens are meant to be accepted, list it in authorizationServers exactly as the token spells it: a slash at the end counts',
+  },
+  key_unknown: {
+    level: 'warn',
+    advice:
+      'See that the authorization server publishes this key, and that jwks or jwksUri, where it is set, is up to date',
+  },
+  signature_invalid: {
+    level: 'warn',
+    advice:
+      'See that the keys are those of this issuer, if jwks or jwksUri is set; otherwise the token was forged or damaged',
+  },
+  audience_missing: { level: 'warn', advice: adviseOnAudience },
+  audience_rejected: { level: 'warn', advice: adviseOnAudience },
+  expiry_missing: { level: 'warn', advice: 'Let the authorization server issue tokens that expire' },
+  expired: { level: 'debug' },
+  not_yet_valid: {
+    level: 'warn',
+    advice: (context) =>
+      adviseOnMilliseconds(context) ?? 'Set the clocks right; or, for nbf, raise clockToleranceSeconds',
+  },
+  lifetime_too_long: {
+    level: 'warn',
+    advice: (context) =>
+      adviseOnMilliseconds(context) ??
+      'Let the authorization server issue tokens that expire sooner, or raise maxTokenLifetimeSeconds',
+  },
+  time_malformed: {
+    level: 'warn',
+    advice: 'Let the authorization server write times as numbers of seconds since 1970 (RFC 7519 §2)',
+  },
+  claim_missing: {
+    level: 'warn',
+    advice: "Let the authorization server issue tokens by RFC 9068, or set profile to 'compatible'",
+  },
+  claim_malformed: {
+    level: 'warn',
+    advice:
+      'Let the authorization server write that claim as text, and an audience as text or a list of texts; or name another claim in the option claims',
+  },
+  not_an_access_token: { level: 'warn', advice: adviseOnTokenKind },
+  sender_constrained: {
+    level: 'warn',
+    advice:
+      'Turn off DPoP (cnf.jkt) or certificate-bound tokens (cnf.x5t#S256) for this client or this resource, at the authorization server or in the client',
+  },
+  subject_missing: { level: 'warn', advice: adviseOnSubject },
+  no_principal: {
+    level: 'warn',
+    advice: 'Name the claims in which this authorization server puts subject or client in the option claims',
+  },
+  verifier_failed: { level: 'log' },
+  verifier_unavailable: {
+    level: 'warn',
+    advice: 'See the line about the configured verifier: it failed without saying anything about the token',
+  },
+  scope_missing: { level: 'debug', advice: adviseOnScopes },
+  authentication_insufficient: { level: 'debug' },
+  upstream_rejected: { level: 'debug' },
+  policy_denied: { level: 'log' },
+  policy_not_asked: { level: 'log' },
+  handler_unauthenticated: {
+    level: 'warn',
+    advice: 'See that the request goes through a Nest route, with the guard before it; over stdio see the option stdio',
+  },
+  graphql_request_missing: {
+    level: 'warn',
+    advice: 'Let the context of GraphQLModule have the request as req: context: ({ req }) => ({ req })',
+  },
+  websocket_unauthenticated: {
+    level: 'warn',
+    advice:
+      'Let clients send the access token in the Authorization header of the upgrade request, to a gateway on the port of the application; or declare the handler @Public() and protect it by means of your own',
+  },
+  message_unauthenticated: {
+    level: 'warn',
+    advice: 'Remove the requirements of the handler or declare it @Public(), and protect the broker by its own means',
+  },
+  context_unauthenticated: {
+    level: 'warn',
+    advice: 'Remove the requirements of the handler or declare it @Public(), and protect it by means of your own',
+  },
+  resource_mismatch: {
+    level: 'warn',
+    advice: 'See @ProtectedResource() of the handler and of the route that leads to it',
+  },
+  origin_not_allowed: {
+    level: 'warn',
+    advice: 'If it is yours, list the origin in allowedOrigins; as Host only that of the resource is allowed',
+  },
+  headers_contradict_body: { level: 'log' },
+  batch_not_allowed: { level: 'log' },
+  too_many_messages: { level: 'log' },
+  too_many_operations: { level: 'log' },
+  body_unseen: {
+    level: 'warn',
+    advice:
+      'Let Nest parse JSON bodies before the guard: remove bodyParser: false, or add app.use(express.json()) before the routes; on Fastify, keep the content type parser of application/json. If only some clients are refused, let them send Content-Type: application/json',
+  },
+  session_unknown: { level: 'debug' },
+  session_of_another: { level: 'log' },
+  event_unknown: { level: 'log' },
+  task_unknown: { level: 'debug' },
+  task_of_another: { level: 'log' },
+  task_list_elsewhere: { level: 'warn' },
+  issuer_unreachable: {
+    level: 'warn',
+    advice: 'See the line about the keys of this issuer: why they cannot be had stands there',
+  },
+  key_undecided: { level: 'warn' },
+  issuer_lookup_failed: {
+    level: 'warn',
+    advice: 'See the line about the look-up: the function trustedIssuer failed',
+  },
+  introspection_failed: {
+    level: 'warn',
+    advice: 'See the line about introspection at this issuer, and that its client ID and secret are right',
+  },
+};
+
+/** `log` for a reason that does not exist: a handler in JavaScript may name any, and its client must get an answer. */
+export function levelOf(reason: McpAuthReason): RefusalLevel {
+  return Object.hasOwn(REFUSAL_ADVICE, reason) ? REFUSAL_ADVICE[reason].level : 'log';
+}
+
+/** Sentences for whoever runs the server; undefined where nothing has to be changed. */
+export function adviceFor(reason: McpAuthReason, context: AdviceContext): string | undefined {
+  const advice = Object.hasOwn(REFUSAL_ADVICE, reason) ? REFUSAL_ADVICE[reason].advice : undefined;
+  return typeof advice === 'function' ? advice(context) : advice;
+}
