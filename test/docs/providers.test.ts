@@ -8,7 +8,7 @@ const PRODUCT_FILES = new URL('../../lib/products/', import.meta.url);
 const page = await readFile(new URL('../../docs/providers.md', import.meta.url), 'utf8');
 
 /** The sections of the page that are about no product. */
-const GENERAL_SECTIONS: ReadonlySet<string> = new Set(['What they support of what MCP needs', 'By their issuer']);
+const GENERAL_SECTIONS: ReadonlySet<string> = new Set(['What each product supports', 'By their issuer']);
 
 const sections = new Map(
   page
