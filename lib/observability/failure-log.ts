@@ -1,10 +1,10 @@
 import type { LoggerService } from '@nestjs/common';
 import type { InactiveToken } from '../resource-servers/failure-reports.js';
-import { remedyForFailure } from '../issuer/failure-remedies.js';
 import { productOf } from '../products/known-products.js';
 import type { Finding } from '../products/metadata-review/finding.js';
 import { describeError, quoted, redactToken } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
+import { adviceForFailure } from './failure-advice.js';
 import { writeLine } from './log-line.js';
 
 /** Shortest time between two lines about failures that any request can bring about, in milliseconds. */
@@ -43,10 +43,10 @@ export class FailureLog {
         'It was revoked or made up, or this client may not introspect it'
       : `Refused every token of ${issuer} so far: the introspection endpoint says that none is active. Perhaps this client may not introspect them`;
     const product = productOf(issuer);
-    const remedy = product?.advice.introspection
+    const advice = product?.advice.introspection
       ? `${product.name}: ${product.advice.introspection(clientId)}`
       : `see that the client "${clientId}" may introspect tokens that were issued to other clients, for this resource`;
-    writeLine(this.logger, 'warn', `${seen}. What to do: ${remedy}`);
+    writeLine(this.logger, 'warn', `${seen}. What to do: ${advice}`);
   }
 
   recovered(issuer: string, what: IssuerPart): void {
@@ -78,11 +78,11 @@ export class FailureLog {
   }
 
   #failed(text: string, what: IssuerPart, error: unknown): void {
-    const remedy = remedyForFailure(error, what);
+    const advice = adviceForFailure(error, what);
     writeLine(
       this.logger,
       'warn',
-      `${text}: ${describeError(error)}${remedy === undefined ? '' : `. What to do: ${remedy}`}`,
+      `${text}: ${describeError(error)}${advice === undefined ? '' : `. What to do: ${advice}`}`,
     );
   }
 

@@ -1,24 +1,22 @@
-import { OutboundError } from './outbound.js';
-
-/** What of an authorization server could not be had. */
-type FailedPart = 'metadata' | 'keys' | 'introspection';
+import { OutboundError } from '../issuer/outbound.js';
+import type { IssuerPart } from './event-types.js';
 
 /** The option that names another URL for each part. */
-const URL_OPTIONS: Readonly<Record<FailedPart, string>> = {
+const URL_OPTIONS: Readonly<Record<IssuerPart, string>> = {
   metadata: 'discovery: { url } (or the whole document as metadata)',
   keys: 'jwksUri',
   introspection: 'introspection.endpoint',
 };
 
 const UNKNOWN_AUTHORITY =
-  'its certificate is signed by nobody whom Node.js knows: start the application with NODE_EXTRA_CA_CERTS=<PEM file of the ' +
-  'authority that signed it>, or have the server send its intermediate certificates';
+  'Node.js does not know the authority that signed its certificate: start the application with NODE_EXTRA_CA_CERTS=<PEM file ' +
+  'of that authority>, or have the server send its intermediate certificates';
 const OTHER_NAME =
   'its certificate is for another name: configure the server under a name that stands in the certificate, or have a ' +
   'certificate issued for this name';
 
-/** By the code of Node.js. */
-const CERTIFICATE_REMEDIES: ReadonlyMap<string, string> = new Map([
+/** By the error code of Node.js. */
+const CERTIFICATE_ADVICE: ReadonlyMap<string, string> = new Map([
   ['DEPTH_ZERO_SELF_SIGNED_CERT', UNKNOWN_AUTHORITY],
   ['SELF_SIGNED_CERT_IN_CHAIN', UNKNOWN_AUTHORITY],
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', UNKNOWN_AUTHORITY],
@@ -32,12 +30,11 @@ const CERTIFICATE_REMEDIES: ReadonlyMap<string, string> = new Map([
   ['HOSTNAME_MISMATCH', OTHER_NAME],
 ]);
 
-/** What to do about a failed request to an authorization server; undefined where its message says all that is known. */
-export function remedyForFailure(error: unknown, part: FailedPart): string | undefined {
+/** What to do about a failed request to an authorization server; undefined where the message of the error is enough. */
+export function adviceForFailure(error: unknown, part: IssuerPart): string | undefined {
   if (!(error instanceof OutboundError)) return undefined;
   const { status, code } = error;
-  if (status !== undefined && status >= 300 && status < 400) {
+  if (status !== undefined && status >= 300 && status < 400)
     return `configure the URL that it redirects to: ${URL_OPTIONS[part]}`;
-  }
-  return code === undefined ? undefined : CERTIFICATE_REMEDIES.get(code);
+  return code === undefined ? undefined : CERTIFICATE_ADVICE.get(code);
 }
