@@ -185,13 +185,7 @@ function isMcpRequest(request: HttpRequest, endpoint: Endpoint): boolean {
 }
 
 function isPathOf(endpoint: Endpoint, path: string): boolean {
-  return path === endpoint.path || isSpelling(path, endpoint.plainPath);
-}
-
-function isSpelling(path: string, plain: string): boolean {
-  // What is no longer than that, but for one slash at either end, has to be looked at; and what can be written shorter.
-  const isLonger = path.length > plain.length + 2 && !path.includes('%') && !path.includes('//');
-  return !isLonger && plainPath(path) === plain;
+  return path === endpoint.path || plainPath(path) === endpoint.plainPath;
 }
 
 function decoded(path: string): string {

@@ -16,16 +16,16 @@ interface FastifyLike {
   ): void;
 }
 
-/** Handlers that have the interceptor; they belong to classes, which several applications of one process may use. */
+/** Handlers that have the interceptor. They belong to classes, which several applications of one process may use. */
 const intercepted = new WeakSet<object>();
 
 /**
- * Has the caller known to everything below a handler, by `AsyncLocalStorage`, where somebody needs that. It is not done
- * for everybody, since up to Node.js 22 it makes every promise of the process dearer: a tenth of the throughput of a
- * small route.
+ * Makes the caller available below handlers through `AsyncLocalStorage`, but only where something needs it: a class that
+ * injects `McpAuthService`; an MCP framework that calls handlers as plain methods; and anonymous callers of MCP, whom the
+ * messages that the framework hands on do not name.
  *
- * Needed by whoever injects `McpAuthService`; and for protection itself where an MCP framework calls handlers as plain
- * methods, or serves anonymous callers, who leave no trace in the messages it hands on.
+ * Remove with Node 22: the condition. On Node 20 and 22, `AsyncLocalStorage` slows down every promise of the process, which
+ * costs a small route a tenth of its throughput; on Node 24 it costs nothing that can be measured.
  */
 @Injectable()
 export class CallerTracking {
@@ -44,10 +44,10 @@ export class CallerTracking {
   }
 
   /**
-   * For handlers that no HTTP request leads to. To be called while Nest instantiates the application: handlers of
-   * microservices are built as soon as one is connected, before any other hook.
+   * Prepares handlers that no HTTP request leads to. Call it while Nest instantiates the application: Nest builds the
+   * handlers of a microservice as soon as one is connected, before any other hook.
    *
-   * @param token of the provider for whose users it is done
+   * @param token of the provider whose users need the caller
    */
   prepare(token: unknown): void {
     this.#isOn =
@@ -56,13 +56,13 @@ export class CallerTracking {
     if (this.#isOn) for (const handler of this.explorer.rpcHandlers) intercept(handler);
   }
 
-  /** For what HTTP requests lead to. To be called before the routes of the application are laid. */
+  /** Prepares handlers that HTTP requests lead to. Call it before Nest registers the routes of the application. */
   mount(): void {
     this.#isOn ||= this.#isNeeded();
     const adapter = httpAdapterOf(this.host);
     if (!adapter || !this.#isOn) return;
     const fastify = adapter.getInstance<FastifyLike>();
-    // Fastify reads the body outside of whatever a middleware has entered.
+    // Fastify reads the body outside the context that a middleware has entered.
     if (fastify.addHook)
       fastify.addHook('preValidation', ({ raw }, _reply, done) => trackRequest(raw, this.options, done));
     else
