@@ -2,23 +2,23 @@ import type { McpAuthInfo } from '../core/auth-info.js';
 import { challengeScopes } from '../core/requirement.js';
 import type { Operation, RpcBody } from '../request/rpc-body.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
-import { withoutScopes, type Conditions } from './conditions.js';
+import { withoutScopes, type AccessConditions } from './access-conditions.js';
 
-/** Operations that are looked at before it is known who asks. Where there are more, the first are named in a challenge. */
+/** Number of operations that are read before the caller is known. A challenge names the scopes of the first ones only. */
 export const MAX_OPERATIONS_OF_ANYBODY = 20;
 
-/** Finds out what one request needs. */
+/** Determines what one request needs. */
 export interface Findings {
   isOpen(): boolean;
-  conditions(operations: readonly Operation[]): Conditions;
+  conditions(operations: readonly Operation[]): AccessConditions;
 }
 
-/** What a request needs, and who asks. What takes time to find out is found out when it is first asked for. */
+/** What a request needs, and who sent it. Computes each answer when it is first asked for. */
 export class AccessRequest {
-  /** Who asks, once they are authenticated; undefined for an anonymous caller, too. */
+  /** The authenticated caller; undefined before authentication and for an anonymous caller. */
   caller: McpAuthInfo | undefined = undefined;
   #isOpen: boolean | undefined = undefined;
-  #conditions: Conditions | undefined = undefined;
+  #conditions: AccessConditions | undefined = undefined;
 
   constructor(
     readonly handler: object,
@@ -27,16 +27,16 @@ export class AccessRequest {
     private readonly findings: Findings,
   ) {}
 
-  /** Whether it would be let through without a token. Found out in limited time, whatever the body. */
+  /** Whether the request is allowed without a token. Takes limited time, whatever the body. */
   get isOpen(): boolean {
     return (this.#isOpen ??= this.findings.isOpen());
   }
 
-  get conditions(): Conditions {
+  get conditions(): AccessConditions {
     return (this.#conditions ??= this.#conditionsOf(this.body.operations));
   }
 
-  /** The scopes that a challenge names. Found out in limited time, whatever the body. */
+  /** The scopes that a challenge names. Takes limited time, whatever the body. */
   get scopes(): readonly string[] {
     const { operations } = this.body;
     const isShort = operations.length <= MAX_OPERATIONS_OF_ANYBODY;
@@ -46,7 +46,7 @@ export class AccessRequest {
     return challengeScopes(requirement, [], this.server.hierarchy);
   }
 
-  #conditionsOf(operations: readonly Operation[]): Conditions {
+  #conditionsOf(operations: readonly Operation[]): AccessConditions {
     const conditions = this.findings.conditions(operations);
     return this.isOpen ? withoutScopes(conditions) : conditions;
   }

@@ -14,17 +14,17 @@ import {
   isPublic,
   refusalOf,
   requiresNothing,
-  usesOf,
+  policyChecksOf,
   withoutScopes,
-  type Conditions,
+  type AccessConditions,
   type DeclaredOperation,
-} from './conditions.js';
+} from './access-conditions.js';
 
-/** Says what a request, a call or an operation needs. Knows nothing of callers. */
+/** Determines what a request, a call or an operation needs. Does not look at the caller. */
 @Injectable()
 export class AccessRequirements {
-  /** Conditions that are the same for every request: by what a handler declares, and by what is declared of what comes to it. */
-  readonly #conditions = new WeakMap<HandlerDeclaration, Map<object, Conditions>>();
+  /** Conditions that are the same for every request: by the declaration of the handler, then by those of the operation. */
+  readonly #conditions = new WeakMap<HandlerDeclaration, Map<object, AccessConditions>>();
 
   constructor(
     private readonly servers: ResourceServers,
@@ -33,8 +33,8 @@ export class AccessRequirements {
   ) {}
 
   /**
-   * What a request to this route needs: the baseline of the resource, what class and method declare, and what the
-   * MCP operations in its body need, all of a batch together. Undefined for a public route.
+   * What a request to this route needs: the baseline of the resource, what class and method declare, and what all MCP
+   * operations in its body need together. Undefined for a public route.
    */
   ofRequest(request: HttpRequest, classRef: object, handler: object): AccessRequest | undefined {
     const route = this.explorer.declarationOf(classRef, handler);
@@ -44,45 +44,47 @@ export class AccessRequirements {
     return new AccessRequest(handler, server, body, new RouteFindings(this, request, route, server, body));
   }
 
-  /** The same for a handler that is neither an HTTP route nor an MCP operation. It is never open to anonymous callers. */
+  /** What a handler needs that is neither an HTTP route nor an MCP operation. Anonymous callers are never allowed. */
   ofHandler(classRef: object, handler: object, args: unknown): AccessRequest {
     const declaration = this.explorer.declarationOf(classRef, handler);
     const server = this.servers.get(declaration.resourceId);
-    const uses = hasPolicies(declaration) ? [{ operation: undefined, policies: declaration.policies, args }] : [];
+    const policyChecks = hasPolicies(declaration)
+      ? [{ operation: undefined, policies: declaration.policies, args }]
+      : [];
     return new AccessRequest(handler, server, readRpcBody(undefined), {
       isOpen: () => false,
-      conditions: () => conditionsOf(server, [declaration], uses),
+      conditions: () => conditionsOf(server, [declaration], policyChecks),
     });
   }
 
-  /** What an MCP handler needs where it is about to run. */
+  /** What an MCP handler needs that is about to run. */
   ofMcpHandler(
     context: ExecutionContext,
     declaration: HandlerDeclaration,
     { resource }: AuthorizedCall,
     isOpen: boolean,
-  ): Conditions {
+  ): AccessConditions {
     const server = this.servers.get(resource.id);
     if (!isOpen && !hasPolicies(declaration)) return this.#sameConditions(declaration, server, server, []);
     const served = this.explorer.operationOf(context.getHandler());
     const args: unknown = context.switchToRpc().getData();
     const operation = served && { kind: served.kind, name: served.name, args, reachesHandler: true };
-    const uses = hasPolicies(declaration) ? [{ operation, policies: declaration.policies }] : [];
-    const conditions = { ...conditionsOf(server, [declaration], uses), asksBeforeScopes: true };
+    const policyChecks = hasPolicies(declaration) ? [{ operation, policies: declaration.policies }] : [];
+    const conditions = { ...conditionsOf(server, [declaration], policyChecks), asksBeforeScopes: true };
     return isOpen ? withoutScopes(conditions) : conditions;
   }
 
-  /** What the operations needed that have created something. Their handlers are not called again, so policies are asked now. */
-  ofCreators(operations: readonly Operation[], server: ResourceServer): Conditions {
+  /** What the operations needed that created a task. Their handlers do not run again, so the policies are asked now. */
+  ofCreators(operations: readonly Operation[], server: ResourceServer): AccessConditions {
     const declared = this.#declared(operations, server).map(({ operation, declarations }) => ({
       operation: { ...operation, reachesHandler: false },
       declarations,
     }));
     const handlers = declared.flatMap(({ declarations }) => handlersOf(declarations));
-    return { ...conditionsOf(server, handlers, usesOf(declared)), refusal: refusalOf(declared) };
+    return { ...conditionsOf(server, handlers, policyChecksOf(declared)), refusal: refusalOf(declared) };
   }
 
-  /** The operation as it is to be remembered: its arguments only if a policy will want to see them. */
+  /** The operation to remember: with its arguments only if a policy needs them. */
   memorable(operation: Operation, resourceId: string): Operation {
     const { all } = this.explorer.declarationsOf(operation, resourceId);
     return all.some(({ declaration }) => hasPolicies(declaration)) ? operation : { ...operation, args: undefined };
@@ -97,8 +99,8 @@ export class AccessRequirements {
     return body.operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
   }
 
-  /** What these operations need together with the route that they are sent to. */
-  ofOperations(route: HandlerDeclaration, server: ResourceServer, operations: readonly Operation[]): Conditions {
+  /** What these operations and the route they are sent to need together. */
+  ofOperations(route: HandlerDeclaration, server: ResourceServer, operations: readonly Operation[]): AccessConditions {
     const [operation] = operations;
     if (operations.length < 2 && operation?.kind !== 'resource') {
       const declarations = operation && this.explorer.declarationsOf(operation, server.resource.id);
@@ -112,7 +114,7 @@ export class AccessRequirements {
     const handlers = new Set([route, ...declared.flatMap(({ declarations }) => handlersOf(declarations))]);
     const ofRoute = hasPolicies(route) ? [{ operation: undefined, policies: route.policies }] : [];
     return {
-      ...conditionsOf(server, [...handlers], [...ofRoute, ...usesOf(declared)]),
+      ...conditionsOf(server, [...handlers], [...ofRoute, ...policyChecksOf(declared)]),
       asksBeforeScopes: operations.length < 2,
       refusal: refusalOf(declared),
     };
@@ -125,23 +127,23 @@ export class AccessRequirements {
     }));
   }
 
-  /** Of a handler together with the others, for a request that nobody has to be asked about. */
+  /** The cached conditions of a handler together with the others. Only for declarations without policies. */
   #sameConditions(
     declaration: HandlerDeclaration,
     key: object,
     server: ResourceServer,
     others: readonly HandlerDeclaration[],
-  ): Conditions {
+  ): AccessConditions {
     const ofHandler = this.#conditions.get(declaration);
     const known = ofHandler?.get(key);
     if (known) return known;
     const conditions = conditionsOf(server, [declaration, ...others], []);
-    this.#conditions.set(declaration, (ofHandler ?? new Map<object, Conditions>()).set(key, conditions));
+    this.#conditions.set(declaration, (ofHandler ?? new Map<object, AccessConditions>()).set(key, conditions));
     return conditions;
   }
 }
 
-/** Finds out what a request to a route needs. */
+/** Determines what a request to a route needs. */
 class RouteFindings implements Findings {
   constructor(
     private readonly requirements: AccessRequirements,
@@ -155,14 +157,14 @@ class RouteFindings implements Findings {
     return this.requirements.isOpen(this.request, this.route, this.server, this.body);
   }
 
-  conditions(operations: readonly Operation[]): Conditions {
+  conditions(operations: readonly Operation[]): AccessConditions {
     return this.requirements.ofOperations(this.route, this.server, operations);
   }
 }
 
 /**
- * Whether an anonymous caller may send this to an MCP endpoint if all operations in it are public: a body in which every
- * message is understood; or no body, for the stream and the end of a session.
+ * Whether an anonymous caller may send this to an MCP endpoint, provided that all operations in it are public: a body whose
+ * messages are all known; or no body, to open a stream or to end a session.
  */
 function isOpenRequest({ method }: HttpRequest, { messages }: RpcBody): boolean {
   if (method === 'GET' || method === 'DELETE') return true;

@@ -8,13 +8,14 @@ import type { HeaderSource } from '../request/header-fields.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
 import type { AccessRequest } from './access-request.js';
 
-/** Finds out who is calling. Does not decide what they may do. */
+/** Determines who is calling. Does not decide what they may do. */
 @Injectable()
 export class Authenticator {
   /**
-   * The caller of a request; undefined if it needs none and brings none. At once, where the token is known.
+   * The caller of a request; undefined if the request is allowed without a token and has none. Synchronous if the token is
+   * in the cache.
    *
-   * @throws {McpAuthError} when it is refused.
+   * @throws {McpAuthError} when the credentials are refused.
    */
   authenticate(request: HeaderSource, access: AccessRequest): MaybePromise<McpAuthInfo | undefined> {
     const credentials = readCredentials(request);
@@ -35,9 +36,9 @@ export class Authenticator {
   }
 
   /**
-   * The caller who has this token, for this resource.
+   * Verifies a token for this resource, and returns its caller.
    *
-   * @throws {McpAuthError} when it is refused, or cannot be judged now.
+   * @throws {McpAuthError} when the token is refused, or cannot be verified now.
    */
   verify(token: string, { verifier, resource }: ResourceServer): MaybePromise<McpAuthInfo> {
     const { identifier } = resource.identifier;

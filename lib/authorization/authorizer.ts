@@ -17,11 +17,11 @@ import { ResourceServers } from '../resource-servers/resource-servers.js';
 import type { AccessRequest } from './access-request.js';
 import { AccessRequirements } from './access-requirements.js';
 import { Authenticator } from './authenticator.js';
-import { requiresNothing, type Conditions, type Use } from './conditions.js';
+import { requiresNothing, type AccessConditions, type PolicyCheck } from './access-conditions.js';
 import { RefusedRequests } from './refused-requests.js';
 import { callOverStdio } from './stdio-caller.js';
 
-/** Decides whether a caller, and later the handler that is called, may go on. Knows nothing of responses. */
+/** Decides whether a caller may go on, before dispatch and again at the handler. Does not answer requests. */
 @Injectable()
 export class Authorizer {
   constructor(
@@ -35,19 +35,18 @@ export class Authorizer {
   ) {}
 
   /**
-   * Checks an authenticated request against what it needs. An anonymous caller was let in because there is nothing to
-   * check.
+   * Checks an authenticated request against what it needs. Does nothing for an anonymous caller: the request needs no token.
    *
-   * @throws {McpAuthError} when it is refused.
+   * @throws {McpAuthError} when the request is refused.
    */
   authorize(access: AccessRequest, request: HttpRequest): MaybePromise<void> {
     if (access.caller) return this.decide(access.caller, access.conditions, request);
   }
 
   /**
-   * Checks a caller who asks for what operations have created, such as a task, against what those need.
+   * Checks a caller who uses a task against what the operations need that created it.
    *
-   * @throws {McpAuthError} when it is refused.
+   * @throws {McpAuthError} when the request is refused.
    */
   authorizeCreated(operations: readonly Operation[], access: AccessRequest, request: HttpRequest): MaybePromise<void> {
     if (!access.caller || operations.length === 0) return;
@@ -55,11 +54,10 @@ export class Authorizer {
   }
 
   /**
-   * Checks the caller of a handler outside of HTTP routes once more, against what this very handler declares:
-   * whatever the request was taken for on its way in, here it is known what runs. Without a caller who was let in on
-   * the way, it is refused.
+   * Checks the caller of an MCP handler again, against what this handler declares: only here it is certain which handler
+   * runs. Refuses a call whose caller was not let in before.
    *
-   * @throws {McpAuthError} when it is refused.
+   * @throws {McpAuthError} when the call is refused.
    */
   authorizeHandler(context: ExecutionContext): MaybePromise<void> {
     const declaration = this.explorer.declarationOf(context.getClass(), context.getHandler());
@@ -68,9 +66,9 @@ export class Authorizer {
   }
 
   async #authorizeOverStdio(context: ExecutionContext, declaration: HandlerDeclaration): Promise<void> {
-    // Refused over stdio is what has requirements; the rest is for whoever started the process.
+    // Over stdio, `deny` refuses handlers with requirements. Whoever started the process may call the others.
     const { resourceId } = declaration;
-    // One that belongs to no resource in particular is reached by way of any.
+    // A handler that names no resource can be reached through each of them.
     const servers = resourceId === undefined ? this.servers.all : [this.servers.get(resourceId)];
     const needsNothing = requiresNothing(declaration) && servers.every(({ baseline }) => isEmptyRequirement(baseline));
     const stdio = this.options.stdio === 'deny' && needsNothing ? 'trust' : this.options.stdio;
@@ -89,7 +87,7 @@ export class Authorizer {
     if (!isOpen) throw this.#unauthenticated(context, declaration, call.resource.id);
   }
 
-  /** Names what the handler needs; where neither it nor a call says of which resource, of the first. */
+  /** Names what the handler needs, at the first resource if neither the handler nor a call names one. */
   #unauthenticated(
     context: ExecutionContext,
     { requirement }: HandlerDeclaration,
@@ -102,29 +100,28 @@ export class Authorizer {
   }
 
   /**
-   * How the user signed in, then scopes, all of them at once with those that policies ask for, then the policies'
-   * refusals.
+   * Checks how the user signed in, then all scopes together with those that policies ask for, then whether a policy denies.
    *
    * @throws {McpAuthError} when the caller is refused.
    */
-  decide(auth: McpAuthInfo, conditions: Conditions, request: HttpRequest | undefined): MaybePromise<void> {
+  decide(auth: McpAuthInfo, conditions: AccessConditions, request: HttpRequest | undefined): MaybePromise<void> {
     if (conditions.refusal) throw new McpAuthError('access_denied', conditions.refusal);
-    if (conditions.uses.length > 0) return this.#decideWithPolicies(auth, conditions, request);
+    if (conditions.policyChecks.length > 0) return this.#decideWithPolicies(auth, conditions, request);
     this.#check(auth, conditions);
   }
 
   async #decideWithPolicies(
     auth: McpAuthInfo,
-    conditions: Conditions,
+    conditions: AccessConditions,
     request: HttpRequest | undefined,
   ): Promise<void> {
     const missing = this.#missing(auth, conditions);
     if (missing && !conditions.asksBeforeScopes) throw missing;
     let verdict: Verdict;
     try {
-      verdict = await askPolicies(auth, conditions.uses, request);
+      verdict = await askPolicies(auth, conditions.policyChecks, request);
     } catch (error) {
-      // Of a caller who is refused anyway, a policy may be asked what it does not expect.
+      // The caller lacks scopes anyway, and the policy may not expect such callers.
       throw missing ?? error;
     }
     const requirement = combine(conditions.requirement, { allOf: verdict.scopes, anyOf: [] });
@@ -132,8 +129,8 @@ export class Authorizer {
     if (verdict.isDenied) throw new McpAuthError('access_denied', 'policy_denied');
   }
 
-  /** The refusal of a caller who lacks what is needed whatever the policies say. */
-  #missing(auth: McpAuthInfo, conditions: Conditions): McpAuthError | undefined {
+  /** The refusal of a caller who lacks what the declarations need, whatever the policies say. */
+  #missing(auth: McpAuthInfo, conditions: AccessConditions): McpAuthError | undefined {
     try {
       this.#check(auth, conditions);
       return undefined;
@@ -143,7 +140,7 @@ export class Authorizer {
     }
   }
 
-  #check(auth: McpAuthInfo, { server, requirement, authentications }: Conditions): void {
+  #check(auth: McpAuthInfo, { server, requirement, authentications }: AccessConditions): void {
     const { hierarchy } = server;
     const isSignedInSo = authentications.length === 0 || this.#meetsAuthentications(auth, authentications);
     if (isSignedInSo && meets(requirement, auth.scopes, hierarchy)) return;
@@ -164,7 +161,7 @@ export class Authorizer {
   }
 }
 
-/** What policies said together. */
+/** The answers of all policies together. */
 interface Verdict {
   readonly scopes: readonly string[];
   readonly isDenied: boolean;
@@ -172,16 +169,16 @@ interface Verdict {
 
 async function askPolicies(
   auth: McpAuthInfo,
-  uses: readonly Use[],
+  policyChecks: readonly PolicyCheck[],
   request: HttpRequest | undefined,
 ): Promise<Verdict> {
   const scopes = new Set<string>();
   let isDenied = false;
-  for (const { operation, policies, args = operation?.args } of uses) {
+  for (const { operation, policies, args = operation?.args } of policyChecks) {
     const context = { auth, operation: operation && { kind: operation.kind, name: operation.name }, args, request };
     for (const policy of policies) {
       const verdict = await policy(context);
-      // What a policy takes from arguments may be anything; only a scope can be asked for.
+      // A policy may build its answer from arguments of the client. Only valid scopes can stand in a challenge.
       if (Array.isArray(verdict) && verdict.every(isRequestableScope)) for (const scope of verdict) scopes.add(scope);
       else if (verdict !== true) isDenied = true;
     }

@@ -4,14 +4,14 @@ import type { McpAuthInfo } from '../core/auth-info.js';
 import { ownerOf } from './caller-key.js';
 import { OwnedIds } from './owned-ids.js';
 
-/** Event ids remembered at most. Clients resume a stream after one of the last events, if at all. */
+/** Most event ids that are remembered. Clients resume a stream after one of its last events. */
 const LIMITS = { perOwner: 5_000, inAll: 200_000 };
 
 /**
- * Remembers the ids of the events that were sent to each caller (protocol versions up to 2025-11-25): with the id of an
- * event, an MCP framework replays what came after it, to whoever asks. In memory.
+ * Remembers the ids of the events that were sent to each caller (protocol versions up to 2025-11-25). For such an id, an MCP
+ * framework replays all later events to whoever asks. In memory.
  *
- * Ids need to be unique for one client only, so that two callers may have been sent the same one.
+ * Ids are unique for one client only, so two callers may have received the same id.
  *
  * @see MCP 2025-11-25, Transports, "Resumability and Redelivery"
  */
@@ -26,7 +26,7 @@ export class EventOwners {
   }
 
   /**
-   * Refuses the id of an event that this caller was not sent, whether anybody else was or not.
+   * Refuses an event id that was not sent to this caller, whether another caller received it or not.
    *
    * @throws {McpAuthError} `session_not_found`
    */

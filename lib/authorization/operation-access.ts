@@ -7,14 +7,14 @@ import { ResolvedOptions } from '../options/options.js';
 import type { Operation } from '../request/rpc-body.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';
 import { Authorizer } from './authorizer.js';
-import { conditionsOf, handlersOf, isPublic, usesOf, withoutScopes } from './conditions.js';
+import { conditionsOf, handlersOf, isPublic, policyChecksOf, withoutScopes } from './access-conditions.js';
 
-/** How a tool may be called: without a token, or with one that has these scopes. */
+/** How a client may call a tool: without a token, or with a token that has these scopes. */
 export type SecurityScheme =
   | { readonly type: 'noauth' }
   | { readonly type: 'oauth2'; readonly scopes: readonly string[] };
 
-/** Says what lists may tell a caller of an operation. Protects nothing: what is called is decided when it is called. */
+/** Decides what lists show of an operation. Does NOT protect it: each call is decided when it comes. */
 @Injectable()
 export class OperationAccess {
   constructor(
@@ -24,7 +24,7 @@ export class OperationAccess {
     private readonly options: ResolvedOptions,
   ) {}
 
-  /** What clients are told that a tool needs, as ChatGPT spells it; undefined where nothing is declared. */
+  /** What a tool needs, in the form that ChatGPT reads; undefined if nothing is declared. */
   securitySchemes(tool: string, resourceId: string): SecurityScheme[] | undefined {
     const operation: Operation = { kind: 'tool', name: tool, args: undefined, reachesHandler: true };
     const declarations = this.explorer.declarationsOf(operation, resourceId);
@@ -35,17 +35,17 @@ export class OperationAccess {
     return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], server.hierarchy) }];
   }
 
-  /** Whether a caller may use an operation as things are, and whether another token of theirs could change that. */
-  async outlook(call: AuthorizedCall, operation: Operation): Promise<'allowed' | 'obtainable' | 'denied'> {
+  /** Whether a caller may use an operation with this token, could with another token, or never. */
+  async accessTo(call: AuthorizedCall, operation: Operation): Promise<'allowed' | 'obtainable' | 'denied'> {
     const declarations = this.explorer.declarationsOf(operation, call.resource.id);
     if (declarations.isElsewhere) return 'denied';
     const isOpen = this.options.allowAnonymous && isPublic(declarations);
     if (!call.auth) return isOpen ? 'allowed' : 'obtainable';
     const server = this.servers.get(call.resource.id);
-    const conditions = conditionsOf(server, handlersOf(declarations), usesOf([{ operation, declarations }]));
+    const conditions = conditionsOf(server, handlersOf(declarations), policyChecksOf([{ operation, declarations }]));
     const needed = isOpen ? withoutScopes(conditions) : conditions;
     try {
-      // How the user signed in is none of what lists depend on.
+      // Lists do not depend on how the user signed in.
       await this.authorizer.decide(call.auth, { ...needed, authentications: [] }, undefined);
       return 'allowed';
     } catch (error) {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { UseOrder, type Link } from './use-order.js';
 
-/** In characters. Of a longer id its SHA-256 is kept, so that what is remembered has a limit in bytes, too. */
+/** In characters. A longer id is stored as its SHA-256, which also limits the bytes in memory. */
 const MAX_LENGTH = 256;
 
 function keyOf(id: string): string {
@@ -10,9 +10,9 @@ function keyOf(id: string): string {
 
 /** How many ids are remembered at most. */
 export interface OwnedIdLimits {
-  /** Of one owner. */
+  /** For one owner. */
   readonly perOwner: number;
-  /** Of all owners together. */
+  /** For all owners together. */
   readonly inAll: number;
 }
 
@@ -28,9 +28,8 @@ interface Kept<Value> extends OwnedId<Value> {
 }
 
 /**
- * Remembers to whom ids belong, in memory. Both limits are kept by forgetting the id that was not used for longest: of
- * the owner who adds one, as long as that owner has any. So an owner pushes out ids of others only where the store is
- * full and the owner has none in it: one id, then.
+ * Remembers the owner of each id, in memory. When a limit is reached, the least recently used id of the owner who adds one
+ * is forgotten. An owner displaces an id of others only if the store is full and the owner has no id in it.
  */
 export class OwnedIds<Value> {
   readonly #ids = new Map<string, Kept<Value>>();
@@ -56,7 +55,7 @@ export class OwnedIds<Value> {
     return this.#ids.get(keyOf(id));
   }
 
-  /** The same for whoever wants to use the id. Counts as a use if it is the owner; undefined where nothing is remembered. */
+  /** The id, for a caller who wants to use it. Counts as a use if the caller owns it; undefined if the id is unknown. */
   use(id: string, owner: string): OwnedId<Value> | 'of another' | undefined {
     const kept = this.#ids.get(keyOf(id));
     if (!kept) return undefined;

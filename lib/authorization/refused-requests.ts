@@ -7,22 +7,22 @@ import { readRpcBody, type RpcBody } from '../request/rpc-body.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';
 import type { AccessRequest } from './access-request.js';
 
-/** What the answer to a refused request is made of, besides the error. */
+/** What the answer to a refused request is built from, besides the error. */
 export interface RefusedRequest {
   readonly resource: ResolvedResource;
-  /** The scopes the request needs, as far as that is known. */
+  /** The scopes that the request needs, as far as they are known. */
   readonly scopes: readonly string[];
   readonly body: RpcBody;
-  /** Who was refused; undefined where they are not known. */
+  /** The caller, if authenticated. */
   readonly caller: McpAuthInfo | undefined;
 }
 
-/** The answer to a refused request names all the scopes it needs, as if nothing had been granted yet. */
+/** The facts of a refused request. The answer names all scopes it needs, whether the caller has some of them or not. */
 export function refusedRequestOf({ scopes, server, body, caller }: AccessRequest): RefusedRequest {
   return { resource: server.resource, scopes, body, caller };
 }
 
-/** Remembers what refusals are made of, for those who answer them and have not decided. */
+/** Remembers the facts of refused requests for the filter, which answers them but did not decide. */
 @Injectable()
 export class RefusedRequests {
   /** Keyed by Node's request or the RPC context, since the error may pass other guards before a filter sees it. */
@@ -31,18 +31,18 @@ export class RefusedRequests {
 
   constructor(private readonly servers: ResourceServers) {}
 
-  /** Keeps what a refusal would be made of with the request. */
+  /** Remembers what a refusal of this request is built from. */
   note(request: HttpRequest, access: AccessRequest): void {
     this.#requests.set(nodeRequest(request), access);
   }
 
-  /** The same for a call that came without an HTTP request. */
+  /** Remembers the same for a call without an HTTP request. */
   noteCall(rpcContext: unknown, resource: ResolvedResource, scopes: readonly string[]): void {
     if (typeof rpcContext !== 'object' || rpcContext === null) return;
     this.#calls.set(rpcContext, { resource, scopes, body: readRpcBody(undefined), caller: undefined });
   }
 
-  /** For an error that comes from elsewhere, and for whoever has only the request, or the context, that it came with. */
+  /** The facts for an error that a handler or another guard threw: by its request, or its RPC context. */
   find(source: unknown, call?: AuthorizedCall, body?: unknown): RefusedRequest {
     const noted = this.#noted(source);
     if (noted) return { ...noted, caller: noted.caller ?? call?.auth };

@@ -4,15 +4,15 @@ import type { McpAuthInfo } from '../core/auth-info.js';
 import { ANONYMOUS, ownerOf } from './caller-key.js';
 import { OwnedIds } from './owned-ids.js';
 
-/** Sessions remembered at most. A session that is forgotten is answered with 404. */
+/** Most sessions that are remembered. A request to a forgotten session gets 404. */
 const LIMITS = { perOwner: 1_000, inAll: 100_000 };
 
-/** Callers without a token are many, and together one owner. */
+/** Anonymous callers are many, but count as one owner. */
 const MAX_ANONYMOUS_SESSIONS = 10_000;
 
 /**
- * Remembers who opened which MCP session (protocol versions up to 2025-11-25): a session id is an address, and whoever
- * knows it must still be the one it was given to. In memory, as the sessions of the MCP frameworks themselves.
+ * Remembers who opened which MCP session (protocol versions up to 2025-11-25). A session id does not authenticate: whoever
+ * sends it must be the principal who opened the session. In memory, like the sessions of the MCP frameworks.
  *
  * @see MCP, Security Best Practices, "Session Hijacking"
  */
@@ -20,13 +20,13 @@ const MAX_ANONYMOUS_SESSIONS = 10_000;
 export class SessionOwners {
   readonly #owners = new OwnedIds<undefined>(LIMITS);
 
-  /** Remembers a session that the MCP framework has just opened for this caller. */
+  /** Remembers a session that the MCP framework opened for this caller. */
   open(sessionId: string, caller: McpAuthInfo | undefined): void {
     const owner = ownerOf(caller);
     this.#owners.add(sessionId, owner, undefined, owner === ANONYMOUS ? MAX_ANONYMOUS_SESSIONS : undefined);
   }
 
-  /** Whether somebody opened it. */
+  /** Whether the session is known. */
   has(sessionId: string): boolean {
     return this.#owners.get(sessionId) !== undefined;
   }
@@ -36,7 +36,7 @@ export class SessionOwners {
   }
 
   /**
-   * Refuses the session of somebody else, in the same words as one that does not exist.
+   * Refuses the session of another principal in the same words as a session that does not exist.
    *
    * @throws {McpAuthError} `session_not_found`, after which a client opens a new session.
    */

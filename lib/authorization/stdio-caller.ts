@@ -7,10 +7,10 @@ import type { ResourceServer } from '../resource-servers/resource-servers.js';
 import type { Authenticator } from './authenticator.js';
 
 /**
- * The call of a handler that was reached over stdio, where no request carries a token: by the option `stdio` there is
- * none, or whoever started the process is trusted, or a token from its environment is verified, anew for each call, so
- * that it expires as others do. Undefined for every other handler: neither that something came without an HTTP request nor
- * anything that a client sent makes it stdio.
+ * The call of a handler that was reached over stdio, where requests carry no token. The option `stdio` decides: the call is
+ * refused, or the user who started the process is trusted, or a token from the environment is verified for each call, so
+ * that it expires like any other. Undefined for every other handler: a missing HTTP request does not make a call stdio, and
+ * nothing that a client sends does.
  *
  * @throws {McpAuthError} when the token of the environment is refused.
  * @see MCP, Authorization: stdio transports retrieve credentials from the environment

@@ -7,12 +7,12 @@ import { ResolvedOptions } from '../options/options.js';
 import { ownerOf } from './caller-key.js';
 import { OwnedIds } from './owned-ids.js';
 
-/** Tasks remembered at most. A task that is forgotten is answered as one that does not exist. */
+/** Most tasks that are remembered. A forgotten task is answered like one that does not exist. */
 const LIMITS = { perOwner: 1_000, inAll: 100_000 };
 
 /**
- * Remembers who had which task created, and by which operation: whoever asks for a task has to be that principal, and to
- * have what the operation needs. In memory.
+ * Remembers for which principal, and by which operation, each task was created. Only that principal may use the task, with
+ * a token that has what the operation needs. In memory.
  *
  * @see MCP 2025-11-25, Tasks, "Task Isolation and Access Control"; SEP-2663
  */
@@ -22,12 +22,12 @@ export class TaskOwners {
 
   constructor(private readonly options: ResolvedOptions) {}
 
-  /** Whether it is here that tasks are bound to their principal. */
+  /** Whether this class binds tasks to their principal, and not the application. */
   get areBoundHere(): boolean {
     return this.options.tasks === 'bound';
   }
 
-  /** Remembers a task that was created for this caller. One that is remembered already stays with whom it belongs to. */
+  /** Remembers a task that was created for this caller. A task that is known already keeps its owner. */
   note(taskId: string, operations: readonly Operation[], caller: McpAuthInfo | undefined): void {
     if (this.#tasks.get(taskId)) return;
     this.#tasks.add(taskId, ownerOf(caller), operations);
@@ -38,8 +38,8 @@ export class TaskOwners {
   }
 
   /**
-   * What the tasks in a parsed body were created by. Refuses a task of somebody else in the same words as one that does
-   * not exist.
+   * The operations that created the tasks in a parsed body. Refuses a task of another principal in the same words as a task
+   * that does not exist.
    *
    * @throws {McpAuthError} `task_not_found`
    */
@@ -61,7 +61,7 @@ export class TaskOwners {
   }
 
   /**
-   * Refuses `tasks/list` where the list comes on another stream than the answer to the request, and so cannot be changed.
+   * Refuses `tasks/list` if the list arrives on another stream than the answer to the request, where it cannot be filtered.
    *
    * @throws {McpAuthError} `access_denied`
    */

@@ -16,15 +16,15 @@ import { SessionOwners } from './session-owners.js';
 import { isSseRoute } from '../handlers/sse-route.js';
 import { TaskOwners } from './task-owners.js';
 
-/** Where MCP is spoken to a resource, and by whose pages. */
+/** The MCP endpoint of a resource, and the origins that may call it. */
 interface Endpoint {
   readonly path: string;
-  /** What all spellings of the path have in common. */
+  /** The form that all spellings of the path reduce to. */
   readonly plainPath: string;
   readonly origins: OriginRules;
 }
 
-/** The rules of the MCP transport on which authorization depends, whatever MCP framework comes after. */
+/** The rules of the MCP transport that authorization depends on, whatever MCP framework serves the request. */
 @Injectable()
 export class TransportRules {
   readonly #endpoints = new Map<ResolvedResource, Endpoint>();
@@ -43,8 +43,8 @@ export class TransportRules {
   }
 
   /**
-   * Refuses requests that a page of somebody else's had the browser send. Before authentication, and on MCP requests
-   * only: what other routes let pages do is up to the application.
+   * Refuses requests that a foreign page makes a browser send. Runs before authentication, and for MCP requests only: the
+   * application decides what pages may do on its other routes.
    *
    * @throws {McpAuthError} `origin_rejected`
    */
@@ -64,8 +64,8 @@ export class TransportRules {
   }
 
   /**
-   * Whether a request is one of the MCP transport: by its path, its header fields, or the messages in its body; with a body
-   * that nobody has parsed, by what the transport sends with it.
+   * Whether a request belongs to the MCP transport: by its path, its header fields, or the messages in its body. A request
+   * with an unparsed body is recognised by what the transport sends with it.
    */
   isMcpRequest(request: HttpRequest): boolean {
     if (this.#isAtEndpoint(request) || readRpcBody(request.body).messages.length > 0) return true;
@@ -79,7 +79,7 @@ export class TransportRules {
     return false;
   }
 
-  /** Whether a body that nobody has parsed claims to be JSON, and its client accepts event streams or names a session in the query. */
+  /** Whether an unparsed body claims to be JSON, and the client accepts event streams or names a session in the query. */
   #isSentByTransport(request: HttpRequest): boolean {
     if (!isJson(request)) return false;
     const { named, known } = this.#sessionsInUrl(request);
@@ -87,8 +87,8 @@ export class TransportRules {
   }
 
   /**
-   * Checks what an authenticated caller sent: that its body was seen, that headers and body agree, that a batch may be one
-   * and asks for no more than is read, and that sessions and events are theirs.
+   * Checks what an authenticated caller sent: the body is parsed, headers and body agree, a batch is allowed and not too
+   * long, and sessions and events belong to the caller.
    *
    * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected` or `session_not_found`
    */
@@ -108,8 +108,8 @@ export class TransportRules {
   }
 
   /**
-   * The operations that have created the tasks a message is about. It is for callers who have what every request needs: to
-   * others nothing is said of tasks.
+   * The operations that created the tasks in the messages. Call it after the request itself is authorized: other callers
+   * learn nothing about tasks.
    *
    * @throws {McpAuthError} `task_not_found`, also for the tasks of others
    */
@@ -117,7 +117,7 @@ export class TransportRules {
     return body.messages.length === 0 ? NO_OPERATIONS : this.tasks.operationsOf(request.body, caller);
   }
 
-  /** Most requests have neither field. */
+  /** Checks session and event fields. Most requests have neither. */
   #checkState(source: HttpRequest, handler: object, caller: McpAuthInfo | undefined): void {
     if (hasField(source, SESSION_FIELD)) this.sessions.check(fieldOf(source, SESSION_FIELD), caller);
     if (!hasField(source, EVENT_FIELD) || isSseRoute(handler)) return;
@@ -125,8 +125,8 @@ export class TransportRules {
   }
 
   /**
-   * Of the transport HTTP+SSE (MCP 2024-11-05), where the URL of a message says into whose stream the answer is written.
-   * What the message says of its protocol version does not matter there.
+   * Checks the session in the URL, for the transport HTTP+SSE (MCP 2024-11-05): the answer goes to the stream of that
+   * session. The protocol version in the message does not matter there.
    */
   #checkSessionInUrl(request: HttpRequest, body: unknown, caller: McpAuthInfo | undefined): void {
     const { named, known } = this.#sessionsInUrl(request);
@@ -134,15 +134,15 @@ export class TransportRules {
     if (named.length > 0 || known.length > 0) this.tasks.checkListable(body);
   }
 
-  /** Those of a parameter that is called as sessions are, and those that are known, whatever their parameter is called. */
+  /** The values of parameters with the name of a session parameter, and known sessions under any name. */
   #sessionsInUrl({ url }: HttpRequest): { readonly named: readonly string[]; readonly known: readonly string[] } {
     const { named, others } = sessionsInUrl(url ?? '');
     return { named, known: others.filter((value) => this.sessions.has(value)) };
   }
 
   /**
-   * Refuses a body that no parser has read, wherever an MCP framework may read it: what it asks for was not judged. Other
-   * routes may take such bodies, as for uploads.
+   * Refuses an unparsed body wherever an MCP framework may parse it, since its operations were not authorized. Other routes
+   * may accept such bodies, for example uploads.
    */
   #checkBodyWasRead(request: HttpRequest, source: HttpRequest & BodySource): void {
     if (!isBodyUnread(request.body, source) || !this.#mayBeMcp(request, source)) return;
@@ -151,9 +151,9 @@ export class TransportRules {
   }
 
   /**
-   * Whether an MCP framework may take the request for its own: at the path of a resource, or with a header field of MCP; or
-   * elsewhere, if the body claims to be JSON, and the client accepts event streams, as the transport wants it, or names a
-   * session in the query, as HTTP+SSE does. Where the options name operations, JSON is enough: those have no other check.
+   * Whether an MCP framework may serve the request: at the path of a resource, or with a header field of MCP. Elsewhere, if
+   * the body claims to be JSON, and the client accepts event streams (as the transport requires) or names a session in the
+   * query (as HTTP+SSE does). If the options name operations, JSON is enough: these have no other check.
    */
   #mayBeMcp(request: HttpRequest, source: BodySource): boolean {
     if (this.#isAtEndpoint(request)) return true;
@@ -169,17 +169,17 @@ function isJson(request: HttpRequest): boolean {
   return /json/i.test(fieldValues(request, 'content-type').join());
 }
 
-/** What the platform shows as the body, for the log: never the body itself. */
+/** The type of the body for the log, never the body itself. */
 function kindOf(body: unknown): string {
   return body instanceof Uint8Array ? 'bytes' : typeof body;
 }
 
-/** As the MCP framework sees it, which is what Node makes of a field that was sent several times. */
+/** The field as the MCP framework reads it: Node joins the values of a repeated field. */
 function fieldOf({ headers }: HttpRequest, name: string): string {
   return [headers[name] ?? ''].flat().join(',');
 }
 
-/** Generous: what may be a spelling of the path of the resource counts as one, and so does what only MCP sends. */
+/** Generous: any spelling of the resource's path counts, and so does any field that only MCP clients send. */
 function isMcpRequest(request: HttpRequest, endpoint: Endpoint): boolean {
   return hasMcpField(request) || isPathOf(endpoint, targetPath(request));
 }
@@ -193,7 +193,7 @@ function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    // Not decodable, so no spelling of a path that is.
+    // A path that cannot be decoded is not a spelling of the resource's path.
     return path;
   }
 }

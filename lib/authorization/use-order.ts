@@ -1,4 +1,4 @@
-/** An item of one order. */
+/** One item in the order. */
 export interface Link<Item> {
   readonly item: Item;
   previous: Link<Item> | undefined;
@@ -6,8 +6,8 @@ export interface Link<Item> {
 }
 
 /**
- * Items in the order of their last use. To find and to remove the first takes as long for many as for few, unlike that of
- * a `Map` from which many have been removed.
+ * Items in the order of their last use. Finding and removing the first item takes constant time, unlike in a `Map` from
+ * which many entries were removed.
  */
 export class UseOrder<Item> {
   #first: Link<Item> | undefined;
@@ -18,7 +18,7 @@ export class UseOrder<Item> {
     return this.#size;
   }
 
-  /** The item that was not used for longest. */
+  /** The least recently used item. */
   get first(): Item | undefined {
     return this.#first?.item;
   }

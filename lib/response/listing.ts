@@ -91,8 +91,8 @@ export class Listing {
   async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {
     const name = isRecord(entry) ? entry[nameMember] : undefined;
     if (typeof name !== 'string') return true;
-    const outlook = await this.operations.outlook(call, { kind, name, args: undefined, reachesHandler: true });
-    return call.resource.listing === 'hide' ? outlook === 'allowed' : outlook !== 'denied';
+    const access = await this.operations.accessTo(call, { kind, name, args: undefined, reachesHandler: true });
+    return call.resource.listing === 'hide' ? access === 'allowed' : access !== 'denied';
   }
 }
 

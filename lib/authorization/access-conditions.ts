@@ -5,71 +5,71 @@ import type { HandlerDeclaration, Policy } from '../handlers/handler-declaration
 import type { Declarations, Declared } from '../handlers/handler-explorer.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
 
-/** One thing a request wants to do, about which the application decides: the route itself, or an MCP operation in its body. */
-export interface Use {
+/** The policies that are asked about one part of a request: the route itself, or an MCP operation in the body. */
+export interface PolicyCheck {
   readonly operation: Operation | undefined;
   readonly policies: readonly Policy[];
-  /** Of a handler outside of MCP, as the framework hands them over. */
+  /** The arguments of a handler outside MCP, as the framework passes them. */
   readonly args?: unknown;
 }
 
-/** What must hold for a caller to be let through. */
-export interface Conditions {
+/** What must hold before a caller is let through. */
+export interface AccessConditions {
   readonly server: ResourceServer;
   readonly requirement: Requirement;
   readonly authentications: readonly AuthenticationRequirement[];
-  readonly uses: readonly Use[];
-  /** Whether policies are asked of a caller without the scopes, so that one challenge names all of them. */
+  readonly policyChecks: readonly PolicyCheck[];
+  /** Whether policies are asked even if scopes are missing, so that one challenge names all scopes. */
   readonly asksBeforeScopes: boolean;
-  /** Why nobody is let in, whatever their token. */
+  /** Why the request is refused with any token. */
   readonly refusal: 'resource_mismatch' | 'policy_not_asked' | undefined;
 }
 
-/** An operation with what is declared of it. */
+/** An operation, and what is declared for it. */
 export interface DeclaredOperation {
   readonly operation: Operation;
   readonly declarations: Declarations;
 }
 
-/** What several handlers need together of a caller at this server. */
+/** What several handlers of this resource server need together. */
 export function conditionsOf(
   server: ResourceServer,
   handlers: readonly HandlerDeclaration[],
-  uses: readonly Use[],
-): Conditions {
+  policyChecks: readonly PolicyCheck[],
+): AccessConditions {
   return {
     server,
     requirement: combineAll([server.baseline, ...handlers.map(({ requirement }) => requirement)]),
     authentications: handlers.flatMap(({ authentications }) => authentications),
-    uses,
+    policyChecks,
     asksBeforeScopes: false,
     refusal: undefined,
   };
 }
 
-/** For a caller who is let in whatever their token, unless a policy objects. */
-export function withoutScopes(conditions: Conditions): Conditions {
+/** The same without scopes, for a request that needs no token: a policy can still deny it. */
+export function withoutScopes(conditions: AccessConditions): AccessConditions {
   return { ...conditions, requirement: NO_REQUIREMENT };
 }
 
-/** What the policies of these operations are asked about. */
-export function usesOf(operations: readonly DeclaredOperation[]): Use[] {
+/** The policies of these operations, with what they are asked about. */
+export function policyChecksOf(operations: readonly DeclaredOperation[]): PolicyCheck[] {
   return operations.flatMap(({ operation, declarations }) =>
-    declarations.all.flatMap((declared) => usesOfDeclaration(operation, declared)),
+    declarations.all.flatMap((declared) => checksOfDeclaration(operation, declared)),
   );
 }
 
-function usesOfDeclaration(operation: Operation, { kind, name, declaration, given }: Declared): Use[] {
+function checksOfDeclaration(operation: Operation, { kind, name, declaration, given }: Declared): PolicyCheck[] {
   if (!hasPolicies(declaration) || given === 'unknown') return [];
   const { policies } = declaration;
   if (given === 'as-sent') return [{ operation, policies }];
   return given.map((args) => ({ operation: { ...operation, kind, name, args }, policies }));
 }
 
-/** Why nobody may do all of this, whatever their token. */
-export function refusalOf(operations: readonly DeclaredOperation[]): Conditions['refusal'] {
+/** Why these operations are refused with any token; undefined if they are not. */
+export function refusalOf(operations: readonly DeclaredOperation[]): AccessConditions['refusal'] {
   if (operations.some(({ declarations }) => declarations.isElsewhere)) return 'resource_mismatch';
-  // Where a handler is called, the policies are asked there.
+  // If a handler runs, its policies are asked there.
   const isNotAsked = operations.some(
     ({ operation, declarations }) =>
       !operation.reachesHandler &&
@@ -78,22 +78,22 @@ export function refusalOf(operations: readonly DeclaredOperation[]): Conditions[
   return isNotAsked ? 'policy_not_asked' : undefined;
 }
 
-/** What the handlers of an operation declare. */
+/** The declarations of all handlers of an operation. */
 export function handlersOf(declarations: Declarations | undefined): HandlerDeclaration[] {
   return declarations ? declarations.all.map(({ declaration }) => declaration) : [];
 }
 
-/** Whether something is declared, and all of it public. */
+/** Whether an operation is declared, and only as public. */
 export function isPublic({ all, isElsewhere }: Declarations): boolean {
   return !isElsewhere && all.length > 0 && all.every(({ declaration }) => declaration.isPublic);
 }
 
-/** Whether the application decides, too. */
+/** Whether a declaration has policies of the application. */
 export function hasPolicies({ policies }: HandlerDeclaration): boolean {
   return policies.length > 0;
 }
 
-/** Whether neither class nor method say anything that a caller would have to meet. */
+/** Whether neither class nor method declares anything that a caller must meet. */
 export function requiresNothing({ requirement, authentications, policies }: HandlerDeclaration): boolean {
   return isEmptyRequirement(requirement) && authentications.length === 0 && policies.length === 0;
 }
