@@ -1,5 +1,4 @@
 import {
-  Logger,
   Module,
   type ClassProvider,
   type DynamicModule,
@@ -35,6 +34,7 @@ import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { checkImports } from './platform/module-imports.js';
 import { addInstance, removeInstance } from './caller/module-instances.js';
 import { IssuerMonitor } from './observability/issuer-monitor.js';
+import { logger } from './observability/logger.js';
 import { Listing } from './response/listing.js';
 import {
   ConfigurableModuleClass,
@@ -58,8 +58,6 @@ import { TaskOwners } from './authorization/task-owners.js';
 import { TransportRules } from './authorization/transport-rules.js';
 import { findVerifier } from './resource-servers/provided-verifiers.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
-
-const logger = new Logger('McpAuth');
 
 THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthHealthIndicator };
 

@@ -1,10 +1,11 @@
 import { channel } from 'node:diagnostics_channel';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { deepFreeze } from '../core/deep-freeze.js';
 import { Clock } from '../core/clock.js';
 import type { McpAuthEvent } from './event-types.js';
 import { SafeObservable, tellOfFailure } from './safe-observable.js';
+import { logger } from './logger.js';
 
 type EventType = McpAuthEvent['type'];
 type Without<Event> = Event extends McpAuthEvent ? Omit<Event, 'time'> : never;
@@ -31,7 +32,7 @@ export class AuthEventEmitter {
   readonly events$: Observable<McpAuthEvent>;
 
   constructor(private readonly clock: Clock) {
-    this.events$ = new SafeObservable(this.#subject, tellOfFailure(new Logger('McpAuth')));
+    this.events$ = new SafeObservable(this.#subject, tellOfFailure(logger));
   }
 
   hasListeners(type: EventType): boolean {

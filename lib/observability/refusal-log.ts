@@ -1,4 +1,4 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { statusOf, type McpAuthError } from '../core/error.js';
 import { isScopeToken } from '../core/scopes.js';
 import { quoted, typeOf, type Observed } from '../core/safe-text.js';
@@ -11,6 +11,7 @@ import { writeLine } from './log-line.js';
 import { LogLimit, type LeftOut, type LogLimits } from './log-limit.js';
 import type { ResolvedResource } from '../options/options.js';
 import { adviceFor, levelOf, type RefusalLevel } from './refusal-advice.js';
+import { logger } from './logger.js';
 
 /** DI token of {@link LogLimits}, so that tests can see every line. */
 export const REFUSAL_LOG_LIMITS = Symbol('nestjs-mcp-auth:refusal-log-limits');
@@ -38,7 +39,6 @@ const MAX_OPERATIONS = 3;
  */
 @Injectable()
 export class RefusalLog {
-  readonly #logger = new Logger('McpAuth');
   readonly #limits: Readonly<Record<RefusalLevel, LogLimit>>;
 
   constructor(@Inject(REFUSAL_LOG_LIMITS) limits: LogLimits, clock: Clock) {
@@ -51,7 +51,7 @@ export class RefusalLog {
     // A client steps up every day; but no step-up helps where the scopes cannot be read.
     const level = reason === 'scope_missing' && scopesSeen(record)?.isUnreadable ? 'warn' : levelOf(reason);
     const leftOut = this.#limits[level].admit(keyOf(record));
-    if (leftOut) writeLine(this.#logger, level, lineFor(record) + addition(leftOut));
+    if (leftOut) writeLine(logger, level, lineFor(record) + addition(leftOut));
   }
 }
 

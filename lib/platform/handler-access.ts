@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { Injectable, Logger, UseFilters, type ExecutionContext, type Type } from '@nestjs/common';
+import { Injectable, UseFilters, type ExecutionContext, type Type } from '@nestjs/common';
 import { DiscoveryService, HttpAdapterHost, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError, McpAuthError, type ConfigProblem, type McpAuthReason } from '../core/error.js';
 import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
@@ -30,8 +30,7 @@ import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerRefusal } from '../response/refusal-forms.js';
 import { credentialsBehind, requestBehind, watchUpgrades } from '../caller/request-behind.js';
 import { Responder } from '../response/responder.js';
-
-const logger = new Logger('McpAuth');
+import { logger } from '../observability/logger.js';
 
 /** Where `@nestjs/graphql` keeps the options of its module. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';

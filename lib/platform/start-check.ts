@@ -1,4 +1,4 @@
-import { Injectable, Logger, type ExecutionContext } from '@nestjs/common';
+import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { HandlerGuard } from './handler-enhancers.js';
@@ -7,8 +7,7 @@ import { UnguardedMounts, UNGUARDED, postPathsOf } from './unguarded-mounts.js';
 import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
 import { refusingPassportGuards } from './passport-guards.js';
 import { ask, type RequestEmitter, type StartAnswer } from './start-question.js';
-
-const logger = new Logger('McpAuth');
+import { logger } from '../observability/logger.js';
 
 /** Where MCP is mounted most often. */
 const USUAL_PATH = '/mcp';

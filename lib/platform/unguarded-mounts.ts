@@ -1,11 +1,10 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { McpAuthConfigError } from '../core/error.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { httpAdapterOf } from './http-adapter.js';
 import { ResolvedOptions } from '../options/options.js';
-
-const logger = new Logger('McpAuth');
+import { logger } from '../observability/logger.js';
 
 /** What is read of an Express application, and of the routers in it. */
 interface ExpressLike {
