@@ -59,18 +59,13 @@ export { type McpAuthInfo } from './core/auth-info.js';
 export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
-export type {
-  AuthorizationServerOptions,
-  CacheOptions,
-  ChallengeForm,
-  CommonOptions,
-  ListingPolicy,
-  McpAuthModuleOptions,
-  ProtectedResourceOptions,
-  ResourceMetadataOptions,
-  ScopeOptions,
-  TrustedIssuerOption,
-} from './options/options.js';
+export type { AuthorizationServerOptions } from './options/authorization-server-options.js';
+export type { CacheOptions } from './options/cache-options.js';
+export type { ChallengeForm, CommonOptions } from './options/common-options.js';
+export type { McpAuthModuleOptions } from './options/options.js';
+export type { ResourceMetadataOptions } from './options/resource-metadata-options.js';
+export type { ProtectedResourceOptions, TrustedIssuerOption } from './options/resource-options.js';
+export type { ListingPolicy, ScopeOptions } from './options/scope-options.js';
 export type { Policy, PolicyContext } from './handlers/handler-declaration.js';
 export { McpAuthService } from './mcp-auth.service.js';
 export type { VerifierOption } from './options/verifier-option.js';

@@ -3,7 +3,8 @@ import { REMOTE_KEY_SET_TIMES } from './issuer/keys.js';
 import { Clock } from './core/clock.js';
 import type { IssuerPart } from './observability/event-types.js';
 import { IssuerMonitor, type IssuerFailure, type IssuerState } from './observability/issuer-monitor.js';
-import { type ResolvedAuthorizationServer, ResolvedOptions } from './options/options.js';
+import type { ResolvedAuthorizationServer } from './options/authorization-server-options.js';
+import { ResolvedOptions } from './options/options.js';
 
 /**
  * How an authorization server is doing, as the last requests to it showed:

@@ -44,7 +44,7 @@ import {
   type OPTIONS_TYPE,
 } from './mcp-auth.module-definition.js';
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
-import { resolveOptions } from './options/options-check.js';
+import { readOptions } from './options/read-options.js';
 import { type McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
 import { DEFAULT_REFUSAL_LOG_LIMITS, RefusalLog, REFUSAL_LOG_LIMITS } from './observability/refusal-log.js';
 import { createResourceServers, ResourceServers } from './resource-servers/resource-servers.js';
@@ -66,7 +66,7 @@ const PROVIDERS: Provider[] = [
     provide: ResolvedOptions,
     useFactory: (modules: ModulesContainer, options?: McpAuthModuleOptions) => {
       checkImports(modules, MODULE_OPTIONS_TOKEN);
-      return resolveOptions(options as McpAuthModuleOptions);
+      return readOptions(options as McpAuthModuleOptions);
     },
     inject: [ModulesContainer, { token: MODULE_OPTIONS_TOKEN, optional: true }],
   },

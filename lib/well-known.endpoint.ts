@@ -7,7 +7,8 @@ import { enterApplication } from './caller/call-registry.js';
 import { targetPath, type HttpRequest } from './request/http-message.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { httpAdapterOf } from './platform/http-adapter.js';
-import { ResolvedOptions, type ResolvedResource } from './options/options.js';
+import { ResolvedOptions } from './options/options.js';
+import type { ResolvedResource } from './options/resource-options.js';
 
 interface Document {
   readonly body: string;

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { generateTestKey } from 'nestjs-mcp-auth/testing';
-import { resolveOptions } from '../lib/options/options-check.js';
+import { readOptions } from '../lib/options/read-options.js';
 import type { ResolvedOptions } from '../lib/options/options.js';
 
 // What may be written for introspection, looked-up issuers, and the cache; and that no secret is shown on the way.
@@ -12,7 +12,7 @@ const SECRET = 'hunter2-and-then-some';
 const BASE = { resource: 'https://mcp.example.com/mcp', authorizationServers: ['https://login.example.com'] };
 const CLIENT = { clientId: 'notes', auth: { method: 'client_secret_basic', clientSecret: SECRET } };
 
-const resolve = (options: unknown): ResolvedOptions => resolveOptions(options as McpAuthModuleOptions);
+const resolve = (options: unknown): ResolvedOptions => readOptions(options as McpAuthModuleOptions);
 const withIntrospection = (introspection: unknown, more: object = {}): unknown => ({
   ...BASE,
   authorizationServers: [{ issuer: 'https://login.example.com', introspection, ...more }],
@@ -113,7 +113,7 @@ describe('introspection', () => {
     [
       'flags that are none',
       { ...CLIENT, signed: 'yes', audienceBound: 1 },
-      [`${AT}.audienceBound: 1`, `${AT}.signed: "yes"`],
+      [`${AT}.signed: "yes"`, `${AT}.audienceBound: 1`],
     ],
     [
       'times out of range',

@@ -311,8 +311,8 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'authorization servers that are neither text nor object',
     { resource: RESOURCE, authorizationServers: [null, 1] },
-    ['authorizationServers[0].issuer', 'null', /no absolute URL/],
-    ['authorizationServers[1].issuer', '1', /no absolute URL/],
+    ['authorizationServers[0]', 'null', /no absolute URL/],
+    ['authorizationServers[1]', '1', /no absolute URL/],
   ],
   [
     'issuers that are listed twice',

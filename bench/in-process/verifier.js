@@ -1,5 +1,5 @@
 import { createResourceServers } from '../../dist/resource-servers/resource-servers.js';
-import { resolveOptions } from '../../dist/options/options-check.js';
+import { readOptions } from '../../dist/options/read-options.js';
 import { RESOURCE } from '../resource.js';
 
 /**
@@ -21,7 +21,7 @@ export function verifierWith(options, now = Date.now) {
     verifierFailed: fail,
     serverFound: fail,
   };
-  const servers = createResourceServers(resolveOptions({ resource: RESOURCE, ...options }), {
+  const servers = createResourceServers(readOptions({ resource: RESOURCE, ...options }), {
     now,
     failures,
     findVerifier: fail,

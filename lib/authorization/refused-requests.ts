@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
-import type { ResolvedResource } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { readRpcBody, type RpcBody } from '../request/rpc-body.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';

@@ -11,7 +11,8 @@ import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from '../r
 import { EventOwners } from './event-owners.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { EVENT_FIELD, forgetSession, hasMcpField, SESSION_FIELD, settleMcpFields } from '../request/mcp-fields.js';
-import { ResolvedOptions, type ResolvedResource } from '../options/options.js';
+import { ResolvedOptions } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import { SessionOwners } from './session-owners.js';
 import { isSseRoute } from '../handlers/sse-route.js';
 import { TaskOwners } from './task-owners.js';

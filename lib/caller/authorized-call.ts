@@ -1,6 +1,6 @@
 import type { McpAuthInfo } from '../core/auth-info.js';
 import type { McpAuthError } from '../core/error.js';
-import type { ResolvedResource } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 
 /** A request that was let through. */
 export interface AuthorizedCall {

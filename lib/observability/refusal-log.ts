@@ -9,7 +9,7 @@ import { Clock } from '../core/clock.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { writeLine } from './log-line.js';
 import { LogLimit, type LeftOut, type LogLimits } from './log-limit.js';
-import type { ResolvedResource } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import { adviceFor, levelOf, type RefusalLevel } from './refusal-advice.js';
 import { logger } from './logger.js';
 

@@ -6,6 +6,9 @@ import {
   readSigningKey,
   type ClientAuthentication,
 } from '../issuer/client-authentication.js';
+import { isRecord } from '../core/record.js';
+import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
+import { readUrl } from './url-option.js';
 
 /** How this server authenticates at the introspection endpoint. */
 export type IntrospectionAuth =
@@ -109,58 +112,34 @@ export interface ResolvedIntrospection {
   readonly tokenPrefix: string | undefined;
 }
 
-type Given = Readonly<Record<string, unknown>>;
+export const INTROSPECTION_OPTIONS = {
+  endpoint: optional(readUrl),
+  clientId: readClientId,
+  auth: readAuthentication,
+  signed: (option) => option.flag(false),
+  audienceBound: (option) => option.riskyFlag('tokens are accepted without being named as issued for this resource'),
+  accessTokensOnly: (option) =>
+    option.riskyFlag('what the server calls active is taken for an access token without its word'),
+  cacheSeconds: (option) => option.seconds(60, 0, 3_600),
+  negativeCacheSeconds: (option) => option.seconds(10, 0, 300),
+  tokenPrefix: (option) => option.text(),
+} satisfies ReadersOf<IntrospectionOptions>;
 
-/** What the checks of all options have in common. Each returns something usable even where it found a problem. */
-export interface OptionChecks {
-  section(option: string, value: unknown, known: readonly string[]): Given;
-  url(option: string, value: unknown): string;
-  text(option: string, value: unknown): string | undefined;
-  flag(option: string, value: unknown): boolean;
-  seconds(option: string, value: unknown, fallback: number, least: number, most: number): number;
-  /** @param seen a description, not the value: it may be a secret */
-  problem(option: string, seen: string, why: string, write: string): void;
-  warning(text: string): void;
-}
+/** What `auth` holds, by its method. */
+const AUTHENTICATION_WITH_SECRET = { method: (option: OptionReader) => option.value, clientSecret: readSecret };
+const AUTHENTICATION_WITH_KEY = { method: (option: OptionReader) => option.value, privateKey: readPrivateKey };
 
-const OPTIONS = [
-  'endpoint',
-  'clientId',
-  'auth',
-  'signed',
-  'audienceBound',
-  'accessTokensOnly',
-  'cacheSeconds',
-  'negativeCacheSeconds',
-  'tokenPrefix',
-];
-
+/** Stands for authentication that cannot be used; the options are refused then. */
 const NO_AUTHENTICATION: ClientAuthentication = () => undefined;
 
-/** Validates the option `introspection` of an authorization server. */
-export function resolveIntrospection(option: string, value: unknown, check: OptionChecks): ResolvedIntrospection {
-  const given = check.section(option, value, OPTIONS);
-  const audienceBound = check.flag(`${option}.audienceBound`, given['audienceBound']);
-  if (audienceBound) {
-    check.warning(`${option}.audienceBound is on: tokens are accepted without being named as issued for this resource`);
+export function readIntrospection(option: OptionReader): ResolvedIntrospection | undefined {
+  if (!isRecord(option.value)) {
+    const write = 'Write { clientId: …, auth: … }, or leave it out';
+    option.refuse({ seen: 'something else', why: 'it is no object', write });
+    return undefined;
   }
-  const accessTokensOnly = check.flag(`${option}.accessTokensOnly`, given['accessTokensOnly']);
-  if (accessTokensOnly) {
-    check.warning(
-      `${option}.accessTokensOnly is on: what the server calls active is taken for an access token without its word`,
-    );
-  }
-  return {
-    endpoint: given['endpoint'] === undefined ? undefined : check.url(`${option}.endpoint`, given['endpoint']),
-    clientId: clientId(`${option}.clientId`, given['clientId'], check),
-    authenticate: authentication(`${option}.auth`, given['auth'], check),
-    signed: check.flag(`${option}.signed`, given['signed']),
-    audienceBound,
-    accessTokensOnly,
-    cacheSeconds: check.seconds(`${option}.cacheSeconds`, given['cacheSeconds'], 60, 0, 3_600),
-    negativeCacheSeconds: check.seconds(`${option}.negativeCacheSeconds`, given['negativeCacheSeconds'], 10, 0, 300),
-    tokenPrefix: check.text(`${option}.tokenPrefix`, given['tokenPrefix']),
-  };
+  const { auth, ...settings } = option.section(INTROSPECTION_OPTIONS);
+  return { ...settings, authenticate: auth };
 }
 
 /** Those of which one begins with the other, so that a token could belong to two servers. */
@@ -168,46 +147,54 @@ export function ambiguousPrefixes(prefixes: readonly string[]): string[] {
   return prefixes.filter((prefix, index) => prefixes.some((other, at) => at !== index && prefix.startsWith(other)));
 }
 
-function clientId(option: string, value: unknown, check: OptionChecks): string {
-  if (value === undefined) {
-    const write = 'Write the client id of this resource server at the authorization server';
-    check.problem(option, 'nothing', 'it is required: the endpoint answers nobody it does not know', write);
-    return '';
-  }
-  return check.text(option, value) ?? '';
+function readClientId(option: OptionReader): string {
+  const write = 'Write the client id of this resource server at the authorization server';
+  return option.requiredText(write, 'it is required: the endpoint answers nobody it does not know');
 }
 
-function authentication(option: string, value: unknown, check: OptionChecks): ClientAuthentication {
-  const method = typeof value === 'object' && value !== null && 'method' in value ? value.method : undefined;
-  switch (method) {
+function readAuthentication(option: OptionReader): ClientAuthentication {
+  switch (option.at('method').value) {
     case 'client_secret_basic':
-    case 'client_secret_post': {
-      const { clientSecret } = check.section(option, value, ['method', 'clientSecret']);
-      if (typeof clientSecret === 'string' && clientSecret !== '') {
-        return method === 'client_secret_basic' ? clientSecretBasic(clientSecret) : clientSecretPost(clientSecret);
-      }
-      const seen = clientSecret === undefined ? 'nothing' : 'a value';
-      check.problem(`${option}.clientSecret`, seen, 'it is no text', 'Write the client secret');
-      return NO_AUTHENTICATION;
-    }
+      return authenticationBy(clientSecretBasic, option.section(AUTHENTICATION_WITH_SECRET));
+    case 'client_secret_post':
+      return authenticationBy(clientSecretPost, option.section(AUTHENTICATION_WITH_SECRET));
     case 'private_key_jwt':
-      return signedAuthentication(option, check.section(option, value, ['method', 'privateKey']), check);
+      return option.section(AUTHENTICATION_WITH_KEY).privateKey;
     default: {
       const write =
         'Write { method: "client_secret_basic", clientSecret: … }, "client_secret_post" or "private_key_jwt"';
-      check.problem(option, value === undefined ? 'nothing' : 'a value', 'its method is not known', write);
+      option.refuse({ seen: undisclosed(option), why: 'its method is not known', write });
       return NO_AUTHENTICATION;
     }
   }
 }
 
-function signedAuthentication(option: string, { privateKey }: Given, check: OptionChecks): ClientAuthentication {
+function authenticationBy(
+  method: (secret: string) => ClientAuthentication,
+  { clientSecret }: { readonly clientSecret: string | undefined },
+): ClientAuthentication {
+  return clientSecret === undefined ? NO_AUTHENTICATION : method(clientSecret);
+}
+
+function readSecret(option: OptionReader): string | undefined {
+  const { value } = option;
+  if (typeof value === 'string' && value !== '') return value;
+  option.refuse({ seen: undisclosed(option), why: 'it is no text', write: 'Write the client secret' });
+  return undefined;
+}
+
+function readPrivateKey(option: OptionReader): ClientAuthentication {
   try {
-    return privateKeyJwt(readSigningKey(privateKey as JWK | string));
+    return privateKeyJwt(readSigningKey(option.value as JWK | string));
   } catch (error) {
     const why = error instanceof TypeError ? error.message : 'it is no private key';
-    const seen = privateKey === undefined ? 'nothing' : 'a value';
-    check.problem(`${option}.privateKey`, seen, why, 'Write a private JWK or PEM text (PKCS #8): RSA, EC or Ed25519');
+    const write = 'Write a private JWK or PEM text (PKCS #8): RSA, EC or Ed25519';
+    option.refuse({ seen: undisclosed(option), why, write });
     return NO_AUTHENTICATION;
   }
+}
+
+/** What was seen where a secret belongs. */
+function undisclosed({ isGiven }: OptionReader): string {
+  return isGiven ? 'a value' : 'nothing';
 }

@@ -1,5 +1,6 @@
 import type { Abstract, Type } from '@nestjs/common';
 import { TokenVerifier, type VerifiedToken } from '../core/token-verifier.js';
+import type { OptionReader } from './option-reader.js';
 
 /** Verification by the application: a function, an object, or the class of a provider that Nest has a single one of. */
 export type VerifierOption =
@@ -16,8 +17,19 @@ export type ResolvedVerifier =
 /** A class that Nest is asked for, which may be an abstract one that stands for another. */
 export type VerifierClass = Type<TokenVerifier> | Abstract<TokenVerifier>;
 
+/** Undefined where there is none. */
+export function readVerifier(option: OptionReader): ResolvedVerifier | undefined {
+  if (!option.isGiven) return undefined;
+  const verifier = verifierOf(option.value);
+  if (!verifier) {
+    const write = 'Write a function, an object with a method `verify`, or a class that extends TokenVerifier';
+    option.refuse({ seen: 'something else', why: 'it can verify nothing', write });
+  }
+  return verifier;
+}
+
 /** Undefined for what can be none of them. */
-export function resolveVerifier(value: unknown): ResolvedVerifier | undefined {
+function verifierOf(value: unknown): ResolvedVerifier | undefined {
   if (isVerifierClass(value)) return { kind: 'provider', type: value };
   if (typeof value === 'function') return { kind: 'function', verify: value as (token: string) => unknown };
   if (isVerifier(value)) return { kind: 'function', verify: (token) => value.verify(token) };

@@ -1,7 +1,8 @@
 import type { Requirement } from '../core/requirement.js';
 import { ScopeHierarchy } from '../core/scopes.js';
 import type { ResourceVerifier } from '../token/verification.js';
-import type { ResolvedOptions, ResolvedResource } from '../options/options.js';
+import type { ResolvedOptions } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import { VerifierFactory, type VerifierDependencies } from './verifier-factory.js';
 
 /** A protected resource at work: what verifies its tokens and what every request to it needs. */

@@ -20,7 +20,9 @@ import type { CacheableVerifier, ResourceVerifier } from '../token/verification.
 import type { TokenVerifier } from '../core/token-verifier.js';
 import type { FailureReports } from './failure-reports.js';
 import type { ResolvedIntrospection } from '../options/introspection-options.js';
-import type { ResolvedAuthorizationServer, ResolvedOptions, ResolvedResource } from '../options/options.js';
+import type { ResolvedAuthorizationServer } from '../options/authorization-server-options.js';
+import type { ResolvedOptions } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import type { ResolvedVerifier, VerifierClass } from '../options/verifier-option.js';
 
 /** What verification needs from outside. */

@@ -5,7 +5,8 @@ import type { McpAuthError } from '../core/error.js';
 import { challengeOf, toRefusal, type Refusal } from './refusal.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';
 import { nodeResponse, type HttpRequest, type HttpResponse } from '../request/http-message.js';
-import { type ChallengeForm, ResolvedOptions } from '../options/options.js';
+import type { ChallengeForm } from '../options/common-options.js';
+import { ResolvedOptions } from '../options/options.js';
 
 /** Puts decisions into responses: of HTTP, on either platform, and of MCP handlers. */
 @Injectable()

@@ -3,8 +3,9 @@ import * as fc from 'fast-check';
 import { McpAuthConfigError, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { formatChallenge } from '../../lib/core/challenge.js';
-import { resolveOptions } from '../../lib/options/options-check.js';
-import type { ResolvedOptions, ResolvedResource } from '../../lib/options/options.js';
+import { readOptions } from '../../lib/options/read-options.js';
+import type { ResolvedOptions } from '../../lib/options/options.js';
+import type { ResolvedResource } from '../../lib/options/resource-options.js';
 import { always, memberName } from './property.js';
 
 const ASYMMETRIC = /^(?:RS|PS|ES)(?:256|384|512)$|^EdDSA$|^Ed25519$/;
@@ -314,7 +315,7 @@ const options: fc.Arbitrary<unknown> = fc.oneof(
 /** The options resolved, or the problems with them; any other error is thrown. */
 function resolved(given: unknown): ResolvedOptions | McpAuthConfigError {
   try {
-    return resolveOptions(given as McpAuthModuleOptions);
+    return readOptions(given as McpAuthModuleOptions);
   } catch (error) {
     if (error instanceof McpAuthConfigError) return error;
     throw error;

@@ -6,7 +6,7 @@ import {
   type McpAuthModuleOptions,
 } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { resolveOptions } from '../../lib/options/options-check.js';
+import { readOptions } from '../../lib/options/read-options.js';
 import { expectRefusal } from '../support/expectations.js';
 import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
@@ -26,7 +26,7 @@ function problems(server: object, common: object = {}): string[] {
     ...common,
   };
   try {
-    resolveOptions(options as McpAuthModuleOptions);
+    readOptions(options as McpAuthModuleOptions);
     return [];
   } catch (error) {
     if (!(error instanceof McpAuthConfigError)) throw error;

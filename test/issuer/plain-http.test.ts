@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type AuthorizationServerOptions, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { resolveOptions } from '../../lib/options/options-check.js';
+import { readOptions } from '../../lib/options/read-options.js';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { introspecting } from '../support/introspection.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
@@ -90,9 +90,9 @@ describe('plain http elsewhere', () => {
         resource: 'https://mcp.example.com/mcp',
         authorizationServers: [server],
       } as McpAuthModuleOptions;
-      expect(() => resolveOptions(options)).toThrow(McpAuthConfigError);
-      expect(() => resolveOptions(options)).toThrow(/Docker Compose, set allowInsecureHttp: true/);
-      expect(() => resolveOptions({ ...options, allowInsecureHttp: true })).not.toThrow();
+      expect(() => readOptions(options)).toThrow(McpAuthConfigError);
+      expect(() => readOptions(options)).toThrow(/Docker Compose, set allowInsecureHttp: true/);
+      expect(() => readOptions({ ...options, allowInsecureHttp: true })).not.toThrow();
     },
   );
 });

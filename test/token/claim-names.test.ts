@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type AuthorizationServerOptions } from 'nestjs-mcp-auth';
-import { resolveOptions } from '../../lib/options/options-check.js';
+import { readOptions } from '../../lib/options/read-options.js';
 import { checkAudience, namedClaim, scopesOf, stringClaim } from '../../lib/token/claims.js';
 import type { ClaimNames } from '../../lib/core/token-format.js';
 
 const ISSUER = 'https://login.example.com';
 
-function resolve(server: Partial<AuthorizationServerOptions>): ReturnType<typeof resolveOptions> {
-  return resolveOptions({
+function resolve(server: Partial<AuthorizationServerOptions>): ReturnType<typeof readOptions> {
+  return readOptions({
     resource: 'https://mcp.example.com/mcp',
     authorizationServers: [{ issuer: ISSUER, ...server }],
   });

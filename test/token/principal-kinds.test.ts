@@ -8,7 +8,7 @@ import {
   type KindOf,
 } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { resolveOptions } from '../../lib/options/options-check.js';
+import { readOptions } from '../../lib/options/read-options.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { whoami } from '../support/tokens.js';
@@ -218,6 +218,6 @@ describe('the option kindOf', () => {
       resource: 'https://mcp.example.com/mcp',
       authorizationServers: [{ issuer: 'https://login.example.com', kindOf }],
     };
-    expect(() => resolveOptions(options as never)).toThrow(McpAuthConfigError);
+    expect(() => readOptions(options as never)).toThrow(McpAuthConfigError);
   });
 });

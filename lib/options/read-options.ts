@@ -1,0 +1,47 @@
+import { isRecord } from '../core/record.js';
+import { COMMON_OPTIONS } from './common-options.js';
+import { OptionReader, readWhole } from './option-reader.js';
+import type { McpAuthModuleOptions, ResolvedOptions } from './options.js';
+import { refuseSharedResources, RESOURCE_OPTIONS, resourceOf } from './resource-options.js';
+import { readVerifier } from './verifier-option.js';
+
+/**
+ * Validates the options of the module and fills in the defaults.
+ *
+ * @throws {McpAuthConfigError} listing every problem.
+ */
+export function readOptions(options: McpAuthModuleOptions): ResolvedOptions {
+  const given: unknown = isRecord(options) ? { ...options } : options;
+  // Known before anything is read, since every URL depends on it.
+  const allowInsecureHttp = isRecord(given) && given['allowInsecureHttp'] === true;
+  return readWhole(OptionReader.of(given, '', allowInsecureHttp), readModule);
+}
+
+function readModule(option: OptionReader): ResolvedOptions {
+  if (!isRecord(option.value)) {
+    option.refuse({ why: 'it is no object', write: 'Return the options of the module from the factory' });
+  }
+  const resources = option.at('resources').isGiven ? readSeveralResources(option) : readSingleResource(option);
+  return { resources, ...option.members(COMMON_OPTIONS), warnings: option.warnings };
+}
+
+const MODULE_OPTIONS = [...Object.keys(COMMON_OPTIONS), 'verifier', 'resources'];
+
+/** The options of a single resource stand beside those of the module. */
+function readSingleResource(option: OptionReader): ResolvedOptions['resources'] {
+  option.refuseUnknown([...new Set([...MODULE_OPTIONS, ...Object.keys(RESOURCE_OPTIONS)])]);
+  return [resourceOf(option, option.members(RESOURCE_OPTIONS))];
+}
+
+function readSeveralResources(option: OptionReader): ResolvedOptions['resources'] {
+  option.refuseUnknown(MODULE_OPTIONS);
+  const verifier = readVerifier(option.at('verifier'));
+  const list = option.at('resources');
+  const resources = list.entries().map((entry) => resourceOf(entry, entry.section(RESOURCE_OPTIONS), verifier));
+  refuseSharedResources(list, resources);
+  const [first, ...others] = resources;
+  if (first) return [first, ...others];
+  list.refuse({ why: 'it is no list of resources', write: 'List at least one, or use `resource` instead' });
+  // Read apart from the rest: what a resource needs is not missing here.
+  return readSingleResource(OptionReader.of(undefined));
+}

@@ -1,0 +1,36 @@
+import { isLoopback, parseUrl } from '../core/resource.js';
+import type { OptionReader } from './option-reader.js';
+
+/** An absolute URL: https, or http on loopback; empty where it is none. */
+export function readUrl(option: OptionReader): string {
+  const { value } = option;
+  if (typeof value !== 'string' || !parseUrl(value)) {
+    option.refuse({ why: 'it is no absolute URL', write: 'Write a URL such as "https://login.example.com/keys"' });
+    return '';
+  }
+  requireSecureUrl(option, value);
+  return value;
+}
+
+/** Reports a URL that holds credentials, or is neither https nor http where that is accepted. */
+export function requireSecureUrl(option: OptionReader, value: string): void {
+  const url = new URL(value);
+  if (url.username || url.password) {
+    option.refuse({ why: 'it holds a user name or password', write: 'Remove what stands before the @' });
+  } else if (url.protocol === 'http:') {
+    if (!isLoopback(url)) requirePlainHttpAllowed(option, value);
+  } else if (url.protocol !== 'https:') {
+    option.refuse({ why: 'its scheme is not https', write: 'Write an https URL' });
+  }
+}
+
+function requirePlainHttpAllowed(option: OptionReader, value: string): void {
+  if (option.allowsInsecureHttp) {
+    option.warn(`"${value}" is plain http: tokens and keys can be read and changed on the way`);
+    return;
+  }
+  const why = 'plain http is accepted on loopback only (OAuth 2.1 §1.5)';
+  const write =
+    'Write an https URL; or, in a network that nobody listens in, such as that of Docker Compose, set allowInsecureHttp: true';
+  option.refuse({ why, write });
+}
