@@ -1,7 +1,8 @@
-import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
+import { McpAuthConfigError } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 import { parseUrl } from '../core/resource.js';
 import { showValue } from '../core/safe-text.js';
+import { OptionReader } from '../options/option-reader.js';
 
 /** Why an argument is refused, and what to write instead. */
 interface Refusal {
@@ -17,21 +18,14 @@ const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/;
  * {@link check} can name all of them.
  */
 export class PresetArguments {
-  readonly #given: Readonly<Record<string, unknown>>;
-  readonly #problems: ConfigProblem[] = [];
+  readonly #options: OptionReader;
 
-  constructor(
-    private readonly preset: string,
-    given: unknown,
-    known: readonly string[],
-  ) {
-    const write = `Known are ${known.join(', ')}`;
-    this.#given = isRecord(given) ? { ...given } : {};
-    if (!isRecord(given) && given !== undefined) this.refuse('', given, { why: 'it is no object', write });
-    for (const [name, value] of Object.entries(this.#given)) {
-      if (known.includes(name) || value === undefined) continue;
-      this.#refuseUnseen(name, { why: 'there is no such argument here', write });
+  constructor(preset: string, given: unknown, known: readonly string[]) {
+    this.#options = OptionReader.of(isRecord(given) ? { ...given } : given, `${preset}()`);
+    if (given !== undefined && !isRecord(given)) {
+      this.#options.refuse({ why: 'it is no object', write: `Write an object with ${known.join(', ')}` });
     }
+    this.#options.refuseUnknown(known);
   }
 
   /** A bare host name, such as `acme.eu.auth0.com`: neither a URL nor a path. */
@@ -67,41 +61,27 @@ export class PresetArguments {
     return value;
   }
 
-  /** One of a few values. */
+  /** One of a few values, of which the first is the default. */
   choice<const T>(name: string, among: readonly [T, ...T[]]): T {
-    const value = this.#given[name];
-    if (value === undefined) return among[0];
-    const found = among.find((one) => one === value);
-    if (found !== undefined) return found;
-    const write = `Write ${among.map((one) => JSON.stringify(one)).join(' or ')}`;
-    this.refuse(name, value, { why: 'it is not known', write });
-    return among[0];
+    return this.#options.at(name).choice(among);
   }
 
   has(name: string): boolean {
-    return this.#given[name] !== undefined;
+    return this.#options.at(name).isGiven;
   }
 
-  refuse(name: string, seen: unknown, { why, write }: Refusal): void {
-    const option = name === '' ? `${this.preset}()` : `${this.preset}().${name}`;
-    this.#problems.push({ option, seen: showValue(seen), why, write });
-  }
-
-  /** What is not known may be a secret. */
-  #refuseUnseen(name: string, { why, write }: Refusal): void {
-    this.#problems.push({ option: `${this.preset}().${name}`, seen: 'a value', why, write });
+  refuse(name: string, seen: unknown, refusal: Refusal): void {
+    this.#options.at(name).refuse({ ...refusal, seen: showValue(seen) });
   }
 
   /** @throws {McpAuthConfigError} listing every problem there was. */
   check(): void {
-    if (this.#problems.length > 0) throw new McpAuthConfigError(this.#problems);
+    const { problems } = this.#options;
+    if (problems.length > 0) throw new McpAuthConfigError(problems);
   }
 
   #text(name: string, write: string): string {
-    const value = this.#given[name];
-    if (typeof value === 'string' && value !== '') return value;
-    this.refuse(name, value, { why: value === undefined ? 'it is required' : 'it is no text', write });
-    return '';
+    return this.#options.at(name).requiredText(write);
   }
 }
 

@@ -690,7 +690,7 @@ describe('arguments of presets', () => {
     [
       'a misspelt argument',
       () => okta({ domain: 'acme.okta.com', serverId: 'x' } as never),
-      /okta\(\)\.serverId: saw a value; there is no such argument here.*authorizationServerId/,
+      /okta\(\)\.serverId: saw a value; there is no such option here.*authorizationServerId/,
     ],
     [
       'a password in a URL',
