@@ -98,7 +98,7 @@ export class WellKnownEndpoint {
     const required = resource.requiredScopes.length > 0 ? resource.requiredScopes : undefined;
     const scopes = resource.supportedScopes ?? required ?? this.explorer.declaredScopes(resource.id);
     return {
-      resource: resource.identifier.identifier,
+      resource: resource.identifier.value,
       authorization_servers: [...new Set(resource.authorizationServers.map((server) => server.advertisedIssuer))],
       ...(scopes.length > 0 && { scopes_supported: scopes }),
       bearer_methods_supported: ['header'],

@@ -41,7 +41,7 @@ export class Authenticator {
    * @throws {McpAuthError} when the token is refused, or cannot be verified now.
    */
   verify(token: string, { verifier, resource }: ResourceServer): MaybePromise<McpAuthInfo> {
-    const { identifier } = resource.identifier;
+    const { value: identifier } = resource.identifier;
     return continueWith(verifier.verify(token), (verified) => authInfoOf(token, verified, identifier));
   }
 }

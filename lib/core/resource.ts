@@ -3,7 +3,7 @@ const WELL_KNOWN_SUFFIX = '/.well-known/oauth-protected-resource';
 /** A resource identifier that passed {@link readResourceIdentifier}. */
 export interface ResourceIdentifier {
   /** As clients must spell it: it is compared byte for byte (RFC 9728 §3.3). */
-  readonly identifier: string;
+  readonly value: string;
   /** Scheme, host and port; where the metadata lives. */
   readonly origin: string;
   /** `/`-rooted, or empty where the identifier is the bare origin. */
@@ -34,7 +34,7 @@ export function readResourceIdentifier(value: string): ResourceIdentifier | { re
   if (normal !== identifier && normal !== `${identifier}/`) {
     return { problem: `it is not in normal form; write "${normal}"` };
   }
-  return { identifier, origin, path: rest };
+  return { value: identifier, origin, path: rest };
 }
 
 /**

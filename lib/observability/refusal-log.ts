@@ -72,7 +72,7 @@ function keyOf({ error, operations, caller }: RefusalRecord): string {
 
 function lineFor(record: RefusalRecord): string {
   const { error, resource, operations, caller } = record;
-  const { identifier } = resource.identifier;
+  const { value: identifier } = resource.identifier;
   const head = `Refused ${statusOf(error)} ${error.code}${placeText(operations, identifier)}: ${error.message}`;
   const seen = { ...error.seen, ...seenOfCaller(record) };
   const who = caller ? callerText(caller) : originText(error);

@@ -105,13 +105,13 @@ export function resourceOf(
     authorizationServers.flatMap((server) => jwksUriOf(server) ?? []),
   );
   return {
-    id: given.id ?? identifier.identifier,
+    id: given.id ?? identifier.value,
     identifier,
     metadataUrl: metadataUrl(identifier),
     authorizationServers,
     trustedIssuer,
     verifier,
-    audiences: given.audience ?? [identifier.identifier],
+    audiences: given.audience ?? [identifier.value],
     metadata,
     requiredScopes: scopes.required,
     supportedScopes: scopes.supported,
@@ -123,7 +123,7 @@ export function resourceOf(
 
 /** Each resource is found by its id, and by the path of its metadata, whatever host a request names. */
 export function refuseSharedResources(option: OptionReader, resources: readonly ResolvedResource[]): void {
-  const usable = resources.filter(({ identifier }) => identifier.identifier !== '');
+  const usable = resources.filter(({ identifier }) => identifier.value !== '');
   const ids = usable.map(({ id }) => id);
   const paths = usable.map(({ identifier }) => metadataPath(identifier));
   for (const repeated of [...repetitions(ids), ...repetitions(paths)]) {
@@ -153,14 +153,14 @@ function readIdentifier(option: OptionReader): ResourceIdentifier {
     if (!('problem' in read)) return acceptIdentifier(option, read);
     option.refuse({ why: read.problem, write });
   }
-  return { identifier: '', origin: '', path: '' };
+  return { value: '', origin: '', path: '' };
 }
 
 function acceptIdentifier(option: OptionReader, read: ResourceIdentifier): ResourceIdentifier {
-  if (read.identifier !== option.value) {
-    option.warn(`"${String(option.value)}" is used as "${read.identifier}": scheme and host are lower case`);
+  if (read.value !== option.value) {
+    option.warn(`"${String(option.value)}" is used as "${read.value}": scheme and host are lower case`);
   }
-  requireSecureUrl(option, read.identifier);
+  requireSecureUrl(option, read.value);
   return read;
 }
 

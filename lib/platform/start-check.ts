@@ -82,7 +82,7 @@ export class StartCheck {
   }
 
   async #askAt(server: RequestEmitter, resource: ResolvedResource): Promise<ConfigProblem[]> {
-    const url = new URL(resource.identifier.identifier);
+    const url = new URL(resource.identifier.value);
     const [posted, got] = await Promise.all([
       ask(server, { method: 'POST', url }, this.options),
       ask(server, { method: 'GET', url }, this.options),
@@ -97,8 +97,8 @@ export class StartCheck {
   /** MCP can be mounted where no resource is, too; there, only what answers as MCP does is taken for it. */
   async #askAtUsualPath(server: RequestEmitter): Promise<ConfigProblem[]> {
     const [{ identifier }] = this.options.resources;
-    const url = new URL(USUAL_PATH, identifier.identifier);
-    if (this.options.resources.some((resource) => new URL(resource.identifier.identifier).pathname === url.pathname))
+    const url = new URL(USUAL_PATH, identifier.value);
+    if (this.options.resources.some((resource) => new URL(resource.identifier.value).pathname === url.pathname))
       return [];
     const answer = await ask(server, { method: 'POST', url }, this.options);
     return answer.text.includes('"jsonrpc"') ? unguarded('POST', url, answer) : [];

@@ -40,8 +40,8 @@ function isCustom(scheme: string): boolean {
 }
 
 /** What a resource accepts by default: pages of its own origin, and of this machine where it is on this machine. */
-export function originRules({ identifier, origin }: ResourceIdentifier, allowed: readonly string[]): OriginRules {
-  const url = new URL(identifier);
+export function originRules({ value, origin }: ResourceIdentifier, allowed: readonly string[]): OriginRules {
+  const url = new URL(value);
   const read = allowed.flatMap((text) => readAllowedOrigin(text) ?? []);
   return {
     allowed: new Set([new URL(origin).origin, ...read.flatMap((one) => ('origin' in one ? one.origin : []))]),

@@ -101,7 +101,7 @@ describe('the command line', () => {
     ];
     expect(readCommandLine([...args, ...more])).toEqual({
       kind: 'doctor',
-      target: { identifier: 'https://a.example/mcp', origin: 'https://a.example', path: '/mcp' },
+      target: { value: 'https://a.example/mcp', origin: 'https://a.example', path: '/mcp' },
       isIssuer: true,
       json: false,
       verbose: true,

@@ -28,14 +28,14 @@ describe('readResourceIdentifier', () => {
     ['https://[2001:db8::1]/mcp', 'https://[2001:db8::1]', '/mcp'],
     ['https://xn--bcher-kva.example/mcp', 'https://xn--bcher-kva.example', '/mcp'],
   ])('keeps %s as it is', (value, origin, path) => {
-    expect(readResourceIdentifier(value)).toEqual({ identifier: value, origin, path });
+    expect(readResourceIdentifier(value)).toEqual({ value, origin, path });
   });
 
   it.each([
     ['HTTPS://MCP.Example.com/Mcp', 'https://mcp.example.com/Mcp'],
     ['https://MCP.example.com', 'https://mcp.example.com'],
   ])('puts scheme and host of %s in lower case, and nothing else', (value, identifier) => {
-    expect(usable(value).identifier).toBe(identifier);
+    expect(usable(value).value).toBe(identifier);
   });
 
   it.each([

@@ -322,7 +322,7 @@ function resolved(given: unknown): ResolvedOptions | McpAuthConfigError {
   }
 }
 
-function expectUsable({ identifier: { identifier, origin, path }, ...resource }: ResolvedResource): void {
+function expectUsable({ identifier: { value: identifier, origin, path }, ...resource }: ResolvedResource): void {
   // What clients are told is what they would write themselves.
   const read = new URL(identifier);
   expect([identifier, `${identifier}/`]).toContain(read.href);

@@ -40,7 +40,7 @@ const GARBAGE = 'nestjs-mcp-auth-doctor-no-such-token';
 
 /** Asks everything that can be asked without a token. Changes nothing, as long as the server asks for one. */
 export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier): Promise<McpServerFacts> {
-  const url = target.identifier;
+  const url = target.value;
   const isLocal = isLoopback(new URL(url));
   const pageOrigin = browserOrigin(isLocal);
   const wellKnownUrl = metadataUrl(target);

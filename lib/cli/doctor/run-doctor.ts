@@ -49,8 +49,8 @@ const MOST_ISSUERS = 5;
 export async function runDoctor(options: DoctorOptions): Promise<Report> {
   const { target, token, probes, limits, now } = options;
   const secrets = secretsOf(token, probes);
-  const prober = new Prober({ target: new URL(target.identifier), limits, now, secrets });
-  const about = { target: target.identifier };
+  const prober = new Prober({ target: new URL(target.value), limits, now, secrets });
+  const about = { target: target.value };
   const kind = options.isIssuer ? await issuerIfReached(prober, target) : await detectTarget(prober, target);
   if (typeof kind === 'object')
     return reportOf({ ...about, kind: 'unreachable', remarks: [kind.unreachable] }, secrets);
@@ -65,7 +65,7 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
   );
 }
 
-async function issuerIfReached(prober: Prober, { identifier }: ResourceIdentifier) {
+async function issuerIfReached(prober: Prober, { value: identifier }: ResourceIdentifier) {
   const seen = await prober.get(identifier);
   return seen.kind === 'answer' ? 'authorization-server' : { unreachable: seen.why };
 }
@@ -111,8 +111,8 @@ async function examineMcpServer(prober: Prober, options: DoctorOptions): Promise
 
 async function examineIssuer(prober: Prober, options: DoctorOptions): Promise<Examined> {
   const { target, probes } = options;
-  const pageOrigin = browserOrigin(isLoopback(new URL(target.identifier)));
-  const server = await gatherAuthorizationServer(prober, target.identifier, {
+  const pageOrigin = browserOrigin(isLoopback(new URL(target.value)));
+  const server = await gatherAuthorizationServer(prober, target.value, {
     resource: undefined,
     pageOrigin,
     probes,

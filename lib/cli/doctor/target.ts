@@ -9,10 +9,10 @@ export type TargetKind = 'mcp-server' | 'authorization-server' | 'unclear' | { r
 
 /** Finds out by looking: a challenge or the metadata of a resource, else the metadata of an authorization server. */
 export async function detectTarget(prober: Prober, target: ResourceIdentifier): Promise<TargetKind> {
-  const post = await prober.send(target.identifier, initializeRequest());
+  const post = await prober.send(target.value, initializeRequest());
   if (post.kind === 'answer' && post.status === 401 && post.headers.has('www-authenticate')) return 'mcp-server';
   if (documentOf(await prober.get(metadataUrl(target)))) return 'mcp-server';
-  const forms = await Promise.all(metadataUrls(target.identifier, 'auto').map((url) => prober.get(url)));
+  const forms = await Promise.all(metadataUrls(target.value, 'auto').map((url) => prober.get(url)));
   if (forms.some(documentOf)) return 'authorization-server';
   if (post.kind === 'silence' && !forms.some(statusOf)) return { unreachable: post.why };
   return 'unclear';
