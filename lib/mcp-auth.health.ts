@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { REMOTE_KEY_SET_TIMES } from './issuer/keys.js';
+import { REMOTE_KEY_SET_TIMES } from './issuer/remote-key-set.js';
 import { Clock } from './core/clock.js';
 import type { IssuerPart } from './observability/event-types.js';
 import { IssuerMonitor, type IssuerFailure, type IssuerState } from './observability/issuer-monitor.js';

@@ -9,9 +9,11 @@ import {
   type TransformMetadata,
 } from './discovery.js';
 import { asSearch } from './failed-search.js';
-import { RemoteKeySet, type RemoteKeySetTimes, StaticKeySet, type KeySet } from './keys.js';
+import type { KeySet } from './key-set.js';
 import { fetchJsonObject, type Outbound, type OutboundLimits } from './outbound.js';
 import type { Purpose } from './purpose.js';
+import { RemoteKeySet, type RemoteKeySetTimes } from './remote-key-set.js';
+import { StaticKeySet } from './static-key-set.js';
 
 /** Where the metadata of an authorization server comes from. */
 export type MetadataSource =

@@ -1,7 +1,7 @@
 import { compactVerify, decodeProtectedHeader, errors, type CryptoKey } from 'jose';
 import { invalidToken, McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
-import { KeyUndecidedError, type KeyHint, type KeySet } from './keys.js';
+import { KeyUndecidedError, type KeyHint, type KeySet } from './key-set.js';
 
 /** Whose signatures count, and which. */
 export interface SignatureRules {

@@ -1,5 +1,5 @@
 import { invalidToken } from '../core/error.js';
-import type { KeyHint, KeySet } from '../issuer/keys.js';
+import type { KeyHint, KeySet } from '../issuer/key-set.js';
 import { verifySignature } from '../issuer/signature.js';
 import { checkAudience, checkTimes, ownClaim, type ReuseRules } from './claims.js';
 import type { ClaimNames, JwtProfile } from '../core/token-format.js';

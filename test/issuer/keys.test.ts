@@ -2,7 +2,9 @@ import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { JSONWebKeySet } from 'jose';
 import { generateTestKey, type TestKey } from 'nestjs-mcp-auth/testing';
-import { KeySet, RemoteKeySet, StaticKeySet } from '../../lib/issuer/keys.js';
+import { KeySet } from '../../lib/issuer/key-set.js';
+import { RemoteKeySet } from '../../lib/issuer/remote-key-set.js';
+import { StaticKeySet } from '../../lib/issuer/static-key-set.js';
 
 const TIMES = { freshMs: 1_000, staleMs: 10_000, unknownKeyCoolDownMs: 300, failureCoolDownMs: 100 };
 

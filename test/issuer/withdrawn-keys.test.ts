@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { CryptoKey, JSONWebKeySet } from 'jose';
 import { generateTestKey, type TestKey } from 'nestjs-mcp-auth/testing';
-import { RemoteKeySet, StaticKeySet, type KeyHint } from '../../lib/issuer/keys.js';
+import type { KeyHint } from '../../lib/issuer/key-set.js';
+import { RemoteKeySet } from '../../lib/issuer/remote-key-set.js';
+import { StaticKeySet } from '../../lib/issuer/static-key-set.js';
 
 const TIMES = { freshMs: 1_000, staleMs: 10_000, unknownKeyCoolDownMs: 100, failureCoolDownMs: 50 };
 

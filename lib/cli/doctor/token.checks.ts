@@ -3,7 +3,7 @@ import { McpAuthError } from '../../core/error.js';
 import { isRecord, ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
 import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
-import { StaticKeySet } from '../../issuer/keys.js';
+import { StaticKeySet } from '../../issuer/static-key-set.js';
 import { productOf } from '../../products/known-products.js';
 import { verifySignature } from '../../issuer/signature.js';
 import { checkAudience, checkTimes, checkTimesPresent, scopesOf, stringClaim } from '../../token/claims.js';
