@@ -4,11 +4,11 @@ import {
   discover,
   endpointIn,
   MetadataError,
+  MetadataUnavailableError,
   type AuthorizationServerMetadata,
   type Discovery,
   type TransformMetadata,
 } from './discovery.js';
-import { asSearch } from './failed-search.js';
 import type { KeySet } from './key-set.js';
 import { fetchJsonObject, type Outbound, type OutboundLimits } from './outbound.js';
 import type { Purpose } from './purpose.js';
@@ -39,8 +39,8 @@ export interface AuthorizationServerSettings {
 }
 
 /**
- * One authorization server, as seen from here: its metadata and its keys, each asked for once, whoever needs them. Opens no
- * connection by itself: that happens when something is asked for.
+ * The metadata and the keys of one authorization server, each fetched once for all that need them. Opens no connection until
+ * somebody asks for one of them.
  */
 export class AuthorizationServer {
   readonly keys: KeySet;
@@ -66,25 +66,29 @@ export class AuthorizationServer {
     this.keys = this.#keySet((load) => new RemoteKeySet(load, now, onKeysFailure, times, onKeysFetched), outbound);
   }
 
-  /** @throws {OutboundError} or {@link MetadataError} when it cannot be had. */
+  /** @throws {OutboundError} when the metadata cannot be fetched, {@link MetadataError} when it cannot be used. */
   metadata(purpose: Purpose): Promise<AuthorizationServerMetadata> {
     return this.#metadata.document(purpose);
   }
 
-  /** The URL of an endpoint, from the metadata. */
-  endpoint(member: string, purpose: Purpose): Promise<string> {
-    return asSearch(this.#endpoint(member, purpose));
-  }
-
-  /** What was found in the metadata does not do any more, and is looked for again. */
-  forgetMetadata(): void {
-    this.#metadata.forget();
-  }
-
-  async #endpoint(member: string, purpose: Purpose): Promise<string> {
+  /**
+   * The URL of an endpoint, from the metadata.
+   *
+   * @throws {MetadataUnavailableError} when the metadata cannot be fetched, or names no such URL.
+   */
+  async endpoint(member: string, purpose: Purpose): Promise<string> {
     const { issuer, allowInsecureHttp, metadata } = this.settings;
     const isConfigured = metadata.kind === 'static';
-    return endpointIn(await this.metadata(purpose), member, issuer, allowInsecureHttp, isConfigured);
+    try {
+      return endpointIn(await this.metadata(purpose), member, issuer, allowInsecureHttp, isConfigured);
+    } catch (cause) {
+      throw new MetadataUnavailableError(cause);
+    }
+  }
+
+  /** Fetches the metadata anew next time: a URL that it names no longer works. */
+  forgetMetadata(): void {
+    this.#metadata.forget();
   }
 
   async #find(outbound: Outbound): Promise<AuthorizationServerMetadata> {
@@ -100,7 +104,7 @@ export class AuthorizationServer {
     return remote((purpose) => this.#discoveredKeys(purpose, outbound));
   }
 
-  /** Looks for the `jwks_uri` again after its keys could not be had: the server may have moved them. */
+  /** Fetches the metadata anew after a failed fetch of the keys: the server may have moved them. */
   async #discoveredKeys(purpose: Purpose, outbound: Outbound): Promise<JSONWebKeySet> {
     const uri = await this.endpoint('jwks_uri', purpose);
     try {

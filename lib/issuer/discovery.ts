@@ -17,6 +17,15 @@ export class MetadataError extends Error {
   override readonly name = 'MetadataError';
 }
 
+/** An endpoint was not asked, since the metadata that names it could not be fetched or used. The cause says why. */
+export class MetadataUnavailableError extends Error {
+  override readonly name = 'MetadataUnavailableError';
+
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : 'the metadata could not be fetched', { cause });
+  }
+}
+
 /**
  * The URLs at which the metadata of an issuer may be found, in the order in which MCP clients try them.
  * One trailing slash of the issuer is left out of the URL; it still counts when issuers are compared.

@@ -1,7 +1,6 @@
 import type { JSONWebKeySet } from 'jose';
 import { LRUCache } from 'lru-cache';
-import { isFailedSearch } from '../issuer/failed-search.js';
-import type { AuthorizationServerMetadata } from '../issuer/discovery.js';
+import { MetadataUnavailableError, type AuthorizationServerMetadata } from '../issuer/discovery.js';
 import { reviewMetadata } from '../products/metadata-review.js';
 import { timeBetween } from '../core/clock.js';
 import { describeError } from '../core/safe-text.js';
@@ -84,8 +83,8 @@ export class IssuerMonitor implements FailureReports {
     this.events.emit({ type: 'keys-refreshed', issuer, keys: keys.length, added, removed });
   }
 
-  keysFailed(issuer: string, error: unknown): void {
-    const what = isFailedSearch(error) ? 'metadata' : 'keys';
+  keysFailed(issuer: string, failure: unknown): void {
+    const { what, error } = failedPart('keys', failure);
     const state = this.#state(issuer);
     if (!state.failure || this.#isLongAgo(state.keysFailureSaidAt, FAILURE_QUIET_MS)) {
       state.keysFailureSaidAt = this.now();
@@ -101,8 +100,8 @@ export class IssuerMonitor implements FailureReports {
     if (state.failure) this.#recovered(issuer, state, state.failure);
   }
 
-  introspectionFailed(issuer: string, error: unknown): void {
-    const what = isFailedSearch(error) ? 'metadata' : 'introspection';
+  introspectionFailed(issuer: string, failure: unknown): void {
+    const { what, error } = failedPart('introspection', failure);
     if (!this.#state(issuer).failure) this.log.introspectionFailed(issuer, what, error);
     this.#failed(issuer, what, error);
   }
@@ -168,4 +167,12 @@ export class IssuerMonitor implements FailureReports {
     if (!this.events.hasListeners('issuer-recovered')) return;
     this.events.emit({ type: 'issuer-recovered', issuer, what, afterMs: this.now() - since });
   }
+}
+
+/** What failed and how: the part that was asked for, or the metadata that would have named its URL. */
+function failedPart<Part extends IssuerPart>(
+  part: Part,
+  error: unknown,
+): { readonly what: Part | 'metadata'; readonly error: unknown } {
+  return error instanceof MetadataUnavailableError ? { what: 'metadata', error: error.cause } : { what: part, error };
 }
