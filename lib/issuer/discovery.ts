@@ -1,7 +1,9 @@
 import { isRecord, ownMember } from '../core/record.js';
 import { isLoopback, parseUrl } from '../core/resource.js';
 import { showValue } from '../core/safe-text.js';
-import { fetchJsonObject, OutboundError, withinTime, type Outbound } from './outbound.js';
+import { withinTime } from './deadline.js';
+import { OutboundError } from './outbound-error.js';
+import { fetchJsonObject, type Outbound } from './outbound.js';
 
 /** The metadata of an authorization server, as it published them; nothing but the issuer was looked at. */
 export type AuthorizationServerMetadata = Readonly<Record<string, unknown>>;

@@ -8,11 +8,13 @@ import {
   type AuthorizationServer,
   type Client,
 } from 'oauth4webapi';
+import { isJson } from '../core/media-type.js';
 import { isRecord, ownMember } from '../core/record.js';
 import type { ClientAuthentication } from './client-authentication.js';
 import { BusyError } from './cool-down.js';
 import { IntrospectionGate, type IntrospectionAccess } from './introspection-gate.js';
-import { isJson, OutboundError, postForm, type Outbound } from './outbound.js';
+import { OutboundError } from './outbound-error.js';
+import { postForm, type Outbound } from './outbound.js';
 import type { Purpose } from './purpose.js';
 import { verifySignature, type SignatureRules } from './signature.js';
 

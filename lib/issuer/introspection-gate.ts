@@ -1,7 +1,7 @@
 import { timeBetween } from '../core/clock.js';
 import { CoolDown, UnderWayLimit } from './cool-down.js';
 import { FAILURE_COOL_DOWN_MS } from './discovered-metadata.js';
-import { OutboundError } from './outbound.js';
+import { OutboundError } from './outbound-error.js';
 import { tokenHash } from './token-hash.js';
 
 /** Most requests that are under way at a time. */

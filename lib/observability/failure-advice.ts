@@ -1,4 +1,4 @@
-import { OutboundError } from '../issuer/outbound.js';
+import { OutboundError } from '../issuer/outbound-error.js';
 import type { IssuerPart } from './event-types.js';
 
 /** The option that names another URL for each part. */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { mediaTypeOf } from './write-head-hook.js';
+import { mediaTypeOf } from '../core/media-type.js';
 
 /** What is told of the body of a response while it is written. */
 export interface BodyListener {

@@ -9,7 +9,8 @@ import { nodeRequest, nodeResponse, type HttpRequest, type HttpResponse } from '
 import { SESSION_FIELD } from '../request/mcp-fields.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { Responder } from './responder.js';
-import { headerInHead, mediaTypeOf, addWriteHeadHook, type Head } from './write-head-hook.js';
+import { mediaTypeOf } from '../core/media-type.js';
+import { headerInHead, addWriteHeadHook, type Head } from './write-head-hook.js';
 import { SessionOwners } from '../authorization/session-owners.js';
 import { StateWatch } from './state-watch.js';
 

@@ -56,13 +56,6 @@ export function headWithout([status, ...rest]: Head, names: readonly string[]): 
   return [status, ...rest.slice(0, -1), left];
 }
 
-/** The media type in a value of `Content-Type`, in lower case and without parameters; empty where there is none. */
-export function mediaTypeOf(contentType: unknown): string {
-  const text = String(contentType ?? '');
-  const end = text.indexOf(';');
-  return (end === -1 ? text : text.slice(0, end)).trim().toLowerCase();
-}
-
 type Entry = readonly [name: unknown, value: unknown];
 
 /** `writeHead` takes headers as an object, as a list of pairs, and as a list in which names and values take turns. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { compactVerify, createLocalJWKSet, importJWK, jwtVerify, type JSONWebKeySet, type JWK } from 'jose';
+import { mediaTypeOf } from '../core/media-type.js';
 import type { MintOptions } from './test-token.js';
 
 /** The one client that may introspect at a {@link TestIssuer}: the server under test. */
@@ -84,7 +85,7 @@ export class TestIntrospection {
 
   async outcomeOf({ headers, body }: IntrospectionRequest): Promise<IntrospectionOutcome> {
     const form = new URLSearchParams(body);
-    const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+    const type = mediaTypeOf(headers['content-type']);
     const [token, ...others] = form.getAll('token');
     if (type !== 'application/x-www-form-urlencoded' || token === undefined || others.length > 0) {
       return { kind: 'refusal', status: 400, error: 'invalid_request' };

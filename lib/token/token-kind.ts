@@ -29,11 +29,11 @@ const REQUIRED_TEXTS = ['sub', 'client_id', 'jti'];
 
 /** Whether a header says of itself what RFC 9068 §2.1 wants of access tokens. */
 export function isDeclaredAccessToken(header: Members): boolean {
-  return ACCESS_TOKEN_TYPES.has(mediaTypeOf(header));
+  return ACCESS_TOKEN_TYPES.has(declaredType(header));
 }
 
-/** Media types compare without regard to case (RFC 7515 §4.1.9). */
-function mediaTypeOf(header: Members): unknown {
+/** The `typ` of a header. Media types compare without regard to case (RFC 7515 §4.1.9). */
+function declaredType(header: Members): unknown {
   const type = ownClaim(header, 'typ');
   return typeof type === 'string' ? type.toLowerCase() : type;
 }
@@ -46,7 +46,7 @@ function mediaTypeOf(header: Members): unknown {
  */
 export function checkKind(header: Members, claims: Members, profile: JwtProfile): void {
   if (!isDeclaredAccessToken(header)) {
-    const type = mediaTypeOf(header);
+    const type = declaredType(header);
     if (profile === 'rfc9068' || (type !== undefined && type !== 'jwt')) throw invalidToken('type_rejected');
     return checkUndeclared(claims);
   }
@@ -67,7 +67,7 @@ function checkRequired(claims: Members): void {
  * tokens included.
  */
 export function checkKindBeforeAsking(header: Members, claims: Members): void {
-  const type = mediaTypeOf(header);
+  const type = declaredType(header);
   if (type !== undefined && type !== 'jwt' && !isDeclaredAccessToken(header)) throw invalidToken('type_rejected');
   checkKindClaims(claims);
   checkNothingForeign(claims);

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { TestIssuer, type TestIssuerOptions, type WellKnownForm } from 'nestjs-mcp-auth/testing';
 import { discover, endpointIn, MetadataError, metadataUrls, type Discovery } from '../../lib/issuer/discovery.js';
-import { OutboundError } from '../../lib/issuer/outbound.js';
+import { OutboundError } from '../../lib/issuer/outbound-error.js';
 
 /** By its cause: Jest's own realm keeps the library from recognizing Node's errors, and its message from saying more. */
 const TIMEOUT = { name: 'OutboundError', status: undefined, cause: { name: 'TimeoutError' } };

@@ -1,6 +1,6 @@
 import { showValue } from '../../core/safe-text.js';
 import { ownMember } from '../../core/record.js';
-import { isJson } from '../../issuer/outbound.js';
+import { isJson } from '../../core/media-type.js';
 import type { AuthorizationAnswers, AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import { isRefusedOrSecured } from './refusal.checks.js';

@@ -1,12 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 import { isLoopback, parseUrl } from '../../core/resource.js';
-import {
-  OutboundError,
-  probe,
-  type OutboundLimits,
-  type OutboundRequest,
-  type ProbedAnswer,
-} from '../../issuer/outbound.js';
+import { OutboundError } from '../../issuer/outbound-error.js';
+import type { OutboundLimits, OutboundRequest } from '../../issuer/outbound.js';
+import { probe, type ProbedAnswer } from '../../issuer/probe.js';
 import type { Secrets } from './secrets.js';
 import type { ProbeResult } from './seen.js';
 

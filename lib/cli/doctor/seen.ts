@@ -1,6 +1,6 @@
 import { isRecord, ownMember } from '../../core/record.js';
 import { showText, showValue } from '../../core/safe-text.js';
-import { isJson } from '../../issuer/outbound.js';
+import { isJson } from '../../core/media-type.js';
 
 /** An answer, whatever it says. */
 export interface Answer {
