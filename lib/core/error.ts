@@ -1,4 +1,5 @@
 import type { AuthenticationRequirement } from './authentication.js';
+import { NotAskedError } from './not-asked-error.js';
 import { NOTHING_OBSERVED, quotedAll, type Observed } from './safe-text.js';
 
 /**
@@ -244,6 +245,15 @@ export class McpAuthError extends Error {
 /** An {@link McpAuthError} that the token is bad: 401, never 403 and never 503. */
 export function invalidToken(reason: McpAuthReason, cause?: unknown, seen?: McpAuthErrorDetails['seen']): McpAuthError {
   return new McpAuthError('invalid_token', reason, { cause, ...(seen && { seen }) });
+}
+
+/** After how many seconds a client may try again, if the cause does not say it. */
+const RETRY_AFTER_SECONDS = 5;
+
+/** An {@link McpAuthError} that nobody can judge the token now: 503, with the time to wait that the cause states. */
+export function unavailable(reason: McpAuthReason, cause: unknown): McpAuthError {
+  const retryAfterSeconds = cause instanceof NotAskedError ? cause.retryAfterSeconds : RETRY_AFTER_SECONDS;
+  return new McpAuthError('temporarily_unavailable', reason, { cause, retryAfterSeconds });
 }
 
 /** One thing that is wrong with the configuration. */

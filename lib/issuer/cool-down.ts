@@ -1,18 +1,5 @@
 import { timeBetween } from '../core/clock.js';
-
-/** A server was not asked, so that it is left alone. */
-export class NotAskedError extends Error {
-  override readonly name = 'NotAskedError';
-
-  constructor(
-    message: string,
-    /** After which it may be asked again. */
-    readonly retryAfterSeconds: number,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
+import { NotAskedError } from '../core/not-asked-error.js';
 
 /** So many requests are under way already that one more would be too many. */
 export class BusyError extends NotAskedError {

@@ -1,5 +1,6 @@
 import type { CryptoKey } from 'jose';
 import type { MaybePromise } from '../core/maybe-promise.js';
+import { NotAskedError } from '../core/not-asked-error.js';
 
 /** What the header of a token says about its key. Nothing of it is verified. */
 export interface KeyHint {
@@ -41,13 +42,10 @@ export abstract class KeySet {
 }
 
 /** A token names an unknown key, and the issuer may not be asked yet whether it publishes that key. */
-export class KeyUndecidedError extends Error {
+export class KeyUndecidedError extends NotAskedError {
   override readonly name = 'KeyUndecidedError';
 
-  constructor(
-    /** After which the issuer may be asked again. */
-    readonly retryAfterSeconds: number,
-  ) {
-    super('The issuer was asked for its keys a moment ago, and is asked again only after a pause');
+  constructor(retryAfterSeconds: number) {
+    super('The issuer was asked for its keys a moment ago, and is asked again only after a pause', retryAfterSeconds);
   }
 }

@@ -1,5 +1,5 @@
 import { compactVerify, decodeProtectedHeader, errors, type CryptoKey } from 'jose';
-import { invalidToken, McpAuthError } from '../core/error.js';
+import { invalidToken, unavailable } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import { KeyUndecidedError, type KeyHint, type KeySet } from './key-set.js';
 
@@ -9,9 +9,6 @@ export interface SignatureRules {
   /** Asymmetric algorithms; the header chooses among these only. */
   readonly algorithms: readonly string[];
 }
-
-/** Seconds a client is asked to wait when the keys of an issuer cannot be had. */
-const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Verifies the signature of a compact JWS with the keys of one issuer, and returns the key that did it. Does not look
@@ -54,16 +51,7 @@ function hintOf(jws: string): KeyHint {
 function available(keys: MaybePromise<readonly CryptoKey[]>): MaybePromise<readonly CryptoKey[]> {
   if (!(keys instanceof Promise)) return keys;
   return keys.catch((cause: unknown) => {
-    if (cause instanceof KeyUndecidedError) {
-      throw new McpAuthError('temporarily_unavailable', 'key_undecided', {
-        cause,
-        retryAfterSeconds: cause.retryAfterSeconds,
-      });
-    }
-    throw new McpAuthError('temporarily_unavailable', 'issuer_unreachable', {
-      cause,
-      retryAfterSeconds: RETRY_AFTER_SECONDS,
-    });
+    throw unavailable(cause instanceof KeyUndecidedError ? 'key_undecided' : 'issuer_unreachable', cause);
   });
 }
 

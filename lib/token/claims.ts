@@ -130,19 +130,26 @@ export function checkAudience(
   accepted: ReadonlySet<string>,
   names: readonly string[] = ['aud'],
 ): string[] {
-  const value = audienceClaim(claims, names);
-  if (value === undefined) throw invalidToken('audience_missing');
-  const audience = typeof value === 'string' ? [value] : value;
+  const claim = firstStated(claims, names);
+  if (!claim) throw invalidToken('audience_missing');
+  const audience = typeof claim.value === 'string' ? [claim.value] : claim.value;
   if (!Array.isArray(audience) || !audience.every((member) => typeof member === 'string')) {
-    throw malformedClaim(names.find((name) => namedClaim(claims, name) === value) ?? 'aud', value);
+    throw malformedClaim(claim.name, claim.value);
   }
   if (!audience.some((member) => accepted.has(member))) throw invalidToken('audience_rejected');
   return audience;
 }
 
-/** The first of the named claims that says something, whatever that is. */
-export function audienceClaim(claims: Claims, names: readonly string[]): unknown {
-  return names.map((name) => namedClaim(claims, name)).find((claim) => claim !== undefined);
+/** The first of the named claims that says something, with its name. */
+export function firstStated(
+  claims: Claims,
+  names: readonly string[],
+): { readonly name: string; readonly value: unknown } | undefined {
+  for (const name of names) {
+    const value = namedClaim(claims, name);
+    if (value !== undefined) return { name, value };
+  }
+  return undefined;
 }
 
 /**
@@ -178,11 +185,8 @@ export function scopeClaim(
 
 /** The first of the named claims that says something; it must be text. */
 export function stringClaim(claims: Claims, names: readonly string[]): string | undefined {
-  for (const name of names) {
-    const value = namedClaim(claims, name);
-    if (value === undefined) continue;
-    if (typeof value !== 'string') throw malformedClaim(name, value);
-    return value;
-  }
-  return undefined;
+  const claim = firstStated(claims, names);
+  if (!claim) return undefined;
+  if (typeof claim.value !== 'string') throw malformedClaim(claim.name, claim.value);
+  return claim.value;
 }

@@ -1,4 +1,4 @@
-import { invalidToken, McpAuthError } from '../core/error.js';
+import { invalidToken, McpAuthError, unavailable } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 import { checkAudience, checkTimes, malformedClaim, ownClaim, statedClaim, type ReuseRules } from './claims.js';
 import { describeError, redactToken } from '../core/safe-text.js';
@@ -19,9 +19,6 @@ const MEMBERS = { scopes: ['scopes'], clientId: ['clientId'], subject: ['subject
 
 /** How its result is called where it is explained as a token. */
 const CLAIMS = { ...MEMBERS, audience: ['aud'] };
-
-/** Seconds a client is asked to wait when the verification of the application failed. */
-const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Leaves verification to the application, and then holds the result against the same rules as its own: a trusted issuer,
@@ -88,10 +85,7 @@ export class CustomVerifier extends CacheableVerifier {
       if (saysTokenIsBad(error))
         throw invalidToken('verifier_failed', error, { error: redactToken(describeError(error), token) });
       this.onFailure(error, token);
-      throw new McpAuthError('temporarily_unavailable', 'verifier_unavailable', {
-        cause: error,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
+      throw unavailable('verifier_unavailable', error);
     }
     if (!isRecord(result)) throw invalidToken('verifier_failed');
     return result;

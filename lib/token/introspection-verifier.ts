@@ -1,9 +1,8 @@
-import { invalidToken, McpAuthError } from '../core/error.js';
-import { NotAskedError } from '../issuer/cool-down.js';
+import { invalidToken, unavailable } from '../core/error.js';
 import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
 import { tokenHash } from '../issuer/token-hash.js';
 import type { ExpiringStore } from './expiring-store.js';
-import { audienceClaim, checkAudience, checkTimesPresent, statedClaim, type AcceptanceRules } from './claims.js';
+import { checkAudience, checkTimesPresent, firstStated, statedClaim, type AcceptanceRules } from './claims.js';
 import type { ClaimNames } from '../core/token-format.js';
 import type { DecodedJwt } from './decoded-jwt.js';
 import { withRefusalDetails } from './refusal-details.js';
@@ -33,9 +32,6 @@ export interface IntrospectionRules extends AcceptanceRules {
 
 /** How long a token without `exp` is taken to be good from when it was asked about, in seconds. */
 const UNDATED_SECONDS = 60;
-
-/** Seconds a client is asked to wait when the authorization server does not answer. */
-const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Verifies access tokens of any form by asking the authorization server that issued them. That it calls a token active
@@ -83,7 +79,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
     const { issuer, claimNames, audiences, audienceBound, accessTokensOnly, cacheSeconds, kindOf } = this.rules;
     const named = statedClaim(answer, 'iss');
     if (named !== undefined && named !== issuer) throw invalidToken('issuer_unknown');
-    const isUnnamed = audienceBound && audienceClaim(answer, claimNames.audience) === undefined;
+    const isUnnamed = audienceBound && !firstStated(answer, claimNames.audience);
     // What is active was issued by this server, and so is the type that it wrote into the header of its own token.
     const isDeclared = jwt !== undefined && isDeclaredAccessToken(jwt.header);
     checkKindOfAnswer(answer, { isAccessToken: accessTokensOnly || isDeclared, hasAudience: !isUnnamed });
@@ -117,8 +113,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
     try {
       return await this.endpoint.introspect(token);
     } catch (cause) {
-      const retryAfterSeconds = cause instanceof NotAskedError ? cause.retryAfterSeconds : RETRY_AFTER_SECONDS;
-      throw new McpAuthError('temporarily_unavailable', 'introspection_failed', { cause, retryAfterSeconds });
+      throw unavailable('introspection_failed', cause);
     }
   }
 }

@@ -1,6 +1,6 @@
-import { McpAuthError } from '../core/error.js';
+import { unavailable } from '../core/error.js';
 import { parseUrl } from '../core/resource.js';
-import { NotAskedError, UnderWayLimit } from '../issuer/cool-down.js';
+import { UnderWayLimit } from '../issuer/cool-down.js';
 import type { ExpiringStore } from './expiring-store.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
@@ -32,9 +32,6 @@ const MAX_ISSUER_LENGTH = 2_048;
 
 /** Most issuers that are looked up at a time, besides those that were found before. */
 const MAX_UNDER_WAY = 32;
-
-/** Seconds a client is asked to wait when an issuer cannot be looked up. */
-const RETRY_AFTER_SECONDS = 5;
 
 /**
  * The configured issuers, and those that the application looks up when their tokens come, such as one for each tenant.
@@ -88,8 +85,7 @@ export class IssuerLookup extends TrustedIssuers {
     try {
       return await (isKnown ? this.lookUp(issuer) : this.#underWay.run(() => this.lookUp(issuer)));
     } catch (cause) {
-      const retryAfterSeconds = cause instanceof NotAskedError ? cause.retryAfterSeconds : RETRY_AFTER_SECONDS;
-      throw new McpAuthError('temporarily_unavailable', 'issuer_lookup_failed', { cause, retryAfterSeconds });
+      throw unavailable('issuer_lookup_failed', cause);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { invalidToken } from '../core/error.js';
-import { namedClaim, scopesOf, statedClaim, stringClaim } from './claims.js';
+import { firstStated, scopesOf, statedClaim, stringClaim } from './claims.js';
 import { SCOPE_CLAIMS, type PrincipalNames } from '../core/token-format.js';
 import { isOfClientCredentials } from './principal-kind.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
@@ -115,15 +115,15 @@ export function identify(named: Claims, names: PrincipalNames, claims: Claims = 
 
 /** The claim by which a token is that of a user whom it does not name; undefined where it names that user, or shows none. */
 function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
-  const subject = names.subject.find((name) => namedClaim(named, name) !== undefined);
-  // A subject that is read from where the client is named tells no user of that client from another.
-  if (subject !== undefined && !names.clientId.includes(subject))
-    return signOfUserBehindClient(namedClaim(named, subject), named, names, claims);
+  const subject = firstStated(named, names.subject);
+  // A subject that is read from the claim of the client does not tell its users apart.
+  if (subject && !names.clientId.includes(subject.name))
+    return signOfUserBehindClient(subject.value, named, names, claims);
   const isStated = (name: string): boolean => statedClaim(claims, name) !== undefined;
   const sign =
     CLAIMS_OF_USERS.find(isStated) ??
     Object.keys(claims).find((name) => isStated(name) && PLAIN_CLAIMS_OF_USERS.has(plainName(name)));
-  return sign ?? (subject === undefined ? signOfLostSubject(named, names, claims) : undefined);
+  return sign ?? (subject ? undefined : signOfLostSubject(named, names, claims));
 }
 
 /** What a user is called by, whom a subject that is the client does not name. */
@@ -136,7 +136,7 @@ function signOfUserBehindClient(
   names: PrincipalNames,
   claims: Claims,
 ): string | undefined {
-  const client = names.clientId.map((name) => namedClaim(named, name)).find((value) => value !== undefined);
+  const client = firstStated(named, names.clientId)?.value;
   if (subject !== client) return undefined;
   return NAMES_OF_USERS.find((name) => {
     const value = statedClaim(claims, name);
@@ -151,13 +151,13 @@ function signOfUserBehindClient(
  * writes the claim `typ`, gives a subject to every token, those of service accounts too.
  */
 function signOfLostSubject(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
-  const client = names.clientId.find((name) => namedClaim(named, name) !== undefined);
+  const client = firstStated(named, names.clientId);
   const sub = statedClaim(claims, 'sub');
-  if (sub !== undefined && (client === undefined || sub !== namedClaim(named, client))) return 'sub';
+  if (sub !== undefined && sub !== client?.value) return 'sub';
   const scopes = [...names.scopes, ...SCOPE_CLAIMS].flatMap((name) => scopesOf(named, { scopes: [name] }));
   if (scopes.some((scope) => SCOPES_OF_USERS.has(scope))) return 'scope';
   if (statedClaim(claims, 'typ') !== undefined) return 'typ';
-  return client === 'azp' && statedClaim(named, 'client_id') === undefined && !isOfClientCredentials(claims)
+  return client?.name === 'azp' && statedClaim(named, 'client_id') === undefined && !isOfClientCredentials(claims)
     ? 'azp'
     : undefined;
 }

@@ -1,5 +1,5 @@
 import { McpAuthError, type McpAuthReason } from '../core/error.js';
-import { audienceClaim, namedClaim, ownClaim } from './claims.js';
+import { firstStated, namedClaim, ownClaim } from './claims.js';
 import type { ClaimNames } from '../core/token-format.js';
 
 type Members = Readonly<Record<string, unknown>>;
@@ -37,7 +37,7 @@ export function withRefusalDetails(error: unknown, refused: TokenFacts): unknown
 function seenFor(reason: McpAuthReason, { header = {}, claims, claimNames, ...refused }: TokenFacts): Members {
   switch (reason) {
     case 'audience_rejected':
-      return { aud: audienceClaim(claims, claimNames.audience), expected: oneOrAll(refused.audiences) };
+      return { aud: firstStated(claims, claimNames.audience)?.value, expected: oneOrAll(refused.audiences) };
     case 'audience_missing':
       return { expected: oneOrAll(refused.audiences) };
     case 'issuer_unknown':
