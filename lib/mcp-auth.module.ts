@@ -47,7 +47,7 @@ import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { readOptions } from './options/read-options.js';
 import { type McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
 import { DEFAULT_REFUSAL_LOG_LIMITS, RefusalLog, REFUSAL_LOG_LIMITS } from './observability/refusal-log.js';
-import { createResourceServers, ResourceServers } from './resource-servers/resource-servers.js';
+import { ResourceServers } from './resource-servers/resource-servers.js';
 import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
@@ -89,7 +89,7 @@ const PROVIDERS: Provider[] = [
   {
     provide: ResourceServers,
     useFactory: (options: ResolvedOptions, clock: Clock, failures: IssuerMonitor, modules: ModuleRef) =>
-      createResourceServers(options, {
+      new ResourceServers(options, {
         now: () => clock.now(),
         failures,
         findVerifier: (type) => findVerifier(modules, type),

@@ -1,4 +1,4 @@
-import { createResourceServers } from '../../dist/resource-servers/resource-servers.js';
+import { ResourceServers } from '../../dist/resource-servers/resource-servers.js';
 import { readOptions } from '../../dist/options/read-options.js';
 import { RESOURCE } from '../resource.js';
 
@@ -21,7 +21,7 @@ export function verifierWith(options, now = Date.now) {
     verifierFailed: fail,
     serverFound: fail,
   };
-  const servers = createResourceServers(readOptions({ resource: RESOURCE, ...options }), {
+  const servers = new ResourceServers(readOptions({ resource: RESOURCE, ...options }), {
     now,
     failures,
     findVerifier: fail,

@@ -1,34 +1,29 @@
 import type { Requirement } from '../core/requirement.js';
 import { ScopeHierarchy } from '../core/scopes.js';
-import type { ResourceVerifier } from '../token/verification.js';
+import type { CachedVerifier } from '../token/cached-verifier.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
+import type { ResourceVerifier } from '../token/verification.js';
 import { VerifierFactory, type VerifierDependencies } from './verifier-factory.js';
 
 /** A protected resource at work: what verifies its tokens and what every request to it needs. */
 export interface ResourceServer {
   readonly resource: ResolvedResource;
-  readonly verifier: ResourceVerifier;
+  readonly verifier: CachedVerifier;
   readonly hierarchy: ScopeHierarchy;
   readonly baseline: Requirement;
 }
 
-/** All resource servers of the module; its own DI token. */
-export abstract class ResourceServers {
-  abstract readonly all: readonly [ResourceServer, ...ResourceServer[]];
+/** All resource servers of the module. */
+export class ResourceServers {
+  readonly all: readonly [ResourceServer, ...ResourceServer[]];
+  readonly #verifiers: VerifierFactory;
 
-  /**
-   * Finds what the application has to provide, so that what is missing stops it from starting.
-   *
-   * @throws {McpAuthConfigError} when something is.
-   */
-  abstract ready(): Promise<void>;
-
-  /** Asks the authorization servers for what tokens will need, and reports what clients will fail on. Never rejects. */
-  abstract checkAuthorizationServers(): Promise<void>;
-
-  /** Ends the requests to authorization servers that are under way. */
-  abstract close(): void;
+  constructor(options: ResolvedOptions, dependencies: VerifierDependencies) {
+    this.#verifiers = new VerifierFactory(options, dependencies);
+    const [first, ...others] = options.resources;
+    this.all = [this.#resourceServer(first), ...others.map((other) => this.#resourceServer(other))];
+  }
 
   get first(): ResourceServer {
     return this.all[0];
@@ -45,31 +40,32 @@ export abstract class ResourceServers {
     const ids = this.all.map(({ resource }) => `"${resource.id}"`).join(', ');
     throw new Error(`No protected resource ${id === undefined ? 'was named' : `"${id}"`}; configured are ${ids}.`);
   }
-}
 
-/** Sets up the resource servers of the options. */
-export function createResourceServers(options: ResolvedOptions, dependencies: VerifierDependencies): ResourceServers {
-  const verification = new VerifierFactory(options, dependencies);
-  const create = (resource: ResolvedResource): ResourceServer => ({
-    resource,
-    verifier: verification.verifierOf(resource),
-    hierarchy: new ScopeHierarchy(resource.scopeHierarchy),
-    baseline: { allOf: resource.requiredScopes, anyOf: [] },
-  });
-  const [first, ...others] = options.resources;
-  return new (class extends ResourceServers {
-    override readonly all = [create(first), ...others.map(create)] as const;
+  /**
+   * Finds the verifiers that the application has to provide, so that a missing one stops it from starting.
+   *
+   * @throws {McpAuthConfigError} when one is missing.
+   */
+  ready(): Promise<void> {
+    return this.#verifiers.findVerifiers();
+  }
 
-    override ready(): Promise<void> {
-      return verification.findVerifiers();
-    }
+  /** Asks the authorization servers for what tokens will need, and reports what clients will fail on. Never rejects. */
+  checkAuthorizationServers(): Promise<void> {
+    return this.#verifiers.servers.check();
+  }
 
-    override checkAuthorizationServers(): Promise<void> {
-      return verification.checkServers();
-    }
+  /** Ends the requests to authorization servers that are under way. */
+  close(): void {
+    this.#verifiers.servers.close();
+  }
 
-    override close(): void {
-      verification.close();
-    }
-  })();
+  #resourceServer(resource: ResolvedResource): ResourceServer {
+    return {
+      resource,
+      verifier: this.#verifiers.verifierOf(resource),
+      hierarchy: new ScopeHierarchy(resource.scopeHierarchy),
+      baseline: { allOf: resource.requiredScopes, anyOf: [] },
+    };
+  }
 }

@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
-import { ExpiringStore } from './expiring-store.js';
 
 /**
- * In the memory of this process. When it is full, the entry goes that was not used for the longest time. Values are
- * kept as they are, not copied.
+ * Remembers values for a limited time, in the memory of this process. When it is full, it drops the entry that was not used
+ * for the longest time: callers must be able to do without any of them. It never returns a value late.
+ *
+ * Keys hold no secret: what is remembered about a token is kept under its hash. Values are kept as they are, not copied.
  */
-export class ExpiringMap<Value> extends ExpiringStore<Value> {
+export class ExpiringMap<Value> {
   readonly #entries: LRUCache<string, { readonly value: Value; readonly until: number }>;
 
   constructor(
@@ -14,16 +15,11 @@ export class ExpiringMap<Value> extends ExpiringStore<Value> {
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {
-    super();
     this.#entries = new LRUCache({ max: maxEntries });
   }
 
-  override async get(key: string): Promise<Value | undefined> {
-    return this.recall(key);
-  }
-
-  /** What `get` promises, at once. */
-  recall(key: string): Value | undefined {
+  /** Undefined if there is no value, or its time is over. */
+  get(key: string): Value | undefined {
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
     if (this.now() < entry.until) return entry.value;
@@ -31,16 +27,17 @@ export class ExpiringMap<Value> extends ExpiringStore<Value> {
     return undefined;
   }
 
-  override async set(key: string, value: Value, until: number): Promise<void> {
+  /**
+   * Replaces the value that is there, and its time.
+   *
+   * @param until from when on the value is gone, in milliseconds since the epoch
+   */
+  set(key: string, value: Value, until: number): void {
     this.#entries.set(key, { value, until });
   }
 
-  override async delete(key: string): Promise<void> {
-    this.forget(key);
-  }
-
-  /** What `delete` promises, at once. */
-  forget(key: string): void {
+  /** Does nothing if there is no value. */
+  delete(key: string): void {
     this.#entries.delete(key);
   }
 }

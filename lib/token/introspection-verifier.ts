@@ -1,7 +1,7 @@
 import { invalidToken, unavailable } from '../core/error.js';
 import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
 import { tokenHash } from '../issuer/token-hash.js';
-import type { ExpiringStore } from './expiring-store.js';
+import type { ExpiringMap } from './expiring-map.js';
 import { checkAudience, checkTimesPresent, firstStated, statedClaim, type AcceptanceRules } from './claims.js';
 import type { ClaimNames } from '../core/token-format.js';
 import type { DecodedJwt } from './decoded-jwt.js';
@@ -47,7 +47,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
     private readonly endpoint: IntrospectionEndpoint,
     private readonly rules: IntrospectionRules,
     /** Tokens that were not active. */
-    private readonly inactive: ExpiringStore<true>,
+    private readonly inactive: ExpiringMap<true>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
     /** Told about tokens that are not active: whether it was a JWT whose `exp`, which nobody has verified, is still to come. */
@@ -100,11 +100,11 @@ export class IntrospectionVerifier extends IssuerVerifier {
   /** @returns the answer for an active token, without members that have no value. */
   async #ask(token: string, jwt: DecodedJwt | undefined): Promise<IntrospectionAnswer> {
     const key = tokenHash(token);
-    if (await this.inactive.get(key)) throw invalidToken('token_inactive');
+    if (this.inactive.get(key)) throw invalidToken('token_inactive');
     const askedAt = this.now();
     const answer = await this.#answerFor(token);
     if (answer.active) return withoutNulls(answer);
-    await this.inactive.set(key, true, askedAt + this.rules.negativeCacheSeconds * 1000);
+    this.inactive.set(key, true, askedAt + this.rules.negativeCacheSeconds * 1000);
     this.onInactive(isInTime(jwt, this.now() / 1000));
     throw invalidToken('token_inactive');
   }

@@ -1,7 +1,7 @@
 import { unavailable } from '../core/error.js';
 import { parseUrl } from '../core/resource.js';
 import { UnderWayLimit } from '../issuer/cool-down.js';
-import type { ExpiringStore } from './expiring-store.js';
+import type { ExpiringMap } from './expiring-map.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
 import { TrustedIssuers, type ConfiguredIssuers, type TrustedIssuer } from './trusted-issuers.js';
@@ -48,8 +48,8 @@ export class IssuerLookup extends TrustedIssuers {
   constructor(
     private readonly configured: ConfiguredIssuers,
     private readonly lookUp: LookUp,
-    private readonly known: ExpiringStore<KnownIssuer>,
-    private readonly notTrusted: ExpiringStore<true>,
+    private readonly known: ExpiringMap<KnownIssuer>,
+    private readonly notTrusted: ExpiringMap<true>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {
@@ -64,19 +64,19 @@ export class IssuerLookup extends TrustedIssuers {
   }
 
   async #find(issuer: string): Promise<TrustedIssuer | undefined> {
-    const known = await this.known.get(issuer);
+    const known = this.known.get(issuer);
     const askedAt = this.now();
     if (known && askedAt < known.trust.until) return known.trust;
-    if (await this.notTrusted.get(issuer)) return undefined;
+    if (this.notTrusted.get(issuer)) return undefined;
     const found = await this.#lookUp(issuer, known !== undefined);
     if (!found) {
-      await this.known.delete(issuer);
-      await this.notTrusted.set(issuer, true, askedAt + NOT_TRUSTED_MS);
+      this.known.delete(issuer);
+      this.notTrusted.set(issuer, true, askedAt + NOT_TRUSTED_MS);
       return undefined;
     }
     const isUnchanged = known !== undefined && found.version !== undefined && found.version === known.version;
     const trust = { verifier: isUnchanged ? known.trust.verifier : found.create(), until: askedAt + TRUSTED_MS };
-    await this.known.set(issuer, { version: found.version, trust }, Infinity);
+    this.known.set(issuer, { version: found.version, trust }, Infinity);
     return trust;
   }
 

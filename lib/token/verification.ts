@@ -18,9 +18,3 @@ export interface Verification {
 export abstract class CacheableVerifier {
   abstract verify(token: string): MaybePromise<Verification>;
 }
-
-/** Verifies the tokens that come to one resource; and throws, or rejects with, what `TokenVerifier` throws. */
-export abstract class ResourceVerifier {
-  /** At once, where it is known already. */
-  abstract verify(token: string): MaybePromise<VerifiedToken>;
-}

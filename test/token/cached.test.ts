@@ -48,7 +48,7 @@ class Transparent extends ExpiringMap<RememberedVerification> {
     super(10, () => 0);
   }
 
-  override async set(key: string, value: RememberedVerification, end: number): Promise<void> {
+  override set(key: string, value: RememberedVerification, end: number): void {
     this.entries.set(key, { value, until: end });
   }
 }

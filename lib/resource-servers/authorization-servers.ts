@@ -1,0 +1,127 @@
+import { setMaxListeners } from 'node:events';
+import { parseUrl } from '../core/resource.js';
+import { AuthorizationServer, OUTBOUND_LIMITS } from '../issuer/authorization-server.js';
+import { IntrospectionAccess } from '../issuer/introspection-gate.js';
+import type { Outbound } from '../issuer/outbound.js';
+import type { ResolvedAuthorizationServer } from '../options/authorization-server-options.js';
+import type { ResolvedOptions } from '../options/options.js';
+import type { FailureReports } from './failure-reports.js';
+
+/** What the authorization servers need from outside. */
+export interface ServerDependencies {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly failures: FailureReports;
+}
+
+/** A configured authorization server, for all resources that trust it. */
+export interface SharedServer {
+  readonly settings: ResolvedAuthorizationServer;
+  readonly server: AuthorizationServer;
+  /** Each fetches what the verifier of one resource will need. */
+  readonly warmUps: (() => Promise<void>)[];
+  /** Whether a verifier needs its metadata. */
+  needsMetadata: boolean;
+}
+
+/**
+ * The authorization servers of the module. Resources that trust the same issuer share one set of its keys; an issuer that the
+ * application looked up has its own, which is dropped with it.
+ */
+export class AuthorizationServers {
+  readonly outbound: Outbound;
+  readonly #shared: SharedServer[] = [];
+  readonly #closing = new AbortController();
+  /** By issuer and URL of the endpoint. */
+  readonly #introspectionAccess = new Map<string, IntrospectionAccess>();
+
+  constructor(
+    private readonly options: ResolvedOptions,
+    private readonly dependencies: ServerDependencies,
+  ) {
+    const { fetch } = options;
+    // Each request that is under way listens, and there may be many: that is no leak.
+    setMaxListeners(0, this.#closing.signal);
+    this.outbound = { ...OUTBOUND_LIMITS, ...(fetch && { fetch }), closing: this.#closing.signal };
+  }
+
+  /** The configured server that has these settings; the same one for all resources. */
+  shared(settings: ResolvedAuthorizationServer): SharedServer {
+    const known = this.#shared.find((shared) => isSameSource(shared.settings, settings));
+    if (known) return known;
+    const shared: SharedServer = { settings, server: this.create(settings), warmUps: [], needsMetadata: false };
+    this.#shared.push(shared);
+    return shared;
+  }
+
+  /** A server with keys of its own. */
+  create({ issuer, metadata, keys }: ResolvedAuthorizationServer): AuthorizationServer {
+    const { now, failures } = this.dependencies;
+    const { allowInsecureHttp } = this.options;
+    return new AuthorizationServer(
+      { issuer, metadata, keys, allowInsecureHttp },
+      {
+        now,
+        outbound: this.outbound,
+        onKeysFailure: this.unlessClosing((error) => failures.keysFailed(issuer, error)),
+        onKeysFetched: (jwks) => failures.keysFetched(issuer, jwks),
+      },
+    );
+  }
+
+  /** Resources that ask the same endpoint share its state, and the limit of requests that are under way. */
+  introspectionAccess({ issuer, introspection }: ResolvedAuthorizationServer): IntrospectionAccess {
+    const key = JSON.stringify([issuer, introspection?.endpoint]);
+    const known = this.#introspectionAccess.get(key) ?? new IntrospectionAccess(this.dependencies.now);
+    this.#introspectionAccess.set(key, known);
+    return known;
+  }
+
+  /**
+   * Asks each configured authorization server for what tokens will need, and reports what clients will fail on. Never rejects,
+   * and reports a failure like any later one.
+   *
+   * Leaves out an issuer of the same origin as a resource: it may be this application, which does not listen yet.
+   */
+  async check(): Promise<void> {
+    const own = new Set(this.options.resources.map(({ identifier }) => parseUrl(identifier.origin)?.origin));
+    const isOwn = ({ settings }: SharedServer): boolean => own.has(parseUrl(settings.issuer)?.origin);
+    const checks = this.#shared.filter((shared) => !isOwn(shared)).map((shared) => this.#check(shared));
+    // Only the logger of the application can throw here; nobody waits, so that its error would end the process.
+    await Promise.allSettled(checks);
+  }
+
+  /** Ends the requests that are under way, and lets none begin. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** A request that ends because the application closes is nobody's failure. */
+  unlessClosing(report: (error: unknown) => void): (error: unknown) => void {
+    return (error) => {
+      if (!this.#closing.signal.aborted) report(error);
+    };
+  }
+
+  /** Reports the very document that names the keys, so that it is fetched once. */
+  async #check({ settings, server, warmUps, needsMetadata }: SharedServer): Promise<void> {
+    const isKnown = needsMetadata || settings.metadata.kind === 'static';
+    const document = isKnown ? await server.metadata('start').catch(() => undefined) : undefined;
+    await Promise.all(warmUps.map((warmUp) => warmUp()));
+    // Clients that are told another URL read the document that they find there.
+    if (!document || this.#closing.signal.aborted || settings.advertisedIssuer !== settings.issuer) return;
+    this.dependencies.failures.metadataFetched(settings.issuer, document);
+  }
+}
+
+/** Whether two resources know the same server, and would find the same keys. */
+function isSameSource(one: ResolvedAuthorizationServer, other: ResolvedAuthorizationServer): boolean {
+  const source = ({ issuer, metadata, keys }: ResolvedAuthorizationServer): string =>
+    JSON.stringify([issuer, metadata, keys]);
+  return source(one) === source(other) && transformOf(one) === transformOf(other);
+}
+
+/** The function of the application that repairs the metadata, if there is one. */
+export function transformOf({ metadata }: ResolvedAuthorizationServer): unknown {
+  return metadata.kind === 'discovery' ? metadata.transform : undefined;
+}
