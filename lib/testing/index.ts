@@ -9,7 +9,7 @@ export type { Challenge } from '../core/challenge-parser.js';
 export type { TestFault } from './test-fault.js';
 export type { AnswerIntrospection, SignedAnswerChanges, TestIntrospectionOptions } from './test-introspection.js';
 export { TestIssuer } from './test-issuer.js';
-export type { RecordedRequest, TestEndpoint, TestIssuerOptions, WellKnownForm } from './test-issuer.js';
+export type { RecordedRequest, TestEndpoint, TestIssuerOptions, WellKnownForm } from './test-issuer.options.js';
 export { generateTestKey, symmetricTestKey } from './test-key.js';
 export type { TestAlgorithm, TestKey, TestKeyOptions } from './test-key.js';
 export type { MintOptions } from './test-token.js';

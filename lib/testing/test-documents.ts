@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import type { JSONWebKeySet } from 'jose';
+import type { TestAddresses } from './test-addresses.js';
+import type { TestIssuerOptions, WellKnownForm } from './test-issuer.options.js';
+import type { TestKey } from './test-key.js';
+
+const LIFETIME_SECONDS = 300;
+
+const WELL_KNOWN_FORMS: readonly WellKnownForm[] = ['oauth', 'oidc-insert', 'oidc-append'];
+
+/** What a `TestIssuer` publishes, and what its tokens say by default. */
+export class TestDocuments {
+  published: readonly unknown[];
+  /** The key that signs. */
+  key: TestKey;
+
+  constructor(
+    private readonly addresses: TestAddresses,
+    private readonly options: TestIssuerOptions,
+    key: TestKey,
+  ) {
+    this.published = [key.publicJwk];
+    this.key = key;
+  }
+
+  /** Milliseconds since 1970. */
+  get now(): number {
+    return (this.options.now ?? Date.now)();
+  }
+
+  keySet(): JSONWebKeySet {
+    return { keys: this.published } as JSONWebKeySet;
+  }
+
+  /** @param changes members that are added or replaced; `undefined` removes one */
+  metadata(changes: Readonly<Record<string, unknown>>): object {
+    const { issuer, jwksUri, introspectionUri } = this.addresses;
+    const base = issuer.replace(/\/$/, '');
+    return {
+      issuer,
+      authorization_endpoint: `${base}/authorize`,
+      token_endpoint: `${base}/token`,
+      jwks_uri: jwksUri,
+      ...(this.options.introspection !== undefined && { introspection_endpoint: introspectionUri }),
+      response_types_supported: ['code'],
+      grant_types_supported: ['authorization_code', 'refresh_token'],
+      token_endpoint_auth_methods_supported: ['none'],
+      code_challenge_methods_supported: ['S256'],
+      authorization_response_iss_parameter_supported: true,
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: [this.key.alg],
+      ...changes,
+    };
+  }
+
+  /** Undefined at a place where the options say that there is none. */
+  metadataAt(place: string, changes: Readonly<Record<string, unknown>>): object | undefined {
+    const served = this.options.wellKnown ?? WELL_KNOWN_FORMS;
+    const isServed = served.some((form) => this.addresses.wellKnownUris[form] === place);
+    return isServed ? this.metadata(changes) : undefined;
+  }
+
+  claims(): Record<string, unknown> {
+    const now = Math.floor(this.now / 1000);
+    return {
+      iss: this.addresses.issuer,
+      sub: 'alice',
+      client_id: 'test-client',
+      aud: this.options.audience,
+      iat: now,
+      exp: now + LIFETIME_SECONDS,
+      jti: randomUUID(),
+    };
+  }
+}

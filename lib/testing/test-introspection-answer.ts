@@ -1,0 +1,41 @@
+import type { ServerResponse } from 'node:http';
+import type { AnswerIntrospection, IntrospectionOutcome, SignedAnswerChanges } from './test-introspection.js';
+
+const SIGNED_ANSWER = 'application/token-introspection+jwt';
+
+/** How the introspection endpoint of a `TestIssuer` answers. */
+export interface AnswerSettings {
+  /** Changes the answer. */
+  readonly answerIntrospection: AnswerIntrospection | undefined;
+  /** How signed answers differ from good ones; `never`: plain JSON is sent in their place. */
+  readonly signedAnswer: SignedAnswerChanges | 'never';
+  /** Signs an answer (RFC 9701 §5). */
+  readonly sign: (answer: unknown, changes: SignedAnswerChanges) => string;
+}
+
+/** @param accept the header of the request, which may ask for a signed answer */
+export async function sendOutcome(
+  outcome: IntrospectionOutcome,
+  accept: string | undefined,
+  response: ServerResponse,
+  { answerIntrospection, signedAnswer, sign }: AnswerSettings,
+): Promise<void> {
+  if (outcome.kind === 'refusal') return sendRefusal(outcome, response);
+  const answer = answerIntrospection ? answerIntrospection(outcome.answer, outcome.token) : outcome.answer;
+  if (answer instanceof Response) {
+    response.writeHead(answer.status, Object.fromEntries(answer.headers));
+    return void response.end(Buffer.from(await answer.arrayBuffer()));
+  }
+  const isSigned = signedAnswer !== 'never' && accept === SIGNED_ANSWER;
+  response.writeHead(200, { 'content-type': isSigned ? SIGNED_ANSWER : 'application/json' });
+  response.end(isSigned ? sign(answer, signedAnswer) : JSON.stringify(answer));
+}
+
+function sendRefusal(
+  { status, error }: Extract<IntrospectionOutcome, { kind: 'refusal' }>,
+  response: ServerResponse,
+): void {
+  const challenge = status === 401 ? { 'www-authenticate': 'Basic realm="test"' } : {};
+  response.writeHead(status, { 'content-type': 'application/json', ...challenge });
+  response.end(JSON.stringify({ error }));
+}

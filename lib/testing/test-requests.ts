@@ -1,0 +1,97 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TestAddresses } from './test-addresses.js';
+import type { TestDocuments } from './test-documents.js';
+import { answer, answerJson, type TestFault } from './test-fault.js';
+import { sendOutcome, type AnswerSettings } from './test-introspection-answer.js';
+import type { TestIntrospection } from './test-introspection.js';
+import type { FaultyEndpoint, RecordedRequest, TestEndpoint } from './test-issuer.options.js';
+
+/** What may change from one request to the next. */
+export interface RequestSettings extends AnswerSettings {
+  /** Changes to the metadata. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/** Answers the requests to a `TestIssuer`, breaks endpoints on demand, and records what came. */
+export class TestRequests {
+  readonly recorded: RecordedRequest[] = [];
+  readonly #faults = new Map<FaultyEndpoint, { readonly fault: TestFault; turns: number }>();
+
+  constructor(
+    private readonly addresses: TestAddresses,
+    private readonly documents: TestDocuments,
+    /** Undefined where there is no introspection endpoint. */
+    private readonly introspection: TestIntrospection | undefined,
+    private readonly settings: () => RequestSettings,
+  ) {}
+
+  fail(fault: TestFault, on: FaultyEndpoint | 'all'): void {
+    for (const endpoint of ['metadata', 'jwks', 'introspection'] as const) {
+      if (on === 'all' || on === endpoint) this.#faults.set(endpoint, { fault, turns: 0 });
+    }
+  }
+
+  recover(): void {
+    this.#faults.clear();
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    const { method = 'GET', url = '/', headers } = request;
+    const place = this.addresses.placeOf(url);
+    const endpoint = this.#endpointAt(place);
+    if (endpoint === 'introspection' && this.introspection) {
+      // The client has hung up, or the test's own `answerIntrospection` threw.
+      return void this.#introspect(request, response, this.introspection).catch((error: Error) =>
+        response.destroy(error),
+      );
+    }
+    this.recorded.push({ method, url, headers, endpoint });
+    request.resume();
+    if (method !== 'GET' && method !== 'HEAD') return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    if (endpoint === 'jwks') return this.#answer(endpoint, this.documents.keySet(), response);
+    if (endpoint === 'metadata')
+      return this.#answer(endpoint, this.documents.metadataAt(place, this.settings().metadata), response);
+    answerJson(response, endpoint === 'canary' ? this.#canaryDocument(place) : undefined);
+  }
+
+  #endpointAt(place: string): TestEndpoint {
+    const endpoint = this.addresses.endpointAt(place);
+    return endpoint === 'introspection' && !this.introspection ? 'other' : endpoint;
+  }
+
+  async #introspect(
+    request: IncomingMessage,
+    response: ServerResponse,
+    introspection: TestIntrospection,
+  ): Promise<void> {
+    const { method = 'GET', url = '/', headers } = request;
+    const body = await textOf(request);
+    this.recorded.push({ method, url, headers, endpoint: 'introspection', body });
+    if (method !== 'POST') return void response.writeHead(405, { allow: 'POST' }).end();
+    const outcome = await introspection.outcomeOf({ headers, body });
+    if (!this.#faults.has('introspection')) return sendOutcome(outcome, headers.accept, response, this.settings());
+    this.#answer('introspection', outcome.kind === 'answer' ? outcome.answer : { error: outcome.error }, response);
+  }
+
+  /** As the fault of the endpoint wants, if it has one. */
+  #answer(endpoint: FaultyEndpoint, document: object | undefined, response: ServerResponse): void {
+    const state = this.#faults.get(endpoint);
+    const turn = state === undefined ? 0 : ++state.turns;
+    answer({ response, document, fault: state?.fault, turn, canaryUrl: this.addresses.canaryOf(endpoint) });
+  }
+
+  #canaryDocument(place: string): object | undefined {
+    if (place === this.addresses.canaryOf('introspection'))
+      return { active: true, token_type: 'Bearer', ...this.documents.claims() };
+    if (place === this.addresses.canaryOf('jwks')) return this.documents.keySet();
+    return place === this.addresses.canaryOf('metadata')
+      ? this.documents.metadata(this.settings().metadata)
+      : undefined;
+  }
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}
