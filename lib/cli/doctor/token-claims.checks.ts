@@ -1,0 +1,98 @@
+import { ownMember } from '../../core/record.js';
+import { showValue } from '../../core/safe-text.js';
+import { CLIENT_ID_CLAIMS } from '../../core/token-format.js';
+import { productOf } from '../../products/known-products.js';
+import { checkAudience, scopesOf, stringClaim } from '../../token/claims.js';
+import type { DecodedJwt } from '../../token/decoded-jwt.js';
+import { ok, problem, notVerifiable, type Check } from './check.js';
+import { CLAIM_NAMES, REFUSED, memberIn, refusalOf, type TokenContext } from './token-context.js';
+
+/** The row about scopes. A missing scope is not the token's fault. */
+export const SCOPE_ROW = 'OA21-5.2-a';
+
+export function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check {
+  const id = 'RFC9068-4-b';
+  const iss = ownMember(claims, 'iss');
+  const seen = `iss is ${memberIn(claims, 'iss')}`;
+  if (issuers.some((one) => one === iss)) return ok(id, seen);
+  const product = typeof iss === 'string' ? productOf(iss) : undefined;
+  const close = issuers.find((one) => typeof iss === 'string' && one.replace(/\/$/, '') === iss.replace(/\/$/, ''));
+  const remedy =
+    close !== undefined
+      ? `the slash at the end counts: configure ${showValue(iss)}`
+      : product?.issuer !== undefined
+        ? `${product.name}: ${product.issuer}`
+        : 'get the token from an authorization server of the list, or add its issuer to the list';
+  return problem('error', id, {
+    seen: `${seen}, which is none of ${showValue(issuers)}`,
+    consequence: REFUSED,
+    remedy,
+  });
+}
+
+/** @see RFC 8707 §2 */
+export function audience({ claims }: DecodedJwt, { resource, audiences }: TokenContext): Check {
+  const id = 'RFC9068-4-c';
+  const seen = `aud is ${memberIn(claims, 'aud')}`;
+  if (resource === undefined) return notVerifiable(id, `${seen}; whether that is right depends on the MCP server`);
+  const reason = refusalOf(() => void checkAudience(claims, new Set([resource, ...audiences])));
+  if (reason === undefined) return ok(id, seen);
+  const iss = ownMember(claims, 'iss');
+  const product = typeof iss === 'string' ? productOf(iss) : undefined;
+  const otherwise = `have the server put ${showValue(resource)} into aud; clients ask for it with the parameter resource, which servers that have no resource indicators ignore`;
+  const remedy = product ? `${product.name}: ${product.audience(resource)}` : otherwise;
+  return problem('error', id, { seen: `${seen}, and not ${showValue(resource)}`, consequence: REFUSED, remedy });
+}
+
+export function client({ claims }: DecodedJwt): Check {
+  return party('client', CLIENT_ID_CLAIMS, claims);
+}
+
+export function subject({ claims }: DecodedJwt): Check {
+  return party('subject', ['sub'], claims);
+}
+
+function party(what: string, names: readonly string[], claims: DecodedJwt['claims']): Check {
+  const id = 'RFC9068-2.2-a';
+  let value: string | undefined;
+  const reason = refusalOf(() => {
+    value = stringClaim(claims, names);
+  });
+  if (reason !== undefined)
+    return problem('error', id, {
+      seen: `its ${what} is no text`,
+      consequence: REFUSED,
+      remedy: `have the server name the ${what} in ${names[0]}`,
+    });
+  if (value !== undefined) return ok(id, `its ${what} is ${showValue(value)}`);
+  const consequence = 'RFC 9068 demands it; a token that names neither client nor subject is refused';
+  return problem('note', id, {
+    seen: `it names no ${what}`,
+    consequence,
+    remedy: `have the server name the ${what} in ${names[0]}`,
+  });
+}
+
+export function scopes({ claims }: DecodedJwt, { scopes: needed }: TokenContext): Check {
+  const granted = scopesOf(claims, CLAIM_NAMES);
+  const seen = `its scopes are ${showValue(granted)}`;
+  const missing = needed.filter((scope) => !granted.includes(scope));
+  if (missing.length === 0) return ok(SCOPE_ROW, seen);
+  return problem('error', SCOPE_ROW, {
+    seen: `${seen}, without ${showValue(missing)}, which the challenge asks for`,
+    consequence: 'every call is refused with 403 until the user grants more',
+    remedy: 'let the client ask for these scopes, and the user or an administrator grant them',
+  });
+}
+
+/** @see RFC 7800 §3.1, RFC 9449 §7.2 */
+export function binding({ claims }: DecodedJwt): Check {
+  const id = 'RFC9449-7.2-a';
+  if (ownMember(claims, 'cnf') === undefined) return ok(id, 'it is bound to no key (cnf)');
+  const remedy = 'have the server issue Bearer tokens to this client';
+  return problem('error', id, {
+    seen: 'it is bound to a key (cnf)',
+    consequence: 'proof of possession is not supported: it is refused',
+    remedy,
+  });
+}
