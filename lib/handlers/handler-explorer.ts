@@ -1,25 +1,15 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
+import { McpAuthConfigError } from '../core/error.js';
 import type { Operation, OperationKind } from '../request/rpc-body.js';
-import {
-  declarationProblems,
-  instanceProblems,
-  isStranger,
-  lostDeclarations,
-  noteInstance,
-  unlistedMethods,
-  type UnlistedMethod,
-} from './declaration-check.js';
+import { declarationProblems, unlistedMethods, type UnlistedMethod } from './declaration-check.js';
+import { contradictions, resourceProblems, type DeclaredHandler } from './handler-problems.js';
+import { checkIsMethod, instanceProblems, noteInstance } from './instance-methods.js';
+import { lostDeclarations } from './lost-declarations.js';
 import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-frameworks.js';
 import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
-import {
-  contradictsItself,
-  handlerDeclaration,
-  scopesDeclaration,
-  type HandlerDeclaration,
-} from './handler-declaration.js';
+import { handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
 
 /** One declaration that holds for an operation. */
 export interface Declared {
@@ -50,10 +40,7 @@ export interface DirectHandler {
 }
 
 /** A method of a controller or provider that a request can reach. */
-interface Handler extends DirectHandler {
-  readonly isRoute: boolean;
-  readonly declaration: HandlerDeclaration;
-}
+type Handler = DirectHandler & DeclaredHandler;
 
 /**
  * Finds out what the handlers of the application declare, and which MCP operation each of them serves, from the
@@ -86,7 +73,7 @@ export class HandlerExplorer {
     if (!this.#intact.has(classRef)) this.#checkIntact(classRef);
     const known = this.#declarations.get(classRef)?.get(method);
     if (known) return known;
-    if (isStranger(classRef, method)) throw strange(classRef, method);
+    checkIsMethod(classRef, method);
     return this.#declarationOf(classRef, method);
   }
 
@@ -146,14 +133,12 @@ export class HandlerExplorer {
 
   /** The classes of all controllers and providers. */
   get classes(): ReadonlySet<unknown> {
-    return new Set(
-      [...this.discovery.getControllers(), ...this.discovery.getProviders()].map(({ metatype }) => metatype),
-    );
+    return new Set(this.#wrappers().map(({ metatype }) => metatype));
   }
 
   /** The controllers and providers that live as long as the application. */
   get handlerObjects(): readonly object[] {
-    return [...this.discovery.getControllers(), ...this.discovery.getProviders()].flatMap(({ instance }) => {
+    return this.#wrappers().flatMap(({ instance }) => {
       const made: unknown = instance;
       return typeof made === 'object' && made !== null ? made : [];
     });
@@ -185,7 +170,10 @@ export class HandlerExplorer {
           ...instanceProblems(classRef, wrapper.instance),
         ]),
       ),
-      ...this.#all().flatMap((handler) => [...this.#contradictions(handler), ...this.#strays(handler)]),
+      ...this.#all().flatMap((handler) => [
+        ...contradictions(handler),
+        ...resourceProblems(handler, this.options.resources),
+      ]),
     ];
     const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
     if (unique.size > 0) throw new McpAuthConfigError([...unique.values()]);
@@ -196,29 +184,6 @@ export class HandlerExplorer {
   /** What is declared in classes that no module lists, and that nothing is known to call for a request. */
   get unlisted(): readonly UnlistedMethod[] {
     return unlistedMethods(this.#wrappers().flatMap(classOf));
-  }
-
-  #contradictions({ classRef, methodName, method }: Handler): ConfigProblem[] {
-    const why = 'it is declared both public and protected';
-    const write = 'Remove @Public(), or the requirements';
-    const at = [
-      ...(contradictsItself(classRef) ? [classRef.name] : []),
-      ...(contradictsItself(method) ? [`${classRef.name}.${methodName}`] : []),
-    ];
-    return at.map((option) => ({ option, seen: '@Public() beside requirements', why, write }));
-  }
-
-  #strays({ classRef, isRoute, declaration }: Handler): ConfigProblem[] {
-    const { resources } = this.options;
-    const known = `Known are ${resources.map(({ id }) => `"${id}"`).join(', ')}`;
-    const option = `@ProtectedResource() of ${classRef.name}`;
-    if (declaration.resourceId !== undefined) {
-      if (resources.some(({ id }) => id === declaration.resourceId)) return [];
-      return [{ option, seen: `"${declaration.resourceId}"`, why: 'no resource has this id', write: known }];
-    }
-    if (resources.length === 1 || !isRoute || declaration.isPublic) return [];
-    const why = 'with several resources, each protected route must say whose tokens it accepts';
-    return [{ option, seen: 'nothing', why, write: `${known}; or declare the route @Public()` }];
   }
 
   #served(): OperationEntry[] {
@@ -295,11 +260,4 @@ function declarationsAt(resourceId: string, entries: readonly FoundEntry[]): Dec
 
 function isDirect({ method, operation }: Handler): boolean {
   return operation !== undefined && !isCalledByNest(method);
-}
-
-function strange(classRef: object, method: object): McpAuthConfigError {
-  const option = (classRef as Type).name;
-  const seen = `a function "${(method as { readonly name?: unknown }).name}" in the place of one of its methods`;
-  const why = 'it is not known what is declared for it';
-  return new McpAuthConfigError([{ option, seen, why, write: 'Leave the methods of the instance as they are' }]);
 }

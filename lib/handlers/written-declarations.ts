@@ -65,6 +65,11 @@ export function canHold(place: Place, { addition }: Pick<Remembered, 'addition'>
   return addition ? place === 'class' || place === 'method' : place === 'parameter';
 }
 
+/** Whether it declares something for a whole class. */
+export function isOnClass({ place, addition }: Remembered): boolean {
+  return place === 'class' && addition !== undefined;
+}
+
 /** What was written on a class, or on a prototype. */
 export function rememberedOn(target: object): readonly Remembered[] {
   return remembered.get(target) ?? [];

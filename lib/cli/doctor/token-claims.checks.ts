@@ -4,8 +4,8 @@ import { CLIENT_ID_CLAIMS } from '../../core/token-format.js';
 import { productOf } from '../../products/known-products.js';
 import { checkAudience, scopesOf, stringClaim } from '../../token/claims.js';
 import type { DecodedJwt } from '../../token/decoded-jwt.js';
-import { ok, problem, notVerifiable, type Check } from './check.js';
-import { CLAIM_NAMES, REFUSED, memberIn, refusalOf, type TokenContext } from './token-context.js';
+import { memberText, ok, problem, notVerifiable, type Check } from './check.js';
+import { CLAIM_NAMES, REFUSED, refusalOf, type TokenContext } from './token-context.js';
 
 /** The row about scopes. A missing scope is not the token's fault. */
 export const SCOPE_ROW = 'OA21-5.2-a';
@@ -13,7 +13,7 @@ export const SCOPE_ROW = 'OA21-5.2-a';
 export function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check {
   const id = 'RFC9068-4-b';
   const iss = ownMember(claims, 'iss');
-  const seen = `iss is ${memberIn(claims, 'iss')}`;
+  const seen = memberText(claims, 'iss');
   if (issuers.some((one) => one === iss)) return ok(id, seen);
   const product = typeof iss === 'string' ? productOf(iss) : undefined;
   const close = issuers.find((one) => typeof iss === 'string' && one.replace(/\/$/, '') === iss.replace(/\/$/, ''));
@@ -33,7 +33,7 @@ export function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check
 /** @see RFC 8707 §2 */
 export function audience({ claims }: DecodedJwt, { resource, audiences }: TokenContext): Check {
   const id = 'RFC9068-4-c';
-  const seen = `aud is ${memberIn(claims, 'aud')}`;
+  const seen = memberText(claims, 'aud');
   if (resource === undefined) return notVerifiable(id, `${seen}; whether that is right depends on the MCP server`);
   const reason = refusalOf(() => void checkAudience(claims, new Set([resource, ...audiences])));
   if (reason === undefined) return ok(id, seen);

@@ -1,8 +1,5 @@
 import { McpAuthError } from '../../core/error.js';
-import { ownMember } from '../../core/record.js';
-import { showValue } from '../../core/safe-text.js';
 import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS, type ClaimNames } from '../../core/token-format.js';
-import type { DecodedJwt } from '../../token/decoded-jwt.js';
 
 /** What a sample token is judged by. */
 export interface TokenContext {
@@ -40,9 +37,4 @@ export function refusalOf(check: () => void): string | undefined {
   } catch (error) {
     return error instanceof McpAuthError ? error.reason : 'malformed';
   }
-}
-
-export function memberIn(members: DecodedJwt['claims'], name: string): string {
-  const value = ownMember(members, name);
-  return value === undefined ? 'missing' : showValue(value);
 }

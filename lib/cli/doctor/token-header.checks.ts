@@ -2,12 +2,12 @@ import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
 import type { DecodedJwt } from '../../token/decoded-jwt.js';
 import { checkHeader } from '../../token/jwt-verifier.js';
 import { checkKind, isDeclaredAccessToken } from '../../token/token-kind.js';
-import { ok, problem, type Check } from './check.js';
-import { PROFILE, REFUSED, memberIn, refusalOf } from './token-context.js';
+import { memberText, ok, problem, type Check } from './check.js';
+import { PROFILE, REFUSED, refusalOf } from './token-context.js';
 
 export function kind({ header, claims }: DecodedJwt): Check {
   const id = 'RFC9068-4-a';
-  const seen = `typ is ${memberIn(header, 'typ')}`;
+  const seen = memberText(header, 'typ');
   const reason = refusalOf(() => checkKind(header, claims, PROFILE));
   if (reason !== undefined) {
     const remedy = 'use the access token, not the ID token or refresh token; and have it name a client or scopes';
@@ -33,7 +33,7 @@ const MEANING: Readonly<Record<string, string>> = {
 
 export function algorithm({ header }: DecodedJwt): Check {
   const id = 'RFC8725-3.1-a';
-  const seen = `alg is ${memberIn(header, 'alg')}`;
+  const seen = memberText(header, 'alg');
   const reason = refusalOf(() => checkHeader(header, new Set(SIGNATURE_ALGORITHMS)));
   if (reason === undefined) return ok(id, seen);
   if (reason === 'header_rejected') {

@@ -6,14 +6,14 @@ import { verifySignature } from '../../issuer/signature.js';
 import { StaticKeySet } from '../../issuer/static-key-set.js';
 import type { DecodedJwt } from '../../token/decoded-jwt.js';
 import { JwtVerifier } from '../../token/jwt-verifier.js';
-import { ok, problem, notVerifiable, type Check } from './check.js';
-import { CLAIM_NAMES, PROFILE, REFUSED, TIMES, memberIn, type TokenContext } from './token-context.js';
+import { memberText, ok, problem, notVerifiable, type Check } from './check.js';
+import { CLAIM_NAMES, PROFILE, REFUSED, TIMES, type TokenContext } from './token-context.js';
 
 export function keyId(jwt: DecodedJwt, context: TokenContext): Check {
   const id = 'RFC7517-5-a';
   const keys = keysFor(jwt, context);
   const kid = ownMember(jwt.header, 'kid');
-  const seen = `kid is ${memberIn(jwt.header, 'kid')}`;
+  const seen = memberText(jwt.header, 'kid');
   if (!keys) return notVerifiable(id, `${seen}; there are no keys to look it up in`);
   if (kid === undefined) {
     if (keys.length === 1) return ok(id, 'it names no key, and there is only one');

@@ -1,12 +1,12 @@
 import { ownMember } from '../../core/record.js';
 import { checkTimes, checkTimesPresent } from '../../token/claims.js';
 import type { DecodedJwt } from '../../token/decoded-jwt.js';
-import { ok, problem, notVerifiable, type Check } from './check.js';
-import { REFUSED, TIMES, memberIn, refusalOf, type TokenContext } from './token-context.js';
+import { memberText, ok, problem, notVerifiable, type Check } from './check.js';
+import { REFUSED, TIMES, refusalOf, type TokenContext } from './token-context.js';
 
 export function expiry({ claims }: DecodedJwt, { now }: TokenContext): Check {
   const id = 'RFC9068-4-e';
-  const seen = `exp is ${time(claims, 'exp', now)}`;
+  const seen = timeText(claims, 'exp', now);
   const reason = refusalOf(() =>
     checkTimes({ exp: ownMember(claims, 'exp') }, now / 1000, { ...TIMES, maxLifetimeSeconds: Infinity }),
   );
@@ -29,7 +29,7 @@ export function issuedAt({ claims }: DecodedJwt, { now }: TokenContext): Check {
 function notInFuture(id: string, name: 'nbf' | 'iat', claims: DecodedJwt['claims'], now: number): Check {
   const value = ownMember(claims, name);
   if (value === undefined) return ok(id, `it has no ${name}`);
-  const seen = `${name} is ${time(claims, name, now)}`;
+  const seen = timeText(claims, name, now);
   const reason = refusalOf(() => void checkTimesPresent({ [name]: value }, now / 1000, TIMES));
   if (reason === undefined) return ok(id, seen);
   return problem('error', id, {
@@ -53,11 +53,11 @@ export function lifetime({ claims }: DecodedJwt, { now }: TokenContext): Check {
   return seconds > HOUR ? problem('warning', 'AS-13', { seen, consequence, remedy }) : ok('AS-13', seen);
 }
 
-function time(claims: DecodedJwt['claims'], name: string, now: number): string {
+function timeText(claims: DecodedJwt['claims'], name: string, now: number): string {
   const value = ownMember(claims, name);
-  if (typeof value !== 'number' || !Number.isFinite(value)) return memberIn(claims, name);
+  if (typeof value !== 'number' || !Number.isFinite(value)) return memberText(claims, name);
   const seconds = value - now / 1000;
-  return seconds < 0 ? `${duration(-seconds)} ago` : `in ${duration(seconds)}`;
+  return seconds < 0 ? `${name} is ${duration(-seconds)} ago` : `${name} is in ${duration(seconds)}`;
 }
 
 function duration(seconds: number): string {

@@ -1,0 +1,133 @@
+import type { Type } from '@nestjs/common';
+import type { ConfigProblem } from '../core/error.js';
+import { declarationPartsOf, type DeclarationPart } from './handler-declaration.js';
+import { entriesOf, findMethod, lineageOf, methodsOf, namesOf, type Found, type Lineage } from './lineage.js';
+import { isHandler } from './mcp-frameworks.js';
+import { boundTo, GUARDS_METADATA, PARAMETERS_METADATA } from './nest-metadata.js';
+import {
+  canHold,
+  classesWriting,
+  isOnClass,
+  rememberedOn,
+  wasGivenCaller,
+  type Remembered,
+} from './written-declarations.js';
+
+export const NOTHING = 'so that nothing would ask for it';
+
+/** What cannot hold where it stands, and what was written and is not found any more. */
+export function lostDeclarations(classRef: Type<object>): ConfigProblem[] {
+  const lineage = lineageOf(classRef);
+  const onClasses = lineage.classes.flatMap((one) => rememberedOn(one).flatMap((entry) => misplaced(classRef, entry)));
+  return [
+    ...onClasses,
+    ...namesOf(lineage).flatMap((name) => lostOfMethod(lineage, name)),
+    ...lostOfClass(lineage),
+    ...lostParameters(lineage),
+  ];
+}
+
+function lostOfMethod(lineage: Lineage, name: string | symbol): ConfigProblem[] {
+  const { classRef, prototypes } = lineage;
+  const found = findMethod(prototypes, name);
+  return entriesOf(lineage, name).flatMap(({ prototype, entry }) => {
+    const wrong = misplaced(classRef, entry);
+    if (wrong.length > 0) return wrong;
+    const isOverridden = found !== undefined && prototypes.indexOf(found.owner) < prototypes.indexOf(prototype);
+    return isOverridden ? overridden(classRef, prototype, found, entry) : dropped(classRef, found, entry);
+  });
+}
+
+/** Of a class and those behind it, the nearest that declares something of a kind says what holds. */
+function lostOfClass(lineage: Lineage): ConfigProblem[] {
+  const { classRef, classes } = lineage;
+  const copiedFrom = methodsOf(lineage).flatMap((method) => [...classesWriting(method)]);
+  const declared = [...new Set([...classes, ...copiedFrom])].map((one) => rememberedOn(one).filter(isOnClass));
+  const found = declarationPartsOf(classRef);
+  const isKept = (entry: Remembered, index: number): boolean => {
+    const isDeclaredNearer = declared.slice(0, index).some((entries) => entries.length > 0);
+    return isDeclaredNearer ? isRepeated(entry, found) : found.includes(entry.addition as DeclarationPart);
+  };
+  const lost = declared.flatMap((entries, index) => entries.filter((entry) => !isKept(entry, index)));
+  return lost.map(({ decorator }) => ({
+    option: classRef.name,
+    seen: `${decorator} on the class, or on one that it stands for or extends, which is not found at the class that Nest knows`,
+    why: `a decorator has put another class in its place, or the class declares something else, ${NOTHING}`,
+    write: `Write ${decorator} on ${classRef.name} itself, above decorators that return another class`,
+  }));
+}
+
+/** Nest keeps what is said of parameters by class and name: a method that is given to another class loses it. */
+function lostParameters({ classRef, prototypes }: Lineage): ConfigProblem[] {
+  return prototypes.flatMap((prototype) =>
+    Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { value }]) => {
+      if (typeof value !== 'function' || !wasGivenCaller(value as object) || !isHandler(value as object)) return [];
+      if (Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name)) return [];
+      return [
+        {
+          option: `${classRef.name}.${name}`,
+          seen: 'a method with @AuthInfo() that was written in another class, or under another name',
+          why: 'Nest finds nothing of its parameters here, so that the caller would be undefined',
+          write: 'Let the class extend the one in which the method was written',
+        },
+      ];
+    }),
+  );
+}
+
+/** A subclass that overrides a handler has to write anew each kind of thing that is declared for it. */
+function overridden(classRef: Type<object>, prototype: object, { method }: Found, entry: Remembered): ConfigProblem[] {
+  // It is no handler any more, or takes parameters of its own.
+  if (!method || !isHandler(method) || !entry.addition || isRepeated(entry, declarationPartsOf(method))) return [];
+  const base = (prototype.constructor as Type).name;
+  return [
+    {
+      option: `${classRef.name}.${String(entry.key)}`,
+      seen: `a method that overrides that of ${base}, which declares ${entry.decorator}`,
+      why: `the decorators of a method are not inherited by one that overrides it, ${NOTHING}`,
+      write: `Write ${entry.decorator}, or what is to hold instead, on the overriding method too`,
+    },
+  ];
+}
+
+/** Whatever is declared public anew has been thought about; and what is public no more is closed, which does no harm. */
+function isRepeated({ addition }: Remembered, found: readonly DeclarationPart[]): boolean {
+  if (!addition || addition.isPublic || found.includes(addition)) return true;
+  const kind = kindOf(addition);
+  return found.some((one) => kindOf(one) === kind || (one.isPublic === true && kind !== 'resourceId'));
+}
+
+/** `requirement`, `policies`, `authentications`, `isPublic` or `resourceId`: each decorator adds one of them. */
+function kindOf(addition: DeclarationPart): string | undefined {
+  return Object.keys(addition)[0];
+}
+
+function dropped(classRef: Type<object>, found: Found | undefined, entry: Remembered): ConfigProblem[] {
+  const method = found?.method;
+  if (method && isStillThere(classRef, method, entry)) return [];
+  const above = method ? 'another function in its place' : 'an accessor in its place';
+  return [
+    {
+      option: `${classRef.name}.${String(entry.key)}`,
+      seen: `${entry.decorator}, which another decorator of the method or of its class has dropped: it has put ${above}, without the metadata`,
+      why: `nothing of what was declared is left on what Nest and MCP frameworks find, ${NOTHING}`,
+      write: `Write ${entry.decorator} above that decorator, as the first line`,
+    },
+  ];
+}
+
+function isStillThere(classRef: Type<object>, method: object, { key, addition, guard }: Remembered): boolean {
+  if (!addition) return Reflect.hasMetadata(PARAMETERS_METADATA, classRef, String(key));
+  if (!declarationPartsOf(method).includes(addition)) return false;
+  return guard === undefined || boundTo(classRef, method, GUARDS_METADATA).includes(guard);
+}
+
+function misplaced({ name }: Type<object>, entry: Remembered): ConfigProblem[] {
+  const { place, key, decorator, addition } = entry;
+  if (canHold(place, entry)) return [];
+  const option = key === undefined ? name : `${name}.${String(key)}`;
+  const write = addition
+    ? 'Move it to the method of a handler, or to its class'
+    : 'Move it to a parameter of a handler';
+  return [{ option, seen: `${decorator} on a ${place}`, why: `it can mean nothing there, ${NOTHING}`, write }];
+}
