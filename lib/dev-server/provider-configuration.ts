@@ -48,25 +48,12 @@ export function providerConfiguration(input: ConfigurationInput): Configuration 
   const { settings, errors, signingKey, cookieSuffix, renderError } = input;
   return {
     routes: ROUTES,
-    clients: introspectionClients(settings),
+    ...clientRules(settings),
     adapter: (model) => (model === 'Client' ? new ClientAdapter(refusal(errors)) : new MemoryAdapter()),
     jwks: { keys: [signingKey] },
-    cookies: {
-      keys: [randomBytes(32).toString('base64url')],
-      names: {
-        session: `dev_session_${cookieSuffix}`,
-        interaction: `dev_interaction_${cookieSuffix}`,
-        resume: `dev_resume_${cookieSuffix}`,
-      },
-    },
+    cookies: cookies(cookieSuffix),
     responseTypes: ['code'],
     pkce: { required: () => true },
-    // Native, because MCP clients seldom say what they are: their loopback redirects may then change port (RFC 8252 §7.3).
-    clientDefaults: { application_type: 'native' },
-    extraClientMetadata: {
-      properties: ['software_id'],
-      validator: (_ctx, _key, _value, metadata) => adaptClientMetadata(metadata as Record<string, unknown>),
-    },
     claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email'] },
     conformIdTokenClaims: false,
     findAccount: (_ctx, sub) => account(settings.users.find(({ username }) => username === sub)),
@@ -77,31 +64,68 @@ export function providerConfiguration(input: ConfigurationInput): Configuration 
     interactions: { url: (_ctx, interaction) => interactionPath(interaction.uid) },
     renderError,
     fetch: fetchWithDocuments(settings.clientMetadataDocuments),
-    ttl: {
-      AccessToken: settings.accessTokenTtlSeconds,
-      AuthorizationCode: 60,
-      Grant: 14 * DAY,
-      IdToken: settings.accessTokenTtlSeconds,
-      Interaction: HOUR,
-      RefreshToken: 14 * DAY,
-      Session: DAY,
+    ttl: lifetimes(settings),
+    features: features(settings, errors),
+  };
+}
+
+type ProviderErrors = OidcProviderModule['errors'];
+
+/** The configured clients, and what those that register may say of themselves. */
+function clientRules(
+  settings: DevServerSettings,
+): Pick<Configuration, 'clients' | 'clientDefaults' | 'extraClientMetadata'> {
+  return {
+    clients: introspectionClients(settings),
+    // Native, because MCP clients seldom say what they are: their loopback redirects may then change port (RFC 8252 §7.3).
+    clientDefaults: { application_type: 'native' },
+    extraClientMetadata: {
+      properties: ['software_id'],
+      validator: (_ctx, _key, _value, metadata) => adaptClientMetadata(metadata as Record<string, unknown>),
     },
-    features: {
-      devInteractions: { enabled: false },
-      userinfo: { enabled: false },
-      rpInitiatedLogout: { enabled: false },
-      pushedAuthorizationRequests: { enabled: false },
-      dPoP: { enabled: settings.dpop },
-      registration: { enabled: true, issueRegistrationAccessToken: false },
-      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
-      introspection: {
-        enabled: settings.introspection !== undefined,
-        allowedPolicy: (_ctx, client, token) =>
-          client.clientId === settings.introspection?.clientId && token.kind === 'AccessToken',
-      },
-      clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
-      resourceIndicators: resourceIndicators(settings, errors),
+  };
+}
+
+function cookies(suffix: string): Configuration['cookies'] {
+  return {
+    keys: [randomBytes(32).toString('base64url')],
+    names: {
+      session: `dev_session_${suffix}`,
+      interaction: `dev_interaction_${suffix}`,
+      resume: `dev_resume_${suffix}`,
     },
+  };
+}
+
+/** In seconds. */
+function lifetimes({ accessTokenTtlSeconds }: DevServerSettings): Configuration['ttl'] {
+  return {
+    AccessToken: accessTokenTtlSeconds,
+    AuthorizationCode: 60,
+    Grant: 14 * DAY,
+    IdToken: accessTokenTtlSeconds,
+    Interaction: HOUR,
+    RefreshToken: 14 * DAY,
+    Session: DAY,
+  };
+}
+
+function features(settings: DevServerSettings, errors: ProviderErrors): Configuration['features'] {
+  return {
+    devInteractions: { enabled: false },
+    userinfo: { enabled: false },
+    rpInitiatedLogout: { enabled: false },
+    pushedAuthorizationRequests: { enabled: false },
+    dPoP: { enabled: settings.dpop },
+    registration: { enabled: true, issueRegistrationAccessToken: false },
+    revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+    introspection: {
+      enabled: settings.introspection !== undefined,
+      allowedPolicy: (_ctx, client, token) =>
+        client.clientId === settings.introspection?.clientId && token.kind === 'AccessToken',
+    },
+    clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+    resourceIndicators: resourceIndicators(settings, errors),
   };
 }
 
@@ -118,7 +142,7 @@ type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['re
 
 function resourceIndicators(
   { resources, accessTokenTtlSeconds, introspection }: DevServerSettings,
-  errors: OidcProviderModule['errors'],
+  errors: ProviderErrors,
 ): ResourceIndicators {
   const known = `the resources here are ${resources.map(({ resource }) => resource).join(', ')}`;
   return {
@@ -156,7 +180,7 @@ function unknownScope(requested: ReadonlySet<string>, resources: readonly DevRes
   return [...requested].find((scope) => !isKnown(scope));
 }
 
-function refusal(errors: OidcProviderModule['errors']): (detail: string, cause?: unknown) => Error {
+function refusal(errors: ProviderErrors): (detail: string, cause?: unknown) => Error {
   return (detail, cause) => new errors.InvalidClient('client is invalid', { cause, detail });
 }
 
