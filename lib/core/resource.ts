@@ -71,3 +71,8 @@ export function parseUrl(value: string): URL | undefined {
 export function isLoopback(url: URL): boolean {
   return url.hostname === 'localhost' || url.hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(url.hostname);
 }
+
+/** Whether the URL is https, or plain http on this very machine (OAuth 2.1 §1.5). */
+export function isSecureOrLocal(url: URL): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url));
+}

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { ownMember } from '../../core/record.js';
-import { isLoopback, parseUrl } from '../../core/resource.js';
+import { isLoopback, isSecureOrLocal, parseUrl } from '../../core/resource.js';
 import { clientSecretBasic } from '../../issuer/client-authentication.js';
 import { metadataUrls } from '../../issuer/discovery.js';
 import { textsAt } from './check.js';
@@ -124,8 +124,7 @@ async function askForToken(
   if (clientId === undefined || clientSecret === undefined) return undefined;
   const url = parseUrl(endpoint);
   // An issuer that was named with http is asked, too; but with a secret, others could read it on the way.
-  if (url?.protocol !== 'https:' && !(url && isLoopback(url)))
-    return { kind: 'silence', url: endpoint, why: 'not asked: it is not https' };
+  if (!url || !isSecureOrLocal(url)) return { kind: 'silence', url: endpoint, why: 'not asked: it is not https' };
   const headers = new Headers();
   await clientSecretBasic(clientSecret)({ issuer: endpoint }, { client_id: clientId }, new URLSearchParams(), headers);
   const members = { grant_type: 'client_credentials', ...(resource && { resource: resource.url }) };

@@ -1,4 +1,4 @@
-import { isLoopback, metadataUrl, parseUrl, type ResourceIdentifier } from '../../core/resource.js';
+import { isLoopback, isSecureOrLocal, metadataUrl, parseUrl, type ResourceIdentifier } from '../../core/resource.js';
 import { browserOrigin, FOREIGN_ORIGIN, preflightRequest } from './cross-origin.js';
 import { initializeRequest } from './mcp-request.js';
 import type { Prober } from './prober.js';
@@ -87,7 +87,7 @@ export function challengeScopes({ challenge }: Pick<McpServerFacts, 'challenge'>
 
 /** Whether a URL may be given to clients: https, or on this machine for a server on this machine. */
 function isSecure(url: URL | undefined, isLocal: boolean): boolean {
-  return url?.protocol === 'https:' || (url?.protocol === 'http:' && isLocal && isLoopback(url));
+  return url !== undefined && (isLocal ? isSecureOrLocal(url) : url.protocol === 'https:');
 }
 
 /** Whether it is an absolute URL that clients may use. */

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { isLoopback, parseUrl } from '../../core/resource.js';
+import { isSecureOrLocal, parseUrl } from '../../core/resource.js';
 import { OutboundError } from '../../issuer/outbound-error.js';
 import type { OutboundLimits, OutboundRequest } from '../../issuer/outbound.js';
 import { probe, type ProbedAnswer } from '../../issuer/probe.js';
@@ -61,8 +61,7 @@ export class Prober {
     if (!parsed) return 'it is no absolute URL';
     if (parsed.origin === target.origin) return undefined;
     if (leadsHere(parsed) && !leadsHere(target)) return 'it is on this machine, and who named it is not';
-    if (parsed.protocol === 'https:' || (parsed.protocol === 'http:' && isLoopback(parsed))) return undefined;
-    return 'it is not https';
+    return isSecureOrLocal(parsed) ? undefined : 'it is not https';
   }
 
   /** Servers may send back what they were sent. */
