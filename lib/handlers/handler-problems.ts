@@ -1,6 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { ConfigProblem } from '../core/error.js';
-import type { ResolvedResource } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import { contradictsItself, type HandlerDeclaration } from './handler-declaration.js';
 
 /** A method that a request can reach, with what is declared for it. */

@@ -3,7 +3,6 @@ import { ScopeHierarchy } from '../core/scopes.js';
 import type { CachedVerifier } from '../token/cached-verifier.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
-import type { ResourceVerifier } from '../token/verification.js';
 import { VerifierFactory, type VerifierDependencies } from './verifier-factory.js';
 
 /** A protected resource at work: what verifies its tokens and what every request to it needs. */

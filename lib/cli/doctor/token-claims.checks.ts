@@ -20,8 +20,8 @@ export function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check
   const remedy =
     close !== undefined
       ? `the slash at the end counts: configure ${showValue(iss)}`
-      : product?.issuer !== undefined
-        ? `${product.name}: ${product.issuer}`
+      : product?.advice.issuer !== undefined
+        ? `${product.name}: ${product.advice.issuer}`
         : 'get the token from an authorization server of the list, or add its issuer to the list';
   return problem('error', id, {
     seen: `${seen}, which is none of ${showValue(issuers)}`,
@@ -40,7 +40,7 @@ export function audience({ claims }: DecodedJwt, { resource, audiences }: TokenC
   const iss = ownMember(claims, 'iss');
   const product = typeof iss === 'string' ? productOf(iss) : undefined;
   const otherwise = `have the server put ${showValue(resource)} into aud; clients ask for it with the parameter resource, which servers that have no resource indicators ignore`;
-  const remedy = product ? `${product.name}: ${product.audience(resource)}` : otherwise;
+  const remedy = product ? `${product.name}: ${product.advice.audience(resource)}` : otherwise;
   return problem('error', id, { seen: `${seen}, and not ${showValue(resource)}`, consequence: REFUSED, remedy });
 }
 
