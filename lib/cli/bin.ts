@@ -5,7 +5,7 @@ import { main } from './main.js';
 
 process.exitCode = await main(process.argv.slice(2), {
   write: (output) => void process.stdout.write(output),
-  complain: (output) => void process.stderr.write(output),
+  writeError: (output) => void process.stderr.write(output),
   readInput: () => text(process.stdin),
   readFile: (path) => readFile(path, 'utf8'),
   environment: process.env,

@@ -3,7 +3,7 @@ export interface Console {
   /** Standard output. */
   write(text: string): void;
   /** Standard error. */
-  complain(text: string): void;
+  writeError(text: string): void;
   /** All of standard input. */
   readInput(): Promise<string>;
   readFile(path: string): Promise<string>;

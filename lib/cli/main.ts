@@ -44,7 +44,7 @@ async function doctor(command: DoctorCommand, console: Console): Promise<number>
 }
 
 function refuse(why: string, console: Console): number {
-  console.complain(`${why}.\n\n${USAGE}`);
+  console.writeError(`${why}.\n\n${USAGE}`);
   return 2;
 }
 

@@ -38,11 +38,11 @@ export function noAnswer(
   cause: unknown,
   by: { readonly timeoutMs: number; readonly fetch?: unknown },
 ): OutboundError {
-  return new OutboundError(request, silence(cause, by), undefined, { cause, code: codeOf(cause) });
+  return new OutboundError(request, whyNoAnswer(cause, by), undefined, { cause, code: codeOf(cause) });
 }
 
 /** Reads the members, not the class: an error of the application's fetch may come from another realm. */
-function silence(
+function whyNoAnswer(
   cause: unknown,
   { timeoutMs, fetch: ofApplication }: { readonly timeoutMs: number; readonly fetch?: unknown },
 ): string {

@@ -103,14 +103,14 @@ export class RemoteKeySet extends KeySet {
     if (keys.length === 0 && this.#loading) {
       // A fetch that began earlier may bring the keys from before a rotation: the token may still cause a fetch of its own.
       await this.#loading;
-      keys = await this.#found(find);
+      keys = await this.#findAgain(find);
     }
     if (keys.length > 0 || !this.#mayFetchForUnknownKey()) return { keys, hasLooked: false };
     await this.#refresh('token');
-    return { keys: await this.#found(find), hasLooked: true };
+    return { keys: await this.#findAgain(find), hasLooked: true };
   }
 
-  async #found(find: () => Promise<readonly CryptoKey[]>): Promise<readonly CryptoKey[]> {
+  async #findAgain(find: () => Promise<readonly CryptoKey[]>): Promise<readonly CryptoKey[]> {
     const keys = await find();
     if (keys.length > 0) this.#budget.refund();
     return keys;

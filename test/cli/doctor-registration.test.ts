@@ -6,7 +6,7 @@ import { OAuthClientInformationFullSchema } from '@modelcontextprotocol/core';
 import * as fc from 'fast-check';
 import { checkRegistration } from '../../lib/cli/doctor/registration.checks.js';
 import type { AuthorizationServerFacts } from '../../lib/cli/doctor/authorization-server.facts.js';
-import type { Answer } from '../../lib/cli/doctor/seen.js';
+import type { Answer } from '../../lib/cli/doctor/probe-result.js';
 import { always } from '../fuzz/property.js';
 import { examine } from '../support/doctor.js';
 

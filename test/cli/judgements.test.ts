@@ -13,7 +13,7 @@ import { Prober } from '../../lib/cli/doctor/prober.js';
 import { checkRefusals } from '../../lib/cli/doctor/refusal.checks.js';
 import { checkResourceMetadata } from '../../lib/cli/doctor/resource-metadata.checks.js';
 import { Secrets } from '../../lib/cli/doctor/secrets.js';
-import type { Answer, ProbeResult } from '../../lib/cli/doctor/seen.js';
+import type { Answer, ProbeResult } from '../../lib/cli/doctor/probe-result.js';
 import { checkServerMetadata } from '../../lib/cli/doctor/server-metadata.checks.js';
 import { reviewToken } from '../../lib/cli/doctor/token.checks.js';
 import { always, alwaysAsync, jsonValue, memberName } from '../fuzz/property.js';
@@ -36,7 +36,7 @@ function answer(changes: Partial<Answer> & { readonly fields?: Readonly<Record<s
 }
 
 const json = (document: unknown): Answer => answer({ text: JSON.stringify(document) ?? '' });
-const SILENCE: ProbeResult = { kind: 'silence', url: ISSUER, why: 'no answer' };
+const SILENCE: ProbeResult = { kind: 'no-answer', url: ISSUER, why: 'no answer' };
 
 function serverFacts(
   document: Readonly<Record<string, unknown>>,

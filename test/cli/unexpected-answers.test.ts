@@ -5,7 +5,7 @@ import { checkEndpoints } from '../../lib/cli/doctor/endpoint.checks.js';
 import type { McpServerFacts } from '../../lib/cli/doctor/mcp-server.facts.js';
 import { readChallenge } from '../../lib/cli/doctor/read-challenge.js';
 import { checkRefusals } from '../../lib/cli/doctor/refusal.checks.js';
-import type { Answer, ProbeResult } from '../../lib/cli/doctor/seen.js';
+import type { Answer, ProbeResult } from '../../lib/cli/doctor/probe-result.js';
 import { checkTokenAnswer } from '../../lib/cli/doctor/token-answer.checks.js';
 
 const URL_OF_SERVER = 'http://127.0.0.1:3000/mcp';
@@ -22,7 +22,7 @@ function answer(status: number, body: unknown = {}, fields: Readonly<Record<stri
   return { ...base, status, text: JSON.stringify(body), headers: new Headers(fields) };
 }
 
-const SILENCE: ProbeResult = { kind: 'silence', url: URL_OF_SERVER, why: 'no answer' };
+const SILENCE: ProbeResult = { kind: 'no-answer', url: URL_OF_SERVER, why: 'no answer' };
 
 const CHALLENGE = {
   'www-authenticate': 'Bearer resource_metadata="http://127.0.0.1:3000/.well-known/oauth-protected-resource/mcp"',

@@ -43,7 +43,7 @@ export async function runCli(args: readonly string[], surroundings: CliSurroundi
   let [out, err] = ['', ''];
   const code = await main(args, {
     write: (text) => void (out += text),
-    complain: (text) => void (err += text),
+    writeError: (text) => void (err += text),
     readInput: async () => surroundings.input ?? '',
     readFile: async (path) => {
       const text = surroundings.files?.[path];

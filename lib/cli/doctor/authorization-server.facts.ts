@@ -7,7 +7,7 @@ import { textsAt } from './check.js';
 import { preflightRequest } from './cross-origin.js';
 import type { Prober } from './prober.js';
 import { registerClient, type RegistrationAnswers } from './registration.js';
-import { documentOf, type ProbeResult } from './seen.js';
+import { documentOf, type ProbeResult } from './probe-result.js';
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -124,7 +124,7 @@ async function askForToken(
   if (clientId === undefined || clientSecret === undefined) return undefined;
   const url = parseUrl(endpoint);
   // An issuer that was named with http is asked, too; but with a secret, others could read it on the way.
-  if (!url || !isSecureOrLocal(url)) return { kind: 'silence', url: endpoint, why: 'not asked: it is not https' };
+  if (!url || !isSecureOrLocal(url)) return { kind: 'no-answer', url: endpoint, why: 'not asked: it is not https' };
   const headers = new Headers();
   await clientSecretBasic(clientSecret)({ issuer: endpoint }, { client_id: clientId }, new URLSearchParams(), headers);
   const members = { grant_type: 'client_credentials', ...(resource && { resource: resource.url }) };

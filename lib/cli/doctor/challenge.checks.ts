@@ -3,7 +3,7 @@ import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from '../../core/scopes.js'
 import { showValue } from '../../core/safe-text.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import { challengeScopes, isSecureText, type McpServerFacts } from './mcp-server.facts.js';
-import { statusOf } from './seen.js';
+import { statusOf } from './probe-result.js';
 
 const ROWS = ['MCP-25-RS-02', 'RFC6750-3.1-a', 'MCP-26-RS-08', 'MCP-26-RS-11'];
 

@@ -4,7 +4,7 @@ import { showValue } from '../../core/safe-text.js';
 import { productOf } from '../../products/known-products.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
-import { describe, documentOf, readDocument, type ProbeResult } from './seen.js';
+import { describe, documentOf, readDocument, type ProbeResult } from './probe-result.js';
 
 /** Whether clients find the metadata (AS-01), and one and the same (AS-14). */
 export function checkDiscovery(facts: AuthorizationServerFacts): Check[] {
@@ -38,7 +38,7 @@ function standsInTheWay(seen: ProbeResult): Check[] {
   const read = readDocument(seen);
   const text = `GET ${showValue(seen.url)}, where clients look first: ${'flaw' in read ? read.flaw : describe(seen)}`;
   if (seen.kind === 'answer' && seen.status === 429) return [notVerifiable('AS-01', text)];
-  const isFailure = seen.kind === 'silence' || seen.status >= 500;
+  const isFailure = seen.kind === 'no-answer' || seen.status >= 500;
   const consequence = isFailure ? 'clients stop there' : 'some clients take that for the answer, and stop';
   return [
     problem(isFailure ? 'error' : 'warning', 'AS-01', {

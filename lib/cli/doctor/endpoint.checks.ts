@@ -5,7 +5,7 @@ import type { AuthorizationAnswers, AuthorizationServerFacts } from './authoriza
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import { isRefusedOrSecured } from './refusal.checks.js';
 import { checkRegistration } from './registration.checks.js';
-import { describe, documentOf, errorText, isPassing, isRefusal, type ProbeResult } from './seen.js';
+import { describe, documentOf, errorText, isPassing, isRefusal, type ProbeResult } from './probe-result.js';
 import { mayRead } from './cross-origin.js';
 
 /** How the endpoints of an authorization server behave. */
@@ -51,7 +51,7 @@ function hasNoPlainTwin({ issuer, twin, forms }: AuthorizationServerFacts): Chec
   if (!forms.some((seen) => seen.kind === 'answer')) return notVerifiable('AS-19', 'nobody answers');
   const certificate = 'its certificate is accepted, with TLS 1.2 or later';
   if (!twin) return ok('AS-19', certificate);
-  if (twin.kind === 'silence' || isRefusedOrSecured(twin))
+  if (twin.kind === 'no-answer' || isRefusedOrSecured(twin))
     return ok('AS-19', `${certificate}, and plain http leads nowhere else`);
   const consequence = 'who leaves the "s" out signs in where others can read along';
   return problem('warning', 'AS-19', {
@@ -87,7 +87,7 @@ function keepsTokensOutOfCaches({ token }: AuthorizationServerFacts): Check {
     return notVerifiable('AS-21', 'needs an issuer as argument, --client-id, and the secret in MCP_AUTH_CLIENT_SECRET');
   const said = `token endpoint: ${describe(token)}${errorText(token)}`;
   // A refusal holds no token; what an endpoint that is elsewhere or down answers is not its own.
-  if (token.kind === 'silence' || ![200, 400, 401].includes(token.status)) return notVerifiable('AS-21', said);
+  if (token.kind === 'no-answer' || ![200, 400, 401].includes(token.status)) return notVerifiable('AS-21', said);
   const isKept = /\bno-store\b/i.test(token.headers.get('cache-control') ?? '');
   if (isKept && isJson(token.contentType))
     return ok('AS-21', `the token endpoint answers ${token.status}, as JSON and with no-store`);
@@ -117,7 +117,7 @@ function refusesBadRequests(answers: AuthorizationAnswers | undefined): Check[] 
 function comparesRedirects(seen: ProbeResult, unregisteredUri: string): Check {
   const text = `an address that is not registered: ${describe(seen)}`;
   if (isRefusal(seen)) return ok('AS-22', text);
-  if (seen.kind === 'silence' || !seen.headers.get('location')?.startsWith(unregisteredUri)) {
+  if (seen.kind === 'no-answer' || !seen.headers.get('location')?.startsWith(unregisteredUri)) {
     return notVerifiable('AS-22', `${text}, which does not tell whether it is refused`);
   }
   return problem('error', 'AS-22', {
@@ -131,7 +131,7 @@ function comparesRedirects(seen: ProbeResult, unregisteredUri: string): Check {
 function insistsOnPkce(how: string, seen: ProbeResult): Check {
   const location = seen.kind === 'answer' ? (seen.headers.get('location') ?? '') : '';
   if (isRefusal(seen) || /[?&#]error=/.test(location)) return ok('AS-22', `an authorization request ${how} is refused`);
-  if (seen.kind === 'silence' || seen.status >= 400)
+  if (seen.kind === 'no-answer' || seen.status >= 400)
     return notVerifiable('AS-22', `an authorization request ${how}: ${describe(seen)}`);
   return problem('warning', 'AS-22', {
     seen: `an authorization request ${how} goes on: status ${seen.status}`,

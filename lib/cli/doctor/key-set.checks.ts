@@ -5,7 +5,7 @@ import { SIGNATURE_ALGORITHMS } from '../../issuer/algorithms.js';
 import type { FindingLevel } from '../../products/metadata-review/finding.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
-import { describe, documentOf, readDocument } from './seen.js';
+import { describe, documentOf, readDocument } from './probe-result.js';
 
 type Key = Readonly<Record<string, unknown>>;
 

@@ -3,7 +3,7 @@ import { browserOrigin, FOREIGN_ORIGIN, preflightRequest } from './cross-origin.
 import { initializeRequest } from './mcp-request.js';
 import type { Prober } from './prober.js';
 import { readChallenge, type ReadChallenge } from './read-challenge.js';
-import { documentOf, type ProbeResult } from './seen.js';
+import { documentOf, type ProbeResult } from './probe-result.js';
 
 /** What an MCP server answered. */
 export interface McpServerFacts {

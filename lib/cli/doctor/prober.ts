@@ -4,7 +4,7 @@ import { OutboundError } from '../../issuer/outbound-error.js';
 import type { OutboundLimits, OutboundRequest } from '../../issuer/outbound.js';
 import { probe, type ProbedAnswer } from '../../issuer/probe.js';
 import type { Secrets } from './secrets.js';
-import type { ProbeResult } from './seen.js';
+import type { ProbeResult } from './probe-result.js';
 
 export interface ProberSettings {
   /** What the operator named. Only if it is on this machine are others on this machine asked, too. */
@@ -30,7 +30,7 @@ export class Prober {
 
   async send(url: string, request: OutboundRequest): Promise<ProbeResult> {
     const refusal = this.whyNotAsked(url);
-    if (refusal !== undefined) return { kind: 'silence', url, why: `not asked: ${refusal}` };
+    if (refusal !== undefined) return { kind: 'no-answer', url, why: `not asked: ${refusal}` };
     return this.#exchange(url, request);
   }
 
@@ -50,7 +50,7 @@ export class Prober {
       const answer = await probe(url, request, this.settings.limits);
       return { kind: 'answer', url, ...this.#withoutSecrets(answer), askedAt, cameAt: this.settings.now() };
     } catch (error) {
-      return { kind: 'silence', url, why: error instanceof OutboundError ? error.what : 'no answer' };
+      return { kind: 'no-answer', url, why: error instanceof OutboundError ? error.what : 'no answer' };
     }
   }
 

@@ -1,5 +1,5 @@
 import { parseChallenges, type Challenge } from '../../core/challenge-parser.js';
-import type { ProbeResult } from './seen.js';
+import type { ProbeResult } from './probe-result.js';
 
 /** The Bearer challenge as a client would read it, or why there is none. */
 export type ReadChallenge =

@@ -2,7 +2,7 @@ import { showValue } from '../../core/safe-text.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import type { McpServerFacts } from './mcp-server.facts.js';
 import { challengeError } from './read-challenge.js';
-import { describe, isNotThere, isPassing, isRefusal, type Answer } from './seen.js';
+import { describe, isNotThere, isPassing, isRefusal, type Answer } from './probe-result.js';
 import { lists, mayRead } from './cross-origin.js';
 
 /** How the server refuses, and whether it does. */
@@ -50,7 +50,7 @@ function hasNoPlainTwin({ url, twin }: McpServerFacts): Check | undefined {
   const id = 'OA21-1.5-a';
   if (!url.startsWith('https:')) return undefined;
   if (!twin) return notVerifiable(id, 'plain http was not tried: the URL has a port of its own');
-  if (twin.kind === 'silence') return ok(id, 'nobody answers over plain http');
+  if (twin.kind === 'no-answer') return ok(id, 'nobody answers over plain http');
   if (isRefusedOrSecured(twin)) return ok(id, `over plain http: ${describe(twin)}`);
   const consequence = 'a client that leaves the "s" out sends its token in the clear, and nobody notices';
   return problem('error', id, {
@@ -69,7 +69,7 @@ export function isRefusedOrSecured({ status, headers }: Answer): boolean {
 function refusesWithoutToken({ post }: McpServerFacts): Check {
   const id = 'MCP-26-RS-06';
   const seen = `POST without a token: ${describe(post)}`;
-  if (post.kind === 'silence')
+  if (post.kind === 'no-answer')
     return problem('error', id, {
       seen,
       consequence: 'clients cannot reach the server',
@@ -147,7 +147,7 @@ function refusesUnknownToken({ garbage }: McpServerFacts): Check {
 
 function saysThatTokenIsBad({ garbage }: McpServerFacts): Check {
   const id = 'RFC6750-3-b';
-  if (garbage.kind === 'silence' || garbage.status !== 401)
+  if (garbage.kind === 'no-answer' || garbage.status !== 401)
     return notVerifiable(id, 'a bad token is not answered with 401');
   const error = challengeError(garbage);
   if (error === 'invalid_token') return ok(id, 'the challenge to a bad token says invalid_token');
@@ -177,7 +177,7 @@ function ignoresQuery({ query, post }: McpServerFacts): Check {
 
 function keepsRefusalsOutOfCaches({ post }: McpServerFacts): Check {
   const id = 'LIB-07';
-  if (post.kind === 'silence' || ![400, 401, 403].includes(post.status))
+  if (post.kind === 'no-answer' || ![400, 401, 403].includes(post.status))
     return notVerifiable(id, 'there is no refusal');
   const value = post.headers.get('cache-control');
   if (/\bno-store\b/i.test(value ?? '')) return ok(id, 'the refusal has Cache-Control: no-store');
@@ -219,7 +219,7 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
 
 function letsPagesReadChallenge({ fromPage, pageOrigin }: McpServerFacts): Check {
   const id = 'RFC9449-7.1-d';
-  if (fromPage.kind === 'silence' || !fromPage.headers.has('www-authenticate'))
+  if (fromPage.kind === 'no-answer' || !fromPage.headers.has('www-authenticate'))
     return notVerifiable(id, 'there is no challenge');
   const isExposed = lists(fromPage.headers, 'access-control-expose-headers', 'www-authenticate');
   const isReadable = mayRead(fromPage.headers, pageOrigin);
@@ -245,7 +245,7 @@ function refusesForeignPages({ fromForeignPage }: McpServerFacts): Check {
   const id = 'MCP-TR-01';
   if (!fromForeignPage) return notVerifiable(id, 'which origins a server elsewhere should accept is not known here');
   const seen = `on this machine, from a page of another origin: ${describe(fromForeignPage)}`;
-  if (fromForeignPage.kind === 'silence' || fromForeignPage.headers.has('location')) return notVerifiable(id, seen);
+  if (fromForeignPage.kind === 'no-answer' || fromForeignPage.headers.has('location')) return notVerifiable(id, seen);
   const { status } = fromForeignPage;
   if (isRefusal(fromForeignPage) && status !== 401) return ok(id, seen);
   if (isPassing(fromForeignPage) || isNotThere(fromForeignPage) || status >= 500) return notVerifiable(id, seen);
@@ -260,7 +260,7 @@ const [SKEW_WARNING_MS, SKEW_ERROR_MS] = [5_000, 60_000];
 function hasTheRightTime({ post }: McpServerFacts): Check {
   const id = 'RFC9068-4-e';
   const date = post.kind === 'answer' ? Date.parse(post.headers.get('date') ?? '') : Number.NaN;
-  if (post.kind === 'silence' || Number.isNaN(date))
+  if (post.kind === 'no-answer' || Number.isNaN(date))
     return notVerifiable(id, 'the server does not say what time it is');
   const skew = date > post.cameAt ? date - post.cameAt : Math.max(0, post.askedAt - date - 999);
   if (skew <= SKEW_WARNING_MS) return ok(id, 'its clock and this one agree');

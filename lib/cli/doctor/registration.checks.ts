@@ -5,7 +5,7 @@ import { showValue } from '../../core/safe-text.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import type { RegistrationAnswers } from './registration.js';
-import { describe, errorText, isPassing, type ProbeResult } from './seen.js';
+import { describe, errorText, isPassing, type ProbeResult } from './probe-result.js';
 
 const ID = 'AS-07';
 
@@ -112,7 +112,7 @@ function unreadableMembers(document: Document): string[] {
 }
 
 function documentIn(seen: ProbeResult): Document | undefined {
-  if (seen.kind === 'silence' || seen.flaw !== undefined) return undefined;
+  if (seen.kind === 'no-answer' || seen.flaw !== undefined) return undefined;
   try {
     const value: unknown = JSON.parse(seen.text);
     return isRecord(value) ? value : undefined;

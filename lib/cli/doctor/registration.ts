@@ -1,6 +1,6 @@
 import type { OutboundRequest } from '../../issuer/outbound.js';
 import type { Prober } from './prober.js';
-import { isRefusal, type ProbeResult } from './seen.js';
+import { isRefusal, type ProbeResult } from './probe-result.js';
 
 /** What came of registering a client as the official MCP clients do. */
 export interface RegistrationAnswers {

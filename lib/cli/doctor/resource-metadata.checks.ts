@@ -5,7 +5,7 @@ import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
 import { showValue } from '../../core/safe-text.js';
 import { memberText, ok, problem, textsAt, notVerifiable, type Check } from './check.js';
 import { isSecureText, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
-import { describe, documentOf, isPassing, readDocument, type ProbeResult } from './seen.js';
+import { describe, documentOf, isPassing, readDocument, type ProbeResult } from './probe-result.js';
 import { mayRead } from './cross-origin.js';
 
 type Document = Readonly<Record<string, unknown>>;

@@ -183,7 +183,7 @@ async function examineToken(
 /** Never over plain http, but on this machine: there it would be read by others. */
 async function sendToken(prober: Prober, { url, isLocal }: McpServerFacts, token: string) {
   if (!url.startsWith('https:') && !isLocal)
-    return { kind: 'silence', url, why: 'the server is not reached by https' } as const;
+    return { kind: 'no-answer', url, why: 'the server is not reached by https' } as const;
   return prober.send(url, initializeRequest({ authorization: `Bearer ${token}` }));
 }
 

@@ -2,7 +2,7 @@ import { metadataUrl, type ResourceIdentifier } from '../../core/resource.js';
 import { metadataUrls } from '../../issuer/discovery.js';
 import { initializeRequest } from './mcp-request.js';
 import type { Prober } from './prober.js';
-import { documentOf, statusOf } from './seen.js';
+import { documentOf, statusOf } from './probe-result.js';
 
 /** What there is at the URL: `unclear` answers, and shows neither what an MCP server nor what an issuer shows. */
 export type TargetKind = 'mcp-server' | 'authorization-server' | 'unclear' | { readonly unreachable: string };
@@ -14,6 +14,6 @@ export async function detectTarget(prober: Prober, target: ResourceIdentifier): 
   if (documentOf(await prober.get(metadataUrl(target)))) return 'mcp-server';
   const forms = await Promise.all(metadataUrls(target.value, 'auto').map((url) => prober.get(url)));
   if (forms.some(documentOf)) return 'authorization-server';
-  if (post.kind === 'silence' && !forms.some(statusOf)) return { unreachable: post.why };
+  if (post.kind === 'no-answer' && !forms.some(statusOf)) return { unreachable: post.why };
   return 'unclear';
 }

@@ -1,13 +1,13 @@
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import { challengeError } from './read-challenge.js';
-import { describe, isPassing, type ProbeResult } from './seen.js';
+import { describe, isPassing, type ProbeResult } from './probe-result.js';
 import type { TokenVerdict } from './token.checks.js';
 
 const ID = 'MCP-26-RS-02';
 
 /** What the MCP server made of the token, next to what the library makes of it. */
 export function checkTokenAnswer(answer: ProbeResult, verdict: TokenVerdict): Check {
-  if (answer.kind === 'silence')
+  if (answer.kind === 'no-answer')
     return notVerifiable(ID, `the token was not sent, or not answered: ${describe(answer)}`);
   const { status } = answer;
   const seen = `the server answers ${status}${errorOf(answer)}`;

@@ -20,7 +20,7 @@ export interface Answer {
 
 /** That nobody answered, or that nobody was asked. */
 export interface NoAnswer {
-  readonly kind: 'silence';
+  readonly kind: 'no-answer';
   readonly url: string;
   readonly why: string;
 }
@@ -32,7 +32,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 /** The JSON object of an answer, or why it is none, in words that fit behind a colon. */
 export function readDocument(seen: ProbeResult): { readonly document: JsonObject } | { readonly flaw: string } {
-  if (seen.kind === 'silence' || seen.status !== 200) return { flaw: describe(seen) };
+  if (seen.kind === 'no-answer' || seen.status !== 200) return { flaw: describe(seen) };
   if (!isJson(seen.contentType)) return { flaw: `${describe(seen)}, where application/json is expected` };
   if (seen.flaw !== undefined) return { flaw: seen.flaw };
   const document = parse(seen.text);
@@ -47,7 +47,7 @@ export function documentOf(seen: ProbeResult | undefined): JsonObject | undefine
 
 /** Status and type, or where it redirects to; that there is no answer. */
 export function describe(seen: ProbeResult): string {
-  if (seen.kind === 'silence') return showText(seen.why);
+  if (seen.kind === 'no-answer') return showText(seen.why);
   const { status, headers, contentType } = seen;
   const location = headers.get('location');
   if (status >= 300 && status < 400 && location !== null)
@@ -60,7 +60,7 @@ const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** Whether nobody answered, or the answer says nothing about how the server behaves at other times. */
 export function isPassing(seen: ProbeResult): boolean {
-  return seen.kind === 'silence' || PASSING.has(seen.status);
+  return seen.kind === 'no-answer' || PASSING.has(seen.status);
 }
 
 /** Whether the endpoint did not look at the request at all: it is elsewhere, or takes another method. */
