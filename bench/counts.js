@@ -1,10 +1,10 @@
 /** How often the issuer is asked. Counted, not timed: what is said here holds on any machine. */
 import { randomUUID } from 'node:crypto';
 import { TestIssuer } from '../dist/testing/index.js';
-import { startChild } from './child.js';
 import { verifierWith } from './in-process/verifier.js';
 import { send } from './load.js';
 import { RESOURCE } from './resource.js';
+import { startIssuer, startServers, stopServers } from './server-processes.js';
 
 /** Time in which one more fetch for a key that the set does not have is allowed, and how many are besides; as in the library. */
 const REFILL_MS = 30_000;
@@ -20,15 +20,13 @@ export async function counts({ quick }) {
 
 /** Everybody comes at once, each with a token of their own, to a server that has not seen its issuer yet. */
 async function firstRequests(count) {
-  const alg = 'ES256';
-  const issuer = startChild(new URL('issuer.js', import.meta.url));
-  const server = startChild(new URL('servers/server.js', import.meta.url));
+  const issuer = await startIssuer('ES256');
+  const servers = await startServers(['ours'], issuer.settings);
   try {
-    const settings = { resource: RESOURCE, alg, ...(await issuer.ask('start', { alg, audience: RESOURCE })) };
-    const url = await server.ask('start', 'ours', settings);
-    const tokens = await issuer.ask('mint', count);
+    const { url, resource } = servers.get('ours');
+    const tokens = await issuer.child.ask('mint', count, { aud: resource });
     const served = await Promise.all(tokens.map((token) => isServed(url, token)));
-    const { metadata, jwks } = await issuer.ask('requests');
+    const { metadata, jwks } = await issuer.child.ask('requests');
     return {
       what: `${count.toLocaleString('en')} first requests at once, each with its own token`,
       expected: 'all served, with 1 request for metadata and 1 for keys',
@@ -36,7 +34,8 @@ async function firstRequests(count) {
       holds: served.every(Boolean) && metadata === 1 && jwks === 1,
     };
   } finally {
-    for (const child of [issuer, server]) child.stop();
+    stopServers(servers);
+    issuer.child.stop();
   }
 }
 

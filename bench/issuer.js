@@ -17,8 +17,8 @@ answer({
   },
   mint: (count, claims) => Promise.all(Array.from({ length: count }, () => issuer.mint(lasting(claims)))),
   /** With a `kid` that is published, and the signature of a key that is not. */
-  async mintForged() {
-    return issuer.mint(lasting(), { key: await generateTestKey({ alg, kid: issuer.key.kid }) });
+  async mintForged(claims) {
+    return issuer.mint(lasting(claims), { key: await generateTestKey({ alg, kid: issuer.key.kid }) });
   },
   requests: () => ({ metadata: issuer.requestCount('metadata'), jwks: issuer.requestCount('jwks') }),
 });

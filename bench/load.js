@@ -5,7 +5,6 @@
  * many a guard, and only a slower server would have to do it.
  */
 import autocannon from 'autocannon';
-import { RESOURCE } from './resource.js';
 
 const CONNECTIONS = 16;
 
@@ -18,7 +17,6 @@ const REQUESTS = {
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       'mcp-protocol-version': '2025-11-25',
-      host: new URL(RESOURCE).host,
     },
     body: JSON.stringify({
       jsonrpc: '2.0',
@@ -30,14 +28,14 @@ const REQUESTS = {
 };
 
 /**
- * Sends requests for so many seconds, the tokens in turn.
+ * Sends requests for so many seconds, or so many requests, the tokens in turn.
  *
  * @param {string} url
  * @param {'notes' | 'mcp'} application
- * @param {{ tokens: string[], seconds: number }} load
+ * @param {{ tokens: string[] } & ({ seconds: number } | { requests: number })} load
  * @throws when an answer is not 2xx, for then it is not the work that was measured
  */
-export async function load(url, application, { tokens, seconds }) {
+export async function load(url, application, { tokens, seconds, requests }) {
   let connections = 0;
   const setupClient = (client) => {
     const mine = shareOf(tokens, connections);
@@ -45,7 +43,8 @@ export async function load(url, application, { tokens, seconds }) {
     client.setRequests(mine.map((token) => withToken(REQUESTS[application], token)));
   };
   const rest = stayAwake();
-  const result = await autocannon({ url, connections: CONNECTIONS, duration: seconds, setupClient });
+  const length = requests === undefined ? { duration: seconds } : { amount: requests };
+  const result = await autocannon({ url, connections: CONNECTIONS, setupClient, ...length });
   rest();
   if (result.non2xx + result.errors + result.timeouts > 0) {
     throw new Error(`${url}: ${result.non2xx} answers that are not 2xx, ${result.errors} errors`);

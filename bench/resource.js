@@ -1,2 +1,2 @@
-/** The resource identifier of every server here; wherever one listens, requests name this host. */
+/** The resource identifier wherever the guard or a verifier runs in process, without a network. */
 export const RESOURCE = 'http://127.0.0.1:3000/mcp';

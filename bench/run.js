@@ -13,17 +13,19 @@ import { decisions } from './in-process/decisions.js';
 import { operations } from './in-process/operations.js';
 import { keySets, signatures } from './in-process/signatures.js';
 import { memory } from './memory.js';
+import { profile } from './profile.js';
 import { report } from './report.js';
 import { keepResult, readResults } from './results.js';
 import { throughput } from './throughput.js';
 import { assertSameJose } from './versions.js';
 
-const throughputElsewhere = (options) => throughput({ ...options, node: values.node });
+const PARTS = { counts, decisions, operations, signatures, keySets, profile, throughput, memory };
 
-const PARTS = { counts, decisions, operations, signatures, keySets, throughput, throughputElsewhere, memory };
+/** Left out unless asked for: it takes long. */
+const EXTRA = new Set(['memory']);
 
-/** Those that are left out unless they are asked for: they take long, or need something that is not there. */
-const EXTRA = new Set(['memory', 'throughputElsewhere']);
+/** What another Node may run. It is kept beside the figures of this one, under a name of its own. */
+const ELSEWHERE = { throughput: 'throughputElsewhere', profile: 'profileElsewhere' };
 
 const { values } = parseArgs({
   options: {
@@ -37,17 +39,20 @@ const quick = values.quick;
 
 function chosenParts() {
   if (values.memory) return ['memory'];
-  if (values.node !== undefined) return ['throughputElsewhere'];
   if (values.only === undefined)
-    return Object.keys(PARTS).filter((part) => !EXTRA.has(part) || (quick && part === 'memory'));
-  if (Object.hasOwn(PARTS, values.only)) return [values.only];
-  throw new Error(`There is no part "${values.only}", only ${Object.keys(PARTS).join(', ')}`);
+    return Object.keys(PARTS).filter((part) =>
+      values.node === undefined ? !EXTRA.has(part) || (quick && part === 'memory') : part in ELSEWHERE,
+    );
+  const known = Object.keys(values.node === undefined ? PARTS : ELSEWHERE);
+  if (known.includes(values.only)) return [values.only];
+  throw new Error(`There is no part "${values.only}", only ${known.join(', ')}`);
 }
 
 assertSameJose();
 for (const part of chosenParts()) {
   const start = performance.now();
-  keepResult(part, quick, await PARTS[part]({ quick, log: (line) => console.log(`  ${line}`) }));
+  const figures = await PARTS[part]({ quick, node: values.node, log: (line) => console.log(`  ${line}`) });
+  keepResult(values.node === undefined ? part : ELSEWHERE[part], quick, figures);
   console.log(`${part}: ${Math.round((performance.now() - start) / 1000)} s`);
 }
 const text = report(readResults());

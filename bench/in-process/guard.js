@@ -67,7 +67,7 @@ function toolsClass(count) {
 }
 
 function headersWith(token) {
-  return { host: '127.0.0.1:3000', authorization: `Bearer ${token}` };
+  return { host: new URL(RESOURCE).host, authorization: `Bearer ${token}` };
 }
 
 /** What the guard is given by Nest on Express, with a response that takes everything. */

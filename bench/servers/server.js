@@ -1,19 +1,33 @@
 /** One application in a process of its own. */
 import 'reflect-metadata';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { answer } from '../child.js';
+import { startProfile, stopProfile } from '../profile/recorder.js';
 import { SUBJECTS } from './subjects.js';
 
+const LOOPBACK = '127.0.0.1';
+
 answer({
+  /**
+   * Starts the application. Its resource identifier names the port it listens on, so requests need no other `Host`.
+   *
+   * @param {string} id
+   * @param {{ issuer: string, jwksUri: string, alg: string }} settings
+   */
   async start(id, settings) {
     const { platform, application, protection } = SUBJECTS[id];
     const { default: protect } = await import(`./${protection}.js`);
+    const port = await freePort();
+    const url = `http://${LOOPBACK}:${port}`;
+    const resource = `${url}/mcp`;
     const adapter = platform === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
-    const app = await (application === 'mcp' ? mcpApp : notesApp)(protect(settings), adapter);
-    await app.listen(0, '127.0.0.1');
-    return app.getUrl();
+    const app = await (application === 'mcp' ? mcpApp : notesApp)(protect({ ...settings, resource }), adapter);
+    await app.listen(port, LOOPBACK);
+    return { url, resource };
   },
   version() {
     return process.version;
@@ -23,7 +37,19 @@ answer({
     const { user, system } = process.cpuUsage();
     return user + system;
   },
+  startProfile,
+  stopProfile,
 });
+
+/** The options of the library name the port, so it has to be known before the application listens. */
+async function freePort() {
+  const server = createServer().listen(0, LOOPBACK);
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 async function notesApp(protection, adapter) {
   const { notesModule } = await import('./notes.js');

@@ -1,0 +1,55 @@
+/** The servers that are measured, each in a process of its own, and the issuer that all of them trust. */
+import { startChild } from './child.js';
+import { load } from './load.js';
+import { SUBJECTS } from './servers/subjects.js';
+
+/** Of the algorithms in wide use the cheapest to verify, which favours libraries that verify every time. */
+export const ALG = 'RS256';
+
+/** @typedef {{ id: string, child: ReturnType<typeof startChild>, url: string, resource: string }} ServerProcess */
+
+/** Starts the issuer, and returns it with the settings of every server. */
+export async function startIssuer(alg = ALG) {
+  const child = startChild(new URL('issuer.js', import.meta.url));
+  const { issuer, jwksUri } = await child.ask('start', { alg });
+  return { child, settings: { issuer, jwksUri, alg } };
+}
+
+/**
+ * Starts servers, two at a time: there may be no more processors than that.
+ *
+ * @param {string[]} ids
+ * @param {{ issuer: string, jwksUri: string, alg: string }} settings
+ * @param {string} [node] the executable that runs them, if it is another one
+ * @returns {Promise<Map<string, ServerProcess>>}
+ */
+export async function startServers(ids, settings, node) {
+  const servers = new Map();
+  const waiting = [...ids];
+  const startNext = async () => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      const child = startChild(new URL('servers/server.js', import.meta.url), { node });
+      servers.set(id, { id, child, ...(await child.ask('start', id, settings)) });
+    }
+  };
+  await Promise.all([startNext(), startNext()]);
+  return servers;
+}
+
+/** @param {Map<string, ServerProcess>} servers */
+export function stopServers(servers) {
+  for (const { child } of servers.values()) child.stop();
+}
+
+/**
+ * Sends requests to a server, and returns how many it answered and the processor time of each.
+ *
+ * @param {ServerProcess} server
+ * @param {Parameters<typeof load>[2]} what
+ */
+export async function measureOnce({ id, child, url }, what) {
+  const before = await child.ask('cpu');
+  const { requests, seconds } = await load(url, SUBJECTS[id].application, what);
+  const cpu = (await child.ask('cpu')) - before;
+  return { requests, perSecond: requests / seconds, cpu: cpu / requests };
+}
