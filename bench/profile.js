@@ -1,7 +1,7 @@
 /** The library's share of a server's processor time, by V8's CPU profiler. */
 import { startChild } from './child.js';
 import { attribute, sharesOf, sumFunctions } from './profile/attribution.js';
-import { measureOnce, startIssuer, startServers, stopServers } from './server-processes.js';
+import { measureOnce, startIssuer, startServers, stopServers, warmUpServer } from './server-processes.js';
 
 const LIBRARY = new URL('../dist/', import.meta.url).href;
 
@@ -30,8 +30,7 @@ export async function profile({ quick, log, node }) {
     const rows = [];
     let version;
     for (const pair of PAIRS) {
-      const requests = quick ? pair.requests / 5 : pair.requests;
-      const { row, functions, version: seen } = await profilePair({ ...pair, requests }, issuer, node);
+      const { row, functions, version: seen } = await profilePair(pair, quick ? 0.2 : 1, issuer, node);
       version = seen;
       rows.push(row);
       for (const line of [...describe(row), ...describeFunctions(functions)]) log(line);
@@ -42,23 +41,24 @@ export async function profile({ quick, log, node }) {
   }
 }
 
-async function profilePair({ title, ours, unguarded, requests }, issuer, node) {
+/** @param {number} part of the requests and of the warm-up, up to 1 */
+async function profilePair({ title, ours, unguarded, requests }, part, issuer, node) {
   const servers = await startServers([ours, unguarded], issuer.settings, node);
   try {
     const version = await servers.get(ours).child.ask('version');
     const subjects = [];
-    for (const id of [ours, unguarded]) subjects.push(await warmedUp(servers.get(id), issuer.child, 2 * requests));
+    for (const id of [ours, unguarded]) subjects.push(await warmedUp(servers.get(id), issuer.child, part));
     const runs = [];
-    for (const run of RUNS) runs.push(await profileRun(run, subjects, requests));
+    for (const run of RUNS) runs.push(await profileRun(run, subjects, part * requests));
     return { version, row: rowOf(title, runs), functions: sumFunctions(runs.map(({ guarded }) => guarded)) };
   } finally {
     stopServers(servers);
   }
 }
 
-async function warmedUp(server, issuer, requests) {
+async function warmedUp(server, issuer, part) {
   const tokens = await issuer.ask('mint', 1, { aud: server.resource });
-  await measureOnce(server, { tokens, requests });
+  await warmUpServer(server, tokens, part);
   return { server, tokens };
 }
 

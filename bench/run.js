@@ -1,31 +1,32 @@
 /**
- * `npm run bench`: measures, and writes RESULTS.md.
+ * `npm run bench`: measures, and writes RESULTS.md and its charts.
  *
- * --quick         a check of a minute or two that everything works
- * --memory        only the part with a million tokens, which the others leave out
- * --only=<part>   one part, any of those below
- * --node=<file>   throughput of servers that another Node runs, which is kept beside that of this one
+ * --quick         a few minutes, to see that everything works
+ * --memory        only the part with a million tokens, which other runs leave out
+ * --only=<part>   one part
+ * --node=<file>   another Node runs the servers; its figures are kept beside those of this one
  */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { counts } from './counts.js';
 import { decisions } from './in-process/decisions.js';
 import { operations } from './in-process/operations.js';
+import { imports } from './imports.js';
 import { keySets, signatures } from './in-process/signatures.js';
 import { memory } from './memory.js';
 import { profile } from './profile.js';
-import { report } from './report.js';
+import { chartsOf, report } from './report.js';
 import { keepResult, readResults } from './results.js';
 import { throughput } from './throughput.js';
 import { assertSameJose } from './versions.js';
 
-const PARTS = { counts, decisions, operations, signatures, keySets, profile, throughput, memory };
+const PARTS = { counts, decisions, operations, signatures, keySets, imports, profile, throughput, memory };
 
 /** Left out unless asked for: it takes long. */
 const EXTRA = new Set(['memory']);
 
-/** What another Node may run. It is kept beside the figures of this one, under a name of its own. */
-const ELSEWHERE = { throughput: 'throughputElsewhere', profile: 'profileElsewhere' };
+/** Parts that another Node can run, and the names under which its figures are kept. */
+const ELSEWHERE = { imports: 'importsElsewhere', profile: 'profileElsewhere', throughput: 'throughputElsewhere' };
 
 const { values } = parseArgs({
   options: {
@@ -39,13 +40,10 @@ const quick = values.quick;
 
 function chosenParts() {
   if (values.memory) return ['memory'];
-  if (values.only === undefined)
-    return Object.keys(PARTS).filter((part) =>
-      values.node === undefined ? !EXTRA.has(part) || (quick && part === 'memory') : part in ELSEWHERE,
-    );
-  const known = Object.keys(values.node === undefined ? PARTS : ELSEWHERE);
-  if (known.includes(values.only)) return [values.only];
-  throw new Error(`There is no part "${values.only}", only ${known.join(', ')}`);
+  const possible = Object.keys(values.node === undefined ? PARTS : ELSEWHERE);
+  if (values.only === undefined) return possible.filter((part) => !EXTRA.has(part) || quick);
+  if (possible.includes(values.only)) return [values.only];
+  throw new Error(`There is no part "${values.only}", only ${possible.join(', ')}`);
 }
 
 assertSameJose();
@@ -57,10 +55,18 @@ for (const part of chosenParts()) {
 }
 const text = report(readResults());
 writeFileSync(new URL('RESULTS.md', import.meta.url), text);
+writeCharts();
 console.log(`\n${text}`);
 
 for (const { what, expected, seen, holds } of readResults().counts?.figures ?? []) {
   if (holds) continue;
   console.error(`${what}: ${seen}; expected: ${expected}`);
   process.exitCode = 1;
+}
+
+function writeCharts() {
+  const folder = new URL('charts/', import.meta.url);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  for (const [file, svg] of Object.entries(chartsOf(readResults()))) writeFileSync(new URL(file, folder), svg);
 }

@@ -1,17 +1,14 @@
 /** Processor time and requests a second of every server, beside the unguarded one. */
 import { send } from './load.js';
 import { compare, neighbours, summaryOf } from './rounds.js';
-import { ALG, measureOnce, startIssuer, startServers, stopServers } from './server-processes.js';
+import { ALG, measureOnce, startIssuer, startServers, stopServers, warmUpServer } from './server-processes.js';
 import { GROUPS, SUBJECTS } from './servers/subjects.js';
 
-/** What is sent: one token again and again, or a thousand in turn. */
+/** The load presents one token again and again, or a thousand in turn. */
 const SERIES = [
   { title: 'One token', tokens: 1, groups: Object.keys(GROUPS) },
   { title: '1,000 tokens in turn', tokens: 1_000, groups: ['GET /notes, Express'] },
 ];
-
-/** Seconds that each server is warmed up: a big one has much to compile. */
-const WARM_UP = 5;
 
 /**
  * @param {{ quick: boolean, log: (line: string) => void, node?: string }} options `node`: what runs the servers, if it is not
@@ -19,8 +16,8 @@ const WARM_UP = 5;
  */
 export async function throughput({ quick, log, node }) {
   const { rounds, seconds, warmUp } = quick
-    ? { rounds: 4, seconds: 0.25, warmUp: 1 }
-    : { rounds: 20, seconds: 0.5, warmUp: WARM_UP };
+    ? { rounds: 4, seconds: 0.2, warmUp: 0.1 }
+    : { rounds: 20, seconds: 0.3, warmUp: 1 };
   const issuer = await startIssuer();
   try {
     const { fit, unfit, version } = await sortOut(issuer, node);
@@ -38,7 +35,7 @@ export async function throughput({ quick, log, node }) {
   }
 }
 
-/** Whoever does not do the work must not be compared with those who do. */
+/** Finds the servers that do the work: only they may be compared. */
 async function sortOut({ child, settings }, node) {
   const servers = await startServers(Object.keys(SUBJECTS), settings, node);
   const fit = new Set();
@@ -101,9 +98,8 @@ async function measure(groups, { issuer, node, tokens, rounds, seconds, warmUp }
     const tokensOf = new Map();
     for (const { id, resource } of servers.values())
       tokensOf.set(id, await issuer.child.ask('mint', tokens, { aud: resource }));
-    const run = (id, duration = seconds) =>
-      measureOnce(servers.get(id), { tokens: tokensOf.get(id), seconds: duration });
-    for (const id of servers.keys()) await run(id, warmUp);
+    const run = (id) => measureOnce(servers.get(id), { tokens: tokensOf.get(id), seconds });
+    for (const [id, server] of servers) await warmUpServer(server, tokensOf.get(id), warmUp);
     const measured = new Map([...servers.keys()].map((id) => [id, []]));
     for (let round = 0; round < rounds; round += 1) {
       for (const { ids } of groups) await measureRound(ids, round, run, measured);

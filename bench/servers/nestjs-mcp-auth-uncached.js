@@ -1,4 +1,4 @@
-/** This library without its cache. Requests that present the same token at the same time still share one verification. */
+/** This library without its cache: it verifies the signature for every request. */
 import { McpAuthModule } from '../../dist/index.js';
 
 export default ({ resource, issuer }) => ({
