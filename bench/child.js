@@ -1,10 +1,11 @@
 import { fork } from 'node:child_process';
 
 /**
- * Starts a script in a process of its own, which answers questions with what it gave to {@link answer}.
+ * Starts a script in a process of its own. It answers questions with the functions that it passed to {@link answer}.
  *
  * @param {URL} script
- * @param {{ execArgv?: string[], node?: string | undefined }} [options] `node`: another executable than the one that runs this
+ * @param {{ execArgv?: string[], node?: string | undefined }} [options] `node`: the executable that runs it,
+ * by default that of this process
  */
 export function startChild(script, { execArgv = [], node = process.execPath } = {}) {
   const child = fork(script, {
@@ -40,7 +41,7 @@ export function startChild(script, { execArgv = [], node = process.execPath } = 
 }
 
 /**
- * In the child: what it can be asked. It ends when its parent has gone, or wants no more of it.
+ * For the child: answers the questions of its parent. The child ends when the parent ends or disconnects.
  *
  * @param {Record<string, (...args: any[]) => unknown>} answers
  */

@@ -1,4 +1,4 @@
-/** How often the issuer is asked. Counted, not timed: what is said here holds on any machine. */
+/** Counts the requests to the issuer. The counts hold on any machine. */
 import { randomUUID } from 'node:crypto';
 import { TestIssuer } from '../dist/testing/index.js';
 import { verifierWith } from './in-process/verifier.js';
@@ -6,11 +6,11 @@ import { send } from './load.js';
 import { RESOURCE } from './resource.js';
 import { startIssuer, startServers, stopServers } from './server-processes.js';
 
-/** Time in which one more fetch for a key that the set does not have is allowed, and how many are besides; as in the library. */
+/** The library's limits for unknown keys: one fetch in this time, and this many more at once. */
 const REFILL_MS = 30_000;
 const BURST = 3;
 
-/** There is no such key, or nobody can tell while the issuer may not be asked again. */
+/** The issuer has no such key, or the verifier may not ask it again yet. */
 const REFUSED = new Set(['key_unknown', 'key_undecided']);
 
 /** @param {{ quick: boolean }} options */
@@ -18,7 +18,7 @@ export async function counts({ quick }) {
   return [await firstRequests(1_000), await unknownKeys(quick ? 10_000 : 100_000)];
 }
 
-/** Everybody comes at once, each with a token of their own, to a server that has not seen its issuer yet. */
+/** Sends requests at once, each with a token of its own, to a server that has not asked its issuer yet. */
 async function firstRequests(count) {
   const issuer = await startIssuer('ES256');
   const servers = await startServers(['ours'], issuer.settings);
@@ -45,7 +45,7 @@ async function isServed(url, token) {
   return response.status === 200;
 }
 
-/** Tokens that name keys nobody has, over the time of ten refills, on a clock that is moved. */
+/** Sends tokens that name unknown keys over the time of ten refills, on a clock that the benchmark moves. */
 async function unknownKeys(count) {
   const refills = 10;
   const start = Date.now();

@@ -1,5 +1,5 @@
 /**
- * What the compiler makes of decorators above a method.
+ * Applies decorators to a method, as compiled code does.
  *
  * @param {new (...args: any[]) => object} target
  * @param {string} name

@@ -1,4 +1,4 @@
-/** The authorization server that all servers trust, in a process of its own: it also signs the tokens. */
+/** The authorization server that all servers trust, in a process of its own. It also signs the tokens. */
 import { generateTestKey, TestIssuer } from '../dist/testing/index.js';
 import { answer } from './child.js';
 
@@ -16,7 +16,7 @@ answer({
     return { issuer: issuer.issuer, jwksUri: issuer.jwksUri, jwks: { keys: [issuer.key.publicJwk] } };
   },
   mint: (count, claims) => Promise.all(Array.from({ length: count }, () => issuer.mint(lasting(claims)))),
-  /** With a `kid` that is published, and the signature of a key that is not. */
+  /** A token that names a published key, with the signature of another key. */
   async mintForged(claims) {
     return issuer.mint(lasting(claims), { key: await generateTestKey({ alg, kid: issuer.key.kid }) });
   },

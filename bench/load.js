@@ -1,8 +1,8 @@
 /**
- * The load on one server. autocannon costs a fraction of what a Nest server does, so that the server is what is measured.
+ * The load on one server. autocannon takes a fraction of the time of a Nest server, so the server sets the pace.
  *
- * While it lasts, this process does not sleep: to wake up whoever waits for an answer takes a server's processor longer than
- * many a guard, and only a slower server would have to do it.
+ * This process does not sleep meanwhile. A server that has to wake its client spends more time on that than on many guards,
+ * and only slow servers would have to.
  */
 import autocannon from 'autocannon';
 
@@ -28,12 +28,12 @@ const REQUESTS = {
 };
 
 /**
- * Sends requests for so many seconds, or so many requests, the tokens in turn.
+ * Sends requests for a number of seconds, or a number of requests, and presents the tokens in turn.
  *
  * @param {string} url
  * @param {'notes' | 'mcp'} application
  * @param {{ tokens: string[] } & ({ seconds: number } | { requests: number })} load
- * @throws when an answer is not 2xx, for then it is not the work that was measured
+ * @throws if an answer is not 2xx: the server did not do the work
  */
 export async function load(url, application, { tokens, seconds, requests }) {
   let connections = 0;
@@ -52,7 +52,7 @@ export async function load(url, application, { tokens, seconds, requests }) {
   return { requests: result['2xx'], seconds: result.duration };
 }
 
-/** @returns what ends it */
+/** @returns {() => void} lets the process sleep again */
 function stayAwake() {
   let isAwake = true;
   const turn = () => {
@@ -64,13 +64,13 @@ function stayAwake() {
   };
 }
 
-/** Every connection has tokens of its own, as long as there are enough. */
+/** Gives every connection tokens of its own, if there are enough. */
 function shareOf(tokens, connection) {
   return tokens.length < CONNECTIONS ? tokens : tokens.filter((_, index) => index % CONNECTIONS === connection);
 }
 
 /**
- * One request.
+ * Sends one request.
  *
  * @param {string} url
  * @param {'notes' | 'mcp'} application

@@ -1,6 +1,6 @@
 import { cpus, release, totalmem, type } from 'node:os';
 
-/** The machine, for whoever reads the figures. */
+/** Describes the machine, for readers of the figures. */
 export function machine() {
   const [cpu] = cpus();
   const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
@@ -15,15 +15,14 @@ export function median(values) {
 }
 
 /**
- * Something whose time is taken. What `prepare` makes is given to `run`, once each; making it takes no time of the
- * measurement.
+ * A function to measure. Each call of `run` gets a value of its own from `prepare`, whose time does not count.
  *
  * @typedef {{ prepare?: () => unknown, run: (prepared: any) => Promise<unknown> }} Measured
  */
 
 /**
- * Runs the subjects in turn, round after round, so that a machine whose speed drifts treats all alike, and returns for
- * each the time of one call in every round, in microseconds.
+ * Runs the subjects in turn, round after round, so that all of them meet the same changes in the speed of the machine. Returns
+ * for each subject the time of one call in every round, in microseconds.
  *
  * @param {Record<string, Measured>} subjects
  * @param {{ rounds?: number, calls?: number }} [options]
@@ -43,7 +42,7 @@ export async function interleaved(subjects, { rounds = 30, calls = 2_000 } = {})
   return times;
 }
 
-/** How many times as long one takes as the other, as a rule; each compared with the other's time in the same round. */
+/** The median ratio of two times, each taken within a round. */
 export function ratioOf(one, other) {
   return median(one.map((time, round) => time / other[round]));
 }

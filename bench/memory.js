@@ -1,7 +1,7 @@
-/** What stays in memory after many tokens, and after many issuers. */
+/** Measures the memory that stays in use after many tokens, and after many issuers. */
 import { startChild } from './child.js';
 
-/** Entries of the cache, and issuers that are remembered; defaults of the library. */
+/** The library's defaults: entries of the cache, and issuers that it remembers. */
 const CACHED_TOKENS = 10_000;
 const REMEMBERED_ISSUERS = 1_000;
 
@@ -30,7 +30,7 @@ async function measured(script, marks) {
   }
 }
 
-/** From half a cache to a whole one, then the same until the end. */
+/** The heap grows from half a cache to a full one, then stays. */
 function boundsOfTokens(rows) {
   const [half, full, ...later] = rows;
   const each = (full.heap - half.heap) / (full.tokens - half.tokens);

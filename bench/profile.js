@@ -1,4 +1,4 @@
-/** The library's share of a server's processor time, by V8's CPU profiler. */
+/** Measures the library's share of a server's processor time with V8's CPU profiler. */
 import { startChild } from './child.js';
 import { attribute, sharesOf, sumFunctions } from './profile/attribution.js';
 import { measureOnce, startIssuer, startServers, stopServers, warmUpServer } from './server-processes.js';
@@ -21,8 +21,8 @@ const RUNS = [
 const FUNCTIONS_SHOWN = 15;
 
 /**
- * @param {{ quick: boolean, log: (line: string) => void, node?: string }} options `node`: what runs the
- * servers, if it is not what runs this
+ * @param {{ quick: boolean, log: (line: string) => void, node?: string }} options `node`: the
+ * executable that runs the servers, by default that of this process
  */
 export async function profile({ quick, log, node }) {
   const issuer = await startIssuer();

@@ -223,7 +223,11 @@ function profileTable(each) {
 /** The median, with the lowest and the highest. */
 function spread(values) {
   const [lowest, highest] = [Math.min(...values), Math.max(...values)];
-  return `${median(values).toFixed(1)} (${lowest.toFixed(1)}–${highest.toFixed(1)})`;
+  return `${tenths(median(values))} (${tenths(lowest)}–${tenths(highest)})`;
+}
+
+function tenths(number) {
+  return number.toFixed(1).replace(/^-0\.0$/, '0.0');
 }
 
 function decisionsSection(rows) {

@@ -1,4 +1,4 @@
-/** The figures of the last run of each part, which is what RESULTS.md is written from. */
+/** Keeps the figures of the last run of each part. RESULTS.md is written from them. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { machine } from './measure.js';
 import { versions } from './versions.js';
@@ -15,7 +15,7 @@ export function readResults() {
   }
 }
 
-/** Replaces what was known of a part. */
+/** Replaces the figures of a part. */
 export function keepResult(part, quick, figures) {
   const results = readResults();
   results[part] = {

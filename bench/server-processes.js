@@ -20,7 +20,7 @@ export async function startIssuer(alg = ALG) {
  *
  * @param {string[]} ids
  * @param {{ issuer: string, jwksUri: string, alg: string }} settings
- * @param {string} [node] the executable that runs them, if it is another one
+ * @param {string} [node] the executable that runs them, by default that of this process
  * @returns {Promise<Map<string, ServerProcess>>}
  */
 export async function startServers(ids, settings, node) {

@@ -1,4 +1,4 @@
-/** Processor time and requests a second of every server, beside the unguarded one. */
+/** Measures processor time and requests a second of every server, beside the unguarded one. */
 import { send } from './load.js';
 import { compare, neighbours, summaryOf } from './rounds.js';
 import { ALG, measureOnce, startIssuer, startServers, stopServers, warmUpServer } from './server-processes.js';
@@ -11,8 +11,8 @@ const SERIES = [
 ];
 
 /**
- * @param {{ quick: boolean, log: (line: string) => void, node?: string }} options `node`: what runs the servers, if it is not
- * what runs this; then with one token only
+ * @param {{ quick: boolean, log: (line: string) => void, node?: string }} options `node`: the executable that runs the servers,
+ * by default that of this process. Another one runs the series with one token only.
  */
 export async function throughput({ quick, log, node }) {
   const { rounds, seconds, warmUp } = quick

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 const HERE = new URL('./', import.meta.url);
 const LIBRARY = new URL('../', import.meta.url);
 
-/** What the servers have in common, which is installed for the library. */
+/** Packages that all servers use, from the library's `node_modules`. */
 const PLATFORM = [
   '@nestjs/core',
   '@nestjs/platform-express',
@@ -15,7 +15,7 @@ const PLATFORM = [
   'lru-cache',
 ];
 
-/** Installed versions of everything that is measured, and of what it runs on. */
+/** Installed versions of the measured packages, and of those they run on. */
 export function versions() {
   const compared = Object.keys(manifest(HERE).dependencies);
   return {
@@ -26,7 +26,7 @@ export function versions() {
 }
 
 /**
- * @throws when what both sides use is not the same, which would be measured along
+ * @throws if the two sides use different versions of jose: the benchmark would measure that difference, too
  */
 export function assertSameJose() {
   const [ours, theirs] = [installed(LIBRARY, 'jose'), installed(HERE, 'jose')];

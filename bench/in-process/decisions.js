@@ -1,4 +1,4 @@
-/** What a decision of the guard costs when the token is known: for a plain route, and for the call of one tool of ten. */
+/** Measures a decision of the guard about a known token: for a plain route, and for a call of one tool of ten. */
 import { TestIssuer } from '../../dist/testing/index.js';
 import { interleaved, median } from '../measure.js';
 import { RESOURCE } from '../resource.js';

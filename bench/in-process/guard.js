@@ -1,4 +1,4 @@
-/** The guard of an application, called as Nest calls it, without a network in between. */
+/** Calls the guard of an application as Nest does, without a network. */
 import 'reflect-metadata';
 import { Controller, Get, Module, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -19,7 +19,7 @@ decorate(Notes, 'list', [Get()]);
 Controller('notes')(Notes);
 
 /**
- * The guard of an application with so many tools, which are named `tool-0` and so on, and need the scope `tools`.
+ * Returns the guard of an application with tools named `tool-0`, `tool-1` and so on, which need the scope `tools`.
  *
  * @param {{ tools: number, issuer: string }} settings
  */
@@ -70,7 +70,7 @@ function headersWith(token) {
   return { host: new URL(RESOURCE).host, authorization: `Bearer ${token}` };
 }
 
-/** What the guard is given by Nest on Express, with a response that takes everything. */
+/** The context that Nest passes to the guard on Express. Its response ignores every call. */
 function contextOf(type, handler, { headers, ...message }) {
   const request = { ...message, headers, rawHeaders: Object.entries(headers).flat() };
   const response = { setHeader() {}, appendHeader() {}, getHeader() {}, writeHead() {}, once() {} };

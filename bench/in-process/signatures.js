@@ -1,6 +1,6 @@
 /**
- * What a token costs that is verified anew: this library without its cache against bare `jwtVerify` of jose, with the same
- * keys and the same rules as far as jose has them. And what a large key set costs.
+ * Measures the verification of a new token: this library without its cache beside `jwtVerify` of jose, with the same keys and
+ * with the same rules where jose has them. Also measures a large key set.
  */
 import { createLocalJWKSet, createRemoteJWKSet, jwtVerify } from 'jose';
 import { generateTestKey, TestIssuer } from '../../dist/testing/index.js';

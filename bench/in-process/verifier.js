@@ -3,7 +3,7 @@ import { readOptions } from '../../dist/options/read-options.js';
 import { RESOURCE } from '../resource.js';
 
 /**
- * What verifies tokens behind the guard, without Nest.
+ * Returns the verifier behind the guard, without Nest.
  *
  * @param {object} options as for the module, without `resource`
  * @param {() => number} [now] milliseconds since the epoch

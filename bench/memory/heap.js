@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 
-/** What is left after collecting garbage, in bytes. Needs `--expose-gc`. */
+/** Collects garbage and returns the memory in use, in bytes. Needs `--expose-gc`. */
 export async function heap() {
   for (let times = 0; times < 3; times += 1) {
     await setImmediate();

@@ -1,4 +1,4 @@
-/** A verifier that looks its issuers up, in a process of its own: those that are trusted, and those that are invented. */
+/** Gives a verifier tokens of ever more issuers, trusted ones and invented ones, in a process of its own. */
 import { answer, startChild } from '../child.js';
 import { verifierWith } from '../in-process/verifier.js';
 import { RESOURCE } from '../resource.js';

@@ -1,10 +1,10 @@
-/** A verifier with its default cache that is given ever more tokens, in a process of its own. */
+/** Gives a verifier with its default cache ever more tokens, in a process of its own. */
 import { answer, startChild } from '../child.js';
 import { verifierWith } from '../in-process/verifier.js';
 import { RESOURCE } from '../resource.js';
 import { heap } from './heap.js';
 
-/** Cheaper to sign than ES256, which is what takes the time here. */
+/** Cheaper to sign than ES256: signing takes most of the time here. */
 const ALG = 'EdDSA';
 const BATCH = 5_000;
 const AT_ONCE = 100;
@@ -22,7 +22,7 @@ answer({
     for (const mark of marks) {
       while (verified < mark) {
         const tokens = await next;
-        // Signed over there while these are verified here.
+        // The issuer signs the next tokens while this process verifies these.
         next = issuer.ask('mint', BATCH);
         await verifyAll(verifier, tokens);
         verified += tokens.length;

@@ -1,6 +1,6 @@
 /**
- * `auth` as the documentation of express-oauth2-jwt-bearer has it. Nest answers its errors with 500, since they are none of
- * Nest's own, so that it takes a filter besides.
+ * `auth` as in the documentation of express-oauth2-jwt-bearer. Nest does not know its errors and would answer them with 500, so
+ * there is a filter, too.
  */
 import { Catch } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';

@@ -1,4 +1,4 @@
-/** The guard by hand with fast-jwt, which remembers verified tokens. Its keys are fetched once, and never again. */
+/** The guard by hand with fast-jwt, which remembers verified tokens. It fetches its keys once and never again. */
 import { createPublicKey } from 'node:crypto';
 import { createVerifier } from 'fast-jwt';
 import { bearerGuard } from './bearer-guard.js';

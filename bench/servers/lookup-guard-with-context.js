@@ -1,6 +1,6 @@
 /**
- * The same, with the caller in an `AsyncLocalStorage` for the time of the handler, as an interceptor does it: what it takes
- * that code below the handler, and the second check at the handler of a session's MCP call, know of whom a request is.
+ * The same, with an interceptor that keeps the caller in an `AsyncLocalStorage` while the handler runs. It shows the cost of
+ * telling code below the handler who is calling.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { APP_INTERCEPTOR } from '@nestjs/core';

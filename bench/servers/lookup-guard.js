@@ -1,6 +1,6 @@
 /**
- * Not a competitor, but the least that a guard can do which knows its tokens: it looks the token up by its text. Unsafe as
- * it is: nothing is verified but the first time, and nothing expires.
+ * Not a competitor, but the least a guard can do for a known token: it looks the token up by its text. It is unsafe: it verifies
+ * a token only the first time, and no token expires.
  */
 import { bearerGuard } from './bearer-guard.js';
 import { joseVerification } from './jose-verification.js';

@@ -1,4 +1,4 @@
-/** `bearerAuth` as the documentation of mcp-auth has it, with the audience, which it leaves to its user. */
+/** `bearerAuth` as in the documentation of mcp-auth, with the audience, which it leaves to its user. */
 import { MCPAuth } from 'mcp-auth';
 
 export default ({ resource, issuer }) => {

@@ -1,4 +1,4 @@
-/** `requireBearerAuth` of the official SDK, which leaves the verification to its user: here jose. */
+/** `requireBearerAuth` of the official SDK. It leaves the verification to its user: jose does it here. */
 import { requireBearerAuth } from '@modelcontextprotocol/express';
 import { OAuthError, OAuthErrorCode } from '@modelcontextprotocol/server';
 import { joseVerification } from './jose-verification.js';

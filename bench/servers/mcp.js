@@ -1,4 +1,4 @@
-/** An MCP server on @rekog/mcp-nest, with one tool; guarded, it needs a scope. */
+/** An MCP server on @rekog/mcp-nest with one tool. With the library, the tool needs a scope. */
 import 'reflect-metadata';
 import { Controller, Module } from '@nestjs/common';
 import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTransport, Tool } from '@rekog/mcp-nest';
@@ -18,7 +18,7 @@ export function mcpModule({ imports = [], providers = [] }) {
       return { content: [{ type: 'text', text: 'Water the plants' }] };
     }
   }
-  // Nobody could meet a requirement without the module that checks it: Nest refuses to start.
+  // Without the module that checks requirements, Nest could not start with a decorated tool.
   const needs = imports.length > 0 ? [RequireScopes('notes:read')] : [];
   decorate(NotesTools, 'list', [Tool({ name: 'list-notes', description: 'List your notes' }), ...needs]);
   McpController()(NotesTools);

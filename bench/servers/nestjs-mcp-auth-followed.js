@@ -1,4 +1,4 @@
-/** This library, with the caller known everywhere below the handler. */
+/** This library with `followCaller: true`: code below the handler can ask who is calling. */
 import { McpAuthModule } from '../../dist/index.js';
 
 export default ({ resource, issuer }) => ({

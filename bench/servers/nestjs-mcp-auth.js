@@ -1,4 +1,4 @@
-/** This library as it comes. */
+/** This library with its defaults. */
 import { McpAuthModule } from '../../dist/index.js';
 
 export default ({ resource, issuer }) => ({

@@ -1,5 +1,5 @@
 /**
- * What a file of this folder gives an application for its protection.
+ * The protection that a file of this folder adds to an application.
  *
  * @typedef {object} Protection
  * @property {import('@nestjs/common').DynamicModule[]} [imports]
@@ -49,7 +49,7 @@ export const SUBJECTS = {
   mcpJoseGuard: subject(WITH_JOSE, 'jose-guard', 'express', 'mcp'),
 };
 
-/** Who is compared with whom: the first is the measure of the others. */
+/** Each group compares the others with its first server. */
 export const GROUPS = {
   'GET /notes, Express': [
     'unguarded',

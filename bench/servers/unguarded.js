@@ -1,2 +1,2 @@
-/** Nobody checks anything. */
+/** No protection. */
 export default () => ({});
