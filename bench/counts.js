@@ -10,8 +10,11 @@ import { startIssuer, startServers, stopServers } from './server-processes.js';
 const REFILL_MS = 30_000;
 const BURST = 3;
 
-/** The issuer has no such key, or the verifier may not ask it again yet. */
-const REFUSED = new Set(['key_unknown', 'key_undecided']);
+/**
+ * The issuer has no such key, the verifier may not ask it again yet, or a machine under load answered too late. If tokens were
+ * refused for another reason, the count would show nothing.
+ */
+const REASONS = new Set(['key_unknown', 'key_undecided', 'issuer_unreachable']);
 
 /** @param {{ quick: boolean }} options */
 export async function counts({ quick }) {
@@ -53,24 +56,30 @@ async function unknownKeys(count) {
   const issuer = await TestIssuer.start({ alg: 'ES256', audience: RESOURCE });
   const verifier = verifierWith({ authorizationServers: [issuer.issuer] }, () => now);
   await verifier.verify(await issuer.mint());
-  let refused = 0;
+  let letIn = 0;
+  /** @type {Set<string>} */
+  const reasons = new Set();
   for (let sent = 0; sent < count; sent += 1) {
     now = start + Math.floor((sent / count) * refills * REFILL_MS);
+    const seconds = Math.floor(now / 1000);
     const token = await issuer.mint(
-      { exp: Math.floor(now / 1000) + 60 },
+      { iat: seconds, exp: seconds + 60 },
       { header: { kid: randomUUID() }, signature: 'AAAA' },
     );
-    refused += await verifier.verify(token).then(
-      () => 0,
-      ({ reason }) => Number(REFUSED.has(reason)),
+    await verifier.verify(token).then(
+      () => (letIn += 1),
+      ({ reason = 'no reason' }) => reasons.add(reason),
     );
   }
+  const unexpected = [...reasons].filter((reason) => !REASONS.has(reason));
   const refreshes = issuer.requestCount('jwks') - 1;
   await issuer.close();
   return {
     what: `${count.toLocaleString('en')} tokens that name keys nobody has, in ${(refills * REFILL_MS) / 60_000} minutes`,
     expected: `none let in, with at most ${refills + BURST} requests for keys`,
-    seen: `${count - refused} let in, ${refreshes} for keys`,
-    holds: refused === count && refreshes <= refills + BURST,
+    seen: [`${letIn} let in`, `${refreshes} for keys`, ...unexpected.map((reason) => `refused with ${reason}`)].join(
+      ', ',
+    ),
+    holds: letIn === 0 && unexpected.length === 0 && refreshes <= refills + BURST,
   };
 }
