@@ -41,8 +41,8 @@ All servers verify tokens of the same issuer. Each has a resource identifier wit
 answered 200 to a good token, and 401 to a bad signature, another audience, another issuer, an expired token and no token.
 Beyond that they differ: this library also checks the origin, the scopes and the kind of token, keeps private answers out of
 shared caches, checks MCP calls once more at the handler, and watches the response. The guards by hand do none of this, and
-the guard with fast-jwt never notices that a key was withdrawn. With \`cache: false\`, this library verifies the signature for
-every request, also for requests that present the same token at the same time.
+the guard with fast-jwt never notices that a key was withdrawn. With \`cache: false\`, this library
+verifies the signature again for every request, but once for requests that present the same token at the same time.
 
 The figures do not show TLS, a network, handlers that do real work (next to which any guard is small), or more than one
 processor for a server.

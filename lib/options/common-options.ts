@@ -36,9 +36,9 @@ export interface CommonOptions {
    */
   verifier?: VerifierOption;
   /**
-   * Remembers verified JWTs, by their SHA-256. `false` verifies the signature every time. Given explicitly, it holds for
-   * results of `verifier` too, which are not remembered otherwise: only you know what they depend on. Introspection has
-   * times of its own.
+   * Remembers verified JWTs, by their SHA-256. `false` verifies the signature again for every request, but once for requests
+   * that present the same token at the same time. If you give this option, it also holds for results of `verifier`, which are
+   * not remembered otherwise: only you know what they depend on. Introspection has times of its own.
    * @default { maxEntries: 10000, ttlSeconds: 300 }
    */
   cache?: CacheOptions | false;
