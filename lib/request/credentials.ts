@@ -1,13 +1,13 @@
 import { fieldValues, type HeaderSource } from './header-fields.js';
 
 /**
- * What the `Authorization` header of one request holds, as far as this resource server is concerned.
+ * The credentials in the `Authorization` header of a request.
  *
  * - `none`: no credentials at all;
- * - `unsupported`: credentials of a scheme other than Bearer: treated like none (RFC 6750 §3.1);
- * - `repeated`: more than one `Authorization` field: never choose between them;
+ * - `unsupported`: credentials of a scheme other than Bearer; treated like none (RFC 6750 §3.1);
+ * - `repeated`: more than one `Authorization` field; refused, since no choice between them is safe;
  * - `malformed`: the Bearer scheme, but not followed by exactly one token68;
- * - `bearer`: one access token, not looked at yet.
+ * - `bearer`: one access token, not verified yet.
  */
 export type Credentials =
   | { readonly kind: 'none' }
@@ -18,12 +18,12 @@ export type Credentials =
 
 /** `credentials = auth-scheme 1*SP token68`, and nothing before or after it (RFC 9110 §11.4). */
 const BEARER = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i;
-/** The scheme ends where its token does, so that a tab, comma or colon behind it is a malformed Bearer credential. */
+/** `Bearer` as a whole scheme name. A tab, comma or colon after it makes a malformed Bearer credential. */
 const BEARER_SCHEME = /^bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])/i;
 
 /**
- * Takes the access token off a request, from the `Authorization` header only: not from the query, the body
- * or a cookie, which are ignored (OAuth 2.1 §5.1). Does not look inside the token.
+ * Reads the access token from the `Authorization` header only. Ignores tokens in the query, the body and cookies
+ * (OAuth 2.1 §5.1). Does not look inside the token.
  *
  * @see RFC 6750 §2.1, OAuth 2.1 §5.1.1
  */
@@ -37,10 +37,10 @@ export function readCredentials(request: HeaderSource): Credentials {
   return { kind: BEARER_SCHEME.test(value) ? 'malformed' : 'unsupported' };
 }
 
-/** `DPoP` and a token behind it (RFC 9449 §7.1); schemes compare without regard to case (RFC 9110 §11.1). */
+/** `DPoP` as a whole scheme name (RFC 9449 §7.1). Scheme names are case-insensitive (RFC 9110 §11.1). */
 const DPOP_SCHEME = /^dpop(?![!#$%&'*+.^_`|~0-9A-Za-z-])/i;
 
-/** Whether credentials of an unsupported scheme are those of DPoP: whoever runs the server can do something about that. */
+/** Whether credentials of an unsupported scheme are those of DPoP. The log has advice for that case. */
 export function isDpopScheme(request: HeaderSource): boolean {
   return DPOP_SCHEME.test(fieldValues(request, 'authorization')[0] ?? '');
 }

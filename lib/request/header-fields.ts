@@ -1,16 +1,16 @@
-/** The part of a request that is read here: of Node's request, which Express hands out, or of Fastify's, with Node's inside. */
+/** The part of a request that holds its header fields: Node's request on Express; Fastify's, with Node's inside, on Fastify. */
 export interface HeaderSource {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** Names and values take turns. Adapters for serverless platforms leave it empty or out. */
+  /** Names and values in turn. Adapters for serverless platforms leave it empty or out. */
   readonly rawHeaders?: readonly string[] | undefined;
   /** Node's request inside Fastify's. */
   readonly raw?: { readonly rawHeaders?: readonly string[] | undefined } | undefined;
 }
 
 /**
- * Every value of a header field. `headers` decides whether there is one and which, as the application left it: middleware
- * may have written or deleted it. But where the client sent several fields of this name, all of them are returned, in the
- * order sent: Node keeps only the first of a field that may stand once, and a proxy may have believed another.
+ * Every value of a header field. `headers` decides whether the field exists and what it says, since middleware may have
+ * written or deleted it. If the client sent several fields of this name, all values are returned in the order sent: Node
+ * keeps only the first value of a field that may occur once, and a proxy may have used another.
  *
  * @param name in lower case
  */
@@ -24,7 +24,7 @@ export function fieldValues(source: HeaderSource, name: string): readonly string
 }
 
 /**
- * Whether a request has that header field, as the application left it.
+ * Whether `headers` has this field, which middleware may have written or deleted.
  *
  * @param name in lower case
  */
@@ -46,7 +46,7 @@ export function valuesSent(rawHeaders: readonly string[], name: string): string[
 }
 
 /**
- * Writes a header field into both lists of Node's request, or removes it from both.
+ * Writes a header field to `headers` and `rawHeaders` of Node's request, or removes it from both.
  *
  * @param name in lower case
  */
@@ -59,13 +59,13 @@ export function writeField(
   if (value === undefined) delete headers[name];
   else headers[name] = value;
   const rawHeaders = source.rawHeaders as string[] | undefined;
-  // Without any raw fields, the adapter that made the request keeps no such list.
+  // An adapter for serverless platforms keeps no raw fields.
   if (rawHeaders === undefined || rawHeaders.length === 0) return;
   const others = rawHeaders.filter((_value, index) => !isNamed(rawHeaders[index - (index % 2)] as string, name));
   rawHeaders.splice(0, Infinity, ...others, ...(value === undefined ? [] : [name, value]));
 }
 
-/** Whether the client says that it accepts event streams. */
+/** Whether the client accepts event streams, by its `Accept` field. */
 export function acceptsEvents(source: HeaderSource): boolean {
   return fieldValues(source, 'accept').some((value) => /text\/event-stream/i.test(value));
 }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { HeaderSource } from './header-fields.js';
 
-/** Express hands out Node's request itself; Fastify wraps it. */
+/** The request of the platform: Node's request on Express; on Fastify an object with Node's request in `raw`. */
 export type HttpRequest = Omit<HeaderSource, 'raw'> & {
   readonly raw?: HttpRequest;
   readonly method: string;
@@ -12,15 +12,15 @@ export type HttpRequest = Omit<HeaderSource, 'raw'> & {
   user?: unknown;
 };
 
-/** Express hands out Node's response itself; Fastify wraps it. */
+/** The response of the platform: Node's response on Express; on Fastify an object with Node's response in `raw`. */
 export type HttpResponse = ServerResponse & { readonly raw?: ServerResponse };
 
-/** Node's request behind whatever the platform hands out. On Express, `raw` may be something of the application's. */
+/** Node's request behind that of the platform. On Express, `raw` may be a property that the application has set. */
 export function nodeRequest(request: HttpRequest): HttpRequest {
   return request.rawHeaders ? request : (request.raw ?? request);
 }
 
-/** Node's response behind whatever the platform hands out. */
+/** Node's response behind that of the platform. */
 export function nodeResponse(response: HttpResponse): ServerResponse {
   return response.raw ?? response;
 }
@@ -28,22 +28,22 @@ export function nodeResponse(response: HttpResponse): ServerResponse {
 /** Scheme and authority of a request target in absolute form. */
 const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
 
-/** What is read of a request for its target: of Express's, of Fastify's, or of Node's own. */
+/** The part of a request that holds its target, on Express, on Fastify and in Node itself. */
 interface TargetSource {
   readonly raw?: TargetSource;
   readonly url?: string | undefined;
   readonly originalUrl?: string;
 }
 
-/** The request target as sent, wherever a framework has mounted what handles it. */
+/** The request target as sent. Below a mount point, Express changes `url` and leaves `originalUrl`. */
 function requestTarget(request: TargetSource): string {
   const { originalUrl, url = '' } = request.raw ?? request;
   return originalUrl ?? url;
 }
 
 /**
- * The path of the request target as sent, not decoded. Of a target in absolute form, which every server must accept, the
- * part behind the authority (RFC 9112 §3.2.2).
+ * The path of the request target as sent, not decoded. In a target in absolute form, which every server must accept, the
+ * path follows the authority (RFC 9112 §3.2.2).
  */
 export function targetPath(request: TargetSource): string {
   const target = requestTarget(request);
@@ -52,7 +52,7 @@ export function targetPath(request: TargetSource): string {
   return (end === -1 ? path : path.slice(0, end)) || '/';
 }
 
-/** The authority in a request target of absolute form; undefined for the usual target, which begins with the path. */
+/** The authority of a request target in absolute form; undefined for the usual target, which begins with the path. */
 export function targetAuthority(request: TargetSource): string | undefined {
   const target = requestTarget(request);
   return target.startsWith('/') ? undefined : ABSOLUTE_FORM.exec(target)?.[1];

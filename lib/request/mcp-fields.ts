@@ -1,23 +1,23 @@
 import { hasField, writeField } from './header-fields.js';
 import { nodeRequest, type HttpRequest } from './http-message.js';
 
-/** Says to which session a request belongs (protocol versions up to 2025-11-25). */
+/** Names the session of a request (protocol versions up to 2025-11-25). */
 export const SESSION_FIELD = 'mcp-session-id';
 
-/** Says after which event a stream is to be resumed. Clients of other streams send it, too. */
+/** Names the event after which a stream resumes. Clients of event streams outside MCP send it, too. */
 export const EVENT_FIELD = 'last-event-id';
 
-/** What only MCP clients send. */
+/** The header fields that only MCP clients send. */
 const OWN_FIELDS = [SESSION_FIELD, 'mcp-protocol-version', 'mcp-method', 'mcp-name'];
 
-/** What MCP frameworks read: some from `headers`, some from the list of fields as sent. */
+/** The header fields that MCP frameworks read: some from `headers`, some from `rawHeaders`. */
 const MCP_FIELDS = [...OWN_FIELDS, EVENT_FIELD];
 const MCP_FIELD_SET: ReadonlySet<string> = new Set(MCP_FIELDS);
 
-/** What their names begin with. */
+/** The first letters of their names, in both cases. */
 const MCP_INITIALS = 'mMlL';
 
-/** What says to which session a request belongs. */
+/** The header fields that tie a request to a session. */
 const SESSION_FIELDS = [SESSION_FIELD, EVENT_FIELD];
 
 /** Whether a request has a header field that only MCP clients send. */
@@ -26,39 +26,40 @@ export function hasMcpField(request: HttpRequest): boolean {
 }
 
 /**
- * Makes both lists of header fields of Node's request say what the application left there, so that an MCP framework reads what
- * is checked here: middleware that writes or deletes a field does so in one of them, and on Fastify perhaps in a third.
+ * Copies the MCP fields that the application sees to `headers` and `rawHeaders` of Node's request: an MCP framework then
+ * reads the values that are checked here. Middleware may have changed a field in one of these lists only, or on Fastify in
+ * `headers` of Fastify's request only.
  */
 export function settleMcpFields(request: HttpRequest): void {
   const source = nodeRequest(request);
-  const { headers: left } = request;
+  const { headers: current } = request;
   const { headers, rawHeaders } = source;
-  // Adapters for serverless platforms keep no list of what was sent, or an empty one.
-  const isListKept = rawHeaders !== undefined && rawHeaders.length > 0;
-  const sent = isListKept ? mcpFieldsSent(rawHeaders) : undefined;
+  // Adapters for serverless platforms leave `rawHeaders` empty or out.
+  const hasRawHeaders = rawHeaders !== undefined && rawHeaders.length > 0;
+  const sent = hasRawHeaders ? mcpFieldsSent(rawHeaders) : undefined;
   for (const name of MCP_FIELDS) {
-    // Null as well says that there is none.
-    const field = left[name] ?? undefined;
+    // Null means absent, too.
+    const field = current[name] ?? undefined;
     const value = field === undefined || typeof field === 'string' ? field : [field].flat().join(', ');
-    if (headers[name] !== field || (isListKept && sent?.get(name) !== value)) writeField(source, name, value);
+    if (headers[name] !== field || (hasRawHeaders && sent?.get(name) !== value)) writeField(source, name, value);
   }
 }
 
 /**
- * Removes what says to which session a request belongs. From 2026-07-28 there are no sessions, and these fields must be
- * ignored: by whatever comes after, too, so that no request can claim to have no session here and be given one there.
+ * Removes the fields that tie a request to a session. From 2026-07-28 there are no sessions, and servers must ignore these
+ * fields. The MCP framework must not see them either, or it could attach a request to a session that was not checked here.
  */
 export function forgetSession(request: HttpRequest): void {
   const source = nodeRequest(request);
   for (const name of SESSION_FIELDS) {
     writeField(source, name, undefined);
-    // What an application has assigned to `headers` of Fastify's request is kept apart from what came.
+    // If the application has assigned `headers` of Fastify's request, Fastify keeps them apart from those of Node's request.
     if (request.headers[name] !== undefined)
       Object.assign(request, { headers: { ...request.headers, [name]: undefined } });
   }
 }
 
-/** The values of each of these fields that the client sent, in one pass; undefined where there are none. */
+/** The MCP fields that the client sent, read in one pass, with repeated ones joined by commas; undefined if there are none. */
 function mcpFieldsSent(rawHeaders: readonly string[]): ReadonlyMap<string, string> | undefined {
   let sent: Map<string, string> | undefined;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {

@@ -1,17 +1,17 @@
 import type { HeaderSource } from './header-fields.js';
 import type { RpcBody } from './rpc-body.js';
 
-/** Of a repeated field whatever Node makes of it. */
+/** Node has already joined or dropped the values of repeated fields. */
 type Headers = HeaderSource['headers'];
 
 const SENTINEL = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
 
-/** The last protocol version whose requests may come in batches, which is also assumed where none is named. */
+/** The last protocol version that allows batches. It is also assumed if a request names no version. */
 const LAST_VERSION_WITH_BATCHES = '2025-03-26';
 
 /**
- * Whether the headers that repeat parts of the body say what the body says. They may be absent: whether they must be
- * there is for the transport to say. But where they are there, whoever sits in between may have decided by them.
+ * Whether `Mcp-Method` and `Mcp-Name` match the body. Does NOT require them: the transport does that. If they are present, a
+ * proxy may have decided by them.
  *
  * @see MCP 2026-07-28, Transports, "Standard Request Headers"; SEP-2243
  */
@@ -27,7 +27,7 @@ export function headersMatchBody(headers: Headers, { messages, isBatch }: RpcBod
 }
 
 /**
- * Whether a batch may be answered at all.
+ * Whether the protocol version of a request allows batches.
  *
  * @see MCP 2025-06-18, Key Changes: JSON-RPC batching was removed
  */
@@ -36,7 +36,7 @@ export function isBatchAllowed(headers: Headers): boolean {
   return version === undefined || version === LAST_VERSION_WITH_BATCHES;
 }
 
-/** The text of a header value that may be wrapped as base64; undefined where it is wrapped badly. */
+/** The text of a header value, decoded if it is wrapped in base64; undefined if the wrapping is malformed. */
 function decodeHeaderValue(value: string): string | undefined {
   if (!value.startsWith('=?base64?')) return value;
   const encoded = SENTINEL.exec(value)?.[1];

@@ -1,23 +1,23 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import { methodOfClass } from '../core/class-methods.js';
 
-/** How a call came to an MCP framework. */
+/** The transport by which a call reached an MCP framework. */
 export interface McpOrigin {
   readonly isStdio: boolean;
 }
 
-/** Of the calls that this library makes by itself: by their execution context, or by their RPC context. */
+/** The origins of calls that this library dispatches, by execution context or by RPC context. */
 const origins = new WeakMap<object, McpOrigin>();
 
-/** To be called where the context of an MCP call is made. */
+/** Marks a context as that of an MCP call. Call it where the context is created. */
 export function noteMcpContext(context: object, origin: McpOrigin): void {
   origins.set(context, origin);
 }
 
 /**
- * How a call came, if an MCP framework made it. That is known of contexts which this library makes; and of those of
- * `@rekog/mcp-nest` 2 by the methods of their class. Members of its own do not make an object such a context: messages of
- * clients have those too.
+ * The origin of a call; undefined if it does not come from an MCP framework. Recognises the contexts that this library
+ * creates, and those of `@rekog/mcp-nest` 2 by the methods of their class. Own members of an object are no proof: a message
+ * from a client can have any members.
  */
 export function mcpOriginOf(host: ArgumentsHost): McpOrigin | undefined {
   if (host.getType() !== 'rpc') return undefined;

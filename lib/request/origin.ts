@@ -4,11 +4,11 @@ import { isLoopback, parseUrl, type ResourceIdentifier } from '../core/resource.
 export interface OriginRules {
   /** Serialised origins, such as `https://app.example.com`: scheme, host and port. */
   readonly allowed: ReadonlySet<string>;
-  /** Schemes of which every host is accepted, such as `vscode-webview`. */
+  /** Schemes that are accepted with any host, such as `vscode-webview`. */
   readonly schemes: ReadonlySet<string>;
-  /** The `Host` of a request to the resource by the address that clients know. */
+  /** The `Host` of a request to the URL of the resource. */
   readonly ownHost: string;
-  /** Whether any page, and any name, of this very machine will do: so for a resource on loopback. */
+  /** Whether every loopback origin and host is accepted: true for a resource on loopback. */
   readonly allowLoopback: boolean;
 }
 
@@ -18,14 +18,15 @@ export type AllowedOrigin = { readonly origin: string } | { readonly scheme: str
 /** `scheme "://" host [ ":" port ]`, as RFC 6454 §6.2 serialises an origin of any scheme: in lower case, without a path. */
 const SERIALISED = /^([a-z][a-z0-9+.-]*):\/\/(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::[1-9]\d{0,4})?$/;
 
-/** A scheme alone, as a Content Security Policy writes it, or with a star for its hosts. */
+/** A scheme alone, as in a Content Security Policy, or with a star for its hosts. */
 const SCHEME_ALONE = /^([a-z][a-z0-9+.-]*):(?:\/\/\*)?$/;
 
-/** Schemes whose origins name a site, so that their hosts must be listed; and schemes that have no origins with a host. */
+/** Schemes whose origins name a site: each origin must be listed. */
 const SCHEMES_WITH_SITES: ReadonlySet<string> = new Set(['http', 'https', 'ws', 'wss', 'ftp']);
+/** Schemes whose documents have no origin with a host. */
 const SCHEMES_WITHOUT_ORIGINS: ReadonlySet<string> = new Set(['file', 'data', 'blob', 'about', 'javascript', 'null']);
 
-/** Reads an entry of `allowedOrigins`; undefined for what no browser or web view sends as `Origin`. */
+/** Reads an entry of `allowedOrigins`; undefined if no browser or web view sends such an `Origin`. */
 export function readAllowedOrigin(text: string): AllowedOrigin | undefined {
   const [, alone] = SCHEME_ALONE.exec(text) ?? [];
   if (alone !== undefined) return isCustom(alone) ? { scheme: alone } : undefined;
@@ -39,7 +40,7 @@ function isCustom(scheme: string): boolean {
   return !SCHEMES_WITH_SITES.has(scheme) && !SCHEMES_WITHOUT_ORIGINS.has(scheme);
 }
 
-/** What a resource accepts by default: pages of its own origin, and of this machine where it is on this machine. */
+/** The rules of a resource: it accepts the listed origins, its own origin and, if it is on loopback, all of loopback. */
 export function originRules({ value, origin }: ResourceIdentifier, allowed: readonly string[]): OriginRules {
   const url = new URL(value);
   const read = allowed.flatMap((text) => readAllowedOrigin(text) ?? []);
@@ -52,8 +53,8 @@ export function originRules({ value, origin }: ResourceIdentifier, allowed: read
 }
 
 /**
- * Whether a request with this `Origin` may go on; clients that are no browsers send none. Compared whole: a host name
- * alone is shared by whatever listens on other ports.
+ * Whether a request with these `Origin` values may go on. Clients other than browsers send none. Origins are compared whole,
+ * since programs on other ports share the host name.
  *
  * @see MCP 2026-07-28, Transports, "Security Warning": a present and invalid Origin is answered with 403
  */
@@ -67,8 +68,8 @@ export function isOriginAllowed(values: readonly string[], rules: OriginRules): 
 }
 
 /**
- * Whether a request that names these hosts may go on: all of them must be allowed. Only checked on loopback, where a page that
- * made its name point to this machine (DNS rebinding) is the attacker; elsewhere a proxy may have put its own name there.
+ * Whether a request that names these hosts may go on: all of them must be allowed. Checked on loopback only, against pages
+ * that let their host name resolve to this machine (DNS rebinding). Elsewhere a proxy may have set its own host name.
  */
 export function areHostsAllowed(hosts: readonly string[], { allowLoopback, ownHost }: OriginRules): boolean {
   return !allowLoopback || (hosts.length > 0 && hosts.every((host) => host === ownHost || isLoopbackHost(host)));

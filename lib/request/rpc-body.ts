@@ -1,53 +1,51 @@
 import { isRecord } from '../core/record.js';
 
-/** The kinds of MCP primitives whose handlers can carry requirements of their own. */
+/** The kinds of MCP primitives whose handlers can declare requirements. */
 export type OperationKind = 'tool' | 'resource' | 'resource-template' | 'prompt';
 
-/** One use of one primitive, as a JSON-RPC message asks for it. */
+/** One use of one MCP primitive in a JSON-RPC message. */
 export interface Operation {
   readonly kind: OperationKind;
   /** Tool or prompt name, resource URI or URI template, exactly as sent. */
   readonly name: string;
   /** The arguments as sent: parsed, not validated. */
   readonly args: unknown;
-  /**
-   * Whether a handler is called for it, where its declarations are checked again. None is for subscriptions and completions.
-   */
+  /** Whether a handler runs for it, where its declarations are checked again. False for subscriptions and completions. */
   readonly reachesHandler: boolean;
 }
 
-/** One JSON-RPC message, as far as authorization is concerned. */
+/** The parts of one JSON-RPC message that authorization needs. */
 export interface RpcMessage {
   /** Undefined for a response to a request of the server. */
   readonly method: string | undefined;
   /** The primitives it uses; several for a subscription to several resources. */
   readonly operations: readonly Operation[];
-  /** What a `Mcp-Name` header must repeat; undefined where the method has none. */
+  /** The value that an `Mcp-Name` header must repeat; undefined if the method has none. */
   readonly mirroredName: string | undefined;
-  /** Whether it names its own protocol version, as from 2026-07-28 on, and so belongs to no session. */
+  /** Whether the message names its own protocol version (since 2026-07-28), and so belongs to no session. */
   readonly isSessionless: boolean;
 }
 
-/** What the parsed body of a POST means to the authorization decision. */
+/** The parts of a parsed request body that authorization needs. */
 export interface RpcBody {
-  /** Empty where the body is no JSON-RPC. */
+  /** Empty if the body is not JSON-RPC. */
   readonly messages: readonly RpcMessage[];
-  /** What all of them use. */
+  /** The operations of all messages. */
   readonly operations: readonly Operation[];
   readonly isBatch: boolean;
-  /** What there is more of than is read, so that the request must be refused; undefined where all was read. */
+  /** What exceeds a limit and was not read: the request must be refused. Undefined if everything was read. */
   readonly excess: 'messages' | 'operations' | undefined;
-  /** Of a single request its id, null if that id is unusable; undefined where the body is no JSON-RPC request. */
+  /** The id of a single request; null for an unusable id and for a batch; undefined if the body is not a JSON-RPC request. */
   readonly requestId: string | number | null | undefined;
 }
 
-/** Where a request names its protocol version from 2026-07-28 on. */
+/** The member of `_meta` that names the protocol version of a request, since 2026-07-28. */
 const PROTOCOL_VERSION = 'io.modelcontextprotocol/protocolVersion';
 
-/** Messages of a batch that are read. Of one that has more, none is dispatched. */
+/** Most messages of a batch that are read. A batch with more is refused. */
 const MAX_MESSAGES = 100;
 
-/** Operations of a request that are read, such as the resources of a subscription. Of more, none is dispatched. */
+/** Most operations of a request that are read, such as the resources of a subscription. A request with more is refused. */
 const MAX_OPERATIONS = 1000;
 
 const NOT_RPC: RpcBody = { messages: [], operations: [], isBatch: false, excess: undefined, requestId: undefined };
@@ -56,8 +54,8 @@ const NOTHING: Readonly<Record<string, unknown>> = {};
 export const NO_OPERATIONS: readonly Operation[] = [];
 
 /**
- * Methods that use no primitive and disclose no more than what a server lists: opening and keeping a connection,
- * and the lists themselves. Where anonymous callers are let in at all, they are let in for these.
+ * Methods that use no primitive and disclose no more than the lists of a server: those that open and keep a connection, and
+ * the lists themselves. Anonymous callers may use them, if the options allow anonymous callers at all.
  */
 const OPEN_METHODS: ReadonlySet<string | undefined> = new Set([
   'initialize',
@@ -72,10 +70,10 @@ const OPEN_METHODS: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * Reads which primitives a body uses. Only ever adds requirements: a body that is not understood here needs the
- * baseline, and meets the requirement of its handler at the handler. Reads a limited part of what is too long, and says so.
+ * Reads which primitives a body uses. The result only adds requirements: a body that is not understood here still needs the
+ * baseline, and its handler still checks its own requirements. Stops at a limit, and reports that as `excess`.
  *
- * Reads the very object that the transport goes on to dispatch; never the raw text, never a header.
+ * Reads the same object that the transport dispatches; never the raw text, never a header.
  */
 export function readRpcBody(body: unknown): RpcBody {
   if (Array.isArray(body)) return body.some(isEnvelope) ? readBatch(body) : NOT_RPC;
@@ -90,7 +88,7 @@ function readBatch(body: readonly unknown[]): RpcBody {
   const operations: Operation[] = [];
   for (const envelope of body) {
     if (messages.length === MAX_MESSAGES) break;
-    // Counted by messages, so that what stands before them hides none.
+    // Other items do not count: they cannot push a message beyond the limit.
     if (!isEnvelope(envelope)) continue;
     const message = readMessage(envelope, MAX_OPERATIONS - operations.length);
     messages.push(message);
@@ -106,10 +104,10 @@ export function isOpenMethod({ method }: RpcMessage): boolean {
   return OPEN_METHODS.has(method);
 }
 
-/** A value that counts as a message of JSON-RPC 2.0, with whatever members. */
+/** A JSON-RPC 2.0 message. Its members are not validated. */
 type Envelope = Readonly<Record<string, unknown>>;
 
-/** Whether a value counts as a message of JSON-RPC 2.0, whatever its other members are. */
+/** Whether a value counts as a JSON-RPC 2.0 message. Does not check its other members. */
 export function isEnvelope(value: unknown): value is Envelope {
   return isRecord(value) && value['jsonrpc'] === '2.0';
 }
@@ -119,23 +117,23 @@ function requestId({ method, id }: Envelope): string | number | null | undefined
   return typeof id === 'string' || typeof id === 'number' ? id : null;
 }
 
-/** A message of which no more operations were read than there was room for. */
+/** A message, and whether it has more operations than were read. */
 interface ReadMessage extends RpcMessage {
   readonly isCutShort: boolean;
 }
 
-function readMessage({ method, params }: Envelope, room: number): ReadMessage {
+function readMessage({ method, params }: Envelope, limit: number): ReadMessage {
   const name = typeof method === 'string' ? method : undefined;
-  const given = isRecord(params) ? params : NOTHING;
-  // One more than there is room for, to see that there are more.
-  const operations = operationsOf(name, given, room + 1);
-  const isCutShort = operations.length > room;
+  const members = isRecord(params) ? params : NOTHING;
+  // Reads one more than the limit, to learn whether there are more.
+  const operations = operationsOf(name, members, limit + 1);
+  const isCutShort = operations.length > limit;
   return {
     method: name,
-    operations: isCutShort ? operations.slice(0, room) : operations,
+    operations: isCutShort ? operations.slice(0, limit) : operations,
     isCutShort,
-    mirroredName: mirroredName(name, given),
-    isSessionless: isRecord(given['_meta']) && Object.hasOwn(given['_meta'], PROTOCOL_VERSION),
+    mirroredName: mirroredName(name, members),
+    isSessionless: isRecord(members['_meta']) && Object.hasOwn(members['_meta'], PROTOCOL_VERSION),
   };
 }
 
@@ -146,47 +144,47 @@ function operationsOf(
 ): readonly Operation[] {
   switch (method) {
     case 'tools/call':
-      return named('tool', params['name'], params['arguments'], true);
+      return operationNamed('tool', params['name'], params['arguments'], true);
     case 'prompts/get':
-      return named('prompt', params['name'], params['arguments'], true);
+      return operationNamed('prompt', params['name'], params['arguments'], true);
     case 'resources/read':
-      return named('resource', params['uri'], undefined, true);
+      return operationNamed('resource', params['uri'], undefined, true);
     case 'resources/subscribe':
     case 'resources/unsubscribe':
-      return named('resource', params['uri'], undefined, false);
+      return operationNamed('resource', params['uri'], undefined, false);
     case 'subscriptions/listen':
-      return subscribed(params['notifications'], limit);
+      return subscribedResources(params['notifications'], limit);
     case 'completion/complete':
-      return completed(params);
+      return completedPrimitive(params);
     default:
       return NO_OPERATIONS;
   }
 }
 
-/** The resources whose changes a 2026-07-28 subscription asks to be told of. */
-function subscribed(notifications: unknown, limit: number): Operation[] {
+/** The resources whose updates a client subscribes to in one request, since 2026-07-28. */
+function subscribedResources(notifications: unknown, limit: number): Operation[] {
   const uris: unknown = isRecord(notifications) ? notifications['resourceSubscriptions'] : undefined;
   if (!Array.isArray(uris)) return [];
-  return uris.slice(0, limit).flatMap((uri: unknown) => named('resource', uri, undefined, false));
+  return uris.slice(0, limit).flatMap((uri: unknown) => operationNamed('resource', uri, undefined, false));
 }
 
-/** Completing an argument reveals what values there are, so it needs what the prompt or resource itself needs. */
-function completed({ ref, argument, context }: Readonly<Record<string, unknown>>): Operation[] {
+/** The prompt or resource that a completion is for. A completion reveals existing values, so it needs the same scopes. */
+function completedPrimitive({ ref, argument, context }: Readonly<Record<string, unknown>>): Operation[] {
   if (!isRecord(ref)) return [];
   const args = isRecord(context) ? context['arguments'] : undefined;
-  if (ref['type'] === 'ref/prompt') return named('prompt', ref['name'], args, false);
+  if (ref['type'] === 'ref/prompt') return operationNamed('prompt', ref['name'], args, false);
   return ref['type'] === 'ref/resource'
-    ? named('resource-template', ref['uri'], withArgument(args, argument), false)
+    ? operationNamed('resource-template', ref['uri'], withArgument(args, argument), false)
     : [];
 }
 
-/** The variables that are known already, with the one that is being completed. */
+/** The arguments known so far, together with the one that is being completed. */
 function withArgument(args: unknown, argument: unknown): unknown {
   if (!isRecord(argument) || typeof argument['name'] !== 'string') return args;
   return { ...(isRecord(args) ? args : {}), [argument['name']]: argument['value'] };
 }
 
-function named(kind: OperationKind, name: unknown, args: unknown, reachesHandler: boolean): Operation[] {
+function operationNamed(kind: OperationKind, name: unknown, args: unknown, reachesHandler: boolean): Operation[] {
   return typeof name === 'string' ? [{ kind, name, args, reachesHandler }] : [];
 }
 

@@ -1,23 +1,23 @@
-/** What the query of a URL or request target says of sessions. */
+/** The values in the query of a URL or request target that may name a session. */
 export interface SessionsInUrl {
-  /** Values of parameters that are called as sessions are. */
+  /** Values of parameters with the name of a session parameter. */
   readonly named: readonly string[];
   /** Values of all other parameters. */
   readonly others: readonly string[];
 }
 
 /**
- * As the official SDKs and others spell it, and as parsers of queries read the same name: some take `[sessionId]` and
- * `sessionId[]` for `sessionId`.
+ * The spellings of the official SDKs and of others. Some query parsers also read `[sessionId]` and `sessionId[]` as
+ * `sessionId`.
  */
 const SESSION_PARAMETER = /(?:^|[^a-z\d])session[_-]?id(?:$|[^a-z\d])/i;
 
 const NONE: SessionsInUrl = { named: [], others: [] };
 
 /**
- * The sessions that a URL or request target may name in its query: the transport HTTP+SSE (MCP 2024-11-05) keeps them there,
- * by a name that is up to the application. Every value, since of several each parser of queries takes another. Some routers
- * let a query begin with a semicolon.
+ * The values that may name a session in a URL or request target. The transport HTTP+SSE (MCP 2024-11-05) puts the session
+ * into the query, under a name that the application chooses. Returns all values of a repeated parameter, since query parsers
+ * differ in which one they take. Some routers let a query begin with a semicolon.
  */
 export function sessionsInUrl(url: string): SessionsInUrl {
   const start = url.search(/[?;]/);

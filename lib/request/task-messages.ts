@@ -1,19 +1,19 @@
 import { isRecord, ownMember } from '../core/record.js';
 import { isEnvelope } from './rpc-body.js';
 
-/** The `_meta` by which a request says that it belongs to a task (MCP 2025-11-25, Tasks, "Associating Task-Related Messages"). */
+/** The member of `_meta` that relates a request to a task (MCP 2025-11-25, Tasks, "Associating Task-Related Messages"). */
 const RELATED_TASK = 'io.modelcontextprotocol/related-task';
 
-/** The only method of tasks that names none. */
+/** The only task method that names no task. */
 const LIST_METHOD = 'tasks/list';
 
 /**
- * Every task that a parsed body names, as sent: something other than a string where an id should stand, so that nobody
- * takes a request for one without a task because its id is none.
+ * Yields each task id in a parsed body, as sent. Also yields ids that are not strings: a request with a malformed id must
+ * not pass as a request without a task.
  *
- * Of 2025-11-25 `tasks/get`, `tasks/result` and `tasks/cancel`, and requests related to a task; of the tasks extension
- * of 2026-07-28 `tasks/get`, `tasks/update`, `tasks/cancel`, and the tasks of `subscriptions/listen`. Responses and
- * notifications may be related to a task of the client's own, of which nothing is known here, and reach none.
+ * Reads `tasks/get`, `tasks/result`, `tasks/cancel` and requests related to a task (2025-11-25), and `tasks/get`,
+ * `tasks/update`, `tasks/cancel` and the tasks of `subscriptions/listen` (tasks extension of 2026-07-28). Skips responses
+ * and notifications: they may be related to a task of the client, and do not reach tasks of the server.
  */
 export function* tasksNamedIn(body: unknown): Generator<unknown, void, undefined> {
   for (const message of messagesOf(body)) {
@@ -40,22 +40,22 @@ export function listsTasks(body: unknown): boolean {
   return false;
 }
 
-/** The requests of a body that may be answered with a task, by their JSON-RPC id. */
+/** Requests by their JSON-RPC id. */
 export type TaskRequests = ReadonlyMap<unknown, readonly unknown[]>;
 
-/** Undefined where none of them may be. */
+/** The requests of a parsed body that may be answered with a task; undefined if there are none. */
 export function taskRequestsIn(body: unknown): TaskRequests | undefined {
   let requests: Map<unknown, unknown[]> | undefined;
   for (const message of messagesOf(body)) {
     if (message['id'] === undefined || !mayCreateTask(message)) continue;
     requests ??= new Map();
-    // Of two requests with one id nobody can say which an answer is for.
+    // If two requests have the same id, an answer may be for either of them.
     requests.set(message['id'], [...(requests.get(message['id']) ?? []), message]);
   }
   return requests;
 }
 
-/** Up to 2025-11-25 the client asks for a task; from 2026-07-28 on the server decides, for each `tools/call`. */
+/** Up to 2025-11-25 the client asks for a task. Since 2026-07-28 the server decides, for each `tools/call`. */
 function mayCreateTask({ method, params }: Readonly<Record<string, unknown>>): boolean {
   if (!isRecord(params)) return false;
   if (isRecord(params['task'])) return true;
@@ -69,7 +69,7 @@ export interface CreatedTask {
   readonly requestId: unknown;
 }
 
-/** The tasks that an answer names as created: one message, or a batch of them. */
+/** Yields the tasks that an answer names as created. The answer is one message or a batch. */
 export function* tasksCreatedIn(answer: unknown): Generator<CreatedTask, void, undefined> {
   for (const { id, result } of messagesOf(answer)) {
     if (!isRecord(result)) continue;
@@ -83,7 +83,7 @@ export function* tasksCreatedIn(answer: unknown): Generator<CreatedTask, void, u
   }
 }
 
-/** Removes from the answer to `tasks/list` what the function does not know, and what is not understood. */
+/** Removes tasks from the answer to `tasks/list` unless `isKept` accepts their id. Also removes malformed entries. */
 export function keepTasks(answer: unknown, isKept: (taskId: string) => boolean): void {
   for (const message of [answer].flat()) {
     const result = isRecord(message) ? message['result'] : undefined;
