@@ -5,11 +5,11 @@ import type { OperationKind } from '../request/rpc-body.js';
 import { COPY_METADATA, THIS_COPY, type Copy } from '../caller/package-copies.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 
-/** What a policy decides about. */
+/** The call that a policy is asked about. */
 export interface PolicyContext {
   /** The verified caller. A policy is never asked about a call without one. */
   readonly auth: McpAuthInfo;
-  /** The MCP primitive that is used; undefined on plain HTTP routes. */
+  /** The MCP primitive that the caller uses; undefined outside MCP. */
   readonly operation:
     | {
         /** `tool`, `resource`, `resource-template` or `prompt`. */
@@ -19,15 +19,15 @@ export interface PolicyContext {
       }
     | undefined;
   /**
-   * The arguments of the call. The policy is asked twice: before dispatch with the arguments as sent, and at the
-   * handler with those the MCP framework validated; both must agree. Undefined on plain HTTP routes, and for what is listed
-   * by name. Of a GraphQL resolver its arguments, and of a handler of WebSocket messages the data of the message; that is asked
-   * about once.
+   * The arguments of the call. For an MCP operation the policy is asked twice: before dispatch with the arguments as sent,
+   * and at the handler with those that the MCP framework validated. Both answers must allow the call. Undefined on plain HTTP
+   * routes, and for the tools, prompts and templates in a list. For a GraphQL resolver its arguments, for a handler of
+   * WebSocket messages the data of the message: there the policy is asked once.
    *
-   * For a resource template, the values of its variables: as they stand in the URI with the official SDK, decoded and with
-   * the URI itself as `uri` with `@rekog/mcp-nest`. To read, to subscribe and to unsubscribe are asked for alike. For a
-   * subscription whose URI is not in normal form, the policy is asked about both spellings. For a completion, the variables
-   * that the client says are known, with what is typed of the one to complete.
+   * For a resource template, the values of its variables: as in the URI with the official SDK; decoded, and with the URI
+   * itself as `uri`, with `@rekog/mcp-nest`. The policy gets the same for reading, subscribing and unsubscribing. If the URI
+   * of a subscription is not in normal form, the policy is asked about both spellings. For a completion, the variables that
+   * the client names as known, and the typed text of the one to complete.
    */
   readonly args: unknown;
   /** The platform's request; undefined at a handler whose framework does not pass it on. */
@@ -35,9 +35,8 @@ export interface PolicyContext {
 }
 
 /**
- * A decision of the application: `true` lets the call through, `false` refuses it for good (403 without a
- * challenge), a list of scopes lets it through if the token has them all, and asks for them if not.
- * An error refuses the call.
+ * A decision of the application. `true` allows the call. `false` refuses it for good: 403 without a challenge. A list of
+ * scopes allows the call if the token has them all, and otherwise asks for them. An error refuses the call.
  */
 export type Policy = (context: PolicyContext) => boolean | string[] | Promise<boolean | string[]>;
 
@@ -53,15 +52,15 @@ interface Declaration {
 /** What one decorator adds to a declaration. */
 export type DeclarationPart = Partial<Declaration>;
 
-/** What is declared for a handler: by its class and by its method together; or for an operation by the options. */
+/** What class and method declare together for a handler, or what the options declare for an operation. */
 export interface HandlerDeclaration extends Declaration {
-  /** Whether class or method say anything at all. */
+  /** Whether class or method declare anything. */
   readonly isDeclared: boolean;
 }
 
 const DECLARATION = 'nestjs-mcp-auth:declaration';
 
-/** What a declaration was put together from. */
+/** The parts that a declaration was combined from. */
 const additions = new WeakMap<Declaration, readonly DeclarationPart[]>();
 
 const NOTHING: Declaration = {
@@ -72,7 +71,7 @@ const NOTHING: Declaration = {
   resourceId: undefined,
 };
 
-/** Adds to what the class (or, with a method, the method) declares. Decorators accumulate; none undoes another. */
+/** Adds to the declaration of a class or a method. Decorators accumulate: they never undo each other. */
 export function addDeclaration(target: object, addition: DeclarationPart): void {
   const before = (Reflect.getOwnMetadata(DECLARATION, target) as Declaration | undefined) ?? NOTHING;
   const declaration: Declaration = {
@@ -88,15 +87,15 @@ export function addDeclaration(target: object, addition: DeclarationPart): void 
   Reflect.defineMetadata(COPY_METADATA, [...new Set([...copies, THIS_COPY])], target);
 }
 
-/** What the decorators that are still known of a class or method have added, in the order in which they ran. */
+/** The parts of the declaration that a class or method still has, in the order in which the decorators ran. */
 export function declarationPartsOf(target: object): readonly DeclarationPart[] {
   const declaration = declarationOf(target);
   return (declaration && additions.get(declaration)) ?? [];
 }
 
 /**
- * What holds for a handler. Requirements of class and method add up. The closest declaration decides whether it is
- * public: a method with requirements is protected in a public class, a public method is public in a protected one.
+ * What class and method declare together. Their requirements add up. The closest declaration decides whether the handler is
+ * public: a method with requirements is protected in a public class, a public method is public in a protected class.
  */
 export function handlerDeclaration(classRef: object, handler: object): HandlerDeclaration {
   const byClass = declarationOf(classRef);
@@ -113,7 +112,7 @@ export function handlerDeclaration(classRef: object, handler: object): HandlerDe
   };
 }
 
-/** Whether one and the same class or method is declared both public and protected. */
+/** Whether a class, or a method, is itself declared both public and protected. */
 export function contradictsItself(target: object): boolean {
   const declaration = declarationOf(target);
   return declaration !== undefined && declaration.isPublic && hasRequirements(declaration);
@@ -123,12 +122,12 @@ function hasRequirements({ requirement, authentications, policies }: Declaration
   return [requirement.allOf, requirement.anyOf, authentications, policies].some((list) => list.length > 0);
 }
 
-/** Of a class, also what its base classes declare, as Nest does with its own decorators. */
+/** The declaration of a class or method. A class inherits from its base classes, as with Nest's own decorators. */
 function declarationOf(target: object): Declaration | undefined {
   return Reflect.getMetadata(DECLARATION, target) as Declaration | undefined;
 }
 
-/** The declaration of an operation whose handler cannot be decorated: the options name its scopes. */
+/** The declaration of an operation whose scopes are in the options, since its handler cannot be decorated. */
 export function scopesDeclaration(scopes: readonly string[], resourceId: string): HandlerDeclaration {
   return { ...NOTHING, requirement: { allOf: scopes, anyOf: [] }, resourceId, isDeclared: true };
 }

@@ -13,23 +13,23 @@ export interface ServedOperation {
   readonly kind: OperationKind;
   readonly name: string;
   readonly origin: 'templates-first' | 'exact-first';
-  /** Who reads a template, where that is not the official SDK: the bridge of `nestjs-mcp-auth/sdk`. */
+  /** `plain` for a template that the bridge of `nestjs-mcp-auth/sdk` matches itself; undefined if the framework matches it. */
   readonly syntax?: 'plain' | undefined;
-  /** What calls the method. */
+  /** The framework that calls the method. */
   readonly host: McpFramework;
 }
 
-/** The MCP frameworks whose decorators are known; none of them is imported. */
+/** The MCP frameworks whose decorators this library recognises, without importing them. */
 export type McpFramework = '@rekog/mcp-nest' | '@nestjs-mcp/server' | 'nestjs-mcp-auth/sdk';
 
-/** What a decorator of a framework leaves on a method. */
+/** The metadata that a decorator of a framework sets on a method. */
 interface HostDecorator {
   readonly host: McpFramework;
   readonly metadataKey: string;
   readonly kind: OperationKind;
   /** The member of the metadata that names the operation. */
   readonly nameMember: string;
-  /** Which of two resources the framework chooses where a URI is that of one and matches the template of the other. */
+  /** Which resource the framework chooses if a URI is that of one resource and matches the template of another. */
   readonly origin: ServedOperation['origin'];
 }
 
@@ -43,15 +43,15 @@ const DECORATORS: readonly HostDecorator[] = [
   { ...MCP_NEST, metadataKey: 'mcp:resource-template', kind: 'resource-template', nameMember: 'uriTemplate' },
   { ...NESTJS_MCP, metadataKey: '__mcp_tool__', kind: 'tool', nameMember: 'name' },
   { ...NESTJS_MCP, metadataKey: '__mcp_prompt__', kind: 'prompt', nameMember: 'name' },
-  // One decorator for both: with `template` it is a template, whatever else it says.
+  // One decorator for both: with `template` it declares a template, whatever its other members.
   { ...NESTJS_MCP, metadataKey: '__mcp_resource__', kind: 'resource-template', nameMember: 'template' },
   { ...NESTJS_MCP, metadataKey: '__mcp_resource__', kind: 'resource', nameMember: 'uri' },
 ];
 
-/** Where the decorators of `nestjs-mcp-auth/sdk` keep theirs: `{ kind, name, config }`, and the syntax of a template. */
+/** The metadata of the decorators of `nestjs-mcp-auth/sdk`: `{ kind, name, config }`, and the syntax of a template. */
 export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
 
-/** Of the handlers before which Nest runs guards, and which are neither routes nor messages of microservices. */
+/** The metadata of the other handlers that Nest runs guards for: WebSocket messages and GraphQL resolvers. */
 const OTHER_HANDLERS_METADATA = [
   GATEWAY_MESSAGE_METADATA,
   RESOLVER_METADATA,
@@ -59,10 +59,10 @@ const OTHER_HANDLERS_METADATA = [
   REFERENCE_RESOLVER_METADATA,
 ];
 
-/** Named in the errors that refuse a start. */
+/** Part of the errors that stop the start of the application. */
 export const KNOWN_HANDLERS =
-  'Known are the handlers of Nest (routes of controllers, messages of microservices and WebSockets, GraphQL) and the MCP handlers of ' +
-  '@rekog/mcp-nest, @nestjs-mcp/server and nestjs-mcp-auth/sdk';
+  'This library knows the handlers of Nest (routes of controllers, messages of microservices and WebSockets, GraphQL) ' +
+  'and the MCP handlers of @rekog/mcp-nest, @nestjs-mcp/server and nestjs-mcp-auth/sdk';
 
 /** The operation that a method serves, if it serves one. */
 export function servedOperation(method: object): ServedOperation | undefined {
@@ -75,7 +75,7 @@ export function servedOperation(method: object): ServedOperation | undefined {
     const metadata = record(Reflect.getMetadata(metadataKey, method));
     if (!metadata || (nameMember === 'template' && !(nameMember in metadata))) continue;
     const name = metadata[nameMember];
-    // A tool without a name is called by that of its method.
+    // A tool without a name has the name of its method.
     return { kind, name: typeof name === 'string' ? name : functionName(method), origin, host };
   }
   return undefined;
@@ -85,17 +85,17 @@ export function hasRoute(method: object): boolean {
   return Reflect.hasMetadata(ROUTE_PATH_METADATA, method);
 }
 
-/** Whether Nest calls it for a message; or the bridge of `nestjs-mcp-auth/sdk` does, which goes by way of Nest. */
+/** Whether Nest calls the method for a message, or for the bridge of `nestjs-mcp-auth/sdk`, which calls it through Nest. */
 export function isCalledByNest(method: object): boolean {
   return [PATTERN_METADATA, OPERATION_METADATA].some((key) => Reflect.hasMetadata(key, method));
 }
 
-/** Whether Nest calls it as a GraphQL resolver, or for a WebSocket message. */
+/** Whether Nest calls the method as a GraphQL resolver, or for a WebSocket message. */
 export function isCalledOutside(method: object): boolean {
   return OTHER_HANDLERS_METADATA.some((key) => Reflect.hasMetadata(key, method));
 }
 
-/** Whether something is known to call the method for requests, so that what it declares can be asked for. */
+/** Whether Nest or a known MCP framework calls the method for requests, which is when its declarations are checked. */
 export function isHandler(method: object): boolean {
   return isCalledOutside(method) || hasRoute(method) || isCalledByNest(method) || servedOperation(method) !== undefined;
 }

@@ -5,38 +5,38 @@ import { NestTemplate, plainTemplate, sdkTemplate } from './uri-template.js';
 import { exactKeys, nestKeys, readUri, type UriReadings } from './resource-uri.js';
 import type { HandlerDeclaration } from './handler-declaration.js';
 
-/** An operation with what is declared of it. */
+/** An operation and its declaration. */
 export interface OperationEntry {
   readonly kind: OperationKind;
   /** Tool or prompt name, URI, or URI template. */
   readonly name: string;
   readonly declaration: HandlerDeclaration;
   /**
-   * How it came to be known: from the options; from a handler whose MCP framework looks for templates before it looks
-   * for a resource of that very URI, as `@rekog/mcp-nest` does; or from one whose framework does the opposite, as the
-   * official SDK does.
+   * Where the declaration comes from: `options` of the module; `templates-first`, a handler whose MCP framework looks for a
+   * matching template before a resource with exactly that URI, as `@rekog/mcp-nest` does; or `exact-first`, a handler whose
+   * framework looks in the opposite order, as the official SDK does.
    */
   readonly origin: 'options' | 'templates-first' | 'exact-first';
-  /** Who reads the template, where that is not the official SDK: the bridge of `nestjs-mcp-auth/sdk`. */
+  /** `plain` for a template that the bridge of `nestjs-mcp-auth/sdk` matches itself; undefined if the framework matches it. */
   readonly syntax?: 'plain' | undefined;
 }
 
 /**
- * What a policy is asked with: the arguments as the message has them; or what the framework will hand to the handler, read
- * from the URI, in one or several readings; or nothing that can be known.
+ * The arguments that a policy is asked with: `as-sent`, those of the message; a list, the variables that the framework may
+ * read from the URI, one item for each reading; or `unknown`, if they cannot be determined.
  */
 export type Given = 'as-sent' | 'unknown' | readonly unknown[];
 
-/** A declaration that an operation falls under. */
+/** A declaration that applies to an operation, and the arguments for its policies. */
 export interface FoundEntry {
   readonly entry: OperationEntry;
   readonly given: Given;
 }
 
-/** Where a name or URI belongs that nothing is declared for. The very same list each time. */
+/** The declarations for an unknown name: the same list each time, since callers cache results by the list. */
 const NONE: readonly FoundEntry[] = [];
 
-/** What a resource without variables is called with: by the bridge nothing. */
+/** The variables that the bridge of `nestjs-mcp-auth/sdk` reads from the URI of a resource without a template. */
 const NO_VARIABLES = {};
 
 type Matcher = (readings: UriReadings) => Given | undefined;
@@ -47,17 +47,17 @@ interface Matching {
 }
 
 /**
- * Finds what is declared for an operation, by its name or by the URI it is asked for. Names are looked up at the same
- * cost however many there are; of URI templates, each has to be tried.
+ * Finds the declarations for an operation, by its name or by the requested URI. Looks up a name in constant time; tries each
+ * URI template in turn.
  *
- * A URI is read as each of the frameworks reads it: a handler declares for its own framework, and options for all of them.
+ * Reads a URI as the MCP frameworks do: the declaration of a handler applies to its own framework, that of the options to all.
  */
 export class OperationIndex {
   readonly #byName = new Map<OperationKind, Map<string, FoundEntry[]>>();
   readonly #exact = new Map<string, OperationEntry[]>();
   readonly #byNestKey = new Map<string, OperationEntry[]>();
   readonly #patterns: Matching[] = [];
-  /** What is declared for any resource at all. */
+  /** The declarations of all resources and templates. */
   readonly #resources: readonly FoundEntry[];
 
   constructor(entries: readonly OperationEntry[]) {
@@ -68,7 +68,7 @@ export class OperationIndex {
     this.#resources = entries.filter(isResource).map((entry) => ({ entry, given: 'unknown' }));
   }
 
-  /** Empty for an operation about which nothing is known. The very same list each time, but for a URI. */
+  /** The declarations for an operation; empty if there are none. Returns the same list each time, except for a URI. */
   find(operation: Operation): readonly FoundEntry[] {
     const { kind, name } = operation;
     if (kind === 'resource') return this.#findUri(operation);
@@ -99,53 +99,56 @@ export class OperationIndex {
   }
 
   /**
-   * A URI can be meant for several resources, and for which of them, only the MCP framework knows in the end. Those it
-   * may come to are all in the list, with what the options say. A URI that is not understood may be meant for any.
+   * A URI can match several resources, and only the MCP framework knows which of them it will choose. The list holds all
+   * candidates, and what the options declare. A URI that cannot be read may mean any resource.
    */
   #findUri({ name, reachesHandler }: Operation): readonly FoundEntry[] {
     const uri = readUri(name);
     if (!uri) return this.#resources;
     const fixed = [
       ...unique(exactKeys(uri).flatMap((key) => this.#exact.get(key) ?? [])).map((entry) =>
-        found(entry, [NO_VARIABLES]),
+        foundEntry(entry, [NO_VARIABLES]),
       ),
       ...unique(nestKeys(name).flatMap((key) => this.#byNestKey.get(key) ?? [])).map((entry) =>
-        found(entry, [{ uri: name }]),
+        foundEntry(entry, [{ uri: name }]),
       ),
     ];
     const matching = this.#patterns.flatMap(({ entry, match }) => {
-      const given = match(uri);
-      return given === undefined ? [] : [found(entry, reachesHandler ? firstReading(given) : given)];
+      const args = match(uri);
+      return args === undefined ? [] : [foundEntry(entry, reachesHandler ? firstReading(args) : args)];
     });
     const all = [
-      ...inOrder(fixed, matching, reachesHandler || uri.href === uri.text ? uri.href : undefined),
+      ...candidatesOf(fixed, matching, reachesHandler || uri.href === uri.text ? uri.href : undefined),
       ...[...fixed, ...matching].filter(({ entry }) => entry.origin === 'options'),
     ];
     return all.length === 0 && uri.href === undefined ? this.#resources : all;
   }
 
   /**
-   * A completion names a template by its text. What options say about a template that is written in another way holds, too,
-   * if both stand for the same URIs.
+   * A completion names a template by its text. What the options declare for another spelling of the template applies, too, if
+   * both match the same URIs.
    */
   #findCompleted({ name, args }: Operation, named: readonly FoundEntry[]): readonly FoundEntry[] {
     const sample = readUri(name.replace(/\{[^{}]*\}/g, 'x'));
     if (!sample) return this.#resources;
     const others = this.#patterns.flatMap(({ entry, match }) => {
       const isNamed = entry.origin !== 'options' || named.some((one) => one.entry === entry);
-      return isNamed || match(sample) === undefined ? [] : [found(entry, 'as-sent')];
+      return isNamed || match(sample) === undefined ? [] : [foundEntry(entry, 'as-sent')];
     });
-    return [...named.map(({ entry }) => found(entry, knowsVariables(entry, args) ? 'as-sent' : 'unknown')), ...others];
+    return [
+      ...named.map(({ entry }) => foundEntry(entry, knowsVariables(entry, args) ? 'as-sent' : 'unknown')),
+      ...others,
+    ];
   }
 }
 
 /**
- * Those that the frameworks of handlers may come to. Each looks for a resource of that very URI and for templates: the
- * official SDK in this order, `@rekog/mcp-nest` in the opposite one.
+ * The handlers that the MCP frameworks may choose. The official SDK first looks for a resource with exactly that URI, and
+ * then for a matching template; `@rekog/mcp-nest` looks in the opposite order.
  *
- * @param href by which the official SDK looks; undefined where an application may look by something else
+ * @param href the URI by which the official SDK looks; undefined if an application may look by another spelling
  */
-function inOrder(
+function candidatesOf(
   fixed: readonly FoundEntry[],
   matching: readonly FoundEntry[],
   href: string | undefined,
@@ -164,11 +167,11 @@ function isResource({ kind }: OperationEntry): boolean {
   return kind === 'resource' || kind === 'resource-template';
 }
 
-function found(entry: OperationEntry, given: Given): FoundEntry {
+function foundEntry(entry: OperationEntry, given: Given): FoundEntry {
   return { entry, given };
 }
 
-/** `@rekog/mcp-nest` hands the values to the handler decoded, and the URI as it was sent with them. */
+/** `@rekog/mcp-nest` passes the decoded values to the handler, together with the URI as sent. */
 function nestMatcher(template: NestTemplate): Matcher {
   return ({ text }) => {
     const matched = template.match(text);
@@ -177,42 +180,42 @@ function nestMatcher(template: NestTemplate): Matcher {
   };
 }
 
-/** The official SDK matches the URI in normal form; what an application does with the URI of a subscription is its own. */
+/** The official SDK matches the URI in normal form. An application may match the URI of a subscription as sent, too. */
 function sdkMatchers({ name, origin, syntax }: OperationEntry): Matcher[] {
   const plain = syntax === 'plain' || origin === 'options' ? plainTemplate(name) : undefined;
   const patterns = [...(syntax === 'plain' && plain ? [] : [sdkTemplate(name)]), ...(plain ? [plain] : [])];
   return patterns.map((pattern) => (uri) => {
-    const given = [uri.href, uri.href === uri.text ? undefined : uri.text].flatMap((reading) =>
-      valuesIn(pattern, reading),
+    const readings = [uri.href, uri.href === uri.text ? undefined : uri.text].flatMap((spelling) =>
+      valuesIn(pattern, spelling),
     );
-    return given.length > 0 ? given : undefined;
+    return readings.length > 0 ? readings : undefined;
   });
 }
 
-function valuesIn(pattern: UriPattern, reading: string | undefined): unknown[] {
-  const values = reading === undefined ? undefined : pattern.match(reading);
+function valuesIn(pattern: UriPattern, spelling: string | undefined): unknown[] {
+  const values = spelling === undefined ? undefined : pattern.match(spelling);
   return values ? [values] : [];
 }
 
 function firstOf(matchers: readonly Matcher[]): Matcher {
   return (uri) => {
     for (const match of matchers) {
-      const given = match(uri);
-      if (given !== undefined) return given;
+      const args = match(uri);
+      if (args !== undefined) return args;
     }
     return undefined;
   };
 }
 
-/** A handler is called with what stands in the normal form; the reading of the text as sent is for who has none. */
-function firstReading(given: Given): Given {
-  return typeof given === 'string' ? given : given.slice(0, 1);
+/** The arguments of an operation that reaches a handler: the framework passes the values of the first spelling that matches. */
+function firstReading(args: Given): Given {
+  return typeof args === 'string' ? args : args.slice(0, 1);
 }
 
-/** Whether all that the template has variables for is known, or being completed. */
+/** Whether the client names a value for each variable of the template, known or being completed. */
 function knowsVariables({ name }: OperationEntry, args: unknown): boolean {
-  const given = isRecord(args) ? args : NO_VARIABLES;
-  return sdkTemplate(name).names.every((variable) => Object.hasOwn(given, variable));
+  const values = isRecord(args) ? args : NO_VARIABLES;
+  return sdkTemplate(name).names.every((variable) => Object.hasOwn(values, variable));
 }
 
 function unique<T>(list: readonly T[]): T[] {

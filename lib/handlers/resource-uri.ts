@@ -1,47 +1,45 @@
-/** Longest URI that is looked at, in UTF-16 code units: there are few longer ones, and matching takes time. */
+/** Longest URI that is matched, in UTF-16 code units. Matching takes time, and few URIs are longer. */
 const MAX_URI_LENGTH = 2048;
 
-/** The URI of a resource as those read it who look for the resource. */
+/** The spellings of a URI by which MCP frameworks look for the resource. */
 export interface UriReadings {
   /** As it was sent. */
   readonly text: string;
-  /** In normal form (WHATWG URL Standard), by which the official SDK looks for resources; undefined where there is none. */
+  /** In normal form (WHATWG URL Standard), by which the official SDK looks; undefined if the text is not a URL. */
   readonly href: string | undefined;
 }
 
-/** Undefined for a URI that is too long to be looked at. */
+/** The spellings of a URI; undefined if it is too long to be matched. */
 export function readUri(text: string): UriReadings | undefined {
   return text.length > MAX_URI_LENGTH ? undefined : { text, href: hrefOf(text) };
 }
 
-/** The spellings by which a URI without variables is known where names are compared: as it is, and in normal form. */
+/** The keys of a URI without variables for frameworks that compare whole URIs: as sent, and in normal form. */
 export function exactKeys({ text, href }: UriReadings): string[] {
   return href === undefined || href === text ? [text] : [text, href];
 }
 
-/**
- * The keys of a URI for `@rekog/mcp-nest`: without scheme, case and slash at the end and, in the second, without the query.
- */
+/** The keys of a URI for `@rekog/mcp-nest`, which ignores scheme, case and a slash at the end: with and without the query. */
 export function nestKeys(text: string): string[] {
-  const rest = folded(withoutScheme(text));
+  const rest = foldCase(withoutScheme(text));
   return [...new Set([rest, rest.split('?', 1)[0] ?? ''].map((key) => (key.endsWith('/') ? key.slice(0, -1) : key)))];
 }
 
-/** What stands between the first `://` and the next, as `@rekog/mcp-nest` cuts it. */
+/** The text between the first `://` and the next, which is how `@rekog/mcp-nest` removes the scheme. */
 export function withoutScheme(uri: string): string {
   return uri.includes('://') ? (uri.split('://', 2)[1] as string) : uri;
 }
 
 /**
- * In one case, so that two texts that a regular expression takes for the same without regard to case become the same. Of
- * the same length.
+ * Converts a text to one case, without changing its length. Two texts that are equal to a case-insensitive regular expression
+ * become equal.
  */
-export function folded(text: string): string {
+export function foldCase(text: string): string {
   const upper = text.toUpperCase();
-  return upper.length === text.length ? upper : Array.from(text.split(''), foldedUnit).join('');
+  return upper.length === text.length ? upper : Array.from(text.split(''), foldUnit).join('');
 }
 
-function foldedUnit(unit: string): string {
+function foldUnit(unit: string): string {
   const upper = unit.toUpperCase();
   return upper.length === 1 ? upper : unit;
 }

@@ -1,7 +1,7 @@
-/** Where `@Sse()` of `@nestjs/common` keeps that a method is such a route (Nest 11 and 12). */
+/** The metadata that `@Sse()` of `@nestjs/common` sets on a method (Nest 11 and 12). */
 const SSE_METADATA = '__sse__';
 
-/** Whether Nest writes the event stream of this route, with ids that the application gives to its own events. */
+/** Whether Nest writes the event stream of this route. The ids of its events belong to the application. */
 export function isSseRoute(handler: object): boolean {
   return Reflect.getMetadata(SSE_METADATA, handler) === true;
 }

@@ -1,14 +1,14 @@
-/** A place in a pattern that a value stands in. */
+/** A place in a pattern that matches a value. */
 export interface Slot {
-  /** Undefined for a value that nobody is told of. */
+  /** Undefined if the value is not returned. */
   readonly name: string | undefined;
-  /** The characters that the value cannot hold. */
+  /** The characters that the value cannot contain. */
   readonly excluded: string;
   /** Whether the value may be empty. */
   readonly isOptional?: boolean;
   /** Whether commas divide the value into several. */
   readonly isList?: boolean;
-  /** Whether a comma must stand between two other characters of the value, as in a list without empty items. */
+  /** Whether each comma must stand between two other characters, since no item of the list may be empty. */
   readonly hasNoEmptyItem?: boolean;
 }
 
@@ -19,32 +19,32 @@ export type Part = string | Slot;
 export type Variables = Readonly<Record<string, string | string[]>>;
 
 /**
- * Matches texts against a sequence of fixed texts and slots, as the regular expression with one greedy group for each slot
- * would. Takes time in proportion to the length of the text: it does not backtrack, whatever the text is.
+ * Matches a text against a sequence of fixed texts and slots, like a regular expression with one greedy group for each slot.
+ * Takes time in proportion to the length of the text: it does NOT backtrack, whatever the text is.
  */
 export class UriPattern {
   readonly #parts: readonly Part[];
 
-  /** @param parts empty texts are left out */
+  /** @param parts empty texts are ignored */
   constructor(parts: readonly Part[]) {
     this.#parts = parts.filter((part) => part !== '');
   }
 
-  /** Without slots, the pattern stands for one text. */
+  /** Whether the pattern has no slots, and so matches one text only. */
   get isFixed(): boolean {
     return this.#parts.every((part) => typeof part === 'string');
   }
 
-  /** Of the slots, in their order. */
+  /** The names of the slots, in order. */
   get names(): string[] {
     return this.#parts.flatMap((part) => (typeof part === 'string' ? [] : (part.name ?? [])));
   }
 
   /**
-   * The values in a text; undefined for a text that does not match.
+   * The values in a text; undefined if the text does not match.
    *
-   * @param text what is compared
-   * @param source what values are taken from: the text, or one of the same length of which the text is another spelling
+   * @param text the text that is matched
+   * @param source the text that values are taken from: the same, or another spelling of the same length
    */
   match(text: string, source: string = text): Variables | undefined {
     const [first, last] = [this.#parts.at(0), this.#parts.at(-1)];
@@ -96,7 +96,7 @@ function beforeSlot(slot: Slot, text: string, next: Uint8Array): Uint8Array {
   const table = new Uint8Array(text.length + 1);
   for (let at = text.length - 1; at >= 0; at -= 1) {
     if (!mayBegin(slot, text, at)) continue;
-    // The slot ends here, or goes on with the next character, or with the next item.
+    // The slot ends after this character, or continues with the next character or the next item.
     const goesOn = table[at + 1] === 1 || (slot.hasNoEmptyItem && text.charAt(at + 1) === ',' && table[at + 2] === 1);
     if (next[at + 1] === 1 || goesOn) table[at] = 1;
   }
@@ -104,7 +104,7 @@ function beforeSlot(slot: Slot, text: string, next: Uint8Array): Uint8Array {
   return table;
 }
 
-/** Where the longest value ends that leaves a rest which matches. */
+/** The end of the longest value that lets the rest of the text match. */
 function longest(slot: Slot, text: string, start: number, next: Uint8Array): number {
   let end = start;
   while (end < text.length && (mayBegin(slot, text, end) || isBetweenItems(slot, text, start, end))) end += 1;
@@ -112,7 +112,7 @@ function longest(slot: Slot, text: string, start: number, next: Uint8Array): num
   return end;
 }
 
-/** Whether the character may be the first of a value, which is any but a comma between items. */
+/** Whether a value may begin with this character. A comma between items cannot begin one. */
 function mayBegin({ excluded, hasNoEmptyItem }: Slot, text: string, at: number): boolean {
   const character = text.charAt(at);
   return !excluded.includes(character) && !(hasNoEmptyItem && character === ',');

@@ -1,28 +1,28 @@
 import { UriPattern, type Part, type Variables } from './uri-pattern.js';
-import { folded, withoutScheme } from './resource-uri.js';
+import { foldCase, withoutScheme } from './resource-uri.js';
 
-/** An expression of a template, or what stands between two of them. */
+/** An expression of a template, with its content as the only group. */
 const EXPRESSION = /\{([^}]*)\}/;
 
-/** What the bridge of this library understands: `{name}` and `{+name}`. */
+/** The expressions that the bridge of this library reads: `{name}` and `{+name}`. */
 const PLAIN_VARIABLE = /^(\+?)([A-Za-z_][\w.]*)$/;
 
-/** The syntax of `path-to-regexp`: an escaped character, `:name` or `*name`, and a group that may be there or not. */
+/** The syntax of `path-to-regexp`: an escaped character, `:name` or `*name`, and an optional group. */
 const PATH_EXPRESSION = /\\(.)|([:*])([$_\p{ID_Start}][$\u200c\u200d\p{ID_Continue}]*)|\{[^}]*\}/gsu;
 
 /**
- * A template as both versions of the official SDK read it; they match it against the URI in normal form. Values are what
- * stands in the URI.
+ * Reads a template as both versions of the official SDK do, which match it against the URI in normal form. Values are not
+ * decoded.
  */
 export function sdkTemplate(template: string): UriPattern {
   return new UriPattern(pieces(template).flatMap((piece, index) => (index % 2 === 0 ? [piece] : sdkExpression(piece))));
 }
 
 /**
- * A template as the bridge of `nestjs-mcp-auth/sdk` reads one that is given to it as text: `{name}` stands for one or more
- * characters without `/`, `?` and `#`, `{+name}` for one or more of any kind. Values are what stands in the URI.
+ * Reads a template as the bridge of `nestjs-mcp-auth/sdk` reads a text: `{name}` matches one or more characters other than
+ * `/`, `?` and `#`, `{+name}` one or more of any kind. Values are not decoded.
  *
- * @returns undefined for a template of another form
+ * @returns undefined for a template with other syntax
  */
 export function plainTemplate(template: string): UriPattern | undefined {
   const names: string[] = [];
@@ -41,15 +41,15 @@ export function plainTemplate(template: string): UriPattern | undefined {
   return new UriPattern(parts);
 }
 
-/** What `@rekog/mcp-nest` makes of a URI that matches. */
+/** A URI that `@rekog/mcp-nest` matches. */
 export interface NestMatch {
-  /** Decoded, with those of the query; undefined where the framework fails to decode them. */
+  /** The decoded values, with those of the query; undefined if the framework fails to decode them. */
   readonly variables: Variables | undefined;
 }
 
 /**
- * A URI or a template as `@rekog/mcp-nest` reads both: without the scheme, whatever the case, with or without a slash at the
- * end, and without the query. It hands them to `path-to-regexp`, so that `:name` and `*name` stand for values, too.
+ * A URI or template as `@rekog/mcp-nest` reads both: it ignores the scheme, the case, a slash at the end and the query. It
+ * passes them to `path-to-regexp`, where `:name` and `*name` match values, too.
  */
 export class NestTemplate {
   readonly #pattern: UriPattern;
@@ -61,7 +61,7 @@ export class NestTemplate {
     this.#queryNames = names === undefined ? [] : names.split(',').map((name) => name.trim());
   }
 
-  /** Without values, it stands for one URI, in its spellings. */
+  /** Whether the template has no variables, and so matches the spellings of one URI only. */
   get isFixed(): boolean {
     return this.#pattern.isFixed && this.#queryNames.length === 0;
   }
@@ -80,13 +80,13 @@ export class NestTemplate {
   }
 
   #matchPath(path: string): Variables | undefined {
-    return this.#pattern.match(folded(path), path);
+    return this.#pattern.match(foldCase(path), path);
   }
 }
 
-/** Texts at even places, and what stands in braces at odd ones. */
+/** The fixed texts of a template at even indexes, the content of its expressions at odd ones. */
 function pieces(template: string): string[] {
-  // Split by a pattern with one group: what stands at odd places is what the group caught.
+  // `split` also returns what the group of the pattern matched, after each text.
   return template.split(EXPRESSION);
 }
 
@@ -119,7 +119,7 @@ function sdkExpression(expression: string): Part[] {
   }
 }
 
-/** The template as `path-to-regexp` gets it. */
+/** The template as the framework passes it to `path-to-regexp`. */
 function pathOf(template: string): string {
   return withoutScheme(template)
     .replace(/\{\?[^}]+\}/g, '')
@@ -130,15 +130,15 @@ function pathOf(template: string): string {
 function pathParts(path: string): Part[] {
   const parts: Part[] = [];
   let at = 0;
-  for (const found of path.matchAll(PATH_EXPRESSION)) {
-    const [text, escaped, sign, name] = found;
-    parts.push(folded(path.slice(at, found.index)));
-    if (escaped !== undefined) parts.push(folded(escaped));
+  for (const match of path.matchAll(PATH_EXPRESSION)) {
+    const [text, escaped, sign, name] = match;
+    parts.push(foldCase(path.slice(at, match.index)));
+    if (escaped !== undefined) parts.push(foldCase(escaped));
     else if (name === undefined) parts.push({ name: undefined, excluded: '', isOptional: true });
     else parts.push({ name, excluded: sign === ':' ? '/' : '' });
-    at = found.index + text.length;
+    at = match.index + text.length;
   }
-  return [...parts, folded(path.slice(at))];
+  return [...parts, foldCase(path.slice(at))];
 }
 
 function withoutQuery(text: string): string {

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { McpAuthConfigError } from '../core/error.js';
 import type { DeclarationPart } from './handler-declaration.js';
 
-/** Where a decorator of this library can be written. `@AuthInfo()` can hold on a parameter of a method, the others on a class and on a method. */
+/** Where a decorator is written. `@AuthInfo()` has an effect on a parameter of a method, the others on a class or a method. */
 export type Place =
   | 'class'
   | 'method'
@@ -13,7 +13,7 @@ export type Place =
   | 'method with a symbol for a name'
   | 'constructor parameter';
 
-/** One decorator of this library at one place, as it was written. */
+/** One decorator of this library, and where it was written. */
 export interface Remembered {
   readonly place: Place;
   /** Undefined for a class and its constructor. */
@@ -22,26 +22,27 @@ export interface Remembered {
   readonly decorator: string;
   /** What it declares; undefined for `@AuthInfo()`. */
   readonly addition: DeclarationPart | undefined;
-  /** The guard that it binds, if it binds one. */
+  /** The guard that it binds, if any. */
   readonly guard: object | undefined;
 }
 
-/** By the class, or by its prototype for what belongs to instances. */
+/** Decorators by the class, or by its prototype for members of instances. */
 const remembered = new WeakMap<object, Remembered[]>();
 
-/** Every class that is remembered, as long as it exists. */
+/** Every class with a remembered decorator, until it is garbage-collected. */
 const classes: WeakRef<object>[] = [];
 
-/** Which decorated class a method was written in: another class may have been given the very same function. */
+/** The decorated classes that a method was written in. Another class may have the same function as a method. */
 const writtenIn = new WeakMap<object, Set<object>>();
 
 /**
- * Remembers a decorator at the moment it runs, so that the start of the application can compare what was written with
- * what is still there: another decorator may put a function or a class in the place of the one that was decorated.
+ * Remembers a decorator when it runs. The start of the application compares it with the metadata that is left, since another
+ * decorator may have replaced the decorated function or class.
  *
  * @param third the descriptor of a method, the index of a parameter, or nothing
- * @returns what the decorator may write its metadata to; undefined where it cannot hold, and the start will be refused
- * @throws {McpAuthConfigError} for the decorators of ECMAScript, which Nest does not support.
+ * @returns the object for the metadata of the decorator; undefined where the decorator has no effect: then the application
+ * refuses to start
+ * @throws {McpAuthConfigError} for standard ECMAScript decorators, which Nest does not support.
  */
 export function remember(
   target: object,
@@ -60,30 +61,25 @@ export function remember(
   return place === 'method' ? functionOf(third) : target;
 }
 
-/** Whether a decorator means anything at this place. */
+/** Whether a decorator has an effect at this place. */
 export function canHold(place: Place, { addition }: Pick<Remembered, 'addition'>): boolean {
   return addition ? place === 'class' || place === 'method' : place === 'parameter';
 }
 
-/** Whether it declares something for a whole class. */
-export function isOnClass({ place, addition }: Remembered): boolean {
-  return place === 'class' && addition !== undefined;
-}
-
-/** What was written on a class, or on a prototype. */
+/** The decorators that were written on a class, or on the members of a prototype. */
 export function rememberedOn(target: object): readonly Remembered[] {
   return remembered.get(target) ?? [];
 }
 
-/** The decorated classes in which a method was written, whatever class it is found at. */
+/** The decorated classes that a method was written in, whichever classes have it now. */
 export function classesWriting(method: object): ReadonlySet<object> {
   return writtenIn.get(method) ?? new Set();
 }
 
-/** The metadata of a method that wants the caller, which goes along with it when it is given to another class. */
+/** The metadata of a method that injects the caller. It stays on the function if another class takes it over. */
 const WANTS_CALLER_METADATA = 'nestjs-mcp-auth:wants-caller';
 
-/** Whether `@AuthInfo()` was written on a parameter of the method, in whatever class. */
+/** Whether `@AuthInfo()` was written on a parameter of the method, in any class. */
 export function wasGivenCaller(method: object): boolean {
   return Reflect.hasMetadata(WANTS_CALLER_METADATA, method);
 }
@@ -98,10 +94,10 @@ export function rememberedClasses(): object[] {
   return [...new Set(classes.flatMap((reference) => reference.deref() ?? []))];
 }
 
-/** Methods in whose place this library has put others, which go on to call them. */
+/** Methods that this library has replaced by wrappers. */
 const replaced = new WeakSet<object>();
 
-/** Notes that a function of this library stands in the place of a method, and calls it. */
+/** Marks a method that a wrapper of this library has replaced. The wrapper calls it. */
 export function noteReplaced(method: object): void {
   replaced.add(method);
 }
@@ -134,8 +130,7 @@ function noteMethods(classRef: object): void {
 }
 
 function unsupported(decorator: string): McpAuthConfigError {
-  const why = 'Nest works with the decorators of TypeScript only';
-  const write =
-    'Set "experimentalDecorators": true in tsconfig.json, or the option of that name of the compiler in use';
-  return new McpAuthConfigError([{ option: decorator, seen: 'a decorator as in ECMAScript', why, write }]);
+  const why = 'Nest supports only the experimental decorators of TypeScript';
+  const write = 'Set "experimentalDecorators": true in tsconfig.json, or the same option of your compiler';
+  return new McpAuthConfigError([{ option: decorator, seen: 'a standard ECMAScript decorator', why, write }]);
 }
