@@ -1,5 +1,5 @@
 /**
- * The module, the decorators, and what handlers get of their caller. Begin at {@link McpAuthModule},
+ * The module, the decorators, and the caller for handlers. Begin at {@link McpAuthModule},
  * {@link RequireScopes} and {@link AuthInfo}.
  *
  * @module nestjs-mcp-auth

@@ -11,13 +11,13 @@ import { remember } from './handlers/written-declarations.js';
 type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
 
 /**
- * The caller needs all of these scopes. On a method or a class, of HTTP routes, GraphQL resolvers and WebSocket handlers, and
- * of MCP tools, resources and prompts alike; what class and method name adds up. A caller without them gets `403 insufficient_scope` before the
- * handler runs, and may step up.
+ * Requires all of these scopes. Write it on a method or a class, for MCP tools, resources and prompts, HTTP routes, GraphQL
+ * resolvers and WebSocket handlers. The scopes of class and method add up. A caller who lacks a scope gets
+ * `403 insufficient_scope` before the handler runs, and may step up.
  *
- * Binds {@link McpAuthGuard} to the handler, so that the requirement holds however the handler is reached.
+ * Binds {@link McpAuthGuard} to the handler, which enforces the requirement however the handler is reached.
  *
- * @throws {McpAuthConfigError} when the class is loaded, for a name that is no scope.
+ * @throws {McpAuthConfigError} when the class is loaded, if a name is not a valid scope.
  * @see MCP 2026-07-28, Authorization, "Scope Challenge Handling"
  */
 export function RequireScopes(...scopes: [string, ...string[]]): ClassOrMethodDecorator {
@@ -26,10 +26,9 @@ export function RequireScopes(...scopes: [string, ...string[]]): ClassOrMethodDe
 }
 
 /**
- * The caller needs one of these scopes, whichever. List the least privileged first: that is the one a caller
- * without any of them is asked to get.
+ * Requires one of these scopes. List the least privileged first: a caller without any of them is asked to get that one.
  *
- * @throws {McpAuthConfigError} when the class is loaded, for a name that is no scope.
+ * @throws {McpAuthConfigError} when the class is loaded, if a name is not a valid scope.
  */
 export function RequireAnyScope(...scopes: [string, ...string[]]): ClassOrMethodDecorator {
   checkScopes('RequireAnyScope', scopes);
@@ -37,26 +36,26 @@ export function RequireAnyScope(...scopes: [string, ...string[]]): ClassOrMethod
 }
 
 /**
- * The application decides, too: see {@link Policy}. Refusals that no other token could change answer `403` without a
+ * Lets the application decide, too: see {@link Policy}. A refusal that no other token could change is `403` without a
  * challenge.
  *
- * Of a request for one operation, the policy is asked even if the token lacks scopes that `@RequireScopes()` names, so that
- * one challenge names those and the policy's; it cannot let such a caller in. Of a batch, of a subscription to several
- * resources, and for the lists of what a caller may use, it is asked once the scopes are there.
+ * For a request with one operation, the policy is asked even if the token lacks scopes that `@RequireScopes()` names: one
+ * challenge then names these and the policy's scopes. The policy cannot let such a caller in. For a batch, for a subscription
+ * to several resources, and for lists, the policy is asked only if the token has the scopes.
  *
- * Of a resource template it is asked with the variables of the template. Where they cannot be had, a request that reaches no
- * handler, such as a subscription or a completion, is refused.
+ * For a resource template, the policy is asked with the variables of the template. If they cannot be determined, a request
+ * that reaches no handler, such as a subscription or a completion, is refused.
  */
 export function Authorize(policy: Policy): ClassOrMethodDecorator {
   return protect('@Authorize()', { policies: [policy] });
 }
 
 /**
- * The user must have signed in so: with one of these authentication context classes, and not longer ago than that.
- * A caller whose token does not say so gets `401 insufficient_user_authentication`, and may sign in again.
+ * Requires how the user signed in: with one of these authentication context classes, and at most this many seconds ago. A
+ * caller whose token does not show that gets `401 insufficient_user_authentication`, and may sign in again.
  *
  * @param requirement `acr`: one class or several in order of preference; `maxAgeSeconds`: a whole number of seconds
- * @throws {McpAuthConfigError} when the class is loaded, for a requirement that requires nothing or makes no sense.
+ * @throws {McpAuthConfigError} when the class is loaded, if the requirement is empty or invalid.
  * @see RFC 9470 §3
  */
 export function RequireAuthentication(requirement: {
@@ -68,7 +67,7 @@ export function RequireAuthentication(requirement: {
   const isAge = maxAgeSeconds === undefined || (Number.isSafeInteger(maxAgeSeconds) && maxAgeSeconds >= 0);
   if (!isAge || !acr.every(isScopeToken) || (acr.length === 0 && maxAgeSeconds === undefined)) {
     const seen = JSON.stringify(requirement);
-    const why = 'acr is one or several names without spaces and quotes, maxAgeSeconds a whole number from 0';
+    const why = 'acr must be one or several names without spaces and quotes, maxAgeSeconds a whole number, at least 0';
     const write = "Write @RequireAuthentication({ acr: 'urn:example:mfa', maxAgeSeconds: 300 }), or one of the two";
     throw new McpAuthConfigError([{ option: '@RequireAuthentication()', seen, why, write }]);
   }
@@ -76,18 +75,17 @@ export function RequireAuthentication(requirement: {
 }
 
 /**
- * No token is needed on this HTTP route, GraphQL resolver or message handler, and none is looked at: the handler sees no
- * caller. On MCP tools, resources
- * and prompts it means something only with the option `allowAnonymous`: then they work without a token too, and a
- * token that comes is verified.
+ * Opens an HTTP route, GraphQL resolver or message handler to requests without a token. Tokens are NOT verified there, and
+ * the handler sees no caller. On MCP tools, resources and prompts it has an effect only with the option `allowAnonymous`:
+ * then they also work without a token, and a token in the request is verified.
  */
 export function Public(): ClassOrMethodDecorator {
   return annotate('@Public()', { isPublic: true });
 }
 
 /**
- * Which of several configured resources a controller, a provider or one of their methods belongs to, by its `id` (or resource
- * identifier). A tool, resource or prompt of one resource is refused to whoever asks for it at another, whatever their token.
+ * Names the resource that a controller, a provider or one of their methods belongs to, by its `id` or resource identifier.
+ * Needed with several configured resources. A tool, resource or prompt of one resource is refused at another, with any token.
  *
  * Binds {@link McpAuthGuard} to the handler, as {@link RequireScopes} does. A route that is declared `@Public()` stays public.
  */
@@ -100,13 +98,13 @@ const injectCaller: (key?: keyof McpAuthInfo) => ParameterDecorator = createPara
 
 /**
  * Injects the caller, or one property of it, into an HTTP or MCP handler: `@AuthInfo() auth: McpAuthInfo`,
- * `@AuthInfo('subject') subject: string`. Undefined where there is none, which is on public routes only.
+ * `@AuthInfo('subject') subject: string`. Undefined if there is no caller, which happens on public routes only.
  *
- * With the global guard, a GraphQL resolver or a handler of messages that injects the caller needs one: it is protected as if
- * by a decorator, unless it is {@link Public}.
+ * With the global guard, a GraphQL resolver or message handler that injects the caller is protected as if by a decorator,
+ * unless it is {@link Public}.
  *
- * Where the MCP framework calls the method by itself, as version 1 of `@rekog/mcp-nest` does, it takes the place of the
- * argument that would otherwise stand there.
+ * If the MCP framework calls the method directly, as version 1 of `@rekog/mcp-nest` does, the caller replaces the argument at
+ * this position.
  */
 export function AuthInfo(key?: keyof McpAuthInfo): ParameterDecorator {
   const inject = injectCaller(key);
@@ -116,7 +114,7 @@ export function AuthInfo(key?: keyof McpAuthInfo): ParameterDecorator {
   };
 }
 
-/** The guard comes with the declaration, so that it holds however the handler is reached. */
+/** Binds the guard together with the declaration: it is enforced however the handler is reached. */
 function protect(decorator: string, addition: DeclarationPart): ClassOrMethodDecorator {
   const bind = applyDecorators(UseGuards(McpAuthGuard), UseFilters(McpAuthFilter));
   return place({ decorator, addition, guard: McpAuthGuard }, bind);
@@ -126,7 +124,7 @@ function annotate(decorator: string, addition: DeclarationPart): ClassOrMethodDe
   return place({ decorator, addition, guard: undefined }, () => undefined);
 }
 
-/** Where it cannot hold, nothing is declared, and the start of the application is refused. */
+/** Declares nothing where the decorator has no effect: then the application refuses to start. */
 function place(
   what: { readonly decorator: string; readonly addition: DeclarationPart; readonly guard: object | undefined },
   bind: ReturnType<typeof applyDecorators>,
@@ -140,7 +138,7 @@ function place(
   };
 }
 
-/** As it stands in the source, for messages. */
+/** The decorator as in the source, for messages. */
 function written(decorator: string, values: readonly string[]): string {
   return `@${decorator}(${values.map((value) => JSON.stringify(value)).join(', ')})`;
 }

@@ -14,7 +14,7 @@ import { Responder } from './response/responder.js';
 import { HandlerRefusal, messageError, sendException } from './response/refusal-forms.js';
 
 /**
- * What the filter does. One injectable, since decorators have the filter built in the modules of handlers.
+ * Does the work of the filter. It is one injectable, since Nest builds the filter of a decorator in the module of the handler.
  *
  * @internal
  */
@@ -54,7 +54,7 @@ export class ErrorAnswers {
 
   #answerMcp(error: McpAuthError, host: ArgumentsHost): Observable<unknown> {
     const call = callOfContext(host, this.options);
-    // The answer may not have begun: then it can still get the status of the refusal.
+    // If the answer has not begun, it still gets the status of the refusal.
     if (call) call.handlerError = error;
     const rpcContext: unknown = host.switchToRpc().getContext();
     const refused = this.refusedRequests.find(rpcContext, call, undefined);
@@ -63,7 +63,7 @@ export class ErrorAnswers {
     return throwError(() => this.responder.rpcError(error, refused));
   }
 
-  /** What the client of a handler outside of HTTP routes and MCP is told. The guard has recorded its own refusals already. */
+  /** The refusal for the client of a handler outside HTTP routes and MCP. The guard has already recorded its own refusals. */
   #refusalOf(error: McpAuthError): Refusal {
     const known = HandlerRefusal.refusalOf(error);
     if (known) return known;
@@ -74,10 +74,10 @@ export class ErrorAnswers {
 }
 
 /**
- * Puts an {@link McpAuthError} into the form its recipient understands: status and challenge on HTTP routes; a result with
- * `isError` for MCP tools, a JSON-RPC error for other MCP handlers, and there, too, the status and challenge, unless the MCP
- * framework has begun to answer with a stream; an error with `extensions` for GraphQL; the event `exception` for WebSocket
- * clients; `{ status, message }` for microservices. In contexts that it does not know, it throws the error on.
+ * Answers an {@link McpAuthError} in the form that the client understands: status and challenge on HTTP routes; a result with
+ * `isError` for MCP tools, and a JSON-RPC error for other MCP handlers; an error with `extensions` for GraphQL; the event
+ * `exception` for WebSocket clients; `{ status, message }` for microservices. MCP answers have the status and the challenge,
+ * too, unless the MCP framework has begun to answer with a stream. In other contexts, the filter throws the error again.
  */
 @Injectable()
 @Catch(McpAuthError)
@@ -85,7 +85,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   readonly #answers: ErrorAnswers;
 
   constructor(@Optional() answers: ErrorAnswers) {
-    // What a decorator binds is built in the module of the handler, where Nest would name only the class that is missing.
+    // Nest builds the filter of a decorator in the module of the handler. Its own error would name only the missing class.
     if ((answers as ErrorAnswers | undefined) === undefined) throw moduleMissing('McpAuthFilter');
     this.#answers = answers;
   }
@@ -95,7 +95,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
   }
 }
 
-/** Whether the context, which an MCP framework made, stands for a `tools/call`. */
+/** Whether the RPC context of an MCP framework belongs to a `tools/call`. */
 function isToolCall(rpcContext: unknown): boolean {
   const { mcpRequest } = (rpcContext ?? {}) as { mcpRequest?: { method?: unknown } };
   return mcpRequest?.method === 'tools/call';

@@ -23,11 +23,11 @@ import { ResponseHooks } from './response/response-hooks.js';
 import { questionOf, type StartQuestion } from './request/start-question.js';
 import { TransportRules } from './authorization/transport-rules.js';
 
-/** On an execution context: which instance of the module let through this call of a handler outside of HTTP routes. */
-const PASSED = Symbol('passed');
+/** The property of an execution context outside HTTP routes that holds the instance of the module that let the call through. */
+const ADMITTED_BY = Symbol('admitted by');
 
 /**
- * What the guard does, in order. One injectable, since decorators have the guard built in the modules of handlers.
+ * Does the work of the guard. It is one injectable, since Nest builds the guard of a decorator in the module of the handler.
  *
  * @internal
  */
@@ -48,7 +48,7 @@ export class AccessControl {
     private readonly options: ResolvedOptions,
   ) {}
 
-  /** @param guard the class of the guard that asks */
+  /** @param guard the class of the guard that Nest called */
   canActivate(context: ExecutionContext, guard: unknown): MaybePromise<boolean> {
     if (context.getType() !== 'http') return this.#activateHandler(context, guard);
     const http = context.switchToHttp();
@@ -56,7 +56,7 @@ export class AccessControl {
     if (!isHttpResponse(response)) return this.#activateHandler(context, guard);
     const request = http.getRequest<HttpRequest>();
     const handler = context.getHandler();
-    // Bound twice, by the module and by a decorator: once is enough.
+    // The guard may be bound twice, by the module and by a decorator. One check is enough.
     if (callOfRequest(request, this.options)?.handler === handler) return true;
     const question = questionOf(request, this.options);
     if (question) return this.#answerQuestion(question, context, response);
@@ -80,20 +80,20 @@ export class AccessControl {
     }
   }
 
-  /** The library itself wants to know whether this guard is asked. Nothing else of the application gets to run. */
+  /** Answers the library's own question whether this guard runs. No other part of the application handles that request. */
   #answerQuestion(question: StartQuestion, context: ExecutionContext, response: HttpResponse): Promise<never> {
     question.context = context;
     return answered(this.responder.answerEmpty(response));
   }
 
-  #activateHandler(context: ExecutionContext & { [PASSED]?: Instance }, guard: unknown): MaybePromise<boolean> {
-    // However many times the guard is bound, Nest passes the same context: once is enough.
-    if (context[PASSED] === this.options) return true;
+  #activateHandler(context: ExecutionContext & { [ADMITTED_BY]?: Instance }, guard: unknown): MaybePromise<boolean> {
+    // If the guard is bound several times, Nest passes the same context. One check is enough.
+    if (context[ADMITTED_BY] === this.options) return true;
     const kind = kindOfHandler(context, this.explorer);
     const authorized =
       kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, guard);
     return continueWith(authorized, () => {
-      context[PASSED] = this.options;
+      context[ADMITTED_BY] = this.options;
       return true;
     });
   }
@@ -120,7 +120,7 @@ export class AccessControl {
     return access.caller;
   }
 
-  /** The order matters: who may ask at all, who it is, what they ask for, and whether they may. */
+  /** The order matters: first the origin of the request, then the caller, then the message, then the decision. */
   #admit(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<void> {
     this.transport.checkOrigin(request, access);
     const caller = this.authenticator.authenticate(request, access);
@@ -157,7 +157,7 @@ export class AccessControl {
     const call: AuthorizedCall = { auth: caller, resource: server.resource, handler };
     rememberCall(request, call, this.options);
     attach(source, caller);
-    // Frameworks see Fastify's request or the one inside.
+    // MCP frameworks read either Fastify's request or Node's inside it.
     if (source !== request) attach(request, caller);
     this.responder.markPrivate(response);
     this.hooks.attach(request, response, access, call);
@@ -167,34 +167,34 @@ export class AccessControl {
 }
 
 /**
- * Lets through what carries a valid access token with the scopes it needs. Global by default; `@RequireScopes()`
- * binds it to a handler as well, and `@UseGuards(McpAuthGuard)` does the same for handlers that need no scope.
+ * Lets a request through if it carries a valid access token with the scopes it needs. Global by default. `@RequireScopes()`
+ * also binds it to the handler, and `@UseGuards(McpAuthGuard)` binds it to a handler that needs no scope.
  *
- * HTTP routes and MCP handlers are protected unless they are `@Public()`. All others (GraphQL resolvers, WebSocket gateways,
- * microservices) are left alone unless a decorator protects them.
+ * HTTP routes and MCP handlers are protected unless they are `@Public()`. Other handlers (GraphQL resolvers, WebSocket
+ * gateways, microservices) are NOT protected unless a decorator protects them.
  *
- * On HTTP it answers a refused request itself, before any other part of the application can: an exception filter
- * of the application would be free to drop the challenge, without which no client can sign in. To combine it with
- * guards of your own, call {@link authorize}, which throws instead.
+ * On HTTP it answers a refused request itself, before any exception filter of the application: a filter could drop the
+ * challenge, and clients cannot sign in without it. To combine it with guards of your own, call {@link authorize}, which
+ * throws instead.
  */
 @Injectable()
 export class McpAuthGuard implements CanActivate {
   readonly #access: AccessControl;
 
   constructor(@Optional() access: AccessControl) {
-    // What a decorator binds is built in the module of the handler, where Nest would name only the class that is missing.
+    // Nest builds the guard of a decorator in the module of the handler. Its own error would name only the missing class.
     if ((access as AccessControl | undefined) === undefined) throw moduleMissing('McpAuthGuard');
     this.#access = access;
   }
 
-  /** At once, where nobody has to be asked: not the authorization server, and no policy of the application. */
+  /** Synchronous, unless the decision waits for the authorization server or for a policy of the application. */
   canActivate(context: ExecutionContext): MaybePromise<boolean> {
     return this.#access.canActivate(context, this.constructor);
   }
 
   /**
-   * The decision alone, for guards of your own on HTTP routes: attaches the caller to the request and returns it,
-   * undefined where none is needed and none came. Does not answer the request.
+   * Decides about a request without answering it, for guards of your own on HTTP routes. Attaches the caller to the request
+   * and returns it; undefined if the request is allowed without a token and has none.
    *
    * @throws {McpAuthError} when the request is refused.
    */
@@ -203,22 +203,22 @@ export class McpAuthGuard implements CanActivate {
   }
 }
 
-/** Puts the caller on the request itself, where it stays when another Express application is handed the request. */
+/** Sets the caller on the request object itself, where it stays if another Express application receives the request. */
 function attach(request: HttpRequest, auth: McpAuthInfo | undefined): void {
   if (request.auth !== auth) request.auth = auth;
-  // It may belong to the application.
+  // The application may have set its own `user`.
   if (auth) request.user ??= auth;
 }
 
-/** A CORS preflight carries no credentials by design (Fetch Standard), so it must not be refused for lack of any. */
+/** Whether a request is a CORS preflight. Browsers send it without credentials (Fetch Standard), so it must not be refused. */
 function isPreflight({ method, headers }: HttpRequest): boolean {
   return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
 }
 
 /**
- * The request is answered, and nothing else must touch the response: neither the handler (as after `true`) nor an
- * exception filter (as after `false` or an error). A promise that never settles says exactly that; nothing refers
- * to it, so it is collected with the request.
+ * Stops Nest once the request is answered. The promise never settles, so neither the handler (as after `true`) nor an
+ * exception filter (as after `false` or an error) touches the response. Nothing refers to the promise: it is
+ * garbage-collected with the request.
  */
 function answered(_answer: void): Promise<never> {
   return new Promise(() => undefined);

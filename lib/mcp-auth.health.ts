@@ -7,63 +7,64 @@ import type { ResolvedAuthorizationServer } from './options/authorization-server
 import { ResolvedOptions } from './options/options.js';
 
 /**
- * How an authorization server is doing, as the last requests to it showed:
+ * The state of an authorization server, as the last requests to it showed:
  *
- * - `ready`: its tokens are judged;
- * - `stale`: they are, with the keys there are; new ones cannot be had;
- * - `not asked yet`, and `not asked lately`: the next token will show;
- * - `unreachable`: its tokens are answered with 503.
+ * - `ready`: its tokens are verified;
+ * - `stale`: its tokens are verified with the current keys; fetching new keys fails;
+ * - `not asked yet`, `not asked lately`: the state is unknown until the next token arrives;
+ * - `unreachable`: its tokens get 503.
  */
 export type IssuerHealthState = 'ready' | 'stale' | 'not asked yet' | 'not asked lately' | 'unreachable';
 
-/** What is known of one authorization server. No error texts: health endpoints are often open to everybody; see the log. */
+/** The state of one authorization server. It has no error texts, since health endpoints are often public: see the log. */
 export interface IssuerHealth {
-  /** Whether its tokens are judged. */
+  /** Whether its tokens can be verified. */
   readonly state: IssuerHealthState;
-  /** How many keys of it are known; undefined where it is asked about each token, or was not asked yet. */
+  /** Number of its keys; undefined with introspection, and before the keys were fetched. */
   readonly keys?: number;
-  /** Since its keys were fetched, or since it last answered about a token; undefined for keys from the configuration. */
+  /** Whole seconds since its keys were fetched, or since it last answered about a token; undefined for configured keys. */
   readonly ageSeconds?: number;
-  /** What could not be had of it when it was last tried. */
+  /** The failure of the last attempt; undefined if that succeeded. */
   readonly lastFailure?: {
-    /** What of it. */
+    /** What could not be fetched. */
     readonly what: IssuerPart;
     /** Whole seconds since then. */
     readonly secondsAgo: number;
   };
 }
 
-/** The result as `@nestjs/terminus` wants it. */
+/** The result in the form that `@nestjs/terminus` takes. */
 export type McpAuthHealth<Key extends string = string> = Record<
   Key,
   {
-    /** `down` while tokens of a configured authorization server are answered with 503. */
+    /** `down` while tokens of a configured authorization server get 503. */
     readonly status: 'up' | 'down';
     /** The configured authorization servers, by issuer. */
     readonly issuers: Readonly<Record<string, IssuerHealth>>;
-    /** Those that `trustedIssuer` has found, where it is set. */
+    /** The authorization servers that `trustedIssuer` accepted; undefined if the option is not set. */
     readonly lookedUp?: {
-      /** How many were asked for keys. */
+      /** Number of authorization servers that were asked for keys. */
       readonly asked: number;
-      /** Of how many tokens are answered with 503. */
+      /** Number of authorization servers whose tokens get 503. */
       readonly unreachable: number;
     };
   }
 >;
 
 /**
- * How long a failure counts when nothing was tried since, in milliseconds. After that nobody knows; and a server that gets no
- * requests because it is down would never find out that it is not.
+ * How long a failure counts without another attempt, in milliseconds. After that the state is unknown: an application that
+ * gets no requests because it is `down` would otherwise stay `down`.
  */
 const FAILURE_COUNTS_MS = 60_000;
 
 /**
  * A health indicator for `@nestjs/terminus`, or for anything else that takes its results: `down` while tokens of a configured
- * authorization server are answered with 503. It says what the check at the start (`checkAuthorizationServers`) and requests
- * have shown, and asks nobody itself: before that, and a minute after the last failure, it is `up`, as nobody can tell.
+ * authorization server get 503. Reports what the check at the start (`checkAuthorizationServers`) and requests have shown.
+ * Does NOT send requests itself: before the first one, and a minute after the last failure, the state is unknown, and it is
+ * `up`.
  *
- * Authorization servers that `trustedIssuer` finds are counted, and never make it `down`: one of a thousand tenants should
- * not take the others offline.
+ * Authorization servers that `trustedIssuer` accepts are counted, but never make it `down`: one of a thousand tenants must not
+ * take the others offline.
  */
 @Injectable()
 export class McpAuthHealthIndicator {
@@ -76,7 +77,7 @@ export class McpAuthHealthIndicator {
   /**
    * The state of all configured authorization servers, from memory. Never throws.
    *
-   * @param key under which the result stands.
+   * @param key the member that holds the result.
    */
   isHealthy<const Key extends string = 'mcp-auth'>(key: Key = 'mcp-auth' as Key): McpAuthHealth<Key> {
     const now = this.clock.now();
@@ -99,14 +100,15 @@ export class McpAuthHealthIndicator {
 
 function healthOf({ keys, introspection }: ResolvedAuthorizationServer, known: IssuerState, now: number): IssuerHealth {
   const { failure } = known;
-  const lastly = failure && { lastFailure: { what: failure.what, secondsAgo: seconds(now - failure.at) } };
-  if (introspection) return { state: stateOfIntrospection(known, now), ...age(known.introspectedAt, now), ...lastly };
+  const lastFailure = failure && { lastFailure: { what: failure.what, secondsAgo: seconds(now - failure.at) } };
+  if (introspection)
+    return { state: stateOfIntrospection(known, now), ...age(known.introspectedAt, now), ...lastFailure };
   if (keys.kind === 'static') return { state: 'ready', keys: keys.jwks.keys.length };
   return {
     state: stateOfKeys(known, now),
     ...(known.keys && { keys: known.keys.ids.size }),
     ...age(known.keys?.at, now),
-    ...lastly,
+    ...lastFailure,
   };
 }
 
@@ -116,7 +118,7 @@ function stateOfKeys({ keys, failure }: IssuerState, now: number): IssuerHealthS
   return keys ? 'not asked lately' : 'not asked yet';
 }
 
-/** A single token for which a server has no good answer must not take this one offline, while it answers for others. */
+/** A failure counts only if no introspection succeeds for a while: one token must not take the whole application offline. */
 function stateOfIntrospection({ introspectedAt = -Infinity, failure }: IssuerState, now: number): IssuerHealthState {
   if (failure && now - introspectedAt >= FAILURE_COUNTS_MS) return stateOfFailure(failure, now);
   return introspectedAt === -Infinity ? 'not asked yet' : 'ready';

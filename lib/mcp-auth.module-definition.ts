@@ -1,12 +1,12 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import type { McpAuthModuleOptions } from './options/options.js';
 
-/** Settings that Nest needs before any factory has run; see `McpAuthModule.forRoot`. */
+/** Settings that Nest needs before any factory runs; see `McpAuthModule.forRoot`. */
 export interface McpAuthModuleExtras {
   /**
-   * Whether the guard protects every route of the application. With `false` it protects decorated handlers, those with
-   * `@UseGuards(McpAuthGuard)`, and MCP itself: whatever a controller serves at the path of a resource, or is asked for by a
-   * request of the MCP transport. A route there that needs no token is declared `@Public()`.
+   * Whether the guard protects every route of the application. With `false` it protects decorated handlers, handlers with
+   * `@UseGuards(McpAuthGuard)`, and MCP itself: every route of a controller at the path of a resource, and every request of
+   * the MCP transport. Declare a route there `@Public()` if it needs no token.
    * @default true
    */
   globalGuard?: boolean;

@@ -132,18 +132,18 @@ const PROVIDERS: Provider[] = [
 /**
  * Makes the application an OAuth 2.1 protected resource: metadata for clients, a guard on every route, and the
  * caller for handlers. Import it once, with `forRoot(options)` or `forRootAsync({ useFactory | useClass |
- * useExisting, imports, inject })`; its providers are global. Several protected resources are listed under the option
- * `resources`: an application that imports the module twice does not start.
+ * useExisting, imports, inject })`; its providers are global. List several protected resources in the option `resources`: an
+ * application that imports the module twice does not start.
  *
- * Issues no tokens and has no users: that is up to the authorization servers it is told to trust. They need not be
- * reachable when the application starts.
+ * Does NOT issue tokens or manage users: the authorization servers that you trust do that. They need not be reachable when
+ * the application starts.
  *
- * @throws {McpAuthConfigError} at start, when options or decorators cannot be used.
+ * @throws {McpAuthConfigError} at start, if options or decorators cannot be used.
  */
 @Module({
   imports: [DiscoveryModule],
   providers: PROVIDERS,
-  // The guard and filter that decorators bind are built in the modules of the handlers, from the last two.
+  // Nest builds the guard and filter of a decorator in the module of the handler, from the last two.
   exports: [McpAuthGuard, McpAuthService, McpAuthHealthIndicator, AccessControl, ErrorAnswers],
 })
 export class McpAuthModule
@@ -173,25 +173,26 @@ export class McpAuthModule
   }
 
   /**
-   * With options that are known when the module is loaded.
+   * Configures the module with options that are known when it is loaded.
    *
-   * @throws {McpAuthConfigError} at start, not here: as rejection of `NestFactory.create` or of `compile()`.
+   * @throws {McpAuthConfigError} at start, not here: `NestFactory.create` or `compile()` rejects with it.
    */
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
     return withGuard(super.forRoot(options), options);
   }
 
   /**
-   * With options that a factory makes: `useFactory` with `inject` and `imports`; or `useClass` or `useExisting`, whose
-   * class has a method `createMcpAuthOptions`. `globalGuard` stands beside these, since Nest needs it before the factory.
+   * Configures the module with options from a factory: `useFactory` with `inject` and `imports`; or `useClass` or
+   * `useExisting`, whose class has a method `createMcpAuthOptions`. `globalGuard` stands beside these, since Nest needs it
+   * before the factory runs.
    *
-   * @throws {McpAuthConfigError} at start, not here: as rejection of `NestFactory.create` or of `compile()`.
+   * @throws {McpAuthConfigError} at start, not here: `NestFactory.create` or `compile()` rejects with it.
    */
   static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
     return withGuard(super.forRootAsync(options), options);
   }
 
-  /** Nest calls this after every module was instantiated and before it lays the routes of the application. */
+  /** Nest calls this after it has instantiated every module, and before it registers the routes of the application. */
   configure(): void {
     this.copies.check();
     this.explorer.check();
@@ -206,8 +207,8 @@ export class McpAuthModule
   }
 
   /**
-   * Nest calls this once all providers are there, before the application listens; for applications without HTTP, too, of
-   * which it does not configure the modules.
+   * Nest calls this after it has created all providers, before the application listens. Applications without HTTP need the
+   * same checks here, since Nest does not call `configure` there.
    */
   onModuleInit(): Promise<void> {
     this.explorer.check();
@@ -216,7 +217,7 @@ export class McpAuthModule
     return this.servers.ready();
   }
 
-  /** Nest calls this once the routes are laid, before the application listens. */
+  /** Nest calls this after it has registered the routes, before the application listens. */
   async onApplicationBootstrap(): Promise<void> {
     await this.startCheck.run();
     warnOfUnlisted(this.explorer.unlisted);
@@ -224,14 +225,14 @@ export class McpAuthModule
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
   }
 
-  /** Nest calls this when the application ends. Ends the requests to authorization servers that are under way. */
+  /** Nest calls this when the application shuts down. Aborts pending requests to authorization servers. */
   onApplicationShutdown(): void {
     this.servers.close();
     removeInstance(this.options);
   }
 }
 
-/** Only `false` itself leaves the other routes alone, not what happens to be falsy. */
+/** Adds the global guard. Only `false` itself limits it to MCP, not every falsy value. */
 function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtras): DynamicModule {
   const guard: Provider = { provide: APP_GUARD, useExisting: globalGuard === false ? EndpointGuard : McpAuthGuard };
   const foreign = providersOfOtherCopies();
@@ -242,14 +243,14 @@ function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtr
   };
 }
 
-/** Classes that were warned about. */
-const unlisted = new WeakSet<object>();
+/** Classes that a warning was logged for. */
+const warnedClasses = new WeakSet<object>();
 
-/** Once for each class of the process: which applications there are in it, this one does not know. */
+/** Warns once for each class in the process, since the class may belong to another application. */
 function warnOfUnlisted(methods: readonly UnlistedMethod[]): void {
-  for (const { classRef, name, decorator } of methods.filter((method) => !unlisted.has(method.classRef))) {
-    unlisted.add(classRef);
-    const what = `${name} has ${decorator}, but no module of this application lists its class, and nothing is known to call it for a request`;
-    logger.warn(`${what}: whoever calls it is not asked for anything. Move the decorator to the handler that calls it`);
+  for (const { classRef, name, decorator } of methods.filter((method) => !warnedClasses.has(method.classRef))) {
+    warnedClasses.add(classRef);
+    const what = `${name} has ${decorator}, but no module of this application lists its class, and no known framework calls it`;
+    logger.warn(`${what}: calls of it are not authorized. Move the decorator to the handler that calls it`);
   }
 }

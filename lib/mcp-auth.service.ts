@@ -9,11 +9,11 @@ import type { McpAuthInfo } from './core/auth-info.js';
 import { ResolvedOptions } from './options/options.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
 
-const NOT_FOLLOWED =
-  'McpAuthService.authInfo was read, but callers are not followed to where it is: nothing injects McpAuthService, or ' +
-  'followCaller is false. Inject it in a constructor, or set followCaller: true in the options of McpAuthModule';
+const NOT_TRACKED =
+  'McpAuthService.authInfo was read, but callers are not tracked: nothing injects McpAuthService, or followCaller is ' +
+  'false. Inject McpAuthService in a constructor, or set followCaller: true in the options of McpAuthModule';
 
-/** The caller, wherever there is no parameter to inject it into; and verification for transports of your own. */
+/** Gives access to the caller where no parameter can be injected, and verifies tokens for transports of your own. */
 @Injectable()
 export class McpAuthService {
   constructor(
@@ -25,31 +25,32 @@ export class McpAuthService {
   ) {}
 
   /**
-   * What was decided about requests, and how the authorization servers are doing, from the time of subscription on.
-   * Subscribers run before the request goes on: leave work that takes time for later. One that throws breaks nothing; the
-   * log is told. Never completes. What {@link verify} decides is not among it, nor is a call over stdio that was let in.
+   * The decisions about requests, and the changes in the state of the authorization servers, from the subscription on. Never
+   * completes. Subscribers run synchronously before the request continues: queue slow work. If a subscriber throws, the error
+   * is logged, and the request continues. Does NOT include what {@link verify} decides, nor calls over stdio that are allowed.
    *
-   * The same objects are published on `node:diagnostics_channel`, as `nestjs-mcp-auth:` and the type of the event.
+   * The same objects are published on `node:diagnostics_channel`: the name of the channel is `nestjs-mcp-auth:` and the type
+   * of the event.
    */
   get events$(): Observable<McpAuthEvent> {
     return this.events.events$;
   }
 
   /**
-   * The caller of the request under way, from anywhere below its handler, asynchronous parts included. Undefined on
-   * public routes and outside of requests.
+   * The caller of the current request, anywhere below its handler, asynchronous calls included. Undefined on public routes
+   * and outside requests.
    *
-   * @throws where nothing injects this service, so that callers are not followed; see the option `followCaller`.
+   * @throws {Error} if callers are not tracked, because nothing injects this service or the option `followCaller` is false.
    */
   get authInfo(): McpAuthInfo | undefined {
-    if (!this.tracking.isOn) throw new Error(NOT_FOLLOWED);
+    if (!this.tracking.isOn) throw new Error(NOT_TRACKED);
     return currentCall(this.options)?.auth;
   }
 
   /**
    * Verifies an access token as the guard does. Does NOT check scopes.
    *
-   * @param resourceId which resource it must be for; may be left out where there is only one.
+   * @param resourceId the resource that the token must be for; optional if there is only one.
    * @throws {McpAuthError} `invalid_token` or `temporarily_unavailable`.
    */
   async verify(token: string, resourceId?: string): Promise<McpAuthInfo> {

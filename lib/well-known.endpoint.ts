@@ -21,9 +21,9 @@ const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
  * Serves the protected resource metadata (RFC 9728) of every resource, at the paths that follow from their
  * identifiers and nowhere else.
  *
- * It sits on the platform itself, before the routes of the application: the documents must be found at the root
- * whatever prefix or versioning the application has, and by anybody, whatever guards, interceptors and filters are
- * global there. None of these sees the request.
+ * Runs as middleware of the platform, before the routes of the application. The documents must be found at the root whatever
+ * prefix or versioning the application has, and be public whatever global guards, interceptors and filters it has. None of
+ * these sees the request.
  */
 @Injectable()
 export class WellKnownEndpoint {
@@ -41,7 +41,7 @@ export class WellKnownEndpoint {
     const resources = this.#paths();
     adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
       enterApplication(request as HttpRequest, this.options);
-      // Neither decoded nor normalised: `/mcp` and `/mcp/` are one to routers, but two resources.
+      // Neither decoded nor normalised: `/mcp` and `/mcp/` are one route to routers, but two resources.
       const resource = resources.get(targetPath(request));
       if (!resource) return next();
       return this.#answer(resource, request, response);
@@ -49,8 +49,8 @@ export class WellKnownEndpoint {
   }
 
   /**
-   * The path-inserted form for each resource; for a single one also the root, unless the option `rootMetadata` is false,
-   * since MCP clients look there when they know no better. With several, the root would be a guess.
+   * The path-inserted form for each resource. A single resource also gets the root, where MCP clients look if they do not know
+   * the path, unless the option `rootMetadata` is false. With several resources, the root would be ambiguous.
    */
   #paths(): Map<string, ResolvedResource> {
     const paths = new Map(this.options.resources.map((resource) => [metadataPath(resource.identifier), resource]));
@@ -82,7 +82,7 @@ export class WellKnownEndpoint {
     return end(response, 200, method === 'HEAD' ? undefined : body);
   }
 
-  /** Written once: it follows from the options and the decorators, which don't change while the application runs. */
+  /** Built once, since options and decorators do not change while the application runs. */
   #documentOf(resource: ResolvedResource): Document {
     let document = this.#documents.get(resource);
     if (!document) {
@@ -107,18 +107,18 @@ export class WellKnownEndpoint {
   }
 }
 
-/** Any page may read the document: it is public, and clients in browsers need it. */
+/** Allows any page to read the document: it is public, and clients in browsers need it. */
 function preflight({ headers }: IncomingMessage, response: ServerResponse): void {
   response.setHeader('Allow', ALLOWED_METHODS);
   response.setHeader('Access-Control-Allow-Methods', ALLOWED_METHODS);
   response.setHeader('Access-Control-Max-Age', '86400');
-  const asked = headers['access-control-request-headers'];
-  if (asked !== undefined) response.setHeader('Access-Control-Allow-Headers', asked);
+  const requestedHeaders = headers['access-control-request-headers'];
+  if (requestedHeaders !== undefined) response.setHeader('Access-Control-Allow-Headers', requestedHeaders);
   response.appendHeader('Vary', 'Access-Control-Request-Headers');
   end(response, 204);
 }
 
-/** Weak comparison, as RFC 9110 §13.1.2 asks for. */
+/** Compares weakly, as RFC 9110 §13.1.2 requires. */
 function matches(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((candidate) => ['*', etag].includes(candidate.trim().replace(/^W\//, '')));
