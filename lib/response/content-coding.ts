@@ -1,12 +1,12 @@
 import * as zlib from 'node:zlib';
 
-/** Makes of the bytes that are sent those that they stand for. */
+/** Decodes a body that has a content coding. */
 export type Decode = (bytes: Uint8Array) => Buffer;
 
-/** Since version 22.15 of Node.js. */
+/** Node.js has this function since version 22.15. */
 const { zstdDecompressSync } = zlib as { readonly zstdDecompressSync?: Decode };
 
-/** By the content coding (RFC 9110 §8.4.1). */
+/** The decoders by content coding (RFC 9110 §8.4.1). */
 const DECODERS: ReadonlyMap<string, Decode> = new Map<string, Decode>([
   ['', (bytes) => Buffer.from(bytes)],
   ['identity', (bytes) => Buffer.from(bytes)],
@@ -17,7 +17,7 @@ const DECODERS: ReadonlyMap<string, Decode> = new Map<string, Decode>([
   ...(zstdDecompressSync ? [['zstd', (bytes: Uint8Array) => zstdDecompressSync(bytes)] as const] : []),
 ]);
 
-/** Undefined for a coding that is not known here. */
+/** The decoder for a `Content-Encoding`; undefined if the coding is unknown. */
 export function decoderOf(encoding: unknown): Decode | undefined {
   return DECODERS.get(
     String(encoding ?? '')

@@ -9,7 +9,7 @@ import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { rewriteBody } from './buffered-response.js';
 import { TaskOwners } from '../authorization/task-owners.js';
 
-/** Where the result of a list method has its entries, and by which member an entry is called. */
+/** For each list method: the member of the result that holds the entries, and the member that names an entry. */
 const LISTS: readonly { method: string; member: string; kind: OperationKind; name: string }[] = [
   { method: 'tools/list', member: 'tools', kind: 'tool', name: 'name' },
   { method: 'prompts/list', member: 'prompts', kind: 'prompt', name: 'name' },
@@ -19,17 +19,17 @@ const LISTS: readonly { method: string; member: string; kind: OperationKind; nam
 
 const LIST_METHODS: ReadonlySet<string | undefined> = new Set(LISTS.map(({ method }) => method));
 
-/** Those that are changed even where everything is shown. */
+/** The lists that are rewritten even if all entries are shown. */
 const ANNOTATED_LISTS: ReadonlySet<string | undefined> = new Set(['tools/list']);
 
 /**
- * Sees to what clients are told in lists: what each tool needs, in `_meta.securitySchemes` of its entry, where ChatGPT
- * and others look before they call it; and, as `scopes.listing` says, nothing of what the caller cannot use. A comfort
- * for clients, and nothing that protection rests on: what is not understood is passed on.
+ * Rewrites list results. Adds what each tool needs to its entry, as `_meta.securitySchemes`, which ChatGPT and others read
+ * before they call the tool. Removes entries that the caller may not use, as the option `scopes.listing` says. Does NOT
+ * protect them: entries that are not understood stay.
  *
- * The list of tasks has only those of the caller, and nothing that is not understood.
+ * In the list of tasks, only tasks of the caller stay. Entries that are not understood are removed.
  *
- * It works on the answer of the MCP framework, whichever that is, as JSON or as a stream of events.
+ * Rewrites the answer of any MCP framework, as JSON or as an event stream.
  */
 @Injectable()
 export class Listing {
@@ -38,12 +38,12 @@ export class Listing {
     private readonly tasks: TaskOwners,
   ) {}
 
-  /** Holds the answer to a list request back until it is complete, and sends what becomes of it. */
+  /** Buffers the answer to a list request until it is complete, and sends it rewritten. */
   attach(response: ServerResponse, { body }: AccessRequest, call: AuthorizedCall): void {
     const changed = call.resource.listing === 'show' ? ANNOTATED_LISTS : LIST_METHODS;
     const ofTasks = this.tasks.areBoundHere && body.messages.some(({ method }) => method === 'tasks/list');
     if (!ofTasks && !body.messages.some(({ method }) => changed.has(method))) return;
-    // Nobody knows whose tasks are in what cannot be read.
+    // A list of tasks that cannot be decoded may contain tasks of other callers.
     rewriteBody(
       response,
       (text) => changedText(text, (json) => this.#changeJson(json, call, ofTasks)),
@@ -73,18 +73,18 @@ export class Listing {
       if (call.resource.listing === 'show') continue;
       const isShown = await Promise.all(entries.map((entry: unknown) => this.#isShown(kind, entry, name, call)));
       result[member] = entries.filter((_entry, index) => isShown[index]);
-      // What one caller sees is nothing to keep for the next (MCP 2026-07-28, Caching).
+      // A cache must not give the list of one caller to another (MCP 2026-07-28, Caching).
       if ('cacheScope' in result) result['cacheScope'] = 'private';
     }
   }
 
-  /** Only for tools of which something is known here; of others the MCP framework may know something. */
+  /** Adds what a tool needs to its entry. Leaves tools without declarations as the MCP framework describes them. */
   #advertise(entry: unknown, { resource }: AuthorizedCall): void {
     if (!isRecord(entry) || typeof entry['name'] !== 'string') return;
     const schemes = this.operations.securitySchemes(entry['name'], resource.id);
     if (!schemes) return;
     entry['_meta'] = { ...(isRecord(entry['_meta']) && entry['_meta']), securitySchemes: schemes };
-    // Where the MCP framework has put its own idea of them as well.
+    // Some MCP frameworks set this member themselves.
     if ('securitySchemes' in entry) entry['securitySchemes'] = schemes;
   }
 
@@ -96,7 +96,7 @@ export class Listing {
   }
 }
 
-/** Changes each JSON text of a body that is one, or a stream of events of which each has one as its data (HTML Standard §9.2). */
+/** Changes the JSON text of a body, or the one in the data of each event of an event stream (HTML Standard §9.2). */
 async function changedText(text: string, change: (json: string) => Promise<string>): Promise<string> {
   if (/^\s*[[{]/.test(text)) return change(text);
   const changed: string[] = [];

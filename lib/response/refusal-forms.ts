@@ -2,20 +2,20 @@ import type { ArgumentsHost } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
 import type { Refusal } from './refusal.js';
 
-/** As Nest answers a `RpcException` that was made from a text. */
+/** The answer that Nest gives to an `RpcException` with a text. */
 export function messageError({ description }: Refusal): object {
   return { status: 'error', message: description };
 }
 
-/** What is used of the clients of both WebSocket adapters of Nest. */
+/** The members that are used of WebSocket clients, in both adapters of Nest. */
 interface WebSocketClient {
-  /** Only those of `ws` have it, and what they emit stays in the process. */
+  /** Only clients of `ws` have it. What such a client emits stays in the process. */
   readonly readyState?: unknown;
   send?(message: string): void;
   emit?(event: string, data: object): void;
 }
 
-/** As Nest answers a `WsException` that was made from a text: as the event `exception`, with the message that led to it. */
+/** Answers as Nest does for a `WsException` with a text: with the event `exception` and the message that caused it. */
 export function sendException(host: ReturnType<ArgumentsHost['switchToWs']>, { description }: Refusal): void {
   const client = host.getClient<WebSocketClient>();
   const cause = { pattern: host.getPattern(), data: host.getData<unknown>() };
@@ -24,9 +24,9 @@ export function sendException(host: ReturnType<ArgumentsHost['switchToWs']>, { d
   else client.emit?.('exception', data);
 }
 
-/** Codes that GraphQL servers and their clients know, by status. */
+/** The error codes that GraphQL servers and clients use, by status. */
 const GRAPHQL_CODES: Readonly<Record<Refusal['status'], string>> = {
-  // Only tasks are refused so, and no GraphQL operation is one.
+  // Only MCP tasks are refused with 200. GraphQL has no tasks.
   200: 'NOT_FOUND',
   400: 'BAD_REQUEST',
   401: 'UNAUTHENTICATED',
@@ -36,15 +36,15 @@ const GRAPHQL_CODES: Readonly<Record<Refusal['status'], string>> = {
 };
 
 /**
- * A refusal of a handler that is neither an HTTP route nor an MCP operation, with what its client is told. GraphQL takes
- * message and `extensions` from it: Apollo reads the headers in `extensions.http`, and leaves that member out; Mercurius takes
+ * The refusal of a handler that is neither an HTTP route nor an MCP operation, with the answer for its client. GraphQL servers
+ * copy the message and `extensions`: Apollo sets the headers in `extensions.http`, and leaves that member out; Mercurius reads
  * the status from `statusCode`.
  */
 export class HandlerRefusal extends McpAuthError {
   readonly #refusal: Refusal;
-  /** Taken over into the answer by every GraphQL server. */
+  /** Every GraphQL server copies these to the answer. */
   readonly extensions: Readonly<Record<string, unknown>>;
-  /** The HTTP status that stands for the refusal. */
+  /** The HTTP status of the refusal. */
   readonly statusCode: number;
 
   constructor(cause: McpAuthError, refusal: Refusal) {
@@ -55,7 +55,7 @@ export class HandlerRefusal extends McpAuthError {
       status,
       headers: new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
     };
-    // Clients get the message, and those of a server under development the stack.
+    // GraphQL servers send the message to clients, and in development the stack, too.
     this.message = description;
     this.stack = `${this.name}: ${description}`;
     this.#refusal = refusal;
@@ -68,7 +68,7 @@ export class HandlerRefusal extends McpAuthError {
     this.statusCode = status;
   }
 
-  /** What the client is told, in any form. */
+  /** The refusal in an error of this class; undefined for other errors. */
   static refusalOf(error: McpAuthError): Refusal | undefined {
     return #refusal in error ? error.#refusal : undefined;
   }

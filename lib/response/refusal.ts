@@ -2,30 +2,30 @@ import { formatChallenge, type Challenge } from '../core/challenge.js';
 import { statusOf, type McpAuthError, type RefusalStatus } from '../core/error.js';
 import { isScopeToken } from '../core/scopes.js';
 
-/** A refusal as it goes over HTTP, before any framework has seen it. */
+/** A refusal as an HTTP answer, independent of the platform. */
 export interface Refusal {
   readonly status: RefusalStatus;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: object;
-  /** The sentence for the client, as in challenge and body. */
+  /** The sentence for the client, which is also in the challenge and the body. */
   readonly description: string;
 }
 
-/** What a refusal is written from, besides the error. */
+/** What a refusal is built from, besides the error. */
 export interface RefusalContext {
-  /** URL of the metadata of the resource that refuses. */
+  /** URL of the protected resource metadata. */
   readonly resourceMetadata: string;
-  /** Scopes named where the error itself names none: what the refused operation needs. */
+  /** The scopes that the refused operation needs. They are named if the error has no scopes itself. */
   readonly scopes: readonly string[];
-  /** The JSON-RPC id, if the body was parsed and is one request; a response without a known id carries null. */
+  /** The id of a JSON-RPC request; null if the answer cannot name one; undefined if the body is not a JSON-RPC request. */
   readonly requestId?: string | number | null | undefined;
-  /** Whether to tell the client the reason as well. */
+  /** Whether the client is told the reason, too. */
   readonly exposeErrorDetails: boolean;
 }
 
 /**
- * What the client is told unless `exposeErrorDetails` is on: constants, so that nothing can be reflected. Only the names of
- * scopes are added, see {@link descriptionOf}.
+ * The sentences for clients. They are constants, so an answer reflects no input. Only the names of scopes are added (see
+ * {@link descriptionOf}) and, with `exposeErrorDetails`, the reason.
  */
 const DESCRIPTIONS = {
   authorization_required: 'Authorization is required.',
@@ -47,8 +47,8 @@ const DESCRIPTIONS = {
 /**
  * Turns a refusal into status, headers and body. Pure; the one mapping from {@link McpAuthError} to the wire.
  *
- * The body is a JSON-RPC error where the request was JSON-RPC, so that an MCP client can correlate it, else the
- * error object of OAuth. It repeats no challenge parameter that the header leaves out.
+ * For a JSON-RPC request, the body is a JSON-RPC error that an MCP client can correlate; otherwise the error object of OAuth.
+ * The body contains no challenge parameter that the header leaves out.
  *
  * @see RFC 6750 §3.1; MCP 2026-07-28, Authorization, "Error Handling"
  */
@@ -61,13 +61,13 @@ export function toRefusal(error: McpAuthError, context: RefusalContext): Refusal
   return { status, headers: headersOf(error, context, description), body, description };
 }
 
-/** Scopes that the sentence names, and the longest name that stands there, in characters; the challenge has them all. */
+/** Most scopes in the sentence, and the longest of them in characters. The challenge names all scopes. */
 const MAX_SCOPES_NAMED = 10;
 const MAX_SCOPE_LENGTH = 100;
 
 /**
- * The sentence for the client. Many show their users nothing else, so that it names the scopes that the token lacks: the
- * challenge beside it names them too.
+ * The sentence for the client. Many clients show their users nothing else, so it names the scopes that the token lacks. The
+ * challenge names them, too.
  */
 function descriptionOf({ code, missingScopes }: McpAuthError): string {
   const isNamed = missingScopes.length > 0 && missingScopes.length <= MAX_SCOPES_NAMED;
@@ -76,7 +76,7 @@ function descriptionOf({ code, missingScopes }: McpAuthError): string {
   return `${DESCRIPTIONS[code].slice(0, -1)}: ${missingScopes.join(' ')}.`;
 }
 
-/** The challenge of a refusal, or undefined where another token of the same caller would not help. */
+/** The challenge of a refusal; undefined if another token of the same caller would not help. */
 export function challengeOf(
   error: McpAuthError,
   { resourceMetadata, scopes: needed }: Pick<RefusalContext, 'resourceMetadata' | 'scopes'>,
@@ -128,7 +128,7 @@ function bodyOf(error: McpAuthError, context: RefusalContext, status: number, de
   if (context.requestId !== undefined) {
     return { jsonrpc: '2.0', id: context.requestId, error: { code: rpcCode(error, status), message: description } };
   }
-  // RFC 6750 §3.1: no error code for a request that simply came without credentials.
+  // RFC 6750 §3.1: no error code for a request without credentials.
   if (error.code === 'authorization_required') return { error_description: description };
   return { error: error.code, error_description: description };
 }

@@ -8,7 +8,7 @@ import { nodeResponse, type HttpRequest, type HttpResponse } from '../request/ht
 import type { ChallengeForm } from '../options/common-options.js';
 import { ResolvedOptions } from '../options/options.js';
 
-/** Puts decisions into responses: of HTTP, on either platform, and of MCP handlers. */
+/** Answers refused requests over HTTP, on either platform, and builds the answers of refused MCP handlers. */
 @Injectable()
 export class Responder {
   constructor(
@@ -17,8 +17,8 @@ export class Responder {
   ) {}
 
   /**
-   * Answers a refused HTTP request with status, challenge and body; or, where the client is one that acts on tool
-   * results, a refused tool call with such a result.
+   * Answers a refused HTTP request with status, challenge and body. A refused tool call is answered with a tool result if the
+   * client acts on these.
    */
   refuse(error: McpAuthError, request: HttpRequest, response: HttpResponse, refused: RefusedRequest): void {
     const result = this.#asToolResult(error, request, refused);
@@ -32,22 +32,22 @@ export class Responder {
       adapter.setHeader(response, name, merged(name, value, adapter.getHeader?.(response, name)));
     }
     adapter.setHeader(response, 'Content-Type', 'application/json; charset=utf-8');
-    // As text: a number of middlewares and hooks change objects on their way out.
+    // Sent as text, since some middleware and hooks change objects.
     adapter.reply(response, JSON.stringify(refusal.body), refusal.status);
   }
 
   /**
-   * Answers with nothing: a preflight that no CORS layer has answered, so that the browser goes no further; and the question
-   * of the library itself, at the start.
+   * Answers with 204 and no body: for a preflight that no CORS layer has answered, which stops the browser, and for the
+   * library's own question at the start.
    */
   answerEmpty(response: HttpResponse): void {
     this.host.httpAdapter.reply(response, undefined, 204);
   }
 
   /**
-   * Keeps what only this caller may see out of shared caches. Set on Node's response, where it holds for frameworks
-   * that write there directly, and gives way to whatever the handler sets. What middleware has set stays, as far as it
-   * lets no shared cache keep the answer.
+   * Keeps the answer for this caller out of shared caches. Sets the headers on Node's response, which also covers frameworks
+   * that write there directly; the handler can overwrite them. Keeps the directives that middleware has set, except for those
+   * that let a shared cache store the answer.
    */
   markPrivate(response: HttpResponse): void {
     const raw = nodeResponse(response);
@@ -55,21 +55,20 @@ export class Responder {
     raw.appendHeader('Vary', 'Authorization');
   }
 
-  /** Puts the headers of a refusal on Node's response, for an answer that a framework is about to write there. */
+  /** Sets the headers of a refusal on Node's response, for an answer that a framework is about to write there. */
   putHeaders(response: ServerResponse, { headers }: Pick<Refusal, 'headers'>): void {
     for (const [name, value] of Object.entries(headers)) {
       response.setHeader(name, merged(name, value, response.getHeader(name)));
     }
   }
 
-  /** How refusals reach this client. */
+  /** The form in which this client expects refusals. */
   formFor(request: HttpRequest): ChallengeForm {
     return this.options.challenge(request);
   }
 
   /**
-   * A refusal as the result of an MCP tool. The challenge stands where ChatGPT looks for it, in
-   * `_meta["mcp/www_authenticate"]`.
+   * A refusal as the result of an MCP tool. The challenge is in `_meta["mcp/www_authenticate"]`, where ChatGPT looks for it.
    */
   toolResult(error: McpAuthError, refused: RefusedRequest): object {
     const challenge = challengeOf(error, { resourceMetadata: refused.resource.metadataUrl, scopes: refused.scopes });
@@ -86,7 +85,7 @@ export class Responder {
     return Object.assign(new Error(description), { code: status });
   }
 
-  /** A refusal as it goes over HTTP. */
+  /** A refusal as an HTTP answer. */
   refusalOf(error: McpAuthError, { resource, scopes, body }: RefusedRequest): Refusal {
     return toRefusal(error, {
       resourceMetadata: resource.metadataUrl,
@@ -96,7 +95,7 @@ export class Responder {
     });
   }
 
-  /** Undefined where an HTTP status is what the client acts on, or nothing but a tool result would say what it has to. */
+  /** A refused tool call as a tool result; undefined if the client acts on the HTTP status, or if there is no challenge. */
   #asToolResult(error: McpAuthError, request: HttpRequest, refused: RefusedRequest): object | undefined {
     const { body } = refused;
     const [message] = body.messages;
@@ -110,7 +109,7 @@ export class Responder {
   }
 }
 
-/** What a CORS layer already lets scripts read stays readable. */
+/** The value of a header. Header fields that a CORS layer exposes to scripts stay exposed. */
 function merged(name: string, value: string, existing: unknown): string {
   if (name !== 'Access-Control-Expose-Headers') return value;
   const names = [existing ?? []].flat().flatMap((list) =>
@@ -123,10 +122,10 @@ function merged(name: string, value: string, existing: unknown): string {
     : [...names, value].join(', ');
 }
 
-/** Directives that let shared caches keep an answer (RFC 9111 §5.2.2), and `private` for some header fields only. */
+/** Directives that let shared caches store an answer (RFC 9111 §5.2.2), and `private` for some header fields only. */
 const SHARING = /^(?:public|s-maxage|private)(?:=|$)/i;
 
-/** A `Cache-Control` that lets no shared cache keep the answer, with what else the application says in its own. */
+/** A `Cache-Control` that forbids shared caches to store the answer, with the other directives of the application. */
 function withoutSharing(existing: unknown): string {
   if (existing === undefined) return 'private';
   const directives = [existing]

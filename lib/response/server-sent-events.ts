@@ -1,31 +1,31 @@
-/** A whole event of a stream. */
+/** A complete event of an event stream. */
 export interface ServerSentEvent {
-  /** `message` where the stream names none. */
+  /** `message` if the stream names no type. */
   readonly type: string;
   readonly data: string;
 }
 
-/** What is told of an event stream while it is written. */
+/** Receives the content of an event stream while it is written. */
 export interface EventStreamListener {
-  /** An event has this id, which clients send back as `Last-Event-ID`. */
+  /** Called with the id of an event, which clients send back as `Last-Event-ID`. */
   id(id: string): void;
   event(event: ServerSentEvent): void;
 }
 
-/** What a longer line says is not looked at: neither ids nor messages that create a task are that long. */
+/** In characters. Longer lines are skipped: ids, and messages that create a task, are shorter. */
 const MAX_LINE_LENGTH = 1_048_576;
 
 /**
- * Reads an event stream in pieces, as it is written, however the pieces divide it.
+ * Reads an event stream while it is written. A piece may begin and end anywhere in the stream.
  *
  * @see HTML Standard §9.2.6, "Interpreting an event stream"
  */
 export class EventStreamReader {
   readonly #decoder = new TextDecoder();
-  /** The line that has begun. */
+  /** The beginning of the current line. */
   #line = '';
   #isTooLong = false;
-  /** The last piece ended with CR, so that LF at the start of the next belongs to it. */
+  /** Whether the last piece ended with CR: LF at the start of the next piece then belongs to it. */
   #endedWithReturn = false;
   #type = '';
   #data: string[] = [];
@@ -70,7 +70,7 @@ export class EventStreamReader {
     }
   }
 
-  /** An empty id means that there is none, and one with NUL is to be ignored. */
+  /** Skips an empty id, which means that there is no id, and an id with NUL, which clients ignore. */
   #readId(id: string): void {
     if (id !== '' && !id.includes('\0')) this.listener.id(id);
   }
@@ -83,7 +83,7 @@ export class EventStreamReader {
   }
 }
 
-/** Without the one space that may follow the colon. */
+/** The value of a line, without the one space that may follow the colon. */
 function valueAfter(line: string, colon: number): string {
   if (colon === -1) return '';
   return line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
