@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { mediaTypeOf } from '../core/media-type.js';
 
-/** What is told of the body of a response while it is written. */
+/** Receives the body of a response while it is written. */
 export interface BodyListener {
   piece(piece: string | Uint8Array): void;
   end(): void;
@@ -10,10 +10,10 @@ export interface BodyListener {
 type Arguments = readonly unknown[];
 
 /**
- * Tells of each piece of the body once it was written, and changes nothing. It is put on the response itself, where it stays
- * when another application is handed the response.
+ * Passes each piece of the body to a listener after it was written. Does not change the body. Replaces methods of the response
+ * object itself, where they stay if another application receives the response.
  *
- * @param choose is asked for the listener when the first piece was written: the head is known then
+ * @param choose returns the listener; called after the first piece was written, when the head is known
  */
 export function watchBody(response: ServerResponse, choose: () => BodyListener | undefined): void {
   const { write, end } = response;
@@ -31,7 +31,7 @@ export function watchBody(response: ServerResponse, choose: () => BodyListener |
   }) as ServerResponse['end'];
 }
 
-/** Makes of the arguments of `write` and `end` what a listener is told. */
+/** Passes the arguments of `write` and `end` to a listener. */
 class Teller {
   #listener: BodyListener | undefined;
   #isChosen = false;
@@ -40,11 +40,11 @@ class Teller {
   constructor(private readonly choose: () => BodyListener | undefined) {}
 
   wrote(args: Arguments): void {
-    // Of HTTP/2, `end` hands its piece to `write`.
+    // With HTTP/2, `end` passes its piece to `write`.
     if (!this.#isEnding) this.#tell(args);
   }
 
-  /** @returns whether the response was not ended before. */
+  /** @returns whether this is the first call of `end` */
   begin(): boolean {
     const isFirst = !this.#isEnding;
     this.#isEnding = true;
@@ -65,12 +65,12 @@ class Teller {
   }
 }
 
-/** An encoding other than UTF-8; what stands there may be a callback. */
+/** Whether an argument is an encoding other than UTF-8. It may also be a callback. */
 function isOther(encoding: unknown): encoding is BufferEncoding {
   return typeof encoding === 'string' && Buffer.isEncoding(encoding) && !/^utf-?8$/i.test(encoding);
 }
 
-/** Of a response whose head was written. */
+/** Whether a response is an event stream. Call it after the head was written. */
 export function isEventStream(response: ServerResponse): boolean {
   return mediaTypeOf(response.getHeader('content-type')) === 'text/event-stream';
 }

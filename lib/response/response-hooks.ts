@@ -15,9 +15,9 @@ import { SessionOwners } from '../authorization/session-owners.js';
 import { StateWatch } from './state-watch.js';
 
 /**
- * Sees to what authorization still has to do once the MCP framework answers a request that was let through: to
- * remember who opened a session, to end streams with the token that opened them, and to turn an error that a handler
- * raised into the HTTP status on which clients act. It does so when the head of the response is written, by whomever.
+ * Does what authorization needs when an allowed request is answered: remembers who opened a session, ends streams when their
+ * token expires, and turns the error of a handler into the HTTP status that clients act on. Runs when the head of the response
+ * is written, by the MCP framework or by any other code.
  */
 @Injectable()
 export class ResponseHooks {
@@ -28,14 +28,14 @@ export class ResponseHooks {
     private readonly clock: Clock,
   ) {}
 
-  /** @param call whose `handlerError` is read when the answer begins. */
+  /** @param call its `handlerError` is read when the answer begins. */
   attach(request: HttpRequest, platformResponse: HttpResponse, access: AccessRequest, call: AuthorizedCall): void {
     const source = nodeRequest(request);
     const response = nodeResponse(platformResponse);
     const concernsSession =
       source.method === 'DELETE' || access.body.messages.some(({ method }) => method === 'initialize');
-    // Each property that is added to a response of Express takes microseconds: most answers on other routes are no streams.
-    // Clients that resume event streams say that they accept them. For others, what is written with the head is not seen.
+    // Each property that is added to a response on Express takes microseconds, and most answers are not event streams. Clients
+    // that resume event streams accept them in their request. For other clients, the piece written with the head is missed.
     const mayStream = access.body.messages.length > 0 || acceptsEvents(source);
     if (mayStream) this.state.attach(request, response, call);
     addWriteHeadHook(response, {
@@ -50,7 +50,7 @@ export class ResponseHooks {
     });
   }
 
-  /** An answer that has begun as a stream keeps its status: the client finds the challenge in the result. */
+  /** Gives the answer the status of the refusal. A stream keeps its status: the client finds the challenge in the result. */
   #withRaisedError(
     head: Head,
     request: HttpRequest,
@@ -77,8 +77,8 @@ export class ResponseHooks {
   }
 
   /**
-   * At the `exp` of the token the stream ends: whoever reads it has to show that they still may. What the MCP framework
-   * writes until it has noticed goes nowhere.
+   * Ends a stream at the `exp` of the token: the client must send a new token to go on. What the MCP framework writes after
+   * that is dropped.
    */
   #endWithToken(response: ServerResponse, { auth }: AuthorizedCall): void {
     if (!auth) return;
@@ -92,8 +92,8 @@ export class ResponseHooks {
 }
 
 /**
- * Media types of answers that go on for as long as there are messages. Any other answer is one thing, of a size that was
- * settled when it began, such as a file: it may take longer than its token lives.
+ * Media types of answers that continue for as long as there are messages. Any other answer, such as a file, has a size that is
+ * fixed when it begins: it may take longer than its token is valid.
  */
 const STREAM_TYPES: ReadonlySet<string> = new Set([
   'text/event-stream',

@@ -15,10 +15,10 @@ import { isSseRoute } from '../handlers/sse-route.js';
 import { TaskOwners } from '../authorization/task-owners.js';
 
 /**
- * Notes to whom belongs what the body of an answer names: tasks that were created, events that were sent, and sessions of
- * the transport HTTP+SSE. What was not noted belongs to nobody, and is refused to everybody.
+ * Remembers the owner of each id in the body of an answer: created tasks, sent events, and sessions of the transport HTTP+SSE.
+ * An id that is not remembered has no owner, and is refused to every caller.
  *
- * A task is noted where the answer to the very request names it, not where a client is told of it on another stream.
+ * A task is remembered if the answer to its own request names it, not if a message on another stream does.
  */
 @Injectable()
 export class StateWatch {
@@ -29,7 +29,7 @@ export class StateWatch {
     private readonly eventIds: EventOwners,
   ) {}
 
-  /** Looks at the answer to a request that may create tasks, and at every event stream. To be called before it is answered. */
+  /** Reads the answer to a request that may create tasks, and every event stream. Call it before the request is answered. */
   attach(request: HttpRequest, response: ServerResponse, call: AuthorizedCall): void {
     const requests = this.tasks.areBoundHere ? taskRequestsIn(request.body) : undefined;
     const note = requests && ((answer: unknown) => this.#noteTasks(answer, requests, call));
@@ -44,10 +44,10 @@ export class StateWatch {
     call: AuthorizedCall,
     message: ((answer: unknown) => void) | undefined,
   ): BodyListener {
-    // The ids of events of an `@Sse()` route mean what the application has them mean.
+    // The application defines the event ids of an `@Sse()` route.
     const hasOwnIds = isSseRoute(call.handler);
     let last: string | undefined;
-    // With it the client resumes the stream, however much its owner was sent on others since.
+    // The client resumes the stream after this event, even if its owner has received many events on other streams.
     if (!hasOwnIds) response.once('close', () => last !== undefined && this.eventIds.note(last, call.auth));
     const reader = new EventStreamReader({
       id: (id) => {
@@ -63,8 +63,9 @@ export class StateWatch {
   }
 
   /**
-   * HTTP+SSE (MCP 2024-11-05): the stream names the URL to which its client sends messages, and ends with the session. Where
-   * no parameter is called as sessions are, each long value counts as one. A session stays with whom it was opened for.
+   * Remembers the session of the transport HTTP+SSE (MCP 2024-11-05): the stream names the URL for the messages of its client,
+   * and the session ends with the stream. If no parameter has the name of a session parameter, each long value counts as a
+   * session. A known session keeps its owner.
    */
   #noteEndpoint(url: string, response: ServerResponse, { auth }: AuthorizedCall): void {
     const { named, others } = sessionsInUrl(url);
@@ -89,15 +90,15 @@ export class StateWatch {
   }
 }
 
-/** In characters: shorter values are too easily guessed, and too often something else, such as the name of a transport. */
+/** In characters. Shorter values are easily guessed, and often something else, such as the name of a transport. */
 const MIN_SESSION_LENGTH = 16;
 
-/** In bytes, as they are sent. A longer answer is not looked at: one that says that a task was created is short. */
+/** In bytes, as sent. A longer answer is not read: an answer that names a created task is short. */
 const MAX_ANSWER_LENGTH = 262_144;
 
 /**
- * A body that is one JSON text, in a content coding or in none. What middleware of Express compresses comes here as it was
- * before, under the head that it has afterwards. A coding that is not known here is not read.
+ * Reads a body that is one JSON text, with or without a content coding. Middleware of Express compresses the body after it was
+ * read here, but sets the head before. A body with an unknown coding is not read.
  */
 class JsonReader implements BodyListener {
   #pieces: Uint8Array[] = [];
@@ -122,13 +123,13 @@ class JsonReader implements BodyListener {
   }
 }
 
-/** Undefined where the body has none, or one that is not known here. */
+/** The decoder for the content coding of a response; undefined if it has no coding, or an unknown one. */
 function codingOf(response: ServerResponse): Decode | undefined {
   const coding = response.getHeader('content-encoding');
   return coding === undefined ? undefined : decoderOf(coding);
 }
 
-/** Empty where it cannot be had. */
+/** The decoded text; empty if the bytes cannot be decoded. */
 function decoded(bytes: Uint8Array, decode: Decode | undefined): string {
   try {
     return decode?.(bytes).toString('utf8') ?? '';
@@ -138,9 +139,9 @@ function decoded(bytes: Uint8Array, decode: Decode | undefined): string {
 }
 
 /**
- * Most answers create no task: to look for the word is cheaper than to parse them.
+ * Parses a JSON text that contains the word `taskId`. Most answers create no task, and a search is cheaper than parsing.
  *
- * @returns whether it is a JSON text that has the word.
+ * @returns whether the text contains the word and is JSON
  */
 function parse(json: string, message: (answer: unknown) => void): boolean {
   if (!json.includes('"taskId"')) return false;

@@ -1,22 +1,22 @@
 import type { ServerResponse } from 'node:http';
 import { isRecord } from '../core/record.js';
 
-/** The arguments of `writeHead`: status, perhaps a reason, perhaps headers. */
+/** The arguments of `writeHead`: the status, an optional reason, and optional headers. */
 export type Head = [status: number, ...rest: unknown[]];
 
-/** What is called when the head of one response is written. */
+/** Runs when the head of one response is written. */
 export interface WriteHeadHook {
-  /** Is given the head that is about to be written; what it returns is written. */
+  /** Receives the head that is about to be written, and returns the head to write. */
   before(head: Head): Head;
-  /** The head was written; `getHeader` of the response knows all of it. */
+  /** Called after the head was written: `getHeader` of the response returns all of it. */
   after(): void;
 }
 
 type WriteHead = (...head: Head) => ServerResponse;
 
 /**
- * Calls the hook when the head of the response is written, by whomever: Node writes it through this method, too, before
- * the first byte of a body. It is put on the response itself, where it stays when another application is handed the response.
+ * Calls the hook when the head of the response is written. Node calls `writeHead`, too, before the first byte of a body.
+ * Replaces the method of the response object itself, where it stays if another application receives the response.
  */
 export function addWriteHeadHook(response: ServerResponse, hook: WriteHeadHook): void {
   const writeHead = response.writeHead as WriteHead;
@@ -29,7 +29,7 @@ export function addWriteHeadHook(response: ServerResponse, hook: WriteHeadHook):
 }
 
 /**
- * A header of a response whose head is about to be written: as the arguments of `writeHead` say, or else as it was set before.
+ * The value of a header in a head that is about to be written: from the arguments of `writeHead`, or else as set before.
  *
  * @param name in lower case
  */
@@ -39,7 +39,7 @@ export function headerInHead(response: ServerResponse, head: Head, name: string)
 }
 
 /**
- * The arguments of `writeHead` without some headers, in the form in which they were given.
+ * The arguments of `writeHead` without some headers, in their original form.
  *
  * @param names in lower case
  */
@@ -56,9 +56,16 @@ export function headWithout([status, ...rest]: Head, names: readonly string[]): 
   return [status, ...rest.slice(0, -1), left];
 }
 
+/** The media type in a `Content-Type`, in lower case and without parameters; empty if there is none. */
+export function mediaTypeOf(contentType: unknown): string {
+  const text = String(contentType ?? '');
+  const end = text.indexOf(';');
+  return (end === -1 ? text : text.slice(0, end)).trim().toLowerCase();
+}
+
 type Entry = readonly [name: unknown, value: unknown];
 
-/** `writeHead` takes headers as an object, as a list of pairs, and as a list in which names and values take turns. */
+/** The headers in each form that `writeHead` takes: an object, a list of pairs, or a list of names and values in turn. */
 function entriesOf(headers: unknown): Entry[] {
   if (isRecord(headers)) return Object.entries(headers);
   if (!Array.isArray(headers)) return [];
