@@ -40,7 +40,7 @@ export class ResponseHooks {
     if (mayStream) this.state.attach(request, response, call);
     addWriteHeadHook(response, {
       before: (head) =>
-        call.handlerError ? this.#withRaisedError(head, request, response, access, call.handlerError) : head,
+        call.handlerError ? this.#withHandlerError(head, request, response, access, call.handlerError) : head,
       after: () => {
         if (concernsSession) this.#noteSession(source, response, call);
         if (!isStream(response.getHeader('content-type'))) return;
@@ -51,17 +51,17 @@ export class ResponseHooks {
   }
 
   /** Gives the answer the status of the refusal. A stream keeps its status: the client finds the challenge in the result. */
-  #withRaisedError(
+  #withHandlerError(
     head: Head,
     request: HttpRequest,
     response: ServerResponse,
     access: AccessRequest,
-    raised: McpAuthError,
+    error: McpAuthError,
   ): Head {
     const [status, ...rest] = head;
     if (status !== 200 || isStream(headerInHead(response, head, 'content-type'))) return head;
     if (this.responder.formFor(request) !== 'http') return head;
-    const refusal = this.responder.refusalOf(raised, refusedRequestOf(access));
+    const refusal = this.responder.refusalOf(error, refusedRequestOf(access));
     this.responder.putHeaders(response, refusal);
     return [refusal.status, ...rest];
   }
