@@ -75,8 +75,8 @@ export function RequireAuthentication(requirement: {
 }
 
 /**
- * Opens an HTTP route, GraphQL resolver or message handler to requests without a token. Tokens are NOT verified there, and
- * the handler sees no caller. On MCP tools, resources and prompts it has an effect only with the option `allowAnonymous`:
+ * Declares that an HTTP route, GraphQL resolver or message handler needs no token. Tokens are NOT verified there, and the
+ * handler sees no caller. On MCP tools, resources and prompts it has an effect only with the option `allowAnonymous`:
  * then they also work without a token, and a token in the request is verified.
  */
 export function Public(): ClassOrMethodDecorator {

@@ -232,7 +232,7 @@ export class McpAuthModule
   }
 }
 
-/** Adds the global guard. Only `false` itself limits it to MCP, not every falsy value. */
+/** Adds the global guard. Only `false` itself limits it to MCP and decorated handlers, not any falsy value. */
 function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtras): DynamicModule {
   const guard: Provider = { provide: APP_GUARD, useExisting: globalGuard === false ? EndpointGuard : McpAuthGuard };
   const foreign = providersOfOtherCopies();
@@ -251,6 +251,6 @@ function warnOfUnlisted(methods: readonly UnlistedMethod[]): void {
   for (const { classRef, name, decorator } of methods.filter((method) => !warnedClasses.has(method.classRef))) {
     warnedClasses.add(classRef);
     const what = `${name} has ${decorator}, but no module of this application lists its class, and no known framework calls it`;
-    logger.warn(`${what}: calls of it are not authorized. Move the decorator to the handler that calls it`);
+    logger.warn(`${what}: calls of it are not checked. Move the decorator to the handler that calls it`);
   }
 }

@@ -16,8 +16,8 @@ export function noteMcpContext(context: object, origin: McpOrigin): void {
 
 /**
  * The origin of a call; undefined if it does not come from an MCP framework. Recognises the contexts that this library
- * creates, and those of `@rekog/mcp-nest` 2 by the methods of their class. Own members of an object are no proof: a message
- * from a client can have any members.
+ * creates, and those of `@rekog/mcp-nest` 2 by the methods of their class. Does NOT trust own members of an object: a message
+ * from a client can have the same.
  */
 export function mcpOriginOf(host: ArgumentsHost): McpOrigin | undefined {
   if (host.getType() !== 'rpc') return undefined;
