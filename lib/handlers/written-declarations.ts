@@ -66,6 +66,11 @@ export function canHold(place: Place, { addition }: Pick<Remembered, 'addition'>
   return addition ? place === 'class' || place === 'method' : place === 'parameter';
 }
 
+/** Whether a decorator declares something for a whole class. */
+export function isOnClass({ place, addition }: Remembered): boolean {
+  return place === 'class' && addition !== undefined;
+}
+
 /** The decorators that were written on a class, or on the members of a prototype. */
 export function rememberedOn(target: object): readonly Remembered[] {
   return remembered.get(target) ?? [];

@@ -5,8 +5,6 @@ import { IntrospectionAccess } from '../issuer/introspection-gate.js';
 import type { ResolvedAuthorizationServer } from '../options/authorization-server-options.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
-import type { FailureReports } from './failure-reports.js';
-import type { ResolvedIntrospection } from '../options/introspection-options.js';
 import type { ResolvedVerifier, VerifierClass } from '../options/verifier-option.js';
 import { CachedVerifier } from '../token/cached-verifier.js';
 import { CustomVerifier, type Verify } from '../token/custom-verifier.js';

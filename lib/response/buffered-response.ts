@@ -9,40 +9,11 @@ export type ChangeText = (text: string) => Promise<string>;
 export type UnreadableBody = 'as-it-is' | 'nothing';
 
 /**
- * Buffers what is written to a response until its end, and then sends the text that `change` returns for it, with the head
- * that was written. A response that is destroyed before its end sends nothing.
- *
- * @param otherwise what is sent if the body cannot be decoded, since its content coding is unknown
+ * Keeps everything that is written to a response until its end, then sends the text that the function makes of it, under
+ * the head that was written. A response that is destroyed instead sends nothing.
  */
-export function rewriteBody(
-  response: ServerResponse,
-  change: (text: string) => Promise<string>,
-  otherwise: 'as-it-is' | 'nothing',
-): void {
-  // All of them are restored before anything is sent: `end(text)` of HTTP/2, and of some middleware, calls `write`.
-  const { writeHead, write, end, flushHeaders } = response;
-  const chunks: Uint8Array[] = [];
-  let head: Head | undefined;
-  let isEnded = false;
-  const keep = (chunk: unknown, rest: readonly unknown[]): void => {
-    // What a framework writes after `end` is dropped without an error: it does not belong to the answer.
-    if (isEnded) return;
-    if (typeof chunk === 'string') chunks.push(Buffer.from(chunk, (rest[0] as BufferEncoding | undefined) ?? 'utf8'));
-    else if (chunk instanceof Uint8Array) chunks.push(chunk);
-  };
-  const send = async (): Promise<void> => {
-    const written = head ?? [response.statusCode];
-    const decode = decoderOf(headerInHead(response, written, 'content-encoding'));
-    const bytes = Buffer.concat(chunks);
-    const unreadable = otherwise === 'nothing' ? '' : bytes;
-    const body = decode ? await change(decode(bytes).toString('utf8')) : unreadable;
-    Object.assign(response, { writeHead, write, end, flushHeaders });
-    // The new body has another length, and no content coding.
-    const outdated = body !== bytes ? ['content-length', 'content-encoding'] : ['content-length'];
-    for (const name of outdated) response.removeHeader(name);
-    Reflect.apply(writeHead, response, headWithout(written, outdated));
-    response.end(body);
-  };
+export function rewriteBody(response: ServerResponse, change: ChangeText, otherwise: UnreadableBody): void {
+  const buffered = new BufferedResponse(response, change, otherwise);
   response.flushHeaders = () => undefined;
   response.writeHead = ((...head: Head) => {
     buffered.head = head;
@@ -59,7 +30,62 @@ export function rewriteBody(
   }) as ServerResponse['end'];
 }
 
-/** Calls the callback of `write` or `end`, which is the last argument if there is one. */
+/** What was written to one response so far. */
+class BufferedResponse {
+  /** The head, if it was written before the end. */
+  head: Head | undefined;
+  readonly #methods: Pick<ServerResponse, 'writeHead' | 'write' | 'end' | 'flushHeaders'>;
+  readonly #chunks: Uint8Array[] = [];
+  #isEnded = false;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly change: ChangeText,
+    private readonly otherwise: UnreadableBody,
+  ) {
+    const { writeHead, write, end, flushHeaders } = response;
+    this.#methods = { writeHead, write, end, flushHeaders };
+  }
+
+  keep(chunk: unknown, rest: readonly unknown[]): void {
+    // Chunks after the end are dropped: they have no place in the answer, and frameworks do write them.
+    if (!this.#isEnded) this.#chunks.push(...bytesOf(chunk, rest));
+    callBack(chunk, rest);
+  }
+
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#send().catch((error: unknown) => this.response.destroy(error instanceof Error ? error : undefined));
+  }
+
+  async #send(): Promise<void> {
+    const { response } = this;
+    const head = this.head ?? [response.statusCode];
+    const bytes = Buffer.concat(this.#chunks);
+    const body = await this.#bodyOf(bytes, headerInHead(response, head, 'content-encoding'));
+    // All of them are put back before anything is sent: `end(text)` of HTTP/2, and of some middleware, calls `write`.
+    Object.assign(response, this.#methods);
+    // A changed body has another length, and is not compressed.
+    const outdated = body !== bytes ? ['content-length', 'content-encoding'] : ['content-length'];
+    for (const name of outdated) response.removeHeader(name);
+    Reflect.apply(this.#methods.writeHead, response, headWithout(head, outdated));
+    response.end(body);
+  }
+
+  async #bodyOf(bytes: Buffer, contentCoding: unknown): Promise<string | Buffer> {
+    const decode = decoderOf(contentCoding);
+    if (decode) return this.change(decode(bytes).toString('utf8'));
+    return this.otherwise === 'nothing' ? '' : bytes;
+  }
+}
+
+function bytesOf(chunk: unknown, [encoding]: readonly unknown[]): Uint8Array[] {
+  if (typeof chunk === 'string') return [Buffer.from(chunk, (encoding as BufferEncoding | undefined) ?? 'utf8')];
+  return chunk instanceof Uint8Array ? [chunk] : [];
+}
+
+/** Calls the function that may be the last argument of `write` and `end`: the chunk was taken. */
 function callBack(chunk: unknown, rest: readonly unknown[]): void {
   const taken = rest.findLast((one) => one !== undefined) ?? chunk;
   if (typeof taken === 'function') taken();

@@ -56,13 +56,6 @@ export function headWithout([status, ...rest]: Head, names: readonly string[]): 
   return [status, ...rest.slice(0, -1), left];
 }
 
-/** The media type in a `Content-Type`, in lower case and without parameters; empty if there is none. */
-export function mediaTypeOf(contentType: unknown): string {
-  const text = String(contentType ?? '');
-  const end = text.indexOf(';');
-  return (end === -1 ? text : text.slice(0, end)).trim().toLowerCase();
-}
-
 type Entry = readonly [name: unknown, value: unknown];
 
 /** The headers in each form that `writeHead` takes: an object, a list of pairs, or a list of names and values in turn. */
