@@ -154,6 +154,7 @@ async function screenshots(browser, url, folder) {
   const views = [
     ['landing', '', 'light', 1280, true],
     ['landing-dark', '', 'dark', 1280, false],
+    ['landing-narrow-dark', '', 'dark', 390, true],
     ['landing-narrow', '', 'light', 390, true],
     ['guide', 'guides/scopes.html', 'light', 1280, false],
     ['guide-narrow', 'guides/troubleshooting.html', 'dark', 390, false],
