@@ -17,7 +17,7 @@ import { NotesTools } from './notes.tools';
         scopes: { required: ['notes:read'] },
       }),
     }),
-    // Named, because it would come with two more: HTTP+SSE, which MCP has given up, and stdio, where there are no tokens.
+    // Named, because the default adds two more: HTTP+SSE, which MCP has deprecated, and stdio, which has no tokens.
     McpModule.forRoot({ name: 'notes', version: '1.0.0', transport: McpTransportType.STREAMABLE_HTTP }),
   ],
   providers: [NotesService, NotesTools],

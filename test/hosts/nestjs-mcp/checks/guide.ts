@@ -28,7 +28,7 @@ export class NotesTools {
         scopes: { required: ['notes:read'] },
       }),
     }),
-    // Without the last option the framework also serves HTTP+SSE, which MCP has given up.
+    // Without the last option the framework also serves HTTP+SSE, which MCP has deprecated.
     McpModule.forRoot({ name: 'notes', version: '1.0.0', transports: { sse: { enabled: false } } }),
   ],
   providers: [NotesTools],
