@@ -215,7 +215,7 @@ const RESOURCE_ROWS: readonly Row[] = [
   ['no resource', { authorizationServers: [ISSUER] }, ['resource', 'nothing', /required/]],
   ['an empty resource', { ...GOOD, resource: '' }, ['resource', '""', /required/]],
   ['a resource that is a URL object', { ...GOOD, resource: new URL(RESOURCE) }, ['resource', 'an object', /required/]],
-  ['a relative resource', { ...GOOD, resource: '/mcp' }, ['resource', '"/mcp"', /no absolute URL/]],
+  ['a relative resource', { ...GOOD, resource: '/mcp' }, ['resource', '"/mcp"', /must be an absolute URL/]],
   ['a resource with a fragment', { ...GOOD, resource: `${RESOURCE}#x` }, ['resource', `"${RESOURCE}#x"`, /fragment/]],
   ['a resource with a query', { ...GOOD, resource: `${RESOURCE}?x` }, ['resource', `"${RESOURCE}?x"`, /query/]],
   [

@@ -142,13 +142,13 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
     [
       'a list of which a member holds a space',
       { scope: ['a b', 'c'] },
-      /scope is "c", and a member that is no name of a scope.*a member with a space in it grants nothing/,
+      /scope is "c", and a member that is not a scope name.*a member with a space in it grants nothing/,
       true,
     ],
     [
       'a list of which no member is a scope',
       { scp: ['a b', 7] },
-      /scp is "", and 2 members that are no name of a scope/,
+      /scp is "", and 2 members that are not a scope name/,
       true,
     ],
   ])('is said of scopes: %s', async (_what, claims, said, isWarning = false) => {

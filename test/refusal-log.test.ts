@@ -243,7 +243,7 @@ describe('the limits of the log', () => {
     expect(refusals()).toHaveLength(11);
     server.clock.now += 1_000;
     await present(1, () => ({ iss: 'https://late.example' }));
-    expect(refusals()[11]).toContain('Of other refusals, 90 were too many to write down.');
+    expect(refusals()[11]).toContain('Left out 90 other refusals: too many in one second.');
   });
 
   it('are bounded in memory', () => {

@@ -104,10 +104,10 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
     issuer.fail(fault);
     const { callTool, clock, log } = await start(issuer);
     await until(() => linesAbout(issuer).length > 0);
-    expect(linesAbout(issuer)).toEqual([expect.stringContaining('its tokens are answered with 503 until they can')]);
+    expect(linesAbout(issuer)).toEqual([expect.stringContaining('its tokens get 503 until that works')]);
     const presented = await token(issuer);
     await expectRefusal(server as NotesServer, await callTool('ping', presented), { status: 503, token: presented });
-    expect(log.filter((line) => line.includes('cannot be had; its tokens'))).toHaveLength(1);
+    expect(log.filter((line) => line.includes('; its tokens get 503'))).toHaveLength(1);
     issuer.recover();
     clock.now += 2_000;
     expect((await callTool('ping', presented)).status).toBe(200);
@@ -280,7 +280,7 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
     const said = linesAbout(issuer);
     resetRecorded(server as NotesServer);
     await expectRefusal(server as NotesServer, await (server as NotesServer).callTool('ping', opaque), { status: 503 });
-    expect(said).toEqual([expect.stringContaining('gives no usable answer; its tokens are answered with 503')]);
+    expect(said).toEqual([expect.stringContaining('gives no usable answer; its tokens get 503')]);
     expect((server as NotesServer).log.filter((line) => line.includes('gives no usable answer'))).toEqual([]);
   });
 });

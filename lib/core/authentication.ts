@@ -11,10 +11,10 @@ export interface AuthenticationRequirement {
 type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * Whether the claims say that the user signed in so. A claim that is missing, of another type, or in the future
- * counts as not met. The time of issue says nothing here: refreshing a token is no sign-in.
+ * Whether the claims show a sign-in that meets the requirement. A missing, malformed or future claim does not meet it.
+ * Does NOT use `iat`: refreshing a token is not a sign-in.
  *
- * @param toleranceSeconds allowed difference of clocks
+ * @param toleranceSeconds allowed clock difference
  * @see RFC 9470 §3 and §6
  */
 export function meetsAuthentication(
@@ -32,7 +32,9 @@ export function meetsAuthentication(
   return age >= -toleranceSeconds && age <= maxAgeSeconds + toleranceSeconds;
 }
 
-/** What one challenge asks for so that all of the requirements are met: the shortest age, and the last-named classes. */
+/**
+ * Combines requirements for one challenge: the shortest age, and the classes of the last requirement that names any.
+ */
 export function strictest(requirements: readonly AuthenticationRequirement[]): AuthenticationRequirement {
   const ages = requirements.flatMap(({ maxAgeSeconds }) => maxAgeSeconds ?? []);
   return {

@@ -3,11 +3,11 @@
  * @see RFC 9110 §11.6.1
  */
 export interface Challenge {
-  /** As it was sent. Schemes compare without regard to case. */
+  /** As sent. Schemes are case-insensitive. */
   readonly scheme: string;
-  /** Unquoted and unescaped values by lower-cased name; no prototype, so a parameter may have any name. */
+  /** Unquoted and unescaped values by lower-cased name. Has no prototype: a parameter may have any name. */
   readonly params: Readonly<Record<string, string>>;
-  /** What a scheme sent instead of parameters. Absent where it sent parameters, or nothing. */
+  /** The token68 that some schemes send instead of parameters; otherwise absent. */
   readonly token68?: string;
 }
 
@@ -20,15 +20,15 @@ const COMMA = /[ \t]*,[ \t]*/y;
 const SPACES = / +/y;
 
 /**
- * Reads every challenge of one `WWW-Authenticate` header, or of several in order, so that whoever judges a server goes by
- * what a client would understand rather than by substrings.
+ * Reads every challenge of one `WWW-Authenticate` header, or of several in order. Tests that use it see what a client
+ * understands, instead of comparing substrings.
  *
- * Stricter than a client should be, because it judges what a server sends: empty list elements, which only recipients must
- * tolerate, are refused too (RFC 9110 §5.6.1.1). It does NOT know any scheme: which parameters `Bearer` may have, and which
- * characters their values, is for the caller to say.
+ * Stricter than a client should be, because it judges a server: it also refuses empty list elements, which only
+ * recipients must tolerate (RFC 9110 §5.6.1.1). Does NOT know any scheme: check the parameters of `Bearer`, and the
+ * characters of their values, yourself.
  *
  * @param header One field value, or several; an empty array has no challenges
- * @throws SyntaxError where the grammar is broken, the value is empty, or a challenge has a parameter twice
+ * @throws SyntaxError if the value breaks the grammar or is empty, or a challenge repeats a parameter
  * @see RFC 9110 §11.6.1, §11.2, §5.6
  */
 export function parseChallenges(header: string | readonly string[]): Challenge[] {
@@ -53,7 +53,7 @@ function parseChallenge(cursor: Cursor): Challenge {
   const token68 = cursor.take(TOKEN68_ELEMENT);
   if (token68 !== undefined) return { scheme, params, token68 };
 
-  // `Bearer , DPoP`: a space, and then no parameter at all.
+  // `Bearer , DPoP`: a space without a parameter after it.
   if (cursor.sees(COMMA)) return { scheme, params };
 
   parseParam(cursor, params);

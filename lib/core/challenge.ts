@@ -1,10 +1,10 @@
 import { isScopeToken } from './scopes.js';
 
-/** The parameters of one Bearer challenge. What is absent is not written; an empty list is not written either. */
+/** The parameters of one Bearer challenge. Absent values and empty lists are not written. */
 export interface Challenge {
-  /** A registered code; absent where the request carried no usable credentials (RFC 6750 §3.1). */
+  /** A registered code; absent if the request had no usable credentials (RFC 6750 §3.1). */
   readonly error?: ChallengeError | undefined;
-  /** For the developer of the client. Must not hold anything taken from the request. */
+  /** For the developer of the client. Must NOT contain anything from the request. */
   readonly errorDescription?: string | undefined;
   /** All scopes of the refused operation (RFC 6750 §3). */
   readonly scopes?: readonly string[] | undefined;
@@ -16,7 +16,7 @@ export interface Challenge {
   readonly resourceMetadata: string;
 }
 
-/** The codes registered for a Bearer challenge (RFC 6750 §3.1, RFC 9470 §3). No other string stands in `error=`. */
+/** The codes registered for a Bearer challenge (RFC 6750 §3.1, RFC 9470 §3). `error=` has no other values. */
 export type ChallengeError =
   | 'invalid_request'
   | 'invalid_token'
@@ -24,8 +24,8 @@ export type ChallengeError =
   | 'insufficient_user_authentication';
 
 /**
- * Writes the value of `WWW-Authenticate`. The one place in this library that does: every refusal, on whatever
- * path, is written here, so that no parameter can be doubled, unquoted or forgotten.
+ * Writes the value of `WWW-Authenticate`. Every challenge of this library is written here: no parameter can be
+ * repeated, unquoted or forgotten.
  *
  * @see RFC 6750 §3, RFC 9110 §11.6.1, RFC 9728 §5.1
  */
@@ -43,14 +43,14 @@ export function formatChallenge(challenge: Challenge): string {
 }
 
 /**
- * A quoted-string of the characters that RFC 6750 §3 allows in `error_description`. The others, `"` and `\`
- * among them, are dropped rather than escaped: the section allows no escapes, and clients read none.
+ * A quoted-string of the characters that RFC 6750 §3 allows in `error_description`. Drops all others, also `"` and `\`,
+ * instead of escaping them: the section allows no escapes, and clients do not read them.
  */
 function quote(value: string): string {
   return `"${value.replace(/[^\x20-\x21\x23-\x5B\x5D-\x7E]/g, '')}"`;
 }
 
-/** Names, separated by single spaces. What is no name would fall apart into several, or leave an empty one: left out. */
+/** Scope names, separated by single spaces. Leaves out invalid names: a space in one would make it several. */
 function listOf(values: readonly string[] = []): string | undefined {
   const names = values.filter(isScopeToken);
   return names.length > 0 ? names.join(' ') : undefined;

@@ -1,6 +1,6 @@
 /**
- * A method that the class of an object has. What clients send is deserialised: its members are its own, and none of them
- * is a function.
+ * A method of the object's class; undefined for own members. Deserialised input of clients has only own members, so it
+ * can never provide the method.
  */
 export function methodOfClass(object: object, name: string): ((...args: unknown[]) => unknown) | undefined {
   const prototype: unknown = Object.getPrototypeOf(object);

@@ -1,26 +1,26 @@
-/** The time, as everything here sees it; a provider of its own, so that tests can move it. */
+/** The time for the whole library. A provider, which tests replace to advance the time. */
 export abstract class Clock {
   /** Milliseconds since the epoch. */
   abstract now(): number;
 
   /**
-   * Runs the function at that time, or soon after it. Does not keep the process alive.
+   * Runs the function at that time, or soon after it. Does NOT keep the process alive.
    *
    * @param at milliseconds since the epoch
-   * @returns a function that calls it off
+   * @returns a function that cancels it
    */
   abstract schedule(at: number, run: () => void): () => void;
 }
 
 /**
- * The time between two moments, whichever of them is the earlier one. A clock that was set back must not make a pause, or a
- * life, longer by as much.
+ * The time between two moments, in either order. If the clock is set back, a pause or a lifetime must not grow by as
+ * much.
  */
 export function timeBetween(one: number, other: number): number {
   return Math.abs(one - other);
 }
 
-/** The longest delay Node's timers take, in milliseconds; with a longer one they would fire at once. */
+/** The longest delay that Node's timers accept, in milliseconds; with a longer one they fire at once. */
 const MAX_DELAY = 2_147_483_647;
 
 export class SystemClock extends Clock {

@@ -1,4 +1,4 @@
-/** Freezes plain data all the way down, however deep it is, and returns the same object. */
+/** Freezes plain data at every depth, without recursion, and returns the same object. */
 export function deepFreeze<T>(value: T): T {
   const open: object[] = isObject(value) ? [value] : [];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {

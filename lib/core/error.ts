@@ -12,19 +12,19 @@ import { NOTHING_OBSERVED, quotedAll, type Observed } from './safe-text.js';
  * | `invalid_token` | 401 | `error="invalid_token"` |
  * | `insufficient_user_authentication` | 401 | the same code, with `acr_values` and `max_age` (RFC 9470) |
  * | `insufficient_scope` | 403 | `error="insufficient_scope"`, naming every scope the operation needs |
- * | `access_denied` | 403 | none: no other token of this caller would help |
- * | `temporarily_unavailable` | 503 | none: the token may be good, this server cannot tell |
+ * | `access_denied` | 403 | none: another token of this caller would not help |
+ * | `temporarily_unavailable` | 503 | none: the token may be valid, but this server cannot verify it |
  *
- * and, for requests that break a rule of the MCP transport which authorization depends on, without a challenge:
+ * Requests that break a rule of the MCP transport on which authorization depends get an answer without a challenge:
  *
  * | code | status | |
  * |---|---|---|
- * | `origin_rejected` | 403 | the page, or the host name, is none that may reach this server |
- * | `header_mismatch` | 400 | JSON-RPC error -32020: a header says something else than the body |
- * | `batch_rejected` | 400 | JSON-RPC error -32600: this protocol version has no batches, or too much is asked for at once |
- * | `body_not_parsed` | 400 | the body was not read as JSON before it came to the guard |
- * | `session_not_found` | 404 | no such session or event, or that of somebody else |
- * | `task_not_found` | 200 | JSON-RPC error -32602, as MCP frameworks answer: no such task, or that of somebody else |
+ * | `origin_rejected` | 403 | the origin of the page, or the host name, is not allowed |
+ * | `header_mismatch` | 400 | JSON-RPC error -32020: a header contradicts the body |
+ * | `batch_rejected` | 400 | JSON-RPC error -32600: this protocol version has no batches, or the request names too much at once |
+ * | `body_not_parsed` | 400 | the body was not parsed as JSON before the guard |
+ * | `session_not_found` | 404 | the session or event does not exist, or belongs to another principal |
+ * | `task_not_found` | 200 | JSON-RPC error -32602, as MCP frameworks answer: the task does not exist, or belongs to another principal |
  */
 export type McpAuthErrorCode =
   | 'authorization_required'
@@ -41,7 +41,7 @@ export type McpAuthErrorCode =
   | 'session_not_found'
   | 'task_not_found';
 
-/** The HTTP status of each code, also where a refusal reaches its client in another form. */
+/** The HTTP status of each code, even if the client gets the refusal in another form. */
 const STATUSES = {
   invalid_request: 400,
   header_mismatch: 400,
@@ -55,7 +55,7 @@ const STATUSES = {
   origin_rejected: 403,
   session_not_found: 404,
   temporarily_unavailable: 503,
-  // As MCP frameworks do: after 404 a client gives up its session.
+  // As MCP frameworks answer: after 404, a client gives up its session.
   task_not_found: 200,
 } as const satisfies Readonly<Record<McpAuthErrorCode, number>>;
 
@@ -67,7 +67,10 @@ export function statusOf({ code }: Pick<McpAuthError, 'code'>): RefusalStatus {
   return STATUSES[code];
 }
 
-/** Why, for the operator's log. Closed, free of secrets, never sent unless `exposeErrorDetails` is on. */
+/**
+ * Why a request was refused, for the operator's log. A closed list without secrets; clients get it only if
+ * `exposeErrorDetails` is on.
+ */
 export type McpAuthReason = keyof typeof REASONS;
 
 const REASONS = {
@@ -79,7 +82,7 @@ const REASONS = {
   malformed_credentials: 'the Authorization header is not "Bearer" followed by one token',
   token_too_large: 'the token is longer than accepted',
   token_malformed: 'the token is not a signed JWT in compact form',
-  token_unroutable: 'the token is no JWT, and no one authorization server is configured for tokens of its form',
+  token_unroutable: 'the token is not a JWT, and no single authorization server is configured for tokens of its form',
   token_inactive: 'the authorization server says that the token is not active',
   token_encrypted: 'the token is encrypted, which is not supported',
   header_rejected: 'the JOSE header has a critical or malformed member',
@@ -97,27 +100,27 @@ const REASONS = {
   time_malformed: 'a time claim is not a finite, non-negative number',
   claim_missing: 'a claim required by the profile is missing',
   claim_malformed: 'a claim has the wrong type',
-  not_an_access_token: 'the token is no access token, as far as can be told',
+  not_an_access_token: 'the token cannot be recognized as an access token',
   sender_constrained: 'the token is bound to a key (cnf), and proof of possession is not supported',
   subject_missing:
-    'the token is that of a user, and does not say which: it names no subject, or its client as the subject',
+    'the token belongs to a user but does not identify the user: it names no subject, or its client as the subject',
   no_principal: 'the token names neither a subject nor a client',
   verifier_failed: 'the configured verifier refused the token',
-  verifier_unavailable: 'the configured verifier failed without saying anything about the token',
+  verifier_unavailable: 'the configured verifier failed without deciding about the token',
   scope_missing: 'the token lacks a scope the operation needs',
   authentication_insufficient: 'the user signed in too long ago, or not strongly enough',
-  upstream_rejected: 'a service behind this one does not accept what it has of the caller any more',
+  upstream_rejected: 'a service behind this one no longer accepts its credentials for the caller',
   policy_denied: 'a policy of the application refused the operation',
-  policy_not_asked: 'a policy needs the variables of a resource template, and they cannot be had of this request',
-  handler_unauthenticated: 'the handler was reached without a verified caller',
-  graphql_request_missing: 'a GraphQL resolver was reached without the HTTP request in its context',
-  websocket_unauthenticated: 'a WebSocket handler was reached without a verified caller',
-  message_unauthenticated: 'a microservice handler was reached by a message, which carries no verified caller',
-  context_unauthenticated: 'the handler was called by a library that hands on no HTTP request',
+  policy_not_asked: 'a policy needs the variables of a resource template, and this request does not provide them',
+  handler_unauthenticated: 'the handler was called without a verified caller',
+  graphql_request_missing: 'a GraphQL resolver was called without the HTTP request in its context',
+  websocket_unauthenticated: 'a WebSocket handler was called without a verified caller',
+  message_unauthenticated: 'a message called a microservice handler, and messages carry no verified caller',
+  context_unauthenticated: 'a library called the handler without an HTTP request',
   resource_mismatch: 'the handler belongs to another protected resource than the request',
-  origin_not_allowed: 'the Origin or Host header names none that is allowed',
-  headers_contradict_body: 'the Mcp-Method or Mcp-Name header says something else than the body',
-  batch_not_allowed: 'JSON-RPC batches ended with protocol version 2025-03-26',
+  origin_not_allowed: 'the Origin or Host header is not allowed',
+  headers_contradict_body: 'the Mcp-Method or Mcp-Name header contradicts the body',
+  batch_not_allowed: 'protocol versions after 2025-03-26 do not allow JSON-RPC batches',
   too_many_messages: 'the batch has more than 100 messages',
   too_many_operations: 'the request uses more than 1,000 resources, tools or prompts at once',
   body_unseen: 'the body was not parsed as JSON before the request reached the guard',
@@ -127,85 +130,93 @@ const REASONS = {
   task_unknown: 'there is no such task',
   task_of_another: 'the task was created for another principal',
   task_list_elsewhere:
-    'the list of tasks would be sent on another stream, where it cannot be kept to those of this principal',
-  issuer_unreachable: 'the metadata or keys of the authorization server cannot be had',
-  key_undecided: 'the token names a key that is not known, and the issuer may not be asked for it again yet',
-  issuer_lookup_failed: 'the application could not say whether it trusts the issuer',
+    'the list of tasks would be sent on another stream, where tasks of other principals cannot be removed from it',
+  issuer_unreachable: 'the metadata or keys of the authorization server cannot be fetched',
+  key_undecided: 'the token names an unknown key, and the issuer may not be asked for its keys again yet',
+  issuer_lookup_failed: 'the application could not decide whether it trusts the issuer',
   introspection_failed: 'the authorization server gave no usable answer about the token',
 } as const;
 
-/** What {@link McpAuthError} is made from, besides its code and reason. */
+/** The arguments of {@link McpAuthError}, besides code and reason. */
 export interface McpAuthErrorDetails {
-  /** Every scope the refused operation needs, held or not. */
+  /** Every scope that the refused operation needs, granted or not. */
   readonly scopes?: readonly string[];
-  /** Those of them that the token lacks, as far as that is known; the client is told. */
+  /** Those that the token lacks, as far as known; the client gets them. */
   readonly missingScopes?: readonly string[];
   /** How the user must have signed in; only with `insufficient_user_authentication`. */
   readonly authentication?: AuthenticationRequirement;
-  /** Seconds after which trying again makes sense; only with `temporarily_unavailable`. */
+  /** Seconds after which the client should retry; only with `temporarily_unavailable`. */
   readonly retryAfterSeconds?: number;
-  /** What led to the refusal; for logs only, never sent. */
+  /** The error behind the refusal; for logs only, never sent. */
   readonly cause?: unknown;
-  /** What was found where something else was expected, by name; for logs only, never sent. No secrets. */
+  /** The observed values behind the refusal, by name; for logs only, never sent. Must not contain secrets. */
   readonly seen?: Readonly<Record<string, unknown>>;
 }
 
-/** Whom a refused token says it comes from; for the operator alone. */
+/** The origin that a refused token claims; for the operator only. */
 export interface TokenOrigin {
-  /** One that is trusted; of any other it is not known where a token comes from. */
+  /** A trusted issuer. The origin of other tokens is unknown. */
   readonly issuer: string;
   readonly clientId: string | undefined;
-  /** Whether the issuer said so; if not, it was refused before its signature was looked at, and anybody can write such a token. */
+  /**
+   * Whether the claim was verified. If false, the token was refused before its signature was verified: anyone can write
+   * such a token.
+   */
   readonly isVerified: boolean;
-  /** Whether the token says nothing of itself: the issuer is the one that is asked about such tokens. */
+  /** Whether the token is opaque: the issuer is then the one that introspects such tokens. */
   readonly isOpaque?: boolean | undefined;
 }
 
-/** By what an error is known to other copies of this package. Its number changes with the members that answers are made of. */
+/**
+ * Marks the error for other copies of this package. Its number changes with the members from which answers are made.
+ */
 const BRAND = Symbol.for('nestjs-mcp-auth:error:1');
 
 /**
- * A refused request. Its `message` is the sentence of its reason and holds nothing from the request: neither the
+ * A refused request. Its `message` is the sentence of its reason. It contains nothing from the request: neither the
  * token nor a claim.
  */
 export class McpAuthError extends Error {
-  /** Also holds for an error of another copy of this package in the same process, for which filters are chosen by this. */
+  /**
+   * Also true for errors of another copy of this package in the same process, because Nest chooses exception filters by
+   * `instanceof`.
+   */
   static override [Symbol.hasInstance](value: unknown): boolean {
     if (this !== McpAuthError) return Function.prototype[Symbol.hasInstance].call(this, value);
     return typeof value === 'object' && value !== null && BRAND in value;
   }
 
-  /** Tells it from other errors, also from those of another copy of this package. */
+  /** Distinguishes it from other errors; the same in every copy of this package. */
   override readonly name = 'McpAuthError';
-  /** Every scope the refused operation needs, held or not; empty where that is not what was refused. */
+  /** Every scope that the refused operation needs, granted or not; empty if scopes were not the reason. */
   readonly scopes: readonly string[];
-  /** Those of them that the token lacks; all of them where that is not known. */
+  /** Those that the token lacks; all of them if that is unknown. */
   readonly missingScopes: readonly string[];
   /** How the user must have signed in (RFC 9470 §3); only with `insufficient_user_authentication`. */
   readonly authentication: AuthenticationRequirement | undefined;
-  /** Seconds after which trying again makes sense; only with `temporarily_unavailable`. */
+  /** Seconds after which the client should retry; only with `temporarily_unavailable`. */
   readonly retryAfterSeconds: number | undefined;
-  // Private, so that whoever prints or serialises the error does not hand them to a client.
+  // Private: printing or serialising the error must not show them to a client.
   #seen: Observed;
   #origin: TokenOrigin | undefined;
 
-  /** For handlers: the call needs these scopes too. All that it needs, so that one step-up is enough. */
+  /** For handlers: refuses a call that needs these scopes. Name all scopes of the call: then one step-up is enough. */
   static insufficientScope(...scopes: [string, ...string[]]): McpAuthError {
     return new McpAuthError('insufficient_scope', 'scope_missing', { scopes });
   }
 
   /**
-   * For handlers: a service behind this one does not accept what it has of the caller any more, such as a token that
-   * was exchanged for this one. The client is told that its token is invalid, and signs in again.
+   * For handlers: a service behind this one no longer accepts its credentials for the caller, such as an exchanged
+   * token. The client gets `401 invalid_token`, and signs in again.
    */
   static upstreamRejected(cause?: unknown): McpAuthError {
     return new McpAuthError('invalid_token', 'upstream_rejected', { cause });
   }
 
   constructor(
-    /** What the client is told. */
+    /** The error code for the client. */
     readonly code: McpAuthErrorCode,
-    /** What the operator is told. */
+    /** The reason for the operator. */
     readonly reason: McpAuthReason,
     details: McpAuthErrorDetails = {},
   ) {
@@ -214,24 +225,24 @@ export class McpAuthError extends Error {
     this.missingScopes = details.missingScopes ?? this.scopes;
     this.authentication = details.authentication;
     this.retryAfterSeconds = details.retryAfterSeconds;
-    // Not enumerable, so that whoever prints the error does not see it.
+    // Not enumerable: printing the error does not show it.
     Object.defineProperty(this, BRAND, { value: true });
     this.#seen = details.seen ? quotedAll(details.seen) : NOTHING_OBSERVED;
   }
 
-  /** What was found where something else was expected: bounded, quoted, on one line; for the operator alone. */
+  /** The observed values behind the refusal: bounded, quoted, on one line; for the operator only. */
   get seen(): Observed {
     return this.#seen;
   }
 
-  /** Whom the refused token says it comes from, where that is known; for the operator alone. */
+  /** The origin that the refused token claims, if known; for the operator only. */
   get origin(): TokenOrigin | undefined {
     return this.#origin;
   }
 
   /**
-   * Adds what only those know who had the token in hand. Not for errors that the application made, which may throw one for
-   * several requests.
+   * Adds what only the code that read the token knows. Do not call it on errors of the application, which may throw the
+   * same error for several requests.
    *
    * @internal
    */
@@ -242,7 +253,7 @@ export class McpAuthError extends Error {
   }
 }
 
-/** An {@link McpAuthError} that the token is bad: 401, never 403 and never 503. */
+/** An {@link McpAuthError} for a bad token: 401, never 403 or 503. */
 export function invalidToken(reason: McpAuthReason, cause?: unknown, seen?: McpAuthErrorDetails['seen']): McpAuthError {
   return new McpAuthError('invalid_token', reason, { cause, ...(seen && { seen }) });
 }
@@ -260,7 +271,7 @@ export function unavailable(reason: McpAuthReason, cause: unknown): McpAuthError
 export interface ConfigProblem {
   /** Name of the option, such as `scopes.required[1]`, or of the environment variable. */
   readonly option: string;
-  /** What was found there, shortened. */
+  /** The value, shortened. */
   readonly seen: string;
   /** Why it is refused. */
   readonly why: string;
@@ -269,15 +280,15 @@ export interface ConfigProblem {
 }
 
 /**
- * The configuration cannot be used; the application does not start. Lists every problem at once, each with what
- * was seen, why it is refused, and what to write instead.
+ * The configuration is invalid, so the application does not start. Lists every problem, each with the value, why it is
+ * refused, and what to write instead.
  */
 export class McpAuthConfigError extends Error {
-  /** Tells it from other errors. */
+  /** Distinguishes it from other errors. */
   override readonly name = 'McpAuthConfigError';
 
   constructor(
-    /** All of them, in the order of the options. At least one. */
+    /** Every problem, in the order of the options; at least one. */
     readonly problems: readonly ConfigProblem[],
   ) {
     const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;

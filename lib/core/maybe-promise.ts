@@ -1,10 +1,10 @@
-/** A value that is there already, or will be. */
+/** A value, or a promise of it. */
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Goes on with a value: at once where it is there already, so that what needs no waiting is done without any. What the
- * function throws is thrown then, and otherwise rejects the promise.
+ * Calls `proceed` with the value: synchronously if it is available, otherwise when the promise resolves. An error of
+ * `proceed` is thrown in the first case, and rejects the promise in the second.
  */
-export function continueWith<T, R>(value: MaybePromise<T>, goOn: (value: T) => MaybePromise<R>): MaybePromise<R> {
-  return value instanceof Promise ? value.then(goOn) : goOn(value);
+export function continueWith<T, R>(value: MaybePromise<T>, proceed: (value: T) => MaybePromise<R>): MaybePromise<R> {
+  return value instanceof Promise ? value.then(proceed) : proceed(value);
 }

@@ -1,10 +1,10 @@
 /**
- * Whether a user stands behind a token, or only the client itself (client credentials). `unknown` where nothing shows it:
- * a subject alone may be a user, a service account or a workload.
+ * Whether a token belongs to a user, or to the client itself (client credentials). `unknown` if the token does not show
+ * it: a subject alone may be a user, a service account or a workload.
  */
 export type PrincipalKind = 'user' | 'client' | 'unknown';
 
-/** Says of the claims of one issuer whose they are; undefined leaves it to the rules that hold for every issuer. */
+/** Returns the kind of principal for the claims of one issuer; undefined applies the general rules. */
 export type KindOf = (claims: Readonly<Record<string, unknown>>) => PrincipalKind | undefined;
 
 const KINDS: ReadonlySet<unknown> = new Set<PrincipalKind>(['user', 'client', 'unknown']);

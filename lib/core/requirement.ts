@@ -1,8 +1,8 @@
 import type { ScopeHierarchy } from './scopes.js';
 
 /**
- * The scopes an operation needs: every one of `allOf`, and of each group in `anyOf` at least one.
- * An empty requirement is met by any valid token.
+ * The scopes that an operation needs: every one of `allOf`, and at least one of each group in `anyOf`. Any valid token
+ * meets an empty requirement.
  */
 export interface Requirement {
   readonly allOf: readonly string[];
@@ -12,12 +12,12 @@ export interface Requirement {
 /** Needs nothing beyond a valid token. */
 export const NO_REQUIREMENT: Requirement = { allOf: [], anyOf: [] };
 
-/** Everything that any of the given requirements needs, in the order given. */
+/** Combines the requirements, in their order. */
 export function combine(...requirements: readonly Requirement[]): Requirement {
   return combineAll(requirements);
 }
 
-/** The same for a list, however long it is. */
+/** The same for a list of any length. */
 export function combineAll(requirements: readonly Requirement[]): Requirement {
   const needed = requirements.filter((requirement) => !isEmptyRequirement(requirement));
   const [first = NO_REQUIREMENT] = needed;
@@ -35,15 +35,15 @@ export function meets(requirement: Requirement, granted: readonly string[], hier
   return requirement.allOf.every(isHeld) && requirement.anyOf.every((group) => group.some(isHeld));
 }
 
-/** Whether it asks for no scope. */
+/** Whether it needs no scope. */
 export function isEmptyRequirement({ allOf, anyOf }: Requirement): boolean {
   return allOf.length === 0 && anyOf.length === 0;
 }
 
 /**
- * The scopes a challenge names: all that the operation needs, held or not, so that one round of step-up is
- * enough. Of a group it names the one the caller already satisfies, else the first, which its author put there
- * as the least privileged: naming all of them would ask the user for more than is needed.
+ * The scopes that a challenge names: all that the operation needs, granted or not. One step-up is then enough. Of each
+ * `anyOf` group it names the scope that the caller has, otherwise the first, which should be the least privileged.
+ * Naming all of them would ask the user for more than needed.
  */
 export function challengeScopes(
   { allOf, anyOf }: Requirement,

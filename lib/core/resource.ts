@@ -1,28 +1,28 @@
 const WELL_KNOWN_SUFFIX = '/.well-known/oauth-protected-resource';
 
-/** A resource identifier that passed {@link readResourceIdentifier}. */
+/** A resource identifier that {@link readResourceIdentifier} accepted. */
 export interface ResourceIdentifier {
-  /** As clients must spell it: it is compared byte for byte (RFC 9728 §3.3). */
+  /** As clients must spell it: they compare it byte for byte (RFC 9728 §3.3). */
   readonly value: string;
-  /** Scheme, host and port; where the metadata lives. */
+  /** Scheme, host and port: the origin that serves the metadata. */
   readonly origin: string;
-  /** `/`-rooted, or empty where the identifier is the bare origin. */
+  /** Begins with `/`; empty if the identifier is only an origin. */
   readonly path: string;
 }
 
 /**
- * Reads a resource identifier, or says why the value is none. The scheme and host are put in lower case; nothing
- * else is changed, because the value clients know must be the value they find in the metadata: one that a URL
- * parser would rewrite (`/a/../b`, `:443`, a space) is refused with the spelling to use.
+ * Reads a resource identifier, or says why the value is invalid. Writes scheme and host in lower case and changes
+ * nothing else, because the metadata must contain exactly the value that clients know. A value that a URL parser would
+ * rewrite (`/a/../b`, `:443`, a space) is refused, with the spelling to use.
  *
- * Does not decide whether plain http is acceptable (see {@link isLoopback}).
+ * Does NOT decide whether plain http is acceptable (see {@link isLoopback}).
  *
  * @see RFC 9728 §1.2
  */
 export function readResourceIdentifier(value: string): ResourceIdentifier | { readonly problem: string } {
   const [, scheme, authority, rest] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(.*)$/s.exec(value) ?? [];
   if (scheme === undefined || authority === undefined || rest === undefined || !parseUrl(value)) {
-    return { problem: 'it is no absolute URL' };
+    return { problem: 'must be an absolute URL' };
   }
   if (!/^https?$/i.test(scheme)) return { problem: 'its scheme is neither https nor http' };
   if (rest.includes('#')) return { problem: 'a resource identifier has no fragment (RFC 9728 §1.2)' };
@@ -38,8 +38,8 @@ export function readResourceIdentifier(value: string): ResourceIdentifier | { re
 }
 
 /**
- * The path of the metadata document: the well-known suffix inserted between host and path. Only a path that is a
- * bare `/` is dropped; a trailing slash further on belongs to the identifier.
+ * The path of the metadata document: the well-known suffix, inserted between host and path. Drops the path `/`; a
+ * trailing slash of a longer path belongs to the identifier.
  *
  * @see RFC 9728 §3.1
  */
@@ -47,17 +47,17 @@ export function metadataPath({ path }: ResourceIdentifier): string {
   return path === '/' ? WELL_KNOWN_SUFFIX : WELL_KNOWN_SUFFIX + path;
 }
 
-/** The URL of the metadata document, as a challenge names it. Never derived from a request. */
+/** The URL of the metadata document, as a challenge names it. Does not depend on a request. */
 export function metadataUrl(resource: ResourceIdentifier): string {
   return resource.origin + metadataPath(resource);
 }
 
-/** The path of the metadata of a resource without a path; MCP clients also try it for one that has a path. */
+/** The path of the metadata of a resource without a path. MCP clients also try it for resources with a path. */
 export const ROOT_METADATA_PATH = WELL_KNOWN_SUFFIX;
 
 /**
- * The URL, or undefined where the text is none. `URL.canParse` would not do: once V8 has optimized it, Node 20 and 22
- * refuse hosts beyond ASCII with it that they took before.
+ * The URL, or undefined if the text is not a URL. Does not use `URL.canParse`: once V8 has optimized it, Node 20 and 22
+ * refuse non-ASCII hosts that they accepted before.
  */
 export function parseUrl(value: string): URL | undefined {
   try {
@@ -67,7 +67,7 @@ export function parseUrl(value: string): URL | undefined {
   }
 }
 
-/** Whether the URL names this very machine, where https can do nothing that the kernel doesn't do already. */
+/** Whether the URL names this machine. Requests to it do not leave the kernel, so https would add nothing. */
 export function isLoopback(url: URL): boolean {
   return url.hostname === 'localhost' || url.hostname === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(url.hostname);
 }

@@ -1,21 +1,24 @@
-/** Far more than is shown; what follows it would only cost time. */
+/** Far more than is shown. Longer text would only cost time. */
 const LONGEST_LOOKED_AT = 2_000;
 
 /**
- * A value for an error message: on one line, shortened, and without what may be a secret: members of objects, and the
- * user name and password of a URL.
+ * A value for an error message: shortened, on one line, and without possible secrets (members of objects, user name and
+ * password of a URL).
  */
 export function showValue(value: unknown): string {
   return showText(Array.isArray(value) ? `[${value.map(showOne).join(',')}]` : showOne(value));
 }
 
-/** The same for text that is part of a sentence, and so stands in no quotes. */
+/** The same for text that is part of a sentence, without quotes. */
 export function showText(text: string): string {
   const safe = printable(text.slice(0, LONGEST_LOOKED_AT).replace(/\/\/[^\s"]*@/g, '//…@'));
   return safe.length > 120 ? `${safe.slice(0, 120)}…` : safe;
 }
 
-/** Text of any length that cannot do anything to a log or a terminal but be read. */
+/**
+ * Escapes control and formatting characters: the text cannot break lines of a log or control a terminal. Does NOT
+ * shorten it.
+ */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped);
 }
@@ -35,28 +38,31 @@ function showOne(value: unknown): string {
   }
 }
 
-/** What JSON leaves as it is, and a log or a terminal may take for a line break, a command or another direction of text. */
+/**
+ * Escapes a character that JSON leaves as it is, but that a log or a terminal may read as a line break, a command or a
+ * change of text direction.
+ */
 function escaped(character: string): string {
   return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }
 
-/** What was found, by name, as text that can stand in a line of a log: see {@link quoted}. */
+/** Observed values by name, as text that is safe in a log line: see {@link quoted}. */
 export type Observed = Readonly<Record<string, string>>;
 
 export const NOTHING_OBSERVED: Observed = Object.freeze({});
 
-/** Members of a list that are shown; of the others, how many there are. */
+/** Number of list members that are shown; only the number of the others is given. */
 const MAX_MEMBERS = 3;
 
 /** Longest text that is shown, in characters. */
 const MAX_LENGTH = 100;
 
-/** A text of this library itself, which needs no quotes. */
+/** Text of this library, which needs no quotes. */
 export class Plain {
   constructor(readonly text: string) {}
 }
 
-/** Of which type a value of JSON is, for a line that must not show the value. */
+/** The type of a JSON value, for lines that must not show the value. */
 export function typeOf(value: unknown): Plain {
   if (value === null) return new Plain('null');
   if (Array.isArray(value)) return new Plain('a list');
@@ -69,16 +75,15 @@ export function typeOf(value: unknown): Plain {
   return new Plain(names[typeof value] ?? 'of no type of JSON');
 }
 
-/** Members without a value are left out. */
+/** Quotes every member. Leaves out undefined ones. */
 export function quotedAll(values: Readonly<Record<string, unknown>>): Observed {
   const present = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.freeze(Object.fromEntries(present.map(([name, value]) => [name, quoted(value)])));
 }
 
 /**
- * A value that somebody else wrote, for the log: text in quotes, in which no quote, line break or other control
- * character is left as it is, so that it cannot pass for a part of the line or for another; shortened; and without
- * anything that looks like a token.
+ * A foreign value for the log: shortened, and without anything that looks like a token. Text is quoted; quotes, line
+ * breaks and other control characters in it are escaped, so it cannot imitate another part of the line or another line.
  */
 export function quoted(value: unknown): string {
   if (!Array.isArray(value)) return shownOne(value);
@@ -92,16 +97,19 @@ function shownOne(value: unknown): string {
   if (typeof value !== 'string') return showValue(value);
   const short = redactTokens(value.slice(0, MAX_LENGTH));
   const text = showValue(value.length > MAX_LENGTH ? `${short}…` : short);
-  // What had to be escaped at length was cut again, and with it the closing quote.
+  // Escaping made the text longer, so it was cut again, with its closing quote.
   return text.endsWith('…') ? `${text}"` : text;
 }
 
-/** Without what looks like a JWT, or like the beginning of one: clients put their tokens in the oddest places. */
+/** Removes everything that looks like a JWT or the beginning of one: clients send tokens in unexpected places. */
 export function redactTokens(text: string): string {
   return text.replaceAll(/eyJ[\w-]{5,}(?:\.[\w-]*)*/g, 'eyJ…');
 }
 
-/** Without the token, and without the parts of it that are long enough not to stand there by chance. The application may put into its errors what it likes. */
+/**
+ * Removes the token, and its parts that are too long to occur by chance. Errors of the application may contain the
+ * token.
+ */
 export function redactToken(text: string, token: string): string {
   const secrets = [
     token,
@@ -111,12 +119,15 @@ export function redactToken(text: string, token: string): string {
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
 }
 
-/** What was thrown in one line, without its cause. The application may throw anything, and put into it what clients sent. */
+/**
+ * Describes an error on one line, without its cause. The application may throw any value, with any text of a client in
+ * it.
+ */
 export function describeError(error: unknown): string {
   try {
     if (!(error instanceof Error)) return printable(String(error));
     return printable(error.name === 'Error' ? String(error.message) : `${error.name}: ${error.message}`);
   } catch {
-    return 'what was thrown cannot be shown';
+    return 'an error that cannot be shown';
   }
 }

@@ -1,15 +1,15 @@
 /**
- * How strictly a JWT must declare itself an access token.
+ * How strictly a JWT must state that it is an access token.
  *
- * - `compatible`: `typ` may also be `JWT` or absent, as most products send it; then the claims must not be those of
- *   another kind of token, and must name a client or scopes.
+ * - `compatible`: `typ` may also be `JWT` or absent, as with most products; then the claims must name a client or
+ *   scopes, and must not mark another kind of token.
  * - `rfc9068`: the JWT profile for access tokens with all its required claims.
  */
 export type JwtProfile = 'compatible' | 'rfc9068';
 
 /**
- * Names of the claims where an authorization server puts scopes, client, subject and audience; the first one that says
- * something counts, as {@link namedClaim} reads them. For scopes see {@link scopeClaim}.
+ * Names of the claims in which an authorization server puts scopes, client, subject and audience. The first claim with
+ * a value counts, see {@link namedClaim}; for scopes see {@link scopeClaim}.
  */
 export interface ClaimNames extends PrincipalNames {
   readonly audience: readonly string[];
@@ -21,8 +21,10 @@ export interface PrincipalNames {
   readonly subject: readonly string[];
 }
 
-/** Where servers put the granted scopes: as RFC 9068 §2.2.3 has it, and as Okta, Entra ID and Ory Hydra do. */
+/**
+ * Claims in which servers put the granted scopes: that of RFC 9068 §2.2.3, and that of Okta, Entra ID and Ory Hydra.
+ */
 export const SCOPE_CLAIMS: readonly string[] = ['scope', 'scp'];
 
-/** Where servers name the client: as RFC 9068 has it, and as products did before. */
+/** Claims in which servers name the client: that of RFC 9068, and those of products from before it. */
 export const CLIENT_ID_CLAIMS: readonly string[] = ['client_id', 'azp', 'cid', 'appid'];

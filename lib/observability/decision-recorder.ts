@@ -12,7 +12,7 @@ import { RefusalLog, type RefusalRecord } from './refusal-log.js';
 import { isQuestion } from '../request/start-question.js';
 import { StepUps } from './step-ups.js';
 
-/** Takes down what was decided about requests: for the operator's log, and for whoever listens to events. */
+/** Records the decisions about requests in the operator's log and as events. */
 @Injectable()
 export class DecisionRecorder {
   readonly #stepUps = new StepUps();
@@ -23,7 +23,7 @@ export class DecisionRecorder {
     private readonly clock: Clock,
   ) {}
 
-  /** A request was let in. Does nothing where nobody listens. */
+  /** A request was admitted. Does nothing without listeners. */
   recordAdmitted(request: HttpRequest, access: AccessRequest): void {
     const { events } = this;
     const { caller } = access;
@@ -47,7 +47,7 @@ export class DecisionRecorder {
     this.#take(error, refused, operationNames(undefined, rpcBodyOf(rpcContext)));
   }
 
-  /** A handler outside of HTTP routes and MCP was refused. */
+  /** A call of a handler outside of HTTP routes and MCP was refused. */
   recordRefusedHandler(error: McpAuthError, name: string | undefined, refused: RefusedRequest): void {
     this.#take(error, refused, name === undefined ? [] : [name]);
   }
@@ -114,7 +114,9 @@ function callerFacts({ issuer, clientId, principalKey, scopes }: McpAuthInfo) {
   return { issuer, clientId, principalKey, scopes: [...scopes] };
 }
 
-/** The request that `@rekog/mcp-nest` and the bridge of `nestjs-mcp-auth/sdk` hand to a handler; nothing where there is none. */
+/**
+ * The request that `@rekog/mcp-nest` and the bridge of `nestjs-mcp-auth/sdk` pass to a handler; empty if there is none.
+ */
 function rpcBodyOf(rpcContext: unknown): RefusedRequest['body'] {
   const { mcpRequest } = (rpcContext ?? {}) as { mcpRequest?: object };
   return readRpcBody(mcpRequest && { ...mcpRequest, jsonrpc: '2.0' });

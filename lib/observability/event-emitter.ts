@@ -10,7 +10,7 @@ import { logger } from './logger.js';
 type EventType = McpAuthEvent['type'];
 type Without<Event> = Event extends McpAuthEvent ? Omit<Event, 'time'> : never;
 
-/** Made once for the process, as Node wants it: looking one up by its name costs more than publishing to it. */
+/** Created once per process, as Node recommends: looking up a channel by name costs more than publishing to it. */
 const CHANNELS = {
   authenticated: channel('nestjs-mcp-auth:authenticated'),
   anonymous: channel('nestjs-mcp-auth:anonymous'),
@@ -23,8 +23,8 @@ const CHANNELS = {
 } satisfies Record<EventType, unknown>;
 
 /**
- * Hands out events: to those who subscribed in this application, and to the channels of `node:diagnostics_channel`, where
- * tools listen that know nothing of it. Ask {@link hasListeners} before building one: mostly nobody listens.
+ * Emits events to the subscribers in this application, and to the channels of `node:diagnostics_channel`, to which
+ * other tools can subscribe. Call {@link hasListeners} before you build an event: usually there are no listeners.
  */
 @Injectable()
 export class AuthEventEmitter {
@@ -39,7 +39,7 @@ export class AuthEventEmitter {
     return this.#subject.observed || CHANNELS[type].hasSubscribers;
   }
 
-  /** Adds the time, and freezes it: everybody gets the same object. */
+  /** Adds the time and freezes the event: all subscribers get the same object. */
   emit(event: Without<McpAuthEvent>): void {
     const complete = deepFreeze({ time: this.clock.now(), ...event }) as McpAuthEvent;
     const { type } = complete;

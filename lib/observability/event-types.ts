@@ -1,140 +1,149 @@
 import type { McpAuthErrorCode, McpAuthReason } from '../core/error.js';
 
 /**
- * What every event has. Events are plain, frozen data, and hold no token, no secret, and no claim besides those named.
+ * The members of every event. Events are plain, frozen data. They contain no token, no secret, and no claim besides the
+ * named ones.
  *
- * Text that clients choose (names of operations, the client of a token that was not verified) is shortened, and otherwise as
- * it was sent: escape it where you print it, and do not make labels of metrics from it.
+ * Text that clients choose (names of operations, the client of an unverified token) is shortened, but otherwise as
+ * sent: escape it when you print it, and do not use it as a label of metrics.
  */
 interface EventBase {
   /** Milliseconds since the epoch. */
   readonly time: number;
 }
 
-/** What an event about a request says of it. */
+/** The members of every event about a request. */
 interface RequestFacts extends EventBase {
   /** The `id` of the protected resource. */
   readonly resource: string;
   /**
-   * What was asked for: `tools/call add-note` for each message of an MCP request, twenty at most; `GET /notes`, without the
-   * query, for other routes; `NotesResolver.notes` for GraphQL resolvers and handlers of messages.
+   * The operations of the request: `tools/call add-note` for each message of an MCP request, at most twenty; `GET
+   * /notes`, without the query, for other routes; `NotesResolver.notes` for GraphQL resolvers and message handlers.
    */
   readonly operations: readonly string[];
 }
 
 /** A verified caller. */
 interface CallerFacts {
-  /** Who issued the token, exactly as configured. */
+  /** The issuer of the token, exactly as configured. */
   readonly issuer: string;
-  /** Empty where the token names none. */
+  /** The client ID of the token; empty if the token names no client. */
   readonly clientId: string;
-  /** Stands for the user, or for the client where there is none: `McpAuthInfo.principalKey`, a hash of issuer and subject. */
+  /**
+   * Identifies the user, or the client if there is no user: `McpAuthInfo.principalKey`, a hash of issuer and subject.
+   */
   readonly principalKey: string;
-  /** As granted; implied scopes are not added. */
+  /** The granted scopes, without implied ones. */
   readonly scopes: readonly string[];
 }
 
-/** A request was let in, with this caller. What happens at its handler may still be refused. */
+/** A request was admitted with this caller. The check at its handler may still refuse it. */
 export interface AuthenticatedEvent extends RequestFacts, CallerFacts {
-  /** Tells it from other events. */
+  /** Discriminates the event types. */
   readonly type: 'authenticated';
 }
 
-/** A request was let in without a caller, by `allowAnonymous`. */
+/** A request was admitted without a caller (`allowAnonymous`). */
 export interface AnonymousEvent extends RequestFacts {
-  /** Tells it from other events. */
+  /** Discriminates the event types. */
   readonly type: 'anonymous';
 }
 
 /** A request, or the call of a handler, was refused. */
 export interface RefusedEvent extends RequestFacts {
-  /** Tells it from other events. */
+  /** Discriminates the event types. */
   readonly type: 'refused';
-  /** What the client was told. */
+  /** The error code that the client got. */
   readonly code: McpAuthErrorCode;
-  /** What the client was not told; one of a closed list, so that it can be a label of metrics. */
+  /** The reason, which the client does not get. A closed list: suitable as a label of metrics. */
   readonly reason: McpAuthReason;
-  /** The HTTP status that stands for the code, also where the answer is a tool result. */
+  /** The HTTP status of the code, even if the answer is a tool result. */
   readonly status: number;
-  /** A trusted one; undefined where it is not known whose token it is. */
+  /** The issuer of the token, if it is trusted; otherwise undefined. */
   readonly issuer: string | undefined;
-  /** The client that the token names, verified or not, see `isVerified`; undefined where there is none. */
+  /** The client that the token names, verified or not (see `isVerified`); undefined if there is none. */
   readonly clientId: string | undefined;
-  /** Only where the caller was verified. */
+  /** Only if the caller was verified; otherwise undefined. */
   readonly principalKey: string | undefined;
   /**
-   * Whether issuer and client were verified. If not, the token was refused before its signature was looked at: anybody can
-   * write one with their names.
+   * Whether issuer and client were verified. If false, the token was refused before its signature was verified: anyone
+   * can write such a token.
    */
   readonly isVerified: boolean;
-  /** All scopes that the request needs, held or not, as far as that is known. */
+  /** All scopes that the request needs, granted or not, as far as known. */
   readonly scopesNeeded: readonly string[];
 }
 
-/** A caller who lacked scopes came back with them, and was let in: consent was given. Comes after its `authenticated`. */
+/**
+ * A caller who lacked scopes returned with them and was admitted: the user gave consent. Follows the `authenticated`
+ * event of the same request.
+ */
 export interface StepUpEvent extends RequestFacts, CallerFacts {
-  /** Tells it from other events. */
+  /** Discriminates the event types. */
   readonly type: 'step-up';
-  /** What was asked for. */
+  /** The scopes that the refused request needed. */
   readonly scopesNeeded: readonly string[];
   /** Milliseconds since the caller was refused. */
   readonly afterMs: number;
 }
 
-/** A session that does not exist, or belongs to somebody else, was asked for. Comes after its `refused`. */
+/**
+ * A request named a session that does not exist, or belongs to another principal. Follows the `refused` event of the
+ * same request.
+ */
 export interface SessionRefusedEvent extends RequestFacts {
-  /** Tells it from other events. */
+  /** Discriminates the event types. */
   readonly type: 'session-refused';
-  /** Which of the two it was; the client is told the same. */
+  /** Which of the two; the client gets the same answer for both. */
   readonly reason: 'session_unknown' | 'session_of_another';
-  /** Who asked; undefined for an anonymous caller. */
+  /** The caller; undefined for an anonymous one. */
   readonly principalKey: string | undefined;
-  /** The client that asked; undefined for an anonymous caller. */
+  /** The client of the caller; undefined for an anonymous one. */
   readonly clientId: string | undefined;
 }
 
 /** The keys of an issuer were fetched. */
 export interface KeysRefreshedEvent extends EventBase {
-  /** Tells it from other events. */
+  /** Discriminates the event types. */
   readonly type: 'keys-refreshed';
-  /** Whose keys they are. */
+  /** The issuer of the keys. */
   readonly issuer: string;
-  /** How many keys it publishes. */
+  /** Number of keys that the issuer publishes. */
   readonly keys: number;
-  /** How many of them were not there the last time. */
+  /** Number of these keys that are new since the last fetch. */
   readonly added: number;
-  /** How many of the last time are not there any more. */
+  /** Number of keys of the last fetch that the issuer no longer publishes. */
   readonly removed: number;
 }
 
-/** What of an issuer cannot be had. */
+/** A part of an authorization server that can become unreachable. */
 export type IssuerPart = 'metadata' | 'keys' | 'introspection';
 
-/** Something of an issuer cannot be had any more. Once, until it can. */
+/** A part of an issuer became unreachable. Emitted once per outage. */
 export interface IssuerUnreachableEvent extends EventBase {
-  /** Tells it from other events. */
+  /** Discriminates the event types. */
   readonly type: 'issuer-unreachable';
   /** As configured, or as `trustedIssuer` found it. */
   readonly issuer: string;
-  /** What of it. */
+  /** The unreachable part. */
   readonly what: IssuerPart;
-  /** What was tried, and what came of it. */
+  /** The request, and its error. */
   readonly error: string;
 }
 
-/** What could not be had of an issuer can be had again. */
+/** A part of an issuer is reachable again. */
 export interface IssuerRecoveredEvent extends EventBase {
-  /** Tells it from other events. */
+  /** Discriminates the event types. */
   readonly type: 'issuer-recovered';
   /** As configured, or as `trustedIssuer` found it. */
   readonly issuer: string;
-  /** What of it. */
+  /** The part that was unreachable. */
   readonly what: IssuerPart;
-  /** Milliseconds since it was first noticed. */
+  /** Milliseconds since the first failure. */
   readonly afterMs: number;
 }
 
-/** What happens to do with authorization, told apart by `type`. Later versions may add types and members. */
+/** Every authorization event, discriminated by `type`. Later versions may add types and members. */
 export type McpAuthEvent =
   | AuthenticatedEvent
   | AnonymousEvent

@@ -7,10 +7,10 @@ import type { IssuerPart } from './event-types.js';
 import { adviceForFailure } from './failure-advice.js';
 import { writeLine } from './log-line.js';
 
-/** Shortest time between two lines about failures that any request can bring about, in milliseconds. */
+/** Shortest time between two lines about failures that any request can cause, in milliseconds. */
 const QUIET_MS = 30_000;
 
-/** Writes failures to the log: what failed and how, and nothing of tokens. */
+/** Writes failures to the log: what failed and how. Never writes a token or a part of one. */
 export class FailureLog {
   #quietUntil = -Infinity;
 
@@ -21,27 +21,25 @@ export class FailureLog {
   ) {}
 
   keysFailed(issuer: string, what: 'metadata' | 'keys', error: unknown): void {
-    this.#failed(`The keys of ${issuer} cannot be had; its tokens are answered with 503 until they can`, what, error);
+    this.#failed(`Cannot fetch the keys of ${issuer}; its tokens get 503 until that works`, what, error);
   }
 
   introspectionFailed(issuer: string, what: 'metadata' | 'introspection', error: unknown): void {
-    const text = `The introspection endpoint of ${issuer} gives no usable answer; its tokens are answered with 503 until it does`;
+    const text = `The introspection endpoint of ${issuer} gives no usable answer; its tokens get 503 until it does`;
     this.#failed(text, what, error);
   }
 
   introspectionBusy(issuer: string): void {
-    const why = 'too many requests to it are under way';
-    this.#warnNowAndThen(
-      `Tokens of ${issuer} were answered with 503 without asking its introspection endpoint: ${why}`,
-    );
+    const why = 'too many requests to it are pending';
+    this.#warnNowAndThen(`Tokens of ${issuer} got 503 without a request to its introspection endpoint: ${why}`);
   }
 
-  /** Nothing of the token: it may have been made up. */
+  /** Writes nothing of the token: it may be invented. */
   introspectionInactive(issuer: string, { isInTime, clientId }: InactiveToken): void {
     const seen = isInTime
-      ? `Refused a token of ${issuer} whose exp is still to come: the introspection endpoint says that it is not active. ` +
-        'It was revoked or made up, or this client may not introspect it'
-      : `Refused every token of ${issuer} so far: the introspection endpoint says that none is active. Perhaps this client may not introspect them`;
+      ? `Refused an unexpired token of ${issuer}: the introspection endpoint says that it is not active. ` +
+        'It was revoked or invented, or this client may not introspect it'
+      : `Refused every token of ${issuer} so far: the introspection endpoint calls each of them inactive. Perhaps this client may not introspect them`;
     const product = productOf(issuer);
     const advice = product?.advice.introspection
       ? `${product.name}: ${product.advice.introspection(clientId)}`
@@ -50,23 +48,23 @@ export class FailureLog {
   }
 
   recovered(issuer: string, what: IssuerPart): void {
-    const which = {
-      metadata: 'The metadata',
-      keys: 'The keys',
-      introspection: 'The answers of the introspection endpoint',
+    const line = {
+      metadata: `The metadata of ${issuer} can be fetched again`,
+      keys: `The keys of ${issuer} can be fetched again`,
+      introspection: `The introspection endpoint of ${issuer} answers again`,
     }[what];
-    writeLine(this.logger, 'log', `${which} of ${issuer} can be had again`);
+    writeLine(this.logger, 'log', line);
   }
 
   lookUpFailed(issuer: string, error: unknown): void {
     this.#warnNowAndThen(
-      `The issuer ${quoted(issuer)} could not be looked up, and was answered with 503: ${describeError(error)}`,
+      `The lookup of the issuer ${quoted(issuer)} failed, and its token got 503: ${describeError(error)}`,
     );
   }
 
   verifierFailed(error: unknown, token: string): void {
     const text = redactToken(describeError(error), token);
-    this.#warnNowAndThen(`The configured verifier failed, and its token was answered with 503: ${text}`);
+    this.#warnNowAndThen(`The configured verifier failed, and the token got 503: ${text}`);
   }
 
   serverFound(issuer: string, { id, seen, consequence, remedy }: Finding): void {

@@ -9,44 +9,44 @@ import type { AuthEventEmitter } from './event-emitter.js';
 import type { FailureLog } from './failure-log.js';
 import type { FailureReports, InactiveToken } from '../resource-servers/failure-reports.js';
 
-/** What is known of an issuer from having asked it. Times are in milliseconds since the epoch. */
+/** The state of an issuer, as requests to it have shown. Times are in milliseconds since the epoch. */
 export interface IssuerState {
   keys?: { readonly ids: ReadonlySet<string>; readonly at: number };
   introspectedAt?: number;
-  /** Whether a token of it was ever active, and how many were not before that. */
+  /** Whether any of its tokens was ever active, and the number of inactive ones before that. */
   wasActive?: boolean;
   inactiveTokens?: number;
-  /** When the log last said that keys cannot be had, and that tokens are not active. */
+  /** When the log last said that the keys cannot be fetched, and that tokens are inactive. */
   keysFailureSaidAt?: number;
   inactiveSaidAt?: number;
   /**
-   * The present outage; undefined while there is none. It names the part that failed last: keys are looked for through the
-   * metadata, so that both may fail in the same outage.
+   * The current outage; undefined while there is none. It names the part that failed last: the metadata leads to the
+   * keys, so both may fail in one outage.
    */
   failure?: IssuerFailure | undefined;
 }
 
 export interface IssuerFailure {
   readonly what: IssuerPart;
-  /** When the first attempt failed, and the last. */
+  /** When the first attempt failed, and when the last one did. */
   readonly since: number;
   readonly at: number;
 }
 
-/** Issuers remembered at most, besides the configured ones. */
+/** Greatest number of remembered issuers, besides the configured ones. */
 const MAX_LOOKED_UP_ISSUERS = 1_000;
 
-/** How many tokens in a row must be inactive, where none was ever active, before the log says so. */
+/** Number of inactive tokens after which the log says so, if no token was ever active. */
 const MANY_INACTIVE_TOKENS = 5;
 
-/** Shortest time between two lines of the log that say the same of one issuer, in milliseconds. */
+/** Shortest time between two equal log lines about one issuer, in milliseconds. */
 const FAILURE_QUIET_MS = 60_000;
 const INACTIVE_QUIET_MS = 600_000;
 
 /** Longest text of an error in an event, in characters. */
 const MAX_ERROR_LENGTH = 500;
 
-/** Keeps how the authorization servers are doing, as the requests to them show; asks them nothing by itself. */
+/** Records the state of the authorization servers, as the requests of others show it. Sends no request itself. */
 export class IssuerMonitor implements FailureReports {
   readonly #configured: ReadonlyMap<string, IssuerState>;
   readonly #lookedUp = new LRUCache<string, IssuerState>({ max: MAX_LOOKED_UP_ISSUERS });
@@ -61,7 +61,7 @@ export class IssuerMonitor implements FailureReports {
     this.#configured = new Map(issuers.map((issuer) => [issuer, {}]));
   }
 
-  /** Undefined for an issuer that was not asked for anything yet. */
+  /** Undefined for an issuer that got no request yet. */
   stateOf(issuer: string): Readonly<IssuerState> | undefined {
     return this.#configured.get(issuer) ?? this.#lookedUp.peek(issuer);
   }
@@ -110,7 +110,7 @@ export class IssuerMonitor implements FailureReports {
     this.log.introspectionBusy(issuer);
   }
 
-  /** Said once in a while: revoked tokens, and made-up ones, come every day. */
+  /** Logs this rarely: revoked and invented tokens are normal. */
   introspectionInactive(issuer: string, inactive: InactiveToken): void {
     const state = this.#state(issuer);
     state.inactiveTokens = (state.inactiveTokens ?? 0) + 1;
@@ -128,10 +128,10 @@ export class IssuerMonitor implements FailureReports {
     this.log.verifierFailed(error, token);
   }
 
-  /** What clients will fail on, before they have a token. */
+  /** Logs what in the metadata stops clients from getting a token. */
   metadataFetched(issuer: string, document: AuthorizationServerMetadata): void {
     for (const finding of reviewMetadata(document, issuer)) {
-      // What is wrong with the keys was reported when they were asked for.
+      // Problems of the keys were reported when the keys were fetched.
       if (finding.level !== 'note' && finding.id !== 'AS-12') this.log.serverFound(issuer, finding);
     }
   }

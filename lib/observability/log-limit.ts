@@ -1,20 +1,20 @@
 import { LRUCache } from 'lru-cache';
 
-/** How much may be written to the log about what any request can bring about. */
+/** Limits for log lines that any request can cause. */
 export interface LogLimits {
-  /** Shortest time between two lines that say the same, in milliseconds. */
+  /** Shortest time between two lines with the same key, in milliseconds. */
   readonly quietMs: number;
-  /** Most lines in one second, whatever they say. */
+  /** Greatest number of lines in one second, whatever their keys. */
   readonly linesPerSecond: number;
-  /** Most things that are remembered to have been said. */
+  /** Greatest number of remembered keys. */
   readonly maxKeys: number;
 }
 
-/** What was left out since the last line. */
+/** The lines that were left out since the last one. */
 export interface LeftOut {
-  /** Of the same. */
+  /** Number of lines with the same key. */
   readonly same: number;
-  /** Of others, of which there were too many. */
+  /** Number of lines with other keys, left out by `linesPerSecond`. */
   readonly others: number;
 }
 
@@ -23,7 +23,7 @@ interface Said {
   readonly leftOut: number;
 }
 
-/** Says which lines may be written. Memory and output are bounded, however many things there are to be said. */
+/** Decides which lines may be written. Memory and output are bounded, however many keys there are. */
 export class LogLimit {
   readonly #said: LRUCache<string, Said>;
   #second = -Infinity;
@@ -39,13 +39,13 @@ export class LogLimit {
   }
 
   /**
-   * @param key the same for lines that say the same
-   * @returns what to add to the line; undefined if it must not be written.
+   * @param key equal for lines that say the same
+   * @returns the lines left out before this one; undefined if it must not be written.
    */
   admit(key: string): LeftOut | undefined {
     const now = this.now();
     const said = this.#said.get(key);
-    // A clock that was set back is no reason to be quiet for long.
+    // If the clock was set back, do not stay quiet for long.
     if (said && now >= said.at && now - said.at < this.limits.quietMs) {
       this.#said.set(key, { at: said.at, leftOut: said.leftOut + 1 });
       return undefined;

@@ -1,6 +1,6 @@
 /**
- * Writes a line to the log of the application. What its logger throws is dropped: it must neither change the answer to a
- * request, nor pass for a failure of whatever the line is about, nor end the process where nobody waits.
+ * Writes a line to the log of the application. Drops an error of the logger: it must neither change the answer to a
+ * request, nor look like a failure of the code that logs, nor end the process as an unhandled rejection.
  */
 export function writeLine<Level extends string>(
   logger: Readonly<Record<Level, (line: string) => void>>,
@@ -10,6 +10,6 @@ export function writeLine<Level extends string>(
   try {
     logger[level](line);
   } catch {
-    // There is nobody left to tell.
+    // There is no other place to report it.
   }
 }

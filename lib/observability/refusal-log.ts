@@ -16,26 +16,27 @@ import { logger } from './logger.js';
 /** DI token of {@link LogLimits}, so that tests can see every line. */
 export const REFUSAL_LOG_LIMITS = Symbol('nestjs-mcp-auth:refusal-log-limits');
 
-/** For each level; so that a flood of everyday refusals leaves room for those that need somebody. */
+/** Applied to each level by itself: a flood of normal refusals must not push out those on which someone must act. */
 export const DEFAULT_REFUSAL_LOG_LIMITS: LogLimits = { quietMs: 30_000, linesPerSecond: 10, maxKeys: 1_000 };
 
-/** Everything the operator is told about a refusal. */
+/** What a log line about a refusal is made from. */
 export interface RefusalRecord {
   readonly error: McpAuthError;
   readonly resource: ResolvedResource;
   readonly operations: readonly string[];
-  /** Verified; undefined where it is not known who asked. */
+  /** The verified caller; undefined if there is none. */
   readonly caller: McpAuthInfo | undefined;
-  /** All that the request needs, as far as that is known. */
+  /** All scopes that the request needs, as far as known. */
   readonly scopes: readonly string[];
 }
 
-/** Operations that a line names; of the others, how many there are. */
+/** Number of operations that a line names; it gives only the number of the others. */
 const MAX_OPERATIONS = 3;
 
 /**
- * Writes a line about a refusal: what was refused, why, what was seen, whose request it was, and what to do. Nothing of a
- * token, and no claim that is not needed for that; what clients wrote stands in quotes. The same is said once in a while only.
+ * Writes a line about a refusal: the operation, the reason, the values behind it, the caller, and what to do. Never
+ * writes a part of a token, or a claim that this does not need. Quotes text from clients. Limits equal lines (see
+ * {@link LogLimits}).
  */
 @Injectable()
 export class RefusalLog {
@@ -55,11 +56,11 @@ export class RefusalLog {
   }
 }
 
-/** The same for refusals of which one line is enough. */
+/** Equal for refusals that need only one line. */
 function keyOf({ error, operations, caller }: RefusalRecord): string {
   const { origin, seen } = error;
   const issuer = caller?.issuer ?? origin?.issuer ?? seen['iss'];
-  // One reason may have several causes; these are words of this library, of which there are few.
+  // One reason may have several causes. These words come from this library, and are few.
   const cause = seen['because'] ?? seen['shown by'] ?? seen['bound by'];
   return JSON.stringify([
     error.reason,
@@ -85,13 +86,13 @@ function lineFor(record: RefusalRecord): string {
   return `${head}${seenText(seen)}${who}.${advice === undefined ? '' : ` ${advice}.`}`;
 }
 
-/** The one whose token it is, or the only one that there is. */
+/** The issuer of the token, or the only configured one. */
 function issuerOf({ error, resource, caller }: RefusalRecord): string | undefined {
   const [server, ...others] = resource.authorizationServers;
   return caller?.issuer ?? error.origin?.issuer ?? (others.length === 0 ? server?.issuer : undefined);
 }
 
-/** An MCP operation is reached at the resource; any other route has a path of its own, and is only guarded for the resource. */
+/** MCP operations are requests to the URL of the resource; other routes have their own URL. */
 function placeText(operations: readonly string[], resource: string): string {
   if (operations.length === 0) return ` at ${resource}`;
   const isRoute = operations.length === 1 && /^[A-Z]+ \//.test(operations[0] ?? '');
@@ -100,7 +101,7 @@ function placeText(operations: readonly string[], resource: string): string {
 
 function addition({ same, others }: LeftOut): string {
   const ofSame = same === 0 ? '' : ` And ${same} more like it since the last such line.`;
-  return others === 0 ? ofSame : `${ofSame} Of other refusals, ${others} were too many to write down.`;
+  return others === 0 ? ofSame : `${ofSame} Left out ${others} other refusals: too many in one second.`;
 }
 
 function operationsText(operations: readonly string[]): string {
@@ -109,14 +110,14 @@ function operationsText(operations: readonly string[]): string {
   return others > 0 ? `${named} and ${others} more` : named;
 }
 
-/** What could not be mistaken for another part of the line, as it is; everything else in quotes. */
+/** Unquoted if the text cannot be mistaken for another part of the line; otherwise quoted. */
 function plain(text: string): string {
   return /^[\w./:{}@?=&%~+-]+(?: [\w./:{}@?=&%~+-]+)?$/.test(text) && text.length <= 150 && !text.includes('eyJ')
     ? text
     : quoted(text);
 }
 
-/** Of what was seen, that which is no claim or header of its own. */
+/** Observed values that are not themselves a claim or header. */
 const LABELS: ReadonlySet<string> = new Set([
   'expected',
   'missing',
@@ -127,7 +128,7 @@ const LABELS: ReadonlySet<string> = new Set([
   'bound by',
 ]);
 
-/** Shown as the seconds from now until then. */
+/** Claims that are shown in seconds from now. */
 const TIMES: ReadonlySet<string> = new Set(['exp', 'nbf', 'iat']);
 
 /** `aud is "account", expected "https://…"` */
@@ -141,7 +142,7 @@ function seenText(seen: Observed): string {
   return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
 }
 
-/** What a verified caller has, where something else was needed. */
+/** The scopes or sign-in of a verified caller, for refusals about these. */
 function seenOfCaller(record: RefusalRecord): Observed {
   const { error, caller, scopes: needed } = record;
   const { reason, scopes, authentication } = error;
@@ -161,8 +162,8 @@ function seenOfCaller(record: RefusalRecord): Observed {
 }
 
 /**
- * What the token has for scopes: the granted ones, or where there are none, what stands in each claim that was looked at.
- * A verifier of the application has read them itself.
+ * The scopes of the token: the granted ones, or if there are none, the content of each claim from which they are read.
+ * With a verifier of the application, only the scopes that it returned.
  */
 function scopesSeen({
   caller,
@@ -186,7 +187,7 @@ function scopeClaimsSeen(
   const ignored = Array.isArray(value) ? value.filter((member) => !isScopeToken(member)).length : 0;
   if (ignored > 0) {
     const members = ignored === 1 ? 'a member that is' : `${ignored} members that are`;
-    return { seen: { [plain(name)]: `${granted}, and ${members} no name of a scope` }, isUnreadable: true };
+    return { seen: { [plain(name)]: `${granted}, and ${members} not a scope name` }, isUnreadable: true };
   }
   if (typeof value === 'string' || Array.isArray(value))
     return { seen: { [plain(name)]: granted }, isUnreadable: false };

@@ -5,9 +5,9 @@ import { writeLine } from './log-line.js';
 type Failed = (error: unknown) => void;
 
 /**
- * An observable whose subscribers cannot do harm. By the rules of RxJS an error that a subscriber throws ends the process,
- * and one that an operator throws does too, unless there is somebody to handle it; here, both are told to the log. A
- * subscriber that throws goes on being told; a chain of operators that has failed does not.
+ * An observable whose subscribers cannot end the process. In RxJS, an unhandled error of a subscriber or an operator
+ * ends the process; here it goes to the log. A subscriber that threw still gets later events; a chain of operators that
+ * failed does not.
  */
 export class SafeObservable<T> extends Observable<T> {
   readonly #failed: Failed;
@@ -27,7 +27,7 @@ export class SafeObservable<T> extends Observable<T> {
     return super.subscribe(sheltered(observer ?? {}, this.#failed));
   }
 
-  /** What `pipe` makes of it is sheltered as well. */
+  /** Protects the result of `pipe` as well. */
   override lift<R>(operator?: Operator<T, R>): Observable<R> {
     const lifted = new SafeObservable<R>(this as unknown as Observable<R>, this.#failed);
     lifted.source = this as unknown as Observable<R>;
@@ -44,7 +44,7 @@ function sheltered<T>(observer: Loose<T>, failed: Failed): Observer<T> {
     (...args: Args): void => {
       try {
         const result: unknown = run?.apply(observer, args);
-        // An async function fails later, and where nobody is told, that ends the process.
+        // An async function rejects later; an unhandled rejection would end the process.
         if (result instanceof Promise) result.catch(failed);
       } catch (error) {
         failed(error);
@@ -59,7 +59,7 @@ interface Loose<T> {
   readonly complete?: (() => void) | null | undefined;
 }
 
-/** Tells the log that a subscriber has failed. Its errors are its own: they are not quoted here in full. */
+/** Logs that a subscriber failed. Writes only the name of its error, because the message may contain anything. */
 export function tellOfFailure(logger: Pick<LoggerService, 'error'>): Failed {
   return (error) =>
     writeLine(logger, 'error', `A subscriber to events$ failed: ${error instanceof Error ? error.name : typeof error}`);

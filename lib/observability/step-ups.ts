@@ -3,10 +3,10 @@ import { meets } from '../core/requirement.js';
 import type { ScopeHierarchy } from '../core/scopes.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 
-/** Callers remembered at most. */
+/** Greatest number of remembered callers. */
 const MAX_CALLERS = 1_000;
 
-/** How long a step-up may take, in milliseconds: somebody has to read a page and decide. */
+/** Longest duration of a step-up, in milliseconds: a user has to read a page and decide. */
 const MAX_AGE_MS = 10 * 60_000;
 
 interface Refused {
@@ -14,7 +14,7 @@ interface Refused {
   readonly scopes: readonly string[];
 }
 
-/** Remembers for a while which callers lacked scopes, to notice that they come back with them. */
+/** Remembers which callers lacked scopes, to detect that they return with them. */
 export class StepUps {
   readonly #refused = new LRUCache<string, Refused>({ max: MAX_CALLERS });
 
@@ -23,7 +23,7 @@ export class StepUps {
     this.#refused.set(keyOf(caller), { at: now, scopes });
   }
 
-  /** The earlier refusal that this caller has now overcome; it is then forgotten. */
+  /** The earlier refusal of this caller, if the caller now has the scopes. Forgets that refusal. */
   take(caller: McpAuthInfo, hierarchy: ScopeHierarchy, now: number): Refused | undefined {
     if (this.#refused.size === 0) return undefined;
     const key = keyOf(caller);

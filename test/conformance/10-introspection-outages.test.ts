@@ -220,7 +220,7 @@ describe.each(PLATFORMS)('an introspection endpoint that is slow, on %s', (platf
     const lines: string[] = [];
     for (let i = 0; i < 5; i++) {
       expect(await expectUndecided(server, server.opaque())).toBe(1);
-      lines.push(...server.log.filter((line) => line.includes('too many requests to it are under way')));
+      lines.push(...server.log.filter((line) => line.includes('too many requests to it are pending')));
     }
     expect(lines).toHaveLength(1);
     expect(asked(issuer)).toBe(MAX_UNDER_WAY);

@@ -219,7 +219,7 @@ describe('GraphQL resolvers whose context has no request', () => {
     expect(ran).toEqual(['hello']);
     const line = server.log.find((one) => one.includes('Refused 401'));
     expect(line).toContain('NotesResolver.scoped');
-    expect(line).toContain('a GraphQL resolver was reached without the HTTP request in its context');
+    expect(line).toContain('a GraphQL resolver was called without the HTTP request in its context');
     expect(line).toContain('context: ({ req }) => ({ req })');
     await server.close();
   });

@@ -173,7 +173,7 @@ describe.each(CASES)(
         const lines = running.server.log.filter((line) => line.includes('Refused 401'));
         expect(lines).toHaveLength(1);
         expect(lines[0]).toContain(`Orders.${pattern}`);
-        expect(lines[0]).toContain('a microservice handler was reached by a message, which carries no verified caller');
+        expect(lines[0]).toContain('a message called a microservice handler, and messages carry no verified caller');
         expect(running.server.log.join('\n')).not.toMatch(/stdio|Internal server error/);
       },
     );
@@ -186,7 +186,7 @@ describe.each(CASES)(
         await ask('get');
         expect(ran).toEqual(['get']);
         expect(
-          running.server.log.filter((line) => line.includes('a microservice handler was reached by a message')),
+          running.server.log.filter((line) => line.includes('a message called a microservice handler')),
         ).toHaveLength(1);
       },
     );

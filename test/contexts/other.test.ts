@@ -122,8 +122,8 @@ describe.each(PLATFORMS)('Handlers that a library of others calls, on %s', (plat
           expect(ran).toEqual([]);
           const sentence =
             type === 'rpc'
-              ? 'a microservice handler was reached by a message'
-              : 'the handler was called by a library that hands on no HTTP request';
+              ? 'a message called a microservice handler'
+              : 'a library called the handler without an HTTP request';
           const lines = server.log.filter((line) => line.includes('Refused 401'));
           expect(lines).toHaveLength(SENT.length);
           for (const line of lines) expect(line).toContain(sentence);

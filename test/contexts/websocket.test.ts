@@ -193,7 +193,7 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
       const lines = server.log.filter((line) => line.includes('Refused 401'));
       expect(lines).toHaveLength(1);
       expect(lines[0]).toContain(`Gateway.${event}`);
-      expect(lines[0]).toContain('a WebSocket handler was reached without a verified caller');
+      expect(lines[0]).toContain('a WebSocket handler was called without a verified caller');
       expect(lines[0]).toContain('looked for "an Authorization header in the upgrade request"');
       expect(server.log.join('\n')).not.toMatch(/stdio|Internal server error|Error:/);
       expect(await socket.ask('hello', 'still there')).toEqual({ event: 'hello', data: 'still there' });
@@ -287,7 +287,7 @@ describe('A gateway on a port of its own', () => {
     expect(ran).not.toContain('needing');
     const line = server.log.find((one) => one.includes('Refused 401'));
     expect(line).toContain('Elsewhere.needing');
-    expect(line).toContain('a WebSocket handler was reached without a verified caller');
+    expect(line).toContain('a WebSocket handler was called without a verified caller');
     expect(line).toContain('looked for "an upgrade request on the port of the application"');
     socket.close();
     await server.close();
