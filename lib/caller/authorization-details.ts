@@ -1,18 +1,18 @@
 import { ownMember } from '../core/record.js';
 
-/** One entry of `authorization_details`; further members are up to its type. */
+/** One entry of `authorization_details`. Its type defines the further members. */
 export interface AuthorizationDetail {
-  /** Says what the other members mean (RFC 9396 §2). */
+  /** Defines the meaning of the other members (RFC 9396 §2). */
   readonly type: string;
   readonly [member: string]: unknown;
 }
 
 /**
- * The authorization details of one type that a token carries for a resource. Each entry stands for itself: what one
- * allows and another forbids is allowed, and members of different entries are never put together.
+ * The authorization details of one type that a token carries for a resource. Entries are independent: an operation is
+ * allowed if one entry allows it. Never combine members of different entries.
  *
- * Entries of other types, malformed ones, and those whose `locations` leave the resource out, grant nothing. Strings
- * are compared code point by code point.
+ * Leaves out entries of other types, malformed ones, and those whose `locations` do not contain the resource. Compares
+ * strings code point by code point.
  *
  * @see RFC 9396 §2, §9 and §12
  */

@@ -2,13 +2,13 @@ import type { McpAuthInfo } from '../core/auth-info.js';
 import type { McpAuthError } from '../core/error.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 
-/** A request that was let through. */
+/** An admitted request, or an admitted call of a handler. */
 export interface AuthorizedCall {
-  /** Undefined for an anonymous caller, where those are let in. */
+  /** Undefined for an anonymous caller (`allowAnonymous`). */
   readonly auth: McpAuthInfo | undefined;
   readonly resource: ResolvedResource;
-  /** The method of the route or handler that it was let through to. */
+  /** The method of the route or handler for which it was admitted. */
   readonly handler: object;
-  /** The refusal that a handler raised while it served the call, for the answer to be made of. */
+  /** The refusal that the handler threw, from which the answer is made. */
   handlerError?: McpAuthError;
 }

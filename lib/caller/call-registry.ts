@@ -7,52 +7,54 @@ import { requestBehind } from './request-behind.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { mcpOriginOf } from '../request/mcp-origin.js';
 
-/** A request under way, and what the guard has let it in as. */
+/** A request being served, and the call that the guard admitted for it. */
 interface TrackedRequest {
-  /** Node's. */
+  /** Node's request. */
   readonly request: object | undefined;
   call: AuthorizedCall | undefined;
 }
 
 const MIXED_UP =
-  'A request arrived at the guard of McpAuthModule within the asynchronous context of another one, so that ' +
-  'McpAuthService.authInfo would name the caller of that. Some middleware calls next() from a callback of the other request: ' +
-  'wrap that callback with AsyncResource.bind(), or set followCaller: false if authInfo is not used';
+  'A request reached the guard of McpAuthModule in the asynchronous context of another request, so McpAuthService.authInfo ' +
+  'would return the wrong caller. Some middleware calls next() from a callback of the other request: wrap that callback ' +
+  'with AsyncResource.bind(), or set followCaller: false if you do not use authInfo';
 
-/** What one instance of the module knows about a request of Node's. */
+/** What one instance of the module knows about Node's request. */
 interface Mark {
   readonly request: object;
   readonly instance: Instance;
-  /** Undefined where the request has only entered the application of this instance. */
+  /** Undefined if the request has entered the application of this instance, but was not admitted. */
   readonly call: AuthorizedCall | undefined;
-  /** What instances knew that saw the request before. At most one mark of each. */
+  /** The mark of the instance that saw the request before. At most one per instance. */
   readonly outer: Mark | undefined;
 }
 
-/** The requests under way, for each instance apart from the others. */
+/** The requests being served, per instance. */
 const tracked = new WeakMap<Instance, AsyncLocalStorage<TrackedRequest>>();
-/** On Node's request: which instance followed it last. */
+/** On Node's request: the instance that tracked it last. */
 const FOLLOWED_BY = Symbol('followed by');
-/** On Node's request: what it was let in as. Only this file can write it; `request.auth` is for others to read. */
+/** On Node's request: the admitted call. Only this file can write it; other code reads `request.auth`. */
 const MARK = Symbol('mark');
-/** Calls of handlers whose framework hands on no request, by their RPC context. */
+/** Calls of handlers whose framework passes no request, keyed by their RPC context. */
 const calls = new WeakMap<object, AuthorizedCall>();
 
-/** What this file keeps on Node's request. */
+/** The members that this file adds to Node's request. */
 interface Marked {
   [FOLLOWED_BY]?: Instance;
-  /** With the request it was put on, so that a copy of the request is not taken for it. */
+  /** Contains its request: a mark that was copied to another request does not count. */
   [MARK]?: Mark;
 }
 
 /**
- * @throws where what runs here would take the caller of another request for its own: middleware that hands out something
- * pooled, say, may go on with one request from within another.
+ * Stores the admitted call of a request.
+ *
+ * @throws if the current asynchronous context belongs to another request, whose caller `authInfo` would then return. For
+ * example, middleware with a pool may continue one request from a callback of another.
  */
 export function rememberCall(request: HttpRequest, call: AuthorizedCall, instance: Instance): void {
   const source = nodeRequest(request);
   const current = tracked.get(instance)?.getStore();
-  // A request can be dispatched inside of another one, past the place where requests are followed.
+  // A request can be dispatched within another one, without passing the code that tracks requests.
   const isOwn = current?.request === source;
   if (current && !isOwn && (source as Marked)[FOLLOWED_BY] === instance) throw new Error(MIXED_UP);
   mark(source, instance, call);
@@ -61,8 +63,8 @@ export function rememberCall(request: HttpRequest, call: AuthorizedCall, instanc
 }
 
 /**
- * Notes that a request which another instance has seen has entered the application of this instance, where the caller of
- * the other one is nobody. Does nothing for a request that no instance has seen.
+ * Records that a request, which another instance has seen, entered the application of this instance. Removes the caller
+ * of the other instance, which means nothing here. Does nothing for a request that no instance has seen.
  */
 export function enterApplication(request: HttpRequest, instance: Instance): void {
   const source = nodeRequest(request);
@@ -76,7 +78,7 @@ export function enterApplication(request: HttpRequest, instance: Instance): void
   }
 }
 
-/** Where the guard leaves the caller for others. */
+/** The fields in which the guard leaves the caller for other code. */
 const CALLER_FIELDS = ['auth', 'user'] as const;
 
 function mark(source: HttpRequest, instance: Instance, call: AuthorizedCall | undefined): void {
@@ -90,36 +92,39 @@ function withoutMarkOf(instance: Instance, one: Mark): Mark | undefined {
   return outer === one.outer ? one : { ...one, outer };
 }
 
-/** What the instance that saw the request last knows about it. */
+/** The mark of the instance that saw the request last. */
 function lastMark(source: HttpRequest): Mark | undefined {
   const last = (source as Marked)[MARK];
   return last?.request === source ? last : undefined;
 }
 
-/** For a handler whose framework carries no request along: the call belongs to the context it is handed. */
+/** For a handler whose framework passes no request: stores the call with its RPC context. */
 export function rememberContext(rpcContext: object, call: AuthorizedCall): void {
   calls.set(rpcContext, call);
 }
 
-/** What this instance has let the request in as. What others have let it in as is not looked at. */
+/** The call that this instance admitted for the request. Ignores the calls of other instances. */
 export function callOfRequest(request: HttpRequest, instance: Instance): AuthorizedCall | undefined {
   let one = lastMark(nodeRequest(request));
   while (one && one.instance !== instance) one = one.outer;
   return one?.call;
 }
 
-/** Runs what serves a request of Node's, and everything it starts, so that {@link currentCall} knows what it is let in as. */
+/**
+ * Runs the function that serves a request, with everything it starts, in a context where {@link currentCall} finds the
+ * call.
+ */
 export function trackRequest(request: object, instance: Instance, run: () => void): void {
   (request as Marked)[FOLLOWED_BY] = instance;
   storageOf(instance).run({ request, call: undefined }, run);
 }
 
-/** Runs the function, and everything it starts, with this call as the current one of the instance. */
+/** Runs the function, with everything it starts, with this call as the current one of the instance. */
 export function runInCall<T>(call: AuthorizedCall, instance: Instance, run: () => T): T {
   return storageOf(instance).run({ request: undefined, call }, run);
 }
 
-/** The call under way here; undefined outside of a request that the instance let in, and where it follows none. */
+/** The current call; undefined outside of a request that the instance admitted, and if it tracks no requests. */
 export function currentCall(instance: Instance): AuthorizedCall | undefined {
   return tracked.get(instance)?.getStore()?.call;
 }
@@ -132,15 +137,18 @@ function storageOf(instance: Instance): AsyncLocalStorage<TrackedRequest> {
   return storage;
 }
 
-/** What is read of the contexts of MCP frameworks: of `@rekog/mcp-nest` 2, and of the bridge of `nestjs-mcp-auth/sdk`. */
+/**
+ * The members that are read from contexts of MCP frameworks: `@rekog/mcp-nest` 2, and the bridge of
+ * `nestjs-mcp-auth/sdk`.
+ */
 interface RpcContext {
-  /** What the official SDK hands to handlers: in version 2 with the caller under `http`, in version 1 beside. */
+  /** What the official SDK passes to handlers: version 2 has the caller under `http`, version 1 directly. */
   readonly sdkContext?: { readonly authInfo?: unknown; readonly http?: { readonly authInfo?: unknown } };
   getRawRequest?(): unknown;
   getSession?(): { readonly stateless?: unknown } | undefined;
 }
 
-/** What resolvers and handlers of WebSocket messages were let run as: by the HTTP request behind them, and by handler. */
+/** Admitted calls of resolvers and WebSocket handlers, keyed by the HTTP request behind them, and then by handler. */
 const outsideCalls = new WeakMap<object, WeakMap<object, AuthorizedCall>>();
 
 export function rememberHandlerCall(request: HttpRequest, call: AuthorizedCall): void {
@@ -151,17 +159,17 @@ export function rememberHandlerCall(request: HttpRequest, call: AuthorizedCall):
 
 function handlerCallOf(host: ArgumentsHost): AuthorizedCall | undefined {
   const request = requestBehind(host);
-  // A filter is told no handler.
+  // Nest passes no handler to a filter.
   const handler = (host as Partial<ExecutionContext>).getHandler?.();
   return request && handler && outsideCalls.get(nodeRequest(request))?.get(handler);
 }
 
 /**
- * The authorized call a handler serves; undefined where nobody was authorized. On HTTP, for resolvers and for WebSocket
- * messages it goes by the request. At MCP handlers it goes by the very caller that the guard attached to the request, which
- * the transports of the SDK hand on with each message; where they hand on another or none, by the request under way; and
- * last by the request that the MCP framework carries along, if it is no session's, since that would be the one which
- * opened it. Messages of brokers have no caller.
+ * The admitted call that a handler serves; undefined if there is none. HTTP routes, resolvers and WebSocket handlers
+ * find it by the request. MCP handlers find it in this order: by the caller object that the guard attached to the
+ * request, and that the transports of the SDK pass on with each message; by the tracked request; by the request that
+ * the MCP framework passes along, except in a session, where that is the request which opened it. Messages of brokers
+ * have no caller.
  */
 export function callOfContext(context: ArgumentsHost, instance: Instance): AuthorizedCall | undefined {
   const type = context.getType<string>();
@@ -185,9 +193,9 @@ function callOfRpcContext(rpcContext: unknown, instance: Instance): AuthorizedCa
 }
 
 /**
- * The same where Nest calls without an instance: a parameter decorator, an interceptor of a class. On HTTP the instance
- * counts that saw the request last. Where the applications of several instances have the class, and each of them has
- * authorized a call here, only the caller that came with the message says which one serves it.
+ * The same for code that Nest calls without an instance: parameter decorators, interceptors of classes. On HTTP, the
+ * instance that saw the request last counts. If the applications of several instances share the class, and each of them
+ * admitted a call here, only the caller that came with the message decides.
  */
 export function callWithInstance(
   context: ExecutionContext,
@@ -208,7 +216,7 @@ export function callWithInstance(
   return found.find(({ call }) => call === handedOn);
 }
 
-/** The call of the caller that the transports of the SDK hand on with a message. */
+/** The call of the caller that the transports of the SDK pass on with a message. */
 function callerHandedOn(rpcContext: unknown): AuthorizedCall | undefined {
   const { sdkContext } = (rpcContext ?? {}) as RpcContext;
   return Caller.callOf(sdkContext?.http?.authInfo ?? sdkContext?.authInfo);

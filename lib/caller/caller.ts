@@ -12,12 +12,12 @@ export function authInfoOf(token: string, verified: VerifiedToken, resource: str
   return new Caller(token, verified, resource);
 }
 
-/** Private fields keep what must not be copied, printed or replaced, and cost next to nothing. */
+/** Private fields hold what must not be copied, printed or replaced. */
 export class Caller implements McpAuthInfo {
   readonly #token: string;
   readonly #resourceIdentifier: string;
   #resource: URL | undefined;
-  /** An object of its own: to write to a frozen one takes longer than everything else here. */
+  /** A separate object, because the caller itself is frozen. */
   readonly #bound: { call: AuthorizedCall | undefined } = { call: undefined };
   readonly clientId: string;
   readonly scopes: string[];
@@ -51,38 +51,38 @@ export class Caller implements McpAuthInfo {
     return this.#token;
   }
 
-  /** A URL can be changed by whoever holds it, so that each caller has one of its own; few are ever looked at. */
+  /** Each caller has its own URL, because code that gets it can change it. Created on first use, which is rare. */
   get resource(): URL {
     return (this.#resource ??= new URL(this.#resourceIdentifier));
   }
 
-  /** Prints what can be copied: with `showHidden` and `getters`, Node would print the token as well. */
+  /** Prints only enumerable members: with `showHidden` and `getters`, Node would also print the token. */
   [inspect.custom](depth: number, options: InspectOptions): string {
     return depth < 0
       ? '[McpAuthInfo]'
       : `McpAuthInfo ${inspect({ ...this, resource: this.#resourceIdentifier }, { ...options, depth })}`;
   }
 
-  /** Binds the caller to the request that was let through, once that is known. */
+  /** Binds the caller to its admitted call. */
   static bind(auth: McpAuthInfo, call: AuthorizedCall): void {
     if (#bound in auth) auth.#bound.call = call;
   }
 
-  /** By the very caller that was bound, as frameworks hand it on; no copy and no lookalike will do. */
+  /** The call of a bound caller. Accepts only the same object, which frameworks pass on: no copy and no lookalike. */
   static callOf(auth: unknown): AuthorizedCall | undefined {
     return typeof auth === 'object' && auth !== null && #bound in auth ? auth.#bound.call : undefined;
   }
 
-  /** The resource identifier as configured, which a URL may spell otherwise; empty for a lookalike of a caller. */
+  /** The resource identifier as configured, which a URL may spell differently; empty for a lookalike of a caller. */
   static resourceIdentifierOf(auth: McpAuthInfo): string {
     return #resourceIdentifier in auth ? auth.#resourceIdentifier : '';
   }
 }
 
-/** Who a token stands for, as far as that has to be worked out. */
+/** The members of the caller that must be computed. */
 type Principal = Pick<McpAuthInfo, 'principalKey' | 'kind' | 'actor'>;
 
-/** Of the tokens that are remembered, for as long as they are: they come with every request of their caller. */
+/** Computed once for each cached token, which comes with every request of its caller. */
 const principals = new WeakMap<VerifiedToken, Principal>();
 
 function principalOf(verified: VerifiedToken): Principal {
@@ -103,13 +103,13 @@ function actorOf(claims: VerifiedToken['claims']): Readonly<Record<string, unkno
   const actor = ownMember(claims, 'act');
   if (!isRecord(actor)) return undefined;
   const { act: _history, ...outermost } = actor;
-  // One object for all requests of the caller.
+  // All requests of the caller share this object.
   return Object.freeze(outermost);
 }
 
 /**
- * The rich authorization details of one type that the caller was granted for this resource; for policies and handlers.
- * Entries are alternatives: check each by itself.
+ * The rich authorization details of one type that the caller has for this resource; for policies and handlers. Entries
+ * are alternatives: check each one separately.
  *
  * @see RFC 9396
  */

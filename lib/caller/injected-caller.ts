@@ -5,9 +5,10 @@ import { copiesProblem, COPY_MARK, otherCopies, THIS_COPY } from './package-copi
 import type { McpAuthInfo } from '../core/auth-info.js';
 
 /**
- * What `@AuthInfo()` injects; by itself for handlers that Nest does not call.
+ * The value that `@AuthInfo()` injects. Also called directly, for handlers that Nest does not call.
  *
- * @throws {McpAuthConfigError} where the guard of another copy of this package protects the application: its caller is not known here.
+ * @throws {McpAuthConfigError} if the guard of another copy of this package protects the application: this copy does
+ * not know its caller.
  */
 export function injectedCaller(key: keyof McpAuthInfo | undefined, context: ExecutionContext): unknown {
   if (THIS_COPY.running === 0 && otherCopies().some(({ running }) => running > 0)) {
@@ -19,5 +20,5 @@ export function injectedCaller(key: keyof McpAuthInfo | undefined, context: Exec
   return key === undefined ? auth : auth?.[key];
 }
 
-// What the decorator is known by, to every copy of this package.
+// Marks the decorator for every copy of this package.
 Object.defineProperty(injectedCaller, COPY_MARK, { value: THIS_COPY });

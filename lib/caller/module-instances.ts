@@ -2,12 +2,12 @@ import { THIS_COPY } from './package-copies.js';
 import type { ResolvedOptions } from '../options/options.js';
 
 /**
- * One instance of the module, known by its validated options: every import has its own. A process may have several, since
- * it may run several applications. What one of them has decided counts for no other.
+ * One instance of the module, identified by its validated options. A process may run several applications, each with
+ * its instance. No instance uses the decisions of another.
  */
 export type Instance = Pick<ResolvedOptions, 'resources'>;
 
-/** The instances of the module whose applications are running, and the classes of the handlers of each. */
+/** The instances whose applications are running, each with the classes of its handlers. */
 const running = new Map<Instance, ReadonlySet<unknown>>();
 
 /** Registers an instance whose application has these controllers and providers. */
@@ -16,15 +16,16 @@ export function addInstance(instance: Instance, classes: ReadonlySet<unknown>): 
   THIS_COPY.running = running.size;
 }
 
-/** Forgets an instance whose application has ended. */
+/** Removes an instance whose application has closed. */
 export function removeInstance(instance: Instance): void {
   running.delete(instance);
   THIS_COPY.running = running.size;
 }
 
 /**
- * The instances whose application may run a handler of this class, for code that Nest calls without an instance: parameter
- * decorators, interceptors of classes, wrapped methods. All of them for a class that no application has listed.
+ * The instances whose application may run a handler of this class, for code that Nest calls without an instance:
+ * parameter decorators, interceptors of classes, wrapped methods. Returns all instances for a class that no application
+ * lists.
  */
 export function instancesWith(classRef: unknown): readonly Instance[] {
   const all = [...running.keys()];

@@ -8,19 +8,19 @@ import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 export interface Copy {
   /** A file of the copy. */
   readonly file: string;
-  /** How many applications with the module of this copy are running. */
+  /** Number of running applications with the module of this copy. */
   running: number;
-  /** What Nest may be asked to inject, by name. */
+  /** The classes that Nest may inject, by name. */
   injectables: Readonly<Record<string, object>>;
 }
 
-/** Where all copies find each other. */
+/** The key of `globalThis` under which all copies register. */
 const COPIES = Symbol.for('nestjs-mcp-auth:copies');
 
-/** By what a parameter decorator says to which copy it belongs. */
+/** The key under which a parameter decorator names its copy. */
 export const COPY_MARK = Symbol.for('nestjs-mcp-auth:copy');
 
-/** The metadata key under which the decorators of all copies say whose they are. */
+/** The metadata key under which the decorators of all copies name their copy. */
 export const COPY_METADATA = 'nestjs-mcp-auth:copy';
 
 const PACKAGE = 'nestjs-mcp-auth';
@@ -30,24 +30,24 @@ export const THIS_COPY: Copy = { file: ownFile(), running: 0, injectables: {} };
 const copies = ((globalThis as { [COPIES]?: Copy[] })[COPIES] ??= []);
 copies.push(THIS_COPY);
 
-/** The other copies that were loaded so far. */
+/** The other copies that are loaded so far. */
 export function otherCopies(): readonly Copy[] {
   return copies.filter((copy) => copy !== THIS_COPY);
 }
 
-/** A problem that comes of several copies, with the version and the place of each. */
+/** A problem caused by several copies, with the version and the path of each. */
 export function copiesProblem(option: string, seen: string): ConfigProblem {
   return {
     option,
     seen,
     why: `an application works with one copy of ${PACKAGE}, and this process has loaded ${copies.length}: ${copies.map(described).join('; ')}`,
     write:
-      `Let every package of the application resolve the same copy: list ${PACKAGE} as a peer dependency where it is only ` +
-      'decorated with, and install it once, at the same version',
+      `Let every package of the application resolve the same copy: list ${PACKAGE} as a peer dependency of ` +
+      'libraries that only use its decorators, and install it once, at one version',
   };
 }
 
-/** Why what a decorator binds finds nothing of the module in the application. */
+/** The error of a decorated handler in an application without the module. */
 export function moduleMissing(what: string): McpAuthConfigError {
   if (copies.length > 1)
     return new McpAuthConfigError([
@@ -55,10 +55,13 @@ export function moduleMissing(what: string): McpAuthConfigError {
     ]);
   const seen = `${what}, as @RequireScopes() and the like bind it, in an application without McpAuthModule`;
   const write = 'Import McpAuthModule.forRoot({ resource, authorizationServers }) in the root module';
-  return new McpAuthConfigError([{ option: 'imports', seen, why: 'it works with what the module provides', write }]);
+  return new McpAuthConfigError([{ option: 'imports', seen, why: 'it needs the providers of that module', write }]);
 }
 
-/** Providers for what another copy would have injected, so that Nest does not say that it is missing. None is made unasked. */
+/**
+ * Providers for the injectables of other copies, whose error explains the problem better than Nest's missing
+ * dependency. Created only on injection.
+ */
 export function providersOfOtherCopies(): Provider[] {
   return otherCopies().flatMap(({ injectables }) =>
     Object.entries(injectables).map(([name, provide]): Provider => {
@@ -76,7 +79,10 @@ function described({ file }: Copy): string {
   return `${versionAt(file)} at ${file}`;
 }
 
-/** This file, as a stack names it. With `import.meta` Jest could not load the package into applications that are CommonJS. */
+/**
+ * The path of this file, read from a stack. With `import.meta`, Jest could not load the package in CommonJS
+ * applications.
+ */
 function ownFile(): string {
   const [, top = ''] = String(new Error().stack).split('\n');
   const [, place] = /\bat (?:.*? \()?((?:file:|\/|[a-z]:\\).*):\d+:\d+\)?$/i.exec(top) ?? [];
@@ -84,7 +90,7 @@ function ownFile(): string {
   return place.startsWith('file:') ? fileURLToPath(place) : place;
 }
 
-/** Of the package that the file belongs to. Read when somebody asks, which is for an error only. */
+/** The version of the package that contains the file. Read only for an error. */
 function versionAt(file: string): string {
   for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
     try {
@@ -94,14 +100,13 @@ function versionAt(file: string): string {
       };
       if (name === PACKAGE) return `version ${String(version)}`;
     } catch {
-      // Not here.
+      // No package.json here.
     }
   }
   return 'an unknown version';
 }
 
 /**
- * Tells a class that it is the module, also to another copy of this package in the same process: by that name it is
- * registered in the whole process.
+ * Marks the class of the module for every copy of this package in the process.
  */
 export const MODULE_MARK = Symbol.for('nestjs-mcp-auth:module');

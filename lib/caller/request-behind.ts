@@ -4,12 +4,12 @@ import { methodOfClass } from '../core/class-methods.js';
 import { valuesSent, type HeaderSource } from '../request/header-fields.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 
-/** Upgrade requests of WebSocket connections, by their socket; noted where Node hands them out. */
+/** Upgrade requests of WebSocket connections, keyed by socket. */
 const upgrades = new WeakMap<object, HttpRequest>();
 
 /**
- * Notes upgrade requests of a server from the time when somebody else handles them: with a listener of ours alone, Node would
- * leave them without an answer.
+ * Records the upgrade requests of a server as soon as other code listens for them. If this were the only listener, Node
+ * would never answer them.
  */
 export function watchUpgrades(server: EventEmitter): void {
   const note = (request: HttpRequest, socket: object): void => void upgrades.set(socket, request);
@@ -23,9 +23,8 @@ export function watchUpgrades(server: EventEmitter): void {
 }
 
 /**
- * The HTTP request that led to a GraphQL resolver or to the handler of a WebSocket message; undefined where it cannot be
- * had. It is read only from what the server makes: the context of GraphQL, and the socket. Arguments and messages of
- * clients are never looked at.
+ * The HTTP request behind a GraphQL resolver or a WebSocket handler; undefined if it is unknown. Reads only objects
+ * that the server creates: the context of GraphQL, and the socket. Does NOT read arguments or messages of clients.
  */
 export function requestBehind(host: ArgumentsHost): HttpRequest | undefined {
   switch (host.getType<string>()) {
@@ -39,8 +38,9 @@ export function requestBehind(host: ArgumentsHost): HttpRequest | undefined {
 }
 
 /**
- * A resolver gets parent, arguments, context and info; a reference resolver of a federation no arguments. Nest puts the
- * request into the context as `req`, for subscriptions the context of `graphql-ws`; Mercurius has `reply.request` besides.
+ * A resolver gets parent, arguments, context and info; a reference resolver of a federation gets no arguments. Nest
+ * puts the request into the context as `req`; for subscriptions, `req` is the context of `graphql-ws`. Mercurius also
+ * has `reply.request`.
  */
 function graphqlRequest(args: readonly unknown[]): HttpRequest | undefined {
   const context = memberOf({ context: args.length === 3 ? args[1] : args[2] }, 'context');
@@ -55,8 +55,8 @@ function graphqlRequest(args: readonly unknown[]): HttpRequest | undefined {
 }
 
 /**
- * Where the credentials of a request behind a handler stand. Those of an upgrade request count as they came: for a
- * subscription, Mercurius writes into its `headers` what the client has said in a message.
+ * The header fields with the credentials of a request behind a handler. For an upgrade request, reads the fields as
+ * sent: for a subscription, Mercurius copies content of a client message into `headers`.
  */
 export function credentialsBehind(request: HttpRequest): HeaderSource {
   const { headers, rawHeaders } = nodeRequest(request);
@@ -64,7 +64,7 @@ export function credentialsBehind(request: HttpRequest): HeaderSource {
   return { headers: { authorization: valuesSent(rawHeaders, 'authorization') } };
 }
 
-/** A socket of socket.io has its first request; one of `ws` has nothing but the connection. */
+/** A socket of socket.io has its first request; a socket of `ws` has only the connection. */
 function upgradeRequest(client: unknown): HttpRequest | undefined {
   const request = memberOf(client, 'request');
   if (isHttpRequest(request)) return request;
@@ -78,7 +78,9 @@ function memberOf(value: unknown, name: string): object | undefined {
   return typeof member === 'object' && member !== null ? member : undefined;
 }
 
-/** A request of Node's or Fastify's. Both are instances of classes, which nothing becomes that a client has sent. */
+/**
+ * Whether the value is a request of Node or Fastify. Both are instances of classes, which deserialised input never is.
+ */
 export function isHttpRequest(value: unknown): value is HttpRequest {
   if (typeof value !== 'object' || value === null) return false;
   const { headers, raw } = value as Partial<HttpRequest>;
