@@ -9,23 +9,23 @@ import { PARAMETERS_METADATA } from '../handlers/nest-metadata.js';
 import { PARAMETERS, tellApart } from './mcp-sdk.parameters.js';
 import { registerOperation, type SdkServer } from './mcp-sdk.server.js';
 
-/** Which of the decorated methods a server gets, and how it will be reached. */
+/** Which decorated methods a server gets, and over which transport. */
 export interface RegisterOptions {
   /**
-   * Those of these classes only.
+   * Registers only the methods of these classes.
    * @default every provider of the application
    */
   providers?: readonly Type[];
   /**
-   * Those that belong to this protected resource, by its `id`, and those that belong to none in particular.
-   * @default whichever resource they belong to; the guard still refuses callers of another one
+   * Registers only the methods that belong to the protected resource with this `id`, or to no specific resource.
+   * @default methods of every resource; the guard still refuses callers of another one
    */
   resource?: string;
   /**
-   * The server will be connected to standard input and output, where no request carries a token: the option `stdio` of
-   * `McpAuthModule` then says whether there is a caller, and who. To be set for no other transport, whose callers would
-   * otherwise be taken for whoever started the process.
-   * @default false: without a request that was let in, every call is refused
+   * The server will be connected to standard input and output, where requests carry no token: the option `stdio` of
+   * `McpAuthModule` then decides about the caller. Do NOT set it for another transport: its callers would get the
+   * rights of the user who started the process.
+   * @default false: without an admitted request, every call is refused
    */
   stdio?: boolean;
 }
@@ -45,12 +45,12 @@ interface BridgedMethod {
 }
 
 /**
- * Serves methods of Nest providers on a `McpServer` of the official SDK: those with `@McpTool()`, `@McpResource()` or
- * `@McpPrompt()`. Each call goes through Nest's guards, interceptors, pipes and filters, global ones included, as an
- * RPC context; the transport and the HTTP route it is mounted on remain yours.
+ * Serves methods of Nest providers with `@McpTool()`, `@McpResource()` or `@McpPrompt()` on a `McpServer` of the
+ * official SDK. Nest runs its guards, interceptors, pipes and filters for each call, also global ones, with an RPC
+ * context. Does NOT provide the transport or its HTTP route.
  *
- * Knows the caller only of a request that came in by a Nest route, where `McpAuthGuard` saw it; without one, every
- * method served by it refuses.
+ * The caller comes from a request to a Nest route, which `McpAuthGuard` admitted. Without such a request, calls of
+ * every method are refused.
  */
 @Injectable()
 export class McpSdkBridge {
@@ -64,17 +64,17 @@ export class McpSdkBridge {
   ) {}
 
   /**
-   * Looks through the application once.
+   * Finds the decorated methods of the application, once.
    *
-   * @throws {McpAuthConfigError} for decorated methods around which Nest would not put everything that is bound to them.
+   * @throws {McpAuthConfigError} for decorated methods whose guards, pipes, interceptors or filters Nest would not run.
    */
   discover(): void {
     this.#methods ??= this.#find();
   }
 
   /**
-   * Registers the decorated methods of the application, or some of them. Cheap enough to be done for each request, as
-   * the stateless transports of the SDK want it.
+   * Registers the decorated methods of the application, or some of them. Cheap enough for each request, as the
+   * stateless transports of the SDK require.
    *
    * @param server a `McpServer` of version 1 or 2 of the SDK, not connected yet
    * @throws {McpAuthConfigError} if there is nothing to register, or nothing of one of the given providers.
@@ -96,7 +96,7 @@ export class McpSdkBridge {
   async #run(method: BridgedMethod, call: SdkCall): Promise<unknown> {
     const invoke = await this.#invokerOf(method, call);
     const result = await invoke(call.args, call);
-    // Nest waits for what handlers return, but hands on what filters return.
+    // Nest awaits the result of handlers, but passes on the result of filters.
     return isObservable(result) ? lastValueFrom(result) : result;
   }
 
@@ -115,7 +115,7 @@ export class McpSdkBridge {
     contextId?: ReturnType<typeof ContextIdFactory.create>,
   ): Invoke {
     const method = (instance as Record<string, (...parameters: unknown[]) => unknown>)[methodName];
-    if (!method) throw new TypeError(`The instance that stands for a provider has no method ${methodName}`);
+    if (!method) throw new TypeError(`The instance of a provider has no method ${methodName}`);
     const options = { guards: true, interceptors: true, filters: true };
     return this.contexts.create(
       instance,
@@ -124,7 +124,7 @@ export class McpSdkBridge {
       PARAMETERS_METADATA,
       PARAMETERS,
       contextId,
-      // So that what is bound to the method is looked for where the instance was made, and transient guards are found.
+      // Nest then looks for guards and the like in the module of the instance, and finds transient ones.
       wrapper.id,
       options,
       'rpc',
@@ -166,16 +166,16 @@ export class McpSdkBridge {
   }
 }
 
-/** A class can be provided by several modules; it is served once. */
+/** Several modules can provide a class; its methods are served once. */
 function isNewTo(methods: readonly BridgedMethod[]): (method: BridgedMethod) => boolean {
   const known = new Set(methods.map(({ classRef }) => classRef));
   return ({ classRef }) => !known.has(classRef);
 }
 
-/** Where Nest, of some versions at least, does not find the guards that are bound to a method, and so runs none. */
+/** At such a place, some versions of Nest do not find the guards bound to a method, and run none. */
 function misplaced({ classRef, methodName, operation }: BridgedMethod, where: string, write: string): ConfigProblem {
   const seen = `a ${operation.kind} on ${where}`;
-  const why = 'guards would not be found there';
+  const why = 'Nest would not run guards there';
   return { option: `${classRef.name}.${methodName}`, seen, why, write };
 }
 

@@ -16,17 +16,17 @@ import { OPERATION_METADATA } from '../handlers/mcp-frameworks.js';
 import type { SdkCall } from './mcp-sdk.call.js';
 import { resourceTemplate, type SdkResourceTemplate } from './uri-template.js';
 
-/** What tools, resources and prompts have in common; given to the SDK as it is. */
+/** The common options of tools, resources and prompts; passed to the SDK unchanged. */
 interface Described {
   /** For people. */
   title?: string;
-  /** For models, and for people. */
+  /** For models and people. */
   description?: string;
   /** For the user interface of clients. */
   icons?: {
     /** URL, or `data:` URI. */
     src: string;
-    /** Of the image, where the server that has it does not say. */
+    /** Of the image, if its server does not send one. */
     mimeType?: string;
     /** Such as `48x48`, or `any`. */
     sizes?: string[];
@@ -35,28 +35,28 @@ interface Described {
   _meta?: Record<string, unknown>;
 }
 
-/** What `@McpTool()` takes. */
+/** The options of `@McpTool()`. */
 export interface McpToolOptions extends Described {
   /** @default the name of the method */
   name?: string;
   /**
-   * Of a kind that the SDK in use understands: Zod 4 and other Standard Schemas with JSON Schema in version 2, Zod in
-   * version 1. Without it the tool takes no arguments, and none reach it.
+   * The schema of the arguments, of a kind that the SDK supports: Zod 4 and other Standard Schemas with JSON Schema in
+   * version 2, Zod in version 1. Without it, the tool gets no arguments.
    */
   inputSchema?: object;
-  /** The SDK validates the structured content with it; a plain value that the method returns is that content. */
+  /** The SDK validates the structured content with it. A plain value that the method returns becomes that content. */
   outputSchema?: object;
-  /** Hints for clients (MCP, "Tool Annotations"). Nothing here is enforced by them: scopes and policies do that. */
+  /** Hints for clients (MCP, "Tool Annotations"). They enforce nothing: scopes and policies do. */
   annotations?: {
     /** For people; `title` above is the newer place. */
     title?: string;
-    /** It changes nothing. */
+    /** The tool changes nothing. */
     readOnlyHint?: boolean;
-    /** It may destroy something. */
+    /** The tool may destroy something. */
     destructiveHint?: boolean;
     /** Calling it again with the same arguments changes nothing further. */
     idempotentHint?: boolean;
-    /** It reaches beyond this server. */
+    /** The tool interacts with systems beyond this server. */
     openWorldHint?: boolean;
   };
 }
@@ -70,9 +70,9 @@ interface ResourceOptions extends Described {
   size?: number;
   /** Hints for clients. */
   annotations?: {
-    /** For whom it is. */
+    /** The intended audience. */
     audience?: ('user' | 'assistant')[];
-    /** 0 (of no importance) to 1 (needed). */
+    /** 0 (least important) to 1 (required). */
     priority?: number;
     /** ISO 8601. */
     lastModified?: string;
@@ -80,27 +80,29 @@ interface ResourceOptions extends Described {
 }
 
 interface FixedResource {
-  /** In normal form, as `new URL(uri).href` has it: the SDK looks for that. */
+  /** In normal form, like `new URL(uri).href`, which the SDK looks up. */
   uri: string;
 }
 
 interface TemplatedResource {
-  /** `notes://{owner}/{id}`; or a `ResourceTemplate` of the SDK, which can list and complete too. */
+  /** `notes://{owner}/{id}`; or a `ResourceTemplate` of the SDK, which can also list and complete. */
   uriTemplate: string | SdkResourceTemplate;
 }
 
-/** A resource of its own, or all those that a template describes. */
+/** The options of `@McpResource()`: for one resource, or for all that a template describes. */
 export type McpResourceOptions = ResourceOptions & (FixedResource | TemplatedResource);
 
-/** What `@McpPrompt()` takes. */
+/** The options of `@McpPrompt()`. */
 export interface McpPromptOptions extends Described {
   /** @default the name of the method */
   name?: string;
-  /** As `inputSchema` of a tool. With version 1 of the SDK it must be an object of Zod, or the members of one. */
+  /** Like `inputSchema` of a tool. With version 1 of the SDK, it must be a Zod object, or the members of one. */
   argsSchema?: object;
 }
 
-/** What a decorator was given: `handlers/mcp-frameworks.ts` finds the operation by it, the bridge registers it. */
+/**
+ * The arguments of a decorator: `handlers/mcp-frameworks.ts` finds the operation by them, and the bridge registers it.
+ */
 export type BridgedOperation =
   | { readonly kind: 'tool'; readonly name: string; readonly config: Omit<McpToolOptions, 'name'> }
   | { readonly kind: 'prompt'; readonly name: string; readonly config: Omit<McpPromptOptions, 'name'> }
@@ -110,21 +112,21 @@ export type BridgedOperation =
       readonly name: string;
       readonly config: ResourceOptions & { name: string };
       readonly template: SdkResourceTemplate;
-      /** Of a template that was given as text; of others the SDK's own. */
+      /** Set for a template written as text; other templates have the syntax of the SDK. */
       readonly syntax: 'plain' | undefined;
     };
 
 /**
- * Nest's own key for classes by which requests come in. It binds global guards and the like that are request-scoped or
- * transient to no others, and so would run none of them before a tool.
+ * Nest's metadata key for classes that are entry points of requests. Nest binds request-scoped and transient global
+ * enhancers only to these. Without this key, it would run none of them before a tool.
  */
 const ENTRY_METADATA = '__entryProvider__';
 
 /**
- * Makes a method of a provider an MCP tool, on the servers that `McpSdkBridge.register` is given. It returns a result
- * of the SDK, or any other value, which becomes text.
+ * Makes a method of a provider an MCP tool, on the servers passed to `McpSdkBridge.register`. The method returns a
+ * result of the SDK, or any other value, which becomes text.
  *
- * Binds `McpAuthGuard`: the tool never runs without a caller who was let in, whatever the transport is mounted on.
+ * Binds `McpAuthGuard`: the tool runs only for an admitted caller, whatever the transport is mounted on.
  */
 export function McpTool({ name, ...config }: McpToolOptions = {}): MethodDecorator {
   return operation((methodName) => ({ kind: 'tool', name: name ?? methodName, config }));
@@ -134,7 +136,7 @@ export function McpTool({ name, ...config }: McpToolOptions = {}): MethodDecorat
  * Makes a method of a provider an MCP resource, or with `uriTemplate` a resource template. It returns a result of the
  * SDK: `{ contents: [{ uri, text }] }`. Binds `McpAuthGuard`, as {@link McpTool} does.
  *
- * @throws {McpAuthConfigError} when the class is loaded, for a template that is not understood.
+ * @throws {McpAuthConfigError} when the class is loaded, for a template of an unsupported form.
  */
 export function McpResource(options: McpResourceOptions): MethodDecorator {
   if ('uri' in options) {
@@ -157,20 +159,23 @@ export function McpPrompt({ name, ...config }: McpPromptOptions = {}): MethodDec
 }
 
 /**
- * Injects the arguments of the call, or with a name one of them; see {@link SdkCall.args}. Pipes work as on `@Body()`,
- * which this is under another name: a global `ValidationPipe` validates what is declared as a class.
+ * Injects the arguments of the call, or one of them by name; see {@link SdkCall.args}. An alias of `@Body()`, with the
+ * same pipes: a global `ValidationPipe` validates parameters whose type is a class.
  */
 export const Args: {
   (...pipes: (Type<PipeTransform> | PipeTransform)[]): ParameterDecorator;
   (name: string, ...pipes: (Type<PipeTransform> | PipeTransform)[]): ParameterDecorator;
 } = Body;
 
-/** Injects what the SDK gives to handlers: `ServerContext` in version 2, `RequestHandlerExtra` in version 1. */
+/**
+ * Injects the context that the SDK passes to handlers: `ServerContext` in version 2, `RequestHandlerExtra` in version
+ * 1.
+ */
 export const SdkContext: () => ParameterDecorator = createParamDecorator(
   (_: unknown, context: ExecutionContext): unknown => callOf(context).sdkContext,
 );
 
-/** Injects the URI, in normal form, that a resource was asked for by; undefined in tools and prompts. */
+/** Injects the requested URI of a resource, in normal form; undefined in tools and prompts. */
 export const ResourceUri: () => ParameterDecorator = createParamDecorator(
   (_: unknown, context: ExecutionContext): URL | undefined => {
     const { mcpRequest } = callOf(context);
@@ -178,7 +183,7 @@ export const ResourceUri: () => ParameterDecorator = createParamDecorator(
   },
 );
 
-/** What a method was declared to be, if it was. */
+/** The declared operation of a method; undefined if there is none. */
 export function operationOf(method: object): BridgedOperation | undefined {
   return Reflect.getMetadata(OPERATION_METADATA, method) as BridgedOperation | undefined;
 }

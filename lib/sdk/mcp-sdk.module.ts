@@ -3,9 +3,10 @@ import { DiscoveryModule } from '@nestjs/core';
 import { McpSdkBridge } from './mcp-sdk.bridge.js';
 
 /**
- * Makes {@link McpSdkBridge} injectable anywhere. Needs `McpAuthModule` beside it; mounts no route and no transport.
+ * Makes {@link McpSdkBridge} injectable everywhere. Requires `McpAuthModule` in the same application. Does NOT mount a
+ * route or a transport.
  *
- * @throws {McpAuthConfigError} at start, for a tool, resource or prompt where guards would not be found.
+ * @throws {McpAuthConfigError} at start, for a tool, resource or prompt at a place where Nest would not run guards.
  */
 @Global()
 @Module({
@@ -16,7 +17,7 @@ import { McpSdkBridge } from './mcp-sdk.bridge.js';
 export class McpSdkModule implements NestModule {
   constructor(private readonly bridge: McpSdkBridge) {}
 
-  /** Nest calls this after every module was instantiated. */
+  /** Nest calls this after it has instantiated every module. */
   configure(): void {
     this.bridge.discover();
   }

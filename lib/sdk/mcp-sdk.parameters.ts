@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 
-/** Nest's number for `@Body()`, which `@Args()` is, and for `@Payload()` of microservices as well. */
+/** Nest's number for `@Body()`, of which `@Args()` is an alias, and for `@Payload()` of microservices. */
 const BODY = 3;
 
 /**
- * Resolves the parameters of a method for Nest, other than those of custom decorators, which it resolves by itself.
- * Of Nest's HTTP decorators none has a meaning here; an undefined in its place would be found out too late.
+ * Resolves the parameters of a method for Nest, except those of custom decorators, which Nest resolves itself. Throws
+ * for other HTTP decorators of Nest, which have no meaning here: injecting undefined would hide the mistake.
  */
 export const PARAMETERS = {
   exchangeKeyForValue(type: number, name: unknown, [args]: unknown[]): unknown {
@@ -14,13 +14,13 @@ export const PARAMETERS = {
   },
 };
 
-/** By which Nest tells controllers apart that have the same name; providers have none. */
+/** The key by which Nest distinguishes controllers of the same name. Providers do not have it. */
 const CLASS_ID = 'CONTROLLER_ID';
 
 /**
- * Gives a class an identity besides its name. Nest 11 remembers the parameters of methods by the names of class and
- * method alone: of two classes of one name, one would be called with the parameters of the other, and take an argument
- * of the client for the subject of its token.
+ * Gives a class an identity besides its name. Nest 11 caches the parameters of methods by the names of class and method
+ * only: of two classes with one name, one would get the parameters of the other, and could use an argument of the
+ * client as the subject of its token.
  */
 export function tellApart(classRef: object): void {
   if (Object.hasOwn(classRef, CLASS_ID)) return;

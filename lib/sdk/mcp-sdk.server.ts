@@ -3,8 +3,8 @@ import type { BridgedOperation } from './mcp-sdk.decorators.js';
 import { toToolResult } from './tool-result.js';
 
 /**
- * What the bridge needs of a `McpServer`; those of both versions of the SDK have it. Of the callbacks it says no more
- * than that they are some, since the versions differ in what they call them with.
+ * The members of `McpServer` that the bridge uses, in both versions of the SDK. The type of callbacks is `object`,
+ * because the versions call them with different arguments.
  */
 export interface SdkServer {
   /** Called once for each `@McpTool()`. */
@@ -15,10 +15,10 @@ export interface SdkServer {
   registerPrompt(name: string, config: object, callback: object): unknown;
 }
 
-/** Runs the method behind an operation, and answers with what it returned. */
+/** Runs the method behind an operation, and resolves to its result. */
 type Run = (request: SdkRequest, args: unknown, sdkContext: unknown) => Promise<unknown>;
 
-/** Registers one operation, so that each call of it is handed to `run`. */
+/** Registers one operation. Each call of it goes to `run`. */
 export function registerOperation(server: SdkServer, operation: BridgedOperation, run: Run): void {
   switch (operation.kind) {
     case 'tool':
@@ -61,12 +61,13 @@ function registerPrompt(server: SdkServer, { name, config }: Operation<'prompt'>
     server.registerPrompt(name, config, callback);
     return;
   }
-  // Version 1 takes nothing but the members of an object schema; what else the schema says holds all the same.
+  // Version 1 accepts only the members of an object schema. The whole schema, set afterwards, still validates the
+  // arguments.
   const registered = server.registerPrompt(name, { ...config, argsSchema: members }, callback);
   Object.assign(registered as object, { argsSchema });
 }
 
-/** Without a schema, the SDK calls back with the context alone. */
+/** Without a schema, the SDK calls back with the context only. */
 function takingArguments(schema: object | undefined, call: (args: unknown, context: unknown) => unknown): object {
   return schema === undefined ? (context: unknown) => call({}, context) : call;
 }
@@ -75,12 +76,12 @@ function readRequest({ href }: URL): SdkRequest {
   return { method: 'resources/read', params: { uri: href } };
 }
 
-/** Version 2 has dropped the short forms. */
+/** Version 2 no longer has the short forms. */
 function isVersion1(server: object): boolean {
   return 'prompt' in server;
 }
 
-/** Undefined unless it is an object schema of Zod: the members of one may be given as they are. */
+/** The members of a Zod object schema; undefined for other schemas. */
 function membersOf(schema: object | undefined): object | undefined {
   if (!schema || !('safeParse' in schema) || !('shape' in schema)) return undefined;
   return typeof schema.shape === 'object' && schema.shape !== null ? schema.shape : undefined;

@@ -1,6 +1,6 @@
 /**
- * What a tool returned, as the result that MCP wants. A result of that form is left alone; any other value becomes
- * text, of an object its JSON, and with an output schema the structured content as well.
+ * Converts the return value of a tool to a result of MCP. Returns a value of that form unchanged. Any other value
+ * becomes text (JSON for objects), and with an output schema also the structured content.
  */
 export function toToolResult(value: unknown, hasOutputSchema: boolean): object {
   if (isResult(value)) return value;
@@ -9,7 +9,7 @@ export function toToolResult(value: unknown, hasOutputSchema: boolean): object {
   return { content: [{ type: 'text', text }], ...(hasOutputSchema && { structuredContent: value }) };
 }
 
-/** `resultType` stands in results that ask the client for something first (MCP 2026-07-28). */
+/** Results that first ask the client for input have `resultType` (MCP 2026-07-28). */
 function isResult(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   return ('content' in value && Array.isArray(value.content)) || 'structuredContent' in value || 'resultType' in value;

@@ -1,29 +1,29 @@
 import { McpAuthConfigError } from '../core/error.js';
 import { plainTemplate } from '../handlers/uri-template.js';
 
-/** What both versions of the SDK read of a `ResourceTemplate`; theirs have this form. */
+/** The members of `ResourceTemplate` that both versions of the SDK read. */
 export interface SdkResourceTemplate {
   /** The template itself. */
   readonly uriTemplate: {
-    /** In the order in which they stand in the template. */
+    /** In the order of the template. */
     readonly variableNames: string[];
     /** The values of the variables in a URI; null for one that does not match. */
     match(uri: string): Record<string, string | string[]> | null;
     /** As it was written. */
     toString(): string;
   };
-  /** Lists the resources that the template describes; undefined where it can't. */
+  /** Lists the resources that the template describes; undefined if it cannot. */
   readonly listCallback: unknown;
-  /** What completes this variable; undefined where nothing does. */
+  /** The function that completes this variable; undefined if there is none. */
   completeCallback(variable: string): unknown;
 }
 
 /**
- * A resource template for the SDK, written as `notes://{owner}/{id}`: `{name}` stands for one or more characters
- * without `/`, `?` and `#`, `{+name}` for one or more of any kind. The values are what stands in the URI, not decoded.
+ * A resource template for the SDK, written as `notes://{owner}/{id}`: `{name}` matches one or more characters except
+ * `/`, `?` and `#`; `{+name}` matches one or more of any characters. The values are not decoded.
  *
- * Lists no resources and completes nothing: for these, and for the other forms of RFC 6570, there is the SDK's own
- * `ResourceTemplate`.
+ * Does NOT list resources or complete variables. For these, and for the other forms of RFC 6570, use `ResourceTemplate`
+ * of the SDK.
  *
  * @throws {McpAuthConfigError} for a template of another form.
  */
@@ -42,7 +42,7 @@ export function resourceTemplate(template: string): SdkResourceTemplate {
 }
 
 function unusable(template: string): McpAuthConfigError {
-  const why = 'only {name} and {+name} are understood here, each name once';
+  const why = 'only {name} and {+name} are supported here, each name once';
   const write = "Pass a ResourceTemplate of the SDK, or write uriTemplate: 'notes://{owner}/{id}'";
   return new McpAuthConfigError([
     { option: '@McpResource({ uriTemplate })', seen: JSON.stringify(template), why, write },
