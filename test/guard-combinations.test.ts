@@ -182,7 +182,7 @@ describe.each(PLATFORMS)('a test that overrides McpAuthGuard, on %s', (platform)
       // What a decorator binds is another object.
       expect((await fetch(`${server.origin}/other`, { method: 'POST' })).status).toBe(401);
       expect(server.log.join('\n')).toContain(
-        'A test has overridden McpAuthGuard: whatever it lets through is not protected',
+        'A test has overridden McpAuthGuard: the requests that it accepts are not protected',
       );
     } finally {
       await server.close();

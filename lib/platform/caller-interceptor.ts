@@ -2,14 +2,14 @@ import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/com
 import { Observable } from 'rxjs';
 import { callWithInstance, currentCall, runInCall } from '../caller/call-registry.js';
 
-/** Makes the caller known below a handler that is reached by no HTTP route of its own, such as a tool over stdio. */
+/** Makes the caller available below a handler that has no HTTP route, such as a tool over stdio. */
 export class CallerInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const found = callWithInstance(context);
-    // It runs within the call already where it is reached through a request that is followed.
+    // A tracked request already runs within its call.
     if (!found || found.call === currentCall(found.instance)) return next.handle();
     const { call, instance } = found;
-    // The handler runs when its observable is subscribed to, so that is what must happen within the call.
+    // The handler runs on subscription to its observable, so the subscription must happen within the call.
     return new Observable((subscriber) => runInCall(call, instance, () => next.handle().subscribe(subscriber)));
   }
 }

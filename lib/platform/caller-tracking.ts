@@ -8,7 +8,7 @@ import { CallerInterceptor } from './caller-interceptor.js';
 import { dependenciesOf, wrappersIn } from './injection.js';
 import { ResolvedOptions } from '../options/options.js';
 
-/** What is used of a Fastify application. */
+/** The used members of a Fastify application. */
 interface FastifyLike {
   addHook?(
     name: 'preValidation',
@@ -16,16 +16,15 @@ interface FastifyLike {
   ): void;
 }
 
-/** Handlers that have the interceptor. They belong to classes, which several applications of one process may use. */
+/** Handlers that have the interceptor. Several applications of one process may share their classes. */
 const intercepted = new WeakSet<object>();
 
 /**
- * Makes the caller available below handlers through `AsyncLocalStorage`, but only where something needs it: a class that
- * injects `McpAuthService`; an MCP framework that calls handlers as plain methods; and anonymous callers of MCP, whom the
- * messages that the framework hands on do not name.
+ * Makes the caller available below handlers through `AsyncLocalStorage`, but only if something needs it: on Node.js 20
+ * and 22 it slows down every promise of the process, which costs a small route a tenth of its throughput.
  *
- * Remove with Node 22: the condition. On Node 20 and 22, `AsyncLocalStorage` slows down every promise of the process, which
- * costs a small route a tenth of its throughput; on Node 24 it costs nothing that can be measured.
+ * Needed by providers that inject `McpAuthService`. Protection itself needs it if an MCP framework calls handlers as
+ * plain methods, or serves anonymous callers, which its messages do not show.
  */
 @Injectable()
 export class CallerTracking {
@@ -38,16 +37,16 @@ export class CallerTracking {
     private readonly options: ResolvedOptions,
   ) {}
 
-  /** Whether the caller is known below the handlers of this application. */
+  /** Whether the caller is available below the handlers of this application. */
   get isOn(): boolean {
     return this.#isOn;
   }
 
   /**
-   * Prepares handlers that no HTTP request leads to. Call it while Nest instantiates the application: Nest builds the
-   * handlers of a microservice as soon as one is connected, before any other hook.
+   * Prepares handlers that have no HTTP request. Call it while Nest instantiates the application: Nest builds the
+   * handlers of microservices when one is connected, before any other hook.
    *
-   * @param token of the provider whose users need the caller
+   * @param token of the provider whose users need tracking
    */
   prepare(token: unknown): void {
     this.#isOn =
@@ -56,13 +55,13 @@ export class CallerTracking {
     if (this.#isOn) for (const handler of this.explorer.rpcHandlers) intercept(handler);
   }
 
-  /** Prepares handlers that HTTP requests lead to. Call it before Nest registers the routes of the application. */
+  /** Prepares handlers of HTTP requests. Call it before Nest registers the routes of the application. */
   mount(): void {
     this.#isOn ||= this.#isNeeded();
     const adapter = httpAdapterOf(this.host);
     if (!adapter || !this.#isOn) return;
     const fastify = adapter.getInstance<FastifyLike>();
-    // Fastify reads the body outside the context that a middleware has entered.
+    // Fastify reads the body outside of the asynchronous context of middleware.
     if (fastify.addHook)
       fastify.addHook('preValidation', ({ raw }, _reply, done) => trackRequest(raw, this.options, done));
     else

@@ -12,7 +12,7 @@ import {
 
 import { PARAMETERS_METADATA } from '../handlers/nest-metadata.js';
 
-/** Finds handlers that are decorated by another copy of this package: what they declare may mean something else there. */
+/** Finds handlers that another copy of this package decorated: its declarations may mean something else. */
 @Injectable()
 export class CopiesCheck {
   constructor(

@@ -15,7 +15,7 @@ import { noteReplaced } from '../handlers/written-declarations.js';
 
 type Method = (...args: unknown[]) => unknown;
 
-/** What is behind a method that stands in for another: that one, and who decides where no guard let the call in. */
+/** The original of a wrapped method, and the application that decides about calls which no guard admitted. */
 interface WrappedMethod {
   readonly original: Method;
   application: DirectCalls;
@@ -23,23 +23,23 @@ interface WrappedMethod {
 
 const wrappedMethods = new WeakMap<object, WrappedMethod>();
 
-/** A class can be used by several applications of one process: each decides about the calls that its own guard let in. */
+/** Several applications of one process can share a class: each decides about the calls that its own guard admitted. */
 const applications = new WeakMap<Instance, DirectCalls>();
 
 /**
- * The application that a handler object belongs to; undefined for one that several applications share. Objects that Nest
- * makes for one request or call are not among them.
+ * The application of a handler object; undefined if several applications share the object. Does not contain
+ * request-scoped objects.
  */
 const owners = new WeakMap<object, DirectCalls | undefined>();
 
 /**
  * Protects the handlers that an MCP framework calls as plain methods, as version 1 of `@rekog/mcp-nest` and
- * `@nestjs-mcp/server` do: what `@RequireScopes()` and the like bind to a handler, Nest never gets to run there. It is done around the method itself:
- * the guard decides, refusals take the form that MCP clients understand, the caller is known below, and `@AuthInfo()`
- * takes the place of the argument it decorates. It holds for every instance of the class, request-scoped ones too.
+ * `@nestjs-mcp/server` do: Nest does not run guards and filters for such calls. This class wraps the method itself: the
+ * guard decides, refusals get the form that MCP clients understand, the caller is available below, and `@AuthInfo()`
+ * replaces the argument that it decorates. This applies to every instance of the class, also to request-scoped ones.
  *
- * Such a method then wants a caller who was let in, whoever calls it: the framework and the application's own code look
- * the same from inside. Runs no guards, pipes, interceptors and filters of others.
+ * A wrapped method always requires an admitted caller, because it cannot distinguish calls of the framework from calls
+ * of the application's own code. Does NOT run other guards, pipes, interceptors or filters.
  */
 @Injectable()
 export class DirectCalls {
@@ -51,15 +51,15 @@ export class DirectCalls {
   ) {}
 
   /**
-   * To be called while Nest instantiates the application: an MCP framework may look for handlers as soon as its own module
-   * is initialised, which can be before any other.
+   * Call it while Nest instantiates the application: an MCP framework may look for handlers when its own module is
+   * initialised, possibly before all others.
    */
   protectClasses(): void {
     applications.set(this.options, this);
     this.#protect(this.explorer.directHandlersOfClasses);
   }
 
-  /** To be called when every instance is there: then the classes of those that factories made are known, too. */
+  /** Call it when all instances exist: then the classes of instances from factories are known, too. */
   protect(): void {
     for (const handler of this.explorer.handlerObjects) {
       owners.set(handler, owners.has(handler) && owners.get(handler) !== this ? undefined : this);
@@ -76,7 +76,7 @@ export class DirectCalls {
 
   #standIn({ classRef, methodName, method, operation }: DirectHandler): void {
     const known = wrappedMethods.get(method);
-    // An inherited one stands in for the same method of the base class, which may declare less.
+    // An inherited wrapper wraps the method for the base class, which may have fewer declarations.
     if (known && Object.hasOwn(classRef.prototype, methodName)) {
       known.application = this;
       return;
@@ -113,13 +113,13 @@ export class DirectCalls {
   }
 }
 
-/** The application that has let in the call under way, of those that have the class. */
+/** Of the applications that share the class, the one that admitted the current call. */
 function applicationUnderWay(classRef: unknown): DirectCalls | undefined {
   const instance = instancesWith(classRef).find((one) => currentCall(one) !== undefined);
   return instance && applications.get(instance);
 }
 
-/** MCP frameworks know a handler by its metadata, and some by its name. */
+/** MCP frameworks find a handler by its metadata, and some by its name. */
 function copyNameAndMetadata(from: Method, to: Method): void {
   Object.defineProperty(to, 'name', { value: from.name });
   for (const key of Reflect.getOwnMetadataKeys(from))

@@ -4,11 +4,11 @@ import type { OperationKind } from '../request/rpc-body.js';
 import { noteMcpContext } from '../request/mcp-origin.js';
 import type { DirectHandler } from '../handlers/handler-explorer.js';
 
-/** What an MCP framework calls a handler with, in the terms of Nest. */
+/** The arguments of an MCP framework for a handler, in the terms of Nest. */
 interface Called {
   /** The arguments of the client, or the variables of a resource template. */
   readonly data: unknown;
-  /** What the guard and the filter find the request and the caller by. */
+  /** The RPC context, by which guard and filter find the request and the caller. */
   readonly rpcContext: unknown;
   readonly isStdio: boolean;
 }
@@ -20,7 +20,10 @@ const METHODS: Readonly<Record<OperationKind, string>> = {
   'resource-template': 'resources/read',
 };
 
-/** As much of an execution context as the guard and the filter of this library ask for, of a handler that is called as a method. */
+/**
+ * The execution context of a handler that is called as a plain method. Has only the members that the guard and the
+ * filter of this library use.
+ */
 export function directContext(handler: DirectHandler, args: readonly unknown[]): ExecutionContext {
   const { classRef, method, operation } = handler;
   const { data, rpcContext, isStdio } =
@@ -37,17 +40,17 @@ export function directContext(handler: DirectHandler, args: readonly unknown[]):
 }
 
 /**
- * By version 1 of `@rekog/mcp-nest`: with the arguments, a context, and the request. Leaves out the request: in a session
- * that is the one which opened it, whose token may have been replaced by one for more, or less.
+ * Version 1 of `@rekog/mcp-nest` passes the arguments, a context and the request. Leaves out the request: in a session,
+ * it is the request that opened the session, and a later token may have more or fewer scopes.
  */
 function calledByMcpNest([data, rpcContext]: readonly unknown[]): Called {
   return { data, rpcContext, isStdio: readsStandardInput(rpcContext) };
 }
 
 /**
- * By `@nestjs-mcp/server`: last comes what the official SDK hands to handlers, and with it the caller of the very message.
- * Before it come the arguments of a tool or prompt, if it has a schema; the URI of a resource; and then the variables of a
- * template. It speaks HTTP only.
+ * `@nestjs-mcp/server` passes, as the last argument, what the official SDK passes to handlers, which contains the
+ * caller of the message. Before it come the arguments of a tool or prompt (if it has a schema), or the URI of a
+ * resource and the variables of its template. This framework supports HTTP only.
  */
 function calledByNestjsMcp({ operation }: DirectHandler, args: readonly unknown[]): Called {
   const sdkContext = args.at(-1);
@@ -62,12 +65,15 @@ function calledByNestjsMcp({ operation }: DirectHandler, args: readonly unknown[
   };
 }
 
-/** What is read of the contexts of `@rekog/mcp-nest` 1. */
+/** The members that are read from contexts of `@rekog/mcp-nest` 1. */
 interface TransportContext {
   readonly mcpServer?: { readonly server?: { readonly transport?: object } };
 }
 
-/** Whether the transport of the server has the standard input of this very process: no message of a client has that. */
+/**
+ * Whether the transport of the server reads the standard input of this process. A message of a client cannot contain
+ * that stream.
+ */
 function readsStandardInput(mcpContext: unknown): boolean {
   const transport = ((mcpContext ?? {}) as TransportContext).mcpServer?.server?.transport;
   return Object.values(transport ?? {}).some((member) => member instanceof Readable && member === process.stdin);

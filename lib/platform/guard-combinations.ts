@@ -5,9 +5,9 @@ import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
 import { MODULE_MARK } from '../caller/package-copies.js';
 
 /**
- * Knows which handlers have a guard of the application that combines `McpAuthGuard` with checks of its own: one that
- * extends it, or that injects it, itself or by way of other providers. A guard that is a provider and bound to no handler
- * counts for all of them, since it may be a global one.
+ * Finds the handlers whose guard combines `McpAuthGuard` with checks of the application: it extends that class, or
+ * injects it, directly or through other providers. A guard that is a provider but bound to no handler counts for all
+ * handlers, because it may be global.
  */
 export class GuardCombinations {
   readonly #byToken = new Map<unknown, Wrapper[]>();
@@ -61,12 +61,12 @@ export class GuardCombinations {
   }
 }
 
-/** Nest makes a token of its own of each `APP_GUARD`. Those that it makes for each request are among what handlers bind. */
+/** Nest creates a token for each `APP_GUARD`. Request-scoped ones are among the injectables. */
 function isGlobal(token: unknown): boolean {
   return typeof token === 'string' && token.startsWith(APP_GUARD);
 }
 
-/** Bound by `APP_GUARD`, or a class that is one. */
+/** Bound by `APP_GUARD`, or a class with `canActivate()`. */
 function isGuard({ subtype, metatype }: Wrapper): boolean {
   if (subtype === 'guard') return true;
   const prototype =

@@ -32,10 +32,10 @@ import { credentialsBehind, requestBehind, watchUpgrades } from '../caller/reque
 import { Responder } from '../response/responder.js';
 import { logger } from '../observability/logger.js';
 
-/** Where `@nestjs/graphql` keeps the options of its module. */
+/** The token under which `@nestjs/graphql` provides the options of its module. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
 
-/** Why a handler of that kind is refused where no verified caller can be known. */
+/** The reason of a refusal if a handler of that kind cannot have a verified caller. */
 const UNAUTHENTICATED = {
   graphql: 'graphql_request_missing',
   websocket: 'websocket_unauthenticated',
@@ -45,10 +45,10 @@ const UNAUTHENTICATED = {
 } as const satisfies Record<OutsideKind, McpAuthReason>;
 
 /**
- * Decides about handlers that are neither HTTP routes nor MCP operations: GraphQL resolvers, handlers of WebSocket messages,
- * of messages and events of a broker, and those of libraries that Nest does not know. They are left alone unless they are
- * protected by a decorator. A protected one needs a caller, by the HTTP request behind it; where there is none, as with
- * messages of a broker, it is refused.
+ * Decides about handlers that are neither HTTP routes nor MCP operations: GraphQL resolvers, WebSocket handlers,
+ * handlers of a broker's messages and events, and handlers of libraries that Nest does not know. Leaves them alone
+ * unless a decorator protects them. A protected handler needs a caller from the HTTP request behind it. Without such a
+ * request, as with messages of a broker, its calls are refused.
  */
 @Injectable()
 export class HandlerAccess {
@@ -69,10 +69,11 @@ export class HandlerAccess {
   ) {}
 
   /**
-   * Lets the handler run, or refuses it; at once, where nobody has to be asked. What is refused is recorded.
+   * Admits or refuses the call; synchronously if the token is cached and no policy is asynchronous. Records the
+   * decision.
    *
-   * @param guard the class of the guard that asks: a handler that is bound to it is protected
-   * @throws {McpAuthError} when it is refused.
+   * @param guard the class of the calling guard: a handler that binds it is protected
+   * @throws {McpAuthError} if the call is refused.
    */
   authorize(context: ExecutionContext, kind: OutsideKind, guard: unknown): MaybePromise<void> {
     const classRef = context.getClass();
@@ -114,8 +115,8 @@ export class HandlerAccess {
   }
 
   /**
-   * Gives handlers of messages the filter for refusals: global filters of Nest do not hold for gateways, nor for
-   * microservices that inherit nothing. To be called while Nest instantiates the application.
+   * Binds the exception filter to message handlers: Nest's global filters do not apply to gateways, or to microservices
+   * without `inheritAppConfig`. Call it while Nest instantiates the application.
    */
   prepare(): void {
     for (const handler of this.#handlers(PATTERN_METADATA, GATEWAY_MESSAGE_METADATA)) {
@@ -123,7 +124,7 @@ export class HandlerAccess {
     }
   }
 
-  /** For gateways on the port of the application. To be called before those are connected to its server. */
+  /** Prepares gateways on the port of the application. Call it before Nest connects them to the server. */
   mount(guard: unknown): void {
     const gateways = this.#handlers(GATEWAY_MESSAGE_METADATA);
     if (!gateways.some((handler) => this.#isProtected(handler, guard))) return;
@@ -132,23 +133,23 @@ export class HandlerAccess {
   }
 
   /**
-   * Refuses to start where a requirement would not be enforced.
+   * Refuses to start if a requirement would not be enforced.
    *
-   * @throws {McpAuthConfigError} naming each field resolver that has requirements while Nest runs no guards there, and each
-   * protected handler that does not say which of several resources it belongs to.
+   * @throws {McpAuthConfigError} naming each field resolver whose requirements Nest would not enforce, and each
+   * protected handler that does not declare its resource, if there are several.
    */
   check(guard: unknown): void {
     const problems = [...this.#unguardedFields(guard), ...this.#strays(guard)];
     if (problems.length > 0) throw new McpAuthConfigError(problems);
   }
 
-  /** Warns of handlers of messages that refuse everything. */
+  /** Warns of message handlers that refuse every message. */
   warn(guard: unknown): void {
     for (const handler of this.#handlers(PATTERN_METADATA)) {
       if (!this.#isDecorated(handler, guard)) continue;
       logger.warn(
-        `${nameOf(handler)} handles messages of a broker and is protected: it refuses every message, since none carries an access token. ` +
-          'Remove the requirements or declare it @Public(), and protect the broker by its own means',
+        `${nameOf(handler)} handles messages of a broker and is protected: it refuses every message, because messages carry no access token. ` +
+          'Remove the requirements or declare it @Public(), and protect the broker itself',
       );
     }
   }
@@ -161,7 +162,7 @@ export class HandlerAccess {
       .map((handler) => ({
         option: nameOf(handler),
         seen: 'a protected @ResolveField()',
-        why: 'Nest runs no guards for fields, so that the field would be open to anybody',
+        why: 'Nest runs no guards for fields, so anyone could read the field',
         write: "Set fieldResolverEnhancers: ['guards'] in the options of GraphQLModule, or declare the field @Public()",
       }));
   }
@@ -175,12 +176,15 @@ export class HandlerAccess {
       .map((handler) => ({
         option: `@ProtectedResource() of ${nameOf(handler)}`,
         seen: 'nothing',
-        why: 'with several resources, each protected handler must say whose tokens it accepts',
+        why: 'with several resources, each protected handler must declare its resource',
         write: `Known are ${resources.map(({ id }) => `"${id}"`).join(', ')}; or declare the handler @Public()`,
       }));
   }
 
-  /** A handler that wants the caller needs one, too: without it, code that reads `auth?.subject` would run as nobody. */
+  /**
+   * A handler with `@AuthInfo()` also requires a caller: otherwise code that reads `auth?.subject` would run without
+   * one.
+   */
   #isProtected(handler: DirectHandler, guard: unknown): boolean {
     return this.#isDecorated(handler, guard) || (this.#wantsCaller(handler) && !this.#declarationOf(handler).isPublic);
   }
@@ -200,7 +204,7 @@ export class HandlerAccess {
     return wants;
   }
 
-  /** Those of classes that have one of these metadata, and serve no MCP operation. */
+  /** The methods that have one of these metadata keys, and serve no MCP operation. */
   #handlers(...keys: readonly string[]): DirectHandler[] {
     const wrappers = [...this.discovery.getControllers(), ...this.discovery.getProviders()];
     const classes = new Set(
@@ -219,13 +223,15 @@ export class HandlerAccess {
   }
 }
 
-/** A reference resolver of a federation gets its context where others get their arguments. */
+/** A reference resolver of a federation gets its context in the place of the arguments. */
 function argumentsOf(context: ExecutionContext): unknown {
   const args = context.getArgs<unknown[]>();
   return context.getType<string>() === 'graphql' && args.length === 3 ? undefined : args[1];
 }
 
-/** No client of a gateway begins without a token, and then signs in: something has to be changed. */
+/**
+ * Unlike MCP clients, clients of gateways do not begin without a token and then sign in: someone must change something.
+ */
 function explained(error: unknown, kind: OutsideKind): unknown {
   if (kind !== 'websocket' || !(error instanceof McpAuthError) || error.reason !== 'no_credentials') return error;
   const seen = { 'looked for': 'an Authorization header in the upgrade request' };
@@ -244,7 +250,10 @@ function hasFilter({ classRef, method }: DirectHandler, filter: HandlerFilter): 
   return boundTo(classRef, method, FILTERS_METADATA).includes(filter.constructor);
 }
 
-/** An instance, since Nest has looked for classes of filters already. It takes the place of that of an earlier application. */
+/**
+ * Binds an instance, because Nest has already looked for filter classes. It replaces the instance of an earlier
+ * application.
+ */
 function bind(filter: HandlerFilter, { classRef, methodName, method }: DirectHandler): void {
   const bound = (Reflect.getOwnMetadata(FILTERS_METADATA, method) as unknown[] | undefined) ?? [];
   Reflect.defineMetadata(
@@ -255,7 +264,7 @@ function bind(filter: HandlerFilter, { classRef, methodName, method }: DirectHan
   UseFilters(filter)(classRef.prototype as object, methodName, { value: method });
 }
 
-/** The metadata of parameters is kept by the name of the method, which a decorator may have wrapped. */
+/** Nest stores the metadata of parameters under the name of the method, which a decorator may have wrapped. */
 function wantsCaller({ classRef, method, methodName }: DirectHandler): boolean {
   const prototype = classRef.prototype as Record<string, unknown>;
   const names = new Set([

@@ -2,12 +2,12 @@ import type { ArgumentsHost, CanActivate, ExceptionFilter, ExecutionContext } fr
 import type { McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 
-/** The guard that decorators bind to handlers. Its class stands in the root of `lib`, which this folder does not import. */
+/** The guard that decorators bind to handlers. Its class is in the root of `lib`, which this folder does not import. */
 export abstract class HandlerGuard implements CanActivate {
   abstract canActivate(context: ExecutionContext): MaybePromise<boolean>;
 }
 
-/** The filter that decorators bind to handlers, likewise. */
+/** The filter that decorators bind to handlers. Its class is in the root of `lib` as well. */
 export abstract class HandlerFilter implements ExceptionFilter<McpAuthError> {
   abstract catch(error: McpAuthError, host: ArgumentsHost): unknown;
 }

@@ -1,6 +1,9 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 
-/** What the application serves HTTP with. Undefined in an application context or a microservice, whatever Nest's type says. */
+/**
+ * The HTTP adapter of the application; undefined in an application context or a microservice, although Nest's type says
+ * otherwise.
+ */
 export function httpAdapterOf(host: HttpAdapterHost): HttpAdapterHost['httpAdapter'] | undefined {
   return host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
 }

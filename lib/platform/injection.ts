@@ -1,25 +1,28 @@
 import type { ForwardReference } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
 
-/** A module as Nest keeps it. */
+/** Nest's internal object for a module. */
 export type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
 
-/** A provider, controller or injectable as Nest keeps it. */
+/** Nest's internal object for a provider, controller or injectable. */
 export type Wrapper = NestModule['providers'] extends Map<unknown, infer One> ? One : never;
 
-/** Nest's own keys for what a class wants injected: as TypeScript says it, as `@Inject()` does, and into properties. */
+/**
+ * Nest's metadata keys for the dependencies of a class: types from TypeScript, parameters with `@Inject()`, and
+ * properties.
+ */
 const PARAMETER_TYPES_METADATA = 'design:paramtypes';
 const INJECTED_PARAMETERS_METADATA = 'self:paramtypes';
 const INJECTED_PROPERTIES_METADATA = 'self:properties_metadata';
 
-/** Everything that Nest makes in an application. */
+/** All providers, controllers and injectables of the modules. */
 export function wrappersIn(modules: readonly NestModule[]): Wrapper[] {
   return modules.flatMap(({ providers, controllers, injectables }) =>
     [providers, controllers, injectables].flatMap((wrappers) => [...wrappers.values()] as Wrapper[]),
   );
 }
 
-/** The tokens of what is injected. */
+/** The tokens of the injected dependencies. */
 export function dependenciesOf({ metatype, inject }: Wrapper): unknown[] {
   if (inject) return inject.map((one) => (typeof one === 'object' && 'token' in one ? one.token : one)).map(target);
   if (typeof metatype !== 'function') return [];

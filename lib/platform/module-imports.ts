@@ -3,18 +3,18 @@ import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { copiesProblem, MODULE_MARK, otherCopies } from '../caller/package-copies.js';
 import type { NestModule } from './injection.js';
 
-/** What is read of an entry of `imports`: a class, or what `forRoot()` and `forRootAsync()` return. */
+/** The members that are read from an entry of `imports`: a class, or the result of `forRoot()` or `forRootAsync()`. */
 interface Import {
   readonly module?: unknown;
   readonly providers?: readonly { readonly provide?: unknown; readonly useValue?: unknown }[];
 }
 
-/** Nest's own key for the imports of a module class. */
+/** Nest's metadata key for the imports of a module class. */
 const IMPORTS_METADATA = 'imports';
 
 /**
- * Refuses an application that imports the module more than once, or without options: with two instances of the guard, it
- * would depend on their order whose tokens are accepted where.
+ * Refuses an application that imports the module more than once, or without options: with two instances of the guard,
+ * their order would decide which tokens are accepted.
  *
  * @param optionsToken of the options in the providers of the module
  * @throws {McpAuthConfigError} that names every import, and the option `resources`.
@@ -42,10 +42,10 @@ function importedTwice(resources: readonly string[], imports: readonly FoundImpo
   return {
     option: 'imports',
     seen: `McpAuthModule ${resources.length} times: ${seen.join('; ')}`,
-    why: 'each import would have a guard of its own on every route, and none may trust what another one decided',
+    why: 'each import would put its own guard on every route, and no guard may trust the decision of another',
     write:
       'Import it once, in the root module, and list every protected resource under the option `resources`, each with its ' +
-      'own authorizationServers; say with @ProtectedResource(id) to which of them a controller belongs',
+      'own authorizationServers; declare the resource of each controller with @ProtectedResource(id)',
   };
 }
 
@@ -55,9 +55,9 @@ function importedBare(imports: readonly FoundImport[]): ConfigProblem {
   return {
     option: 'imports',
     seen: `McpAuthModule without options${bare.length > 0 ? `, in ${bare.join(', ')}` : ''}`,
-    why: 'it needs those of forRoot() or forRootAsync()',
+    why: 'the module needs the options of forRoot() or forRootAsync()',
     write: configured
-      ? `Leave this import out: the module is global once it was imported with options, as in ${configured.importer}`
+      ? `Leave this import out: the module is global after one import with options, as in ${configured.importer}`
       : 'Write imports: [McpAuthModule.forRoot({ resource, authorizationServers })] in the root module',
   };
 }

@@ -2,16 +2,19 @@ import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
 import { PATIENCE } from './start-question.js';
 
-/** What tells a guard of `@nestjs/passport` from others. */
+/** The members that distinguish a guard of `@nestjs/passport`. */
 interface PassportGuard extends CanActivate {
   handleRequest(...args: unknown[]): unknown;
   getAuthenticateOptions(...args: unknown[]): unknown;
 }
 
-/** By what guards answer requests themselves, such as with a redirect to a login page: of Node.js, of Express and of Fastify. */
+/**
+ * Methods of Node.js, Express and Fastify with which a guard answers a request itself, such as with a redirect to a
+ * login page.
+ */
 const ANSWERING = ['end', 'send', 'json', 'redirect', 'sendStatus', 'writeHead', 'write'];
 
-/** By what they prepare an answer. */
+/** Methods with which a guard prepares an answer. */
 const PREPARING = [
   'setHeader',
   'header',
@@ -26,8 +29,9 @@ const PREPARING = [
 ];
 
 /**
- * The names of the global guards of passport that refuse the request of this context, which has no token: they would judge
- * the tokens of MCP clients by keys of their own. The response is kept from them, since the request has been answered.
+ * The names of the global passport guards that refuse the request of this context, which has no token: they would
+ * verify the tokens of MCP clients with their own keys. They get a response without effect, because the request is
+ * already answered.
  */
 export async function refusingPassportGuards(modules: ModulesContainer, context: ExecutionContext): Promise<string[]> {
   const guards = [...modules.values()].flatMap(({ providers }) =>
@@ -48,7 +52,7 @@ function isPassportGuard(instance: unknown): instance is PassportGuard {
   );
 }
 
-/** Whether the guard wants something else than what the request has, which is nothing. Not, where it does not say in time. */
+/** Whether the guard refuses a request without credentials. False if it does not decide in time. */
 function isRefusedBy(guard: PassportGuard, context: ExecutionContext): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve(false), PATIENCE);
@@ -69,7 +73,7 @@ async function decisionOf(guard: PassportGuard, context: ExecutionContext): Prom
   return (await guard.canActivate(context)) === false;
 }
 
-/** The same context, with a response that does nothing. */
+/** The same context, with a response without effect. */
 function withoutResponse(context: ExecutionContext, onAnswer: () => void): ExecutionContext {
   const http = context.switchToHttp();
   const response = Object.create(http.getResponse<object>()) as object;

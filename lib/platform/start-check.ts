@@ -10,25 +10,25 @@ import { refusingPassportGuards } from './passport-guards.js';
 import { ask, type RequestEmitter, type StartAnswer } from './start-question.js';
 import { logger } from '../observability/logger.js';
 
-/** Where MCP is mounted most often. */
+/** The most frequent path of MCP endpoints. */
 const USUAL_PATH = '/mcp';
 
-/** What is used of a Fastify application. */
+/** The used members of a Fastify application. */
 interface FastifyLike {
   addHook?(name: 'onReady', hook: () => Promise<void>): void;
 }
 
-/** What Express and Fastify say of the route that they chose. */
+/** The matched route, as Express and Fastify describe it. */
 interface RoutedRequest {
   readonly route?: { readonly path?: unknown };
   readonly routeOptions?: { readonly url?: unknown };
 }
 
 /**
- * Asks the finished application, before it listens, who answers at the path of each resource: by a request without a
- * token, which goes through everything that the server has, but over no connection. Where the guard is not reached,
- * somebody else serves that path: MCP that no guard sees stops the start, and what keeps clients from signing in is warned
- * of. The guard answers the question itself, so that no handler of a controller runs for it.
+ * Before the application listens, sends it a request without a token at the path of each resource, through all
+ * middleware, but without a connection. If the request does not reach the guard, other code serves that path: an MCP
+ * endpoint without a guard stops the start, and anything that keeps clients from signing in causes a warning. The guard
+ * answers the request itself, so no handler of a controller runs.
  */
 @Injectable()
 export class StartCheck {
@@ -44,7 +44,7 @@ export class StartCheck {
   ) {}
 
   /**
-   * To be called before the application listens. Fastify has all its plugins only when it is ready.
+   * Call it before the application listens. Fastify has all its plugins only when it is ready.
    *
    * @param guardClass the class `McpAuthGuard`
    */
@@ -57,9 +57,9 @@ export class StartCheck {
   }
 
   /**
-   * To be called once the routes are laid.
+   * Call it when all routes are registered.
    *
-   * @throws {McpAuthConfigError} naming each resource whose MCP endpoint no guard sees.
+   * @throws {McpAuthConfigError} naming each resource whose MCP endpoint bypasses the guard.
    */
   async run(): Promise<void> {
     if (!this.#isAskedLater) await this.#ask();
@@ -70,10 +70,10 @@ export class StartCheck {
     if (!server || this.options.allowUnguardedMounts) return;
     this.mounts.checkPlugins();
     if (this.#isOverridden) {
-      logger.warn('A test has overridden McpAuthGuard: whatever it lets through is not protected');
+      logger.warn('A test has overridden McpAuthGuard: the requests that it accepts are not protected');
       return;
     }
-    // All at once: an application that does not answer would hold off its start for each of them.
+    // All in parallel: an application that does not answer must not delay its start by one timeout for each.
     const problems = await Promise.all([
       ...this.options.resources.map((resource) => this.#askAt(server, resource)),
       this.#askAtUsualPath(server),
@@ -94,7 +94,7 @@ export class StartCheck {
     return [];
   }
 
-  /** MCP can be mounted where no resource is, too; there, only what answers as MCP does is taken for it. */
+  /** MCP may also be mounted at a path without a resource. There, only an answer in the form of MCP counts. */
   async #askAtUsualPath(server: RequestEmitter): Promise<ConfigProblem[]> {
     const [{ identifier }] = this.options.resources;
     const url = new URL(USUAL_PATH, identifier.value);
@@ -104,7 +104,7 @@ export class StartCheck {
     return answer.text.includes('"jsonrpc"') ? unguarded('POST', url, answer) : [];
   }
 
-  /** What is no hole, but keeps clients out or surprises the operator. */
+  /** Problems that do not weaken the protection, but keep clients out or surprise the operator. */
   #doubts(url: URL, posted: StartAnswer, got: StartAnswer): string[] {
     const at = `POST ${url.pathname}`;
     if (posted.context) return this.#parameters(url, posted.context);
@@ -112,16 +112,16 @@ export class StartCheck {
       return got.context ? this.#parameters(url, got.context) : this.#missing(url);
     if (posted.status === undefined)
       return [
-        `${at}, the resource "${url.href}", gave no answer at the start, so that nobody knows whether McpAuthGuard sees it`,
+        `${at}, the resource "${url.href}", gave no answer at the start, so it is unknown whether McpAuthGuard sees its requests`,
       ];
     return [
       `${at}, the resource "${url.href}", is answered with ${posted.status} before McpAuthGuard is asked: clients get no challenge ` +
-        'there, and cannot sign in. Another global guard or a middleware answers first. Let it pass requests to the MCP ' +
-        'controller, for which McpAuthGuard is enough',
+        'there, and cannot sign in. Another global guard or a middleware answers first. Let it accept requests to the MCP ' +
+        'controller: McpAuthGuard protects these',
     ];
   }
 
-  /** An application that takes no POST anywhere serves no MCP, so that it misses none. */
+  /** An application without any POST route does not serve MCP, so it lacks nothing. */
   #missing(url: URL): string[] {
     const { pathname } = url;
     const paths = postPathsOf(httpAdapterOf(this.host)?.getInstance());
@@ -130,12 +130,12 @@ export class StartCheck {
     const found =
       pathname !== '/' && elsewhere.length > 0 ? ` The application has POST ${elsewhere.join(', POST ')}.` : '';
     return [
-      `No route answers POST ${pathname}, where the resource "${url.href}" says that MCP is.${found} Clients go by the resource: ` +
-        'let it name the path with the prefix and version of the application. Where a proxy rewrites the path, this may be as it should',
+      `No route answers POST ${pathname}, where the resource "${url.href}" says that MCP is.${found} Clients send requests to the resource: ` +
+        'write its path with the prefix and version of the application. If a proxy rewrites the path, ignore this warning',
     ];
   }
 
-  /** One resource is then many, of which only one is named in tokens. */
+  /** A route with parameters serves many URLs, but tokens name only one. */
   #parameters(url: URL, context: ExecutionContext): string[] {
     const { route, routeOptions } = context.switchToHttp().getRequest<RoutedRequest>();
     const pattern = String(route?.path ?? routeOptions?.url ?? '');
@@ -147,24 +147,24 @@ export class StartCheck {
     ];
   }
 
-  /** A guard of passport judges the same header with keys of its own, so that it refuses the tokens of MCP clients. */
+  /** A guard of passport verifies the same header with its own keys, so it refuses the tokens of MCP clients. */
   async #otherGuards(url: URL, { context }: StartAnswer): Promise<string[]> {
     if (!context) return [];
     const refusing = await refusingPassportGuards(this.modules, context);
     return refusing.map(
       (name) =>
         `The global guard ${name} refuses POST ${url.pathname}, too, where clients send access tokens for "${url.href}". Let it ` +
-        'pass requests to the MCP controller, for which McpAuthGuard is enough',
+        'accept requests to the MCP controller: McpAuthGuard protects these',
     );
   }
 }
 
-/** A success, or an answer of MCP itself, of somebody whom the guard does not stand before. */
+/** A problem if code without the guard answered with a success, or in the form of MCP. */
 function unguarded(method: 'GET' | 'POST', { pathname }: URL, { context, status, text }: StartAnswer): ConfigProblem[] {
   if (context || status === undefined) return [];
   const isSuccess = status >= 200 && status < 300;
   const isStream = /^content-type: *text\/event-stream/im.test(text);
-  // No MCP is written in HTML: that is the page that some applications answer whatever they have no route for with.
+  // An HTML page is not MCP: some applications answer unknown paths with a page.
   const isPage = /^content-type: *text\/html/im.test(text);
   const isServed = method === 'POST' ? (isSuccess && !isPage) || text.includes('"jsonrpc"') : isSuccess && isStream;
   return isServed

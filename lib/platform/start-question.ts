@@ -4,17 +4,17 @@ import type { ExecutionContext } from '@nestjs/common';
 import { askWith, type StartQuestion } from '../request/start-question.js';
 import { StartSocket } from './start-socket.js';
 
-/** What came of a request that the library makes at the start. */
+/** The result of a request that the library sends at the start. */
 export interface StartAnswer {
-  /** Set where the request reached the guard, which answers it and lets it go no further. */
+  /** Set if the request reached the guard, which answers it. */
   readonly context: ExecutionContext | undefined;
-  /** Undefined where nobody answered in time. */
+  /** Undefined if there was no answer in time. */
   readonly status: number | undefined;
-  /** The beginning of what was written: status line, header fields and body. */
+  /** The beginning of the answer: status line, header fields and body. */
   readonly text: string;
 }
 
-/** What is used of the HTTP server of an application. */
+/** The used members of the HTTP server of an application. */
 export interface RequestEmitter {
   emit(event: 'request', request: IncomingMessage, response: ServerResponse): boolean;
 }
@@ -25,10 +25,10 @@ export interface StartRequest {
   readonly url: URL;
 }
 
-/** How long an answer is waited for, in milliseconds. */
+/** Timeout of an answer, in milliseconds. */
 export const PATIENCE = 3_000;
 
-/** What every client says first, so that a server with sessions answers it, too. */
+/** The first message of every client, which servers with sessions answer, too. */
 const INITIALIZE = JSON.stringify({
   jsonrpc: '2.0',
   id: 'start',
@@ -41,9 +41,9 @@ const INITIALIZE = JSON.stringify({
 });
 
 /**
- * Sends a request through everything that the server of the application has, without a connection. Never rejects.
+ * Sends a request through the server of the application, with all its middleware, without a connection. Never rejects.
  *
- * @returns as soon as the guard is reached, or the answer is complete, or has begun as a success.
+ * @returns as soon as the request reaches the guard, or the answer is complete or begins as a success.
  */
 export function ask(server: RequestEmitter, { method, url }: StartRequest, instance: object): Promise<StartAnswer> {
   const question: StartQuestion = { instance, context: undefined };
@@ -54,11 +54,11 @@ export function ask(server: RequestEmitter, { method, url }: StartRequest, insta
     const settle = (): void => {
       clearTimeout(timer);
       resolve({ context: question.context, status: socket.status, text: socket.answer });
-      // Whoever has begun a stream learns that nobody reads it.
+      // Tells code that began a stream that nobody reads it.
       setImmediate(() => socket.destroy());
     };
     const timer = setTimeout(settle, PATIENCE);
-    // A stream may never end, so its beginning is enough. What is written at once belongs to it.
+    // A stream may never end, so its beginning is enough, with everything that is written synchronously.
     socket.onWritten = () => (socket.status ?? 300) < 300 && setImmediate(settle);
     for (const event of ['finish', 'close']) socket.once(event, settle);
     response.once('finish', settle);

@@ -1,26 +1,26 @@
 import { Socket, type AddressInfo } from 'node:net';
 
-/** As much of an answer as is looked at, in characters. */
+/** Greatest length of an answer that is read, in characters. */
 const LONGEST_ANSWER = 4_096;
 
 /** Answers that come before the answer, such as 103 Early Hints (RFC 9110 §15.2). */
 const INFORMATIONAL = /^(?:HTTP\/1\.1 1\d\d [^\r]*\r\n(?:[^\r]+\r\n)*\r\n)+/;
 
 /**
- * Takes the place of a connection for a request that the library makes in the process. It has what middleware uses of a
- * connection, encrypted or not, and remembers the beginning of what is written to it. Nothing that is done to it, such as
+ * Replaces the connection of a request that the library sends within the process. Has the members of a connection,
+ * encrypted or not, that middleware uses, and records the beginning of the answer. Nothing done to it, such as
  * destroying it with an error, has an effect elsewhere.
  */
 export class StartSocket extends Socket {
-  // The address of no client, for those who count requests by it.
+  // An address that no client has, for code that counts requests by address.
   override readonly remoteAddress = '127.0.0.2';
   override readonly remotePort = 0;
   override readonly remoteFamily = 'IPv4';
   override readonly localAddress = '127.0.0.1';
   override readonly localPort = 0;
-  /** As of one that is connected. */
+  /** Like a connected socket. */
   override readonly pending = false;
-  /** As of a client without a certificate. */
+  /** Like a client without a certificate. */
   readonly authorized = false;
   readonly alpnProtocol = false;
 
@@ -35,7 +35,7 @@ export class StartSocket extends Socket {
     this.on('error', () => undefined);
   }
 
-  /** Called each time that something is written. */
+  /** Called after each write. */
   set onWritten(listener: () => void) {
     this.#onWritten = listener;
   }
@@ -45,7 +45,7 @@ export class StartSocket extends Socket {
     return this.#written.replace(INFORMATIONAL, '');
   }
 
-  /** Undefined as long as no answer has begun. */
+  /** Undefined until an answer has begun. */
   get status(): number | undefined {
     const [, status] = /^HTTP\/1\.1 ([2-9]\d\d) /.exec(this.answer) ?? [];
     return status === undefined ? undefined : Number(status);
@@ -80,7 +80,7 @@ export class StartSocket extends Socket {
   }
 
   override _read(): void {
-    // Nobody sends anything but the request, which does not come from here.
+    // There is nothing to read: the request does not come from this socket.
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {

@@ -6,7 +6,7 @@ import { httpAdapterOf } from './http-adapter.js';
 import { ResolvedOptions } from '../options/options.js';
 import { logger } from '../observability/logger.js';
 
-/** What is read of an Express application, and of the routers in it. */
+/** The members that are read from an Express application and its routers. */
 interface ExpressLike {
   readonly router?: { readonly stack?: readonly ExpressLayer[] };
 }
@@ -22,7 +22,7 @@ interface ExpressRoute {
   readonly stack?: readonly { readonly handle?: unknown }[];
 }
 
-/** What is used of a Fastify application. */
+/** The used members of a Fastify application. */
 interface FastifyLike {
   printRoutes?(options: { readonly method: string; readonly commonPrefix: boolean }): string;
   addHook?(name: 'onRoute', hook: (route: FastifyRoute) => void): void;
@@ -34,12 +34,12 @@ interface FastifyRoute {
   readonly handler?: unknown;
 }
 
-/** What is known of the routes of Fastify, which does not tell what serves those that were laid before it was asked. */
+/** The known routes of Fastify, which does not reveal the handlers of routes that were registered before the hook. */
 interface FastifyRoutes {
   readonly platform: unknown;
-  /** Of those that were laid before. */
+  /** Paths of the routes registered before the hook. */
   readonly earlier: readonly string[];
-  /** That take a POST. */
+  /** Routes that accept POST. */
   readonly seen: FastifyRoute[];
 }
 
@@ -48,15 +48,15 @@ export const UNGUARDED = {
   why: 'no guard runs before it',
   write:
     'Let a controller serve it: @Controller("mcp") class McpHttpController extends McpHttpControllerFor(transport) {}, ' +
-    'listed in a module, and no mount: true on the transport; or set allowUnguardedMounts, if anybody may call it',
+    'listed in a module, and no mount: true on the transport; or set allowUnguardedMounts, if anyone may call it',
 } as const;
 
-/** Where MCP frameworks mount themselves unless told otherwise. */
+/** Paths at which MCP frameworks mount themselves by default. */
 const USUAL_PATHS = ['/mcp', '/sse', '/messages'];
 
 /**
- * Finds MCP endpoints that were laid on the platform itself, before Nest lays the routes of the application: no guard
- * of Nest's stands before those, so that every tool without requirements of its own would run for anybody.
+ * Finds MCP endpoints that were registered on the platform itself, before Nest registers the routes of the application.
+ * Nest's guards do not run for them, so anyone could run every tool without requirements of its own.
  */
 @Injectable()
 export class UnguardedMounts {
@@ -71,14 +71,14 @@ export class UnguardedMounts {
   }
 
   /**
-   * To be called when MCP frameworks have been started, and before the routes of the application are laid.
+   * Call it after MCP frameworks have started, and before Nest registers the routes of the application.
    *
    * @throws {McpAuthConfigError} naming each endpoint found.
    */
   check(): void {
     const paths = this.#unguardedPaths();
     if (this.options.allowUnguardedMounts) {
-      const where = paths.length > 0 ? `POST ${paths.join(', POST ')}` : 'whatever is mounted outside of Nest';
+      const where = paths.length > 0 ? `POST ${paths.join(', POST ')}` : 'endpoints outside of Nest';
       logger.warn(`allowUnguardedMounts is on: no guard runs before ${where}`);
       return;
     }
@@ -86,12 +86,12 @@ export class UnguardedMounts {
   }
 
   /**
-   * To be called when Fastify is ready: plugins lay their routes as late as that.
+   * Call it when Fastify is ready: plugins may register routes until then.
    *
-   * @throws {McpAuthConfigError} naming each route that hands on to a transport.
+   * @throws {McpAuthConfigError} naming each route that calls a transport.
    */
   checkPlugins(): void {
-    // By now the routes of Nest are there, too, of which none hands on by itself.
+    // The routes of Nest are also there by now, but their handlers do not call a transport directly.
     refuse(this.#fastify.seen.filter(({ handler }) => isTransport(handler)).map(({ url }) => url));
   }
 
@@ -101,7 +101,7 @@ export class UnguardedMounts {
     const hasOperations = this.explorer.operations.length > 0;
     const candidates = new Set([...resources, ...(hasOperations ? USUAL_PATHS : [])]);
     const express = expressRoutes(platform as ExpressLike | undefined)
-      // Inside of a router, a path is not the whole path.
+      // Within a router, a path is only a part of the whole path.
       .filter(
         ({ route, isNested }) =>
           (!isNested && candidates.has(String(route.path))) || route.stack?.some(({ handle }) => isTransport(handle)),
@@ -111,7 +111,7 @@ export class UnguardedMounts {
     const laid = watched === platform ? seen : [];
     const recognised = laid.filter(({ url, handler }) => candidates.has(url) || isTransport(handler));
     if (hasOperations) warnOfOthers(laid.filter((route) => !recognised.includes(route)));
-    // With tools in the application, every route of which it is not known what serves it may be an MCP endpoint.
+    // If the application has tools, every route with an unknown handler may be an MCP endpoint.
     const unknown = watched === platform ? earlier : fastifyPaths(platform as FastifyLike | undefined);
     const fastify = [
       ...recognised.map(({ url }) => url),
@@ -121,7 +121,7 @@ export class UnguardedMounts {
   }
 }
 
-/** The paths at which the platform has a route for a POST, of Nest or not; without those inside of routers. */
+/** The paths of all POST routes of the platform, of Nest or not. Leaves out routes within routers. */
 export function postPathsOf(platform: unknown): string[] {
   const routes = expressRoutes(platform as ExpressLike | undefined).flatMap(({ route, isNested }) =>
     isNested ? [] : String(route.path),
@@ -134,7 +134,7 @@ interface FoundRoute {
   readonly isNested: boolean;
 }
 
-/** Those that take a POST; of routers inside, too. */
+/** Routes that accept POST, also within routers. */
 function expressRoutes(platform: ExpressLike | undefined): FoundRoute[] {
   return routesIn(platform?.router?.stack ?? [], new Set(), false);
 }
@@ -143,7 +143,7 @@ function routesIn(layers: readonly ExpressLayer[], seen: Set<unknown>, isNested:
   return layers.flatMap(({ route, handle }): FoundRoute[] => {
     if (route) return route.methods?.['post'] || route.methods?.['_all'] ? [{ route, isNested }] : [];
     if (isTransport(handle)) return [{ route: { path: '(middleware)', stack: [{ handle }] }, isNested: true }];
-    // A router, or another application of Express: each is a function with a stack of its own.
+    // A router or another Express application: a function with its own stack.
     const { stack, router } = (handle ?? {}) as { readonly stack?: readonly ExpressLayer[] } & ExpressLike;
     const inner = stack ?? router?.stack;
     if (!Array.isArray(inner) || seen.has(inner)) return [];
@@ -166,7 +166,7 @@ function warnOfOthers(routes: readonly FastifyRoute[]): void {
   );
 }
 
-/** Nest makes the platform before the application; the testing module makes it afterwards. */
+/** Nest creates the platform before the application; the testing module creates it afterwards. */
 function watchRoutes(platform: unknown): FastifyRoutes {
   const seen: FastifyRoute[] = [];
   const fastify = platform as FastifyLike | undefined;
@@ -180,7 +180,7 @@ function fastifyPaths(platform: FastifyLike | undefined): string[] {
   return postPaths(platform?.printRoutes?.({ method: 'POST', commonPrefix: false }) ?? '');
 }
 
-/** The paths in the tree that Fastify prints, where each line adds to the one it is indented below. */
+/** The paths in the tree that Fastify prints. Each line continues the path of the line above its indentation. */
 function postPaths(tree: string): string[] {
   const parts: string[] = [];
   return tree.split('\n').flatMap((line) => {
@@ -192,9 +192,10 @@ function postPaths(tree: string): string[] {
 }
 
 /**
- * `StreamableHttpTransport` of `@rekog/mcp-nest` lays a handler that hands on to its method `handlePost`; handlers of
- * applications hand on to `handlePostMessage` of the SDK's transport for HTTP+SSE, or `handleRequest` of the other one. Names
- * of members survive minifiers; that of a variable may not, and then it is the question at the start that finds such a handler.
+ * `StreamableHttpTransport` of `@rekog/mcp-nest` registers a handler that calls its method `handlePost`. Handlers of
+ * applications call `handlePostMessage` of the SDK's transport for HTTP+SSE, or `handleRequest` of its transport for
+ * Streamable HTTP. Minifiers keep the names of members, but not of variables; then the request at the start finds the
+ * handler.
  */
 const CALLS_TRANSPORT = /\.handlePost(Message)?\(|ransport\w*\.handleRequest\(/;
 
