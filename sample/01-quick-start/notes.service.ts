@@ -6,7 +6,7 @@ export interface Note {
   text: string;
 }
 
-/** Notes in memory; an owner reaches no notes but their own. */
+/** Notes in memory. Owners can reach only their own notes. */
 @Injectable()
 export class NotesService {
   private readonly notes = new Map<string, Note[]>();

@@ -4,7 +4,7 @@ import { AuthInfo, type McpAuthInfo, RequireScopes } from 'nestjs-mcp-auth';
 import { z } from 'zod';
 import { NotesService } from './notes.service.js';
 
-/** Notes belong to `principalKey`, which tells users of different issuers apart even where their subjects are equal. */
+/** Notes belong to `principalKey`, which differs for users of different issuers, even if their subjects are equal. */
 @McpController()
 export class NotesTools {
   constructor(private readonly notes: NotesService) {}

@@ -4,7 +4,7 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { McpSdkBridge } from 'nestjs-mcp-auth/sdk';
 import { exchangeOf, type PlatformRequest, type PlatformResponse } from '../notes-server/exchange.js';
 
-/** The SDK behind an ordinary Nest route, so that the guard runs before it. Speaks MCP 2026-07-28, and the versions before. */
+/** The SDK behind an ordinary Nest route: the guard runs before it. Supports MCP 2026-07-28 and earlier versions. */
 // #region official-sdk
 @Controller('mcp')
 export class McpHttpController {

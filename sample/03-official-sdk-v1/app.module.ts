@@ -6,7 +6,7 @@ import { NotesService } from '../01-quick-start/notes.service.js';
 import { NotesTools } from '../02-official-sdk/notes.tools.js';
 import { McpHttpController } from './mcp-http.controller.js';
 
-/** Set up by the environment alone: `MCP_AUTH_RESOURCE`, `MCP_AUTH_ISSUER` and `MCP_AUTH_REQUIRED_SCOPES`. */
+/** Configured only by environment variables: `MCP_AUTH_RESOURCE`, `MCP_AUTH_ISSUER` and `MCP_AUTH_REQUIRED_SCOPES`. */
 @Module({
   imports: [
     ConfigModule.forRoot({ isGlobal: true }),

@@ -18,12 +18,12 @@ export class McpHttpController {
     this.bridge.register(server);
     const transport = new StreamableHTTPServerTransport();
     exchange[1].once('close', () => void server.close());
-    // The cast is for `exactOptionalPropertyTypes`, which the types of version 1 do not pass.
+    // The cast is needed with `exactOptionalPropertyTypes`, to which the types of version 1 do not conform.
     await server.connect(transport as Transport);
     await transport.handleRequest(...exchange);
   }
 
-  /** Without sessions there is no stream to open and nothing to end. */
+  /** Without sessions, a client cannot open a stream or end a session. */
   @Get()
   @HttpCode(405)
   @Header('Allow', 'POST')

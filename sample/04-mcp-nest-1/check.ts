@@ -7,8 +7,8 @@ import { createApp, freePort } from './app';
 import { AppModule } from './app.module';
 
 /**
- * What must not happen: the MCP server reached by a way that no guard sees. It is laid once Nest has laid its own routes,
- * since before that the start would be refused.
+ * Simulates a mistake: a route to the MCP server that bypasses the guard. It is registered after Nest's own routes,
+ * because with it the application would otherwise not start.
  */
 @Module({ imports: [AppModule] })
 class CheckedModule implements OnModuleInit {
@@ -25,7 +25,7 @@ class CheckedModule implements OnModuleInit {
   }
 }
 
-/** Starts the notes server with an issuer that runs inside of this process, goes through everything, and ends. */
+/** Starts the notes server with an issuer in this process, runs all checks, and ends. */
 async function main(): Promise<void> {
   const port = await freePort();
   const resource = `http://127.0.0.1:${port}/mcp`;
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   const app = await createApp(resource, issuer.issuer, CheckedModule);
   await app.listen(port, '127.0.0.1');
 
-  await step('A call without a token is refused, and told where to get one', async () => {
+  await step('A call without a token is refused, and the answer says where to get one', async () => {
     const { status, challenge } = await call(resource, 'whoami');
     assert.equal(status, 401);
     const metadataUrl = `http://127.0.0.1:${port}/.well-known/oauth-protected-resource/mcp`;
@@ -68,12 +68,12 @@ async function main(): Promise<void> {
     },
   );
 
-  await step('Somebody else sees no notes but their own', async () => {
+  await step('Another user sees only their own notes', async () => {
     const other = await issuer.mint({ sub: 'bob', scope: 'notes:read notes:write' });
     assert.deepEqual(await value(resource, 'list-notes', other), { notes: [] });
   });
 
-  await step('Reached around the guard, a tool with requirements refuses all the same', async () => {
+  await step('Called around the guard, a tool with requirements still refuses', async () => {
     const { status, result } = await call(`http://127.0.0.1:${port}/around`, 'add-note', undefined, {
       text: 'Not mine',
     });
@@ -114,7 +114,7 @@ async function call(url: string, name: string, token?: string, args: object = {}
   return { status: response.status, challenge: challenge && { ...challenge }, result };
 }
 
-/** What a tool returned, which the framework writes as JSON text. */
+/** The result of a tool, which the framework writes as JSON text. */
 async function value(url: string, name: string, token: string, args?: object): Promise<unknown> {
   const { status, result } = await call(url, name, token, args);
   assert.equal(status, 200);

@@ -1,7 +1,7 @@
 import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 import { createApp, freePort } from './app';
 
-/** Starts the notes server and, where you would have your own, a development authorization server. */
+/** Starts the notes server, and a development authorization server in place of yours. */
 async function main(): Promise<void> {
   const port = await freePort(Number(process.env.PORT ?? 3000)).catch(() => freePort());
   const resource = `http://127.0.0.1:${port}/mcp`;
@@ -25,7 +25,7 @@ Add the server to an MCP client, which will then ask you to sign in:
 
 Ctrl+C ends it.`);
 
-  // Started by a check: it is told the addresses, and when it ends, this ends.
+  // A check started this process: send it the addresses, and end when it ends.
   process.send?.({ resource, users });
   process.once('disconnect', () => process.exit());
 }

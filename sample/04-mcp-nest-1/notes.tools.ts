@@ -5,8 +5,8 @@ import { z } from 'zod';
 import { NotesService } from './notes.service';
 
 /**
- * Tools as version 1 of `@rekog/mcp-nest` wants them: methods of an ordinary provider, which it calls with the arguments,
- * a context, and the request. `@AuthInfo()` puts the caller in the place of whichever of these a tool can do without.
+ * Tools for version 1 of `@rekog/mcp-nest`: methods of an ordinary provider, which it calls with the arguments, a
+ * context and the request. `@AuthInfo()` replaces the parameter that it decorates with the caller.
  */
 @Injectable()
 export class NotesTools {

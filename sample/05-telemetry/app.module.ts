@@ -4,7 +4,7 @@ import { AppModule as QuickStartModule } from '../01-quick-start/app.module.js';
 import { HealthController } from './health.controller.js';
 import { McpAuthTelemetry } from './mcp-auth.telemetry.js';
 
-/** The server of 01-quick-start, as it is, and what watches over it. */
+/** The unchanged server of 01-quick-start, with telemetry and a health endpoint. */
 @Module({
   imports: [QuickStartModule, TerminusModule.forRoot({ logger: false })],
   controllers: [HealthController],

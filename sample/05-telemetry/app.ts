@@ -10,7 +10,10 @@ export async function createApp(adapter: AbstractHttpAdapter) {
   return app;
 }
 
-/** What @opentelemetry/instrumentation-http does in an application of yours: one span for each request, active while it lasts. */
+/**
+ * Does what @opentelemetry/instrumentation-http does in your application: creates a span for each request, active until
+ * its end.
+ */
 function spanOfRequest({ method }: IncomingMessage, response: ServerResponse, next: () => void) {
   trace.getTracer('notes').startActiveSpan(`HTTP ${method}`, { kind: SpanKind.SERVER }, (span) => {
     response.once('close', () => {

@@ -17,7 +17,7 @@ const servers = await startNotesServer(async () => createApp(await platform()), 
 const session = new McpSession(servers.resource, servers.users[0]!, { pin: '2026-07-28' });
 const { step } = new Transcript();
 
-/** The latest values of a metric, each with its labels. */
+/** The latest values of a metric, with their labels. */
 async function valuesOf(metric: string): Promise<readonly { attributes: Attributes; value: unknown }[]> {
   await telemetry.flush();
   const latest =
@@ -28,14 +28,14 @@ async function valuesOf(metric: string): Promise<readonly { attributes: Attribut
   return latest.filter(({ descriptor }) => descriptor.name === metric).flatMap(({ dataPoints }) => [...dataPoints]);
 }
 
-/** How many decisions with these labels were counted. */
+/** Number of counted decisions with these labels. */
 async function decisions(outcome: string, reason?: string): Promise<number> {
   const values = await valuesOf('mcp.auth.decisions');
   const counted = values.filter(({ attributes }) => attributes.outcome === outcome && attributes.reason === reason);
   return counted.reduce((sum, { value }) => sum + Number(value), 0);
 }
 
-/** The attributes of a span, those of its events included. It ends a little after the client has its answer. */
+/** The attributes of a span and of its events. The span ends shortly after the client has its answer. */
 async function spanWith(name: string, value: RegExp): Promise<Attributes> {
   for (let turn = 0; turn < 1_000; turn++) {
     const all = spans
@@ -65,7 +65,7 @@ async function observe(): Promise<void> {
     return [JSON.stringify(seen)];
   });
 
-  await step('A call without a token is refused: counted with its reason, and told by its span', async () => {
+  await step('A call without a token is refused: the metric and the span have the reason', async () => {
     assert(await session.needsUser(() => session.connect()));
     assert.equal(await decisions('refused', 'no_credentials'), 1);
     const span = await spanWith('reason', /^no_credentials$/);
@@ -73,7 +73,7 @@ async function observe(): Promise<void> {
     return [JSON.stringify(span)];
   });
 
-  await step('With a token it is accepted: counted, and its span knows the caller', async () => {
+  await step('A call with a token is admitted: the metric counts it, and the span has the caller', async () => {
     await session.authorize();
     await session.connect();
     const before = await decisions('accepted');
@@ -82,7 +82,7 @@ async function observe(): Promise<void> {
     return [JSON.stringify(await spanWith('enduser.id', /^[\w-]{43}$/))];
   });
 
-  await step('A missing scope, and the step-up: both are there, with the time it took', async () => {
+  await step('A missing scope and the step-up: the metrics have both, with the duration', async () => {
     assert(await session.needsUser(() => session.call('add-note', { text: 'Buy milk' })));
     assert.equal(await decisions('refused', 'scope_missing'), 1);
     assert.deepEqual((await spanWith('reason', /^scope_missing$/)).operations, ['tools/call add-note']);
@@ -102,7 +102,7 @@ async function observe(): Promise<void> {
     return [JSON.stringify(seen)];
   });
 
-  await step('Nothing of the token is in what was exported', () => {
+  await step('The exported data contains nothing of the token', () => {
     const token = session.oauth.tokens()?.access_token ?? '';
     const exported = JSON.stringify([
       meters.getMetrics(),

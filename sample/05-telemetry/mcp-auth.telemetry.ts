@@ -4,22 +4,22 @@ import { type McpAuthEvent, McpAuthService } from 'nestjs-mcp-auth';
 import type { Subscription } from 'rxjs';
 
 /**
- * Makes metrics and span attributes from the events. Labels of metrics are taken from closed sets only: what clients choose,
- * such as the names of tools, would make as many time series as they like.
+ * Converts events to metrics and span attributes. Uses only closed sets as labels of metrics: with text that clients
+ * choose, such as names of tools, clients could create any number of time series.
  */
 // #region telemetry
 @Injectable()
 export class McpAuthTelemetry implements OnModuleInit, OnApplicationShutdown {
   private readonly meter = metrics.getMeter('notes');
   private readonly decisions = this.meter.createCounter('mcp.auth.decisions', {
-    description: 'Requests let in or refused',
+    description: 'Requests admitted or refused',
   });
   private readonly stepUps = this.meter.createHistogram('mcp.auth.step_up.duration', {
     unit: 's',
     description: 'From the refusal to the call with more scopes',
   });
   private readonly outages = this.meter.createCounter('mcp.auth.issuer.outages', {
-    description: 'Times that an issuer became unreachable',
+    description: 'Outages of issuers',
   });
   private subscription?: Subscription;
 
@@ -33,7 +33,7 @@ export class McpAuthTelemetry implements OnModuleInit, OnApplicationShutdown {
     this.subscription?.unsubscribe();
   }
 
-  /** Runs within the request, so that its span is the active one. */
+  /** Runs within the request: its span is active. */
   private record(event: McpAuthEvent) {
     switch (event.type) {
       case 'authenticated':

@@ -3,7 +3,10 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { MeterProvider, PeriodicExportingMetricReader, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import { BasicTracerProvider, SimpleSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base';
 
-/** Starts OpenTelemetry with these exporters; to be done before the application is made. Yours will be @opentelemetry/sdk-node. */
+/**
+ * Starts OpenTelemetry with these exporters. Call it before you create the application. In your application, use
+ * @opentelemetry/sdk-node.
+ */
 export function startTelemetry(metricExporter: PushMetricExporter, spanExporter: SpanExporter) {
   const meters = new MeterProvider({ readers: [new PeriodicExportingMetricReader({ exporter: metricExporter })] });
   const tracers = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spanExporter)] });

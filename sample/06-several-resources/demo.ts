@@ -19,7 +19,7 @@ await show(({ step }) =>
       const atNotes = new McpSession(notes, alice, { pin: '2026-07-28' });
       const atTasks = new McpSession(tasks, alice, { pin: '2026-07-28' });
 
-      await step('Each of the two has metadata of its own', async () => {
+      await step('Each of the two resources has its own metadata', async () => {
         assert.deepEqual(await metadataOf(notes), {
           resource: notes,
           authorization_servers: [issuer],
@@ -39,20 +39,23 @@ await show(({ step }) =>
         [atNotes, notes, 'notes:read'],
         [atTasks, tasks, 'tasks:read'],
       ] as const) {
-        await step(`The user signs in for ${new URL(resource).pathname}: the token is for nobody else`, async () => {
-          const did = await signIn(session);
-          assert.equal(session.oauth.tokenClaims.aud, resource);
-          assert.equal(session.oauth.tokenClaims.scope, scope);
-          return [...did, `token: scope "${scope}", audience ${resource}`];
-        });
+        await step(
+          `The user signs in for ${new URL(resource).pathname}: the token is for this resource only`,
+          async () => {
+            const did = await signIn(session);
+            assert.equal(session.oauth.tokenClaims.aud, resource);
+            assert.equal(session.oauth.tokenClaims.scope, scope);
+            return [...did, `token: scope "${scope}", audience ${resource}`];
+          },
+        );
       }
 
-      await step('Each token works where it belongs', async () => [
+      await step('Each token works at its own resource', async () => [
         ...assertAnswered(await callTool(notes, 'list-notes', { token: tokenOf(atNotes) }), { notes: [] }),
         ...assertAnswered(await callTool(tasks, 'list-done', { token: tokenOf(atTasks) }), { done: [] }),
       ]);
 
-      await step('And is refused by the other one, whose challenge leads to a token that is not', async () => [
+      await step('The other resource refuses it, with a challenge that leads to its own token', async () => [
         ...assertRefused(await callTool(tasks, 'list-done', { token: tokenOf(atNotes) }), 401, {
           error: 'invalid_token',
           scope: 'tasks:read',
@@ -65,7 +68,7 @@ await show(({ step }) =>
         }),
       ]);
 
-      await step('finish: a step-up at the one asks for scopes of the one', async () => {
+      await step('finish: a step-up asks for scopes of its own resource only', async () => {
         atTasks.exchanges.take();
         assert(
           await atTasks.needsUser(() => atTasks.call('finish', { task: 'Buy milk' })),

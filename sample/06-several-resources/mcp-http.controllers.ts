@@ -1,4 +1,4 @@
-// First: Node.js below 20.20 wants it loaded before the CommonJS package that requires it.
+// First, because Node.js before 20.20 must load it before the CommonJS package that requires it.
 import '@nestjs/microservices';
 import { Controller } from '@nestjs/common';
 import { McpHttpControllerFor, McpStrategy, StreamableHttpTransport } from '@rekog/mcp-nest';
@@ -7,7 +7,9 @@ import { ProtectedResource } from 'nestjs-mcp-auth';
 const notes = new StreamableHttpTransport();
 const tasks = new StreamableHttpTransport();
 
-/** Two MCP servers. A controller of tools belongs to the one it names as its `server`, or to the one without a name. */
+/**
+ * Two MCP servers. A tool controller belongs to the server that it names as `server`, or to the server without a name.
+ */
 export const strategies = [
   new McpStrategy({ name: 'notes', version: '1.0.0', transports: [notes] }),
   new McpStrategy({ name: 'tasks', server: 'tasks', version: '1.0.0', transports: [tasks] }),

@@ -4,12 +4,12 @@ import { AuthInfo, type McpAuthInfo, ProtectedResource, RequireScopes } from 'ne
 import { z } from 'zod';
 import { NotesTools } from '../01-quick-start/notes.tools.js';
 
-/** The tools of 01-quick-start, on the MCP server that has no name. */
+/** The tools of 01-quick-start, on the MCP server without a name. */
 @McpController()
 @ProtectedResource('notes')
 export class NotesServerTools extends NotesTools {}
 
-/** Those of the other one. */
+/** The tools of the other MCP server. */
 @McpController({ server: 'tasks' })
 @ProtectedResource('tasks')
 export class TasksServerTools {

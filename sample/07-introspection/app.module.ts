@@ -21,7 +21,8 @@ import { NotesTools } from '../01-quick-start/notes.tools.js';
                 method: 'client_secret_basic',
                 clientSecret: config.getOrThrow('MCP_AUTH_INTROSPECTION_CLIENT_SECRET'),
               },
-              // Asks about every request, so that a revocation holds from the next one on; by default it may take a minute.
+              // Introspects the token of every request: a revocation takes effect at once, instead of within a minute
+              // (the default).
               cacheSeconds: 0,
             },
           },

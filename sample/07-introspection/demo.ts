@@ -17,20 +17,20 @@ await show(({ step }) =>
     const resource_metadata = new URL('/.well-known/oauth-protected-resource/mcp', resource).href;
     const session = new McpSession(resource, alice, { pin: '2026-07-28' });
 
-    await step('The user signs in, as in the quick start, and the client gets a token that says nothing', async () => {
+    await step('The user signs in, as in the quick start, and the client gets an opaque token', async () => {
       const did = await signIn(session);
       assert.doesNotMatch(tokenOf(session), /\./);
       return did;
     });
 
-    await step('whoami: the authorization server was asked who that is', async () => {
+    await step('whoami: the authorization server has said who the caller is', async () => {
       const caller = await session.call<{ subject: string; scopes: string[] }>('whoami');
       assert.equal(caller.subject, alice.username);
       assert.deepEqual(caller.scopes, ['notes:read']);
       return [JSON.stringify(caller)];
     });
 
-    await step('add-note: scopes and step-up are as with a JWT', async () => {
+    await step('add-note: scopes and step-up work as with a JWT', async () => {
       session.exchanges.take();
       assert(
         await session.needsUser(() => session.call('add-note', { text: 'Buy milk' })),
@@ -48,7 +48,7 @@ await show(({ step }) =>
 
     const token = tokenOf(session);
 
-    await step('The token works from anywhere, until the client revokes it', async () => {
+    await step('The token works for plain requests, until the client revokes it', async () => {
       const before = await callTool(resource, 'whoami', { token });
       assert.equal(before.status, 200);
       const body = new URLSearchParams({ token, client_id: session.oauth.clientInformation()?.client_id ?? '' });
@@ -57,17 +57,17 @@ await show(({ step }) =>
       return [...describe(before), `POST /revoke → ${revocation.status}`];
     });
 
-    await step('From then on it is refused, although it has not expired', async () => {
+    await step('The revoked token is refused, although it has not expired', async () => {
       const refusal = { error: 'invalid_token', scope: 'notes:read notes:write', resource_metadata };
       return assertRefused(await callTool(resource, 'add-note', { token, args: { text: 'Too late' } }), 401, refusal);
     });
 
-    await step('So is one that the authorization server never issued', async () => {
+    await step('An invented token is refused as well', async () => {
       const refusal = { error: 'invalid_token', scope: 'notes:read', resource_metadata };
       return assertRefused(await callTool(resource, 'whoami', { token: 'made-up' }), 401, refusal);
     });
 
-    await step('The user signs in anew, and finds that the refused call wrote nothing', async () => {
+    await step('The user signs in again: the refused call has written nothing', async () => {
       const again = new McpSession(resource, alice, { pin: '2026-07-28' });
       const did = await signIn(again);
       const { notes } = await again.call<{ notes: { text: string }[] }>('list-notes');

@@ -4,7 +4,7 @@ import { platform } from '../notes-server/platform.js';
 import { run } from '../notes-server/run.js';
 import { AppModule } from './app.module.js';
 
-/** This server, as the authorization server knows it. In production its secret comes with the environment. */
+/** The client with which this server introspects tokens. In production, the environment contains its secret. */
 const introspection = { clientId: 'notes-server', clientSecret: randomBytes(32).toString('base64url') };
 process.env.MCP_AUTH_INTROSPECTION_CLIENT_ID = introspection.clientId;
 process.env.MCP_AUTH_INTROSPECTION_CLIENT_SECRET = introspection.clientSecret;

@@ -3,11 +3,11 @@ import { TokenVerifier, type VerifiedToken } from 'nestjs-mcp-auth';
 import { AccessTokens } from './access-tokens.service.js';
 
 /**
- * Says what the table says. Whether that is good enough is not decided here: the issuer must be one that is trusted, the
- * audience this resource, the expiry in the future, which is checked of every result.
+ * Looks tokens up in the table. Does not check the result: the library checks that the issuer is trusted, that the
+ * audience is this resource, and that the expiry is in the future.
  *
- * An exception with status 401 means that the token is bad. Any other error, as of a database that is down, is answered with
- * 503, so that no client throws away a token which nobody could look up.
+ * An exception with status 401 means that the token is bad. Any other error, such as an unreachable database, leads to
+ * 503: clients must not discard a token only because the lookup failed.
  */
 @Injectable()
 export class AccessTokenVerifier extends TokenVerifier {

@@ -1,10 +1,10 @@
 import { hash, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 
-/** What the issuer wrote down when it issued a token. */
+/** The record of an issued token. */
 export interface AccessTokenRecord {
   issuer: string;
-  /** The service it was issued for; the table has tokens of others too. */
+  /** The service for which it was issued; the table also has tokens for other services. */
   audience: string;
   user: string;
   scopes: string[];
@@ -13,8 +13,8 @@ export interface AccessTokenRecord {
 }
 
 /**
- * The table of access tokens of an in-house issuer, in memory: agents get theirs from an operator, and there is nothing in
- * them to verify. Only hashes are kept, so that whoever reads the table has no token.
+ * The table of access tokens of an in-house issuer, in memory: agents get them from an operator, and they contain
+ * nothing to verify. Stores only hashes: the table reveals no token.
  */
 @Injectable()
 export class AccessTokens {
@@ -26,7 +26,7 @@ export class AccessTokens {
     return token;
   }
 
-  /** Asynchronous, as a database is. */
+  /** Asynchronous, like a database. */
   async find(token: string): Promise<AccessTokenRecord | undefined> {
     return this.records.get(keyOf(token));
   }
@@ -36,7 +36,7 @@ export class AccessTokens {
   }
 }
 
-/** A token is random enough that a plain hash cannot be guessed back, which that of a password could be. */
+/** A plain hash is enough: unlike a password, a random token cannot be guessed from its hash. */
 function keyOf(token: string): string {
   return hash('sha256', token, 'base64url');
 }

@@ -16,9 +16,9 @@ import { AccessTokens } from './access-tokens.service.js';
       useFactory: (config: ConfigService) => ({
         resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
         authorizationServers: [config.getOrThrow('MCP_AUTH_ISSUER')],
-        // The class of a provider: it has its dependencies injected. Its results are not remembered unless `cache` says so.
+        // The class of a provider: Nest injects its dependencies. Its results are cached only if you set `cache`.
         verifier: AccessTokenVerifier,
-        // There is nothing to be found at that issuer: only the verifier above knows its tokens.
+        // This issuer has no metadata: only the verifier above knows its tokens.
         checkAuthorizationServers: false,
         scopes: { required: ['notes:read'] },
       }),

@@ -20,7 +20,7 @@ await show(({ step }) =>
       assertRefused(await callTool(resource, 'whoami'), 401, { scope: 'notes:read', resource_metadata }),
     );
 
-    await step('whoami: the caller is whom the table names', async () =>
+    await step('whoami: the caller comes from the table', async () =>
       assertAnswered(await call('whoami', 'alice'), {
         subject: 'alice',
         client: '',
@@ -28,7 +28,7 @@ await show(({ step }) =>
       }),
     );
 
-    await step('add-note: a token that may only read is not enough', async () => {
+    await step('add-note: a token that may only read is refused', async () => {
       const refusal = { error: 'insufficient_scope', scope: 'notes:read notes:write', resource_metadata };
       return [
         ...assertRefused(await call('add-note', 'reader', { text: 'Mine' }), 403, refusal),
@@ -41,7 +41,7 @@ await show(({ step }) =>
       ['elsewhere', 'for another service'],
       ['untrusted', 'of an issuer that is not trusted'],
     ] as const) {
-      await step(`The verifier finds a token ${what}, which is refused all the same`, async () =>
+      await step(`The verifier finds a token ${what}, which the library refuses`, async () =>
         assertRefused(await call('add-note', whose, { text: 'Not mine' }), 401, {
           ...invalid,
           scope: 'notes:read notes:write',
@@ -49,7 +49,7 @@ await show(({ step }) =>
       );
     }
 
-    await step('It finds none that was made up', async () =>
+    await step('An invented token is refused: it is not in the table', async () =>
       assertRefused(await callTool(resource, 'whoami', { token: 'notes_made-up' }), 401, invalid),
     );
 

@@ -16,7 +16,7 @@ process.env.MCP_AUTH_ISSUER = issuer;
 const app = await createApp(await platform(), AppModule);
 await app.listen(port, '127.0.0.1');
 
-/** What an operator would do, at the in-house issuer. */
+/** Plays the operator of the in-house issuer. */
 const tokens = app.get(AccessTokens);
 const now = Math.floor(Date.now() / 1000);
 const good = { issuer, audience, user: 'alice', scopes: ['notes:read', 'notes:write'], expiresAt: now + 3600 };
@@ -32,7 +32,7 @@ console.log(`
   MCP server             ${audience}
   Tokens                 ${Object.values(files).join('\n                         ')}
 
-Call a tool with one of them (those after the second are refused):
+Call a tool with a token (the server refuses all but the first two):
 
   ${curl(audience, files.alice, 'whoami')}
 

@@ -16,16 +16,16 @@ import { Tenants } from './tenants.service.js';
       useFactory: (config: ConfigService, tenants: Tenants) => ({
         resource: config.getOrThrow('MCP_AUTH_RESOURCE'),
         authorizationServers: [
-          // Where clients send their users: they take the first.
+          // Clients send their users here, because they use the first server.
           { issuer: config.getOrThrow('MCP_AUTH_ISSUER'), algorithms: ['RS256'] },
-          // Signs otherwise, and says the same things in other claims.
+          // Uses another algorithm, and other claims for the same content.
           {
             issuer: config.getOrThrow('PARTNER_ISSUER'),
             algorithms: ['ES256'],
             claims: { scopes: 'scp', clientId: 'app', subject: '/user/id' },
           },
         ],
-        // An issuer for each tenant: not published, and looked up when a token names one that is not above.
+        // An issuer for each tenant: not published; looked up when a token names an issuer that is not listed above.
         trustedIssuer: (issuer: string) => tenants.find(issuer),
         scopes: { required: ['notes:read'] },
       }),

@@ -27,18 +27,18 @@ await show(({ step }) =>
       return metadata.authorization_servers;
     });
 
-    await step('alice signs in at the first', async () => {
+    await step('alice signs in at the first authorization server', async () => {
       const did = await signIn(session);
       const caller = await session.call<{ subject: string }>('whoami');
       assert.equal(caller.subject, 'alice');
       return [...did, JSON.stringify(caller)];
     });
 
-    await step('The alice of the partner comes with another algorithm, and other claims', async () =>
+    await step('The alice of the partner has a token with another algorithm and other claims', async () =>
       assertAnswered(await call('whoami', 'partner'), { subject: 'alice', client: 'crm', scopes: both.split(' ') }),
     );
 
-    await step('So does the alice of a tenant, whose issuer is looked up', async () =>
+    await step('The alice of a tenant is accepted: the application looks her issuer up', async () =>
       assertAnswered(await call('whoami', 'tenant'), {
         subject: 'alice',
         client: 'test-client',
@@ -46,7 +46,7 @@ await show(({ step }) =>
       }),
     );
 
-    await step('They are three people: a note of the one is none of the others', async () => {
+    await step('They are three users: no user sees a note of another', async () => {
       const added = await call('add-note', 'partner', { text: 'Call the customer' });
       assert.equal(added.status, 200);
       assert.deepEqual(await session.call('list-notes'), { notes: [] });
@@ -57,8 +57,8 @@ await show(({ step }) =>
     });
 
     for (const [whose, what] of [
-      ['stranger', 'An issuer that is no tenant is refused, however much it looks like one'],
-      ['partnerBySomeoneElse', 'So is who names the partner, but signs as a tenant does'],
+      ['stranger', 'An issuer that only looks like that of a tenant is refused'],
+      ['partnerBySomeoneElse', 'A token in the name of the partner, signed by a tenant, is refused'],
     ] as const) {
       await step(what, async () =>
         assertRefused(await call('add-note', whose, { text: 'Forged' }), 401, {
@@ -69,12 +69,12 @@ await show(({ step }) =>
       );
     }
 
-    await step('Claims of the one mean nothing from the other', async () => {
+    await step('Claims of one issuer mean nothing from the other', async () => {
       const answer = await call('add-note', 'partnerWithForeignClaims', { text: 'Forged' });
       return assertRefused(answer, 403, { error: 'insufficient_scope', scope: both, resource_metadata });
     });
 
-    await step('None of the refused calls wrote anything', async () => {
+    await step('The refused calls have written nothing', async () => {
       assert.deepEqual(await session.call('list-notes'), { notes: [] });
       const { result } = await call('list-notes', 'partner');
       assert.equal((result as { notes: unknown[] }).notes.length, 1);

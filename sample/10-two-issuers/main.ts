@@ -8,7 +8,9 @@ import { untilStopped } from '../notes-server/until-stopped.js';
 import { AppModule } from './app.module.js';
 import { Tenants } from './tenants.service.js';
 
-/** The issuers of others, as the testing kit plays them; the first, where one signs in, is that of the quick start. */
+/**
+ * The other issuers, simulated by the testing kit. The first issuer, where users sign in, is that of the quick start.
+ */
 const partner = await TestIssuer.start({ alg: 'ES256', path: '/partner' });
 const tenant = await TestIssuer.start({ alg: 'EdDSA', path: '/tenants/acme' });
 const stranger = await TestIssuer.start({ alg: 'EdDSA', path: '/tenants/acme' });
@@ -20,7 +22,7 @@ const { resource, issuer, users, close } = await startNotesServer(async () => {
   return app;
 }, PREFERRED_PORTS);
 
-/** Everybody is called alice. */
+/** All users are called alice. */
 const good = {
   aud: resource,
   sub: 'alice',
@@ -49,13 +51,13 @@ console.log(`
                          ${partner.issuer}
                          ${tenant.issuer} (of a tenant)
   Sign in as             ${users.map(({ username, password }) => `${username} (password ${password})`).join(' or ')}
-  Tokens of the others   ${Object.values(files).join('\n                         ')}
+  Tokens of others       ${Object.values(files).join('\n                         ')}
 
-Call a tool with one of them (those after the second are refused):
+Call a tool with a token (the server refuses all but the first two):
 
   ${curl(resource, files.partner, 'whoami')}
 
-Or add the server to an MCP client, which will ask you to sign in at the first:
+Or add the server to an MCP client. The client opens the sign-in page of the first authorization server:
 
   claude mcp add --transport http notes ${resource}
 

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuthorizationServerOptions } from 'nestjs-mcp-auth';
 
-/** The tenants and their issuers, in memory; yours are in a database. */
+/** The tenants and their issuers, in memory. Use a database in your application. */
 @Injectable()
 export class Tenants {
   private readonly issuers = new Set<string>();
@@ -10,7 +10,7 @@ export class Tenants {
     this.issuers.add(issuer);
   }
 
-  /** Whole issuers only: what a token names is not verified yet, and a prefix is easily imitated. */
+  /** Compares whole issuers: the token is not verified yet, and a prefix is easy to imitate. */
   async find(issuer: string): Promise<AuthorizationServerOptions | undefined> {
     return this.issuers.has(issuer) ? { issuer, algorithms: ['EdDSA'] } : undefined;
   }

@@ -5,7 +5,7 @@ import { callTool } from '../demo-client/plain-call.js';
 
 const RESOURCE = 'http://127.0.0.1/mcp';
 
-/** The application as it is deployed, but for its environment: the issuer is one that mints any token. */
+/** The application as deployed, except for its environment: its issuer mints any token. */
 export async function startAppUnderTest() {
   const issuer = await TestIssuer.start({ audience: RESOURCE, alg: 'ES256' });
   process.env.MCP_AUTH_RESOURCE = RESOURCE;

@@ -23,12 +23,12 @@ describe('the notes server', () => {
     expect(answer).toMatchObject({ status: 200, result: { subject: 'bob', client: 'editor', scopes: ['notes:read'] } });
   });
 
-  it('lets nobody write who may only read, and asks for what is missing', async () => {
+  it('refuses to write without notes:write, and asks for that scope', async () => {
     const sub = 'carol';
     const reader = await server.issuer.mint({ sub, scope: 'notes:read' });
     const refused = await server.call('add-note', reader, { text: 'Buy milk' });
     expect(refused).toMatchObject({ status: 403, challenge: { error: 'insufficient_scope', scope: BOTH } });
-    // The same person, with the scope: the refused call wrote nothing.
+    // The same user with the scope: the refused call has written nothing.
     const writer = await server.issuer.mint({ sub, scope: BOTH });
     expect(await server.call('list-notes', writer)).toMatchObject({ result: { notes: [] } });
     expect(await server.call('add-note', writer, { text: 'Buy milk' })).toMatchObject({
@@ -41,7 +41,7 @@ describe('the notes server', () => {
     ['has expired', { exp: 0 }],
     ['is for another server', { aud: 'https://elsewhere.example/mcp' }],
     ['is of another issuer', { iss: 'https://elsewhere.example' }],
-    ['names nobody', { sub: undefined, client_id: undefined }],
+    ['names neither user nor client', { sub: undefined, client_id: undefined }],
   ])('refuses a token that %s', async (_what, claims) => {
     const token = await server.issuer.mint({ scope: BOTH, ...claims });
     expect(await server.call('list-notes', token)).toMatchObject({

@@ -6,7 +6,7 @@ import { show } from '../demo-client/show.js';
 const SAMPLE = '11-testing-your-app';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Runs a test runner, and tells what it says of each test. */
+/** Runs a test runner, and returns its result for each test. */
 function outputOf(...args: string[]): string[] {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
   const output = `${stdout}${stderr}`;

@@ -4,8 +4,8 @@ import { NotesService } from '../01-quick-start/notes.service.js';
 import { NotesTools } from '../02-official-sdk/notes.tools.js';
 
 /**
- * Unit tests: what a tool does for the caller it is given. Whether a caller gets there is not decided in the tool, and so not
- * tested here: see app.e2e.test.ts.
+ * Unit tests: what a tool does for a given caller. The tool does not decide whether a caller may call it;
+ * app.e2e.test.ts tests that.
  */
 describe('NotesTools', () => {
   let tools: NotesTools;
@@ -14,7 +14,7 @@ describe('NotesTools', () => {
     tools = new NotesTools(new NotesService());
   });
 
-  /** As much of a caller as these tools look at. */
+  /** The members of a caller that these tools use. */
   const caller = (principalKey: string): McpAuthInfo => ({ principalKey }) as McpAuthInfo;
   const [alice, bob] = [caller('alice'), caller('bob')];
 
@@ -23,7 +23,7 @@ describe('NotesTools', () => {
     expect(tools.listNotes(alice)).toEqual({ notes: [note] });
   });
 
-  it('neither shows nor deletes the notes of somebody else', () => {
+  it('neither shows nor deletes the notes of another user', () => {
     const note = tools.addNote({ text: 'Buy milk' }, alice);
     expect(tools.listNotes(bob)).toEqual({ notes: [] });
     expect(tools.deleteNote({ id: note.id }, bob)).toEqual({ deleted: false });

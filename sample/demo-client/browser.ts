@@ -5,7 +5,7 @@ export interface Person {
   password: string;
 }
 
-/** A browser with a person before it, who signs in and consents where the pages of the authorization server ask for it. */
+/** A browser with its user, who signs in and consents when the pages of the authorization server ask for it. */
 export class ScriptedBrowser {
   readonly #person: Person;
   readonly #cookies = new Map<string, string>();
@@ -15,8 +15,8 @@ export class ScriptedBrowser {
   }
 
   /**
-   * Opens an address and answers what it asks, until it is sent back to `redirectUrl`.
-   * Returns where it was sent, and what the person did on the way.
+   * Opens a URL and fills in the pages, until it is redirected to `redirectUrl`. Returns that URL, and the actions of
+   * the user.
    */
   async visit(address: URL, redirectUrl: string): Promise<{ callback: URL; did: string[] }> {
     const did: string[] = [];
@@ -31,7 +31,7 @@ export class ScriptedBrowser {
     throw new Error(`The browser is sent around in circles, now at ${request.url}`);
   }
 
-  /** Goes where a client wants its user to go. Returns what the client is sent back with, and what the person did. */
+  /** Opens the authorization URL of a client. Returns the callback parameters, and the actions of the user. */
   async authorize(oauth: InMemoryOAuthProvider): Promise<{ answer: URLSearchParams; did: string[] }> {
     if (!oauth.authorizationUrl) throw new Error('The SDK did not ask for the user');
     const { callback, did } = await this.visit(oauth.authorizationUrl, oauth.redirectUrl);
@@ -60,7 +60,7 @@ export class ScriptedBrowser {
     return response;
   }
 
-  /** As much of RFC 6265 as a sign-in on one host needs: an empty cookie is a deleted one. */
+  /** The part of RFC 6265 that a sign-in on one host needs: an empty cookie is deleted. */
   #remember(cookie: string): void {
     const [, name, value] = /^([^=;]+)=([^;]*)/.exec(cookie) ?? [];
     if (name && value) this.#cookies.set(name, value);
@@ -70,13 +70,13 @@ export class ScriptedBrowser {
 
 interface Form {
   action: string;
-  /** The values that the page itself put in. */
+  /** The values that the page preset. */
   fields: Record<string, string>;
 }
 
 interface Page {
   url: string;
-  /** The text of its list items: on a consent page, what is asked for. */
+  /** The text of its list items: on a consent page, the requested scopes. */
   items: string[];
   forms: Form[];
 }

@@ -16,7 +16,7 @@ interface Note {
   text: string;
 }
 
-/** How the client is made to speak a revision of the protocol. */
+/** Options that make the client use a revision of the protocol. */
 const MODES = {
   '2025-11-25': 'legacy',
   '2026-07-28': { pin: '2026-07-28' },
@@ -24,7 +24,7 @@ const MODES = {
 
 type Revision = keyof typeof MODES;
 
-/** Makes one person's client; the library in it does all there is to authorization by itself. */
+/** Creates the client of one user. Its library handles authorization itself. */
 type NewSession = (url: string, person: Person, revision: Revision) => Session;
 
 const withCurrentClient: NewSession = (url, person, revision) => new McpSession(url, person, MODES[revision]);
@@ -58,14 +58,14 @@ class Demonstration {
     const session = this.#session;
 
     await step('Without a token the server refuses, and says where to get one', async () => {
-      assert(await session.needsUser(() => session.connect()), 'the client was let in without a token');
+      assert(await session.needsUser(() => session.connect()), 'the client connected without a token');
       const refusal = session.exchanges.next();
       assert.equal(refusal.status, 401);
       assert.deepEqual(refusal.challenge, { scope: 'notes:read', resource_metadata: this.#metadataUrl });
       return describe(refusal);
     });
 
-    await step('The client follows: whose resource is this, who signs users in, how to register', () => {
+    await step('The client reads the metadata: resource, authorization server, registration', () => {
       const followed = session.exchanges.take();
       const [resource] = followed;
       const registration = followed.at(-1);
@@ -76,7 +76,7 @@ class Demonstration {
       return followed.flatMap(describe);
     });
 
-    await step('It sends the user to sign in, for this resource and no more scopes than asked for', () => {
+    await step('The client sends the user to sign in, for this resource and the scopes of the challenge', () => {
       const parameters = session.oauth.authorizationUrl?.searchParams;
       assert.equal(parameters?.get('scope'), 'notes:read');
       assert.equal(parameters.get('resource'), this.servers.resource);
@@ -111,7 +111,7 @@ class Demonstration {
       return [JSON.stringify(caller)];
     });
 
-    await step('list-notes: there are none yet', async () => {
+    await step('list-notes: the list is still empty', async () => {
       const answer = await session.call('list-notes');
       assert.deepEqual(answer, { notes: [] });
       return [JSON.stringify(answer)];
@@ -123,7 +123,7 @@ class Demonstration {
     const session = this.#session;
     const text = 'Buy milk';
 
-    await step('add-note: the token is good, but not for writing', async () => {
+    await step('add-note: the token is valid, but lacks a scope', async () => {
       assert(
         await session.needsUser(() => session.call('add-note', { text })),
         'the client could write without the scope',
@@ -139,7 +139,7 @@ class Demonstration {
       return describe(refusal);
     });
 
-    await step('The client steps up by itself: the user is asked for the one scope more', async () => {
+    await step('The client steps up by itself: it asks the user for the missing scope', async () => {
       assert.equal(session.oauth.authorizationUrl?.searchParams.get('scope'), 'notes:read notes:write');
       const did = await session.authorize();
       assert.equal(did.length, 1, 'the user had to sign in again');
@@ -152,7 +152,7 @@ class Demonstration {
       return session.exchanges.take().flatMap(describe);
     });
 
-    await step('list-notes: there it is', async () => {
+    await step('list-notes: the list contains the note', async () => {
       const { notes } = await session.call<{ notes: Note[] }>('list-notes');
       assert.deepEqual(notes, [this.#added]);
       return [JSON.stringify({ notes })];
@@ -163,7 +163,7 @@ class Demonstration {
     const { step } = this.transcript;
     const other = this.newSession(this.servers.resource, this.servers.users[1], this.revision);
 
-    await step('list-notes of another user: none, notes belong to who wrote them', async () => {
+    await step('list-notes of another user: empty, because notes belong to their author', async () => {
       const did = await signIn(other);
       const answer = await other.call('list-notes');
       assert.deepEqual(answer, { notes: [] });
@@ -171,14 +171,14 @@ class Demonstration {
       return [...did, JSON.stringify(answer)];
     });
 
-    await step('delete-note: and who wrote them deletes them', async () => {
+    await step('delete-note: the author deletes the note', async () => {
       const answer = await this.#session.call('delete-note', { id: this.#added?.id });
       assert.deepEqual(answer, { deleted: true });
       return [JSON.stringify(answer)];
     });
   }
 
-  /** Checks the token that the client now has, and tells what of it is no secret. */
+  /** Checks the current token of the client, and returns its non-secret content. */
   private token(scope: string): string {
     const { aud, exp, iat, scope: granted } = this.#session.oauth.tokenClaims;
     assert.equal(granted, scope);
@@ -188,11 +188,11 @@ class Demonstration {
 }
 
 /**
- * Shows what an MCP client and its user go through, on the official SDK, against the notes server of a sample in a
- * process of its own, once for each protocol revision. Every step checks what it saw; the exit code says whether all of
- * it was as expected.
+ * Shows how an MCP client on the official SDK and its user meet the notes server of a sample, which runs in its own
+ * process, once for each protocol revision. Every step checks its result; the exit code says whether all results were
+ * as expected.
  *
- * @param main what starts the server
+ * @param main the file that starts the server
  * @param newSession the client, by default that of version 2 of the SDK
  */
 export async function demonstrate(main: URL, revisions: Revision[], newSession = withCurrentClient): Promise<void> {

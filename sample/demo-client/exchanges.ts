@@ -1,11 +1,11 @@
 import type { FetchLike } from '@modelcontextprotocol/client';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
 
-/** One HTTP request of the client and how it was answered; no header of the request and no body is kept, so no secret is. */
+/** One HTTP request of the client and its answer. Keeps no request headers and no bodies, and therefore no secrets. */
 export interface Exchange {
   readonly method: string;
   readonly url: URL;
-  /** The JSON-RPC method, with the name of what it calls. */
+  /** The JSON-RPC method, with the name of the tool that it calls. */
   readonly operation: string | undefined;
   readonly status: number;
   readonly statusText: string;
@@ -13,7 +13,7 @@ export interface Exchange {
   readonly challenge: Readonly<Record<string, string>> | undefined;
 }
 
-/** A `fetch` for the SDK's transport which remembers what went over the wire. */
+/** A `fetch` for the SDK's transport that records the exchanges. */
 export class RecordedExchanges {
   #exchanges: Exchange[] = [];
 
@@ -30,14 +30,14 @@ export class RecordedExchanges {
     return response;
   };
 
-  /** The oldest one not yet taken. */
+  /** Takes the oldest exchange. */
   next(): Exchange {
     const [exchange] = this.#exchanges.splice(0, 1);
     if (!exchange) throw new Error('The client sent no request');
     return exchange;
   }
 
-  /** All not yet taken. */
+  /** Takes all exchanges. */
   take(): Exchange[] {
     return this.#exchanges.splice(0);
   }

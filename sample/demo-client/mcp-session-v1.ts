@@ -7,7 +7,7 @@ import { RecordedExchanges } from './exchanges.js';
 import type { Session } from './mcp-session.js';
 import { InMemoryOAuthProvider } from './oauth-provider.js';
 
-/** What `McpSession` is, on version 1 of the SDK, which speaks MCP up to 2025-11-25. */
+/** Like `McpSession`, on version 1 of the SDK, which supports MCP up to 2025-11-25. */
 export class McpSessionV1 implements Session {
   readonly exchanges = new RecordedExchanges();
   readonly oauth = new InMemoryOAuthProvider();
@@ -27,7 +27,7 @@ export class McpSessionV1 implements Session {
   }
 
   async connect(): Promise<void> {
-    // The cast is for the types of the two versions, which differ in what they say of the same documents.
+    // The cast is needed because the two versions have different types for the same documents.
     const authProvider = this.oauth as unknown as OAuthClientProvider;
     this.#transport = new StreamableHTTPClientTransport(new URL(this.url), {
       authProvider,

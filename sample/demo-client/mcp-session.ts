@@ -8,7 +8,7 @@ import { type Person, ScriptedBrowser } from './browser.js';
 import { RecordedExchanges } from './exchanges.js';
 import { InMemoryOAuthProvider } from './oauth-provider.js';
 
-/** One person with one MCP client, on the official SDK, at one MCP server. */
+/** One user with one MCP client, on the official SDK, at one MCP server. */
 export class McpSession {
   readonly exchanges = new RecordedExchanges();
   readonly oauth = new InMemoryOAuthProvider();
@@ -28,7 +28,7 @@ export class McpSession {
     return this.#client.getNegotiatedProtocolVersion();
   }
 
-  /** A transport lives for one attempt: the SDK closes it where the server wants the user first. */
+  /** A transport serves one attempt: the SDK closes it if the user must sign in first. */
   async connect(): Promise<void> {
     this.#transport = new StreamableHTTPClientTransport(this.#url, {
       authProvider: this.oauth,
@@ -37,7 +37,7 @@ export class McpSession {
     await this.#client.connect(this.#transport);
   }
 
-  /** Whether the SDK asked for the user: it has then set `oauth.authorizationUrl`, and the attempt is to be made again after `authorize`. */
+  /** Whether the SDK needs the user: then it has set `oauth.authorizationUrl`; repeat the attempt after `authorize`. */
   async needsUser(attempt: () => Promise<unknown>): Promise<boolean> {
     try {
       await attempt();
@@ -48,7 +48,9 @@ export class McpSession {
     }
   }
 
-  /** Sends the user to sign in and consent, and hands what comes back to the SDK. Returns what the user did. */
+  /**
+   * Lets the user sign in and consent, and passes the callback parameters to the SDK. Returns the actions of the user.
+   */
   async authorize(): Promise<string[]> {
     const { answer, did } = await this.#browser.authorize(this.oauth);
     await this.#transport?.finishAuth(answer);
@@ -69,15 +71,15 @@ export class McpSession {
   }
 }
 
-/** What the demonstration needs of a session, whichever client library it is made with. */
+/** The members of a session that the demonstration uses, whatever its client library. */
 export type Session = Pick<
   McpSession,
   'exchanges' | 'oauth' | 'protocolVersion' | 'connect' | 'needsUser' | 'authorize' | 'call' | 'close'
 >;
 
-/** Connects, which a client that has no token can only with its user. Returns what the user did. */
+/** Connects. A client without a token needs its user for that. Returns the actions of the user. */
 export async function signIn(session: Session): Promise<string[]> {
-  if (!(await session.needsUser(() => session.connect()))) throw new Error('the client was let in without a token');
+  if (!(await session.needsUser(() => session.connect()))) throw new Error('the client connected without a token');
   const did = await session.authorize();
   await session.connect();
   return did;

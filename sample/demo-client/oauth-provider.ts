@@ -8,11 +8,11 @@ import type {
 } from '@modelcontextprotocol/client';
 
 /**
- * The memory of an MCP client: what the SDK asks its host to keep during and after sign-in.
- * Every decision (discovery, registration, PKCE, which scopes to ask for, when to step up) is the SDK's own.
+ * The storage of an MCP client, which the SDK uses during and after sign-in. The SDK itself makes every decision:
+ * discovery, registration, PKCE, which scopes to request, when to step up.
  */
 export class InMemoryOAuthProvider implements OAuthClientProvider {
-  /** Nobody listens there: the scripted browser of the demo stops when it is sent to it. */
+  /** No server listens there: the scripted browser stops when it is redirected to this URL. */
   readonly redirectUrl = 'http://127.0.0.1:33418/callback';
 
   readonly clientMetadata: OAuthClientMetadata = {
@@ -21,7 +21,7 @@ export class InMemoryOAuthProvider implements OAuthClientProvider {
     token_endpoint_auth_method: 'none',
   };
 
-  /** Where the SDK wants the user to go, until the user came back. */
+  /** The authorization URL of the SDK, until the user has returned. */
   authorizationUrl: URL | undefined;
 
   #state: string | undefined;
@@ -38,7 +38,7 @@ export class InMemoryOAuthProvider implements OAuthClientProvider {
     this.authorizationUrl = url;
   }
 
-  /** The parameters of the callback, which must answer the request that this client made: the SDK leaves `state` to its host. */
+  /** The parameters of the callback. Checks `state`, which the SDK leaves to its host. */
   acceptCallback(callback: URL): URLSearchParams {
     if (!this.#state || callback.searchParams.get('state') !== this.#state) {
       throw new Error('The callback carries a state that this client did not send');
@@ -53,7 +53,7 @@ export class InMemoryOAuthProvider implements OAuthClientProvider {
   }
 
   codeVerifier(): string {
-    if (!this.#codeVerifier) throw new Error('No authorization is under way');
+    if (!this.#codeVerifier) throw new Error('No authorization is pending');
     return this.#codeVerifier;
   }
 
@@ -73,7 +73,7 @@ export class InMemoryOAuthProvider implements OAuthClientProvider {
     this.#tokens = tokens;
   }
 
-  /** For show only: to a client a token is opaque. */
+  /** For display only: to a client, a token is opaque. */
   get tokenClaims(): Record<string, unknown> {
     const [, payload = ''] = this.#tokens?.access_token.split('.') ?? [];
     return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { type Exchange, RecordedExchanges } from './exchanges.js';
 import { describe } from './transcript.js';
 
-/** What a tool call was answered; `result` is what the tool returned, where it ran. */
+/** The answer to a tool call; `result` is the return value of the tool, if it ran. */
 export interface Answer extends Exchange {
   readonly result: unknown;
 }
 
-/** Calls a tool as curl would: one request, and no client library that would sign in or step up by itself. */
+/** Calls a tool like curl: one request, without a client library that signs in or steps up. */
 export async function callTool(
   resource: string,
   name: string,
@@ -27,7 +27,7 @@ export async function callTool(
   return { ...exchanges.next(), result: resultOf(await response.text()) };
 }
 
-/** Asserts that the call was refused, with exactly this challenge besides a text for people. */
+/** Asserts that the call was refused with exactly this challenge; ignores its text for people. */
 export function assertRefused(answer: Answer, status: number, expected: Record<string, string>): string[] {
   assert.equal(answer.status, status);
   const { error_description: _, ...challenge } = answer.challenge ?? {};
@@ -36,7 +36,7 @@ export function assertRefused(answer: Answer, status: number, expected: Record<s
   return describe(answer);
 }
 
-/** Asserts that the tool ran, and returned this. */
+/** Asserts that the tool ran and returned this value. */
 export function assertAnswered(answer: Answer, expected: unknown): string[] {
   assert.equal(answer.status, 200);
   assert.deepEqual(answer.result, expected);

@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 
 /**
- * Runs a sample in a process of its own, on free ports, for as long as it is used.
+ * Runs a sample in its own process, on free ports, while `use` runs.
  *
- * @param main what starts it
- * @param use given what the sample tells its demo, and the id of its process
+ * @param main the file that starts the sample
+ * @param use gets the facts that the sample sends to its demo, and the id of its process
  */
 export async function withServer<Facts>(
   main: URL,

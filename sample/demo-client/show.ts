@@ -1,6 +1,6 @@
 import { Transcript } from './transcript.js';
 
-/** Shows something in steps that check what they see; the exit code says whether all of it was as expected. */
+/** Runs steps that check their results; the exit code says whether all results were as expected. */
 export async function show(steps: (transcript: Transcript) => Promise<void>, deadlineSeconds = 60): Promise<void> {
   const startedAt = Date.now();
   setTimeout(() => {

@@ -4,7 +4,7 @@ import type { Exchange } from './exchanges.js';
 const colours = process.stdout.isTTY && !process.env.NO_COLOR;
 const paint = (style: Parameters<typeof styleText>[0], text: string) => (colours ? styleText(style, text) : text);
 
-/** Prints a run as numbered steps; a step whose work throws is the last one. */
+/** Prints a run as numbered steps. A step that throws is the last one. */
 export class Transcript {
   #number = 0;
 
@@ -13,7 +13,7 @@ export class Transcript {
     console.log(`\n${paint('bold', title)}\n`);
   }
 
-  /** Runs one step and prints what its work reports below the title. */
+  /** Runs one step and prints its report below the title. */
   readonly step = async (title: string, work: () => string[] | Promise<string[]>): Promise<void> => {
     const number = String(++this.#number).padStart(2);
     try {
@@ -27,7 +27,7 @@ export class Transcript {
   };
 }
 
-/** An exchange as a person reads it; a challenge takes one line for each parameter. */
+/** An exchange as text for people, with one line for each parameter of a challenge. */
 export function describe({ method, url, operation, status, statusText, challenge }: Exchange): string[] {
   const request = `${method} ${url.pathname}${operation ? `  (${operation})` : ''}`;
   const parameters = Object.entries(challenge ?? {});

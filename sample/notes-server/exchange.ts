@@ -1,17 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** Node's request as a server gets it: with the members that only the answers to a client lack. */
+/**
+ * Node's request as a server gets it, with members that Node's type declares as optional because a client's response
+ * lacks them.
+ */
 type NodeRequest = IncomingMessage & { method: string; url: string };
 
-/** What `@Req()` injects: Node's request, or Fastify's, which has it inside. */
+/** The value of `@Req()`: Node's request, or Fastify's, which contains it. */
 export type PlatformRequest = NodeRequest & { readonly body?: unknown; readonly raw?: NodeRequest };
 
-/** What `@Res()` injects: Node's response, or Fastify's, which has it inside. */
+/** The value of `@Res()`: Node's response, or Fastify's, which contains it. */
 export type PlatformResponse = ServerResponse & { readonly raw?: ServerResponse; hijack?(): void };
 
-/** What the transports of the SDK want, on either platform: Node's own request and response, and the parsed body. */
+/** The arguments of the SDK's transports, on both platforms: Node's request and response, and the parsed body. */
 export function exchangeOf(request: PlatformRequest, response: PlatformResponse) {
-  // Fastify is told that the answer is no business of its own.
+  // Tells Fastify that the SDK sends the answer.
   response.hijack?.();
   return [request.raw ?? request, response.raw ?? response, request.body ?? undefined] as const;
 }

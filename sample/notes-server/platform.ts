@@ -1,6 +1,6 @@
 import type { AbstractHttpAdapter } from '@nestjs/core';
 
-/** What carries the HTTP routes: Express, or with `PLATFORM=fastify` Fastify. */
+/** The HTTP adapter: Express, or Fastify with `PLATFORM=fastify`. */
 export async function platform(name = process.env.PLATFORM ?? 'express'): Promise<AbstractHttpAdapter> {
   switch (name) {
     case 'express':

@@ -6,7 +6,7 @@ import {
 } from 'nestjs-mcp-auth/dev-server';
 import { freePort } from './free-port.js';
 
-/** Makes the application of a sample, ready to listen. */
+/** Creates the application of a sample, ready to listen. */
 export type CreateApp = () => Promise<INestApplication>;
 
 export interface Ports {
@@ -14,19 +14,19 @@ export interface Ports {
   authorizationServer: number;
 }
 
-/** What a sample has otherwise than the first one. */
+/** The settings in which a sample differs from the first one. */
 export interface Settings extends Pick<DevAuthorizationServerOptions, 'introspection'> {
-  /** What there is to get tokens for, at an origin. */
+  /** The protected resources at an origin. */
   resourcesAt?: (origin: string) => [DevResource, ...DevResource[]];
   onNotice?: (notice: string) => void;
 }
 
 const NOTES_SCOPES = { 'notes:read': 'Read your notes', 'notes:write': 'Add and delete notes' };
 
-/** The notes server, wherever its MCP endpoint is. */
+/** The resource of the notes server. */
 export const notesAt = (resource: string): DevResource => ({ resource, name: 'Notes', scopes: NOTES_SCOPES });
 
-/** Starts a notes server and, where you would have your own, a development authorization server. */
+/** Starts a notes server, and a development authorization server in place of yours. */
 export async function startNotesServer(createApp: CreateApp, preferred: Ports, settings: Settings = {}) {
   const { resourcesAt = (origin) => [notesAt(`${origin}/mcp`)], onNotice = console.warn, ...options } = settings;
   const port = await freePort(preferred.mcp, onNotice);
@@ -38,7 +38,7 @@ export async function startNotesServer(createApp: CreateApp, preferred: Ports, s
     resources,
   });
 
-  // In production these come with the environment.
+  // In production, the environment sets these.
   const [{ resource }] = resources;
   process.env.MCP_AUTH_RESOURCE = resource;
   process.env.MCP_AUTH_ISSUER = issuer;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Hands tokens over without showing them: each in a file of its own, in a folder that nobody else can open.
- * Terminals, logs and the history of the shell then have the name of the file only.
+ * Hands over tokens without showing them: writes each into a file, in a folder that only its owner can open. Terminals,
+ * logs and the history of the shell contain only the names of the files.
  */
 export async function writeTokenFiles<Name extends string>(tokens: Readonly<Record<Name, string>>) {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-tokens-'));
@@ -16,7 +16,7 @@ export async function writeTokenFiles<Name extends string>(tokens: Readonly<Reco
   return { files, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** What a person types to call a tool with the token of a file. */
+/** The command that calls a tool with the token of a file. */
 export function curl(resource: string, file: string, tool: string): string {
   const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool, arguments: {} } });
   return [

@@ -1,7 +1,7 @@
 /**
- * Goes on until Ctrl+C. A demo that started this process is told what it has to know, and when it ends, this ends.
+ * Runs until Ctrl+C. If a demo started this process, sends it the facts, and ends when the demo ends.
  *
- * @param facts for the demo; no token, which has a file for itself
+ * @param facts for the demo; contains no token, since tokens are in files
  */
 export function untilStopped(close: () => Promise<unknown>, facts: Record<string, unknown>): void {
   const stop = () => void close().finally(() => process.exit());

@@ -1,10 +1,10 @@
-// An authorization server for development: people sign in here to your MCP server, with passwords that everyone knows.
+// An authorization server for development: users sign in here for your MCP server, with publicly known passwords.
 import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 
 try {
   process.loadEnvFile();
 } catch {
-  // Without a file .env, the variables come from elsewhere.
+  // There is no file .env: the variables come from the environment.
 }
 const { MCP_AUTH_RESOURCE: resource, MCP_AUTH_ISSUER: expected } = process.env;
 if (!resource || !expected) {
@@ -18,7 +18,7 @@ const { issuer, users } = await startDevAuthorizationServer({
   resources: [
     {
       resource,
-      // What your tools need, and how the consent page explains it.
+      // The scopes of your tools, as the consent page explains them.
       scopes: {
         'notes:read': 'Read your notes',
         'notes:write': 'Add and delete notes',

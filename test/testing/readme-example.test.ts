@@ -26,7 +26,7 @@ function appModuleFor(issuer: string): new () => object {
 }
 
 // #region testing
-it('lists notes for whoever may read them', async () => {
+it('lists notes for callers with notes:read', async () => {
   const issuer = await TestIssuer.start({ audience: resource });
   const module = await Test.createTestingModule({ imports: [appModuleFor(issuer.issuer)] }).compile();
   const app = module.createNestApplication();

@@ -1,7 +1,7 @@
 import { Controller, Module } from '@nestjs/common';
 import { NotesService } from './notes.service.js';
 import { NotesTools } from './notes.tools.js';
-// Last: Node.js below 20.20 wants @nestjs/microservices loaded before it.
+// Last, because Node.js before 20.20 must load @nestjs/microservices before it.
 import {
   McpHttpControllerFor,
   McpStrategy,
@@ -10,14 +10,14 @@ import {
 
 const transport = new StreamableHttpTransport();
 
-/** What main.ts connects. */
+/** The MCP server, which main.ts connects. */
 export const mcp = new McpStrategy({
   name: 'notes',
   version: '1.0.0',
   transports: [transport],
 });
 
-/** An ordinary route, so that the guard runs before the MCP server does. */
+/** An ordinary Nest route: the guard runs before the MCP server. */
 @Controller('mcp')
 class McpHttpController extends McpHttpControllerFor(transport) {}
 
