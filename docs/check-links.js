@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Finds links that lead nowhere: on the built site (VitePress checks pages, but not anchors), and in the Markdown files
- * of the repository, where the same links must work as well. Tests that a page names must exist, too.
+ * Finds dead links on the built site (VitePress checks pages, but not anchors) and in the Markdown files of the
+ * repository. Also checks that the test files named in a page exist.
  *
  *     npm run docs
  */
@@ -19,7 +19,7 @@ const problems = [];
 checkSite();
 checkRepository();
 for (const problem of problems) console.error(problem);
-console.log(`links: ${problems.length === 0 ? 'none is dead' : `${problems.length} dead`}`);
+console.log(`links: ${problems.length === 0 ? 'no dead link' : `${problems.length} dead`}`);
 process.exitCode = problems.length === 0 ? 0 : 1;
 
 function checkSite() {
@@ -46,7 +46,7 @@ function checkSite() {
   if (pages.size < 20) problems.push(`${relative(root, site)}: only ${pages.size} pages`);
 }
 
-/** @param {string} path @param {string} file the page it stands on */
+/** @param {string} path @param {string} file the page with the link */
 function targetOf(path, file) {
   const place = path.startsWith('/')
     ? join(site, path.startsWith(base) ? path.slice(base.length) : '..')
@@ -72,7 +72,7 @@ function checkRepository() {
   }
 }
 
-/** What is written by hand; not docs/api. */
+/** The hand-written pages; not docs/api. */
 function repositoryPages() {
   const folders = ['', 'docs', 'docs/guides', 'sample'].map((folder) => join(root, folder));
   return folders.flatMap((folder) =>
@@ -82,7 +82,7 @@ function repositoryPages() {
   );
 }
 
-/** The anchors of headings, as code hosts make them. @param {string} file */
+/** The anchors of headings, as code hosts generate them. @param {string} file */
 function anchorsOf(file) {
   const headings = all(withoutCode(readFileSync(file, 'utf8'), '$1'), /^#{1,6} (.+)$/gm);
   const anchors = headings.map((text) =>
@@ -95,7 +95,9 @@ function anchorsOf(file) {
   return new Set(anchors);
 }
 
-/** What looks like a link in code is none. @param {string} source @param {string} inline what stands for code in a line */
+/**
+ * Removes code, which may look like links. @param {string} source @param {string} inline replacement of inline code
+ */
 function withoutCode(source, inline = '') {
   return source.replace(/^(`{3,})[^]*?^\1$/gm, '').replace(/`([^`\n]+)`/g, inline);
 }

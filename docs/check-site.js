@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Looks at the built site in a real Chromium: every page loads without a complaint and without a request to another
- * host, nothing makes it scroll sideways on a narrow screen, code is highlighted, search finds something.
+ * Checks the built site in Chromium: every page loads without errors and without requests to other hosts, no page
+ * scrolls sideways on a narrow screen, code is highlighted, and search finds a page.
  *
  *     npm run docs && npm run docs:check [-- --screenshots DIR]
  */
@@ -25,7 +25,7 @@ const TYPES = {
   '.svg': 'image/svg+xml',
   '.png': 'image/png',
 };
-/** Whatever hangs, ends. */
+/** Ends a run that hangs. */
 const RUN_TIMEOUT_MS = 5 * 60 * 1000;
 
 const { values: options } = parseArgs({ options: { screenshots: { type: 'string' } } });
@@ -92,7 +92,7 @@ async function pagesLoad(browser, url) {
 
 /**
  * @param {import('playwright-core').Page} page
- * @param {string} origin the only one that may be asked
+ * @param {string} origin the only allowed target of requests
  * @param {(complaint: string) => void} complain
  */
 function listen(page, origin, complain) {
@@ -109,7 +109,7 @@ function listen(page, origin, complain) {
   });
 }
 
-/** Runs in the page. What makes it scroll sideways; undefined where nothing does. */
+/** Runs in the page. Describes the element that makes it scroll sideways; undefined if none does. */
 function overflowOfPage() {
   const { clientWidth, scrollWidth } = document.documentElement;
   if (scrollWidth <= clientWidth) return undefined;

@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig, type DefaultTheme } from 'vitepress';
 import { repositoryLinks, ROOT_PAGES } from './repository-links.js';
 
-/** Where the site will be, such as `/nestjs-mcp-auth/`; with a slash at both ends. */
+/** Base path of the site, such as `/nestjs-mcp-auth/`, with a slash at both ends. */
 const base = process.env['DOCS_BASE'] ?? '/';
 
 const description =
-  'Makes every MCP server inside a NestJS app an OAuth 2.1 protected resource: metadata, token verification, scopes per tool with step-up.';
+  'Makes every MCP server in a NestJS application an OAuth 2.1 protected resource: metadata, token verification, scopes per tool with step-up.';
 
-/** In the page itself: one file less that has to be found under any base. */
+/** A data URL in the page: it works under any base path. */
 const icon = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#3451b2"/><path d="M16 6a6 6 0 0 0-2 11.7V26h4v-8.3A6 6 0 0 0 16 6Z" fill="#fff"/></svg>',
 )}`;
@@ -78,7 +78,7 @@ const guides: DefaultTheme.SidebarItem[] = [
   },
 ];
 
-/** The ways to import the package: one section for each, from the files that TypeDoc has written. */
+/** The entry points of the package. Each gets a section with the pages that TypeDoc generated. */
 const ENTRY_POINTS = [
   'nestjs-mcp-auth',
   'nestjs-mcp-auth/sdk',
@@ -95,7 +95,7 @@ function apiSidebar(): DefaultTheme.SidebarItem[] {
   }));
 }
 
-/** `classes/McpAuthError` and the like, by name. */
+/** Paths such as `classes/McpAuthError`, sorted by name. */
 function symbolsOf(name: string): string[] {
   const files = readdirSync(fileURLToPath(new URL(`../api/${name}/`, import.meta.url)), {
     recursive: true,
@@ -116,7 +116,7 @@ export default defineConfig({
   lang: 'en',
   base,
   head: [['link', { rel: 'icon', href: icon }]],
-  // The root of the repository, so that README.md and the like are pages as they are.
+  // The root of the repository: README.md and other files become pages unchanged.
   srcDir: '..',
   srcExclude: [
     'bench/**',
@@ -139,7 +139,7 @@ export default defineConfig({
     config: (md) => repositoryLinks(md),
   },
   vite: {
-    // Pages outside of docs/ would look for Vue beside themselves.
+    // Pages outside of docs/ would otherwise look for Vue in the root.
     resolve: {
       alias: [
         {

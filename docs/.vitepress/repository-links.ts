@@ -5,7 +5,7 @@ import type { MarkdownRenderer } from 'vitepress';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The pages of the site that are files outside of docs/: where they are, and where they appear. */
+/** Pages of the site whose files are outside of docs/: file and page. */
 export const ROOT_PAGES: Readonly<Record<string, string>> = {
   'README.md': 'overview.md',
   'CHANGELOG.md': 'changelog.md',
@@ -16,9 +16,9 @@ export const ROOT_PAGES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Lets relative links work both in the repository, where they name files, and on the site, where files have other
- * places. What exists in the repository and not on the site, such as a folder of samples, becomes plain text; what
- * exists in neither is left for the check of dead links to find.
+ * Makes relative links work in the repository, where they name files, and on the site, where pages have other paths. A
+ * link to a file that the site lacks, such as a folder of samples, becomes plain text. A link to a missing file stays
+ * as it is: the check of dead links finds it.
  */
 export function repositoryLinks(md: MarkdownRenderer): void {
   md.core.ruler.push('repository-links', (state) => {
@@ -43,7 +43,7 @@ export function repositoryLinks(md: MarkdownRenderer): void {
   });
 }
 
-/** Undefined for what the site does not have. */
+/** Undefined for files that the site does not have. */
 function placeOf(href: string, folder: string): string | undefined {
   if (/^(?:[a-z][a-z+.-]*:|[#/])/i.test(href)) return href;
   const [path = '', anchor] = href.split('#');
