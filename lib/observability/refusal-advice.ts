@@ -161,7 +161,7 @@ export const REFUSAL_ADVICE: Readonly<
   task_list_elsewhere: { level: 'warn' },
   issuer_unreachable: {
     level: 'warn',
-    advice: 'See the line about the keys of this issuer: why they cannot be had stands there',
+    advice: 'See the line about the keys of this issuer: it says why they cannot be fetched',
   },
   key_undecided: { level: 'warn' },
   issuer_lookup_failed: {

@@ -76,7 +76,7 @@ export function adviseOnSubject({ seen, issuer }: AdviceContext): string {
 export function adviseOnScopes({ seen }: AdviceContext): string | undefined {
   const { needs: _needs, ...claims } = seen;
   const values = Object.values(claims);
-  if (values.some((value) => value.endsWith('no name of a scope')))
+  if (values.some((value) => value.endsWith('not a scope name')))
     return 'Let the authorization server write each scope as a member of its own: a member with a space in it grants nothing';
   if (values.every((value) => value.startsWith('"') && value !== '""')) return undefined;
   return 'Let the authorization server grant scopes in one of these claims, as text or as a list; or name the claim that it puts them in as the option claims.scopes';

@@ -39,14 +39,14 @@ describe('readResourceIdentifier', () => {
   });
 
   it.each([
-    ['', 'no absolute URL'],
-    ['mcp.example.com', 'no absolute URL'],
-    ['/mcp', 'no absolute URL'],
-    ['//mcp.example.com/mcp', 'no absolute URL'],
-    ['https:mcp.example.com', 'no absolute URL'],
-    ['https://', 'no absolute URL'],
-    [' https://mcp.example.com', 'no absolute URL'],
-    ['urn:mcp:notes', 'no absolute URL'],
+    ['', 'must be an absolute URL'],
+    ['mcp.example.com', 'must be an absolute URL'],
+    ['/mcp', 'must be an absolute URL'],
+    ['//mcp.example.com/mcp', 'must be an absolute URL'],
+    ['https:mcp.example.com', 'must be an absolute URL'],
+    ['https://', 'must be an absolute URL'],
+    [' https://mcp.example.com', 'must be an absolute URL'],
+    ['urn:mcp:notes', 'must be an absolute URL'],
     ['ftp://mcp.example.com/', 'neither https nor http'],
     ['ws://mcp.example.com/', 'neither https nor http'],
     ['file:///mcp', 'neither https nor http'],
@@ -81,7 +81,7 @@ describe('readResourceIdentifier', () => {
 });
 
 describe('parseUrl', () => {
-  it('gives undefined for what is no absolute URL', () => {
+  it('gives undefined for what is must be an absolute URL', () => {
     expect(['', 'x', '/x', 'https://', 'https://a b/'].map(parseUrl)).toEqual(Array.from({ length: 5 }));
     expect(parseUrl('https://mcp.example.com/x')?.pathname).toBe('/x');
   });

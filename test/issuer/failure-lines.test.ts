@@ -107,7 +107,9 @@ describe.each(PLATFORMS)('the line about tokens that are not active, on %s', (pl
   async function start(path = '') {
     const server = await startIntrospectingServer(platform, { issuer: { path } });
     const lines = (): string[] =>
-      server.log.filter((line) => /^Refused (?:an unexpired|every) token of /.test(line) && line.includes(server.issuer.issuer));
+      server.log.filter(
+        (line) => /^Refused (?:an unexpired|every) token of /.test(line) && line.includes(server.issuer.issuer),
+      );
     const inactive = async (token: string): Promise<void> => {
       const before = lines().length;
       const response = await server.callTool('ping', token);
