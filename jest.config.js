@@ -38,5 +38,4 @@ export default {
   // Node keeps the modules of every file that a worker has run. Near its limit of memory it only collects garbage.
   workerIdleMemoryLimit: '1GB',
   testTimeout: 20_000,
-  setupFilesAfterEnv: process.env.CI ? ['<rootDir>/test/support/retry-in-ci.ts'] : [],
 };

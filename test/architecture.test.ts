@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, posix, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -171,4 +171,22 @@ it('has no import.meta and no await at the top of a file, so that Jest can load 
 it('opens connections in one file only', () => {
   const serving = files.filter((file) => !/^lib\/(?:testing|dev-server|cli|schematics)\//.test(file));
   expect(serving.filter((file) => OPENS_CONNECTION.test(codeOf(file)))).toEqual(['lib/issuer/outbound.ts']);
+});
+
+it('has no test file of more than 500 lines', () => {
+  const tests = readdirSync(join(root, 'test'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(?:ts|js|mjs)$/.test(entry.name))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .filter((file) => !file.split(sep).includes('node_modules'));
+  expect(tests.length).toBeGreaterThan(200);
+  const lengthOf = (file: string): number => readFileSync(join(root, file), 'utf8').split('\n').length - 1;
+  expect(tests.filter((file) => lengthOf(file) > 500)).toEqual([]);
+});
+
+it('names only tests that exist in SECURITY.md', () => {
+  const paths = [...readFileSync(join(root, 'SECURITY.md'), 'utf8').matchAll(/`(test\/[\w./-]+)`/g)].map(
+    ([, path]) => path!,
+  );
+  expect(paths.length).toBeGreaterThan(20);
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });

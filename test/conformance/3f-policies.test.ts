@@ -1,64 +1,48 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Post, type Type } from '@nestjs/common';
-import { Payload } from '@nestjs/microservices';
-import { McpController, Tool } from '@rekog/mcp-nest';
 import { z } from 'zod';
 import { Authorize, RequireScopes, type McpAuthInfo, type PolicyContext } from 'nestjs-mcp-auth';
 import type { McpAuthReason } from '../../lib/core/error.js';
 import { expectNoTrace, expectRefusal, expectServed, resetRecorded, read } from '../support/expectations.js';
+import { givenTool } from '../support/given-tool.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { ROLE_GATED, USER_ONLY } from '../support/policy-tools.js';
 import { expectReason, expectRejected, whoami } from '../support/tokens.js';
 
 // What a valid token with all the scopes still does not permit.
 
 const ALL_SCOPES = 'a b admin';
 
-/** Handlers whose policies read the caller, besides those of the notes server. */
-function restricted(ran: () => string[]): Type[] {
+const TOOLS = [
+  USER_ONLY,
+  ROLE_GATED,
+  givenTool('by-tenant', { scopes: ['a'], policies: [isOfTenant], parameters: z.object({ tenant: z.string() }) }),
+  givenTool('for-admins', {
+    policies: [({ auth }) => [auth.subject, auth.actor?.['sub']].includes('admin')],
+  }),
+  givenTool('both', { policies: [() => true, async () => Promise.resolve(false)] }),
+  // Returns something else than it should.
+  givenTool('careless', { policies: [({ auth }) => auth.claims['verdict'] as boolean] }),
+  givenTool('broken', {
+    policies: [
+      () => {
+        throw new Error('the reason is nobody else’s business');
+      },
+    ],
+  }),
+];
+
+function isOfTenant({ auth, args }: PolicyContext): boolean {
+  return Object.hasOwn(auth.claims, 'tenant') && auth.claims['tenant'] === (args as { tenant?: unknown }).tenant;
+}
+
+/** Routes with policies. */
+function restricted(ran: () => string[]): Type {
   const done = (name: string): object => {
     ran().push(name);
-    return { content: [{ type: 'text', text: name }] };
+    return { done: name };
   };
-  const tenantOf = ({ auth, args }: PolicyContext): boolean =>
-    Object.hasOwn(auth.claims, 'tenant') && auth.claims['tenant'] === (args as { tenant?: unknown }).tenant;
-
-  @McpController()
-  class RestrictedTools {
-    @Tool({ name: 'by-tenant', description: 'For callers of the tenant', parameters: z.object({ tenant: z.string() }) })
-    @RequireScopes('a')
-    @Authorize(tenantOf)
-    byTenant(@Payload() _arguments: object): object {
-      return done('by-tenant');
-    }
-
-    @Tool({ name: 'for-admins', description: 'For subject or actor admin' })
-    @Authorize(({ auth }: PolicyContext) => [auth.subject, auth.actor?.['sub']].includes('admin'))
-    forAdmins(): object {
-      return done('for-admins');
-    }
-
-    @Tool({ name: 'both', description: 'Two policies, of which one says no' })
-    @Authorize(() => true)
-    @Authorize(async () => Promise.resolve(false))
-    both(): object {
-      return done('both');
-    }
-
-    @Tool({ name: 'careless', description: 'A policy that returns something else than it should' })
-    @Authorize((({ auth }: PolicyContext) => auth.claims['verdict']) as unknown as () => boolean)
-    careless(): object {
-      return done('careless');
-    }
-
-    @Tool({ name: 'broken', description: 'A policy that fails' })
-    @Authorize(() => {
-      throw new Error('the reason is nobody else’s business');
-    })
-    broken(): object {
-      return done('broken');
-    }
-  }
 
   @Controller('restricted')
   class RestrictedController {
@@ -75,7 +59,7 @@ function restricted(ran: () => string[]): Type[] {
       return done('restricted post');
     }
   }
-  return [RestrictedTools, RestrictedController];
+  return RestrictedController;
 }
 
 /** Users, for all that anybody knows; or workloads, or service accounts. */
@@ -94,7 +78,8 @@ describe.each(PLATFORMS)('policies of the application, on %s', (platform) => {
   beforeAll(async () => {
     server = await startNotesServer(platform, {
       issuer: { alg: 'ES256' },
-      controllers: restricted(() => server.ran),
+      tools: TOOLS,
+      controllers: [restricted(() => server.ran)],
     });
   });
   afterAll(() => server.close());

@@ -1,22 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Payload } from '@nestjs/microservices';
-import { McpController, Tool } from '@rekog/mcp-nest';
-import { Authorize, type PolicyContext } from 'nestjs-mcp-auth';
 import { z } from 'zod';
 import { expectRefusal, expectServed, resetRecorded, messagesOf } from '../support/expectations.js';
 import { sendModern } from '../support/mcp-2026.js';
+import { givenTool } from '../support/given-tool.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { sendRaw } from '../support/raw-http.js';
 
-@McpController()
-class TenantTools {
-  @Tool({ name: 'of-tenant', description: 'For the own tenant', parameters: z.object({ tenant: z.string() }) })
-  @Authorize(({ auth, args }: PolicyContext) => auth.claims['tenant'] === (args as { tenant?: unknown }).tenant)
-  ofTenant(@Payload() { tenant }: { tenant: string }): object {
-    return { content: [{ type: 'text', text: tenant }] };
-  }
-}
+/** For the caller's own tenant. */
+const OF_TENANT = givenTool('of-tenant', {
+  policies: [({ auth, args }) => auth.claims['tenant'] === (args as { tenant?: unknown }).tenant],
+  parameters: z.object({ tenant: z.string() }),
+});
 
 const JSON_HEADERS = ['Content-Type: application/json', 'Accept: application/json, text/event-stream'];
 const call = (name: string, id: number | undefined = 1): object => ({
@@ -33,7 +28,7 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
   beforeAll(async () => {
     server = await startNotesServer(platform, {
       issuer: { alg: 'ES256' },
-      controllers: [TenantTools],
+      tools: [OF_TENANT],
       options: { allowedOrigins: ['https://app.example.com', 'tauri://localhost', 'vscode-webview:'] },
     });
     full = await server.mint({ scope: 'a b admin' });

@@ -5,6 +5,7 @@ import { parseChallenges } from 'nestjs-mcp-auth/testing';
 import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { ROLE_GATED, USER_ONLY } from '../support/policy-tools.js';
 import { always, alwaysAsync, jsonValue, memberName } from './property.js';
 
 /** What each tool needs; `forbidden` is for nobody. Their results are in {@link RESULTS}. */
@@ -23,7 +24,7 @@ const RESULTS = {
   'write-note': 'written',
   admin: '"done"',
   forbidden: 'never',
-  'role-gated': 'of role x',
+  'role-gated': '"role-gated"',
 };
 
 const METHODS = [
@@ -227,7 +228,7 @@ describe.each(PLATFORMS)('any body, on %s', (platform) => {
   let server: NotesServer;
   const tokens = new Map<string, string>();
   beforeAll(async () => {
-    server = await startNotesServer(platform, { issuer: { alg: 'ES256' } });
+    server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, tools: [USER_ONLY, ROLE_GATED] });
     for (const scopes of [
       [],
       ['a'],

@@ -38,6 +38,7 @@ import { Clock } from '../../lib/core/clock.js';
 import { REFUSAL_LOG_LIMITS } from '../../lib/observability/refusal-log.js';
 import type { LogLimits } from '../../lib/observability/log-limit.js';
 import { freePort } from './free-port.js';
+import { toolController, type GivenTool } from './given-tool.js';
 import { ManualClock } from './manual-clock.js';
 import { adapterFor, type Platform } from './platforms.js';
 import { bearer, rpcTo, type SendRpc } from './rpc.js';
@@ -72,6 +73,8 @@ export interface NotesServerSettings {
   readonly issuer?: TestIssuerOptions;
   /** An issuer of the test's own, which then also closes it. */
   readonly sharedIssuer?: TestIssuer;
+  /** Tools of the test's own, beside those that every notes server has. */
+  readonly tools?: readonly GivenTool[];
   readonly controllers?: readonly Type[];
   readonly providers?: readonly Provider[];
   readonly imports?: readonly Type[];
@@ -88,8 +91,6 @@ export interface NotesServerSettings {
   readonly inheritAppConfig?: boolean;
   /** Applied to the controller of the MCP endpoint, such as `UseFilters(…)`. */
   readonly decorateEndpoint?: ClassDecorator;
-  /** @default none: every refusal gets its line, so that tests can tell why each was refused */
-  readonly logLimits?: LogLimits;
   /** Changes the testing module before it is compiled. */
   readonly configure?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
   /** Changes the application before it is initialised. */
@@ -100,7 +101,8 @@ export interface NotesServerSettings {
  * A NestJS MCP server on `@rekog/mcp-nest`, protected by this library, with an issuer of its own, over real HTTP.
  *
  * Tools: `ping` (baseline), `whoami` (answers the caller as JSON), `read-note` (`a`), `write-note` (`a b`), `admin`
- * (`admin`), `forbidden` (a policy says no), `by-argument` (a policy asks for the scope named in `scope`), `user-only`.
+ * (`admin`), `forbidden` (a policy says no), `by-argument` (a policy asks for the scope named in `scope`).
+ * A test that is about another tool gives it as one of `tools`.
  * Routes: GET `/plain` (baseline), POST `/plain/scoped` (`a b`), GET `/open` (public), GET `/open/mixed` (scope `a`).
  */
 export async function startNotesServer(platform: Platform, settings: NotesServerSettings = {}): Promise<NotesServer> {
@@ -168,23 +170,6 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
       ran.push('by-argument');
       return text(scope);
     }
-
-    @Tool({ name: 'user-only', description: 'Not for clients acting for themselves' })
-    @Authorize(({ auth }: PolicyContext) => auth.kind === 'user')
-    userOnly(): object {
-      ran.push('user-only');
-      return text('a user');
-    }
-
-    @Tool({ name: 'role-gated', description: 'For the role x' })
-    @Authorize(({ auth }: PolicyContext) => {
-      const roles = Object.hasOwn(auth.claims, 'roles') ? auth.claims['roles'] : [];
-      return Array.isArray(roles) && roles.includes('x');
-    })
-    roleGated(): object {
-      ran.push('role-gated');
-      return text('of role x');
-    }
   }
 
   @Controller('plain')
@@ -233,13 +218,20 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   } as McpAuthModuleOptions;
   const builder = Test.createTestingModule({
     imports: [McpAuthModule.forRoot(options), ...(settings.imports ?? [])],
-    controllers: [McpEndpoint, NotesTools, PlainController, OpenController, ...(settings.controllers ?? [])],
+    controllers: [
+      McpEndpoint,
+      NotesTools,
+      ...(settings.tools ?? []).map((tool) => toolController(tool, ran)),
+      PlainController,
+      OpenController,
+      ...(settings.controllers ?? []),
+    ],
     providers: [...(settings.providers ?? [])],
   })
     .overrideProvider(Clock)
     .useValue(clock.provider)
     .overrideProvider(REFUSAL_LOG_LIMITS)
-    .useValue(settings.logLimits ?? UNLIMITED);
+    .useValue(UNLIMITED);
   const module = await (settings.configure?.(builder) ?? builder).compile();
   openLogs.add(log);
   const app = module.createNestApplication(settings.adapter ?? adapterFor(platform), {
@@ -286,6 +278,7 @@ export async function closeAtOnce(server: NotesServer): Promise<void> {
   await server.close();
 }
 
+/** Every refusal gets its line, so that tests can tell why each was refused. */
 export const UNLIMITED: LogLimits = { quietMs: 0, linesPerSecond: Infinity, maxKeys: 1 };
 
 /** Nest has one logger for the whole process, so that with several servers each log holds the lines of all of them. */

@@ -1,0 +1,51 @@
+import { applyDecorators, type Type } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { McpController, Tool, type ToolOptions } from '@rekog/mcp-nest';
+import { Authorize, Public, RequireScopes } from 'nestjs-mcp-auth';
+
+/** What a tool of a test requires of its callers, and which arguments it takes. */
+export interface ToolNeeds {
+  readonly scopes?: readonly [string, ...string[]];
+  readonly policies?: readonly Parameters<typeof Authorize>[0][];
+  readonly isPublic?: boolean;
+  /** @default none */
+  readonly parameters?: NonNullable<ToolOptions['parameters']>;
+}
+
+/** A tool that a test is about; `startNotesServer` takes it as one of `tools`. */
+export interface GivenTool {
+  readonly name: string;
+  readonly needs: ToolNeeds;
+  readonly handler: (args: unknown) => unknown;
+}
+
+/** A tool of the test's own, such as `givenTool('erase', { scopes: ['admin'] })`. It answers its name, if nothing else is said. */
+export function givenTool(
+  name: string,
+  needs: ToolNeeds = {},
+  handler: GivenTool['handler'] = () => ({ content: [{ type: 'text', text: name }] }),
+): GivenTool {
+  return { name, needs, handler };
+}
+
+/** The tool as applications write it. Notes its name when it runs. */
+export function toolController({ name, needs, handler }: GivenTool, ran: string[]): Type {
+  @McpController()
+  class GivenTools {
+    @Tool({ name, description: `The tool ${name}`, ...(needs.parameters && { parameters: needs.parameters }) })
+    @applyDecorators(...decoratorsOf(needs))
+    run(@Payload() args: unknown): unknown {
+      ran.push(name);
+      return handler(args);
+    }
+  }
+  return GivenTools;
+}
+
+function decoratorsOf({ scopes, policies = [], isPublic }: ToolNeeds): MethodDecorator[] {
+  return [
+    ...(isPublic ? [Public()] : []),
+    ...(scopes ? [RequireScopes(...scopes)] : []),
+    ...policies.map((policy) => Authorize(policy)),
+  ];
+}
