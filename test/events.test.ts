@@ -4,31 +4,20 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Controller, Get, Inject, Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { map, firstValueFrom, type Subscription } from 'rxjs';
-import { McpAuthError, McpAuthGuard, McpAuthService, Public, RequireScopes, type McpAuthEvent } from 'nestjs-mcp-auth';
-import { Tool, McpController } from '@rekog/mcp-nest';
+import { McpAuthError, McpAuthGuard, McpAuthService, type McpAuthEvent } from 'nestjs-mcp-auth';
 import { expectNoTrace, expectRefusal, resetRecorded } from './support/expectations.js';
+import { givenTool } from './support/given-tool.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 
 type EventOf<Type extends McpAuthEvent['type']> = Extract<McpAuthEvent, { type: Type }>;
 
-@McpController()
-class OpenTools {
-  @Tool({ name: 'open-tool', description: 'For anybody' })
-  @Public()
-  openTool(): object {
-    return { content: [] };
-  }
-}
+const OPEN_TOOL = givenTool('open-tool', { isPublic: true });
 
-@McpController()
-class LateTools {
-  @Tool({ name: 'late', description: 'Finds out late that it needs more' })
-  @RequireScopes('a')
-  late(): object {
-    throw McpAuthError.insufficientScope('z');
-  }
-}
+/** Finds out late that it needs more. */
+const LATE = givenTool('late', { scopes: ['a'] }, () => {
+  throw McpAuthError.insufficientScope('z');
+});
 
 @Controller('own')
 class OwnController {
@@ -65,7 +54,8 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
   beforeAll(async () => {
     server = await startNotesServer(platform, {
       options: { allowAnonymous: true },
-      controllers: [OpenTools, LateTools, OwnController],
+      tools: [OPEN_TOOL, LATE],
+      controllers: [OwnController],
       providers: [{ provide: APP_GUARD, useClass: OwnGuard }],
     });
   });

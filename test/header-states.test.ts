@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { IncomingMessage, ServerResponse, type Server } from 'node:http';
 import { Socket } from 'node:net';
 import { Writable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   Controller,
   Get,
@@ -12,6 +12,7 @@ import {
   type INestApplication,
   type MiddlewareConsumer,
   type NestModule,
+  type Type,
 } from '@nestjs/common';
 import type { FastifyInstance } from 'fastify';
 import serverlessHttp from 'serverless-http';
@@ -26,11 +27,8 @@ import { sendRaw } from './support/raw-http.js';
 
 type Headers = Record<string, string | string[] | undefined>;
 
-/** What the application does with the header fields of each request before the guard sees it. */
-let change: (headers: Headers) => Headers | undefined;
-afterEach(() => {
-  change = () => undefined;
-});
+/** What the application does with the header fields of a request before the guard sees it. */
+type Change = (headers: Headers) => void;
 
 @Controller('caller')
 class CallerController {
@@ -52,31 +50,34 @@ class SeenController {
   }
 }
 
-@Module({})
-class MiddlewareModule implements NestModule {
-  configure(consumer: MiddlewareConsumer): void {
-    consumer
-      .apply((request: { headers: Headers }, _response: unknown, next: () => void) => {
-        change(request.headers);
-        next();
-      })
-      .forRoutes('{*all}');
+function middlewareModule(change: Change): Type {
+  @Module({})
+  class MiddlewareModule implements NestModule {
+    configure(consumer: MiddlewareConsumer): void {
+      consumer
+        .apply((request: { headers: Headers }, _response: unknown, next: () => void) => {
+          change(request.headers);
+          next();
+        })
+        .forRoutes('{*all}');
+    }
   }
+  return MiddlewareModule;
 }
 
 const fastifyOf = (app: INestApplication): FastifyInstance => app.getHttpAdapter().getInstance() as FastifyInstance;
 
 /** The places in which applications write to header fields. */
-const PLACES: Record<Platform, Record<string, NotesServerSettings>> = {
+const PLACES: Record<Platform, Record<string, (change: Change) => NotesServerSettings>> = {
   express: {
-    'middleware of Express': {
+    'middleware of Express': (change) => ({
       prepare: (app) =>
         void app.use((request: { headers: Headers }, _response: unknown, next: () => void) => {
           change(request.headers);
           next();
         }),
-    },
-    'middleware of Express that replaces the headers': {
+    }),
+    'middleware of Express that replaces the headers': (change) => ({
       prepare: (app) =>
         void app.use((request: { headers: Headers }, _response: unknown, next: () => void) => {
           const headers = { ...request.headers };
@@ -84,28 +85,28 @@ const PLACES: Record<Platform, Record<string, NotesServerSettings>> = {
           request.headers = headers;
           next();
         }),
-    },
-    'middleware of a Nest module': { imports: [MiddlewareModule] },
+    }),
+    'middleware of a Nest module': (change) => ({ imports: [middlewareModule(change)] }),
   },
   fastify: {
-    'middleware of a Nest module': { imports: [MiddlewareModule] },
-    'an onRequest hook': {
+    'middleware of a Nest module': (change) => ({ imports: [middlewareModule(change)] }),
+    'an onRequest hook': (change) => ({
       prepare: (app) => void fastifyOf(app).addHook('onRequest', async (request) => void change(request.headers)),
-    },
-    'a preHandler hook': {
+    }),
+    'a preHandler hook': (change) => ({
       prepare: (app) => void fastifyOf(app).addHook('preHandler', async (request) => void change(request.headers)),
-    },
-    'a hook that writes to the request of Node': {
+    }),
+    'a hook that writes to the request of Node': (change) => ({
       prepare: (app) => void fastifyOf(app).addHook('onRequest', async (request) => void change(request.raw.headers)),
-    },
-    'a hook that replaces the headers': {
+    }),
+    'a hook that replaces the headers': (change) => ({
       prepare: (app) =>
         void fastifyOf(app).addHook('preHandler', async (request) => {
           const headers: Headers = { ...request.headers };
           change(headers);
           Object.assign(request, { headers });
         }),
-    },
+    }),
   },
 };
 
@@ -117,6 +118,8 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
     let server: NotesServer;
     let alice: string;
     let bob: string;
+    /** Of the test that runs. */
+    let change: Change;
     beforeAll(async () => {
       change = () => undefined;
       server = await startNotesServer(platform, {
@@ -124,13 +127,16 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
         controllers: [CallerController, SeenController],
         transport: { statefulMode: true },
         options: { allowedOrigins: ['https://app.example.com'] },
-        ...PLACES[platform][place],
+        ...PLACES[platform][place]?.((headers) => change(headers)),
       });
       alice = await server.mint({ sub: 'alice' });
       bob = await server.mint({ sub: 'bob' });
     });
     afterAll(() => server.close());
-    beforeEach(() => resetRecorded(server));
+    beforeEach(() => {
+      change = () => undefined;
+      resetRecorded(server);
+    });
 
     const ask = async (headers: Record<string, string>): Promise<unknown[]> => {
       const response = await fetch(`${server.origin}/caller`, { headers });
@@ -143,7 +149,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
     it('a token that was moved into Authorization counts', async () => {
       change = (headers) => {
         headers['authorization'] = `Bearer ${String(headers['x-forwarded-access-token'])}`;
-        return headers;
       };
       expect(await ask({ 'x-forwarded-access-token': alice })).toEqual([200, 'alice']);
       expect(await ask({ 'x-forwarded-access-token': 'none' })).toEqual([401, undefined]);
@@ -154,7 +159,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
       if (!canDelete(place)) return;
       change = (headers) => {
         delete headers['authorization'];
-        return headers;
       };
       expect(await ask(bearer(alice))).toEqual([401, undefined]);
       const response = await fetch(`${server.origin}/caller`, { headers: bearer(alice) });
@@ -164,7 +168,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
     it('several values that were written are refused as several that were sent are', async () => {
       change = (headers) => {
         headers['authorization'] = [`Bearer ${alice}`, `Bearer ${bob}`];
-        return headers;
       };
       expect(await ask({})).toEqual([400, undefined]);
     });
@@ -172,7 +175,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
     it('two fields that the client sent are refused, whatever was written since', async () => {
       change = (headers) => {
         headers['authorization'] = `Bearer ${alice}`;
-        return headers;
       };
       const headers = [`Authorization: Bearer ${alice}`, `Authorization: Bearer ${alice}`];
       expect((await sendRaw(server.origin, { method: 'GET', path: '/caller', headers })).status).toBe(400);
@@ -184,18 +186,15 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
         (await server.rpc('tools/list', {}, { ...bearer(alice), 'mcp-session-id': session, ...headers })).status;
       change = (headers) => {
         headers['origin'] = 'https://evil.test';
-        return headers;
       };
       expect(await list({})).toBe(403);
       change = (headers) => {
         headers['origin'] = 'https://app.example.com';
-        return headers;
       };
       expect(await list({ origin: 'https://evil.test' })).toBe(200);
       if (!canDelete(place)) return;
       change = (headers) => {
         delete headers['origin'];
-        return headers;
       };
       expect(await list({ origin: 'https://evil.test' })).toBe(200);
     });
@@ -206,7 +205,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
         (await server.callTool('ping', token, {}, session === undefined ? {} : { 'mcp-session-id': session })).status;
       change = (headers) => {
         headers['mcp-session-id'] = own;
-        return headers;
       };
       expect(await call(alice)).toBe(200);
       expect(await call(alice, other)).toBe(200);
@@ -230,7 +228,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
       change = (headers) => {
         headers['mcp-name'] = 'written';
         headers['mcp-protocol-version'] = '2025-03-26';
-        return headers;
       };
       const seen = JSON.parse(await look({}, { 'Mcp-Name': 'sent' })) as {
         shown: Headers;
@@ -247,7 +244,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
       if (!canDelete(place)) return;
       change = (headers) => {
         delete headers['mcp-session-id'];
-        return headers;
       };
       expect(await look({}, { 'Mcp-Session-Id': 'of-another' })).not.toContain('of-another');
     });
@@ -255,7 +251,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
     it('of a request of 2026-07-28 no reader finds a session', async () => {
       change = (headers) => {
         headers['mcp-session-id'] = 'of-another';
-        return headers;
       };
       const body = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: MODERN_META } };
       expect(await look(body, { 'Last-Event-ID': 'of-another' })).not.toContain('of-another');
@@ -264,7 +259,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
     it('headers that repeat the body are compared as they were written', async () => {
       change = (headers) => {
         headers['mcp-method'] = 'tools/list';
-        return headers;
       };
       expect((await server.callTool('ping', alice, {}, { 'mcp-method': 'tools/call' })).status).toBe(400);
     });
@@ -312,7 +306,6 @@ describe.each(PLATFORMS)('requests that an adapter has made, on %s', (platform) 
   let server: NotesServer;
   let alice: string;
   beforeAll(async () => {
-    change = () => undefined;
     server = await startNotesServer(platform, {
       issuer: { alg: 'ES256' },
       controllers: [CallerController],

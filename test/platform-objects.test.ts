@@ -1,12 +1,12 @@
 import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Req, type INestApplication } from '@nestjs/common';
-import { McpController, Tool } from '@rekog/mcp-nest';
+import { Controller, Get, Req, type INestApplication, type Type } from '@nestjs/common';
 import express, { type Express, type Request } from 'express';
 import { AuthInfo, McpAuthError, Public, type McpAuthInfo } from 'nestjs-mcp-auth';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
-import { expectServed } from './support/expectations.js';
+import { expectServed, resetRecorded } from './support/expectations.js';
+import { givenTool } from './support/given-tool.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { PLATFORMS, type Platform } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
@@ -19,28 +19,23 @@ interface WithCaller {
 }
 
 /** What others find on the request, in a handler. */
-let look: (request: WithCaller, auth: McpAuthInfo | undefined) => unknown;
+type Look = (request: WithCaller, auth: McpAuthInfo | undefined) => unknown;
 
-@Controller('look')
-class LookController {
-  @Get()
-  look(@Req() request: WithCaller, @AuthInfo() auth: McpAuthInfo): unknown {
-    return { found: look(request, auth) };
-  }
+function lookController(look: Look): Type {
+  @Controller('look')
+  class LookController {
+    @Get()
+    look(@Req() request: WithCaller, @AuthInfo() auth: McpAuthInfo): unknown {
+      return { found: look(request, auth) };
+    }
 
-  @Get('open')
-  @Public()
-  open(@Req() request: WithCaller): unknown {
-    return { found: look(request, undefined) };
+    @Get('open')
+    @Public()
+    open(@Req() request: WithCaller): unknown {
+      return { found: look(request, undefined) };
+    }
   }
-}
-
-@McpController()
-class RaisingTools {
-  @Tool({ name: 'raises', description: 'Finds out late that it needs more' })
-  raises(): never {
-    throw McpAuthError.insufficientScope('late');
-  }
+  return LookController;
 }
 
 const running: { close(): Promise<unknown> }[] = [];
@@ -51,7 +46,6 @@ afterEach(async () => {
 async function start(platform: Platform, settings: NotesServerSettings = {}): Promise<NotesServer> {
   const server = await startNotesServer(platform, {
     issuer: { alg: 'ES256' },
-    controllers: [LookController, RaisingTools],
     transport: { enableJsonResponse: true },
     inheritAppConfig: true,
     ...settings,
@@ -75,7 +69,7 @@ const using =
 
 describe.each(PLATFORMS)('the caller on the request, on %s', (platform) => {
   it('is the one that handlers are given, as auth and as user', async () => {
-    look = (request, auth) =>
+    const look: Look = (request, auth) =>
       [
         auth?.subject,
         request.auth === auth,
@@ -83,35 +77,35 @@ describe.each(PLATFORMS)('the caller on the request, on %s', (platform) => {
         request.raw?.auth ?? auth,
         request.raw?.user ?? auth,
       ].map((one) => (one === auth ? 'same' : one));
-    const server = await start(platform);
+    const server = await start(platform, { controllers: [lookController(look)] });
     expect(await looked(server, '/look', await server.mint())).toEqual(['alice', true, true, 'same', 'same']);
   });
 
   it('is not there on public routes, whatever token comes', async () => {
-    look = ({ auth, user }) => [typeof auth, typeof user];
-    const server = await start(platform);
+    const look: Look = ({ auth, user }) => [typeof auth, typeof user];
+    const server = await start(platform, { controllers: [lookController(look)] });
     expect(await looked(server, '/look/open', await server.mint())).toEqual(['undefined', 'undefined']);
     expect(await looked(server, '/look/open')).toEqual(['undefined', 'undefined']);
   });
 
   it('can be replaced, deleted and defined by the application, as any field', async () => {
-    look = (request) => {
+    const look: Look = (request, caller) => {
+      if (caller?.subject === 'bob') return (request.auth as McpAuthInfo).subject;
       request.auth = { subject: 'mallory' };
       Object.defineProperty(request, 'user', { value: 'own', configurable: true });
       const replaced = [request.auth, request.user, Object.keys(request).includes('auth')];
       delete request.user;
       return [...replaced, request.user === 'own'];
     };
-    const server = await start(platform);
+    const server = await start(platform, { controllers: [lookController(look)] });
     expect(await looked(server, '/look', await server.mint())).toEqual([{ subject: 'mallory' }, 'own', true, false]);
     // Of the next request nothing is left.
-    look = ({ auth }) => (auth as McpAuthInfo).subject;
     expect(await looked(server, '/look', await server.mint({ sub: 'bob' }))).toBe('bob');
   });
 
   it('takes no place that is taken', async () => {
-    look = (request, auth) => [request.user, request.auth === auth];
     const server = await start(platform, {
+      controllers: [lookController((request, auth) => [request.user, request.auth === auth])],
       prepare: (app) => {
         // Fastify hands the request of Node's to such middleware, and another one to handlers.
         if (platform === 'express')
@@ -130,8 +124,8 @@ describe.each(PLATFORMS)('the caller on the request, on %s', (platform) => {
 
 describe('the caller on the requests of Express', () => {
   it('leaves what an application says of all its requests alone', async () => {
-    look = (request, auth) => [request.user, request.auth === auth];
     const server = await start('express', {
+      controllers: [lookController((request, auth) => [request.user, request.auth === auth])],
       prepare: (app) => {
         const { request } = app.getHttpAdapter().getInstance() as Express;
         Object.defineProperty(request, 'user', { get: () => 'of the application', set() {} });
@@ -143,6 +137,7 @@ describe('the caller on the requests of Express', () => {
   it('is there in an application inside, and where it is one inside itself', async () => {
     const seen: unknown[] = [];
     const server = await start('express', {
+      controllers: [lookController((request, auth) => [request.auth === auth, auth?.subject])],
       prepare: (app) => {
         const inner = express();
         inner.use((request: Request & WithCaller, response) => response.json({ own: typeof request.auth }));
@@ -159,7 +154,6 @@ describe('the caller on the requests of Express', () => {
     await new Promise((resolve) => listening.once('listening', resolve));
     running.push({ close: () => new Promise((resolve) => (listening as Server).close(resolve)) });
     const origin = `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
-    look = (request, auth) => [request.auth === auth, auth?.subject];
     const headers = bearer(await server.mint());
     expect(await (await fetch(`${origin}/below/look`, { headers })).json()).toEqual({ found: [true, 'alice'] });
     expect(await (await fetch(`${server.origin}/inner`, { headers })).json()).toEqual({ own: 'undefined' });
@@ -207,12 +201,16 @@ describe.each(PLATFORMS)('the head of an answer, on %s', (platform) => {
       const own = who === 'nobody' ? null : 'seen';
 
       it('becomes that of a refusal where a handler raises one', async () => {
-        const server = await start(platform, { prepare });
+        const raises = givenTool('raises', {}, () => {
+          throw McpAuthError.insufficientScope('late');
+        });
+        const server = await start(platform, { prepare, tools: [raises] });
         const response = await server.callTool('raises', await server.mint());
         expect([response.status, response.headers.get('x-own')]).toEqual([403, own]);
         const [challenge] = parseChallenges(response.headers.get('www-authenticate') ?? '');
         expect(challenge?.params).toMatchObject({ error: 'insufficient_scope', scope: 'late' });
         expect(await response.json()).toMatchObject({ result: { isError: true } });
+        resetRecorded(server);
         await expectServed(server, await server.callTool('ping', await server.mint()), 'ping');
       });
 

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { McpAuthService } from 'nestjs-mcp-auth';
 import { LogLimit } from '../lib/observability/log-limit.js';
-import { DEFAULT_REFUSAL_LOG_LIMITS } from '../lib/observability/refusal-log.js';
+import { DEFAULT_REFUSAL_LOG_LIMITS, REFUSAL_LOG_LIMITS } from '../lib/observability/refusal-log.js';
 import { expectNoTrace, resetRecorded } from './support/expectations.js';
 import { RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
@@ -213,7 +213,9 @@ describe.each(PLATFORMS)('a logger of the application that throws, on %s', (plat
 describe('the limits of the log', () => {
   let server: NotesServer;
   beforeAll(async () => {
-    server = await startNotesServer('express', { logLimits: DEFAULT_REFUSAL_LOG_LIMITS });
+    server = await startNotesServer('express', {
+      configure: (builder) => builder.overrideProvider(REFUSAL_LOG_LIMITS).useValue(DEFAULT_REFUSAL_LOG_LIMITS),
+    });
   });
   afterAll(() => server.close());
 

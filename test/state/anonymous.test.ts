@@ -1,21 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Public } from 'nestjs-mcp-auth';
-import { McpController, Tool } from '@rekog/mcp-nest';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
+import { givenTool } from '../support/given-tool.js';
 import { McpCaller, readUntil } from '../support/mcp-caller.js';
 import { closeAtOnce, startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { stateEndpoint, SharedStores } from '../support/state-endpoints.js';
-
-/** Says that the tool of the endpoint below is for anybody. */
-@McpController()
-class PublicTools {
-  @Tool({ name: 'say', description: 'For anybody' })
-  @Public()
-  say(): object {
-    return { content: [] };
-  }
-}
 
 const say = { name: 'say', arguments: {} };
 
@@ -30,7 +19,9 @@ describe.each(PLATFORMS)('state where anonymous callers are let in, on %s', (pla
       path: '/notes',
       resourcePath: '/mcp',
       options: { allowAnonymous: true },
-      controllers: [stateEndpoint('mcp', { sessions: true, json: false }, shared), PublicTools],
+      controllers: [stateEndpoint('mcp', { sessions: true, json: false }, shared)],
+      // Says that the tool of the endpoint is for anybody.
+      tools: [givenTool('say', { isPublic: true })],
     });
     alice = await new McpCaller(server.resource, await server.mint({ sub: 'alice' })).open();
     anonymous = await new McpCaller(server.resource, undefined).open();
