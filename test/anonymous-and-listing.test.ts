@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { McpController, Prompt, Resource, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { Authorize, Public, RequireScopes } from 'nestjs-mcp-auth';
 import { expectRefusal, expectServed, resetRecorded, messagesOf } from './support/expectations.js';
-import { sendModern } from './support/mcp-2026.js';
+import { sendMcp2026 } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 import { sendRaw } from './support/raw-http.js';
@@ -84,7 +84,7 @@ describe.each(PLATFORMS)('anonymous callers, on %s', (platform) => {
 
   it('use what is public, in both protocol eras', async () => {
     expect((await server.callTool('search')).status).toBe(200);
-    expect((await sendModern(server, 'tools/call', { name: 'search', arguments: {} })).status).toBe(200);
+    expect((await sendMcp2026(server, 'tools/call', { name: 'search', arguments: {} })).status).toBe(200);
     expect((await server.rpc('resources/read', { uri: 'notes://open' })).status).toBe(200);
     expect(ran).toEqual(['search', 'search', 'notes://open']);
   });
@@ -212,7 +212,7 @@ describe.each(PLATFORMS)('lists, on %s', (platform) => {
   it('MCP-26-CACHE-01: are private where they differ by caller, and hiding replaces no check', async () => {
     await open('hide');
     const token = await server.mint({ scope: '' });
-    const response = await sendModern(server, 'tools/list', {}, token);
+    const response = await sendMcp2026(server, 'tools/list', {}, token);
     const [message] = messagesOf(await response.text()) as [
       { result: { cacheScope: string; tools: { name: string }[] } },
     ];

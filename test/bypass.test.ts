@@ -3,10 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { McpController, Prompt, Resource, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { RequireScopes } from 'nestjs-mcp-auth';
 import { resetRecorded } from './support/expectations.js';
-import { MODERN_META, modernHeaders } from './support/mcp-2026.js';
+import { MCP_2026_META, mcp2026Headers } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
-import { sendRaw, type WireResponse } from './support/raw-http.js';
+import { sendRaw, type RawResponse } from './support/raw-http.js';
 
 /** Every handler here needs the scope `secret`, and writes its name when it runs. */
 const ran: string[] = [];
@@ -216,16 +216,16 @@ const ATTEMPTS: Readonly<Record<string, Attempt>> = {
   'in the other era, under the headers of another call': {
     headers: [
       JSON_TYPE,
-      ...Object.entries(modernHeaders('tools/call', 'open-tool')).map(([name, value]) => `${name}: ${value}`),
+      ...Object.entries(mcp2026Headers('tools/call', 'open-tool')).map(([name, value]) => `${name}: ${value}`),
     ],
-    body: text({ ...tool, params: { ...(tool['params'] as object), _meta: MODERN_META } }),
+    body: text({ ...tool, params: { ...(tool['params'] as object), _meta: MCP_2026_META } }),
   },
   'in the other era': {
     headers: [
       JSON_TYPE,
-      ...Object.entries(modernHeaders('tools/call', 'secret-tool')).map(([name, value]) => `${name}: ${value}`),
+      ...Object.entries(mcp2026Headers('tools/call', 'secret-tool')).map(([name, value]) => `${name}: ${value}`),
     ],
-    body: text({ ...tool, params: { ...(tool['params'] as object), _meta: MODERN_META } }),
+    body: text({ ...tool, params: { ...(tool['params'] as object), _meta: MCP_2026_META } }),
   },
   'deep in arguments': {
     body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"secret-tool","arguments":{"a":${'['.repeat(5000)}${']'.repeat(5000)}}}}`,
@@ -274,7 +274,7 @@ describe.each(PLATFORMS)('ways past the decision before dispatch, on %s', (platf
     async function send(
       { method, path = '/mcp', headers = [JSON_TYPE], body }: Attempt,
       as: string,
-    ): Promise<WireResponse> {
+    ): Promise<RawResponse> {
       const all = ['Accept: application/json, text/event-stream', `Authorization: Bearer ${as}`, ...headers];
       return sendRaw(server.origin, { ...(method && { method }), path, headers: all, body: body as string });
     }

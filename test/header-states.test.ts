@@ -18,7 +18,7 @@ import type { FastifyInstance } from 'fastify';
 import serverlessHttp from 'serverless-http';
 import { AuthInfo } from 'nestjs-mcp-auth';
 import { resetRecorded } from './support/expectations.js';
-import { MODERN_META } from './support/mcp-2026.js';
+import { MCP_2026_META } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { PLATFORMS, type Platform } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
@@ -252,7 +252,7 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
       change = (headers) => {
         headers['mcp-session-id'] = 'of-another';
       };
-      const body = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: MODERN_META } };
+      const body = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: MCP_2026_META } };
       expect(await look(body, { 'Last-Event-ID': 'of-another' })).not.toContain('of-another');
     });
 

@@ -4,7 +4,7 @@ import { Authorize, Public, RequireScopes } from 'nestjs-mcp-auth';
 import { readRpcBody } from '../lib/request/rpc-body.js';
 import { OperationIndex } from '../lib/handlers/operation-index.js';
 import { handlerDeclaration } from '../lib/handlers/handler-declaration.js';
-import { beforeLong } from './support/watchdog.js';
+import { withWatchdog } from './support/watchdog.js';
 import { expectRefusal, resetRecorded, messagesOf } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
@@ -219,7 +219,7 @@ describe.each(PLATFORMS)('LIB-19: a large body, on %s', (platform) => {
 
 describe('LIB-19: reading a body', () => {
   it('ends soon, and reads no more than is looked at', () => {
-    beforeLong(() => {
+    withWatchdog(() => {
       expect(readRpcBody(many(500_000, call('x')))).toMatchObject({ excess: 'messages', messages: { length: 100 } });
       expect(readRpcBody(listen(many(500_000, 'x')))).toMatchObject({
         excess: 'operations',
@@ -245,7 +245,7 @@ describe('LIB-19: reading a body', () => {
       })),
     );
     const index = new OperationIndex(entries);
-    beforeLong(() => {
+    withWatchdog(() => {
       for (let count = 0; count < 1_000; count += 1) {
         for (const uri of [
           evil,

@@ -7,7 +7,7 @@ import { http2Client } from './support/http2.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
-import { sendRaw, type WireResponse } from './support/raw-http.js';
+import { sendRaw, type RawResponse } from './support/raw-http.js';
 
 @Controller('cors')
 class CorsController {
@@ -63,7 +63,7 @@ describe.each(PLATFORMS)('request targets and hosts, on %s', (platform) => {
     resetRecorded(remote);
   });
 
-  const call = (server: NotesServer, as: string, path: string, headers: string[] = []): Promise<WireResponse> =>
+  const call = (server: NotesServer, as: string, path: string, headers: string[] = []): Promise<RawResponse> =>
     sendRaw(server.origin, { path, headers: [...JSON_HEADERS, `Authorization: Bearer ${as}`, ...headers], body: CALL });
 
   describe('a target in absolute form', () => {

@@ -5,12 +5,12 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { FastifyInstance } from 'fastify';
 import express from 'express';
 import { expectRefusal, resetRecorded } from './support/expectations.js';
-import { MODERN_META, modernHeaders } from './support/mcp-2026.js';
+import { MCP_2026_META, mcp2026Headers } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
 import { PLATFORMS, type Platform } from './support/platforms.js';
 import { bearer } from './support/rpc.js';
 import { sdk1Endpoint, sdk2Endpoint } from './support/sdk-endpoints.js';
-import { sendRaw, type WireResponse } from './support/raw-http.js';
+import { sendRaw, type RawResponse } from './support/raw-http.js';
 
 const ran: string[] = [];
 
@@ -197,7 +197,7 @@ function send(
   server: NotesServer,
   token: string | undefined,
   { path = '/mcp', method, type, accept, headers = [], body }: Sent,
-): Promise<WireResponse> {
+): Promise<RawResponse> {
   return sendRaw(server.origin, {
     path,
     ...(method !== undefined && { method }),
@@ -270,7 +270,7 @@ describe.each(PLATFORMS)('LIB-17: a body that the guard has not seen parsed, on 
 });
 
 /** An SDK has `400` for other reasons, too. */
-const outcome = ({ status, body }: WireResponse): unknown =>
+const outcome = ({ status, body }: RawResponse): unknown =>
   status === 400 && body.includes('"body_not_parsed"') ? 'refused' : status;
 
 describe.each(PLATFORMS)('where an unparsed body is refused, on %s', (platform) => {
@@ -398,12 +398,12 @@ describe.each(PLATFORMS)('where an unparsed body is refused, on %s', (platform) 
   );
 
   it('a request of 2026-07-28 is refused as well', async () => {
-    const headers = Object.entries(modernHeaders('tools/call', 'wipe')).map((field) => field.join(': '));
+    const headers = Object.entries(mcp2026Headers('tools/call', 'wipe')).map((field) => field.join(': '));
     const body = JSON.stringify({
       jsonrpc: '2.0',
       id: 1,
       method: 'tools/call',
-      params: { name: 'wipe', arguments: {}, _meta: MODERN_META },
+      params: { name: 'wipe', arguments: {}, _meta: MCP_2026_META },
     });
     expect([
       outcome(await send(plain, plainToken, { path: '/sdk2', type: 'application/json', headers, body })),

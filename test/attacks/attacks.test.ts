@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { expectRefusal, expectServed, resetRecorded, type ExpectedRefusal } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { expectReason } from '../support/tokens.js';
-import { sendRaw, type WireResponse } from '../support/raw-http.js';
+import { sendRaw, type RawResponse } from '../support/raw-http.js';
 import { ALGORITHM } from './algorithm.js';
 import type { Attack } from './attack.js';
 import { CLAIMS } from './claims.js';
@@ -75,7 +75,7 @@ describe.each(PLATFORMS)('attacks on credentials, on %s', (platform) => {
   }
 
   /** A call of `ping` with these header lines, exactly as written. */
-  function present(lines: readonly string[]): Promise<WireResponse> {
+  function present(lines: readonly string[]): Promise<RawResponse> {
     const headers = ['Content-Type: application/json', 'Accept: application/json, text/event-stream', ...lines];
     return sendRaw(lab.server.origin, { path: '/mcp', headers, body: BODY });
   }

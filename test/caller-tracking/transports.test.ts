@@ -15,7 +15,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { answerOf } from '../support/expectations.js';
-import { MessagesOnly } from '../support/stdio-like-transport.js';
+import { StdioLikeTransport } from '../support/stdio-like-transport.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
 import { openSession } from '../support/sessions.js';
@@ -61,7 +61,7 @@ describe('the caller over stdio', () => {
   it('is known below a tool', async () => {
     const own = await TestIssuer.start({ ...issuer, audience: resource });
     running.push(own);
-    const transport = new MessagesOnly();
+    const transport = new StdioLikeTransport();
     const strategy = new McpStrategy({ name: 'x', version: '1', transports: [transport], logging: false });
     const options: McpAuthModuleOptions = {
       resource,

@@ -17,7 +17,7 @@ import type { Answer, ProbeResult } from '../../lib/cli/doctor/probe-result.js';
 import { checkServerMetadata } from '../../lib/cli/doctor/server-metadata.checks.js';
 import { reviewToken } from '../../lib/cli/doctor/token.checks.js';
 import { always, alwaysAsync, jsonValue, memberName } from '../fuzz/property.js';
-import { beforeLong } from '../support/watchdog.js';
+import { withWatchdog } from '../support/watchdog.js';
 
 const ISSUER = 'https://login.example.com';
 const URL_OF_SERVER = 'https://mcp.example.com/mcp';
@@ -321,12 +321,12 @@ describe('the judgements of lists that are as long as an answer may be', () => {
       'protected_resources',
     ];
     const facts = serverFacts(Object.fromEntries(members.map((member) => [member, names('b')])), { resource });
-    const checks = beforeLong(() => checkServerMetadata(facts));
+    const checks = withWatchdog(() => checkServerMetadata(facts));
     expect(levels(checks, 'AS-15')).toEqual(['warning']);
     const keys = names('').map((kid) => ({ kid }));
     expect(
       levels(
-        beforeLong(() => lintKeys(keys)),
+        withWatchdog(() => lintKeys(keys)),
         'AS-12',
       ),
     ).not.toEqual([]);

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { expectRefusal, expectServed, resetRecorded, messagesOf } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { sendRaw, type WireResponse } from '../support/raw-http.js';
+import { sendRaw, type RawResponse } from '../support/raw-http.js';
 
 const issuer = { alg: 'ES256' } as const;
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
 const PING = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'ping', arguments: {} } };
 
 /** A call of the tool `ping` with these header lines, exactly as written. */
-function rawPing({ origin }: NotesServer, lines: readonly string[], path = '/mcp'): Promise<WireResponse> {
+function rawPing({ origin }: NotesServer, lines: readonly string[], path = '/mcp'): Promise<RawResponse> {
   const headers = ['Content-Type: application/json', 'Accept: application/json, text/event-stream', ...lines];
   return sendRaw(origin, { path, headers, body: JSON.stringify(PING) });
 }

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { PLATFORMS } from '../support/platforms.js';
-import { type WireResponse } from '../support/raw-http.js';
+import { type RawResponse } from '../support/raw-http.js';
 import {
   ROOT,
   ISSUER,
@@ -50,7 +50,7 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the end
       await request(server.origin, 'GET', `${ROOT}/mcp`),
       await request(server.origin, 'HEAD', `${ROOT}/mcp`),
     ];
-    const headers = ({ headers: all }: WireResponse): object =>
+    const headers = ({ headers: all }: RawResponse): object =>
       Object.fromEntries([...all].filter(([name]) => name !== 'date'));
     expect(head.status).toBe(200);
     expect(headers(head)).toEqual(headers(get));

@@ -8,7 +8,7 @@ import { McpController, Tool } from '@rekog/mcp-nest';
 import { AuthInfo, type McpAuthInfo } from 'nestjs-mcp-auth';
 import { z } from 'zod';
 import { answerOf, expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
-import { sendModern } from '../support/mcp-2026.js';
+import { sendMcp2026 } from '../support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { INITIALIZE, openSession as openSessionAt } from '../support/sessions.js';
@@ -143,11 +143,11 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
   it('MCP-26-SES-06: gives a 2026-07-28 request no session, whatever its header says', async () => {
     const session = await openSession(alice);
     const headers = { 'mcp-session-id': session, 'last-event-id': '1' };
-    const response = await sendModern(server, 'tools/call', { name: 'whoami', arguments: {} }, bob, headers);
+    const response = await sendMcp2026(server, 'tools/call', { name: 'whoami', arguments: {} }, bob, headers);
     expect((await resultOf(response))['subject']).toBe('bob');
     expect(response.headers.get('mcp-session-id')).toBeNull();
     resetRecorded(server);
-    await expectRefusal(server, await sendModern(server, 'ping', {}, undefined, headers), { status: 401 });
+    await expectRefusal(server, await sendMcp2026(server, 'ping', {}, undefined, headers), { status: 401 });
   });
 
   it('MCP-26-SUB-01: ends a stream with the token that opened it', async () => {

@@ -12,7 +12,7 @@ import {
   type McpAuthModuleOptions,
 } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { MessagesOnly } from '../support/stdio-like-transport.js';
+import { StdioLikeTransport } from '../support/stdio-like-transport.js';
 
 const resource = 'https://mcp.example.com/mcp';
 const VARIABLE = 'STDIO_CONFORMANCE_TOKEN';
@@ -44,9 +44,9 @@ describe('6. State, and servers without HTTP', () => {
     ran.length = 0;
   });
 
-  async function start(stdio?: McpAuthModuleOptions['stdio']): Promise<MessagesOnly> {
+  async function start(stdio?: McpAuthModuleOptions['stdio']): Promise<StdioLikeTransport> {
     issuer = await TestIssuer.start({ alg: 'ES256', audience: resource });
-    const transport = new MessagesOnly();
+    const transport = new StdioLikeTransport();
     const strategy = new McpStrategy({ name: 'x', version: '1', transports: [transport], logging: false });
     const options = { resource, authorizationServers: [issuer.issuer], ...(stdio !== undefined && { stdio }) };
     const module = await Test.createTestingModule({

@@ -2,14 +2,14 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { resetRecorded, messagesOf } from '../support/expectations.js';
-import { MODERN_META, modernHeaders } from '../support/mcp-2026.js';
+import { MCP_2026_META, mcp2026Headers } from '../support/mcp-2026.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
 const WHOAMI = { name: 'whoami', arguments: {} };
 const ERAS = [
   { era: '2025-11-25', headers: { 'mcp-protocol-version': '2025-11-25' }, params: WHOAMI },
-  { era: '2026-07-28', headers: modernHeaders('tools/call', 'whoami'), params: { ...WHOAMI, _meta: MODERN_META } },
+  { era: '2026-07-28', headers: mcp2026Headers('tools/call', 'whoami'), params: { ...WHOAMI, _meta: MCP_2026_META } },
 ];
 
 describe.each(PLATFORMS)('7. One connection for several callers, on %s', (platform) => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { expectRefusal, expectServed, resetRecorded, messagesOf } from '../support/expectations.js';
-import { sendModern } from '../support/mcp-2026.js';
+import { sendMcp2026 } from '../support/mcp-2026.js';
 import { givenTool } from '../support/given-tool.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -109,7 +109,11 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
 
   describe('headers that repeat the body', () => {
     it('MCP-TR-03: serves a request whose headers say what its body says', async () => {
-      await expectServed(server, await sendModern(server, 'tools/call', { name: 'ping', arguments: {} }, full), 'ping');
+      await expectServed(
+        server,
+        await sendMcp2026(server, 'tools/call', { name: 'ping', arguments: {} }, full),
+        'ping',
+      );
     });
 
     it.each([
@@ -121,7 +125,7 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
       ['a tool wrapped in another alphabet', { 'mcp-name': '=?base64?-_-_?=' }],
       ['a wrapped tool with rubbish behind it', { 'mcp-name': '=?base64?cmVhZC1ub3Rl?=x' }],
     ])('MCP-TR-04: refuses %s in the headers, with the error MCP has for it', async (_what, headers) => {
-      const response = await sendModern(server, 'tools/call', { name: 'read-note', arguments: {} }, full, headers);
+      const response = await sendMcp2026(server, 'tools/call', { name: 'read-note', arguments: {} }, full, headers);
       const { body } = await expectRefusal(server, response, { status: 400, transport: 'header_mismatch' });
       expect(body).toMatchObject({ jsonrpc: '2.0', id: 1, error: { code: -32_020 } });
     });
@@ -129,13 +133,13 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
     it('MCP-TR-04: unwraps a name before it compares', async () => {
       const wrapped = `=?base64?${Buffer.from('read-note').toString('base64')}?=`;
       const headers = { 'mcp-name': wrapped };
-      const response = await sendModern(server, 'tools/call', { name: 'read-note', arguments: {} }, full, headers);
+      const response = await sendMcp2026(server, 'tools/call', { name: 'read-note', arguments: {} }, full, headers);
       await expectServed(server, response, 'read-note');
     });
 
     it('MCP-TR-05: never decides by a header, in no protocol version', async () => {
       const claims = { 'mcp-method': 'tools/call', 'mcp-name': 'ping' };
-      const modern = await sendModern(server, 'tools/call', { name: 'admin', arguments: {} }, low, claims);
+      const modern = await sendMcp2026(server, 'tools/call', { name: 'admin', arguments: {} }, low, claims);
       await expectRefusal(server, modern, { status: 400, transport: 'header_mismatch' });
       const legacy = await server.callTool('admin', low, {}, claims);
       await expectRefusal(server, legacy, { status: 400, transport: 'header_mismatch' });
@@ -215,15 +219,15 @@ describe.each(PLATFORMS)('7. Streamable HTTP transport rules, on %s', (platform)
       ['an unknown method', 'foo/bar', {}, -32_601],
       ['an unknown tool', 'tools/call', { name: 'no-such-tool', arguments: {} }, -32_602],
     ])('MCP-TR-10: leaves %s to the transport, once the caller is known', async (_what, method, params, code) => {
-      await expectRefusal(server, await sendModern(server, method, params), { status: 401 });
-      const response = await sendModern(server, method, params, full);
+      await expectRefusal(server, await sendMcp2026(server, method, params), { status: 401 });
+      const response = await sendMcp2026(server, method, params, full);
       expect(messagesOf(await response.text())).toMatchObject([{ id: 1, error: { code } }]);
     });
 
     it('MCP-TR-10: leaves an unsupported protocol version to the transport, once the caller is known', async () => {
       const headers = { 'mcp-protocol-version': '1999-01-01' };
-      await expectRefusal(server, await sendModern(server, 'tools/list', {}, undefined, headers), { status: 401 });
-      expect((await sendModern(server, 'tools/list', {}, full, headers)).status).toBe(400);
+      await expectRefusal(server, await sendMcp2026(server, 'tools/list', {}, undefined, headers), { status: 401 });
+      expect((await sendMcp2026(server, 'tools/list', {}, full, headers)).status).toBe(400);
     });
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { readCredentials } from '../../lib/request/credentials.js';
 import type { HeaderSource } from '../../lib/request/header-fields.js';
-import { beforeLong } from '../support/watchdog.js';
+import { withWatchdog } from '../support/watchdog.js';
 
 /** A request as Node hands it out, with these `Authorization` fields between others. */
 function request(...values: string[]): HeaderSource {
@@ -134,6 +134,6 @@ describe('readCredentials', () => {
       `Bearer ${'a'.repeat(1_000_000)}=a`,
     ];
     for (const value of values)
-      expect(beforeLong(() => readCredentials(request(value)))).toEqual({ kind: 'malformed' });
+      expect(withWatchdog(() => readCredentials(request(value)))).toEqual({ kind: 'malformed' });
   });
 });

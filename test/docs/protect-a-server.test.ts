@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Logger, type INestApplication } from '@nestjs/common';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { freePort } from '../support/free-port.js';
-import { callTool, resultOf } from './wire.js';
+import { callTool, resultOf } from './rpc.js';
 
 /** docs/guides/protect-a-server.md, followed to its end. */
 

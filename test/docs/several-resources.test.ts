@@ -6,7 +6,7 @@ import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTranspo
 import { McpAuthModule, ProtectedResource, RequireScopes } from 'nestjs-mcp-auth';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { freePort } from '../support/free-port.js';
-import { callTool } from './wire.js';
+import { callTool } from './rpc.js';
 
 /** The code of docs/guides/several-resources.md, and what the page says of it. */
 

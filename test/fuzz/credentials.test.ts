@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { readCredentials, type Credentials } from '../../lib/request/credentials.js';
-import { beforeLong } from '../support/watchdog.js';
+import { withWatchdog } from '../support/watchdog.js';
 import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -106,7 +106,9 @@ describe('any credentials', () => {
     always(60, fc.tuple(fc.array(pieces, { maxLength: 4 }), pieces), ([start, again]) => {
       const value = start.join('') + again.repeat(500_000);
       expect(
-        beforeLong(() => readCredentials({ rawHeaders: ['Authorization', value], headers: { authorization: value } })),
+        withWatchdog(() =>
+          readCredentials({ rawHeaders: ['Authorization', value], headers: { authorization: value } }),
+        ),
       ).toEqual(expected([value]));
     });
   });

@@ -3,7 +3,7 @@ import { UriTemplate as UriTemplateV1 } from '@modelcontextprotocol/sdk/shared/u
 import { UriTemplate } from '@modelcontextprotocol/server';
 import * as fc from 'fast-check';
 import { NestTemplate, plainTemplate, sdkTemplate } from '../../lib/handlers/uri-template.js';
-import { beforeLong } from '../support/watchdog.js';
+import { withWatchdog } from '../support/watchdog.js';
 import { always } from './property.js';
 
 interface Matchers {
@@ -140,7 +140,7 @@ describe('LIB-19: matching', () => {
 
   it.each(HOSTILE)('of %s ends soon, however long the text', (text, hostile) => {
     const uri = hostile(200_000);
-    beforeLong(() => {
+    withWatchdog(() => {
       expect(sdkTemplate(text).match(uri)).toBeUndefined();
       plainTemplate(text)?.match(uri);
       new NestTemplate(text).match(uri);

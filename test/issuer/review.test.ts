@@ -16,7 +16,7 @@ import {
 import { productOf, PRODUCTS as KNOWN_PRODUCTS } from '../../lib/products/known-products.js';
 import { reviewMetadata } from '../../lib/products/metadata-review.js';
 import type { Finding } from '../../lib/products/metadata-review/finding.js';
-import { beforeLong } from '../support/watchdog.js';
+import { withWatchdog } from '../support/watchdog.js';
 
 const ISSUER = 'https://login.example.com/realm';
 
@@ -249,7 +249,7 @@ describe('reviewMetadata', () => {
   it('is not slowed down by a large document', () => {
     const many = Array.from({ length: 1_000_000 }, (_, index) => `token ${index}`);
     const document = Object.fromEntries(Object.keys(FLAWLESS).map((name) => [name, many]));
-    const findings = beforeLong(() => reviewMetadata(document, ISSUER));
+    const findings = withWatchdog(() => reviewMetadata(document, ISSUER));
     expect(verdicts(findings)).toContain('AS-02 error');
   });
 });

@@ -10,7 +10,7 @@ import { ASKERS, startWithTwoIssuers, tokenOf } from '../support/owners.js';
 import { PLATFORMS, type PlatformResponse } from '../support/platforms.js';
 import { sseEndpoint, SharedStores } from '../support/state-endpoints.js';
 import { INITIALIZE } from '../support/sessions.js';
-import { MODERN_META } from '../support/mcp-2026.js';
+import { MCP_2026_META } from '../support/mcp-2026.js';
 
 /** A stream of HTTP+SSE that is read in the background. */
 class Stream {
@@ -111,7 +111,7 @@ describe.each(PLATFORMS)('HTTP+SSE of SDK 1, on %s', (platform) => {
     const requests: [string, object][] = [
       ['initialize', INITIALIZE],
       ['tools/call', say],
-      ['tools/call', { ...say, _meta: MODERN_META }],
+      ['tools/call', { ...say, _meta: MCP_2026_META }],
     ];
     for (const [method, params] of requests) {
       const response = await caller.send(method, params);

@@ -6,7 +6,7 @@ import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import type { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { z } from 'zod';
 import { expectRefusal, resetRecorded, messagesOf } from '../support/expectations.js';
-import { MODERN_META, modernHeaders } from '../support/mcp-2026.js';
+import { MCP_2026_META, mcp2026Headers } from '../support/mcp-2026.js';
 import type { NotesServer } from '../support/notes-server.js';
 import { ASKERS, startWithTwoIssuers, tokenOf } from '../support/owners.js';
 import { PLATFORMS, type PlatformRequest, type PlatformResponse } from '../support/platforms.js';
@@ -96,10 +96,10 @@ describe.each(PLATFORMS)('tasks of SEP-2663, on %s', (platform) => {
       headers: {
         'content-type': 'application/json',
         accept: 'application/json, text/event-stream',
-        ...modernHeaders(method, typeof mirrored === 'string' ? mirrored : undefined),
+        ...mcp2026Headers(method, typeof mirrored === 'string' ? mirrored : undefined),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: MODERN_META } }),
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: MCP_2026_META } }),
     });
   };
   const answerOf = async (response: Response): Promise<Record<string, unknown>> => {

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { parseChallenges, type Challenge } from 'nestjs-mcp-auth/testing';
 import type { NotesServer } from './notes-server.js';
-import type { WireResponse } from './raw-http.js';
+import type { RawResponse } from './raw-http.js';
 
 /** What a refused request must be answered with. What is left out must be absent from the answer too. */
 export interface ExpectedRefusal {
@@ -66,7 +66,7 @@ const PARAMETERS = [
  */
 export async function expectRefusal(
   server: Witness,
-  response: Response | WireResponse,
+  response: Response | RawResponse,
   expected: ExpectedRefusal,
 ): Promise<Refused> {
   const answer = await read(response);
@@ -85,7 +85,7 @@ export async function expectRefusal(
 /** Asserts that the request got through to this handler and to no other, and returns the body. */
 export async function expectServed(
   server: Witness,
-  response: Response | WireResponse,
+  response: Response | RawResponse,
   handler: string,
 ): Promise<string> {
   const answer = await read(response);
@@ -117,7 +117,7 @@ export function metadataUrlOf(resource: string): string {
 }
 
 /** An answer of `fetch` or of a raw socket, in one form. */
-export async function read(response: Response | WireResponse): Promise<Answer> {
+export async function read(response: Response | RawResponse): Promise<Answer> {
   if (response instanceof Response) {
     const fields = (name: string): string[] => [response.headers.get(name) ?? []].flat();
     return { status: response.status, header: (name) => fields(name)[0], fields, text: await response.text() };

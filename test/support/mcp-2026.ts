@@ -1,14 +1,14 @@
 import type { NotesServer } from './notes-server.js';
 
 /** The `_meta` that every request carries from protocol version 2026-07-28 on. */
-export const MODERN_META = {
+export const MCP_2026_META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1.0.0' },
   'io.modelcontextprotocol/clientCapabilities': {},
 } as const;
 
 /** The headers that repeat the body from protocol version 2026-07-28 on. */
-export function modernHeaders(method: string, name?: string): Record<string, string> {
+export function mcp2026Headers(method: string, name?: string): Record<string, string> {
   return {
     'mcp-protocol-version': '2026-07-28',
     'mcp-method': method,
@@ -17,7 +17,7 @@ export function modernHeaders(method: string, name?: string): Record<string, str
 }
 
 /** Sends a request of 2026-07-28; what `headers` names replaces what would be sent, and undefined leaves it out. */
-export function sendModern(
+export function sendMcp2026(
   server: NotesServer,
   method: string,
   params: Readonly<Record<string, unknown>>,
@@ -28,13 +28,13 @@ export function sendModern(
   const all = {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
-    ...modernHeaders(method, typeof name === 'string' ? name : undefined),
+    ...mcp2026Headers(method, typeof name === 'string' ? name : undefined),
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...headers,
   };
   return fetch(server.resource, {
     method: 'POST',
     headers: Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: MODERN_META } }),
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: MCP_2026_META } }),
   });
 }

@@ -19,7 +19,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { recorder, type LogLine } from './log-lines.js';
 import { adapterFor, listen, type Platform } from './platforms.js';
-import { sendRaw, type WireResponse } from './raw-http.js';
+import { sendRaw, type RawResponse } from './raw-http.js';
 
 export const ROOT = '/.well-known/oauth-protected-resource';
 export const RESOURCE = 'https://mcp.example.com/mcp';
@@ -95,11 +95,11 @@ export function request(
   path: string,
   headers: readonly string[] = [],
   body = '',
-): Promise<WireResponse> {
+): Promise<RawResponse> {
   return sendRaw(origin, { method, path, headers, body });
 }
 
-export function field(response: WireResponse, name: string): readonly string[] {
+export function field(response: RawResponse, name: string): readonly string[] {
   return response.headers.get(name) ?? [];
 }
 

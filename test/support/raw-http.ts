@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
 /** An HTTP answer as it came over the socket. */
-export interface WireResponse {
+export interface RawResponse {
   readonly status: number;
   /** Names in lower case; every field of that name, in order. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
@@ -25,7 +25,7 @@ export async function sendRaw(
     readonly headers?: readonly string[];
     readonly body?: string | Uint8Array;
   },
-): Promise<WireResponse> {
+): Promise<RawResponse> {
   const { hostname, port } = new URL(origin);
   const hasHost = headers.some((line) => /^host:/i.test(line));
   const head = [
@@ -49,7 +49,7 @@ export async function sendRaw(
   return parse(Buffer.concat(chunks).toString('latin1'));
 }
 
-function parse(text: string): WireResponse {
+function parse(text: string): RawResponse {
   const end = text.indexOf('\r\n\r\n');
   const [statusLine = '', ...lines] = text.slice(0, end).split('\r\n');
   const headers = new Map<string, string[]>();

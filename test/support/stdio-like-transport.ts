@@ -1,7 +1,7 @@
 import type { McpTransport, McpTransportContext } from '@rekog/mcp-nest';
 
 /** A transport that, like standard input and output, has nothing but messages. */
-export class MessagesOnly implements McpTransport {
+export class StdioLikeTransport implements McpTransport {
   readonly kind = 'stdio';
   #server: ReturnType<McpTransportContext['createServer']> | undefined;
   #receive: ((message: object) => void) | undefined;

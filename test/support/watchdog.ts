@@ -8,6 +8,6 @@ const TIMEOUT_MS = 60_000;
  *
  * @throws if it does not end.
  */
-export function beforeLong<Result>(run: () => Result): Result {
+export function withWatchdog<Result>(run: () => Result): Result {
   return runInContext('run()', createContext({ run }), { timeout: TIMEOUT_MS }) as Result;
 }
