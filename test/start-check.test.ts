@@ -10,6 +10,7 @@ import {
   type VerifiedToken,
 } from 'nestjs-mcp-auth';
 import { TestIssuer, type TestFault, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
+import { watchArrivals } from './support/arrivals.js';
 import { expectRefusal, resetRecorded } from './support/expectations.js';
 import { introspecting } from './support/introspection.js';
 import { openLogs, RECORDER, startNotesServer, type NotesServer } from './support/notes-server.js';
@@ -139,11 +140,11 @@ describe.each(PLATFORMS)('the check of authorization servers at the start, on %s
       asked.push(String(url));
       return asked.length === 1 ? new Promise((_, reject) => (fail = reject)) : fetch(url, init);
     };
-    const { callTool } = await start(issuer, {}, { fetch: fetchOnce });
+    const started = await start(issuer, {}, { fetch: fetchOnce });
     await until(() => asked.length === 1);
-    const answers = [await token(issuer), await token(issuer)].map((one) => callTool('ping', one));
-    // Long enough for both to be here.
-    for (let i = 0; i < 500; i++) await turn();
+    const arrivals = watchArrivals(started);
+    const answers = [await token(issuer), await token(issuer)].map((one) => started.callTool('ping', one));
+    await arrivals(2);
     expect(asked).toHaveLength(1);
     fail(new TypeError('fetch failed'));
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);

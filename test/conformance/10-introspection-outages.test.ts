@@ -1,8 +1,8 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { TestIssuer, type TestFault } from 'nestjs-mcp-auth/testing';
 import { alwaysAsync } from '../fuzz/property.js';
+import { watchArrivals } from '../support/arrivals.js';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { introspecting, startIntrospectingServer, type IntrospectingServer } from '../support/introspection.js';
 import type { NotesServer } from '../support/notes-server.js';
@@ -235,9 +235,10 @@ describe.each(PLATFORMS)('an introspection endpoint that is slow, on %s', (platf
     async (cacheSeconds) => {
       const { release } = await startSlow({ introspection: { cacheSeconds } });
       const token = server.opaque();
+      const arrivals = watchArrivals(server);
       const answers = Array.from({ length: 100 }, () => server.callTool('ping', token));
+      await arrivals(100);
       await until(() => asked(issuer) === 1);
-      for (let i = 0; i < 200; i++) await turn();
       release();
       expect(new Set((await Promise.all(answers)).map(({ status }) => status))).toEqual(new Set([200]));
       expect(asked(issuer)).toBe(1);

@@ -1,13 +1,31 @@
 import 'reflect-metadata';
-import { Controller, Get, Inject, Injectable, Post, Req, Res, SetMetadata, type Type } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import {
+  Controller,
+  Get,
+  Inject,
+  Injectable,
+  Post,
+  Req,
+  Res,
+  SetMetadata,
+  type ModuleMetadata,
+  type Type,
+} from '@nestjs/common';
+import { ModuleRef, NestFactory } from '@nestjs/core';
 import { McpController, Tool } from '@rekog/mcp-nest';
-import { Authorize, McpAuthConfigError, RequireAnyScope, RequireAuthentication, RequireScopes } from 'nestjs-mcp-auth';
+import {
+  Authorize,
+  McpAuthConfigError,
+  McpAuthModule,
+  RequireAnyScope,
+  RequireAuthentication,
+  RequireScopes,
+} from 'nestjs-mcp-auth';
 import { McpTool } from 'nestjs-mcp-auth/sdk';
 import type { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { startSdkServer } from '../sdk/sdk-server.js';
 import { startNotesServer } from '../support/notes-server.js';
-import type { Platform } from '../support/platforms.js';
+import { adapterFor, listen, type Platform } from '../support/platforms.js';
 
 /** The decorators that require something of a caller. */
 export const REQUIRING = {
@@ -212,6 +230,8 @@ interface NodeResponse {
   end(text: string): unknown;
 }
 
+class AppModule {}
+
 /** What came of a case: that the application did not start; or what its handler was answered with, and whether it ran. */
 export type Outcome = { readonly refused: string } | { readonly status: number; readonly ran: readonly string[] };
 
@@ -220,7 +240,7 @@ export async function outcomeOf(one: Case, platform: Platform, issuer: TestIssue
   const ran: string[] = [];
   try {
     const classRef = loaded(one, ran);
-    return await callOnce(one, classRef, platform, issuer, ran);
+    return { status: await CALLS[one.target](classRef, platform, issuer), ran };
   } catch (error) {
     if (error instanceof McpAuthConfigError) return { refused: error.message };
     throw error;
@@ -239,55 +259,65 @@ function loaded(one: Case, ran: string[]): Type<object> {
   }
 }
 
-async function callOnce(
-  { target }: Case,
-  classRef: Type<object>,
-  platform: Platform,
-  issuer: TestIssuer,
-  ran: string[],
-): Promise<Outcome> {
-  if (target === 'tool of the SDK') {
-    const server = await startSdkServer({ sdk: 'v2', platform, providers: [classRef] }, ran);
-    try {
-      const { status } = await server.rpc(
-        'tools/call',
-        { name: 'act', arguments: {} },
-        { token: await server.mint({ scope: '' }) },
-      );
-      return { status, ran };
-    } finally {
-      await server.close();
-    }
-  }
-  DirectFramework.classRef = classRef;
-  const isProvider = target === 'tool of mcp-nest 1' || target === 'tool of @nestjs-mcp/server';
-  const server = await startNotesServer(platform, {
-    sharedIssuer: issuer,
-    controllers: isProvider ? [DirectFramework] : [classRef],
-    providers: isProvider ? [classRef] : [],
-  });
+type Call = (classRef: Type<object>, platform: Platform, issuer: TestIssuer) => Promise<number>;
+
+/** How each kind of handler is called, with a token that says nothing; the status of the answer. */
+const CALLS: Readonly<Record<Target, Call>> = {
+  route: callRoute,
+  'tool of mcp-nest 2': callMcpNest,
+  'tool of the SDK': callSdk,
+  'tool of mcp-nest 1': callDirectly,
+  'tool of @nestjs-mcp/server': callDirectly,
+};
+
+async function callSdk(classRef: Type<object>, platform: Platform): Promise<number> {
+  const server = await startSdkServer({ sdk: 'v2', platform, providers: [classRef] }, []);
   try {
     const token = await server.mint({ scope: '' });
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    if (target === 'route')
-      return {
-        status: (await fetch(`${server.origin}/subject/act`, { headers, signal: AbortSignal.timeout(5_000) })).status,
-        ran,
-      };
-    if (!isProvider) return { status: (await server.callTool('act', token)).status, ran };
-    const body = JSON.stringify({
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'act', arguments: {} },
-    });
-    return {
-      status: (
-        await fetch(`${server.origin}/direct`, { method: 'POST', headers, body, signal: AbortSignal.timeout(5_000) })
-      ).status,
-      ran,
-    };
+    return (await server.rpc('tools/call', { name: 'act', arguments: {} }, { token })).status;
   } finally {
     await server.close();
+  }
+}
+
+async function callMcpNest(classRef: Type<object>, platform: Platform, sharedIssuer: TestIssuer): Promise<number> {
+  const server = await startNotesServer(platform, { sharedIssuer, controllers: [classRef] });
+  try {
+    return (await server.callTool('act', await server.mint({ scope: '' }))).status;
+  } finally {
+    await server.close();
+  }
+}
+
+function callRoute(classRef: Type<object>, platform: Platform, issuer: TestIssuer): Promise<number> {
+  return statusOf({ controllers: [classRef] }, platform, issuer, '/subject/act', {});
+}
+
+function callDirectly(classRef: Type<object>, platform: Platform, issuer: TestIssuer): Promise<number> {
+  DirectFramework.classRef = classRef;
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'act', arguments: {} } });
+  const request = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
+  return statusOf({ controllers: [DirectFramework], providers: [classRef] }, platform, issuer, '/direct', request);
+}
+
+/** Asks an application with nothing in it but this library and the class: hundreds are started, so each is to be small. */
+async function statusOf(
+  classes: Pick<ModuleMetadata, 'controllers' | 'providers'>,
+  platform: Platform,
+  issuer: TestIssuer,
+  path: string,
+  request: RequestInit,
+): Promise<number> {
+  const resource = 'https://mcp.example.com/mcp';
+  const options = { resource, authorizationServers: [issuer.issuer], checkAuthorizationServers: false };
+  const root = { module: AppModule, imports: [McpAuthModule.forRoot(options)], ...classes };
+  const app = await NestFactory.create(root, adapterFor(platform), { abortOnError: false, logger: false });
+  try {
+    const authorization = `Bearer ${await issuer.mint({ aud: resource, scope: '' })}`;
+    const origin = await listen(app);
+    const headers = { ...request.headers, authorization };
+    return (await fetch(origin + path, { ...request, headers, signal: AbortSignal.timeout(5_000) })).status;
+  } finally {
+    await app.close();
   }
 }

@@ -24,7 +24,7 @@ const RESULTS = {
   'write-note': 'written',
   admin: '"done"',
   forbidden: 'never',
-  'role-gated': '"role-gated"',
+  'role-gated': 'result of role-gated',
 };
 
 const METHODS = [

@@ -34,6 +34,9 @@ describe.each(PLATFORMS)('state of SDK 1 with one store for all, on %s', (platfo
   });
 
   describe.each(ENDPOINTS)('$path', ({ path, sessions, json }) => {
+    // Listing all tasks takes a request for each ten that are there.
+    beforeAll(() => shared.taskStore.cleanup());
+
     const callerWith = (token: string | undefined): McpCaller => new McpCaller(`${server.origin}/${path}`, token);
     const alice = async (): Promise<McpCaller> =>
       callerWith(await server.mint({ sub: 'alice', scope: 'reports' })).open();

@@ -19,11 +19,11 @@ export interface GivenTool {
   readonly handler: (args: unknown) => unknown;
 }
 
-/** A tool of the test's own, such as `givenTool('erase', { scopes: ['admin'] })`. It answers its name, if nothing else is said. */
+/** A tool of the test's own, such as `givenTool('erase', { scopes: ['admin'] })`. Without a handler it answers `result of erase`. */
 export function givenTool(
   name: string,
   needs: ToolNeeds = {},
-  handler: GivenTool['handler'] = () => ({ content: [{ type: 'text', text: name }] }),
+  handler: GivenTool['handler'] = () => ({ content: [{ type: 'text', text: `result of ${name}` }] }),
 ): GivenTool {
   return { name, needs, handler };
 }
