@@ -1,9 +1,10 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import * as fc from 'fast-check';
 import { TestIssuer, type TestFault } from 'nestjs-mcp-auth/testing';
 import { alwaysAsync } from '../fuzz/property.js';
 import { watchArrivals } from '../support/arrivals.js';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
+import { fakeTimeouts } from '../support/fake-timeouts.js';
 import { introspecting, startIntrospectingServer, type IntrospectingServer } from '../support/introspection.js';
 import type { NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -179,7 +180,12 @@ describe.each(PLATFORMS)('an introspection endpoint that fails, on %s', (platfor
 describe.each(PLATFORMS)('an introspection endpoint that is slow, on %s', (platform) => {
   let server: IntrospectingServer;
   let issuer: TestIssuer;
-  afterEach(() => server.close());
+  // However long the machine takes: requests that are held are not given up.
+  beforeEach(fakeTimeouts);
+  afterEach(async () => {
+    jest.useRealTimers();
+    await server.close();
+  });
 
   /** An endpoint that answers when it is released, and the most requests that it was asked at a time. */
   async function startSlow(
