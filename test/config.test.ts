@@ -131,7 +131,7 @@ describe('mcpAuthConfig', () => {
   });
 
   it.each<[name: string, value: string, seen: string, why: RegExp]>([
-    ['MCP_AUTH_RESOURCE', 'mcp.example.com', '"mcp.example.com"', /no absolute URL/],
+    ['MCP_AUTH_RESOURCE', 'mcp.example.com', '"mcp.example.com"', /must be an absolute URL/],
     ['MCP_AUTH_RESOURCE', 'https://mcp.example.com/mcp#x', '"https://mcp.example.com/mcp#x"', /fragment/],
     ['MCP_AUTH_RESOURCE', 'http://mcp.example.com/mcp', '"http://mcp.example.com/mcp"', /plain http/],
     [
@@ -140,9 +140,9 @@ describe('mcpAuthConfig', () => {
       '"https://a.example.com,https://b.example.com"',
       /./,
     ],
-    ['MCP_AUTH_ISSUER', 'login.example.com', '"login.example.com"', /no absolute URL/],
-    ['MCP_AUTH_ISSUER', 'https://a.example.com,b', '"b"', /no absolute URL/],
-    ['MCP_AUTH_ISSUER', 'https://a.example.com,', '""', /no absolute URL/],
+    ['MCP_AUTH_ISSUER', 'login.example.com', '"login.example.com"', /must be an absolute URL/],
+    ['MCP_AUTH_ISSUER', 'https://a.example.com,b', '"b"', /must be an absolute URL/],
+    ['MCP_AUTH_ISSUER', 'https://a.example.com,', '""', /must be an absolute URL/],
     ['MCP_AUTH_ISSUER', 'https://a.example.com,https://a.example.com', '"https://a.example.com"', /twice/],
     ['MCP_AUTH_ISSUER', 'http://login.example.com', '"http://login.example.com"', /plain http/],
     ['MCP_AUTH_AUDIENCE', 'a,,b', '["a","","b"]', /non-empty/],
@@ -150,7 +150,7 @@ describe('mcpAuthConfig', () => {
     ['MCP_AUTH_REQUIRED_SCOPES', 'a,', '["a",""]', /non-empty/],
     ['MCP_AUTH_REQUIRED_SCOPES', 'offline_access', '"offline_access"', /authorization server alone/],
     ['MCP_AUTH_SCOPES_SUPPORTED', 'a"b', '"a\\"b"', /visible ASCII/],
-    ['MCP_AUTH_RESOURCE_DOCUMENTATION', 'docs', '"docs"', /no absolute URL/],
+    ['MCP_AUTH_RESOURCE_DOCUMENTATION', 'docs', '"docs"', /must be an absolute URL/],
     ['MCP_AUTH_CLOCK_TOLERANCE_SECONDS', '5s', '"5s"', /whole number/],
     ['MCP_AUTH_CLOCK_TOLERANCE_SECONDS', '-5', '"-5"', /whole number/],
     ['MCP_AUTH_CLOCK_TOLERANCE_SECONDS', '0x10', '"0x10"', /whole number/],

@@ -43,7 +43,7 @@ export class FailureLog {
     const product = productOf(issuer);
     const advice = product?.advice.introspection
       ? `${product.name}: ${product.advice.introspection(clientId)}`
-      : `see that the client "${clientId}" may introspect tokens that were issued to other clients, for this resource`;
+      : `let the client "${clientId}" introspect tokens that were issued to other clients, for this resource`;
     writeLine(this.logger, 'warn', `${seen}. What to do: ${advice}`);
   }
 

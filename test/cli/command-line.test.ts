@@ -22,7 +22,7 @@ describe('the command line', () => {
     ['another command', ['nurse'], /the only command is "doctor"/],
     ['no URL', ['doctor'], /URL .* is missing/],
     ['two URLs', ['doctor', 'https://a.example', 'https://b.example'], /more than one URL/],
-    ['what is no URL', ['doctor', 'mcp.example.com'], /no absolute URL/],
+    ['what is not a URL', ['doctor', 'mcp.example.com'], /must be an absolute URL/],
     ['another scheme', ['doctor', 'ftp://a.example'], /neither https nor http/],
     ['a password in the URL', ['doctor', 'https://u:hunter22@a.example'], /password/],
     ['an unknown option', ['doctor', 'https://a.example', '--yes'], /an option that is none/],

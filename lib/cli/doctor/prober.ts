@@ -58,7 +58,7 @@ export class Prober {
   whyNotAsked(url: string): string | undefined {
     const { target } = this.settings;
     const parsed = parseUrl(url);
-    if (!parsed) return 'it is no absolute URL';
+    if (!parsed) return 'it must be an absolute URL';
     if (parsed.origin === target.origin) return undefined;
     if (leadsHere(parsed) && !leadsHere(target)) return 'it is on this machine, and who named it is not';
     return isSecureOrLocal(parsed) ? undefined : 'it is not https';
