@@ -158,9 +158,9 @@ describe('mcpAuthConfig', () => {
     ['MCP_AUTH_CLOCK_TOLERANCE_SECONDS', '301', '301', /from 0 to 300/],
     ['MCP_AUTH_MAX_TOKEN_LIFETIME_SECONDS', '0', '0', /from 1/],
     ['MCP_AUTH_MAX_TOKEN_LIFETIME_SECONDS', '1.5', '"1.5"', /whole number/],
-    ['MCP_AUTH_ALLOW_INSECURE_HTTP', '1', '"1"', /no boolean/],
-    ['MCP_AUTH_ALLOW_INSECURE_HTTP', 'TRUE', '"TRUE"', /no boolean/],
-    ['MCP_AUTH_EXPOSE_ERROR_DETAILS', 'yes', '"yes"', /no boolean/],
+    ['MCP_AUTH_ALLOW_INSECURE_HTTP', '1', '"1"', /must be true or false/],
+    ['MCP_AUTH_ALLOW_INSECURE_HTTP', 'TRUE', '"TRUE"', /must be true or false/],
+    ['MCP_AUTH_EXPOSE_ERROR_DETAILS', 'yes', '"yes"', /must be true or false/],
   ])('refuses %s=%s, naming the variable, what was seen, and an example', (name, value, seen, why) => {
     const error = refusal({ ...REQUIRED, [name]: value });
     const write = `Example: ${name}=${EXAMPLES[name]}`;

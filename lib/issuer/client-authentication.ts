@@ -70,11 +70,11 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
  * Reads a private key from a JWK, or from PEM text (PKCS #8). The algorithm is that of the JWK, else the first that the
  * key can do.
  *
- * @throws {TypeError} when it is no private key, or cannot sign so. The message holds nothing of the key.
+ * @throws {TypeError} if the value is not a private key, or cannot sign with this algorithm. The message holds nothing of the key.
  */
 export function readSigningKey(source: JWK | string): SigningKey {
   const key = privateKeyFrom(source);
-  if (key.type !== 'private') throw new TypeError('it is no private key');
+  if (key.type !== 'private') throw new TypeError('must be a private key');
   const { alg, kid } = typeof source === 'string' ? ({} as JWK) : source;
   const kind = key.asymmetricKeyType === 'ec' ? key.asymmetricKeyDetails?.namedCurve : key.asymmetricKeyType;
   const algorithms = ALGORITHMS[kind ?? ''] ?? [];
@@ -91,7 +91,7 @@ function privateKeyFrom(source: JWK | string): KeyObject {
       : createPrivateKey({ key: { ...source }, format: 'jwk' });
   } catch {
     // The cause could quote the key.
-    throw new TypeError('it is no private key');
+    throw new TypeError('must be a private key');
   }
 }
 

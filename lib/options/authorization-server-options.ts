@@ -157,7 +157,7 @@ function readIssuer(option: OptionReader): string {
   const { value } = option;
   const write = 'Write the issuer as the server itself spells it, such as "https://login.example.com/realms/main"';
   if (typeof value !== 'string' || !ABSOLUTE_URL.test(value) || !parseUrl(value)) {
-    option.refuse({ why: 'it is no absolute URL', write });
+    option.refuse({ why: 'must be an absolute URL', write });
     return '';
   }
   if (/[?#]/.test(value)) option.refuse({ why: 'an issuer has no query or fragment (RFC 8414 §2)', write });
@@ -168,7 +168,7 @@ function readIssuer(option: OptionReader): string {
 function readAlgorithms(option: OptionReader): readonly string[] {
   const algorithms = option.texts('Write a list such as ["RS256"]') ?? [...SIGNATURE_ALGORITHMS];
   for (const algorithm of algorithms.filter((name) => !SIGNATURE_ALGORITHMS.includes(name))) {
-    const why = 'it is no asymmetric signature algorithm that is supported';
+    const why = 'must be a supported asymmetric signature algorithm';
     option.refuse({ seen: showValue(algorithm), why, write: `Choose from ${SIGNATURE_ALGORITHMS.join(', ')}` });
   }
   return algorithms;
@@ -181,7 +181,7 @@ function readClaimNames(option: OptionReader, fallback: readonly string[]): stri
   const names = option.asList().texts(`Write the name of a claim such as "${fallback[0]}"`) ?? [...fallback];
   for (const name of names.filter((one) => one.startsWith('/') && !JSON_POINTER.test(one))) {
     const write = 'Write "~1" for a slash in a name, "~0" for "~"';
-    option.refuse({ seen: showValue(name), why: 'it is no JSON Pointer (RFC 6901)', write });
+    option.refuse({ seen: showValue(name), why: 'must be a JSON Pointer (RFC 6901)', write });
   }
   return names;
 }

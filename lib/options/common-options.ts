@@ -146,7 +146,7 @@ function readChallenge(option: OptionReader): (request: unknown) => ChallengeFor
   if (typeof value === 'function') return value as (request: unknown) => ChallengeForm;
   if (value === undefined || value === 'http') return () => 'http';
   if (value === 'tool-result') return () => 'tool-result';
-  option.refuse({ why: 'it is not known', write: 'Write "http", "tool-result" or a function that returns one' });
+  option.refuse({ why: 'is not a known value', write: 'Write "http", "tool-result" or a function that returns one' });
   return () => 'http';
 }
 
@@ -157,7 +157,7 @@ function readAllowedOrigins(option: OptionReader): string[] {
     'or a scheme alone, such as "vscode-webview:", if its hosts are not known beforehand';
   const origins = option.texts(write) ?? [];
   for (const origin of origins.filter((one) => !readAllowedOrigin(one))) {
-    option.refuse({ seen: showValue(origin), why: 'it is no origin as browsers send it', write });
+    option.refuse({ seen: showValue(origin), why: 'must be an origin as browsers send it', write });
   }
   return origins;
 }
@@ -171,7 +171,7 @@ function readStdio(option: OptionReader): 'deny' | 'trust' | { readonly tokenEnv
   }
   const tokenEnv = isRecord(value) && Object.keys(value).join() === 'tokenEnv' ? value['tokenEnv'] : undefined;
   if (typeof tokenEnv === 'string' && tokenEnv !== '') return { tokenEnv };
-  option.refuse({ why: 'it is not known', write: 'Write "deny", "trust" or { tokenEnv: "MCP_ACCESS_TOKEN" }' });
+  option.refuse({ why: 'is not a known value', write: 'Write "deny", "trust" or { tokenEnv: "MCP_ACCESS_TOKEN" }' });
   return 'deny';
 }
 

@@ -135,7 +135,7 @@ const NO_AUTHENTICATION: ClientAuthentication = () => undefined;
 export function readIntrospection(option: OptionReader): ResolvedIntrospection | undefined {
   if (!isRecord(option.value)) {
     const write = 'Write { clientId: …, auth: … }, or leave it out';
-    option.refuse({ seen: 'something else', why: 'it is no object', write });
+    option.refuse({ seen: 'something else', why: 'must be an object', write });
     return undefined;
   }
   const { auth, ...settings } = option.section(INTROSPECTION_OPTIONS);
@@ -179,7 +179,7 @@ function authenticationBy(
 function readSecret(option: OptionReader): string | undefined {
   const { value } = option;
   if (typeof value === 'string' && value !== '') return value;
-  option.refuse({ seen: undisclosed(option), why: 'it is no text', write: 'Write the client secret' });
+  option.refuse({ seen: undisclosed(option), why: 'must be a non-empty string', write: 'Write the client secret' });
   return undefined;
 }
 
@@ -187,7 +187,7 @@ function readPrivateKey(option: OptionReader): ClientAuthentication {
   try {
     return privateKeyJwt(readSigningKey(option.value as JWK | string));
   } catch (error) {
-    const why = error instanceof TypeError ? error.message : 'it is no private key';
+    const why = error instanceof TypeError ? error.message : 'must be a private key';
     const write = 'Write a private JWK or PEM text (PKCS #8): RSA, EC or Ed25519';
     option.refuse({ seen: undisclosed(option), why, write });
     return NO_AUTHENTICATION;

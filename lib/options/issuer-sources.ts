@@ -105,7 +105,7 @@ function readDiscovery(option: OptionReader): Discovery {
   if (value === undefined) return 'auto';
   if (value === 'auto' || value === 'oauth' || value === 'oidc') return value;
   if (isRecord(value) && Object.keys(value).join() === 'url') return { url: readUrl(option.at('url')) };
-  option.refuse({ why: 'it is not known', write: 'Write "auto", "oauth", "oidc" or { url: "https://…" }' });
+  option.refuse({ why: 'is not a known value', write: 'Write "auto", "oauth", "oidc" or { url: "https://…" }' });
   return 'auto';
 }
 
@@ -113,7 +113,7 @@ function readMetadata(option: OptionReader): AuthorizationServerMetadata | undef
   const document = isRecord(option.value) ? option.json() : option.value;
   if (isRecord(document)) return document;
   const isReported = document === undefined;
-  if (!isReported) option.refuse({ why: 'it is no object', write: 'Write the metadata as the server publishes it' });
+  if (!isReported) option.refuse({ why: 'must be an object', write: 'Write the metadata as the server publishes it' });
   return undefined;
 }
 
@@ -124,7 +124,7 @@ function readKeySet(option: OptionReader): JSONWebKeySet {
     .map(({ value }) => value);
   if (keys.length === 0 || !keys.every(isRecord)) {
     const write = 'Write { keys: [ …public keys… ] }';
-    option.refuse({ seen: 'something else', why: 'it is no JSON Web Key Set', write });
+    option.refuse({ seen: 'something else', why: 'must be a JSON Web Key Set', write });
     return { keys: [] };
   }
   if (keys.some((key) => key['kty'] === 'oct' || key['d'] !== undefined)) {

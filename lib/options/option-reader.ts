@@ -126,14 +126,14 @@ export class OptionReader {
 
   /** Text that is not empty. */
   text(): string | undefined {
-    const refusal = { why: 'it is no text', write: 'Write a non-empty string, or leave it out' };
+    const refusal = { why: 'must be a non-empty string', write: 'Write a non-empty string, or leave it out' };
     return this.#valueIf(isText, undefined, refusal);
   }
 
   /** Text that cannot be left out; empty where there is none. */
   requiredText(write: string, whyRequired = 'it is required'): string {
     if (isText(this.value)) return this.value;
-    this.refuse({ why: this.isGiven ? 'it is no text' : whyRequired, write });
+    this.refuse({ why: this.isGiven ? 'must be a non-empty string' : whyRequired, write });
     return '';
   }
 
@@ -142,12 +142,12 @@ export class OptionReader {
     if (!this.isGiven) return undefined;
     const texts = listOf(this.value);
     if (texts.length > 0 && texts.every(isText)) return texts;
-    this.refuse({ why: 'it is no list of non-empty strings', write });
+    this.refuse({ why: 'must be a list of non-empty strings', write });
     return [];
   }
 
   flag(fallback: boolean): boolean {
-    return this.#valueIf(isBoolean, fallback, { why: 'it is no boolean', write: 'Write true or false' });
+    return this.#valueIf(isBoolean, fallback, { why: 'must be true or false', write: 'Write true or false' });
   }
 
   /** A flag that weakens the protection: off by default, and a warning at every start where it is on. */
@@ -162,14 +162,14 @@ export class OptionReader {
     const names = values.map((value) => JSON.stringify(value));
     const write = `Write ${[names.slice(0, -1).join(', '), ...names.slice(-1)].join(' or ')}`;
     const isOneOfThem = (value: unknown): value is T => values.some((one) => one === value);
-    return this.#valueIf(isOneOfThem, values[0], { why: 'it is not known', write });
+    return this.#valueIf(isOneOfThem, values[0], { why: 'is not a known value', write });
   }
 
   /** A whole number. */
   number(fallback: number, least: number, most: number, write = 'Write a number, such as'): number {
     const isInRange = (value: unknown): value is number =>
       typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
-    const why = `it is no whole number from ${least} to ${most}`;
+    const why = `must be a whole number from ${least} to ${most}`;
     return this.#valueIf(isInRange, fallback, { why, write: `${write} ${fallback}` });
   }
 
@@ -181,7 +181,7 @@ export class OptionReader {
   /** A function, whose parameters and result cannot be checked here. */
   function<T>(write: string): T | undefined {
     const isFunction = (value: unknown): value is T => typeof value === 'function';
-    return this.#valueIf(isFunction, undefined, { why: 'it is no function', write });
+    return this.#valueIf(isFunction, undefined, { why: 'must be a function', write });
   }
 
   /** A copy of what will be published or used as JSON; undefined after a problem. */
@@ -209,7 +209,7 @@ export class OptionReader {
   /** Reports a value that is something else. */
   #isObject(): boolean {
     if (this.isGiven && !isRecord(this.value)) {
-      this.refuse({ why: 'it is no object', write: 'Write an object, or leave it out' });
+      this.refuse({ why: 'must be an object', write: 'Write an object, or leave it out' });
     }
     return isRecord(this.value);
   }

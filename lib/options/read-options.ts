@@ -19,7 +19,7 @@ export function readOptions(options: McpAuthModuleOptions): ResolvedOptions {
 
 function readModule(option: OptionReader): ResolvedOptions {
   if (!isRecord(option.value)) {
-    option.refuse({ why: 'it is no object', write: 'Return the options of the module from the factory' });
+    option.refuse({ why: 'must be an object', write: 'Return the options of the module from the factory' });
   }
   const resources = option.at('resources').isGiven ? readSeveralResources(option) : readSingleResource(option);
   return { resources, ...option.members(COMMON_OPTIONS), warnings: option.warnings };
@@ -41,7 +41,7 @@ function readSeveralResources(option: OptionReader): ResolvedOptions['resources'
   refuseSharedResources(list, resources);
   const [first, ...others] = resources;
   if (first) return [first, ...others];
-  list.refuse({ why: 'it is no list of resources', write: 'List at least one, or use `resource` instead' });
+  list.refuse({ why: 'must be a list of resources', write: 'List at least one, or use `resource` instead' });
   // Read apart from the rest: what a resource needs is not missing here.
   return readSingleResource(OptionReader.of(undefined));
 }

@@ -80,5 +80,5 @@ function refuseProofOfPossession(option: OptionReader): void {
 
 function refuseNoSignature(option: OptionReader): void {
   if (![option.value].flat().includes('none')) return;
-  option.refuse({ why: '"none" is no signature (RFC 9728 §2)', write: 'Remove "none"' });
+  option.refuse({ why: '"none" is not a signature (RFC 9728 §2)', write: 'Remove "none"' });
 }

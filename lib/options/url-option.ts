@@ -5,7 +5,7 @@ import type { OptionReader } from './option-reader.js';
 export function readUrl(option: OptionReader): string {
   const { value } = option;
   if (typeof value !== 'string' || !parseUrl(value)) {
-    option.refuse({ why: 'it is no absolute URL', write: 'Write a URL such as "https://login.example.com/keys"' });
+    option.refuse({ why: 'must be an absolute URL', write: 'Write a URL such as "https://login.example.com/keys"' });
     return '';
   }
   requireSecureUrl(option, value);

@@ -30,11 +30,11 @@ export function cognito(options: {
 }): IssuerPreset {
   const given = new PresetArguments('cognito', options, ['region', 'userPoolId', 'clientIdAsAudience']);
   const region = given.text('region', /^[a-z]+(?:-[a-z]+)+-\d+$/, {
-    why: 'it is no name of a region',
+    why: 'must be the name of a region',
     write: 'Write one such as "eu-central-1"',
   });
   const pool = given.text('userPoolId', /^[\w-]+_[0-9A-Za-z]+$/, {
-    why: 'it is no ID of a user pool',
+    why: 'must be the ID of a user pool',
     write: `Write one such as "${region || 'eu-central-1'}_aB3dE5fGh"`,
   });
   if (region !== '' && pool.includes('_') && !pool.startsWith(`${region}_`)) {

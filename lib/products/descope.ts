@@ -30,12 +30,12 @@ export function descope(options: {
   const given = new PresetArguments('descope', options, ['projectId', 'mcpServerId', 'baseUrl']);
   const base = given.has('baseUrl') ? given.url('baseUrl', DEFAULT_BASE_URL, '/v1/apps') : DEFAULT_BASE_URL;
   const project = given.text('projectId', /^P[0-9A-Za-z]+$/, {
-    why: 'it is no project ID',
+    why: 'must be a project ID',
     write: 'Write the one of Project Settings, such as "P2abcdefghijklmnopqrstuvwxyz"',
   });
   const server = given.has('mcpServerId')
     ? given.text('mcpServerId', /^M[0-9A-Za-z]+$/, {
-        why: 'it is no ID of an MCP server',
+        why: 'must be the ID of an MCP server',
         write: 'Write the last part of its Issuer, such as "MS2abcdefghijklmnopqrstuvwxy"',
       })
     : undefined;

@@ -60,12 +60,12 @@ function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
 
 function tenantOf(given: PresetArguments): string {
   const write = 'Write the Directory (tenant) ID, such as "72f988bf-86f1-41af-91ab-2d7cd011db47"';
-  const tenant = given.text('tenantId', /./, { why: 'it is no GUID', write });
+  const tenant = given.text('tenantId', /./, { why: 'must be a GUID', write });
   if (MANY_TENANTS.test(tenant)) {
     const why = 'it stands for many tenants, and each has an issuer of its own';
     given.refuse('tenantId', tenant, { why, write: 'List one entraId() for each tenant that you trust' });
   } else if (tenant !== '' && !GUID.test(tenant)) {
-    given.refuse('tenantId', tenant, { why: 'it is no GUID, and tokens name their tenant by nothing else', write });
+    given.refuse('tenantId', tenant, { why: 'must be a GUID, since tokens name the tenant only by its GUID', write });
   }
   return tenant.toLowerCase();
 }

@@ -23,7 +23,7 @@ export function keycloak(options: {
   const given = new PresetArguments('keycloak', options, ['url', 'realm']);
   const url = given.url('url', 'https://login.example.com', '/realms/');
   const realm = given.text('realm', /^[^/?#%\s]+$/, {
-    why: 'it is no name of a realm',
+    why: 'must be the name of a realm',
     write: 'Write its name, such as "main"',
   });
   given.check();

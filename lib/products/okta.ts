@@ -29,7 +29,7 @@ export function okta(options: {
   }
   const id = given.has('authorizationServerId')
     ? given.text('authorizationServerId', /^[A-Za-z0-9]+$/, {
-        why: 'it is no identifier of an authorization server',
+        why: 'must be the identifier of an authorization server',
         write: 'Write the last part of its Issuer URI, such as "aus9o8wzkhckw9TLa0h7"',
       })
     : 'default';

@@ -23,7 +23,7 @@ export class PresetArguments {
   constructor(preset: string, given: unknown, known: readonly string[]) {
     this.#options = OptionReader.of(isRecord(given) ? { ...given } : given, `${preset}()`);
     if (given !== undefined && !isRecord(given)) {
-      this.#options.refuse({ why: 'it is no object', write: `Write an object with ${known.join(', ')}` });
+      this.#options.refuse({ why: 'must be an object', write: `Write an object with ${known.join(', ')}` });
     }
     this.#options.refuseUnknown(known);
   }
@@ -33,7 +33,7 @@ export class PresetArguments {
     const value = this.#text(name, `Write a host name such as "${example}"`);
     if (value === '' || HOST.test(value)) return value;
     const url = value.includes('://') ? parseUrl(value) : undefined;
-    const why = url ? 'it is a URL, and only the host name of it is wanted' : 'it is no host name in lower case';
+    const why = url ? 'it is a URL, and only the host name of it is wanted' : 'must be a host name in lower case';
     this.refuse(name, value, { why, write: `Write "${url ? url.host : example}"` });
     return example;
   }
@@ -89,7 +89,10 @@ function refusalOfUrl(value: string, example: string, added?: string): Refusal |
   const write = `Write a URL such as "${example}"`;
   const url = parseUrl(value);
   if (!/^https?:\/\//i.test(value) || !url) {
-    return { why: 'it is no absolute http or https URL', write: HOST.test(value) ? `Write "https://${value}"` : write };
+    return {
+      why: 'must be an absolute http or https URL',
+      write: HOST.test(value) ? `Write "https://${value}"` : write,
+    };
   }
   const { href, username, password } = url;
   if (/[?#]/.test(value)) return { why: 'it has a query or a fragment', write };

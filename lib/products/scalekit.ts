@@ -31,7 +31,7 @@ export function scalekit(options: {
   const resource =
     given.has('resourceId') || tokenIssuer === 'resource'
       ? given.text('resourceId', /^res_\w+$/, {
-          why: 'it is no resource ID',
+          why: 'must be a resource ID',
           write: 'Write the one of the MCP server, such as "res_92015146095"',
         })
       : undefined;

@@ -19,7 +19,7 @@ export function stytch(options: {
   const { projectId, ...others }: { readonly domain: string; readonly projectId?: unknown } = { ...options };
   const given = new PresetArguments('stytch', others, ['domain']);
   if (projectId !== undefined) {
-    const why = 'an issuer such as "stytch.com/project-live-…" is no URL, so that no MCP client finds its metadata';
+    const why = 'an issuer such as "stytch.com/project-live-…" is not a URL, so that no MCP client finds its metadata';
     const write = 'Write the project domain as `domain`, and the project ID as `audience`';
     given.refuse('projectId', projectId, { why, write });
   }

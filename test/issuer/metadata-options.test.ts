@@ -50,14 +50,14 @@ describe('options of authorization servers', () => {
   });
 
   it.each<[string, object, RegExp[]]>([
-    ['metadata that is text', { metadata: 'x' }, [/^metadata: it is no object/]],
-    ['metadata that is null', { metadata: null }, [/^metadata: it is no object/]],
-    ['metadata that is a list', { metadata: [KEYS] }, [/^metadata: it is no object/]],
-    ['metadata that is a function', { metadata: () => KEYS }, [/^metadata: it is no object/]],
+    ['metadata that is text', { metadata: 'x' }, [/^metadata: must be an object/]],
+    ['metadata that is null', { metadata: null }, [/^metadata: must be an object/]],
+    ['metadata that is a list', { metadata: [KEYS] }, [/^metadata: must be an object/]],
+    ['metadata that is a function', { metadata: () => KEYS }, [/^metadata: must be an object/]],
     [
       'metadata that JSON turns into something else',
       { metadata: { ...KEYS, toJSON: () => 'x' } },
-      [/^metadata: it is no object/],
+      [/^metadata: must be an object/],
     ],
     ['metadata that JSON cannot say', { metadata: { ...KEYS, id: 5n } }, [/^metadata: JSON cannot say it/]],
     [
@@ -71,7 +71,7 @@ describe('options of authorization servers', () => {
       { metadata: Object.create(KEYS) as object },
       [/^metadata\.issuer: /, /^metadata\.jwks_uri: /],
     ],
-    ['metadata without keys', { metadata: { issuer: ISSUER } }, [/^metadata\.jwks_uri: it is no absolute URL/]],
+    ['metadata without keys', { metadata: { issuer: ISSUER } }, [/^metadata\.jwks_uri: must be an absolute URL/]],
     [
       'metadata with plain keys',
       { metadata: { ...KEYS, jwks_uri: 'http://login.example.com/jwks' } },
@@ -87,7 +87,7 @@ describe('options of authorization servers', () => {
       { metadata: KEYS, discovery: 'oidc' },
       [/^discovery: the metadata is given/],
     ],
-    ['a transformation that is none', { transformMetadata: {} }, [/^transformMetadata: it is no function/]],
+    ['a transformation that is none', { transformMetadata: {} }, [/^transformMetadata: must be a function/]],
     [
       'a transformation of given metadata',
       { metadata: KEYS, transformMetadata: () => ({}) },
@@ -103,11 +103,13 @@ describe('options of authorization servers', () => {
   });
 
   it.each([null, 'fetch', {}, true])('are refused: a fetch that is %j', (given) => {
-    expect(problems({}, { fetch: given })).toEqual(['fetch: it is no function']);
+    expect(problems({}, { fetch: given })).toEqual(['fetch: must be a function']);
   });
 
   it.each([null, 'yes', 1])('are refused: a check of servers that is %j', (given) => {
-    expect(problems({}, { checkAuthorizationServers: given })).toEqual(['checkAuthorizationServers: it is no boolean']);
+    expect(problems({}, { checkAuthorizationServers: given })).toEqual([
+      'checkAuthorizationServers: must be true or false',
+    ]);
   });
 
   it('keep the keys of the server out of the metadata of the resource, wherever they were named', () => {

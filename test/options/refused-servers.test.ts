@@ -17,8 +17,8 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'authorization servers that are neither text nor object',
     { resource: RESOURCE, authorizationServers: [null, 1] },
-    ['authorizationServers[0]', 'null', /no absolute URL/],
-    ['authorizationServers[1]', '1', /no absolute URL/],
+    ['authorizationServers[0]', 'null', /must be an absolute URL/],
+    ['authorizationServers[1]', '1', /must be an absolute URL/],
   ],
   [
     'issuers that are listed twice',
@@ -32,8 +32,8 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'two issuers that are no URLs, which are not the same',
     { resource: RESOURCE, authorizationServers: ['a', 'b'] },
-    ['authorizationServers[0]', '"a"', /no absolute URL/],
-    ['authorizationServers[1]', '"b"', /no absolute URL/],
+    ['authorizationServers[0]', '"a"', /must be an absolute URL/],
+    ['authorizationServers[1]', '"b"', /must be an absolute URL/],
   ],
   [
     'an issuer with a query',
@@ -73,7 +73,7 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'discovery at a URL that is none',
     server({ discovery: { url: 'x' } }),
-    ['authorizationServers[0].discovery.url', '"x"', /no absolute URL/],
+    ['authorizationServers[0].discovery.url', '"x"', /must be an absolute URL/],
   ],
   [
     'discovery with more than a URL',
@@ -88,7 +88,7 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'keys at a URL that is none',
     server({ jwksUri: '/keys' }),
-    ['authorizationServers[0].jwksUri', '"/keys"', /no absolute URL/],
+    ['authorizationServers[0].jwksUri', '"/keys"', /must be an absolute URL/],
   ],
   [
     'keys over plain http',
@@ -98,24 +98,24 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'keys that are no key set',
     server({ jwks: [{ kty: 'RSA' }] }),
-    ['authorizationServers[0].jwks', 'something else', /no JSON Web Key Set/],
+    ['authorizationServers[0].jwks', 'something else', /must be a JSON Web Key Set/],
   ],
   [
     'a key set without keys',
     server({ jwks: { keys: [] } }),
-    ['authorizationServers[0].jwks', 'something else', /no JSON Web Key Set/],
+    ['authorizationServers[0].jwks', 'something else', /must be a JSON Web Key Set/],
   ],
   [
     'a key set with something else in it',
     server({ jwks: { keys: ['pem'] } }),
-    ['authorizationServers[0].jwks', 'something else', /no JSON Web Key Set/],
+    ['authorizationServers[0].jwks', 'something else', /must be a JSON Web Key Set/],
   ],
   [
     'symmetric and unknown algorithms',
     server({ algorithms: ['RS256', 'HS256', 'none', 'ES256K'] }),
-    ['authorizationServers[0].algorithms', '"HS256"', /no asymmetric/],
-    ['authorizationServers[0].algorithms', '"none"', /no asymmetric/],
-    ['authorizationServers[0].algorithms', '"ES256K"', /no asymmetric/],
+    ['authorizationServers[0].algorithms', '"HS256"', /asymmetric/],
+    ['authorizationServers[0].algorithms', '"none"', /asymmetric/],
+    ['authorizationServers[0].algorithms', '"ES256K"', /asymmetric/],
   ],
   [
     'an empty list of algorithms',
@@ -131,7 +131,7 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'introspection that is no object',
     server({ introspection: true }),
-    ['authorizationServers[0].introspection', 'something else', /no object/],
+    ['authorizationServers[0].introspection', 'something else', /must be an object/],
   ],
   [
     'introspection without anything',
@@ -142,7 +142,7 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'introspection with an empty secret',
     server({ introspection: { clientId: 'notes', auth: { method: 'client_secret_basic', clientSecret: '' } } }),
-    ['authorizationServers[0].introspection.auth.clientSecret', 'a value', /no text/],
+    ['authorizationServers[0].introspection.auth.clientSecret', 'a value', /must be a non-empty string/],
   ],
   [
     'introspection over plain http',
@@ -180,14 +180,18 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'an advertised issuer that is none',
     server({ advertisedIssuer: 'login' }),
-    ['authorizationServers[0].advertisedIssuer', '"login"', /no absolute URL/],
+    ['authorizationServers[0].advertisedIssuer', '"login"', /must be an absolute URL/],
   ],
   [
     'an advertised issuer over plain http',
     server({ advertisedIssuer: 'http://login.example.com' }),
     ['authorizationServers[0].advertisedIssuer', '"http://login.example.com"', HTTP_WHY],
   ],
-  ['claims that are no object', server({ claims: 'scp' }), ['authorizationServers[0].claims', '"scp"', /no object/]],
+  [
+    'claims that are no object',
+    server({ claims: 'scp' }),
+    ['authorizationServers[0].claims', '"scp"', /must be an object/],
+  ],
 ];
 
 describe('options that cannot be used', () => {

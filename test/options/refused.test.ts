@@ -35,9 +35,13 @@ const GENERAL: readonly Row[] = [
     { ...GOOD, validateAudience: false },
     ['validateAudience', 'a value', /no such option/],
   ],
-  ['a flag as text', { ...GOOD, allowInsecureHttp: 'true' }, ['allowInsecureHttp', '"true"', /no boolean/]],
-  ['a flag as a number', { ...GOOD, exposeErrorDetails: 1 }, ['exposeErrorDetails', '1', /no boolean/]],
-  ['a flag that is null', { ...GOOD, exposeErrorDetails: null }, ['exposeErrorDetails', 'null', /no boolean/]],
+  ['a flag as text', { ...GOOD, allowInsecureHttp: 'true' }, ['allowInsecureHttp', '"true"', /must be true or false/]],
+  ['a flag as a number', { ...GOOD, exposeErrorDetails: 1 }, ['exposeErrorDetails', '1', /must be true or false/]],
+  [
+    'a flag that is null',
+    { ...GOOD, exposeErrorDetails: null },
+    ['exposeErrorDetails', 'null', /must be true or false/],
+  ],
   [
     'a negative clock tolerance',
     { ...GOOD, clockToleranceSeconds: -1 },
@@ -89,11 +93,23 @@ const GENERAL: readonly Row[] = [
     ['cache.maxEntries', '0', /from 1 to/],
     ['cache.ttlSeconds', '0', /from 1 to/],
   ],
-  ['a cache that is no object', { ...GOOD, cache: true }, ['cache', 'true', /no object/]],
-  ['anonymous access as text', { ...GOOD, allowAnonymous: 'no' }, ['allowAnonymous', '"no"', /no boolean/]],
-  ['callers who are followed as text', { ...GOOD, followCaller: 'false' }, ['followCaller', '"false"', /no boolean/]],
-  ['callers who are followed by a number', { ...GOOD, followCaller: 0 }, ['followCaller', '0', /no boolean/]],
-  ['callers who are followed by null', { ...GOOD, followCaller: null }, ['followCaller', 'null', /no boolean/]],
+  ['a cache that is no object', { ...GOOD, cache: true }, ['cache', 'true', /must be an object/]],
+  ['anonymous access as text', { ...GOOD, allowAnonymous: 'no' }, ['allowAnonymous', '"no"', /must be true or false/]],
+  [
+    'callers who are followed as text',
+    { ...GOOD, followCaller: 'false' },
+    ['followCaller', '"false"', /must be true or false/],
+  ],
+  [
+    'callers who are followed by a number',
+    { ...GOOD, followCaller: 0 },
+    ['followCaller', '0', /must be true or false/],
+  ],
+  [
+    'callers who are followed by null',
+    { ...GOOD, followCaller: null },
+    ['followCaller', 'null', /must be true or false/],
+  ],
   ['an unknown form of challenge', { ...GOOD, challenge: 'html' }, ['challenge', '"html"', /not known/]],
   [
     'origins that are none',
@@ -109,7 +125,7 @@ const GENERAL: readonly Row[] = [
       ],
     },
     ...['*', 'null', 'https://app.example.com/', 'https://APP.example.com', 'app.example.com'].map(
-      (origin): Expected => ['allowedOrigins', `"${origin}"`, /no origin/],
+      (origin): Expected => ['allowedOrigins', `"${origin}"`, /must be an origin/],
     ),
   ],
   [
@@ -162,7 +178,7 @@ const RESOURCE_ROWS: readonly Row[] = [
     { ...GOOD, resource: 'https://mcp.example.com:443/mcp' },
     ['resource', '"https://mcp.example.com:443/mcp"', /write "https:\/\/mcp\.example\.com\/mcp"/],
   ],
-  ['an empty id', { ...GOOD, id: '' }, ['id', '""', /no text/]],
+  ['an empty id', { ...GOOD, id: '' }, ['id', '""', /must be a non-empty string/]],
   ['an empty audience', { ...GOOD, audience: '' }, ['audience', '[""]', /non-empty strings/]],
   ['no audience at all', { ...GOOD, audience: [] }, ['audience', '[]', /non-empty strings/]],
   ['an audience that is false', { ...GOOD, audience: false }, ['audience', 'false', /non-empty strings/]],
@@ -173,12 +189,12 @@ const RESOURCE_ROWS: readonly Row[] = [
     ['resource', 'a value', /no such option/],
     ['authorizationServers', 'a value', /no such option/],
   ],
-  ['an empty list of resources', several(), ['resources', '[]', /no list of resources/]],
-  ['resources that are no list', { resources: GOOD }, ['resources', 'an object', /no list of resources/]],
+  ['an empty list of resources', several(), ['resources', '[]', /must be a list of resources/]],
+  ['resources that are no list', { resources: GOOD }, ['resources', 'an object', /must be a list of resources/]],
   [
     'a resource that is a string',
     several(RESOURCE),
-    ['resources[0]', `"${RESOURCE}"`, /no object/],
+    ['resources[0]', `"${RESOURCE}"`, /must be an object/],
     ['resources[0].resource', 'nothing', /required/],
     ['resources[0].authorizationServers', 'nothing', /at least one/],
   ],
@@ -218,7 +234,7 @@ const RESOURCE_ROWS: readonly Row[] = [
 ];
 
 const SCOPE_ROWS: readonly Row[] = [
-  ['scopes that are no object', withScopes(['a']), ['scopes', '["a"]', /no object/]],
+  ['scopes that are no object', withScopes(['a']), ['scopes', '["a"]', /must be an object/]],
   ['a misspelt scope option', withScopes({ require: ['a'] }), ['scopes.require', 'a value', /no such option/]],
   ['scopes in one string', withScopes({ required: 'a b' }), ['scopes.required', '"a b"', /non-empty strings/]],
   [
@@ -245,13 +261,13 @@ const SCOPE_ROWS: readonly Row[] = [
     withScopes({ operations: { tools: { ping: 'a' }, resources: { 'notes://x': ['a b'] }, prompts: ['ask'] } }),
     ['scopes.operations.tools["ping"]', '"a"', /non-empty strings/],
     ['scopes.operations.resources["notes://x"]', '"a b"', /visible ASCII/],
-    ['scopes.operations.prompts', '["ask"]', /no object/],
+    ['scopes.operations.prompts', '["ask"]', /must be an object/],
   ],
   ['an unknown rule for listing', withScopes({ listing: 'none' }), ['scopes.listing', '"none"', /not known/]],
   [
     'a hierarchy that is no object',
     withScopes({ hierarchy: [['a', 'b']] }),
-    ['scopes.hierarchy', '[a list]', /no object/],
+    ['scopes.hierarchy', '[a list]', /must be an object/],
   ],
   [
     'a hierarchy with no scopes in it',
@@ -263,7 +279,7 @@ const SCOPE_ROWS: readonly Row[] = [
 ];
 
 const METADATA_ROWS: readonly Row[] = [
-  ['metadata that is no object', withMetadata('Notes'), ['metadata', '"Notes"', /no object/]],
+  ['metadata that is no object', withMetadata('Notes'), ['metadata', '"Notes"', /must be an object/]],
   ...['resource', 'authorization_servers', 'scopes_supported', 'bearer_methods_supported'].map((name): Row => [
     `the metadata member ${name}`,
     withMetadata({ [name]: 'x' }),
@@ -286,9 +302,9 @@ const METADATA_ROWS: readonly Row[] = [
   [
     'metadata with URLs that are none',
     withMetadata({ resourceDocumentation: 'docs', 'resource_policy_uri#de': 'policy', resourceTosUri: 1 }),
-    ['metadata.resourceDocumentation', '"docs"', /no absolute URL/],
-    ['metadata.resource_policy_uri#de', '"policy"', /no absolute URL/],
-    ['metadata.resourceTosUri', '1', /no absolute URL/],
+    ['metadata.resourceDocumentation', '"docs"', /must be an absolute URL/],
+    ['metadata.resource_policy_uri#de', '"policy"', /must be an absolute URL/],
+    ['metadata.resourceTosUri', '1', /must be an absolute URL/],
   ],
   [
     'metadata with URLs over plain http',
@@ -298,8 +314,8 @@ const METADATA_ROWS: readonly Row[] = [
   [
     'a resource name that is no text',
     withMetadata({ resourceName: '', 'resource_name#de': 1 }),
-    ['metadata.resourceName', '""', /no text/],
-    ['metadata.resource_name#de', '1', /no text/],
+    ['metadata.resourceName', '""', /must be a non-empty string/],
+    ['metadata.resource_name#de', '1', /must be a non-empty string/],
   ],
   [
     'metadata that JSON cannot say',

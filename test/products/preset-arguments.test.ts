@@ -25,9 +25,9 @@ describe('arguments of presets', () => {
     [
       'a domain with a path',
       () => workos({ authkitDomain: 'acme.authkit.app/oauth2' }),
-      /workos\(\)\.authkitDomain.*no host name/,
+      /workos\(\)\.authkitDomain.*must be a host name/,
     ],
-    ['a domain in upper case', () => stytch({ domain: 'Login.example.com' }), /no host name in lower case/],
+    ['a domain in upper case', () => stytch({ domain: 'Login.example.com' }), /must be a host name in lower case/],
     [
       'a missing domain',
       () => auth0({} as never),
@@ -37,7 +37,7 @@ describe('arguments of presets', () => {
     [
       'an issuer for the arguments',
       () => auth0('https://acme.eu.auth0.com/' as never),
-      /auth0\(\): saw "https:.*it is no object/,
+      /auth0\(\): saw "https:.*must be an object/,
     ],
     [
       'a misspelt argument',
@@ -52,7 +52,7 @@ describe('arguments of presets', () => {
     [
       'an argument that is no text',
       () => keycloak({ url: 'https://a.example.com', realm: 7 } as never),
-      /keycloak\(\)\.realm: saw 7; it is no text/,
+      /keycloak\(\)\.realm: saw 7; must be a non-empty string/,
     ],
     [
       'a URL that names the realm already',
@@ -62,12 +62,12 @@ describe('arguments of presets', () => {
     [
       'a realm with a path',
       () => keycloak({ url: 'https://a.example.com', realm: 'realms/main' }),
-      /no name of a realm/,
+      /must be the name of a realm/,
     ],
     [
       'a host name for a URL',
       () => keycloak({ url: 'a.example.com', realm: 'main' }),
-      /no absolute http or https URL.*Write "https:\/\/a\.example\.com"/,
+      /must be an absolute http or https URL.*Write "https:\/\/a\.example\.com"/,
     ],
     ['a URL with a query', () => logto({ endpoint: 'https://acme.logto.app?x=1' }), /a query or a fragment/],
     ['a URL with a password', () => logto({ endpoint: 'https://a:b@acme.logto.app' }), /user name or password/],
@@ -89,13 +89,13 @@ describe('arguments of presets', () => {
     [
       'a domain for a tenant',
       () => entraId({ tenantId: 'contoso.onmicrosoft.com' }),
-      /saw "contoso\.onmicrosoft\.com"; it is no GUID/,
+      /saw "contoso\.onmicrosoft\.com"; must be a GUID/,
     ],
     ['a missing tenant', () => entraId({} as never), /tenantId: saw nothing; it is required/],
     [
       'a version of Entra ID that does not exist',
       () => entraId({ tenantId: TENANT, version: '2.0' as never }),
-      /version: saw "2\.0"; it is not known. Write 2 or 1/,
+      /version: saw "2\.0"; is not a known value. Write 2 or 1/,
     ],
     [
       'the admin console of Okta',
@@ -105,12 +105,12 @@ describe('arguments of presets', () => {
     [
       'a path for an authorization server of Okta',
       () => okta({ domain: 'acme.okta.com', authorizationServerId: 'oauth2/default' }),
-      /no identifier of an authorization server/,
+      /must be the identifier of an authorization server/,
     ],
     [
       'an empty authorization server of Okta',
       () => okta({ domain: 'acme.okta.com', authorizationServerId: '' }),
-      /authorizationServerId: saw ""; it is no text/,
+      /authorizationServerId: saw ""; must be a non-empty string/,
     ],
     [
       'a pool of another region',
@@ -120,18 +120,18 @@ describe('arguments of presets', () => {
     [
       'an ARN for a pool',
       () => cognito({ region: 'us-east-1', userPoolId: 'arn:aws:cognito-idp:us-east-1:1:userpool/us-east-1_a' }),
-      /no ID of a user pool/,
+      /must be the ID of a user pool/,
     ],
     [
       'a region that is none',
       () => cognito({ region: 'Frankfurt', userPoolId: 'eu-central-1_a' }),
-      /no name of a region/,
+      /must be the name of a region/,
     ],
-    ['an ID of Descope in the wrong place', () => descope({ projectId: 'MS456' }), /no project ID/],
+    ['an ID of Descope in the wrong place', () => descope({ projectId: 'MS456' }), /must be a project ID/],
     [
       'a well-known URL for a server of Descope',
       () => descope({ projectId: 'P2abc', mcpServerId: 'https://api.descope.com/v1/apps/agentic/P2abc/MS1' }),
-      /no ID of an MCP server/,
+      /must be the ID of an MCP server/,
     ],
     [
       'a base URL of Descope with its path',
@@ -156,7 +156,7 @@ describe('arguments of presets', () => {
     [
       'a URL for a resource of Scalekit',
       () => scalekit({ environmentUrl: 'https://acme.scalekit.com', resourceId: 'https://mcp.example.com' }),
-      /no resource ID/,
+      /must be a resource ID/,
     ],
     [
       'a project URL of Supabase with /auth/v1',

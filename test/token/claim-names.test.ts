@@ -65,7 +65,7 @@ describe('a claim named by a JSON Pointer', () => {
   });
 
   it.each(['/a~', '/a~2b', '/~x/y'])('is refused at start where it is malformed: %s', (scopes) => {
-    expect(() => resolve({ claims: { scopes } })).toThrow(/claims\.scopes.*no JSON Pointer \(RFC 6901\)/);
+    expect(() => resolve({ claims: { scopes } })).toThrow(/claims\.scopes.*must be a JSON Pointer \(RFC 6901\)/);
   });
 });
 

@@ -213,7 +213,7 @@ describe.each(PLATFORMS)('RFC9700-4.15-a: the kind of a caller, on %s', (platfor
 });
 
 describe('the option kindOf', () => {
-  it.each(['user', 7, {}, null])('is refused at start where it is no function: %j', (kindOf) => {
+  it.each(['user', 7, {}, null])('is refused at start where must be a function: %j', (kindOf) => {
     const options = {
       resource: 'https://mcp.example.com/mcp',
       authorizationServers: [{ issuer: 'https://login.example.com', kindOf }],
