@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import { currentCall } from './caller/call-registry.js';
-import { CallerTracking } from './platform/caller-tracking.js';
+import { currentCall, isTracking } from './caller/current-call.js';
 import type { McpAuthEvent } from './observability/event-types.js';
 import { AuthEventEmitter } from './observability/event-emitter.js';
 import { Authenticator } from './authorization/authenticator.js';
@@ -20,7 +19,6 @@ export class McpAuthService {
     private readonly servers: ResourceServers,
     private readonly authenticator: Authenticator,
     private readonly events: AuthEventEmitter,
-    private readonly tracking: CallerTracking,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -43,7 +41,7 @@ export class McpAuthService {
    * @throws {Error} if callers are not tracked, because nothing injects this service or the option `followCaller` is false.
    */
   get authInfo(): McpAuthInfo | undefined {
-    if (!this.tracking.isOn) throw new Error(NOT_TRACKED);
+    if (!isTracking(this.options)) throw new Error(NOT_TRACKED);
     return currentCall(this.options)?.auth;
   }
 

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
-import { enterApplication } from './caller/call-registry.js';
+import { enterApplication } from './caller/request-marks.js';
 import { targetPath, type HttpRequest } from './request/http-message.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { httpAdapterOf } from './platform/http-adapter.js';

@@ -56,8 +56,10 @@ export function metadataUrl(resource: ResourceIdentifier): string {
 export const ROOT_METADATA_PATH = WELL_KNOWN_SUFFIX;
 
 /**
- * The URL, or undefined if the text is not a URL. Does not use `URL.canParse`: once V8 has optimized it, Node 20 and 22
- * refuse non-ASCII hosts that they accepted before.
+ * The URL, or undefined if the text is not a URL.
+ *
+ * Remove with Node 22, in favour of `URL.parse`: Node 20 does not have it, and once V8 has optimized `URL.canParse`, Node 20
+ * and 22 refuse non-ASCII hosts that they accepted before.
  */
 export function parseUrl(value: string): URL | undefined {
   try {

@@ -13,11 +13,11 @@ const MAX_LENGTH = 200;
  * and path for other routes. Leaves out the query, which may contain a misplaced token.
  */
 export function operationNames(request: HttpRequest | undefined, { messages }: RpcBody): string[] {
-  if (messages.length > 0) return messages.slice(0, MAX_MESSAGES).map((message) => shortened(wordsFor(message)));
+  if (messages.length > 0) return messages.slice(0, MAX_MESSAGES).map((message) => shortened(nameOf(message)));
   return request ? [shortened(`${request.method} ${targetPath(request)}`)] : [];
 }
 
-function wordsFor({ method = 'a response', operations }: RpcMessage): string {
+function nameOf({ method = 'a response', operations }: RpcMessage): string {
   return [method, ...operations.slice(0, MAX_MESSAGES).map(({ name }) => name)].join(' ');
 }
 

@@ -1,6 +1,7 @@
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import { callWithInstance, currentCall, runInCall } from '../caller/call-registry.js';
+import { callWithInstance } from '../caller/call-registry.js';
+import { currentCall, runInCall } from '../caller/current-call.js';
 
 /** Makes the caller available below a handler that has no HTTP route, such as a tool over stdio. */
 export class CallerInterceptor implements NestInterceptor {

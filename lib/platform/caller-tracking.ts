@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable, UseInterceptors } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
-import { trackRequest } from '../caller/call-registry.js';
+import { isTracking, startTracking, trackRequest } from '../caller/current-call.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { httpAdapterOf } from './http-adapter.js';
 import { CallerInterceptor } from './caller-interceptor.js';
@@ -20,27 +20,21 @@ interface FastifyLike {
 const intercepted = new WeakSet<object>();
 
 /**
- * Makes the caller available below handlers through `AsyncLocalStorage`, but only if something needs it: on Node.js 20
- * and 22 it slows down every promise of the process, which costs a small route a tenth of its throughput.
+ * Makes the caller available below handlers through `AsyncLocalStorage`, but only if something needs it: a provider that
+ * injects `McpAuthService`, an MCP framework that calls handlers as plain methods, or anonymous callers of MCP, which the
+ * messages of the framework do not show.
  *
- * Needed by providers that inject `McpAuthService`. Protection itself needs it if an MCP framework calls handlers as
- * plain methods, or serves anonymous callers, which its messages do not show.
+ * Remove with Node 22: the condition. On Node.js 20 and 22, `AsyncLocalStorage` slows down every promise of the process, which
+ * costs a small route a tenth of its throughput.
  */
 @Injectable()
 export class CallerTracking {
-  #isOn = false;
-
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly modules: ModulesContainer,
     private readonly explorer: HandlerExplorer,
     private readonly options: ResolvedOptions,
   ) {}
-
-  /** Whether the caller is available below the handlers of this application. */
-  get isOn(): boolean {
-    return this.#isOn;
-  }
 
   /**
    * Prepares handlers that have no HTTP request. Call it while Nest instantiates the application: Nest builds the
@@ -49,17 +43,19 @@ export class CallerTracking {
    * @param token of the provider whose users need tracking
    */
   prepare(token: unknown): void {
-    this.#isOn =
+    const isWanted =
       this.options.followCaller ??
       wrappersIn([...this.modules.values()]).some((wrapper) => dependenciesOf(wrapper).includes(token));
-    if (this.#isOn) for (const handler of this.explorer.rpcHandlers) intercept(handler);
+    if (!isWanted) return;
+    startTracking(this.options);
+    for (const handler of this.explorer.rpcHandlers) intercept(handler);
   }
 
   /** Prepares handlers of HTTP requests. Call it before Nest registers the routes of the application. */
   mount(): void {
-    this.#isOn ||= this.#isNeeded();
+    if (this.#isNeeded()) startTracking(this.options);
     const adapter = httpAdapterOf(this.host);
-    if (!adapter || !this.#isOn) return;
+    if (!adapter || !isTracking(this.options)) return;
     const fastify = adapter.getInstance<FastifyLike>();
     // Fastify reads the body outside of the asynchronous context of middleware.
     if (fastify.addHook)

@@ -1,7 +1,8 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { isObservable, lastValueFrom } from 'rxjs';
 import { McpAuthError } from '../core/error.js';
-import { callOfContext, currentCall, runInCall } from '../caller/call-registry.js';
+import { callOfContext } from '../caller/call-registry.js';
+import { currentCall, runInCall } from '../caller/current-call.js';
 import type { Instance } from '../caller/module-instances.js';
 import { directContext } from './direct-context.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
@@ -70,27 +71,27 @@ export class DirectCalls {
   #protect(handlers: readonly DirectHandler[]): void {
     for (const handler of handlers) {
       if (this.#isGuarded(handler) || callerParameters(handler.classRef, handler.methodName).length > 0)
-        this.#standIn(handler);
+        this.#wrap(handler);
     }
   }
 
-  #standIn({ classRef, methodName, method, operation }: DirectHandler): void {
+  #wrap({ classRef, methodName, method, operation }: DirectHandler): void {
     const known = wrappedMethods.get(method);
     // An inherited wrapper wraps the method for the base class, which may have fewer declarations.
     if (known && Object.hasOwn(classRef.prototype, methodName)) {
       known.application = this;
       return;
     }
-    const about: WrappedMethod = { original: known?.original ?? (method as Method), application: this };
-    const handler = { classRef, methodName, method: about.original, operation };
-    const standIn = function (this: object, ...args: unknown[]): Promise<unknown> {
-      const application = owners.get(this) ?? applicationUnderWay(classRef) ?? about.application;
+    const wrappedMethod: WrappedMethod = { original: known?.original ?? (method as Method), application: this };
+    const handler = { classRef, methodName, method: wrappedMethod.original, operation };
+    const wrapped = function (this: object, ...args: unknown[]): Promise<unknown> {
+      const application = owners.get(this) ?? applicationUnderWay(classRef) ?? wrappedMethod.application;
       return application.#call(handler, this, args);
     };
-    wrappedMethods.set(standIn, about);
-    noteReplaced(about.original);
-    copyNameAndMetadata(about.original, standIn);
-    Object.defineProperty(classRef.prototype, methodName, { value: standIn, writable: true, configurable: true });
+    wrappedMethods.set(wrapped, wrappedMethod);
+    noteReplaced(wrappedMethod.original);
+    copyNameAndMetadata(wrappedMethod.original, wrapped);
+    Object.defineProperty(classRef.prototype, methodName, { value: wrapped, writable: true, configurable: true });
   }
 
   #isGuarded({ classRef, method }: DirectHandler): boolean {

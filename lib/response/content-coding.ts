@@ -3,7 +3,7 @@ import * as zlib from 'node:zlib';
 /** Decodes a body that has a content coding. */
 export type Decode = (bytes: Uint8Array) => Buffer;
 
-/** Node.js has this function since version 22.15. */
+/** Remove with Node 22, in favour of a named import: Node 20 does not have this function. */
 const { zstdDecompressSync } = zlib as { readonly zstdDecompressSync?: Decode };
 
 /** The decoders by content coding (RFC 9110 §8.4.1). */

@@ -8,7 +8,7 @@ const LADDER = new ScopeHierarchy({ admin: ['write'], write: ['read'] });
 const all = (...allOf: string[]): Requirement => ({ allOf, anyOf: [] });
 const any = (...anyOf: string[][]): Requirement => ({ allOf: [], anyOf });
 
-describe('isMet', () => {
+describe('meets', () => {
   it('needs nothing where nothing is required', () => {
     expect(meets(NO_REQUIREMENT, [], FLAT)).toBe(true);
   });
@@ -37,7 +37,7 @@ describe('isMet', () => {
   });
 });
 
-describe('union', () => {
+describe('combine', () => {
   it('needs what any of them needs, in order and once', () => {
     expect(combine(all('b', 'a'), NO_REQUIREMENT, all('a', 'c'), any(['x', 'y']))).toEqual({
       allOf: ['b', 'a', 'c'],
