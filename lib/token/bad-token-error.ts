@@ -1,4 +1,4 @@
-/** Codes of jose that speak of keys which could not be had or used, not of the token. */
+/** Codes of jose for keys that could not be fetched or used: they say nothing about the token. */
 const JOSE_CODES_OF_KEYS: ReadonlySet<string> = new Set([
   'ERR_JOSE_GENERIC',
   'ERR_JWKS_TIMEOUT',
@@ -6,20 +6,20 @@ const JOSE_CODES_OF_KEYS: ReadonlySet<string> = new Set([
   'ERR_JWK_INVALID',
 ]);
 
-/** Names of the errors of `jsonwebtoken`, on which `@nestjs/jwt` is built. */
+/** Names of the errors of `jsonwebtoken`, which `@nestjs/jwt` uses. */
 const JSONWEBTOKEN_NAMES: ReadonlySet<unknown> = new Set(['JsonWebTokenError', 'TokenExpiredError', 'NotBeforeError']);
 
 /**
  * Whether an error that the application's own verification threw means that the token is bad. It does if it is
  *
- * - an error of jose (by its code) that is about the token, or about there being no key for it;
+ * - an error of jose (by its code) about the token, or about a missing key for it;
  * - an error of jsonwebtoken (by its name);
- * - marked as `invalid_token`, in `code`, `errorCode` or `error`: the errors of the MCP SDKs, and what the application
- *   chooses to throw;
+ * - marked as `invalid_token`, in `code`, `errorCode` or `error`: the errors of the MCP SDKs, and what the application chooses
+ *   to throw;
  * - Nest's `UnauthorizedException`, or another exception of Nest with status 401.
  *
- * Anything else does not: that a database is down or that there is a bug says nothing about the token. An HTTP status in
- * an error does not count either: a 401 of a service that was asked means that *this* server was refused.
+ * Any other error does not: a database that is down, or a bug, says nothing about the token. An HTTP status in an error does
+ * not count either: a 401 from another service means that *this* server was refused.
  */
 export function saysTokenIsBad(error: unknown): boolean {
   if (!(typeof error === 'object' && error !== null)) return false;

@@ -6,19 +6,19 @@ import { tokenHash } from '../issuer/token-hash.js';
 import type { CacheableVerifier, Verification } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
-/** A verification that was remembered; kept in this process only, since whoever can write it says who the caller is. */
+/** A remembered verification. Kept in this process only: a writer to this cache could decide who the caller is. */
 export interface RememberedVerification extends Verification {
-  /** When it began, in milliseconds since the epoch. */
+  /** When the verification began, in milliseconds since the epoch. */
   readonly since: number;
 }
 
 /**
- * Verifies the tokens that come to one resource. Remembers verified tokens for as long as their verification holds, which may
- * be not at all, and verifies a token once for all who present it at the same time. Refusals are not remembered.
+ * Verifies the tokens for one resource. Remembers a verified token for as long as its verification may be reused, which may be
+ * not at all, and verifies a token once for all concurrent requests. Refusals are not remembered.
  *
- * A remembered token is used only before its `exp`; in the tolerance for clocks that follows it, it is verified anew
- * each time. So every time rule stays where it is, in the verifier. Nor is it used once the key that verified it has
- * left the keys of its issuer, or if the clock was set back to before it was verified.
+ * A remembered token is used only before its `exp`. In the clock tolerance after `exp`, it is verified each time, so every time
+ * rule stays in the verifier. It is not used either once its issuer no longer publishes the key that verified it, or if the
+ * clock was set back to before its verification.
  */
 export class CachedVerifier {
   readonly #flights = new SingleFlight<VerifiedToken>();
@@ -30,7 +30,7 @@ export class CachedVerifier {
     private readonly now: () => number,
   ) {}
 
-  /** Without a promise if the token is remembered. Throws, or rejects with, what `TokenVerifier` throws. */
+  /** Returns without a promise if the token is remembered. Throws, or rejects with, what `TokenVerifier` throws. */
   verify(token: string): MaybePromise<VerifiedToken> {
     const key = tokenHash(token);
     const known = this.store.get(key);

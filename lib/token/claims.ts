@@ -10,8 +10,8 @@ type Claims = Readonly<Record<string, unknown>>;
 export { ownClaim };
 
 /**
- * A claim of the token itself that says something. Serialisers write a member that has no value as null, as an empty
- * text or as an empty list: all of these mean what an absent member means. Every rule about claims reads them by this.
+ * A claim of the token itself; undefined if it is absent or empty. Serialisers write a member without a value as null, an empty
+ * string or an empty list: each means the same as an absent member. Every rule about claims reads them through this function.
  */
 export function statedClaim(claims: Claims, name: string): unknown {
   const value = ownClaim(claims, name);
@@ -23,9 +23,9 @@ function isEmpty(value: unknown): boolean {
 }
 
 /**
- * The claim of a configured name, if it says something. A name that begins with a slash is a JSON Pointer to a member of a claim, such as
- * `/realm_access/roles`: a claim's own name may hold dots and slashes, so that no other separator would be safe.
- * Reaches own members of objects only, neither prototypes nor the items of arrays.
+ * The claim with a configured name; undefined if it is absent or empty. A name that begins with a slash is a JSON Pointer to a
+ * member of a claim, such as `/realm_access/roles`: names of claims may contain dots and slashes, so no other separator would
+ * be safe. Reads own members of objects only, neither prototypes nor items of arrays.
  *
  * @see RFC 6901
  */
@@ -34,7 +34,7 @@ export function namedClaim(claims: Claims, name: string): unknown {
   return isEmpty(value) ? undefined : value;
 }
 
-/** The same claim, also where it is empty; undefined for one that is null or absent. */
+/** The claim with a configured name, even if it is empty; undefined if it is null or absent. */
 function writtenClaim(claims: Claims, name: string): unknown {
   if (!name.startsWith('/')) return ownClaim(claims, name) ?? undefined;
   let value: unknown = claims;
@@ -45,34 +45,34 @@ function writtenClaim(claims: Claims, name: string): unknown {
   return value ?? undefined;
 }
 
-/** When the token may be used; all in seconds. */
+/** Limits on the times in a token; all in seconds. */
 export interface TimeRules {
-  /** Allowed difference of clocks, applied once to each comparison of `exp` and `nbf`. */
+  /** Allowed clock skew, applied once to each comparison of `exp` and `nbf`. */
   readonly toleranceSeconds: number;
   /** Longest time from now until `exp`. */
   readonly maxLifetimeSeconds: number;
 }
 
-/** What a token is held against for one resource. */
+/** What a token must meet at one resource. */
 export interface AcceptanceRules extends TimeRules {
   /** Accepted audiences; never empty. */
   readonly audiences: ReadonlySet<string>;
 }
 
-/** The same where a token that was verified is used again. */
+/** What a token must meet, and how long its verification may be reused. */
 export interface ReuseRules extends AcceptanceRules {
-  /** How long a verified token need not be verified again; 0: not at all. */
+  /** How long a verified token is not verified again; 0: it is verified each time. */
   readonly reuseSeconds: number;
 }
 
 /**
- * How far `iat` may lie ahead of the clock. RFC 7519 §4.1.6 has no rule for it, and `nbf` is the claim that says from when
- * on a token may be used; but a token that was issued in the far future was issued by a broken clock, or by nobody.
+ * Most seconds that `iat` may lie in the future. RFC 7519 §4.1.6 has no rule for it, and `nbf` is the claim that says when a
+ * token becomes valid. But only a broken clock or a forger writes an `iat` far in the future.
  */
 const MAX_ISSUED_AHEAD_SECONDS = 300;
 
 /**
- * Checks `exp`, `nbf` and `iat`, and returns `exp`. At `exp` itself the token is dead already.
+ * Checks `exp`, `nbf` and `iat`, and returns `exp`. A token has expired at `exp` itself.
  *
  * @see RFC 7519 §4.1.4 to §4.1.6. Finite numbers only: `JSON.parse('1e999')` is Infinity, and would never expire.
  */
@@ -82,7 +82,10 @@ export function checkTimes(claims: Claims, nowSeconds: number, rules: TimeRules)
   return expiresAt;
 }
 
-/** The same where `exp` may be absent: for what is not believed for long anyway. */
+/**
+ * Checks the times that are present, and returns `exp`. Call it only for answers that are used for a short time: `exp` may be
+ * absent.
+ */
 export function checkTimesPresent(claims: Claims, nowSeconds: number, rules: TimeRules): number | undefined {
   const expiresAt = numericDate(claims, 'exp');
   const notBefore = numericDate(claims, 'nbf');
@@ -113,16 +116,16 @@ function numericDate(claims: Claims, name: string): number | undefined {
   throw invalidToken('time_malformed', undefined, { [name]: typeof value === 'number' ? value : typeOf(value) });
 }
 
-/** A refusal of a claim whose type nobody can use; says which claim that is and what it is instead. */
+/** The refusal of a claim with an unusable type; names the claim and the type. */
 export function malformedClaim(name: string, value: unknown, cause?: unknown): McpAuthError {
   return invalidToken('claim_malformed', cause, { [name]: typeOf(value) });
 }
 
 /**
- * Checks that the token was issued for this resource: one of the accepted values is, whole and code point by code
- * point, the audience claim or a member of it. No prefixes, no normalisation.
+ * Checks that the token was issued for this resource: one accepted value must equal the audience claim or a member of it, code
+ * point by code point. No prefixes, no normalisation.
  *
- * @param names of the audience claim, `aud` for all but a few products; the first one present decides, alone.
+ * @param names of the audience claim: `aud` for all but a few products. The first one present decides alone.
  * @see RFC 9068 §4, RFC 8707 §2
  */
 export function checkAudience(
@@ -140,7 +143,7 @@ export function checkAudience(
   return audience;
 }
 
-/** The first of the named claims that says something, with its name. */
+/** The first of the named claims that is not empty, with its name. */
 export function firstStated(
   claims: Claims,
   names: readonly string[],
@@ -153,9 +156,9 @@ export function firstStated(
 }
 
 /**
- * The granted scopes. Text is split at spaces; a list is taken member by member. The first of the named claims that is there
- * decides alone, also where it is empty. What is no scope token grants nothing: neither a member that holds a space, nor an
- * object.
+ * The granted scopes. A string is split at spaces; a list is read member by member. The first of the named claims that is
+ * present decides alone, even if it is empty. A value that is not a scope token grants nothing, such as a list member with a
+ * space, or an object.
  *
  * @see RFC 9068 §2.2.3, RFC 6749 §3.3; Spring Authorization Server and Duende IdentityServer write a list
  */
@@ -166,10 +169,10 @@ export function scopesOf(claims: Claims, { scopes: names }: Pick<PrincipalNames,
 }
 
 /**
- * The claim that {@link scopesOf} reads, with its name; undefined where none of them is there, or all of them are null.
+ * The claim that {@link scopesOf} reads, with its name; undefined if all of them are absent or null.
  *
- * An empty claim says that no scopes were granted, so that no claim of another meaning takes its place, such as the roles or
- * permissions that the user has. `scope` and `scp` mean the same: an empty one of the two gives way to the other.
+ * An empty claim says that no scopes were granted: no claim with another meaning replaces it, such as the roles or permissions
+ * of the user. `scope` and `scp` have the same meaning: if one is empty, the other is read.
  */
 export function scopeClaim(
   claims: Claims,
@@ -183,7 +186,7 @@ export function scopeClaim(
   return written.find(({ name, value }) => SCOPE_CLAIMS.includes(name) && !isEmpty(value)) ?? first;
 }
 
-/** The first of the named claims that says something; it must be text. */
+/** The first of the named claims that is not empty; it must be a string. */
 export function stringClaim(claims: Claims, names: readonly string[]): string | undefined {
   const claim = firstStated(claims, names);
   if (!claim) return undefined;

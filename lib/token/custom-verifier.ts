@@ -12,31 +12,31 @@ import { CacheableVerifier, type Verification } from './verification.js';
 import { saysTokenIsBad } from './bad-token-error.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
-/** Verification by the application. */
+/** The function of the application that verifies a token. */
 export type Verify = (token: string) => unknown;
 
 const MEMBERS = { scopes: ['scopes'], clientId: ['clientId'], subject: ['subject'] };
 
-/** How its result is called where it is explained as a token. */
+/** The claim names under which a refusal describes the result. */
 const CLAIMS = { ...MEMBERS, audience: ['aud'] };
 
 /**
- * Leaves verification to the application, and then holds the result against the same rules as its own: a trusted issuer,
- * an accepted audience, an expiry that is not past nor too far away, a principal, a subject where `claims` show
- * a user, no unproven binding to a key. What is no scope token grants nothing.
+ * Lets the application verify tokens, then checks the result by the same rules as any other token: a trusted issuer, an
+ * accepted audience, an expiry that is neither past nor too far away, a principal, a subject if `claims` show a user, no
+ * unproven binding to a key. A value that is not a scope token grants nothing.
  *
- * What the application throws means that the token is bad only if it says so, see {@link saysTokenIsBad}; otherwise nobody
- * can tell. Returning nothing, or something that is no object, refuses the token.
+ * An error of the application means that the token is bad only if it says so, see {@link saysTokenIsBad}; any other error is
+ * answered with 503. A result that is missing, or not an object, refuses the token.
  */
 export class CustomVerifier extends CacheableVerifier {
   constructor(
     private readonly ask: Verify,
     private readonly issuers: TrustedIssuers,
-    /** What the verification of the application is held against. */
+    /** What the result of the application must meet. */
     private readonly rules: ReuseRules,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
-    /** Told about errors that say nothing about the token. */
+    /** Called with errors that say nothing about the token. */
     private readonly onFailure: (error: unknown, token: string) => void,
   ) {
     super();
@@ -92,7 +92,7 @@ export class CustomVerifier extends CacheableVerifier {
   }
 }
 
-/** The result is frozen, and that of the application is its own. */
+/** Copies the claims: the result is frozen, but the object belongs to the application. */
 function copyOf(claims: unknown): VerifiedToken['claims'] {
   if (!isRecord(claims)) throw malformedClaim('claims', claims);
   try {

@@ -4,23 +4,23 @@ import { deepFreeze } from '../core/deep-freeze.js';
 import { invalidToken } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 
-/** A JWT whose form is sound. Nothing in it is trusted yet. */
+/** A well-formed JWT. Nothing in it is verified yet. */
 export interface DecodedJwt {
   readonly header: Readonly<Record<string, unknown>>;
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Longest access token that is looked at, in characters. Node refuses headers of more than 16 KiB by default
- * anyway; this holds behind HTTP/2 and raised limits too.
+ * Longest access token that is read, in characters. Node refuses headers over 16 KiB by default; this limit also applies behind
+ * HTTP/2 and with raised limits.
  */
 export const MAX_TOKEN_LENGTH = 16_384;
 
 const REPLACEMENT_CHARACTER = '\uFFFD';
 
 /**
- * Whether a token presents itself as a signed JWT: three parts, of which the first begins like a JSON object. Whether it
- * is one, {@link decodeJwt} says.
+ * Whether a token looks like a signed JWT: it has three parts, and the first begins like a JSON object. {@link decodeJwt}
+ * checks whether it is one.
  */
 export function hasJwtForm(token: string): boolean {
   const [header = '', ...others] = token.split('.');
@@ -28,10 +28,10 @@ export function hasJwtForm(token: string): boolean {
 }
 
 /**
- * Takes a compact JWS apart: exactly three base64url parts in their canonical spelling, header and payload being
- * JSON objects in UTF-8. Does NOT verify anything.
+ * Decodes a compact JWS: exactly three base64url parts in canonical form; header and payload are JSON objects in UTF-8. Does
+ * NOT verify anything.
  *
- * Of a repeated member the last one counts, as in `JSON.parse` and in jose, so that both see the same token.
+ * If a member is repeated, the last one counts, as in `JSON.parse` and in jose, so both read the same token.
  *
  * @throws {McpAuthError} `invalid_token`
  * @see RFC 7519 §7.2, RFC 7515 §5.2
@@ -46,10 +46,10 @@ export function decodeJwt(token: string): DecodedJwt {
   return { header: headerOf(header), claims: parseObject(payload) };
 }
 
-/** Headers that were parsed before: all tokens that were signed with one key begin alike. */
+/** Parsed headers: all tokens that were signed with one key have the same header. */
 const headers = new LRUCache<string, Readonly<Record<string, unknown>>>({ max: 100 });
 
-/** Longest encoded header that is remembered, in characters; those of real tokens have about a hundred. */
+/** Longest encoded header that is remembered, in characters; real ones have about a hundred. */
 const MAX_REMEMBERED_HEADER = 512;
 
 function headerOf(part: string): Readonly<Record<string, unknown>> {
@@ -64,7 +64,7 @@ function parseObject(part: string): Record<string, unknown> {
   if (!isBase64url(part)) throw invalidToken('token_malformed');
   const bytes = Buffer.from(part, 'base64url');
   const text = bytes.toString();
-  // What is no UTF-8 was replaced by something that is.
+  // Bytes that are not UTF-8 became replacement characters.
   if (text.includes(REPLACEMENT_CHARACTER) && !isUtf8(bytes)) throw invalidToken('token_malformed');
   let value: unknown;
   try {
@@ -79,11 +79,11 @@ function parseObject(part: string): Record<string, unknown> {
 
 const BASE64URL = /^[\w-]+$/;
 
-/** What may stand at the end, its bits that mean nothing being zero; by the number of characters over a multiple of four. */
+/** The characters that a part may end with, since its unused bits must be zero; by the length of the part modulo four. */
 const LAST_CHARACTERS: readonly (string | undefined)[] = [undefined, '', 'AQgw', 'AEIMQUYcgkosw048'];
 
 /**
- * Whether it is base64url in its canonical spelling: several strings for one token would be several cache keys.
+ * Whether a part is base64url in canonical form: several spellings of one token would be several cache keys.
  *
  * @see RFC 4648 §3.5
  */

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 
 /**
- * Remembers values for a limited time, in the memory of this process. When it is full, it drops the entry that was not used
- * for the longest time: callers must be able to do without any of them. It never returns a value late.
+ * Remembers values for a limited time, in the memory of this process. When it is full, it drops the least recently used entry:
+ * callers must not depend on any entry. It never returns an expired value.
  *
- * Keys hold no secret: what is remembered about a token is kept under its hash. Values are kept as they are, not copied.
+ * Keys hold no secret: what is remembered about a token is stored under its hash. Values are stored as they are, not copied.
  */
 export class ExpiringMap<Value> {
   readonly #entries: LRUCache<string, { readonly value: Value; readonly until: number }>;
@@ -18,7 +18,7 @@ export class ExpiringMap<Value> {
     this.#entries = new LRUCache({ max: maxEntries });
   }
 
-  /** Undefined if there is no value, or its time is over. */
+  /** Returns undefined if there is no value, or if it has expired. */
   get(key: string): Value | undefined {
     const entry = this.#entries.get(key);
     if (!entry) return undefined;
@@ -28,9 +28,9 @@ export class ExpiringMap<Value> {
   }
 
   /**
-   * Replaces the value that is there, and its time.
+   * Replaces the value and its expiry.
    *
-   * @param until from when on the value is gone, in milliseconds since the epoch
+   * @param until when the value expires, in milliseconds since the epoch
    */
   set(key: string, value: Value, until: number): void {
     this.#entries.set(key, { value, until });

@@ -13,32 +13,32 @@ import type { KindOf } from '../core/principal-kind.js';
 import { checkKindBeforeAsking, checkKindOfAnswer, checkUnbound, isDeclaredAccessToken } from './token-kind.js';
 import type { Verification } from './verification.js';
 
-/** What an answer is held against, and how long it is believed. */
+/** What an answer must meet, and how long it is used. */
 export interface IntrospectionRules extends AcceptanceRules {
   /** Compared code point by code point. */
   readonly issuer: string;
   readonly claimNames: ClaimNames;
-  /** The endpoint answers only for tokens of this resource, so that an answer may name no audience. */
+  /** Whether the endpoint answers only for tokens of this resource: an answer may then omit the audience. */
   readonly audienceBound: boolean;
-  /** The endpoint calls nothing active but access tokens, so that an answer need not say that it is about one. */
+  /** Whether the endpoint calls only access tokens active: an answer may then omit the kind of the token. */
   readonly accessTokensOnly: boolean;
-  /** What the application says of whose its tokens are. */
+  /** The function of the application that decides the kind of principal. */
   readonly kindOf?: KindOf | undefined;
-  /** How long a token that is active is not asked about again; 0: it always is. */
+  /** How long an active token is not introspected again; 0: it is introspected each time. */
   readonly cacheSeconds: number;
-  /** The same for one that is not active. */
+  /** How long an inactive token is not introspected again. */
   readonly negativeCacheSeconds: number;
 }
 
-/** How long a token without `exp` is taken to be good from when it was asked about, in seconds. */
+/** How long a token without `exp` is accepted after it was introspected, in seconds. */
 const UNDATED_SECONDS = 60;
 
 /**
- * Verifies access tokens of any form by asking the authorization server that issued them. That it calls a token active
- * is not enough: the answer must also be about an access token of this issuer, for this resource, at this time.
+ * Verifies access tokens of any form by asking the authorization server that issued them. It is not enough that the server
+ * calls a token active: the answer must also be about an access token of this issuer, for this resource, at this time.
  *
- * Does not check scopes, or proof of possession: a token bound to a key is refused. Of a JWT nothing is used but what
- * speaks against asking; its claims, which nobody has verified, are not those of the result.
+ * Does not check scopes or proof of possession: a token that is bound to a key is refused. The claims of a JWT are not
+ * verified: they can lead to a refusal, but are never part of the result.
  *
  * @see RFC 7662 §2.2, §4
  */
@@ -46,11 +46,11 @@ export class IntrospectionVerifier extends IssuerVerifier {
   constructor(
     private readonly endpoint: IntrospectionEndpoint,
     private readonly rules: IntrospectionRules,
-    /** Tokens that were not active. */
+    /** The hashes of inactive tokens. */
     private readonly inactive: ExpiringMap<true>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
-    /** Told about tokens that are not active: whether it was a JWT whose `exp`, which nobody has verified, is still to come. */
+    /** Called for an inactive token: says whether it is a JWT with an `exp` in the future, which is not verified. */
     private readonly onInactive: (isInTime: boolean) => void = () => undefined,
   ) {
     super();
@@ -80,14 +80,14 @@ export class IntrospectionVerifier extends IssuerVerifier {
     const named = statedClaim(answer, 'iss');
     if (named !== undefined && named !== issuer) throw invalidToken('issuer_unknown');
     const isUnnamed = audienceBound && !firstStated(answer, claimNames.audience);
-    // What is active was issued by this server, and so is the type that it wrote into the header of its own token.
+    // The server issued every token that it calls active, so it also wrote the type in the header.
     const isDeclared = jwt !== undefined && isDeclaredAccessToken(jwt.header);
     checkKindOfAnswer(answer, { isAccessToken: accessTokensOnly || isDeclared, hasAudience: !isUnnamed });
     const expiresAt =
       checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
     const audience = isUnnamed ? [] : checkAudience(answer, audiences, claimNames.audience);
     checkUnbound(answer);
-    // A user whom the answer leaves out may still stand in the token.
+    // The token may name a user whom the answer leaves out.
     const shown = jwt ? { ...jwt.claims, ...answer } : answer;
     const token = { issuer, ...identify(answer, claimNames, shown), audience, expiresAt, claims: answer };
     return {
@@ -97,7 +97,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
     };
   }
 
-  /** @returns the answer for an active token, without members that have no value. */
+  /** Returns the answer for an active token, without members that are null. */
   async #ask(token: string, jwt: DecodedJwt | undefined): Promise<IntrospectionAnswer> {
     const key = tokenHash(token);
     if (this.inactive.get(key)) throw invalidToken('token_inactive');
@@ -123,7 +123,7 @@ function isInTime(jwt: DecodedJwt | undefined, nowSeconds: number): boolean {
   return typeof exp === 'number' && exp > nowSeconds;
 }
 
-/** Serializers write members without a value as null. */
+/** Removes members that are null: serializers write a member without a value as null. */
 function withoutNulls(answer: IntrospectionAnswer): IntrospectionAnswer {
   return Object.fromEntries(Object.entries(answer).filter(([, value]) => value !== null)) as IntrospectionAnswer;
 }

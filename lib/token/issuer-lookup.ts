@@ -6,40 +6,39 @@ import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
 import { TrustedIssuers, type ConfiguredIssuers, type TrustedIssuer } from './trusted-issuers.js';
 
-/** An issuer that the application says is trusted. */
+/** An issuer that the application trusts. */
 export interface FoundIssuer {
-  /** The same as long as nothing about the issuer changes; undefined where that cannot be told. */
+  /** Stays the same while nothing about the issuer changes; undefined if changes cannot be detected. */
   readonly version: string | undefined;
-  /** Makes what verifies its tokens, with keys of its own. */
+  /** Creates the verifier of its tokens, with keys of its own. */
   readonly create: () => IssuerVerifier;
 }
 
-/** Undefined for an issuer that is not trusted. */
+/** Asks the application about an issuer; undefined if it is not trusted. */
 export type LookUp = (issuer: string) => Promise<FoundIssuer | undefined>;
 
-/** An issuer that was found, and is kept for the sake of its keys. */
+/** An issuer that was found. Remembered to keep its keys. */
 export interface KnownIssuer {
   readonly version: string | undefined;
   readonly trust: TrustedIssuer;
 }
 
-/** How long the answer of the application is used, in milliseconds: that an issuer is trusted, and that it is not. */
+/** How long the answer of the application is used, in milliseconds: for a trusted issuer, and for one that is not trusted. */
 const TRUSTED_MS = 300_000;
 const NOT_TRUSTED_MS = 10_000;
 
 /** Longest issuer that is looked up, in characters. */
 const MAX_ISSUER_LENGTH = 2_048;
 
-/** Most issuers that are looked up at a time, besides those that were found before. */
+/** Most lookups of unknown issuers at a time. */
 const MAX_UNDER_WAY = 32;
 
 /**
- * The configured issuers, and those that the application looks up when their tokens come, such as one for each tenant.
- * The answer is used for a limited time and then asked for again; the keys of an issuer go on being used if nothing
- * about it has changed, and are dropped with it.
+ * The configured issuers, and issuers that the application looks up when a token names them, such as one for each tenant. An
+ * answer is used for a limited time, then the application is asked again. The keys of an issuer stay in use while nothing about
+ * it changes, and are dropped with it.
  *
- * Those found and those not found are remembered apart: whoever presents tokens of invented issuers must not be able to
- * push out the real ones.
+ * Trusted and unknown issuers are remembered separately, so that tokens with invented issuers cannot evict the trusted ones.
  */
 export class IssuerLookup extends TrustedIssuers {
   readonly #flights = new SingleFlight<TrustedIssuer | undefined>();
@@ -80,7 +79,7 @@ export class IssuerLookup extends TrustedIssuers {
     return trust;
   }
 
-  /** Of issuers that were found before there are not many: they need not wait for those that somebody made up. */
+  /** Limits lookups of unknown issuers only: known issuers are few, and must not wait for invented ones. */
   async #lookUp(issuer: string, isKnown: boolean): Promise<FoundIssuer | undefined> {
     try {
       return await (isKnown ? this.lookUp(issuer) : this.#underWay.run(() => this.lookUp(issuer)));

@@ -6,17 +6,17 @@ import type { IssuerVerifier } from './issuer-verifier.js';
 import type { TrustedIssuer, TrustedIssuers } from './trusted-issuers.js';
 import { CacheableVerifier, type Verification } from './verification.js';
 
-/** An issuer that can be asked about tokens of any form. */
+/** An issuer that can be asked about tokens of any form, and which tokens it gets. */
 export interface OpaqueRoute {
   readonly verifier: IssuerVerifier;
-  /** How its tokens begin; undefined where nothing is known of their form. */
+  /** The prefix of its tokens; undefined if their form is not known. */
   readonly tokenPrefix: string | undefined;
 }
 
 /**
- * Takes every token to the one issuer that can judge it: a JWT to the issuer it names, if that is trusted; any other
- * token to the issuer whose prefix it has, or to the only one that can be asked. A token is never tried with several,
- * which would hand it to all of them; nor is what looks like a JWT but is none taken for an opaque token.
+ * Passes every token to the one issuer that can verify it: a JWT to the issuer it names, if that is trusted; any other token to
+ * the issuer with its prefix, or to the only issuer that can be asked. A token is never tried with several issuers, since each
+ * of them would learn it. A malformed JWT is not treated as an opaque token.
  */
 export class IssuerRouter extends CacheableVerifier {
   constructor(
@@ -28,7 +28,7 @@ export class IssuerRouter extends CacheableVerifier {
 
   override verify(token: string): MaybePromise<Verification> {
     if (token.length > MAX_TOKEN_LENGTH) throw invalidToken('token_too_large');
-    // Without anybody to ask, a token that is no JWT is a malformed one.
+    // If no issuer can be asked, a token that is not a JWT is malformed.
     if (this.opaqueRoutes.length > 0 && !hasJwtForm(token)) return this.#opaqueRoute(token).verify(token, undefined);
     const jwt = decodeJwt(token);
     const issuer = ownClaim(jwt.claims, 'iss');

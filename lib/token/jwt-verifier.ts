@@ -13,7 +13,7 @@ import { checkKind, checkUnbound } from './token-kind.js';
 import type { Verification } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
-/** An issuer of JWT access tokens, with the rules that hold for it alone. */
+/** An issuer of JWT access tokens, and the rules that apply to it alone. */
 export interface JwtIssuer {
   /** Compared code point by code point. */
   readonly issuer: string;
@@ -22,7 +22,7 @@ export interface JwtIssuer {
   readonly algorithms: ReadonlySet<string>;
   readonly profile: JwtProfile;
   readonly claimNames: ClaimNames;
-  /** What the application says of whose its tokens are; asked once a token is verified. */
+  /** The function of the application that decides the kind of principal; called after a token is verified. */
   readonly kindOf?: KindOf | undefined;
 }
 
@@ -30,9 +30,9 @@ export interface JwtIssuer {
 const MAX_KID_LENGTH = 1024;
 
 /**
- * Verifies JWT access tokens of one issuer. Cheap checks come first, so that a token that is refused anyway costs neither
- * a signature nor a request to the issuer; what they read is believed only after the signature was verified.
- * Does not check scopes, revocation, or proof of possession: a token bound to a key is refused.
+ * Verifies JWT access tokens of one issuer. Cheap checks run first: a token that they refuse costs neither a signature check
+ * nor a request to the issuer. What they read is trusted only after the signature is verified.
+ * Does not check scopes, revocation, or proof of possession: a token that is bound to a key is refused.
  *
  * @see RFC 9068 §4, RFC 8725 §3
  */
@@ -65,7 +65,7 @@ export class JwtVerifier extends IssuerVerifier {
     }
   }
 
-  /** What the token says, all of it checked but the signature. */
+  /** Returns what the token says, after all checks except the signature. */
   #check({ header, claims }: DecodedJwt, nowSeconds: number): VerifiedToken {
     const { issuer, profile, claimNames } = this.trusted;
     if (ownClaim(claims, 'iss') !== issuer) throw invalidToken('issuer_unknown');
@@ -78,10 +78,10 @@ export class JwtVerifier extends IssuerVerifier {
 }
 
 /**
- * Returns which key the token names, and for which of the algorithms.
- * Key material and locations in the header (`jwk`, `jku`, `x5c`, `x5u`) are not read at all, here or later.
+ * Checks the header, and returns the algorithm and the `kid` that it names.
+ * Key material and locations in the header (`jwk`, `jku`, `x5c`, `x5u`) are never read, here or later.
  *
- * @see RFC 7515 §4.1.11 for `crit`: no extension is understood, so none may be critical; RFC 8725 §3.1, §3.10
+ * @see RFC 7515 §4.1.11 for `crit`: no extension is supported, so none may be critical; RFC 8725 §3.1, §3.10
  */
 export function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySet<string>): KeyHint {
   const algorithm = ownClaim(header, 'alg');
@@ -92,7 +92,7 @@ export function checkHeader(header: DecodedJwt['header'], algorithms: ReadonlySe
   if (!isKid(kid) || Object.hasOwn(header, 'crit') || Object.hasOwn(header, 'b64')) {
     throw invalidToken('header_rejected');
   }
-  // A nested token (RFC 7519 §5.2) is not looked into; both names are one media type (RFC 7515 §4.1.10).
+  // Nested tokens (RFC 7519 §5.2) are refused; both spellings are the same media type (RFC 7515 §4.1.10).
   const contentType = ownClaim(header, 'cty');
   if (typeof contentType === 'string' && /^(?:application\/)?jwt$/i.test(contentType))
     throw invalidToken('header_rejected');

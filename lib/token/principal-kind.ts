@@ -6,8 +6,8 @@ import type { VerifiedToken } from '../core/token-verifier.js';
 type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * Whether a user stands behind a verified token, by the word of the application, else by what the token shows.
- * What the application throws, or returns besides a kind, shows nothing.
+ * The kind of principal behind a verified token. The function of the application decides, if there is one; otherwise, or if it
+ * returns undefined, the claims do. If it throws, or returns anything but a kind, the kind is `unknown`.
  */
 export function kindOfToken(
   token: Pick<VerifiedToken, 'subject' | 'clientId' | 'claims'>,
@@ -30,8 +30,8 @@ function askedKind(configured: KindOf, claims: Claims): unknown {
 }
 
 /**
- * A token that has no subject is that of a client: see {@link identify}. A subject that is the client means that the client
- * acts for itself (RFC 9068 §5); Auth0 derives the subject from the client. Entra ID, Auth0 and Keycloak say it in claims.
+ * Whether the token is for a client that acts for itself: it has no subject (see {@link identify}), or the client is the
+ * subject (RFC 9068 §5), which Auth0 spells `<client>@clients`. Entra ID, Auth0 and Keycloak also state it in claims.
  */
 function showsClient({ subject, clientId, claims }: Pick<VerifiedToken, 'subject' | 'clientId' | 'claims'>): boolean {
   return (
@@ -44,15 +44,18 @@ function showsClient({ subject, clientId, claims }: Pick<VerifiedToken, 'subject
   );
 }
 
-/** That the token came of the grant of a client for itself: Auth0 and FusionAuth say it in `gty`, ForgeRock in `grant_type`. */
+/**
+ * Whether the token was issued for the client credentials grant: Auth0 and FusionAuth state it in `gty`, ForgeRock in
+ * `grant_type`.
+ */
 export function isOfClientCredentials(claims: Claims): boolean {
   const grants = ['gty', 'grant_type'].flatMap((name) => statedClaim(claims, name) ?? []);
   return grants.length > 0 && grants.every((grant) => grant === 'client-credentials' || grant === 'client_credentials');
 }
 
 /**
- * Keycloak has its service accounts sign in without a session, and says which client that is and where it was. The user name
- * alone shows nothing, since a user may have chosen it.
+ * Whether Keycloak issued the token to a service account: such a token has no session, and names the client and its host or
+ * address. The user name alone proves nothing, since a user may have chosen it.
  */
 function isServiceAccount(claims: Claims): boolean {
   const client = statedClaim(claims, 'client_id');
@@ -62,10 +65,10 @@ function isServiceAccount(claims: Claims): boolean {
 }
 
 /**
- * That somebody has signed in (OpenID Connect Core §2; `sid` and `session_state` name the session), that an introspection
- * answer names the resource owner (RFC 7662 §2.2), or that the product says so: Entra ID by `idtyp`, Auth0 by `gty`.
+ * Whether a user has signed in (OpenID Connect Core §2; `sid` and `session_state` name the session), an introspection answer
+ * names the resource owner (RFC 7662 §2.2), or the product states it: Entra ID in `idtyp`, Auth0 in `gty`.
  *
- * `sub`, `acr`, `email`, `name` and `preferred_username` show nothing: service accounts have them too.
+ * `sub`, `acr`, `email`, `name` and `preferred_username` prove nothing: service accounts have them too.
  */
 function showsUser(claims: Claims): boolean {
   const [time, methods] = [statedClaim(claims, 'auth_time'), statedClaim(claims, 'amr')];

@@ -6,13 +6,13 @@ import type { VerifiedToken } from '../core/token-verifier.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 
-/** The sign-in and its session (OpenID Connect Core §2, Session Management §3, Front-Channel Logout §3). */
+/** Claims about the sign-in and its session (OpenID Connect Core §2, Session Management §3, Front-Channel Logout §3). */
 const SIGN_IN = ['auth_time', 'acr', 'amr', 'nonce', 'at_hash', 'c_hash', 'sid', 'session_state', 'session_id'];
 
-/** The resource owner who authorized the token (RFC 7662 §2.2), and that somebody acts for a subject (RFC 8693 §4.1, §4.4). */
+/** Claims that name the resource owner (RFC 7662 §2.2), or who acts for the subject (RFC 8693 §4.1, §4.4). */
 const RESOURCE_OWNER = ['username', 'act', 'may_act'];
 
-/** The End-User (OpenID Connect Core §5.1), also as directories and frameworks call what it says. */
+/** Claims about the End-User (OpenID Connect Core §5.1), and the names that directories and frameworks use for them. */
 const END_USER = [
   'name',
   'given_name',
@@ -42,7 +42,10 @@ const END_USER = [
   'surname',
 ];
 
-/** Names and numbers that products give to users: Entra ID and AD FS, Okta, UAA and Spring, Cognito, ForgeRock, .NET, and others after them. */
+/**
+ * Names and ids of users in products: Entra ID and AD FS, Okta, UAA and Spring, Cognito, ForgeRock, .NET, and others that
+ * follow them.
+ */
 const PRODUCTS = [
   'oid',
   'upn',
@@ -62,16 +65,17 @@ const PRODUCTS = [
 ];
 
 /**
- * Claims that are there only where somebody has signed in, or that describe a user; in a token without a subject, each of
- * them shows that the subject was left out.
+ * Claims that exist only after a user has signed in, or that describe a user. In a token without a subject, each of them shows
+ * that the subject was left out.
  */
 const CLAIMS_OF_USERS: readonly string[] = [...SIGN_IN, ...RESOURCE_OWNER, ...END_USER, ...PRODUCTS];
 
 const PLAIN_CLAIMS_OF_USERS: ReadonlySet<string> = new Set(CLAIMS_OF_USERS.map(plainName));
 
 /**
- * Products spell these names in several ways: `Username` (PingFederate), `userId`, and in a namespace
- * `https://example.com/email` (Auth0) or `http://schemas.xmlsoap.org/…/emailaddress` (.NET).
+ * The name of a claim without namespace, separators and case. Products spell these names in several ways: `Username`
+ * (PingFederate), `userId`, and in a namespace `https://example.com/email` (Auth0) or
+ * `http://schemas.xmlsoap.org/…/emailaddress` (.NET).
  */
 function plainName(claim: string): string {
   return claim
@@ -80,7 +84,7 @@ function plainName(claim: string): string {
     .toLowerCase();
 }
 
-/** Scopes by which a client asks for what belongs to a user (OpenID Connect Core §3.1.2.1, §5.4, §11). */
+/** Scopes that only a user can grant (OpenID Connect Core §3.1.2.1, §5.4, §11). */
 const SCOPES_OF_USERS: ReadonlySet<string> = new Set([
   'openid',
   'profile',
@@ -90,15 +94,15 @@ const SCOPES_OF_USERS: ReadonlySet<string> = new Set([
   'offline_access',
 ]);
 
-/** Who the token speaks for, and what it was granted. */
+/** The principal that a token names, and the granted scopes. */
 export type Identity = Pick<VerifiedToken, 'subject' | 'clientId' | 'scopes'>;
 
 /**
- * Who the token speaks for, and what it was granted. It must name a subject or a client; and where a user stands behind it,
- * it must name the subject: all users of a client would otherwise be one and the same principal.
+ * The principal that a token names, and the granted scopes. The token must name a subject or a client. If a user stands behind
+ * it, it must name the subject: otherwise all users of a client would be the same principal.
  *
- * @param named where subject, client and scopes are named
- * @param claims what else is said about the token; the same for all but verifiers of the application
+ * @param named the members that name subject, client and scopes
+ * @param claims everything known about the token; differs from `named` for introspection and for verifiers of the application
  * @see RFC 9068 §2.2, which demands `sub`, and §5
  */
 export function identify(named: Claims, names: PrincipalNames, claims: Claims = named): Identity {
@@ -113,10 +117,10 @@ export function identify(named: Claims, names: PrincipalNames, claims: Claims = 
   return { subject, clientId, scopes: scopesOf(named, names) };
 }
 
-/** The claim by which a token is that of a user whom it does not name; undefined where it names that user, or shows none. */
+/** The claim that shows a user whom the token does not name; undefined if the token names the user, or shows none. */
 function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
   const subject = firstStated(named, names.subject);
-  // A subject that is read from the claim of the client does not tell its users apart.
+  // A subject that is read from the claim of the client cannot tell its users apart.
   if (subject && !names.clientId.includes(subject.name))
     return signOfUserBehindClient(subject.value, named, names, claims);
   const isStated = (name: string): boolean => statedClaim(claims, name) !== undefined;
@@ -126,10 +130,13 @@ function signOfNamelessUser(named: Claims, names: PrincipalNames, claims: Claims
   return sign ?? (subject ? undefined : signOfLostSubject(named, names, claims));
 }
 
-/** What a user is called by, whom a subject that is the client does not name. */
+/** Claims that name a user even if the subject is the client. */
 const NAMES_OF_USERS = ['username', 'preferred_username', 'user_name', 'upn'];
 
-/** Where the subject is the client, which it is only if no user is involved (RFC 9068 §2.2): the claim that names a user all the same. */
+/**
+ * The claim that names a user although the subject is the client; undefined if there is none. The subject is the client only if
+ * no user is involved (RFC 9068 §2.2).
+ */
 function signOfUserBehindClient(
   subject: unknown,
   named: Claims,
@@ -145,10 +152,13 @@ function signOfUserBehindClient(
 }
 
 /**
- * What else shows that a token without a subject should have one: a `sub` that the configuration does not read; scopes that
- * only users can grant; and, since the client alone shows nothing, where it is named and how. `azp` is a claim of ID tokens,
- * which are about users (OpenID Connect Core §2), unless the token says that it came of client credentials. Keycloak, which
- * writes the claim `typ`, gives a subject to every token, those of service accounts too.
+ * The other signs that a token without a subject should have one; undefined if there are none:
+ *
+ * - a `sub` that the configuration does not read;
+ * - a scope that only users can grant;
+ * - `typ`, a claim of Keycloak, which gives every token a subject, even those of service accounts;
+ * - a client that is named in `azp` only, unless the token says that it came from client credentials: `azp` is a claim of ID
+ *   tokens, which are about users (OpenID Connect Core §2).
  */
 function signOfLostSubject(named: Claims, names: PrincipalNames, claims: Claims): string | undefined {
   const client = firstStated(named, names.clientId);

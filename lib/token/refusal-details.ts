@@ -4,28 +4,28 @@ import type { ClaimNames } from '../core/token-format.js';
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** What a refused token was held against. */
+/** What is known about a refused token, and what it had to meet. */
 export interface TokenFacts {
-  /** The trusted issuer by whose rules the token was judged. */
+  /** The trusted issuer that the token was checked for. */
   readonly issuer: string;
-  /** Whether the issuer itself said what stands in the claims. */
+  /** Whether the claims are verified: by the issuer, or by the application. */
   readonly isVerified: boolean;
-  /** Whether the token is no JWT, and says nothing of itself. */
+  /** Whether the token is not a JWT, and nothing can be read from it. */
   readonly isOpaque?: boolean;
-  /** Undefined where the token is no JWT. */
+  /** Undefined if the token is not a JWT. */
   readonly header?: Members | undefined;
   readonly claims: Members;
   readonly claimNames: ClaimNames;
   readonly audiences: ReadonlySet<string>;
-  /** Those accepted, where there is a signature. */
+  /** The accepted algorithms, if there is a signature. */
   readonly algorithms?: ReadonlySet<string> | undefined;
 }
 
 /**
- * Adds to a refusal what its operator needs to mend it, and no claim besides. Done only once a token is refused, and in
- * one place: what checks tokens has nothing to do with it.
+ * Adds to a refusal what the operator needs to fix it, and no other claim. Runs only after a token is refused, and in one
+ * place, so that the checks need not collect these details.
  *
- * @returns the same error, to be thrown on
+ * @returns the same error, for the caller to throw
  */
 export function withRefusalDetails(error: unknown, refused: TokenFacts): unknown {
   if (!(error instanceof McpAuthError)) return error;
@@ -61,7 +61,7 @@ function oneOrAll(values: ReadonlySet<string>): string | string[] | undefined {
   return others.length === 0 ? first : [...values];
 }
 
-/** Never throws: the token has been refused already. */
+/** The first of the claims that is a non-empty string. Never throws: the token is refused already. */
 function firstText(claims: Members, names: readonly string[]): string | undefined {
   return names.map((name) => namedClaim(claims, name)).find((value) => typeof value === 'string' && value !== '') as
     | string

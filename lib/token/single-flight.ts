@@ -1,8 +1,8 @@
-/** Does the same work once for all who ask for it while it is being done. Remembers nothing beyond that. */
+/** Runs the same work once for all concurrent callers. Remembers nothing after that. */
 export class SingleFlight<Result> {
   readonly #flights = new Map<string, Promise<Result>>();
 
-  /** Those who join get the same result, or the same error; the next who asks after that starts anew. */
+  /** Concurrent callers get the same result or the same error; a later call starts the work again. */
   run(key: string, work: () => Promise<Result>): Promise<Result> {
     const flight = this.#flights.get(key);
     if (flight) return flight;

@@ -24,23 +24,23 @@ const FOREIGN_CLAIMS = [
 
 const REQUIRED_CLAIMS = ['sub', 'client_id', 'iat', 'jti'];
 
-/** Those of them that are text, whatever claim names are configured; times are checked elsewhere. */
+/** The required claims that must be strings, whatever claim names are configured; times are checked elsewhere. */
 const REQUIRED_TEXTS = ['sub', 'client_id', 'jti'];
 
-/** Whether a header says of itself what RFC 9068 §2.1 wants of access tokens. */
+/** Whether the `typ` of a header declares an access token (RFC 9068 §2.1). */
 export function isDeclaredAccessToken(header: Members): boolean {
   return ACCESS_TOKEN_TYPES.has(declaredType(header));
 }
 
-/** The `typ` of a header. Media types compare without regard to case (RFC 7515 §4.1.9). */
+/** The `typ` of a header in lower case: media types are case-insensitive (RFC 7515 §4.1.9). */
 function declaredType(header: Members): unknown {
   const type = ownClaim(header, 'typ');
   return typeof type === 'string' ? type.toLowerCase() : type;
 }
 
 /**
- * Refuses a JWT of the same issuer that is something other than an access token. Without this, whoever gets hold
- * of an ID token or a client assertion could use it here.
+ * Refuses a JWT of the same issuer that is not an access token. Without this check, an attacker with an ID token or a client
+ * assertion could use it here.
  *
  * @see RFC 9068 §4 and §2.2; RFC 8725 §3.11 and §3.12
  */
@@ -62,9 +62,8 @@ function checkRequired(claims: Members): void {
 }
 
 /**
- * The same for a JWT that its issuer is going to be asked about. Only what contradicts an access token is looked for: the
- * claims may be few, and the answer has them. Servers say of any token of theirs that it is active, refresh tokens and ID
- * tokens included.
+ * Refuses a JWT that is not an access token before its issuer is asked about it, since servers call any of their tokens active,
+ * even refresh tokens and ID tokens. Looks only for contradictions: the token may have few claims, and the answer the others.
  */
 export function checkKindBeforeAsking(header: Members, claims: Members): void {
   const type = declaredType(header);
@@ -73,20 +72,20 @@ export function checkKindBeforeAsking(header: Members, claims: Members): void {
   checkNothingForeign(claims);
 }
 
-/** What is known besides the answer. */
+/** What is known about a token besides the answer. */
 export interface AnswerRules {
-  /** The answer need not say that it is about an access token: the token does, or the endpoint calls nothing else active. */
+  /** Whether the answer may omit the kind: the token states it, or the endpoint calls only access tokens active. */
   readonly isAccessToken: boolean;
-  /** The answer names an audience that is accepted. */
+  /** Whether the answer names an audience that is accepted. */
   readonly hasAudience: boolean;
 }
 
 /**
- * The same for what an authorization server says about a token, whatever its form. Servers call refresh tokens and ID tokens
- * active too, and many do not say which kind they speak of. What names no audience must therefore be called an access token;
- * so must what could be an ID token, since it has claims of one, or only its own client as audience.
+ * Refuses an introspection answer that is not about an access token, whatever the form of the token. Servers also call refresh
+ * tokens and ID tokens active, and many do not state the kind. An answer without an audience must therefore call the token an
+ * access token. So must an answer that could describe an ID token: it has claims of one, or only its own client as audience.
  *
- * @see RFC 7662 §2.2 for `token_type`, which is that of RFC 6749 §5.1; some servers name the kind of the token there
+ * @see RFC 7662 §2.2 for `token_type`, as defined in RFC 6749 §5.1; some servers state the kind of the token there
  */
 export function checkKindOfAnswer(answer: Members, { isAccessToken, hasAudience }: AnswerRules): void {
   const isCalledSo = checkTokenType(answer);
@@ -98,7 +97,7 @@ export function checkKindOfAnswer(answer: Members, { isAccessToken, hasAudience 
   checkNotForClient(answer);
 }
 
-/** @returns whether it says that this is an access token. */
+/** Returns whether `token_type` says that this is an access token. */
 function checkTokenType(answer: Members): boolean {
   const type = statedClaim(answer, 'token_type');
   if (type === undefined) return false;
@@ -108,30 +107,33 @@ function checkTokenType(answer: Members): boolean {
   return true;
 }
 
-/** Values of the claims by which Keycloak (`typ`), and Cognito and Hydra (`token_use`), name the kind of an access token. */
+/** Values that mark an access token, in the claims of Keycloak (`typ`), and of Cognito and Hydra (`token_use`). */
 const KIND_CLAIMS: readonly [claim: string, expected: readonly string[]][] = [
   ['typ', ['bearer']],
   ['token_use', ['access', 'access_token']],
 ];
 
-/** @returns whether one of the claims says that this is an access token. */
+/** Returns whether one of the claims says that this is an access token. */
 function checkKindClaims(claims: Members): boolean {
   const present = KIND_CLAIMS.filter(([claim]) => statedClaim(claims, claim) !== undefined);
   checkOtherNames(claims);
   for (const [claim, expected] of present) {
     const value = statedClaim(claims, claim);
     const name = typeof value === 'string' ? value.toLowerCase() : undefined;
-    // What Keycloak calls an access token that is bound to a key.
+    // Keycloak writes this into an access token that is bound to a key.
     if (claim === 'typ' && name === 'dpop') throw boundToKey('typ');
     if (name === undefined || !expected.includes(name)) throw markedBy([mark(claims, claim)]);
   }
   return present.length > 0;
 }
 
-/** Other claims in which products name the kind: ForgeRock, Casdoor, Curity, and libraries that frameworks use. */
+/** Other claims in which products state the kind: ForgeRock, Casdoor, Curity, and libraries that frameworks use. */
 const OTHER_KIND_CLAIMS = ['tokenName', 'tokenType', 'token_type', 'purpose', 'type'];
 
-/** What stands there of a token that is none for access, without regard to spelling. The names are general, so that anything else is nobody's business here. */
+/**
+ * Values of these claims that mark other tokens, in lower case and without separators. The claims have general names, so any
+ * other value is ignored.
+ */
 const OTHER_KINDS: ReadonlySet<string> = new Set(['refresh', 'refreshtoken', 'id', 'idtoken', 'logout', 'logouttoken']);
 
 function checkOtherNames(claims: Members): void {
@@ -142,10 +144,10 @@ function checkOtherNames(claims: Members): void {
   if (marking !== undefined) throw markedBy([mark(claims, marking)]);
 }
 
-/** What must hold instead where `typ` does not say what the JWT is. */
+/** Checks the claims of a JWT if `typ` does not state its kind. */
 function checkUndeclared(claims: Members): void {
   checkKindClaims(claims);
-  // What marks another kind says more than what is missing.
+  // A claim that marks another kind explains more than a missing one.
   checkNothingForeign(claims);
   const namesClientOrScope = CLIENT_OR_SCOPE.some((name) => statedClaim(claims, name) !== undefined);
   if (!namesClientOrScope) throw otherKind(`it names neither client nor scope: ${CLIENT_OR_SCOPE.join(', ')}`);
@@ -154,13 +156,16 @@ function checkUndeclared(claims: Members): void {
 
 const CLIENT_OR_SCOPE = ['client_id', 'azp', 'cid', 'appid', 'scope', 'scp'];
 
-/** The audience of an ID token is its client (OpenID Connect Core §2); a client assertion is issued by its client. */
+/**
+ * Refuses a token for its own client: the audience of an ID token is its client (OpenID Connect Core §2), and a client
+ * assertion is issued by its client.
+ */
 function checkNotForClient(claims: Members): void {
   const client = statedClaim(claims, 'client_id') ?? statedClaim(claims, 'azp');
   const audience = statedClaim(claims, 'aud');
   const onlyAudience = Array.isArray(audience) && audience.length === 1 ? (audience[0] as unknown) : audience;
   if (client === undefined || client !== onlyAudience) return;
-  throw otherKind('its only audience is its own client, as that of an ID token is', { aud: client });
+  throw otherKind('its only audience is its own client, as in an ID token', { aud: client });
 }
 
 function checkNothingForeign(claims: Members): void {
@@ -168,7 +173,7 @@ function checkNothingForeign(claims: Members): void {
   if (marks.length > 0) throw markedBy(marks);
 }
 
-/** Of a claim that names a kind, the kind too. */
+/** The name of a claim that marks another kind, with its value, or with the type of a value that is not a string. */
 function mark(claims: Members, claim: string): string {
   const value = ownClaim(claims, claim);
   return typeof value === 'string' ? `${claim} ${value}` : `${claim}, ${typeOf(value).text}`;
@@ -190,7 +195,7 @@ export function checkUnbound(claims: Members): void {
   throw boundToKey(member === undefined ? 'cnf' : `cnf.${member}`);
 }
 
-/** RFC 9449 §6.1, RFC 8705 §3.1. */
+/** Members of `cnf` that bind a token to a key (RFC 9449 §6.1, RFC 8705 §3.1). */
 const BINDINGS: ReadonlySet<string> = new Set(['jkt', 'x5t#S256']);
 
 function boundToKey(by: string): McpAuthError {

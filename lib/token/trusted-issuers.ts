@@ -4,15 +4,15 @@ import type { IssuerVerifier } from './issuer-verifier.js';
 /** An issuer whose tokens are accepted. */
 export interface TrustedIssuer {
   readonly verifier: IssuerVerifier;
-  /** From when on the issuer must be looked up again, in milliseconds since the epoch; Infinity for configured ones. */
+  /** When the issuer must be looked up again, in milliseconds since the epoch; Infinity for a configured issuer. */
   readonly until: number;
 }
 
 /** The issuers whose tokens one resource accepts. */
 export abstract class TrustedIssuers {
   /**
-   * @param issuer as the token names it, which nobody has verified: found only where it is trusted, code point by code point.
-   * @throws {McpAuthError} `temporarily_unavailable` when nobody can tell.
+   * @param issuer from an unverified token. It must equal a trusted issuer code point by code point.
+   * @throws {McpAuthError} `temporarily_unavailable` when the lookup fails.
    */
   abstract find(issuer: string): MaybePromise<TrustedIssuer | undefined>;
 }
