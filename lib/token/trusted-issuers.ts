@@ -1,14 +1,14 @@
 import type { MaybePromise } from '../core/maybe-promise.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 
-/** An issuer whose tokens are accepted. */
+/** A trusted issuer of tokens. */
 export interface TrustedIssuer {
   readonly verifier: IssuerVerifier;
   /** When the issuer must be looked up again, in milliseconds since the epoch; Infinity for a configured issuer. */
   readonly until: number;
 }
 
-/** The issuers whose tokens one resource accepts. */
+/** The trusted issuers of one resource. */
 export abstract class TrustedIssuers {
   /**
    * @param issuer from an unverified token. It must equal a trusted issuer code point by code point.
