@@ -1,4 +1,4 @@
-/** Signature algorithms of access tokens: all asymmetric ones that are supported, which is also the default. */
+/** The supported signature algorithms of access tokens, all of them asymmetric. This is also the default. */
 export const SIGNATURE_ALGORITHMS: readonly string[] = [
   'RS256',
   'RS384',

@@ -29,18 +29,18 @@ export type KeySource =
 
 export const OUTBOUND_LIMITS: OutboundLimits = { timeoutMs: 5_000, maxBytes: 1_048_576 };
 
-/** Of one authorization server. */
+/** The settings of one authorization server. */
 export interface AuthorizationServerSettings {
   readonly issuer: string;
   readonly metadata: MetadataSource;
   readonly keys: KeySource;
-  /** Whether endpoints that are discovered may be plain http beyond loopback. */
+  /** Whether discovered endpoints may use plain http beyond loopback. */
   readonly allowInsecureHttp: boolean;
 }
 
 /**
- * The metadata and the keys of one authorization server, each fetched once for all that need them. Opens no connection until
- * somebody asks for one of them.
+ * The metadata and the keys of one authorization server, each fetched once for all callers. Opens no connection before one of
+ * them is requested.
  */
 export class AuthorizationServer {
   readonly keys: KeySet;
@@ -74,7 +74,7 @@ export class AuthorizationServer {
   /**
    * The URL of an endpoint, from the metadata.
    *
-   * @throws {MetadataUnavailableError} when the metadata cannot be fetched, or names no such URL.
+   * @throws {MetadataUnavailableError} when the metadata cannot be fetched, or does not name a URL that may be used.
    */
   async endpoint(member: string, purpose: Purpose): Promise<string> {
     const { issuer, allowInsecureHttp, metadata } = this.settings;
@@ -86,7 +86,7 @@ export class AuthorizationServer {
     }
   }
 
-  /** Fetches the metadata anew next time: a URL that it names no longer works. */
+  /** Makes the next request fetch the metadata again, since a URL in it no longer works. */
   forgetMetadata(): void {
     this.#metadata.forget();
   }
@@ -104,7 +104,7 @@ export class AuthorizationServer {
     return remote((purpose) => this.#discoveredKeys(purpose, outbound));
   }
 
-  /** Fetches the metadata anew after a failed fetch of the keys: the server may have moved them. */
+  /** Forgets the metadata after a failed fetch of the keys: the server may have moved them. */
   async #discoveredKeys(purpose: Purpose, outbound: Outbound): Promise<JSONWebKeySet> {
     const uri = await this.endpoint('jwks_uri', purpose);
     try {
@@ -118,6 +118,6 @@ export class AuthorizationServer {
 
 async function fetchKeys(uri: string, outbound: Outbound): Promise<JSONWebKeySet> {
   const { keys } = await fetchJsonObject(uri, outbound);
-  if (!Array.isArray(keys)) throw new MetadataError(`GET ${uri}: the body is no JSON Web Key Set (RFC 7517 §5)`);
+  if (!Array.isArray(keys)) throw new MetadataError(`GET ${uri}: the body is not a JSON Web Key Set (RFC 7517 §5)`);
   return { keys } as JSONWebKeySet;
 }

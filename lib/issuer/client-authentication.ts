@@ -3,14 +3,14 @@ import { importJWK, type CryptoKey, type JWK } from 'jose';
 import { ClientSecretPost, modifyAssertion, PrivateKeyJwt, type ClientAuth } from 'oauth4webapi';
 
 /**
- * Authenticates this server as a client of an authorization server, by adding to headers or body. A function, so that the
+ * Authenticates this server as a client of an authorization server, by adding to headers or body. It is a function, so that the
  * secret is in no object that could be logged.
  */
 export type ClientAuthentication = ClientAuth;
 
 /**
- * `client_secret_basic`. Id and secret are form-encoded before they are put together, as RFC 6749 §2.3.1 asks for, and no
- * more than that: servers that do not decode them still recognise the likes of `notes-server`.
+ * `client_secret_basic`. Id and secret are form-encoded before they are joined, as RFC 6749 §2.3.1 requires. Nothing else is
+ * encoded, so that servers that do not decode still recognise ids like `notes-server`.
  */
 export function clientSecretBasic(secret: string): ClientAuthentication {
   return (_server, { client_id: id }, _body, headers) => {
@@ -18,7 +18,7 @@ export function clientSecretBasic(secret: string): ClientAuthentication {
   };
 }
 
-/** What stands behind `Basic` in the header: as good as the secret. */
+/** The credentials after `Basic` in the header, as sensitive as the secret. */
 export function basicCredentials(id: string, secret: string): string {
   return Buffer.from(`${formEncoded(id)}:${formEncoded(secret)}`).toString('base64');
 }
@@ -29,17 +29,17 @@ export function clientSecretPost(secret: string): ClientAuthentication {
 }
 
 /**
- * `private_key_jwt`: an assertion that is good for a minute and names the issuer as its audience (RFC 7523 §3). Unlike a
- * secret, what is sent is of no use to anybody else.
+ * `private_key_jwt`: an assertion that is valid for a minute and names the issuer as its audience (RFC 7523 §3). Unlike a
+ * secret, it is useless at any other server.
  */
 export function privateKeyJwt({ jwk, algorithm, keyId }: SigningKey): ClientAuthentication {
   let imported: Promise<ClientAuth> | undefined;
   const load = async (): Promise<ClientAuth> => {
     const key = (await importJWK(jwk, algorithm)) as CryptoKey;
     const change = (header: Record<string, unknown>, payload: Record<string, unknown>): void => {
-      // By the name that the key was registered with: Ed25519 has two.
+      // The name with which the key was registered: Ed25519 has two names.
       header['alg'] = algorithm;
-      // Not needed, and refused by a server whose clock is a second behind.
+      // A server with a clock one second behind would refuse it, and it is not needed.
       delete payload['nbf'];
     };
     return PrivateKeyJwt({ key, ...(keyId !== undefined && { kid: keyId }) }, { [modifyAssertion]: change });
@@ -50,14 +50,14 @@ export function privateKeyJwt({ jwk, algorithm, keyId }: SigningKey): ClientAuth
   };
 }
 
-/** A key that signs, and how. */
+/** A private key, and how it signs. */
 export interface SigningKey {
   readonly jwk: JWK;
   readonly algorithm: string;
   readonly keyId: string | undefined;
 }
 
-/** What a key can sign with; the first is the default. */
+/** The algorithms that each kind of key can sign with; the first is the default. */
 const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
   rsa: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   prime256v1: ['ES256'],
@@ -67,10 +67,11 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * Reads a private key from a JWK, or from PEM text (PKCS #8). The algorithm is that of the JWK, else the first that the
- * key can do.
+ * Reads a private key from a JWK, or from PEM text (PKCS #8). The algorithm is that of the JWK, or else the first that the key
+ * supports.
  *
- * @throws {TypeError} if the value is not a private key, or cannot sign with this algorithm. The message holds nothing of the key.
+ * @throws {TypeError} if the value is not a private key, or cannot sign with this algorithm. The message contains nothing of
+ * the key.
  */
 export function readSigningKey(source: JWK | string): SigningKey {
   const key = privateKeyFrom(source);

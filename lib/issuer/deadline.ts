@@ -1,14 +1,14 @@
-/** How long one piece of work may take. */
+/** Limits the time of one piece of work. */
 export interface TimeLimit {
   /** Longest time, in milliseconds. */
   readonly timeoutMs: number;
-  /** Ends work that is under way, and lets none begin. */
+  /** Aborts when the application closes: ends work that is under way, and prevents new work. */
   readonly closing?: AbortSignal;
 }
 
 /**
- * Ends one request when its time is over or the application is closing: headers, body and all. Also ends the wait for a fetch
- * that ignores signals.
+ * Aborts one request, headers or body, when its time is over or the application is closing. Also ends the wait for a fetch that
+ * ignores signals.
  */
 export class Deadline {
   readonly #controller = new AbortController();
@@ -42,7 +42,7 @@ export class Deadline {
 }
 
 /**
- * Runs a function of the application within the time of one request, since tokens wait for it in the same way.
+ * Runs a function of the application within the time limit of a request: tokens wait for both alike.
  *
  * @throws what the function throws, or a `DOMException` when the time is over.
  */

@@ -2,12 +2,12 @@ import { timeBetween } from '../core/clock.js';
 import type { AuthorizationServerMetadata } from './discovery.js';
 import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';
 
-/** Shortest pause after a failure, in milliseconds. What was found is forgotten no more often than once in this time. */
+/** Shortest pause after a failure, in milliseconds. Metadata is also forgotten at most once in this time. */
 export const FAILURE_COOL_DOWN_MS = 2_000;
 
 /**
- * The metadata of one authorization server, for all who need something of it: looked for when it is first needed, and again
- * once it was forgotten.
+ * The metadata of one authorization server, shared by all callers. It is found when it is first needed, and again after it was
+ * forgotten.
  */
 export class DiscoveredMetadata {
   #document: AuthorizationServerMetadata | undefined;
@@ -22,8 +22,8 @@ export class DiscoveredMetadata {
   ) {}
 
   /**
-   * One search at a time, whoever asks, and none for a short while after one that failed. A token that shared the failed
-   * search of the start has a search of its own.
+   * Returns the metadata. Runs one search at a time, and none for a short while after a failed one. A token that shared a
+   * failed search of the start begins a search of its own.
    */
   async document(purpose: Purpose): Promise<AuthorizationServerMetadata> {
     if (this.#document) return this.#document;
@@ -38,8 +38,8 @@ export class DiscoveredMetadata {
   }
 
   /**
-   * What was found there does not do any more: the server may have moved it. Done once in a short while only: what leads
-   * there may be one odd token.
+   * Drops the metadata, since a URL in it no longer works: the server may have moved it. Works only once in a short while,
+   * since a single odd token may cause the call.
    */
   forget(): void {
     if (timeBetween(this.now(), this.#forgottenAt) < FAILURE_COOL_DOWN_MS) return;

@@ -5,16 +5,16 @@ import { withinTime } from './deadline.js';
 import { OutboundError } from './outbound-error.js';
 import { fetchJsonObject, type Outbound } from './outbound.js';
 
-/** The metadata of an authorization server, as it published them; nothing but the issuer was looked at. */
+/** The metadata of an authorization server, as published. Only the issuer is checked. */
 export type AuthorizationServerMetadata = Readonly<Record<string, unknown>>;
 
 /** Where to look for the metadata; `auto` is the order of the MCP specification. */
 export type Discovery = 'auto' | 'oauth' | 'oidc' | { readonly url: string };
 
-/** Repairs a document before it is used. What it throws says that the document cannot be. */
+/** Repairs a document before it is used. If it throws, the document is not used. */
 export type TransformMetadata = (document: unknown) => unknown;
 
-/** The metadata was found, and cannot be used. */
+/** The metadata was found, but cannot be used. */
 export class MetadataError extends Error {
   override readonly name = 'MetadataError';
 }
@@ -29,8 +29,8 @@ export class MetadataUnavailableError extends Error {
 }
 
 /**
- * The URLs at which the metadata of an issuer may be found, in the order in which MCP clients try them.
- * One trailing slash of the issuer is left out of the URL; it still counts when issuers are compared.
+ * The URLs where the metadata of an issuer may be found, in the order in which MCP clients try them.
+ * One trailing slash of the issuer is left out of the URL, but still counts when issuers are compared.
  *
  * @see MCP 2026-07-28, Authorization, "Authorization Server Metadata Discovery"; RFC 8414 §3.1
  */
@@ -49,10 +49,10 @@ export function metadataUrls(issuer: string, discovery: Discovery): string[] {
 }
 
 /**
- * Finds the metadata of an authorization server. A URL that answers 404, or something other than JSON, is passed over for
- * the next; any other failure ends the search, since it says nothing about where the document is.
+ * Finds the metadata of an authorization server. If a URL answers 404, or something other than JSON, the next URL is tried. Any
+ * other failure ends the search, since it does not show that the document is elsewhere.
  *
- * @throws {OutboundError} when no URL gave a document, {@link MetadataError} when it cannot be used.
+ * @throws {OutboundError} when no URL has a document, {@link MetadataError} when the document cannot be used.
  */
 export async function discover(
   issuer: string,
@@ -74,19 +74,19 @@ export async function discover(
 }
 
 /**
- * One URL in the metadata of an authorization server. Plain http is used on loopback only, and only where the issuer itself is
- * there: an issuer elsewhere must not have this server ask, and trust, what listens on its own machine.
+ * The URL of an endpoint in the metadata of an authorization server. Plain http is accepted on loopback only, and only if the
+ * issuer itself is on loopback: an issuer elsewhere must not make this server ask, and trust, a service on its own machine.
  *
- * @throws {MetadataError} when there is none, or none that may be used.
+ * @throws {MetadataError} when the metadata does not name a URL that may be used.
  * @see OAuth 2.1 §1.5
  */
 export function endpointIn(
   metadata: AuthorizationServerMetadata,
   member: string,
   issuer: string,
-  /** Whether it may be plain http beyond loopback. */
+  /** Whether plain http is accepted beyond loopback. */
   allowInsecureHttp: boolean,
-  /** Whether the metadata stands in the options, so that nobody else has written the URL. */
+  /** Whether the metadata comes from the options, so that the application wrote the URL. */
   isConfigured = false,
 ): string {
   const endpoint = ownMember(metadata, member);
@@ -98,7 +98,7 @@ export function endpointIn(
     url.protocol === 'https:' ||
     (url.protocol === 'http:' && (allowInsecureHttp || isPlainOnLoopback(url, issuer, isConfigured)))
   ) {
-    // As it is parsed, not as it is spelt: it goes into the log, where a line break would begin another entry.
+    // The parsed form: a line break in the original would begin another entry in the log.
     return url.href;
   }
   const where = `the ${member} in the metadata of ${issuer} is not https, so it is not used`;
@@ -114,7 +114,10 @@ function isPlainOnLoopback(url: URL, issuer: string, isConfigured: boolean): boo
   return isLoopback(url) && (isConfigured || (own?.protocol === 'http:' && isLoopback(own)));
 }
 
-/** A 3xx or 4xx, or a page where JSON was expected (a single-page app answers every path): not the place to look. */
+/**
+ * Whether there is no document at a URL: a 3xx or 4xx except 429, or a page where JSON was expected (a single-page app answers
+ * every path).
+ */
 function isAbsent(error: unknown): boolean {
   return error instanceof OutboundError && error.status !== undefined && error.status !== 429 && error.status < 500;
 }
@@ -140,7 +143,7 @@ async function transformed(
   try {
     result = await withinTime(() => transform(document), outbound);
   } catch (cause) {
-    const what = cause instanceof Error ? cause.message : 'it threw something that is no error';
+    const what = cause instanceof Error ? cause.message : 'it threw a value that is not an Error';
     throw new MetadataError(`transformMetadata failed for the metadata of ${issuer}: ${what}`, { cause });
   }
   if (isRecord(result)) return result;

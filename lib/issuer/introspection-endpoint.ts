@@ -18,7 +18,7 @@ import { postForm, type Outbound } from './outbound.js';
 import type { Purpose } from './purpose.js';
 import { verifySignature, type SignatureRules } from './signature.js';
 
-/** What the server says about a token. Well-formed; nothing else in it was checked. */
+/** What the server says about a token. Well-formed, but nothing else in it is checked. */
 export interface IntrospectionAnswer {
   readonly active: boolean;
   readonly [member: string]: unknown;
@@ -26,50 +26,50 @@ export interface IntrospectionAnswer {
 
 /** How signed answers are verified. */
 export interface SignedAnswerRules extends SignatureRules {
-  /** One of these must be their audience: the client id, or what the resource is called. */
+  /** Accepted audiences of signed answers: the client id, and the audiences of the resource. */
   readonly audiences: ReadonlySet<string>;
-  /** Allowed difference of clocks, in seconds. */
+  /** Allowed clock skew, in seconds. */
   readonly toleranceSeconds: number;
 }
 
-/** An endpoint that has to be looked for. */
+/** An endpoint that is found in the metadata. */
 export interface DiscoveredEndpoint {
   url(purpose: Purpose): Promise<string>;
-  /** What was found does not do any more: the server may have moved it. */
+  /** Forgets the URL, since it no longer works: the server may have moved the endpoint. */
   forget(): void;
 }
 
 export interface IntrospectionSettings {
   readonly issuer: string;
-  /** Where it is: told, or to be found. */
+  /** The URL, or how to find it. */
   readonly endpoint: string | DiscoveredEndpoint;
   readonly clientId: string;
   readonly authenticate: ClientAuthentication;
-  /** Ask for signed answers, and take no others; undefined: plain JSON. */
+  /** How signed answers are verified, if only these are accepted; undefined for plain JSON. */
   readonly signed: SignedAnswerRules | undefined;
 }
 
-/** Told what came of asking. */
+/** Called with the outcome of each request. */
 export interface IntrospectionReports {
   answered(isActive: boolean): void;
   failed(error: unknown): void;
-  /** Nothing was asked, since too many requests are under way. */
+  /** The endpoint was not asked, since too many requests are under way. */
   busy(): void;
 }
 
-/** The answer came, and cannot be used. Holds nothing of it. */
+/** The answer arrived, but cannot be used. Contains nothing of the answer. */
 export class IntrospectionError extends Error {
   override readonly name = 'IntrospectionError';
 }
 
 const SIGNED_ANSWER = 'application/token-introspection+jwt';
 
-/** How far ahead of the clock here the `iat` of a signed answer may be, in seconds; `nbf` says from when it holds. */
+/** Most seconds that the `iat` of a signed answer may lie in the future; `nbf` says when the answer becomes valid. */
 const MAX_IAT_AHEAD_SECONDS = 300;
 
 /**
- * The introspection endpoint of one authorization server, for one resource. Remembers no answers. Is not asked for a short
- * while after it has failed, nor while too many requests are under way: see {@link IntrospectionGate}.
+ * The introspection endpoint of one authorization server, for one resource. Remembers no answers. Sends no requests for a short
+ * while after a failure, or while too many are under way: see {@link IntrospectionGate}.
  *
  * @see RFC 7662 §2, RFC 9701 §5
  */
@@ -103,7 +103,7 @@ export class IntrospectionEndpoint {
     }
   }
 
-  /** Looks for the endpoint, if it is not known yet; a failure is reported, not thrown. */
+  /** Finds the endpoint, if it is not known yet. Reports a failure, and does not throw it. */
   async warmUp(): Promise<void> {
     await this.#reported(() => this.#url('start')).catch(() => undefined);
   }
@@ -130,7 +130,7 @@ export class IntrospectionEndpoint {
       const response = await introspectionRequest(server, client, authenticate, token, {
         additionalParameters: { token_type_hint: 'access_token' },
         requestJwtResponse: signed !== undefined,
-        // The scheme was looked at where the URL came from.
+        // The scheme is checked where the URL comes from.
         [allowInsecureRequests]: true,
         [customFetch]: (to, { headers, body }) => this.#send(to, headers, body),
       });
@@ -150,13 +150,13 @@ export class IntrospectionEndpoint {
     return new Response(text, { headers: { 'content-type': contentType } });
   }
 
-  /** @see RFC 9701 §5: what is said about the token is in `token_introspection`, and nowhere else. */
+  /** @see RFC 9701 §5: only the member `token_introspection` describes the token. */
   async #readSigned(jwt: string, rules: SignedAnswerRules): Promise<IntrospectionAnswer> {
     await verifySignature(jwt, rules);
     const { typ } = decodeProtectedHeader(jwt);
     const { iss, aud, iat, exp, nbf, token_introspection: answer } = decodeJwt<{ token_introspection?: unknown }>(jwt);
     if (typ?.toLowerCase().replace(/^application\//, '') !== 'token-introspection+jwt') {
-      throw new IntrospectionError('the signed answer has another typ than token-introspection+jwt');
+      throw new IntrospectionError('the typ of the signed answer is not token-introspection+jwt');
     }
     if (iss !== this.settings.issuer) throw new IntrospectionError('the signed answer comes from another issuer');
     if (![aud].flat().some((audience) => audience !== undefined && rules.audiences.has(audience))) {
@@ -168,8 +168,8 @@ export class IntrospectionEndpoint {
   }
 
   /**
-   * Of the answer itself, not of the token that it is about. `iat` is when it was made, which may be a little ahead by another
-   * clock; a member that is null is absent.
+   * Checks the times of the answer itself, not of the token. `iat` is when the answer was made, and may lie a little in the
+   * future because of clock skew. A member that is null counts as absent.
    *
    * @see RFC 9701 §5 for `iat`, RFC 7519 §4.1.4 and §4.1.5 for `exp` and `nbf`
    */
@@ -184,7 +184,7 @@ export class IntrospectionEndpoint {
       throw new IntrospectionError('the signed answer is not valid yet');
   }
 
-  /** Without the cause of oauth4webapi's errors, which is the answer. */
+  /** The error to throw. Leaves out the cause of oauth4webapi errors, which contains the answer. */
   #toError(error: unknown): Error {
     if (error instanceof OutboundError) {
       const { endpoint } = this.settings;

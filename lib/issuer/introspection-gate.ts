@@ -7,27 +7,30 @@ import { tokenHash } from './token-hash.js';
 /** Most requests that are under way at a time. */
 const MAX_UNDER_WAY = 32;
 
-/** Longest time that a server is left alone because it asked for that (`Retry-After`), in milliseconds. */
+/** Longest pause that a server can ask for (`Retry-After`), in milliseconds. */
 const MAX_COOL_DOWN_MS = 60_000;
 
-/** How many tokens in a row, and within which time, have to fail before failures that may come of tokens hold off others. */
+/**
+ * How many tokens in a row must fail, and within how many milliseconds, before failures that tokens may have caused stop other
+ * requests.
+ */
 const DOUBTFUL_TOKENS = 5;
 const DOUBTFUL_MS = 10_000;
 
-/** Most tokens that are remembered to have been active. */
+/** Most active tokens that are remembered. */
 const MAX_KNOWN_TOKENS = 1_000;
 
 /**
- * What a failure says: that the endpoint fails, that this one token cannot be asked about, or either of the two.
+ * What caused a failure: the endpoint, this one token, or either of the two.
  *
- * Anybody can send tokens, so that a failure which a token may have caused must not keep others from being asked about.
+ * Anyone can send tokens, so a failure that a token may have caused must not stop requests about other tokens.
  */
 type FailureOf = 'endpoint' | 'token' | 'either';
 
-/** Statuses that no token brings about. */
+/** Statuses that a token cannot cause. */
 const OF_ENDPOINT: ReadonlySet<number | undefined> = new Set([undefined, 407, 408, 429, 502, 503, 504]);
 
-/** Statuses below 500 that a wrong URL or a wrong secret brings about, and perhaps a token too. */
+/** Statuses below 500 that a wrong URL or a wrong secret causes, and perhaps a token. */
 const OF_EITHER: ReadonlySet<number> = new Set([401, 404, 405, 410]);
 
 function failureOf(error: unknown): FailureOf {
@@ -37,12 +40,12 @@ function failureOf(error: unknown): FailureOf {
   return status >= 400 && status < 500 && !OF_EITHER.has(status) ? 'token' : 'either';
 }
 
-/** What all resources that ask at one endpoint share. */
+/** The state that is shared by all resources with the same endpoint. */
 export class IntrospectionAccess {
   readonly underWay = new UnderWayLimit(MAX_UNDER_WAY);
-  /** After failures that are those of the endpoint. */
+  /** The pause after a failure of the endpoint. */
   readonly failed: CoolDown;
-  /** How many answers there were. */
+  /** Number of answers until now. */
   answers = 0;
 
   constructor(
@@ -54,20 +57,20 @@ export class IntrospectionAccess {
 }
 
 /**
- * Stands before an introspection endpoint, for one resource: bounds how many requests are under way, and leaves the endpoint
- * alone for a short while after it has failed.
+ * Guards an introspection endpoint, for one resource: limits the requests under way, and pauses them for a short while after a
+ * failure.
  *
- * A failure that one token may have caused leads to that only if several different tokens have failed in a row, or if the
- * endpoint has never answered this resource; and even then tokens that were active before are asked about.
+ * A failure that a token may have caused leads to a pause only if several different tokens failed in a row, or if the endpoint
+ * has never answered this resource. Even then, tokens that were active before are still asked about.
  */
 export class IntrospectionGate {
-  /** After failures that may be those of tokens. */
+  /** The pause after failures that tokens may have caused. */
   readonly #doubted: CoolDown;
-  /** Since the last answer; the value is when, in milliseconds since the epoch. */
+  /** The tokens that failed since the last answer, with the time of the failure in milliseconds since the epoch. */
   readonly #failedTokens = new Map<string, number>();
-  /** In the order in which they were last active. */
+  /** The tokens that were active, least recently active first. */
   readonly #activeTokens = new Set<string>();
-  /** Whether there was an answer for this resource: with its own credentials. */
+  /** Whether the endpoint has answered this resource, and so accepts its credentials. */
   #hasAnswered = false;
 
   constructor(private readonly access: IntrospectionAccess) {
@@ -75,9 +78,9 @@ export class IntrospectionGate {
   }
 
   /**
-   * Asks about a token, unless the endpoint is to be left alone.
+   * Asks about a token, unless requests are paused.
    *
-   * @throws {NotAskedError} without asking; else what `ask` throws.
+   * @throws {NotAskedError} without asking; otherwise what `ask` throws.
    */
   async run<Answer extends { readonly active: boolean }>(token: string, ask: () => Promise<Answer>): Promise<Answer> {
     const key = tokenHash(token);
@@ -90,7 +93,7 @@ export class IntrospectionGate {
         this.#answered(key, answer.active);
         return answer;
       } catch (error) {
-        // A request that began before the last answer says nothing about how the endpoint is now.
+        // A request that began before the last answer says nothing about the present state of the endpoint.
         if (this.access.answers === answersBefore) this.#fail(key, error);
         throw error;
       }
@@ -119,7 +122,7 @@ export class IntrospectionGate {
     if (!this.#hasAnswered || this.#countFailed(key) >= DOUBTFUL_TOKENS) this.#doubted.begin(error, ms);
   }
 
-  /** How many tokens have failed lately, this one included. */
+  /** Counts the tokens that failed lately, including this one. */
   #countFailed(key: string): number {
     const now = this.access.now();
     this.#failedTokens.delete(key);

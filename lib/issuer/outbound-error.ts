@@ -1,28 +1,28 @@
 import { isRecord } from '../core/record.js';
 import { showValue } from '../core/safe-text.js';
 
-/** What else is known of a failed request. */
+/** What else is known about a failed request. */
 export interface OutboundErrorDetails extends ErrorOptions {
-  /** Of Node.js, such as `ECONNREFUSED`, if there was no answer. */
+  /** The error code of Node.js, such as `ECONNREFUSED`, if there was no answer. */
   readonly code?: string | undefined;
-  /** How long the server asked to be left alone. */
+  /** How long the server asked to wait. */
   readonly retryAfterSeconds?: number | undefined;
 }
 
-/** A request got no answer, or not the one it asked for. The message names method, URL and what was seen. */
+/** A request got no answer, or an unexpected one. The message names method, URL and what was seen. */
 export class OutboundError extends Error {
   override readonly name = 'OutboundError';
-  /** Of Node.js, such as `ECONNREFUSED`, if there was no answer. */
+  /** The error code of Node.js, such as `ECONNREFUSED`, if there was no answer. */
   readonly code: string | undefined;
-  /** How long the server asked to be left alone; undefined if it did not. */
+  /** How long the server asked to wait; undefined if it did not ask. */
   readonly retryAfterSeconds: number | undefined;
 
   constructor(
-    /** Method and URL; nothing of the header or the body. */
+    /** Method and URL, without headers and body. */
     request: string,
-    /** What was seen, and nothing of the request. */
+    /** What was seen, without anything of the request. */
     readonly what: string,
-    /** HTTP status of the answer, if there was a whole one. */
+    /** HTTP status of the answer, if all of it arrived. */
     readonly status?: number,
     { code, retryAfterSeconds, ...options }: OutboundErrorDetails = {},
   ) {
@@ -32,7 +32,7 @@ export class OutboundError extends Error {
   }
 }
 
-/** @param by whether the application sent the request by a function of its own, and when it had to be over */
+/** @param by the time limit, and the function of the application that sent the request, if there is one */
 export function noAnswer(
   request: string,
   cause: unknown,
@@ -41,7 +41,7 @@ export function noAnswer(
   return new OutboundError(request, whyNoAnswer(cause, by), undefined, { cause, code: codeOf(cause) });
 }
 
-/** Reads the members, not the class: an error of the application's fetch may come from another realm. */
+/** Reads members and does not check the class: an error of the application's fetch may come from another realm. */
 function whyNoAnswer(
   cause: unknown,
   { timeoutMs, fetch: ofApplication }: { readonly timeoutMs: number; readonly fetch?: unknown },
@@ -52,11 +52,11 @@ function whyNoAnswer(
   const code = codeOf(cause);
   if (code !== undefined) return `no answer (${code})`;
   const { message } = isRecord(inner) ? inner : {};
-  // A fetch of the application may quote what it was to send, credentials and token included.
+  // A fetch of the application may quote the request, including credentials and the token.
   return typeof message === 'string' && !ofApplication ? `no answer (${message})` : 'no answer';
 }
 
-/** The code of Node.js that `fetch` keeps in the cause of its error. */
+/** The error code of Node.js, which `fetch` keeps in the cause of its error. */
 function codeOf(cause: unknown): string | undefined {
   const { cause: inner } = isRecord(cause) ? cause : {};
   const { code } = isRecord(inner) ? inner : {};
@@ -83,7 +83,7 @@ export function unexpectedStatus(request: string, url: string, { status, headers
 /** Longest `Location` that is parsed, in characters. */
 const MAX_LOCATION_LENGTH = 2_000;
 
-/** Where a redirect leads: only origin and path, since a query may hold anything. */
+/** The target of a redirect: origin and path only, since a query may contain anything. */
 function redirectTarget(headers: Headers, url: string): string | undefined {
   const location = headers.get('location') ?? '';
   const target = location === '' || location.length > MAX_LOCATION_LENGTH ? undefined : resolved(location, url);
@@ -99,7 +99,7 @@ function resolved(location: string, base: string): URL | undefined {
   }
 }
 
-/** Seconds, from either form of the header (RFC 9110 §10.2.3). */
+/** Seconds to wait, from either form of the header (RFC 9110 §10.2.3). */
 function retryAfterIn(headers: Headers): number | undefined {
   const value = headers.get('retry-after')?.trim() ?? '';
   if (/^\d{1,9}$/.test(value)) return Number(value);

@@ -6,7 +6,7 @@ import { endTransfer, readText } from './response-text.js';
 
 /** Limits on one answer of an authorization server. */
 export interface OutboundLimits {
-  /** Longest time until the whole answer is there, in milliseconds. */
+  /** Longest time until the whole answer has arrived, in milliseconds. */
   readonly timeoutMs: number;
   /** Longest body, in bytes, after decompression. */
   readonly maxBytes: number;
@@ -14,20 +14,20 @@ export interface OutboundLimits {
 
 /** How requests are made. */
 export interface Outbound extends OutboundLimits {
-  /** In place of the global one. Its responses are held to the same limits, whether or not it applies them. */
+  /** Replaces the global `fetch`. Its responses must meet the same limits, whether or not it applies them. */
   readonly fetch?: typeof fetch;
-  /** Ends requests that are under way, and lets none begin. */
+  /** Aborts when the application closes: ends requests that are under way, and prevents new ones. */
   readonly closing?: AbortSignal;
 }
 
-/** What is sent besides the URL. */
+/** A request without its URL. */
 export interface OutboundRequest {
   readonly method: 'GET' | 'HEAD' | 'OPTIONS' | 'POST';
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: URLSearchParams | string;
 }
 
-/** A whole answer of status 200. */
+/** A complete answer with status 200. */
 export interface OutboundAnswer {
   /** In lower case, without parameters. */
   readonly contentType: string;
@@ -35,12 +35,13 @@ export interface OutboundAnswer {
 }
 
 /**
- * Fetches one JSON object: no redirects are followed, no credentials are sent, and time and size are bounded. The content type
- * decides nothing: buckets and file servers call a key set text, or bytes (RFC 7517 §8.5 registers a type, and asks for none).
+ * Fetches one JSON object. Follows no redirects, sends no credentials, and limits time and size. The content type does not
+ * matter: buckets and file servers label a key set as text, or as bytes (RFC 7517 §8.5 registers a type, but does not require
+ * it).
  *
- * Does not check the scheme of the URL: whoever reads the URL does.
+ * Does not check the scheme of the URL: the code that reads the URL does.
  *
- * @throws {OutboundError} for everything that is not 200 and a JSON object in UTF-8.
+ * @throws {OutboundError} for anything but status 200 and a JSON object in UTF-8.
  */
 export async function fetchJsonObject(url: string, outbound: Outbound): Promise<Record<string, unknown>> {
   const request = { method: 'GET', headers: { accept: 'application/json' } } as const;
@@ -48,10 +49,10 @@ export async function fetchJsonObject(url: string, outbound: Outbound): Promise<
 }
 
 /**
- * Posts a form within the same bounds. The caller writes the headers, and with them the credentials.
+ * Posts a form with the same limits. The caller writes the headers, including the credentials.
  *
  * @param isExpected whether the answer may have that content type
- * @throws {OutboundError} for everything that is not 200 and of that type; it holds nothing of what was sent.
+ * @throws {OutboundError} for anything but status 200 and an expected content type. Contains nothing of what was sent.
  */
 export function postForm(
   url: string,
@@ -63,7 +64,7 @@ export function postForm(
 }
 
 /**
- * Sends one request and returns the head of the answer. The one place that opens a connection.
+ * Sends one request, and returns the response before its body is read. No other code opens a connection.
  *
  * @throws {OutboundError} when there is no answer before the deadline.
  */
@@ -95,7 +96,7 @@ export async function send(
   }
 }
 
-/** How errors name a request. */
+/** The name of a request in errors. */
 export function requestName(url: string, { method }: OutboundRequest): string {
   return `${method} ${url}`;
 }
@@ -134,20 +135,22 @@ async function readAnswer(
       return { contentType, text: await readText(name, response, maxBytes, deadline) };
     } catch (cause) {
       const isOfType = isJson(contentType) || contentType === request.headers['accept'];
-      // The type says more about a body that is not JSON than how reading it failed.
+      // A wrong content type explains more about an unreadable body than the error does.
       throw isOfType || (cause as OutboundError).status === undefined
         ? cause
         : unexpectedType(name, contentType, 'application/json', { cause });
     }
   } catch (cause) {
-    // Not a response at all, which only a fetch of the application can return.
+    // Only a fetch of the application can return something that is not a response.
     throw cause instanceof OutboundError ? cause : new OutboundError(name, 'no usable answer', undefined, { cause });
   } finally {
     endTransfer(response);
   }
 }
 
-/** Whether a fetch of the application has followed a redirect without saying so. Its own responses have an empty URL. */
+/**
+ * Whether a fetch of the application followed a redirect without reporting it. A response that it constructs has an empty URL.
+ */
 function isElsewhere(answered: string, asked: string): boolean {
   return answered !== '' && answered !== undefined && answered !== new URL(asked).href.split('#', 1)[0];
 }
@@ -160,6 +163,6 @@ function parseObject(request: string, { contentType, text }: OutboundAnswer): Re
     if (!isJson(contentType)) throw unexpectedType(request, contentType, 'application/json', { cause });
     throw new OutboundError(request, 'the body is not JSON', 200, { cause });
   }
-  if (!isRecord(value)) throw new OutboundError(request, 'the body is no JSON object', 200);
+  if (!isRecord(value)) throw new OutboundError(request, 'the body is not a JSON object', 200);
   return value;
 }

@@ -4,23 +4,23 @@ import { requestName, send, type Outbound, type OutboundRequest } from './outbou
 import type { OutboundError } from './outbound-error.js';
 import { endTransfer, readText } from './response-text.js';
 
-/** An answer as it came. */
+/** An answer with any status. */
 export interface ProbedAnswer {
   readonly status: number;
   readonly headers: Headers;
   /** In lower case, without parameters. */
   readonly contentType: string;
-  /** The body; empty if something was wrong with it. */
+  /** The body; empty if it could not be read. */
   readonly text: string;
-  /** Why there is no body; undefined if there is one, or an empty one. */
+  /** Why the body could not be read; undefined if it could. */
   readonly flaw: string | undefined;
 }
 
 /**
- * Sends one request for the doctor, which judges the answer itself, whatever its status and type. Time and size are bounded, and
- * redirects are not followed. A body that is too long or too late is left out, and a stream of events is not waited for.
+ * Sends one request for the doctor, which judges the answer itself, whatever its status and type. Limits time and size, and
+ * follows no redirects. Leaves out a body that is too long or too late, and does not wait for an event stream.
  *
- * @throws {OutboundError} when there is no answer at all
+ * @throws {OutboundError} when there is no answer
  */
 export async function probe(url: string, request: OutboundRequest, outbound: Outbound): Promise<ProbedAnswer> {
   const deadline = new Deadline(outbound);

@@ -9,13 +9,13 @@ export class PublishedKeys {
   readonly #kids: ReadonlySet<unknown>;
   readonly #find: ReturnType<typeof createLocalJWKSet>;
   readonly #handedOut = new WeakSet<CryptoKey>();
-  /** Selections that found a key, by algorithm and `kid`. There are no more of them than keys. */
+  /** Selections that found a key, by algorithm and `kid`. There are at most as many as keys. */
   readonly #selections = new Map<string, Map<string | undefined, readonly CryptoKey[]>>();
 
-  /** @throws {errors.JWKSInvalid} when the value is no key set at all; a single bad key spoils only itself. */
+  /** @throws {errors.JWKSInvalid} when the value is not a key set. A single malformed key does not affect the others. */
   constructor(jwks: JSONWebKeySet) {
     this.#text = JSON.stringify(jwks.keys);
-    // jose refuses the whole set if one member is no object.
+    // jose refuses the whole set if one member is not an object.
     const keys = jwks.keys.filter(isRecord);
     this.#kids = new Set(keys.map(({ kid }) => kid));
     this.#find = createLocalJWKSet({ keys: keys.map(forVerification) });
@@ -35,7 +35,7 @@ export class PublishedKeys {
     return this.#kids.has(kid);
   }
 
-  /** What {@link select} found before for such a header; undefined if it found nothing yet. */
+  /** The keys that {@link select} found before for such a header; undefined if it found none yet. */
   cachedSelection({ alg, kid }: KeyHint): readonly CryptoKey[] | undefined {
     return this.#selections.get(alg)?.get(kid);
   }
@@ -64,13 +64,16 @@ export class PublishedKeys {
   }
 }
 
-/** Vaults list the operations of the private key too; Web Crypto then refuses the public key, which cannot sign. */
+/**
+ * Reduces `key_ops` to `verify`. Vaults also list the operations of the private key, and Web Crypto then refuses the public
+ * key.
+ */
 function forVerification(jwk: JWK): JWK {
   const verifies = Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify');
   return verifies ? { ...jwk, key_ops: ['verify'] } : jwk;
 }
 
-/** Compares key material: after a change of any key, all keys of the set are imported anew. */
+/** Whether two keys have the same material: after a change of any key, all keys of the set are imported again. */
 export function isSameKey(one: CryptoKey, other: CryptoKey): boolean {
   return one === other || KeyObject.from(one as never).equals(KeyObject.from(other as never));
 }

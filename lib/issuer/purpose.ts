@@ -1,8 +1,8 @@
 import { timeBetween } from '../core/clock.js';
 
 /**
- * Why an authorization server is asked: because a token needs it, or to be prepared when the application starts. A failure at
- * the start does not hold off the requests that tokens need: the server may have been started a moment later.
+ * Why an authorization server is asked: for a token, or in advance at the start of the application. A failure at the start does
+ * not delay requests for tokens, since the server may have started a moment later.
  */
 export type Purpose = 'token' | 'start';
 

@@ -1,15 +1,15 @@
 import { timeBetween } from '../core/clock.js';
 
-/** Most fetches in a row that found nothing. */
+/** Most fetches in a row that find nothing. */
 const BURST = 3;
 
-/** Time in which one more fetch is allowed, in milliseconds. */
+/** Milliseconds after which one more fetch is allowed. */
 const REFILL_MS = 30_000;
 
 /**
- * How often the keys of an issuer may be fetched because of tokens that nobody has verified. A fetch that finds nothing uses
- * up one of three, and one is added every 30 seconds; there is a pause after it besides. A fetch that finds the key costs
- * nothing: only the issuer can bring that about, so that two rotations in a row delay nobody.
+ * Limits how often unverified tokens cause a fetch of the keys of an issuer. A fetch that finds nothing uses up one of three,
+ * and is followed by a pause; one more is allowed every 30 seconds. A fetch that finds the key costs nothing: only the issuer
+ * can cause it, so two rotations in a row delay no token.
  */
 export class RefreshBudget {
   #left = BURST;
@@ -23,14 +23,14 @@ export class RefreshBudget {
     private readonly now: () => number,
   ) {}
 
-  /** Milliseconds until the next fetch is allowed; 0: it is. */
+  /** Milliseconds until the next fetch is allowed; 0 if it is allowed now. */
   get waitMs(): number {
     const pause = this.pauseMs - timeBetween(this.now(), this.#lastDraw);
     const refill = (1 - this.#balance()) * REFILL_MS;
     return Math.max(0, pause, refill);
   }
 
-  /** Takes one fetch, if one is allowed. */
+  /** Takes one fetch from the budget; false if none is allowed. */
   draw(): boolean {
     if (this.waitMs > 0) return false;
     this.#count(this.#balance() - 1);
@@ -38,7 +38,7 @@ export class RefreshBudget {
     return true;
   }
 
-  /** The last fetch has found what it was for. */
+  /** Gives the last fetch back to the budget, since it found the key. */
   refund(): void {
     if (this.#lastDraw === -Infinity) return;
     this.#count(this.#balance() + 1);

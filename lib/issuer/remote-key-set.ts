@@ -6,11 +6,11 @@ import { isSameKey, PublishedKeys } from './published-keys.js';
 import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';
 import { RefreshBudget } from './refresh-budget.js';
 
-/** How long fetched keys are used and how often they are asked for; all in milliseconds. */
+/** How long fetched keys are used, and how often they are fetched; all in milliseconds. */
 export interface RemoteKeySetTimes {
   /** After this time, keys are fetched again in the background; the old ones stay in use meanwhile. */
   readonly freshMs: number;
-  /** After this time without a successful fetch, keys are not used any more. */
+  /** After this time without a successful fetch, the keys are no longer used. */
   readonly staleMs: number;
   /**
    * Shortest time between two fetches for a key that the set does not have, if they do not find it. {@link RefreshBudget}
@@ -28,7 +28,7 @@ export const REMOTE_KEY_SET_TIMES: RemoteKeySetTimes = {
   failureCoolDownMs: 2_000,
 };
 
-/** Most unknown keys that are remembered after a fetch has not found them. */
+/** Most unknown keys that are remembered after a fetch did not find them. */
 const MAX_LOOKED_FOR = 100;
 
 /**
@@ -64,7 +64,7 @@ export class RemoteKeySet extends KeySet {
   async #candidates(hint: KeyHint): Promise<readonly CryptoKey[]> {
     const { keys, hasLooked } = await this.#findOrFetch(async () => (await this.#current()).select(hint));
     if (keys.length > 0) return keys;
-    // The issuer may publish that key by now: while it does not answer, nobody can tell.
+    // The issuer may publish that key by now, but it does not answer.
     if (this.#failure) throw this.#failure.error;
     if (hasLooked) this.#rememberLookedFor(hint);
     else if (this.#isInDoubt(hint)) throw new KeyUndecidedError(Math.ceil(this.#budget.waitMs / 1000) || 1);
@@ -141,8 +141,8 @@ export class RemoteKeySet extends KeySet {
   }
 
   /**
-   * Whether the issuer may publish the key by now. False if it publishes another key with that `kid`, or if a fetch has not
-   * found the key a moment ago: many tokens of a withdrawn key cause one fetch, and are all refused.
+   * Whether the issuer may publish the key by now. False if it publishes another key with that `kid`, or if a recent fetch did
+   * not find the key: many tokens of a withdrawn key cause one fetch, and are all refused.
    */
   #isInDoubt(hint: KeyHint): boolean {
     if (hint.kid === undefined || this.#loaded?.keys.names(hint.kid)) return false;

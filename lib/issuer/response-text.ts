@@ -5,7 +5,7 @@ import { OutboundError } from './outbound-error.js';
 /**
  * Reads a body as UTF-8, up to a number of bytes after decompression, until the deadline.
  *
- * @throws {OutboundError} when it is longer, later, or no UTF-8.
+ * @throws {OutboundError} when the body is too long, too late, or not UTF-8.
  */
 export async function readText(
   request: string,
@@ -27,7 +27,7 @@ export async function readText(
     }
   } catch (cause) {
     if (cause instanceof OutboundError) throw cause;
-    // A body that is too late is no answer: nobody knows what was to come.
+    // A late body counts as no answer, since the rest of it is unknown.
     const status = deadline.signal.aborted ? undefined : 200;
     throw new OutboundError(request, `the body could not be read to its end${readingFlaw(cause)}`, status, { cause });
   } finally {
@@ -36,12 +36,12 @@ export async function readText(
   }
 }
 
-/** Cancels a body that was not read to its end. Does not wait: a stream of the application may never answer. */
+/** Cancels a body that was not read to its end. Does not wait: a stream of the application may never respond. */
 export function endTransfer(response: Response): void {
   try {
     void response.body?.cancel?.().catch(() => undefined);
   } catch {
-    // Not a stream at all, which only a fetch of the application can return.
+    // Only a fetch of the application can return a body that is not a stream.
   }
 }
 
@@ -51,8 +51,8 @@ function readingFlaw(cause: unknown): string {
   return code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? ': it is not UTF-8' : '';
 }
 
-/** @throws {TypeError} for a chunk that is not bytes, whose length nobody knows. */
+/** @throws {TypeError} for a chunk that is not bytes, since its length is unknown. */
 function byteLengthOf(chunk: unknown): number {
-  if (!ArrayBuffer.isView(chunk)) throw new TypeError('the body is no stream of bytes');
+  if (!ArrayBuffer.isView(chunk)) throw new TypeError('the body is not a stream of bytes');
   return chunk.byteLength;
 }

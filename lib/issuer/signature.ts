@@ -3,7 +3,7 @@ import { invalidToken, unavailable } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import { KeyUndecidedError, type KeyHint, type KeySet } from './key-set.js';
 
-/** Whose signatures count, and which. */
+/** The keys and algorithms that are accepted for a signature. */
 export interface SignatureRules {
   readonly keys: KeySet;
   /** Asymmetric algorithms; the header chooses among these only. */
@@ -11,12 +11,12 @@ export interface SignatureRules {
 }
 
 /**
- * Verifies the signature of a compact JWS with the keys of one issuer, and returns the key that did it. Does not look
- * at the payload, nor at key material in the header.
+ * Verifies the signature of a compact JWS with the keys of one issuer, and returns the key that verified it. Reads neither the
+ * payload nor key material in the header.
  *
- * @param hint from the header of the JWS, where that was read before
- * @throws {McpAuthError} `invalid_token` when no key verifies it, `temporarily_unavailable` when there are no keys to be had, or
- * nobody can tell yet whether the issuer publishes the key that it names.
+ * @param hint from the header of the JWS, if it was read before
+ * @throws {McpAuthError} `invalid_token` when no key verifies it; `temporarily_unavailable` when the keys cannot be fetched, or
+ * while it is not known whether the issuer publishes the key that it names.
  */
 export async function verifySignature(
   jws: string,
@@ -66,7 +66,9 @@ async function firstToVerify(
   return undefined;
 }
 
-/** jose throws an uncoded error for keys it finds too weak, so that any error means: not with this key. */
+/**
+ * Whether a key verifies the signature. False after any error, since jose throws one without a code for a key that is too weak.
+ */
 async function verifies(jws: string, key: CryptoKey, options: { algorithms: string[] }): Promise<boolean> {
   try {
     await verifyWith(jws, key, options);
@@ -83,7 +85,7 @@ async function verifyWith(jws: string, key: CryptoKey, options: { algorithms: st
 
 /**
  * Whether the signature is as long as the modulus of an RSA key (RFC 8017 §8.1.2 and §8.2.2, step 1). OpenSSL does not check
- * that for PSS: it takes the number without its leading zeros, too. Keys of other kinds are left to jose.
+ * that for PSS: it also accepts a signature without its leading zeros. jose checks keys of other kinds.
  */
 function isAsLongAs({ algorithm }: CryptoKey, jws: string): boolean {
   const { modulusLength } = algorithm as { readonly modulusLength?: number };

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 
-/** What stands for a token wherever something is remembered about it: its SHA-256, from which nobody gets it back. */
+/** The SHA-256 of a token, under which anything about it is remembered. The token cannot be recovered from it. */
 export function tokenHash(token: string): string {
   return hash('sha256', token, 'base64url');
 }
