@@ -1,4 +1,4 @@
-/** Limits the time of one piece of work. */
+/** The time limit of one piece of work. */
 export interface TimeLimit {
   /** Longest time, in milliseconds. */
   readonly timeoutMs: number;

@@ -2,7 +2,7 @@ import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import type { AcceptanceRules } from '../token/claims.js';
 
-/** What every token for this resource must meet, whoever verifies it. */
+/** The rules for every token at this resource, whichever verifier checks it. */
 export function acceptanceRules(options: ResolvedOptions, { audiences }: ResolvedResource): AcceptanceRules {
   return {
     audiences: new Set(audiences),

@@ -7,32 +7,32 @@ import type { ResolvedAuthorizationServer } from '../options/authorization-serve
 import type { ResolvedOptions } from '../options/options.js';
 import type { FailureReports } from './failure-reports.js';
 
-/** What the authorization servers need from outside. */
+/** Dependencies of the authorization servers. */
 export interface ServerDependencies {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly failures: FailureReports;
 }
 
-/** A configured authorization server, for all resources that trust it. */
+/** A configured authorization server, shared by all resources that trust it. */
 export interface SharedServer {
   readonly settings: ResolvedAuthorizationServer;
   readonly server: AuthorizationServer;
-  /** Each fetches what the verifier of one resource will need. */
+  /** Functions that each fetch what the verifier of one resource needs. */
   readonly warmUps: (() => Promise<void>)[];
-  /** Whether a verifier needs its metadata. */
+  /** Whether a verifier needs the metadata of the server. */
   needsMetadata: boolean;
 }
 
 /**
- * The authorization servers of the module. Resources that trust the same issuer share one set of its keys; an issuer that the
- * application looked up has its own, which is dropped with it.
+ * The authorization servers of the module. Resources that trust the same issuer share its keys. An issuer that the application
+ * looked up has keys of its own, which are dropped with it.
  */
 export class AuthorizationServers {
   readonly outbound: Outbound;
   readonly #shared: SharedServer[] = [];
   readonly #closing = new AbortController();
-  /** By issuer and URL of the endpoint. */
+  /** Keyed by issuer and URL of the endpoint. */
   readonly #introspectionAccess = new Map<string, IntrospectionAccess>();
 
   constructor(
@@ -40,12 +40,12 @@ export class AuthorizationServers {
     private readonly dependencies: ServerDependencies,
   ) {
     const { fetch } = options;
-    // Each request that is under way listens, and there may be many: that is no leak.
+    // Each request that is under way adds a listener, so many listeners are not a leak.
     setMaxListeners(0, this.#closing.signal);
     this.outbound = { ...OUTBOUND_LIMITS, ...(fetch && { fetch }), closing: this.#closing.signal };
   }
 
-  /** The configured server that has these settings; the same one for all resources. */
+  /** The configured server with these settings, the same one for all resources. */
   shared(settings: ResolvedAuthorizationServer): SharedServer {
     const known = this.#shared.find((shared) => isSameSource(shared.settings, settings));
     if (known) return known;
@@ -54,7 +54,7 @@ export class AuthorizationServers {
     return shared;
   }
 
-  /** A server with keys of its own. */
+  /** Creates a server with keys of its own. */
   create({ issuer, metadata, keys }: ResolvedAuthorizationServer): AuthorizationServer {
     const { now, failures } = this.dependencies;
     const { allowInsecureHttp } = this.options;
@@ -69,7 +69,10 @@ export class AuthorizationServers {
     );
   }
 
-  /** Resources that ask the same endpoint share its state, and the limit of requests that are under way. */
+  /**
+   * The state of an introspection endpoint. Resources with the same endpoint share it, including the limit of requests under
+   * way.
+   */
   introspectionAccess({ issuer, introspection }: ResolvedAuthorizationServer): IntrospectionAccess {
     const key = JSON.stringify([issuer, introspection?.endpoint]);
     const known = this.#introspectionAccess.get(key) ?? new IntrospectionAccess(this.dependencies.now);
@@ -78,50 +81,50 @@ export class AuthorizationServers {
   }
 
   /**
-   * Asks each configured authorization server for what tokens will need, and reports what clients will fail on. Never rejects,
-   * and reports a failure like any later one.
+   * Fetches what tokens will need from each configured authorization server, and reports problems that clients will have. Never
+   * rejects: reports a failure like any later one.
    *
-   * Leaves out an issuer of the same origin as a resource: it may be this application, which does not listen yet.
+   * Skips an issuer with the same origin as a resource: it may be this application, which does not listen yet.
    */
   async check(): Promise<void> {
     const own = new Set(this.options.resources.map(({ identifier }) => parseUrl(identifier.origin)?.origin));
     const isOwn = ({ settings }: SharedServer): boolean => own.has(parseUrl(settings.issuer)?.origin);
     const checks = this.#shared.filter((shared) => !isOwn(shared)).map((shared) => this.#check(shared));
-    // Only the logger of the application can throw here; nobody waits, so that its error would end the process.
+    // Only the logger of the application can throw here. Its error, unhandled, would end the process.
     await Promise.allSettled(checks);
   }
 
-  /** Ends the requests that are under way, and lets none begin. */
+  /** Ends the requests that are under way, and prevents new ones. */
   close(): void {
     this.#closing.abort();
   }
 
-  /** A request that ends because the application closes is nobody's failure. */
+  /** Wraps a function that reports failures: requests that end because the application closes are not reported. */
   unlessClosing(report: (error: unknown) => void): (error: unknown) => void {
     return (error) => {
       if (!this.#closing.signal.aborted) report(error);
     };
   }
 
-  /** Reports the very document that names the keys, so that it is fetched once. */
+  /** Fetches what tokens need, and reports the metadata. This is the document that names the keys, so it is fetched once. */
   async #check({ settings, server, warmUps, needsMetadata }: SharedServer): Promise<void> {
     const isKnown = needsMetadata || settings.metadata.kind === 'static';
     const document = isKnown ? await server.metadata('start').catch(() => undefined) : undefined;
     await Promise.all(warmUps.map((warmUp) => warmUp()));
-    // Clients that are told another URL read the document that they find there.
+    // If clients get another issuer URL, they read the metadata that is there.
     if (!document || this.#closing.signal.aborted || settings.advertisedIssuer !== settings.issuer) return;
     this.dependencies.failures.metadataFetched(settings.issuer, document);
   }
 }
 
-/** Whether two resources know the same server, and would find the same keys. */
+/** Whether two resources configure the same server, with the same source of keys. */
 function isSameSource(one: ResolvedAuthorizationServer, other: ResolvedAuthorizationServer): boolean {
   const source = ({ issuer, metadata, keys }: ResolvedAuthorizationServer): string =>
     JSON.stringify([issuer, metadata, keys]);
   return source(one) === source(other) && transformOf(one) === transformOf(other);
 }
 
-/** The function of the application that repairs the metadata, if there is one. */
+/** The function of the application that repairs the metadata; undefined if there is none. */
 export function transformOf({ metadata }: ResolvedAuthorizationServer): unknown {
   return metadata.kind === 'discovery' ? metadata.transform : undefined;
 }

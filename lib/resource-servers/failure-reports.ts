@@ -2,28 +2,27 @@ import type { JSONWebKeySet } from 'jose';
 import type { AuthorizationServerMetadata } from '../issuer/discovery.js';
 
 /**
- * Told about what keeps tokens from being judged, so that the operator hears of it, clients getting a 503; and about what
- * shows that it does not any more.
+ * Reports why tokens cannot be verified, so that the operator learns why clients get a 503. Also reports when it works again.
  */
 export interface FailureReports {
   keysFetched(issuer: string, keys: JSONWebKeySet): void;
   keysFailed(issuer: string, error: unknown): void;
   introspectionAnswered(issuer: string, isActive: boolean): void;
   introspectionFailed(issuer: string, error: unknown): void;
-  /** Tokens were not asked about, since too many requests are under way. */
+  /** Tokens were not introspected, since too many requests are under way. */
   introspectionBusy(issuer: string): void;
   introspectionInactive(issuer: string, inactive: InactiveToken): void;
-  /** @param issuer as a token names it, which nobody has verified */
+  /** @param issuer from an unverified token */
   lookUpFailed(issuer: string, error: unknown): void;
   verifierFailed(error: unknown, token: string): void;
-  /** Metadata that clients go by, too, was fetched at the start. */
+  /** Metadata that clients also use was fetched at the start. */
   metadataFetched(issuer: string, document: AuthorizationServerMetadata): void;
 }
 
 /** A token that the authorization server calls inactive. */
 export interface InactiveToken {
-  /** Whether it is a JWT whose `exp`, which nobody has verified, is still to come. */
+  /** Whether it is a JWT with an `exp` in the future, which is not verified. */
   readonly isInTime: boolean;
-  /** The client that asked. */
+  /** The client id that this server used for the introspection. */
   readonly clientId: string;
 }

@@ -12,7 +12,7 @@ import { JwtVerifier } from '../token/jwt-verifier.js';
 import { acceptanceRules } from './acceptance-rules.js';
 import type { AuthorizationServers, ServerDependencies } from './authorization-servers.js';
 
-/** The tokens of one issuer at one resource. */
+/** An issuer that one resource trusts, and what its verifier needs. */
 export interface IssuerAtResource {
   readonly settings: ResolvedAuthorizationServer;
   readonly resource: ResolvedResource;
@@ -20,13 +20,13 @@ export interface IssuerAtResource {
   readonly access: IntrospectionAccess;
 }
 
-/** A verifier, and a function that fetches beforehand what it needs. That function reports a failure, and does not throw it. */
+/** A verifier, and a function that fetches in advance what it needs. The function reports a failure, and does not throw it. */
 export interface PreparedVerifier {
   readonly verifier: IssuerVerifier;
   readonly warmUp: () => Promise<void>;
 }
 
-/** Makes what verifies the tokens of one issuer: by their signature, or by asking the introspection endpoint. */
+/** Creates verifiers for the tokens of one issuer: by signature, or by introspection. */
 export class IssuerVerifiers {
   constructor(
     private readonly options: ResolvedOptions,

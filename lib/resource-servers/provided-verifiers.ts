@@ -4,10 +4,10 @@ import type { TokenVerifier } from '../core/token-verifier.js';
 import { isVerifier, type VerifierClass } from '../options/verifier-option.js';
 
 /**
- * Finds the verifier of the application that the options name by its class: the provider of that class, wherever in the
- * application it is, or else a new instance, if Nest can provide what its constructor needs.
+ * Finds the verifier of the application that the options name by its class: the provider of that class in any module, or else a
+ * new instance, if Nest can provide the parameters of its constructor.
  *
- * @throws {McpAuthConfigError} when there is none, or none that lives as long as the application.
+ * @throws {McpAuthConfigError} when there is none, or none in the default scope.
  */
 export async function findVerifier(modules: ModuleRef, type: VerifierClass): Promise<TokenVerifier> {
   let found: unknown;
@@ -20,7 +20,7 @@ export async function findVerifier(modules: ModuleRef, type: VerifierClass): Pro
   return found;
 }
 
-/** Undefined where no module of the application has a provider of that class. */
+/** The provider of that class; undefined if no module of the application has one. */
 function provider(modules: ModuleRef, type: VerifierClass): unknown {
   const containers = [...modules.get(ModulesContainer, { strict: false }).values()];
   const isProvided = containers.some(({ providers, injectables }) =>

@@ -5,7 +5,7 @@ import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { VerifierFactory, type VerifierDependencies } from './verifier-factory.js';
 
-/** A protected resource at work: what verifies its tokens and what every request to it needs. */
+/** A protected resource, with the verifier of its tokens and the scopes that every request needs. */
 export interface ResourceServer {
   readonly resource: ResolvedResource;
   readonly verifier: CachedVerifier;
@@ -29,8 +29,10 @@ export class ResourceServers {
   }
 
   /**
-   * @param id of the resource; undefined means the only one there is.
-   * @throws when it is undefined and there are several: whose tokens to accept is never guessed.
+   * Returns the resource server with this id.
+   *
+   * @param id of the resource; undefined means the only one.
+   * @throws when no resource has this id, or when it is undefined and there are several: the resource is never guessed.
    */
   get(id: string | undefined): ResourceServer {
     const isOnlyOne = id === undefined && this.all.length === 1;
@@ -41,7 +43,7 @@ export class ResourceServers {
   }
 
   /**
-   * Finds the verifiers that the application has to provide, so that a missing one stops it from starting.
+   * Finds the verifiers that the application must provide. A missing one stops the application from starting.
    *
    * @throws {McpAuthConfigError} when one is missing.
    */
@@ -49,7 +51,9 @@ export class ResourceServers {
     return this.#verifiers.findVerifiers();
   }
 
-  /** Asks the authorization servers for what tokens will need, and reports what clients will fail on. Never rejects. */
+  /**
+   * Fetches what tokens will need from the authorization servers, and reports problems that clients will have. Never rejects.
+   */
   checkAuthorizationServers(): Promise<void> {
     return this.#verifiers.servers.check();
   }

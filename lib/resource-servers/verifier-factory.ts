@@ -18,7 +18,7 @@ import { acceptanceRules } from './acceptance-rules.js';
 import { AuthorizationServers, transformOf, type ServerDependencies } from './authorization-servers.js';
 import { IssuerVerifiers } from './issuer-verifiers.js';
 
-/** What verification needs from outside. */
+/** Dependencies of the verifiers. */
 export interface VerifierDependencies extends ServerDependencies {
   /** Finds the verifier of the application by its class. */
   readonly findVerifier: (type: VerifierClass) => Promise<TokenVerifier>;
@@ -27,10 +27,10 @@ export interface VerifierDependencies extends ServerDependencies {
 /** Most issuers that are remembered for each resource, besides the configured ones. */
 const MAX_LOOKED_UP_ISSUERS = 1_000;
 
-/** Most calls of a verifier of the application that are under way at a time, for each resource. */
+/** Most calls of the verifier of the application that are under way at a time, for each resource. */
 const MAX_VERIFICATIONS_UNDER_WAY = 256;
 
-/** Makes what verifies the tokens of each resource. */
+/** Creates the verifier of each resource. */
 export class VerifierFactory {
   readonly servers: AuthorizationServers;
   readonly #issuers: IssuerVerifiers;
@@ -44,7 +44,7 @@ export class VerifierFactory {
     this.#issuers = new IssuerVerifiers(options, this.servers, dependencies);
   }
 
-  /** Opens no connection, and asks Nest for nothing until the first token comes. */
+  /** Creates the verifier of a resource. Opens no connection, and asks Nest for no provider before the first token. */
   verifierOf(resource: ResolvedResource): CachedVerifier {
     const { now } = this.dependencies;
     const verifiers = new Map(
@@ -58,7 +58,7 @@ export class VerifierFactory {
   }
 
   /**
-   * Finds the verifiers of the application, so that a missing one stops the application from starting.
+   * Finds the verifiers of the application. A missing one stops the application from starting.
    *
    * @throws {McpAuthConfigError} when one is missing.
    */
@@ -72,7 +72,7 @@ export class VerifierFactory {
     const shared = this.servers.shared(settings);
     const access = this.servers.introspectionAccess(settings);
     const { verifier, warmUp } = this.#issuers.prepare({ settings, resource, server: shared.server, access });
-    // A verifier of the application takes its place, and needs nothing of the server.
+    // A verifier of the application replaces this one, and needs nothing from the server.
     if (!resource.verifier) {
       shared.warmUps.push(warmUp);
       shared.needsMetadata ||= settings.metadataMembers.length > 0;
@@ -105,7 +105,10 @@ export class VerifierFactory {
     }
   }
 
-  /** Nobody can tell whether a function is still the same, such as one that holds the secret for introspection. */
+  /**
+   * An issuer that was looked up. It has no version if its settings contain a function, such as one that holds the secret for
+   * introspection: a change of a function cannot be detected.
+   */
   #foundIssuer(settings: ResolvedAuthorizationServer, resource: ResolvedResource): FoundIssuer {
     const holdsFunction = settings.introspection !== undefined || transformOf(settings) !== undefined;
     const create = (): IssuerVerifier => {
@@ -137,7 +140,7 @@ export class VerifierFactory {
   }
 }
 
-/** Numbers functions, to recognise the same one: presets have one for all tenants. */
+/** Numbers of functions, to recognise the same function: a preset has one for all tenants. */
 const numbers = new WeakMap<object, number>();
 let nextNumber = 1;
 
