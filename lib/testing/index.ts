@@ -1,6 +1,5 @@
 /**
- * An issuer that runs inside your tests, mints any token and fails on demand. For tests only. Begin at
- * {@link TestIssuer}.
+ * An issuer that runs inside your tests, mints any token and fails on demand. For tests only. Start at {@link TestIssuer}.
  *
  * @module nestjs-mcp-auth/testing
  */

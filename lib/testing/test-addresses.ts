@@ -22,7 +22,7 @@ export class TestAddresses {
     };
   }
 
-  /** The URL that a request was for, without its query. */
+  /** The URL of a request, without its query. */
   placeOf(url: string): string {
     return `${this.origin}${url.split('?', 1)[0]}`;
   }
@@ -34,7 +34,7 @@ export class TestAddresses {
     return place.startsWith(this.#canary) ? 'canary' : 'other';
   }
 
-  /** Where the fault `redirect` of an endpoint leads. */
+  /** The target of the fault `redirect` at an endpoint. */
   canaryOf(endpoint: FaultyEndpoint): string {
     return `${this.#canary}${endpoint}`;
   }

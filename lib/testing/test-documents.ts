@@ -8,7 +8,7 @@ const LIFETIME_SECONDS = 300;
 
 const WELL_KNOWN_FORMS: readonly WellKnownForm[] = ['oauth', 'oidc-insert', 'oidc-append'];
 
-/** What a `TestIssuer` publishes, and what its tokens say by default. */
+/** The documents that a `TestIssuer` publishes, and the default claims of its tokens. */
 export class TestDocuments {
   published: readonly unknown[];
   /** The key that signs. */
@@ -53,7 +53,7 @@ export class TestDocuments {
     };
   }
 
-  /** Undefined at a place where the options say that there is none. */
+  /** The metadata at a URL; undefined if the options do not serve it there. */
   metadataAt(place: string, changes: Readonly<Record<string, unknown>>): object | undefined {
     const served = this.options.wellKnown ?? WELL_KNOWN_FORMS;
     const isServed = served.some((form) => this.addresses.wellKnownUris[form] === place);

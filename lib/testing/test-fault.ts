@@ -2,22 +2,22 @@ import type { ServerResponse } from 'node:http';
 import { Readable, pipeline } from 'node:stream';
 
 /**
- * What goes wrong at a {@link TestIssuer}:
+ * How a {@link TestIssuer} fails:
  *
- * - `down`: the connection is cut without an answer
- * - `hang`: the connection stays open and no answer comes
+ * - `down`: the connection is closed without an answer
+ * - `hang`: the connection stays open without an answer
  * - `{ slow }`: the right answer, this many milliseconds late by the global `setTimeout`, so that fake timers apply
  * - `error`: status 500
  * - `flapping`: every second request to an endpoint is answered with 500, beginning with the second one
  * - `not-found`: status 404
- * - `redirect`: status 302 to a place on the same server that has the right answer and counts as `canary`
+ * - `redirect`: status 302 to a URL on the same server that has the right answer and counts as `canary`
  * - `html`: status 200 and a web page
  * - `invalid-json`: status 200 and JSON cut off in the middle
- * - `huge`: the right answer, valid JSON, with 50 MiB of padding in it and no `Content-Length`
- * - `wrong-issuer`: metadata naming another issuer; does NOT affect the keys
+ * - `huge`: the right answer as valid JSON, with 50 MiB of padding and without `Content-Length`
+ * - `wrong-issuer`: metadata that names another issuer; does NOT affect the keys
  *
- * Where a well-known form isn't served, the answer stays 404 but for the faults that no server can answer through (`down`,
- * `hang`, `slow`, `error`, `flapping`).
+ * A well-known form that is not served still answers 404, except with the faults that affect every answer (`down`, `hang`,
+ * `slow`, `error`, `flapping`).
  */
 export type TestFault =
   | 'down'
@@ -38,18 +38,18 @@ export type TestFault =
 /** One request to a faulty endpoint. */
 export interface Exchange {
   readonly response: ServerResponse;
-  /** The right answer; `undefined` where there is nothing. */
+  /** The right answer; `undefined` if there is none. */
   readonly document: object | undefined;
   readonly fault: TestFault | undefined;
-  /** The how manieth request this is since the fault began, from 1. */
+  /** Number of this request since the fault began, starting at 1. */
   readonly turn: number;
-  /** Where `redirect` leads. */
+  /** The target of `redirect`. */
   readonly canaryUrl: string;
 }
 
 const HUGE_BYTES = 50 * 1024 * 1024;
 
-/** Answers as the fault wants. */
+/** Answers a request as its fault says. */
 export function answer(exchange: Exchange): void {
   const { response, fault } = exchange;
   if (typeof fault === 'object') return answerLate(exchange, fault.slow);
@@ -68,7 +68,7 @@ export function answer(exchange: Exchange): void {
   }
 }
 
-/** Answers with a JSON document, or 404 where there is none. */
+/** Answers with a JSON document, or with 404 if there is none. */
 export function answerJson(response: ServerResponse, document: object | undefined): void {
   if (document === undefined) return send(response, 404, 'application/json', '{"error":"not_found"}');
   send(response, 200, 'application/json', JSON.stringify(document));
@@ -114,7 +114,7 @@ function answerError(response: ServerResponse): void {
 
 function streamPadded(response: ServerResponse, document: object): void {
   response.writeHead(200, { 'content-type': 'application/json' });
-  // A reader that has had enough hangs up: that is no error here.
+  // A client may close the connection before the end, which is not an error here.
   pipeline(Readable.from(paddedJson(document), { objectMode: false }), response, () => undefined);
 }
 

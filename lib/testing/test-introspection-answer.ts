@@ -7,13 +7,17 @@ const SIGNED_ANSWER = 'application/token-introspection+jwt';
 export interface AnswerSettings {
   /** Changes the answer. */
   readonly answerIntrospection: AnswerIntrospection | undefined;
-  /** How signed answers differ from good ones; `never`: plain JSON is sent in their place. */
+  /** Changes to signed answers; `never` sends plain JSON instead. */
   readonly signedAnswer: SignedAnswerChanges | 'never';
   /** Signs an answer (RFC 9701 §5). */
   readonly sign: (answer: unknown, changes: SignedAnswerChanges) => string;
 }
 
-/** @param accept the header of the request, which may ask for a signed answer */
+/**
+ * Sends an answer about a token, or a refusal.
+ *
+ * @param accept the `Accept` header of the request, which may ask for a signed answer
+ */
 export async function sendOutcome(
   outcome: IntrospectionOutcome,
   accept: string | undefined,

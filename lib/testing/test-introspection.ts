@@ -8,33 +8,32 @@ import type { MintOptions } from './test-token.js';
 export interface TestIntrospectionOptions {
   /** @default 'resource-server' */
   readonly clientId?: string;
-  /** What `client_secret_basic` and `client_secret_post` must bring. @default 'resource-server-secret' */
+  /** The secret for `client_secret_basic` and `client_secret_post`. @default 'resource-server-secret' */
   readonly clientSecret?: string;
-  /** The public key of `private_key_jwt`; its `alg` says how assertions are signed. @default none */
+  /** The public key for `private_key_jwt`; its `alg` is the algorithm of the assertions. @default none */
   readonly clientKey?: JWK;
 }
 
-/** How signed answers (RFC 9701) differ from good ones: claims of the JWT around the answer, and its header and key. */
+/** How signed answers (RFC 9701) differ from correct ones: claims of the JWT around the answer, and its header and key. */
 export type SignedAnswerChanges = MintOptions & {
-  /** Added to `iss`, `aud`, `iat` and `token_introspection`, or replacing them; `undefined` removes one. */
+  /** Claims that are added to `iss`, `aud`, `iat` and `token_introspection`, or replace them; `undefined` removes one. */
   readonly claims?: Readonly<Record<string, unknown>>;
 };
 
 /**
- * Changes an answer of the introspection endpoint. What is returned is sent as JSON, whatever it is; a `Response` is sent as
- * it stands.
+ * Changes an answer of the introspection endpoint. Any value it returns is sent as JSON; a `Response` is sent unchanged.
  *
- * @param right what would be answered
+ * @param right the answer without the change
  */
 export type AnswerIntrospection = (right: Readonly<Record<string, unknown>>, token: string) => unknown;
 
-/** What the introspection endpoint was asked, taken off the wire. */
+/** A request to the introspection endpoint, as received. */
 export interface IntrospectionRequest {
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-/** What this endpoint needs of its issuer. */
+/** What the endpoint needs from its issuer. */
 export interface IntrospectionHost {
   readonly issuer: string;
   /** Milliseconds since 1970. */
@@ -42,7 +41,7 @@ export interface IntrospectionHost {
   readonly keys: () => JSONWebKeySet;
 }
 
-/** What is answered: an answer about a token, or a refusal of the request. */
+/** The outcome of a request: an answer about a token, or a refusal of the request. */
 export type IntrospectionOutcome =
   | { readonly kind: 'answer'; readonly token: string; readonly answer: Readonly<Record<string, unknown>> }
   | { readonly kind: 'refusal'; readonly status: 400 | 401; readonly error: string };
@@ -50,8 +49,8 @@ export type IntrospectionOutcome =
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
 /**
- * The memory of an introspection endpoint FOR TESTS ONLY: opaque tokens, what they stand for, and which were revoked. Knows
- * the JWTs of its issuer by their signatures.
+ * The state of an introspection endpoint FOR TESTS ONLY: opaque tokens with their members, and revoked tokens. Recognises the
+ * JWTs of its issuer by their signatures.
  *
  * @see RFC 7662 §2
  */
@@ -71,7 +70,7 @@ export class TestIntrospection {
     this.#clientKey = options.clientKey;
   }
 
-  /** Makes a token that stands for these members. */
+  /** Issues a token with these members. */
   issue(members: Record<string, unknown>, prefix: string): string {
     const token = `${prefix}${randomBytes(24).toString('base64url')}`;
     const defined = Object.entries(members).filter(([, value]) => value !== undefined);
@@ -96,7 +95,7 @@ export class TestIntrospection {
     return { kind: 'answer', token, answer: await this.#answerFor(token) };
   }
 
-  /** @see RFC 7662 §2.2: of a token that is not active, nothing else is said. */
+  /** @see RFC 7662 §2.2: an answer about an inactive token says nothing else. */
   async #answerFor(token: string): Promise<Readonly<Record<string, unknown>>> {
     const members = this.#opaque.get(token) ?? (await this.#claimsOf(token));
     const isExpired = typeof members?.['exp'] === 'number' && members['exp'] <= this.host.now() / 1000;
@@ -113,7 +112,7 @@ export class TestIntrospection {
     }
   }
 
-  /** One method only (RFC 6749 §2.3). */
+  /** Whether the client is authenticated, by exactly one method (RFC 6749 §2.3). */
   async #isAuthenticated(authorization: string | undefined, form: URLSearchParams): Promise<boolean> {
     const assertion = form.get('client_assertion');
     const secret = form.get('client_secret');

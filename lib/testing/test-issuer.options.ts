@@ -9,11 +9,11 @@ import type { TestKeyOptions } from './test-key.js';
  * - `oidc-insert`: `/.well-known/openid-configuration/tenant` (RFC 8414 §5)
  * - `oidc-append`: `/tenant/.well-known/openid-configuration` (OpenID Connect Discovery 1.0 §4.1)
  *
- * The last two are the same place where the issuer has no path.
+ * If the issuer has no path, the last two are the same place.
  */
 export type WellKnownForm = 'oauth' | 'oidc-insert' | 'oidc-append';
 
-/** What a request was for. `canary` is where the fault `redirect` leads; `other` is answered with 404. */
+/** The endpoint of a request. `canary` is the target of the fault `redirect`; `other` answers 404. */
 export type TestEndpoint = 'metadata' | 'jwks' | 'introspection' | 'canary' | 'other';
 
 /** The endpoints that {@link TestIssuer.fail} breaks. */
@@ -23,17 +23,17 @@ export type FaultyEndpoint = 'metadata' | 'jwks' | 'introspection';
 export interface RecordedRequest {
   /** Such as `GET`. */
   readonly method: string;
-  /** Path and query, as they came. */
+  /** Path and query, as received. */
   readonly url: string;
-  /** As Node parsed them; those to the introspection endpoint hold the credentials of the client. */
+  /** The headers, as Node parsed them. At the introspection endpoint, they contain the credentials of the client. */
   readonly headers: IncomingHttpHeaders;
-  /** What it was for. */
+  /** The endpoint that received the request. */
   readonly endpoint: TestEndpoint;
-  /** The body; of requests to the introspection endpoint only. */
+  /** The body, only for requests to the introspection endpoint. */
   readonly body?: string;
 }
 
-/** What `TestIssuer.start` takes; all of it may be left out. */
+/** The options of `TestIssuer.start`. All are optional. */
 export interface TestIssuerOptions {
   /**
    * The `aud` of minted tokens, normally the resource identifier of the server under test.
@@ -42,29 +42,29 @@ export interface TestIssuerOptions {
   readonly audience?: string | readonly string[];
   /**
    * What follows the origin in the issuer identifier: nothing, or a path with a leading slash. A trailing slash stays in the
-   * identifier, as with products that have one.
+   * identifier, as in some products.
    * @default ''
    */
   readonly path?: string;
   /**
-   * The algorithm of the signing key. RS256 is what every verifier must support (RFC 9068 §2.1) and costs a tenth of a second or
-   * two at the start; ES256 and EdDSA cost nothing.
+   * The algorithm of the signing key. Every verifier must support RS256 (RFC 9068 §2.1), but its key delays the start by a
+   * tenth of a second or two. ES256 and EdDSA cost nothing.
    * @default 'RS256'
    */
   readonly alg?: NonNullable<TestKeyOptions['alg']>;
   /**
-   * Which of the three places have the metadata; the others answer 404.
+   * Which of the three places serve the metadata; the others answer 404.
    * @default all
    */
   readonly wellKnown?: readonly WellKnownForm[];
   /**
-   * Members added to the metadata or replacing its own; `undefined` removes one. See {@link TestIssuer.metadata} for values
-   * that are known only after the start.
+   * Members that are added to the metadata or replace its own; `undefined` removes one. See {@link TestIssuer.metadata} for
+   * values that are known only after the start.
    * @default {}
    */
   readonly metadata?: Readonly<Record<string, unknown>>;
   /**
-   * Whether there is an introspection endpoint (RFC 7662), and who may use it: `true` for a client with default credentials.
+   * Adds an introspection endpoint (RFC 7662) for this client; `true` for a client with default credentials.
    * @default none: there is no such endpoint, and no `introspection_endpoint` in the metadata
    */
   readonly introspection?: TestIntrospectionOptions | true;

@@ -20,7 +20,7 @@ import { signToken, type MintOptions } from './test-token.js';
  * An authorization server FOR TESTS ONLY: a real HTTP server on a free port of 127.0.0.1, with metadata, keys, tokens for
  * anyone who asks in-process, and faults on demand. Its keys and tokens protect nothing.
  *
- * With `introspection`, it also issues opaque tokens, says what they stand for, and revokes them.
+ * With `introspection`, it also issues, introspects and revokes opaque tokens.
  *
  * It does NOT run any OAuth flow: the authorization and token endpoints in its metadata answer 404. For a flow with a browser
  * or a client, use `nestjs-mcp-auth/dev-server`.
@@ -35,21 +35,23 @@ import { signToken, type MintOptions } from './test-token.js';
  * @see RFC 8414 §3, RFC 7517 §5, RFC 9068 §2, RFC 7662 §2
  */
 export class TestIssuer {
-  /** The issuer identifier: the `iss` of tokens and the `issuer` of the metadata. Has no trailing slash unless the path has one. */
+  /**
+   * The issuer identifier: the `iss` of tokens and the `issuer` of the metadata. Has no trailing slash unless the path has one.
+   */
   readonly issuer: string;
-  /** Where the public keys are. */
+  /** The URL of the public keys. */
   readonly jwksUri: string;
-  /** Where clients look for the metadata, served or not. */
+  /** The URLs where clients look for the metadata, served or not. */
   readonly wellKnownUris: Readonly<Record<WellKnownForm, string>>;
-  /** Where tokens are introspected, if the options say so. */
+  /** The URL of the introspection endpoint, if the options turn it on. */
   readonly introspectionUri: string;
-  /** Changes to the metadata, in force from the next request; `undefined` removes a member. */
+  /** Changes to the metadata, from the next request on; `undefined` removes a member. */
   metadata: Record<string, unknown>;
-  /** Changes what the introspection endpoint answers, from the next request on. */
+  /** Changes the answers of the introspection endpoint, from the next request on. */
   answerIntrospection: AnswerIntrospection | undefined;
   /**
-   * Changes to signed answers of the introspection endpoint (RFC 9701), from the next request on; `never` answers plain JSON
-   * even where a signed answer is asked for.
+   * Changes to signed answers of the introspection endpoint (RFC 9701), from the next request on; `never` sends plain JSON even
+   * if the client asks for a signed answer.
    */
   signedAnswer: SignedAnswerChanges | 'never' = {};
 
@@ -104,12 +106,12 @@ export class TestIssuer {
   }
 
   /**
-   * Signs an access token FOR TESTS ONLY, good for 300 seconds unless the claims say otherwise.
+   * Signs an access token FOR TESTS ONLY, valid for 300 seconds unless the claims say otherwise.
    *
    * Claims: `iss`, `sub` "alice", `client_id` "test-client", `aud` as in the options, `iat`, `exp`, `jti`. There is no `scope`
-   * unless given. Header: `alg`, `typ` "at+jwt", `kid`. Nothing is checked, so that bad tokens can be made too.
+   * unless given. Header: `alg`, `typ` "at+jwt", `kid`. Checks nothing, so that you can make bad tokens too.
    *
-   * @param claims Claims added or replacing those above; `undefined` removes one
+   * @param claims Claims that are added or replace those above; `undefined` removes one
    * @throws TypeError when `options.alg` doesn't fit the key
    * @see RFC 9068 §2
    */
@@ -129,11 +131,11 @@ export class TestIssuer {
   }
 
   /**
-   * Issues an access token FOR TESTS ONLY that means nothing to anybody but the introspection endpoint, which answers with
-   * the same members that {@link mint} has as claims, `active` and `token_type` "Bearer".
+   * Issues an opaque access token FOR TESTS ONLY. Only the introspection endpoint can tell what it means: it answers with
+   * `active`, `token_type` "Bearer", and the members that {@link mint} writes as claims.
    *
-   * @param claims Members added or replacing those; `undefined` removes one
-   * @param options How the token begins. @default ''
+   * @param claims Members that are added or replace those; `undefined` removes one
+   * @param options The prefix of the token. @default ''
    * @throws TypeError when the issuer was started without `introspection`
    */
   opaque(claims: Readonly<Record<string, unknown>> = {}, options: { readonly prefix?: string } = {}): string {
@@ -141,8 +143,8 @@ export class TestIssuer {
   }
 
   /**
-   * Makes the introspection endpoint call a token inactive, opaque or JWT. Whoever verifies JWTs without asking does NOT
-   * notice.
+   * Revokes a token, opaque or JWT: the introspection endpoint calls it inactive. A server that verifies JWTs without
+   * introspection does NOT notice.
    *
    * @throws TypeError when the issuer was started without `introspection`
    */
@@ -151,8 +153,8 @@ export class TestIssuer {
   }
 
   /**
-   * Makes a new key the signing key, with the algorithm of the old one. Tokens of the old key stay valid for whoever still has
-   * that key cached.
+   * Makes a new key the signing key, with the algorithm of the old one. A server that has the old key cached still accepts its
+   * tokens.
    * @param options With `keepOld` the old key stays published. @default false
    */
   async rotateKeys(options: { readonly keepOld?: boolean } = {}): Promise<TestKey> {
@@ -164,19 +166,19 @@ export class TestIssuer {
     return key;
   }
 
-  /** Publishes another key, given or made now. It does NOT become the signing key: pass it to {@link mint}. */
+  /** Publishes another key, given or generated. It does NOT become the signing key: pass it to {@link mint}. */
   async addKey(key: TestKey | TestKeyOptions = {}): Promise<TestKey> {
     const added = 'privateKey' in key ? key : await generateTestKey(key);
     this.publish(added.publicJwk);
     return added;
   }
 
-  /** Adds entries to the published key set as they stand: JWKs of any kind, or garbage. */
+  /** Adds entries to the published key set, unchanged: JWKs of any kind, or garbage. */
   publish(...entries: readonly unknown[]): void {
     this.#documents.published = [...this.#documents.published, ...entries];
   }
 
-  /** Takes a key, or an entry given to {@link publish}, out of the published key set. The signing key still signs. */
+  /** Removes a key, or an entry given to {@link publish}, from the published key set. The signing key still signs. */
   withdraw(keyOrEntry: unknown): void {
     const entry = isTestKey(keyOrEntry) ? keyOrEntry.publicJwk : keyOrEntry;
     this.#documents.published = this.#documents.published.filter((published) => published !== entry);
@@ -192,7 +194,7 @@ export class TestIssuer {
     this.#requests.recover();
   }
 
-  /** How many of {@link requests} were for this endpoint, whichever way they were answered. */
+  /** The number of {@link requests} to this endpoint, however they were answered. */
   requestCount(endpoint: TestEndpoint): number {
     return this.requests.filter((request) => request.endpoint === endpoint).length;
   }
@@ -202,7 +204,7 @@ export class TestIssuer {
     this.#requests.recorded.length = 0;
   }
 
-  /** Stops the server and cuts every connection, hanging ones too. More than once is harmless. */
+  /** Stops the server and closes every connection, even hanging ones. You can call it more than once. */
   async close(): Promise<void> {
     if (!this.#server.listening) return;
     const closed = once(this.#server, 'close');

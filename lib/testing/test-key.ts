@@ -12,8 +12,8 @@ import { promisify } from 'node:util';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 
 /**
- * What a test token can be signed with. `EdDSA` and `Ed25519` are two names for the same signature (RFC 8037, RFC 9864).
- * `HS256` is only here to attack verifiers: see {@link symmetricTestKey}.
+ * The algorithms that can sign a test token. `EdDSA` and `Ed25519` are two names for the same signature (RFC 8037, RFC 9864).
+ * `HS256` is only for attacks on verifiers: see {@link symmetricTestKey}.
  */
 export type TestAlgorithm =
   | 'RS256'
@@ -29,19 +29,19 @@ export type TestAlgorithm =
   | 'Ed25519'
   | 'HS256';
 
-/** A signing key FOR TESTS ONLY. A plain object: `{ ...key, kid: 'other' }` is another one with the same material. */
+/** A signing key FOR TESTS ONLY. A plain object: `{ ...key, kid: 'other' }` is another key with the same material. */
 export interface TestKey {
-  /** The `kid` of the token headers it signs. */
+  /** The `kid` in the header of the tokens that it signs. */
   readonly kid: string;
-  /** What it signs with, and the `alg` of those headers. */
+  /** The algorithm that it signs with, and the `alg` in those headers. */
   readonly alg: TestAlgorithm;
-  /** A Node key, which `jose` takes as it is. */
+  /** A Node key, which `jose` accepts as it is. */
   readonly privateKey: KeyObject;
-  /** What an issuer publishes of it. */
+  /** The JWK that an issuer publishes. */
   readonly publicJwk: JWK;
 }
 
-/** How {@link generateTestKey} makes a key. */
+/** The options of {@link generateTestKey}. */
 export interface TestKeyOptions {
   /** @default 'RS256' */
   readonly alg?: Exclude<TestAlgorithm, 'HS256'>;
@@ -55,7 +55,7 @@ export interface TestKeyOptions {
 }
 
 /**
- * Makes a key FOR TESTS ONLY, which nobody publishes yet: sign with it to forge a token, or see {@link TestIssuer.addKey}.
+ * Generates a key FOR TESTS ONLY. It is not published: sign with it to forge a token, or pass it to {@link TestIssuer.addKey}.
  * RSA keys have 2048 bits and take a tenth of a second or two; the others are instant.
  */
 export async function generateTestKey(options: TestKeyOptions = {}): Promise<TestKey> {
@@ -78,8 +78,8 @@ export function symmetricTestKey(secret: string | Uint8Array, options: { readonl
 }
 
 /**
- * Signs text with whatever the key is, as `alg`.
- * @throws TypeError when this kind of key cannot sign so
+ * Signs text with any key, as `alg`.
+ * @throws TypeError when this kind of key cannot sign with that algorithm
  * @see RFC 7518 §3, RFC 8037 §3.1
  */
 export function signText(text: string, key: KeyObject, alg: TestAlgorithm): Buffer {

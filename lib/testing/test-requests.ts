@@ -6,13 +6,13 @@ import { sendOutcome, type AnswerSettings } from './test-introspection-answer.js
 import type { TestIntrospection } from './test-introspection.js';
 import type { FaultyEndpoint, RecordedRequest, TestEndpoint } from './test-issuer.options.js';
 
-/** What may change from one request to the next. */
+/** Settings that may change between requests. */
 export interface RequestSettings extends AnswerSettings {
   /** Changes to the metadata. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Answers the requests to a `TestIssuer`, breaks endpoints on demand, and records what came. */
+/** Answers the requests to a `TestIssuer`, breaks endpoints on demand, and records the requests. */
 export class TestRequests {
   readonly recorded: RecordedRequest[] = [];
   readonly #faults = new Map<FaultyEndpoint, { readonly fault: TestFault; turns: number }>();
@@ -20,7 +20,7 @@ export class TestRequests {
   constructor(
     private readonly addresses: TestAddresses,
     private readonly documents: TestDocuments,
-    /** Undefined where there is no introspection endpoint. */
+    /** Undefined if there is no introspection endpoint. */
     private readonly introspection: TestIntrospection | undefined,
     private readonly settings: () => RequestSettings,
   ) {}
@@ -40,7 +40,7 @@ export class TestRequests {
     const place = this.addresses.placeOf(url);
     const endpoint = this.#endpointAt(place);
     if (endpoint === 'introspection' && this.introspection) {
-      // The client has hung up, or the test's own `answerIntrospection` threw.
+      // The client closed the connection, or `answerIntrospection` of the test threw.
       return void this.#introspect(request, response, this.introspection).catch((error: Error) =>
         response.destroy(error),
       );
@@ -73,7 +73,7 @@ export class TestRequests {
     this.#answer('introspection', outcome.kind === 'answer' ? outcome.answer : { error: outcome.error }, response);
   }
 
-  /** As the fault of the endpoint wants, if it has one. */
+  /** Answers as the fault of the endpoint says, if it has one. */
   #answer(endpoint: FaultyEndpoint, document: object | undefined, response: ServerResponse): void {
     const state = this.#faults.get(endpoint);
     const turn = state === undefined ? 0 : ++state.turns;

@@ -1,32 +1,28 @@
 import { signText, type TestAlgorithm, type TestKey } from './test-key.js';
 
-/** How a token differs from a good one beyond its claims. */
+/** How a token differs from a correct one, besides its claims. */
 export interface MintOptions {
   /**
-   * Members added to the protected header or replacing its own; `undefined` removes one. Only text: `{ alg: 'none' }` changes
-   * what the header says, NOT how the token is signed.
+   * Members that are added to the protected header or replace its own; `undefined` removes one. Changes only the text of the
+   * header, NOT how the token is signed: for example, `{ alg: 'none' }`.
    */
   readonly header?: Readonly<Record<string, unknown>>;
-  /**
-   * The whole header, signed as it stands: for duplicate members or invalid JSON. `header` is then ignored.
-   */
+  /** The whole header, signed as given: for duplicate members or invalid JSON. `header` is then ignored. */
   readonly rawHeader?: string;
-  /**
-   * The whole payload, signed as it stands: for duplicate members, `1e999` or invalid JSON. The claims are then ignored.
-   */
+  /** The whole payload, signed as given: for duplicate members, `1e999` or invalid JSON. The claims are then ignored. */
   readonly payload?: string;
-  /** Signs instead of the issuer's current key, published or not. */
+  /** The key that signs instead of the issuer's current key, published or not. */
   readonly key?: TestKey;
   /**
-   * Signs, and names in the header, another algorithm that the same key can do, such as PS256 with the RSA key of RS256.
+   * The algorithm that signs and that the header names. The key must support it, such as PS256 with the RSA key of RS256.
    * @default the key's
    */
   readonly alg?: TestAlgorithm;
-  /** The third part as it stands, instead of a signature: `''` for an unsecured token. */
+  /** The third part as given, instead of a signature: `''` for an unsecured token. */
   readonly signature?: string;
 }
 
-/** Writes a JWS in compact form. Checks nothing, so that it can write what no honest issuer would. */
+/** Writes a JWS in compact form. Checks nothing, so that it can write what an honest issuer would not. */
 export function signToken(claims: Record<string, unknown>, key: TestKey, options: MintOptions): string {
   const alg = options.alg ?? key.alg;
   const header = options.rawHeader ?? JSON.stringify({ alg, typ: 'at+jwt', kid: key.kid, ...options.header });
