@@ -38,8 +38,8 @@ export class DiscoveredMetadata {
   }
 
   /**
-   * Drops the metadata, since a URL in it no longer works: the server may have moved it. Works only once in a short while,
-   * since a single odd token may cause the call.
+   * Drops the metadata, since a URL in it no longer works: the server may have moved it. Has an effect only once in a short
+   * while, since a single odd token may cause the call.
    */
   forget(): void {
     if (timeBetween(this.now(), this.#forgottenAt) < FAILURE_COOL_DOWN_MS) return;

@@ -90,8 +90,9 @@ export class IntrospectionEndpoint {
   /**
    * Asks about a token.
    *
-   * @throws {NotAskedError} without asking, or {@link OutboundError} or another error when there is no usable answer; a
-   * refusal of this server's own credentials is no answer either. None of them holds the token or a credential.
+   * @throws {NotAskedError} when the endpoint is not asked; {@link OutboundError} or another error when there is no usable
+   * answer, or when the authorization server refuses the credentials of this server. No error contains the token or a
+   * credential.
    */
   async introspect(token: string): Promise<IntrospectionAnswer> {
     const url = await this.#reported(() => this.#url('token'));
@@ -130,7 +131,7 @@ export class IntrospectionEndpoint {
       const response = await introspectionRequest(server, client, authenticate, token, {
         additionalParameters: { token_type_hint: 'access_token' },
         requestJwtResponse: signed !== undefined,
-        // The scheme is checked where the URL comes from.
+        // The options and the discovery have checked the scheme.
         [allowInsecureRequests]: true,
         [customFetch]: (to, { headers, body }) => this.#send(to, headers, body),
       });

@@ -163,6 +163,6 @@ function parseObject(request: string, { contentType, text }: OutboundAnswer): Re
     if (!isJson(contentType)) throw unexpectedType(request, contentType, 'application/json', { cause });
     throw new OutboundError(request, 'the body is not JSON', 200, { cause });
   }
-  if (!isRecord(value)) throw new OutboundError(request, 'the body is not a JSON object', 200);
+  if (!isRecord(value)) throw new OutboundError(request, 'the body is no JSON object', 200);
   return value;
 }
