@@ -13,42 +13,42 @@ import { requireSecureUrl } from './url-option.js';
 /** An authorization server whose access tokens are accepted. */
 export interface AuthorizationServerOptions {
   /**
-   * The issuer identifier, exactly as the server itself spells it: it is compared code point by code point with
-   * the `iss` of tokens and with the metadata of the server, and published verbatim. https, unless on loopback.
+   * The issuer identifier, exactly as the server itself spells it. It is compared code point by code point with the `iss` of
+   * tokens and the `issuer` of the metadata, and published verbatim. https, unless on loopback.
    */
   issuer: string;
   /**
-   * Published to clients in place of `issuer`, for a product whose clients must begin at another URL than the one
-   * its tokens name. Only `authorization_servers` changes: tokens are still accepted from `issuer` alone. Clients
-   * compare this URL with the metadata they find there, so it must be what that document calls its issuer.
+   * Published to clients instead of `issuer`, for a product with clients that must start at another URL than the `iss` of its
+   * tokens. Only `authorization_servers` changes: tokens are still accepted from `issuer` alone. Clients compare this URL
+   * with the `issuer` in the metadata they find there, so the two must be equal.
    * @default issuer
    */
   advertisedIssuer?: string;
   /**
-   * Where the metadata of the server is found: the order of the MCP specification, one of its two forms only, or
-   * a URL. Not used where `jwksUri` or `jwks` is given.
+   * Where to fetch the metadata of the server: at the well-known URLs in the order of the MCP specification, at one of their
+   * two forms only, or at a URL. Not used if `jwksUri` or `jwks` is set.
    * @default 'auto'
    */
   discovery?: Discovery;
   /**
-   * The metadata of the server (RFC 8414 §2), instead of discovery: its `jwks_uri` and `introspection_endpoint` are used
-   * where no other option names them. Its `issuer` must be the one above. Never fetched, so that changes need a restart.
-   * As with every URL in the options, plain http is accepted on loopback, whatever the issuer is.
+   * The metadata of the server (RFC 8414 §2), instead of discovery. Its `jwks_uri` and `introspection_endpoint` are used if
+   * no other option names them. Its `issuer` must equal the option `issuer`. It is never fetched, so changes need a restart.
+   * As for every URL in the options, plain http is accepted on loopback, whatever the issuer is.
    */
   metadata?: object;
   /**
-   * Repairs the metadata that was found before it is used, for a product whose document does not conform; its `issuer` is
-   * compared after that, so that nobody but you vouches for it. Must return an object; what it throws makes the metadata
-   * unusable, and tokens are answered with 503; so does a promise that has not settled after five seconds.
+   * Repairs the fetched metadata before it is used, for a product that publishes a document which does not conform. The
+   * `issuer` is compared afterwards, so you alone vouch for it. Must return an object. If the function throws, or its promise
+   * has not settled after five seconds, the metadata is unusable, and tokens get 503.
    *
-   * The result counts as written by the server: a plain http URL on loopback is used only if the issuer is there too. Name
-   * such a URL in `jwksUri` or `introspection.endpoint` instead.
+   * The result is treated as written by the server: a plain http URL on loopback is used only if the issuer is on loopback
+   * too. Set such a URL in `jwksUri` or `introspection.endpoint` instead.
    * @default none
    */
   transformMetadata?: (document: unknown) => unknown;
   /** URL of the keys, instead of discovery. */
   jwksUri?: string;
-  /** The keys themselves, instead of discovery; they are then never fetched, and a rotation needs a restart. */
+  /** The keys themselves, instead of discovery. They are never fetched, so a rotation needs a restart. */
   jwks?: JSONWebKeySet;
   /**
    * Signature algorithms accepted from this issuer. Asymmetric only.
@@ -56,49 +56,49 @@ export interface AuthorizationServerOptions {
    */
   algorithms?: string[];
   /**
-   * `compatible` also accepts tokens whose `typ` is `JWT` or absent, as most products send them, if nothing marks
-   * them as another kind of token; `rfc9068` insists on the JWT profile for access tokens.
+   * `compatible` also accepts tokens with the `typ` `JWT` or without `typ`, as most products issue them, unless something
+   * marks them as another kind of token. `rfc9068` requires the JWT profile for access tokens.
    * @default 'compatible'
    */
   profile?: JwtProfile;
   /**
-   * Asks this server about its tokens, JWTs included, instead of verifying them here (RFC 7662). `profile` then does not
-   * apply, and `algorithms` and the keys do only to signed answers.
+   * Introspects the tokens of this server, including JWTs, instead of verifying them here (RFC 7662). `profile` then does not
+   * apply, and `algorithms` and the keys apply to signed answers only.
    * @default none: only JWTs are accepted
    */
   introspection?: IntrospectionOptions;
   /**
-   * Names of the claims where this product puts scopes, client, subject and audience; of several, the first that says
-   * something counts: null, `""` and `[]` mean that there is none. A name that begins with a slash is a JSON Pointer
-   * (RFC 6901) to a member of a claim, such as `/realm_access/roles`.
+   * Names of the claims in which this product puts scopes, client, subject and audience. Of several names, the first claim
+   * with a value counts; null, `""` and `[]` are no value. A name that begins with a slash is a JSON Pointer (RFC 6901) to a
+   * member of a claim, such as `/realm_access/roles`.
    */
   claims?: {
     /**
-     * Text, which is split at spaces, or a list of strings; nothing else grants anything. An empty claim grants nothing, and
-     * no later name is looked at: only of `scope` and `scp`, an empty one gives way to the other.
+     * A claim is a string, which is split at spaces, or a list of strings; any other value grants nothing. An empty claim
+     * grants nothing, and later names are not read. The exception are `scope` and `scp`: if one is empty, the other is read.
      * @default ['scope', 'scp']
      */
     scopes?: string | string[];
     /** @default ['client_id', 'azp', 'cid', 'appid'] */
     clientId?: string | string[];
     /**
-     * What tells users of this issuer apart; a token of a user that names none is refused. Where introspection says
-     * `username` alone: `['sub', 'username']`.
+     * The claim that identifies a user of this issuer. A user's token without it is refused. If introspection returns only
+     * `username`, set `['sub', 'username']`.
      * @default 'sub'
      */
     subject?: string | string[];
     /**
-     * What is compared with `audience`. Only for a product whose access tokens have no `aud`: with any other claim a
-     * token is bound to whatever that claim names, such as one client, not to this resource; logged as a warning at
-     * every start. Name none that anybody but the authorization server can choose.
+     * The claim that is compared with `audience`. Set it only for a product that issues access tokens without `aud`: any other
+     * claim binds a token to what that claim names, such as one client, and not to this resource. Logged as a warning at
+     * every start. Use only a claim with a value that the authorization server alone can choose.
      * @default 'aud'
      */
     audience?: string | string[];
   };
   /**
-   * Says of the claims of a verified token of this issuer whether a user stands behind it, or only the client itself; for
-   * `McpAuthInfo.kind`. `undefined` leaves it to what tokens of any issuer show; an error, or anything else, is `unknown`.
-   * Asked once for each verification. Does not apply to a `verifier`, whose result may say `kind` itself.
+   * Determines `McpAuthInfo.kind` from the claims of a verified token of this issuer: whether the token acts for a user or
+   * for the client itself. `undefined` falls back to the rules for tokens of any issuer; an error or any other value means
+   * `unknown`. Called once for each verification. Does not apply to a `verifier`, which can return `kind` itself.
    * @default what the claims show, and nothing is guessed: see `McpAuthInfo.kind`
    */
   kindOf?: KindOf;
@@ -133,7 +133,7 @@ export const AUTHORIZATION_SERVER_OPTIONS = {
   kindOf: (option) => option.function<KindOf>("Write (claims) => 'user', 'client' or 'unknown'"),
 } satisfies ReadersOf<AuthorizationServerOptions>;
 
-/** What is no object is the issuer of a server with default settings. */
+/** Reads one authorization server. A value that is not an object is the issuer of a server with default settings. */
 export function readAuthorizationServer(option: OptionReader): ResolvedAuthorizationServer {
   const given = option.section(AUTHORIZATION_SERVER_OPTIONS, 'issuer');
   const { issuer, algorithms, profile, introspection, kindOf } = given;
@@ -149,10 +149,10 @@ export function readAuthorizationServer(option: OptionReader): ResolvedAuthoriza
   };
 }
 
-/** Stricter than `URL`, which overlooks white space and turned slashes that no token and no metadata would repeat. */
+/** Stricter than `URL`, which accepts white space and backslashes; tokens and metadata would not contain these. */
 const ABSOLUTE_URL = /^[a-z][a-z0-9+.-]*:\/\/[^\s\p{Cc}\p{Cs}\\]+$/iu;
 
-/** Empty where it is none. */
+/** The issuer; empty after a problem. */
 function readIssuer(option: OptionReader): string {
   const { value } = option;
   const write = 'Write the issuer as the server itself spells it, such as "https://login.example.com/realms/main"';
@@ -174,7 +174,7 @@ function readAlgorithms(option: OptionReader): readonly string[] {
   return algorithms;
 }
 
-/** A JSON Pointer that isn't empty: `~` stands only before 0 or 1 (RFC 6901 §3). */
+/** A JSON Pointer that is not empty. `~` is allowed only before 0 or 1 (RFC 6901 §3). */
 const JSON_POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
 
 function readClaimNames(option: OptionReader, fallback: readonly string[]): string[] {
@@ -186,7 +186,7 @@ function readClaimNames(option: OptionReader, fallback: readonly string[]): stri
   return names;
 }
 
-/** Any other claim than `aud` binds a token to whatever that claim names. */
+/** Warns of every claim other than `aud`: it binds a token to what that claim names, not to this resource. */
 function readAudienceClaims(option: OptionReader): string[] {
   const names = readClaimNames(option, ['aud']);
   const others = names.filter((name) => name !== 'aud').map((name) => `"${name}"`);

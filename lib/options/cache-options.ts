@@ -1,11 +1,11 @@
 import type { OptionReader, ReadersOf } from './option-reader.js';
 
-/** How verified tokens are remembered. */
+/** How many verified tokens are cached, and for how long. */
 export interface CacheOptions {
-  /** Most tokens that are remembered for each resource, 1 to 1,000,000. @default 10000 */
+  /** Most tokens that are cached for each resource, 1 to 1,000,000. @default 10000 */
   maxEntries?: number;
   /**
-   * Longest time a verified token is reused without verifying it again, in seconds, 1 to 3600; never past its `exp`, and not
+   * Longest time for which a token is not verified again, in seconds, 1 to 3600. A token is never reused after its `exp`, or
    * once its key is known to be withdrawn.
    * @default 300
    */
@@ -15,9 +15,9 @@ export interface CacheOptions {
 /** How long verification results are reused. */
 export interface ResolvedCache {
   readonly maxEntries: number;
-  /** How long a verified JWT is reused; 0: not at all. */
+  /** For verified JWTs; 0 turns it off. */
   readonly jwtSeconds: number;
-  /** The same for results of a verifier of the application. */
+  /** For results of a verifier of the application; 0 turns it off. */
   readonly customSeconds: number;
 }
 
@@ -26,7 +26,7 @@ export const CACHE_OPTIONS = {
   ttlSeconds: (option) => option.seconds(300, 1, 3_600),
 } satisfies ReadersOf<CacheOptions>;
 
-/** `false` turns it off. Results of a verifier of the application are reused only where the option is given. */
+/** The cache settings. `false` turns the cache off. Results of a custom verifier are cached only if the option is set. */
 export function readCache(option: OptionReader): ResolvedCache {
   if (option.value === false) return { ...readCache(option.withValue(undefined)), jwtSeconds: 0 };
   const { maxEntries, ttlSeconds } = option.section(CACHE_OPTIONS);

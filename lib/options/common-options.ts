@@ -6,39 +6,40 @@ import { optional, type OptionReader, type ReadersOf } from './option-reader.js'
 import type { VerifierOption } from './verifier-option.js';
 
 /**
- * How a refusal of a tool call reaches the client: as an HTTP status with a challenge, on which most clients act, or
- * as a tool result with the challenge in `_meta["mcp/www_authenticate"]`, on which ChatGPT acts.
+ * How a refused tool call is answered: with an HTTP status and a challenge, which most clients understand, or with a tool
+ * result that has the challenge in `_meta["mcp/www_authenticate"]`, which ChatGPT understands.
  */
 export type ChallengeForm = 'http' | 'tool-result';
 
-/** Settings that hold for all resources of the module. */
+/** Options that apply to all resources of the module. */
 export interface CommonOptions {
   /**
-   * Asks each authorization server for its metadata and keys once the application has started, in the background, so that
-   * the first request finds them there, and logs a warning for all that will keep clients from signing in. Neither delays
-   * nor stops the start. Asks for nothing that tokens will not need, nor for those that `trustedIssuer` finds, nor for an
-   * issuer of the same origin as a resource: it may be this application, which does not listen yet.
+   * Fetches the metadata and keys of each authorization server in the background once the application has started, and logs a
+   * warning for everything that will keep clients from signing in. The first request then finds them in the cache. This
+   * neither delays nor stops the start. Fetches only what the verification of tokens needs. Skips the servers that
+   * `trustedIssuer` finds, and an issuer with the same origin as a resource: it may be this application, which does not
+   * listen yet.
    *
-   * `false` opens no connection before the first token comes.
+   * `false` opens no connection before the first token arrives.
    * @default true
    */
   checkAuthorizationServers?: boolean;
   /**
-   * Makes the requests to authorization servers in place of the global `fetch`: through a proxy, with a client certificate,
-   * in a test. Sees the credentials of `introspection`. It is told to follow no redirects; an answer from another URL than
-   * was asked, a late one and a long one are refused whatever it does.
+   * Makes the requests to authorization servers instead of the global `fetch`, for example through a proxy, with a client
+   * certificate, or in a test. Sees the credentials of `introspection`. It is called with `redirect: 'manual'`; a response
+   * from another URL, a late response and an oversized response are refused, whatever this function does.
    * @default the global fetch
    */
   fetch?: typeof fetch;
   /**
-   * For all resources that have no `verifier` of their own; see there.
+   * Verifies tokens for all resources without a `verifier` of their own; see `ProtectedResourceOptions.verifier`.
    * @default the built-in verification
    */
   verifier?: VerifierOption;
   /**
-   * Remembers verified JWTs, by their SHA-256. `false` verifies the signature again for every request, but once for requests
-   * that present the same token at the same time. If you give this option, it also holds for results of `verifier`, which are
-   * not remembered otherwise: only you know what they depend on. Introspection has times of its own.
+   * Caches verified JWTs by their SHA-256. `false` verifies the signature again for every request, but only once for
+   * concurrent requests with the same token. Results of `verifier` are cached only if you set this option, since only you
+   * know what they depend on. Introspection has its own cache times.
    * @default { maxEntries: 10000, ttlSeconds: 300 }
    */
   cache?: CacheOptions | false;
@@ -47,71 +48,71 @@ export interface CommonOptions {
   /** Tokens that expire later than this many seconds from now are refused. @default 86400 */
   maxTokenLifetimeSeconds?: number;
   /**
-   * Whether the caller is known below handlers, to `McpAuthService.authInfo`; by `AsyncLocalStorage`, which has a price up to
-   * Node.js 22: a tenth of the throughput of a small route. `@AuthInfo()` does without. `true` where the service is obtained
-   * otherwise than by injection, as by `app.get()`; `false` where it is injected for its other members.
+   * Makes the caller available below handlers, as `McpAuthService.authInfo`. Uses `AsyncLocalStorage`, which costs a small
+   * route a tenth of its throughput up to Node.js 22; `@AuthInfo()` does not need it. Set `true` if you get the service without
+   * injection, for example with `app.get()`; set `false` if you inject it only for its other members.
    * @default whether a provider or controller of the application injects `McpAuthService`
    */
   followCaller?: boolean;
   /**
-   * Lets callers without a token open a connection, list, and use the operations that are declared `@Public()`; all
-   * others answer them with 401 and a challenge. Only at the path of the resource identifier.
+   * Lets callers without a token open a connection, list, and use the operations that are declared `@Public()`. Every other
+   * operation answers them with 401 and a challenge. Applies only at the path of the resource identifier.
    * @default false
    */
   allowAnonymous?: boolean;
   /**
-   * The form of refused tool calls, or a function of the platform's request that chooses it.
+   * How refused tool calls are answered, or a function that chooses it for a request of the platform.
    * @default 'http'
    */
   challenge?: ChallengeForm | ((request: unknown) => ChallengeForm);
   /**
-   * Further origins whose pages may reach the MCP endpoint: of browsers, such as `https://app.example.com`, and of web views,
-   * such as `tauri://localhost` or `chrome-extension://…`. Scheme, host and port in lower case, without a path, as RFC 6454
-   * §6.2 writes them. A scheme alone, such as `vscode-webview:`, accepts every host of it; not for `http` and `https`. CORS
-   * is not set up by this: a page also needs `app.enableCors()`.
+   * Further origins that may send requests to the MCP endpoint: of pages, such as `https://app.example.com`, and of web views,
+   * such as `tauri://localhost` or `chrome-extension://…`. Write scheme, host and port in lower case and without a path, as
+   * in RFC 6454 §6.2. A scheme alone, such as `vscode-webview:`, accepts every host of that scheme; `http:` and `https:` alone
+   * are refused. This does not set up CORS: a page also needs `app.enableCors()`.
    * @default none: the origin of the resource, and that of any page of this machine if the resource is on loopback
    */
   allowedOrigins?: string[];
   /**
-   * What happens to MCP operations with requirements over stdio, where requests carry no token: they are refused, or
-   * trusted like whoever started the process, or judged by the access token in the environment variable named here.
+   * Handling of MCP operations with requirements over stdio, where requests carry no token: refuse them, trust the user who
+   * started the process, or verify the access token in the environment variable that is named here.
    * @default 'deny'
    */
   stdio?:
     | 'deny'
     | 'trust'
     | {
-        /** Name of the environment variable; read at each call, so that a token that was renewed counts. */
+        /** Name of the environment variable. It is read at each call, so a renewed token takes effect. */
         tokenEnv: string;
       };
   /**
-   * Who keeps the tasks of MCP apart. `'bound'`: this module remembers, in memory, for whom each task was created, and
-   * answers everybody else as if there were none; after a restart, and on another replica, that is everybody. With
-   * `'bound-by-application'` it lets all `tasks/*` requests through to the MCP framework, whose task store has to bind
-   * each task to the `principalKey` of its caller; logged as a warning at every start.
+   * Which side binds MCP tasks to their caller. `'bound'`: this module remembers in memory for which caller each task was
+   * created, and answers all others as if the task did not exist; after a restart, and on another replica, these are all
+   * callers. `'bound-by-application'`: this module lets all `tasks/*` requests through to the MCP framework, and its task
+   * store must bind each task to the `principalKey` of the caller. Logged as a warning at every start.
    * @default 'bound'
    * @see MCP 2025-11-25, Tasks, "Task Isolation and Access Control"
    */
   tasks?: 'bound' | 'bound-by-application';
   /**
-   * Starts even if an MCP endpoint is served outside of Nest, where no guard runs before it: tools without requirements of
-   * their own then run for anybody. Decorated ones are refused at the handler. The application is then not asked, at the
-   * start, who answers at the path of each resource. Logged as a warning at every start.
+   * Starts even if an MCP endpoint is served outside Nest, where no guard runs before it. Any caller can then use tools
+   * without requirements of their own; decorated tools are refused at the handler. At the start, this module then does not
+   * test what answers at the path of each resource. Logged as a warning at every start.
    * @default false
    */
   allowUnguardedMounts?: boolean;
   /**
-   * Whether the metadata of the only resource is served at the root of the origin, too, without the path of the resource
-   * (`/.well-known/oauth-protected-resource`), where MCP clients look when they find nothing else. `false` where the origin
-   * has other things than this resource: a client could take the document there for one about all of them. Has no effect
-   * with several resources, of which none is served there, and for a resource without a path, which has no other place.
+   * Whether the metadata of a single resource is also served at the root of the origin, without the path of the resource
+   * (`/.well-known/oauth-protected-resource`). MCP clients look there last. Set `false` if the origin serves more than this
+   * resource, since a client could apply the document to the whole origin. Has no effect with several resources, which are
+   * never served there, or for a resource without a path, which is always served there.
    * @default true
    */
   rootMetadata?: boolean;
   /**
    * Accepts plain http for resources and issuers that are not on loopback, and for the URLs of keys and introspection, in the
-   * options and in metadata. Tokens can then be read on the network; logged as a warning at every start. For a network that
-   * nobody listens in, such as that of Docker Compose.
+   * options and in metadata. Tokens can then be read on the network. Set it only in a private network without
+   * eavesdroppers, such as that of Docker Compose. Logged as a warning at every start.
    * @default false
    */
   allowInsecureHttp?: boolean;
@@ -122,7 +123,7 @@ export interface CommonOptions {
   exposeErrorDetails?: boolean;
 }
 
-/** All but `verifier`, which is an option of a single resource, too: it is read there. */
+/** All except `verifier`, which is read with the options of a resource, since it may be set there too. */
 export const COMMON_OPTIONS = {
   checkAuthorizationServers: (option) => option.flag(true),
   fetch: (option) => option.function<typeof fetch>('Write a function like the global fetch'),
@@ -130,7 +131,7 @@ export const COMMON_OPTIONS = {
   clockToleranceSeconds: (option) => option.seconds(5, 0, 300),
   maxTokenLifetimeSeconds: (option) => option.seconds(86_400, 1, 31_536_000),
   followCaller: optional((option) => option.flag(false)),
-  allowAnonymous: (option) => option.riskyFlag('what is @Public() works without a token'),
+  allowAnonymous: (option) => option.riskyFlag('operations that are declared @Public() work without a token'),
   challenge: readChallenge,
   allowedOrigins: readAllowedOrigins,
   stdio: readStdio,
@@ -177,6 +178,6 @@ function readStdio(option: OptionReader): 'deny' | 'trust' | { readonly tokenEnv
 
 function readTasks(option: OptionReader): 'bound' | 'bound-by-application' {
   const tasks = option.choice(['bound', 'bound-by-application']);
-  if (tasks !== 'bound') option.warn(`is "${tasks}": who may use a task is up to its store`);
+  if (tasks !== 'bound') option.warn(`is "${tasks}": the task store alone decides which callers may use a task`);
   return tasks;
 }

@@ -8,8 +8,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const PREFIX = 'MCP_AUTH_';
 
 /**
- * The options that the environment variables of this library set. They are read like any other options, and what is wrong
- * with them is said in terms of the variables.
+ * The options that the environment variables of this library set. They are validated like any other options, and problems
+ * name the variables.
  *
  * @throws {McpAuthConfigError} listing every problem.
  */
@@ -24,7 +24,7 @@ export function optionsFromEnvironment(environment: Environment): McpAuthModuleO
   return options;
 }
 
-/** What is missing or of the wrong type is for the reading of the options to say. */
+/** Does not validate: missing values and wrong types are reported when the options are read. */
 function optionsIn(environment: Environment): McpAuthModuleOptions {
   const values = new Map(VARIABLES.map((variable) => [variable.option, valueOf(variable, environment)]));
   const options: Record<string, unknown> = {};
@@ -45,7 +45,7 @@ function problemsWith(options: McpAuthModuleOptions): readonly ConfigProblem[] {
   }
 }
 
-/** An empty variable is absent. A text that is no number and no flag is left as it is, so that it is refused. */
+/** The value of a variable; undefined if it is empty. Text that is not a number or a flag is kept, and refused later. */
 function valueOf({ name, form }: Variable, environment: Environment): unknown {
   const text = environment[name]?.trim();
   if (!text) return undefined;
@@ -60,7 +60,7 @@ function setAt(options: Record<string, unknown>, [name = '', ...rest]: readonly 
   else setAt((options[name] ??= {}) as Record<string, unknown>, rest, value);
 }
 
-/** There are variables for one client only, which belongs to the only issuer. */
+/** Adds introspection to the only issuer. The variables can describe only one client. */
 function withIntrospection(issuers: unknown, clientId: unknown, clientSecret: unknown): unknown {
   const isGiven = clientId !== undefined || clientSecret !== undefined;
   if (!isGiven || !Array.isArray(issuers) || issuers.length !== 1) return issuers;
@@ -68,7 +68,7 @@ function withIntrospection(issuers: unknown, clientId: unknown, clientSecret: un
   return [{ issuer: issuers[0] as unknown, introspection: { clientId, auth } }];
 }
 
-/** The secret of the client must not go to another server than its own. */
+/** Refuses a client with several issuers: its secret must not be sent to a foreign server. */
 function introspectionOfSeveral(environment: Environment): ConfigProblem[] {
   if (!environment['MCP_AUTH_ISSUER']?.includes(',')) return [];
   return ['MCP_AUTH_INTROSPECTION_CLIENT_ID', 'MCP_AUTH_INTROSPECTION_CLIENT_SECRET']
@@ -93,7 +93,7 @@ function unknownVariables(environment: Environment): ConfigProblem[] {
     }));
 }
 
-/** The same problem, in the terms of whoever sets environment variables. */
+/** The same problem, with the name of the variable instead of the option. */
 function inVariables(problem: ConfigProblem): ConfigProblem {
   const variable =
     VARIABLES.find(({ option }) => problem.option === option) ??

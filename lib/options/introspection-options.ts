@@ -12,14 +12,14 @@ import { readUrl } from './url-option.js';
 
 /** How this server authenticates at the introspection endpoint. */
 export type IntrospectionAuth =
-  /** Id and secret in the `Authorization` header; what most servers expect (RFC 6749 §2.3.1). */
+  /** Id and secret in the `Authorization` header, as most servers expect it (RFC 6749 §2.3.1). */
   | {
       /** RFC 6749 §2.3.1, first form. */
       method: 'client_secret_basic';
       /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so that it is in no object one could log. */
       clientSecret: string;
     }
-  /** Id and secret in the body, for servers that don't take them in the header. */
+  /** Id and secret in the body, for servers that do not accept them in the header. */
   | {
       /** RFC 6749 §2.3.1, second form. */
       method: 'client_secret_post';
@@ -27,8 +27,8 @@ export type IntrospectionAuth =
       clientSecret: string;
     }
   /**
-   * A signed assertion: nothing that is sent is of use to anybody else (RFC 7523 §3). The key is a private JWK, whose `alg`
-   * and `kid` are used if present, or PEM text (PKCS #8).
+   * A signed assertion: an eavesdropper can use nothing of what is sent (RFC 7523 §3). The key is PEM text (PKCS #8) or a
+   * private JWK; the `alg` and `kid` of the JWK are used if present.
    */
   | {
       /** RFC 7523 §2.2. */
@@ -38,69 +38,70 @@ export type IntrospectionAuth =
     };
 
 /**
- * Asks the authorization server about every token, instead of verifying it here (RFC 7662): for tokens that are no JWTs,
- * and for revocation to take effect before a token expires. Tokens then work only while the server answers.
+ * Introspects every token at the authorization server instead of verifying it here (RFC 7662). Use it for opaque tokens, or
+ * for revocation to take effect before a token expires. Tokens then work only while the server answers.
  *
- * At most 32 requests to one endpoint are under way at a time. After a failure the endpoint is not asked for two seconds, or
- * for as long as it says in `Retry-After`, up to a minute. Tokens that are not asked about get 503 with `Retry-After`.
+ * At most 32 requests to one endpoint run at a time. After a failure, no requests are sent to the endpoint for two seconds, or
+ * for the time in its `Retry-After`, up to a minute. Tokens that cannot be introspected get 503 with `Retry-After`.
  */
 export interface IntrospectionOptions {
   /**
-   * URL of the endpoint: https, or http on loopback. With a discovered one, http on loopback is used only if the issuer is
-   * there too.
+   * URL of the endpoint: https, or http on loopback. A discovered http URL on loopback is used only if the issuer is on
+   * loopback too.
    * @default `introspection_endpoint` of the server's metadata
    */
   endpoint?: string;
   /** The client id of this resource server at the authorization server. */
   clientId: string;
-  /** How it proves to be that client. */
+  /** How the resource server authenticates as that client. */
   auth: IntrospectionAuth;
   /**
-   * Asks for signed answers and takes no others (RFC 9701). They must be signed with the keys and algorithms of the issuer,
-   * for the client id or an accepted audience. One whose `exp` is over or whose `nbf` is to come is not used; `iat` may be up to
-   * five minutes ahead.
+   * Requests signed answers and accepts no others (RFC 9701). An answer must be signed with the keys and algorithms of the
+   * issuer, for the client id or an accepted audience. An answer with a past `exp` or a future `nbf` is not used; `iat` may be
+   * up to five minutes in the future.
    * @default false
    */
   signed?: boolean;
   /**
-   * Accepts an answer that names no audience. ONLY for an endpoint that calls a token active for nobody but the resource it
-   * was issued for: with any other, tokens that were issued for somebody else are accepted here. An audience that is named
-   * is checked all the same. An answer that names none must say that it is about an access token (`token_type: "Bearer"`,
-   * or `token_use` or `typ` to that effect), since servers call refresh tokens active too; see `accessTokensOnly`. Logged as
-   * a warning at every start.
+   * Accepts an answer without an audience. ONLY for an endpoint that reports a token as active solely to the resource it was
+   * issued for: with any other endpoint, tokens for other resources are accepted here. An audience in the answer is still
+   * checked. An answer without one must say that the token is an access token (`token_type: "Bearer"`, or an equivalent
+   * `token_use` or `typ`), since servers report refresh tokens as active too; see `accessTokensOnly`. Logged as a warning at
+   * every start.
    * @default false
    */
   audienceBound?: boolean;
   /**
-   * The endpoint calls nothing active but access tokens, so that its answers need not say which kind of token they are about.
-   * ONLY for an endpoint of which you know that: with any other, refresh tokens and ID tokens are accepted here. Answers that
-   * say that they are about another kind are refused all the same. Logged as a warning at every start.
+   * Accepts an answer that does not name the kind of token. ONLY for an endpoint that you know to report access tokens alone
+   * as active: with any other endpoint, refresh tokens and ID tokens are accepted here. An answer that names another kind of
+   * token is still refused. Logged as a warning at every start.
    * @default false
    */
   accessTokensOnly?: boolean;
   /**
-   * Longest time a token that was active is not asked about again, in seconds; 0 asks every time. A revoked token is
-   * accepted for up to this long.
+   * Longest time for which an active token is not introspected again, in seconds; 0 introspects it every time. A revoked token
+   * is accepted for up to this long.
    * @default 60
    */
   cacheSeconds?: number;
   /**
-   * The same for a token that was not active, in seconds. A token that becomes active only after it was presented is refused
-   * for up to this long.
+   * Longest time for which an inactive token is not introspected again, in seconds. A token that becomes active only after it
+   * was presented is refused for up to this long.
    * @default 10
    */
   negativeCacheSeconds?: number;
   /**
-   * How the tokens of this server begin, such as `ory_at_`. Only such tokens are sent to it, except for JWTs, which go to the
-   * issuer they name. Needed where several servers are asked: a token is never sent to a server that may not have issued it.
+   * Prefix of this server's tokens, such as `ory_at_`. Only tokens with this prefix are sent to the server, and JWTs that name
+   * it as their issuer. Required if several servers introspect: a token is never sent to a server that may not have issued
+   * it.
    * @default none: every token that is no JWT, if this is the only server that is asked
    */
   tokenPrefix?: string;
 }
 
-/** Introspection at one authorization server, with every default filled in. Holds no secret but in functions. */
+/** Introspection at one authorization server, with every default filled in. Holds secrets in functions only. */
 export interface ResolvedIntrospection {
-  /** Undefined where it is to be found in the metadata. */
+  /** Undefined if it comes from the metadata. */
   readonly endpoint: string | undefined;
   readonly clientId: string;
   readonly authenticate: ClientAuthentication;
@@ -117,19 +118,19 @@ export const INTROSPECTION_OPTIONS = {
   clientId: readClientId,
   auth: readAuthentication,
   signed: (option) => option.flag(false),
-  audienceBound: (option) => option.riskyFlag('tokens are accepted without being named as issued for this resource'),
+  audienceBound: (option) => option.riskyFlag('tokens are accepted even if the answer names no audience'),
   accessTokensOnly: (option) =>
-    option.riskyFlag('what the server calls active is taken for an access token without its word'),
+    option.riskyFlag('active tokens are accepted even if the answer does not call them access tokens'),
   cacheSeconds: (option) => option.seconds(60, 0, 3_600),
   negativeCacheSeconds: (option) => option.seconds(10, 0, 300),
   tokenPrefix: (option) => option.text(),
 } satisfies ReadersOf<IntrospectionOptions>;
 
-/** What `auth` holds, by its method. */
+/** The members of `auth`, for each kind of method. */
 const AUTHENTICATION_WITH_SECRET = { method: (option: OptionReader) => option.value, clientSecret: readSecret };
 const AUTHENTICATION_WITH_KEY = { method: (option: OptionReader) => option.value, privateKey: readPrivateKey };
 
-/** Stands for authentication that cannot be used; the options are refused then. */
+/** Placeholder after a problem: the options are refused. */
 const NO_AUTHENTICATION: ClientAuthentication = () => undefined;
 
 export function readIntrospection(option: OptionReader): ResolvedIntrospection | undefined {
@@ -142,14 +143,14 @@ export function readIntrospection(option: OptionReader): ResolvedIntrospection |
   return { ...settings, authenticate: auth };
 }
 
-/** Those of which one begins with the other, so that a token could belong to two servers. */
+/** The prefixes that begin with another one of them: a token could belong to two servers. */
 export function ambiguousPrefixes(prefixes: readonly string[]): string[] {
   return prefixes.filter((prefix, index) => prefixes.some((other, at) => at !== index && prefix.startsWith(other)));
 }
 
 function readClientId(option: OptionReader): string {
   const write = 'Write the client id of this resource server at the authorization server';
-  return option.requiredText(write, 'it is required: the endpoint answers nobody it does not know');
+  return option.requiredText(write, 'it is required: the endpoint answers only clients that it knows');
 }
 
 function readAuthentication(option: OptionReader): ClientAuthentication {
@@ -194,7 +195,7 @@ function readPrivateKey(option: OptionReader): ClientAuthentication {
   }
 }
 
-/** What was seen where a secret belongs. */
+/** What was seen, without showing the value: it may be a secret. */
 function undisclosed({ isGiven }: OptionReader): string {
   return isGiven ? 'a value' : 'nothing';
 }

@@ -6,10 +6,10 @@ import type { ResolvedIntrospection } from './introspection-options.js';
 import { optional, type OptionReader, type OptionReaders, type OptionsRead } from './option-reader.js';
 import { readUrl } from './url-option.js';
 
-/** Where the metadata and the keys of an authorization server come from. */
+/** The sources of an authorization server's metadata and keys. */
 export interface IssuerSources {
   readonly metadata: MetadataSource;
-  /** What is needed of the metadata, since no other option says it. */
+  /** The members of the metadata that are needed, since no other option gives their value. */
   readonly metadataMembers: readonly string[];
   readonly keys: KeySource;
 }
@@ -26,7 +26,7 @@ export const SOURCE_OPTIONS = {
 
 type SourceOptions = OptionsRead<typeof SOURCE_OPTIONS>;
 
-/** What these options of a server come to, together with its others. */
+/** The sources that the options of a server name, checked against its issuer and its introspection. */
 export function issuerSourcesOf(
   option: OptionReader,
   given: SourceOptions,
@@ -44,7 +44,7 @@ export function issuerSourcesOf(
   return { metadata: metadataSourceOf(given), metadataMembers, keys };
 }
 
-/** Where the keys of a server are, as far as the options say. */
+/** The URL of a server's keys; undefined if the options do not name it. */
 export function jwksUriOf({ keys, metadata }: IssuerSources): string | undefined {
   if (keys.kind === 'jwks') return keys.uri;
   const uri = metadata.kind === 'static' ? ownMember(metadata.document, 'jwks_uri') : undefined;
@@ -80,14 +80,14 @@ function refuseSeveralKeySources(option: OptionReader): void {
 function refuseUnusedTransform(option: OptionReader, given: SourceOptions, needed: readonly string[]): void {
   const isUnused = option.at('metadata').isGiven || needed.length === 0;
   if (!given.transformMetadata || !isUnused) return;
-  const why = 'no metadata is asked for that it could be applied to';
+  const why = 'no metadata is asked for, so it has no effect';
   option.at('transformMetadata').refuse({ why, write: 'Remove it' });
 }
 
 function refuseUnusedDiscovery(option: OptionReader): void {
   const discovery = option.at('discovery');
   if (!discovery.isGiven || !option.at('metadata').isGiven) return;
-  const why = 'the metadata is given, so that it is not looked for';
+  const why = 'the metadata is given, so none is fetched';
   discovery.refuse({ seen: 'metadata too', why, write: 'Keep one of the two' });
 }
 

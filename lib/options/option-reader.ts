@@ -3,33 +3,33 @@ import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 import { showValue } from '../core/safe-text.js';
 
-/** Reads one option: knows its type, its default, its check, and the words for what is wrong with it. */
+/** Reads one option: knows its type, its default, its checks, and its error messages. */
 export type ReadOption<T = unknown> = (option: OptionReader) => T;
 
-/** How each option of an object is read, by name. Error messages list the names in this order. */
+/** The reader of each option of an object, by name. Error messages list the names in this order. */
 export type OptionReaders = Readonly<Record<string, ReadOption>>;
 
-/** Holds readers to a public type: one for each of its members, and none besides. */
+/** Requires exactly one reader for each member of a public type. */
 export type ReadersOf<Options extends object> = { readonly [Name in keyof Required<Options>]: ReadOption };
 
-/** What readers return, by the name of the option. */
+/** The results of readers, by the name of the option. */
 export type OptionsRead<Readers extends OptionReaders> = {
   readonly [Name in keyof Readers]: ReturnType<Readers[Name]>;
 };
 
-/** What reading the options found, and the one setting that every URL in them depends on. */
+/** The findings so far, and the setting that every URL in the options depends on. */
 interface ReadingContext {
   readonly problems: ConfigProblem[];
   readonly warnings: string[];
   readonly allowInsecureHttp: boolean;
 }
 
-/** What is wrong. What was seen is described where the value may be a secret; without a description, it is shown. */
+/** A problem with an option. Without `seen`, the value is shown: describe it in `seen` if it may be a secret. */
 type Refusal = Omit<ConfigProblem, 'option' | 'seen'> & Partial<Pick<ConfigProblem, 'seen'>>;
 
 /**
- * One place in the options: its path, as error messages name it, and the value that stands there. Every method returns
- * something usable even where it reports a problem, so that reading goes on and finds the other problems too.
+ * One place in the options: its path, as error messages name it, and its value. Every method returns a usable value even
+ * after it reports a problem, so that one error can list every problem.
  */
 export class OptionReader {
   readonly #context: ReadingContext;
@@ -42,7 +42,7 @@ export class OptionReader {
     this.#context = context;
   }
 
-  /** A value to be read from the beginning: nothing has been found yet. */
+  /** A reader of this value, without findings. */
   static of(value: unknown, path = '', allowInsecureHttp = false): OptionReader {
     return new OptionReader(path, value, { problems: [], warnings: [], allowInsecureHttp });
   }
@@ -55,45 +55,45 @@ export class OptionReader {
     return this.#context.warnings;
   }
 
-  /** Whether URLs may be plain http beyond loopback. */
+  /** Whether plain http URLs are accepted beyond loopback. */
   get allowsInsecureHttp(): boolean {
     return this.#context.allowInsecureHttp;
   }
 
-  /** Whether something was written here: null and false are something. */
+  /** Whether there is a value; null and false are values. */
   get isGiven(): boolean {
     return this.value !== undefined;
   }
 
-  /** A member, by its name; nothing is given there where this is no object. */
+  /** The member with this name; it has no value if this is not an object. */
   at(name: string): OptionReader {
     return this.#member(name, this.path === '' ? name : `${this.path}.${name}`);
   }
 
-  /** The same for a member whose name is the user's choice, such as a scope or the name of a tool. */
+  /** The member with a name that the user chose, such as a scope or the name of a tool. */
   atKey(key: string): OptionReader {
     return this.#member(key, `${this.path}["${key}"]`);
   }
 
-  /** The entries of a list; a hole (`[, 'a']`) is an undefined entry like any other. None where this is no list. */
+  /** The entries of a list; empty if this is not a list. A hole (`[, 'a']`) is an undefined entry like any other. */
   entries(): OptionReader[] {
     return listOf(this.value).map((value, index) => new OptionReader(`${this.path}[${index}]`, value, this.#context));
   }
 
-  /** The same place with another value, such as one that stands for what was written. */
+  /** The same place with another value, such as a normalized one. */
   withValue(value: unknown): OptionReader {
     return new OptionReader(this.path, value, this.#context);
   }
 
-  /** A text stands for a list of it. */
+  /** The same place with a text as a list of one. */
   asList(): OptionReader {
     return typeof this.value === 'string' ? this.withValue([this.value]) : this;
   }
 
   /**
-   * An object with these options. Each reader is called, so that an option that is absent gets its default.
+   * Reads an object with these options. Each reader is called, so absent options get their defaults.
    *
-   * @param shorthand the option that a value stands for which is no object.
+   * @param shorthand the option that is set by a value that is not an object.
    */
   section<Readers extends OptionReaders>(readers: Readers, shorthand?: keyof Readers): OptionsRead<Readers> {
     if (shorthand !== undefined && !isRecord(this.value)) {
@@ -103,17 +103,17 @@ export class OptionReader {
     return this.members(readers);
   }
 
-  /** The same without a look at what else is there. */
+  /** Reads these members, and ignores all others. */
   members<Readers extends OptionReaders>(readers: Readers): OptionsRead<Readers> {
     return readEach(readers, (name) => this.at(name));
   }
 
-  /** The names of the members, where they are the user's choice. */
+  /** The names of members that the user chose. */
   keys(): string[] {
     return this.#isObject() ? Object.keys(this.value as object) : [];
   }
 
-  /** A misspelt option must not silently be no option. What it holds is not shown: it may be a secret. */
+  /** Refuses unknown options, so that a misspelt one is not ignored. Does not show the value: it may be a secret. */
   refuseUnknown(known: readonly string[]): void {
     const write = `Known are ${known.join(', ')}`;
     for (const name of isRecord(this.value) ? Object.keys(this.value) : []) {
@@ -124,20 +124,20 @@ export class OptionReader {
     }
   }
 
-  /** Text that is not empty. */
+  /** Non-empty text. */
   text(): string | undefined {
     const refusal = { why: 'must be a non-empty string', write: 'Write a non-empty string, or leave it out' };
     return this.#valueIf(isText, undefined, refusal);
   }
 
-  /** Text that cannot be left out; empty where there is none. */
+  /** Required non-empty text; empty after a problem. */
   requiredText(write: string, whyRequired = 'it is required'): string {
     if (isText(this.value)) return this.value;
     this.refuse({ why: this.isGiven ? 'must be a non-empty string' : whyRequired, write });
     return '';
   }
 
-  /** A list of texts that are not empty, which is not empty itself; empty after a problem. */
+  /** A non-empty list of non-empty texts; empty after a problem. */
   texts(write: string): string[] | undefined {
     if (!this.isGiven) return undefined;
     const texts = listOf(this.value);
@@ -150,14 +150,14 @@ export class OptionReader {
     return this.#valueIf(isBoolean, fallback, { why: 'must be true or false', write: 'Write true or false' });
   }
 
-  /** A flag that weakens the protection: off by default, and a warning at every start where it is on. */
+  /** A flag that weakens the protection: off by default, and logged as a warning at every start if it is on. */
   riskyFlag(consequence: string): boolean {
     const isOn = this.flag(false);
     if (isOn) this.warn(`is on: ${consequence}`);
     return isOn;
   }
 
-  /** One of a few values, of which the first is the default. */
+  /** One of these values. The first is the default. */
   choice<const T>(values: readonly [T, ...T[]]): T {
     const names = values.map((value) => JSON.stringify(value));
     const write = `Write ${[names.slice(0, -1).join(', '), ...names.slice(-1)].join(' or ')}`;
@@ -178,13 +178,13 @@ export class OptionReader {
     return this.number(fallback, least, most, 'Write seconds, such as');
   }
 
-  /** A function, whose parameters and result cannot be checked here. */
+  /** A function. Its parameters and result cannot be checked here. */
   function<T>(write: string): T | undefined {
     const isFunction = (value: unknown): value is T => typeof value === 'function';
     return this.#valueIf(isFunction, undefined, { why: 'must be a function', write });
   }
 
-  /** A copy of what will be published or used as JSON; undefined after a problem. */
+  /** A copy of a value that will be published or used as JSON; undefined after a problem. */
   json(): unknown {
     const text = jsonOf(this.value);
     if (text !== undefined) return JSON.parse(text) as unknown;
@@ -197,7 +197,10 @@ export class OptionReader {
     this.#context.problems.push({ option, seen, why, write });
   }
 
-  /** For what is accepted, but weakens the protection or is not used as it was written. The path goes before the text. */
+  /**
+   * Warns of a value that is accepted, but weakens the protection or is not used as it was written. The warning begins with
+   * the path.
+   */
   warn(text: string): void {
     this.#context.warnings.push(`${this.path} ${text}`);
   }
@@ -206,7 +209,7 @@ export class OptionReader {
     return new OptionReader(path, isRecord(this.value) ? this.value[name] : undefined, this.#context);
   }
 
-  /** Reports a value that is something else. */
+  /** Whether this is an object. Reports any other value. */
   #isObject(): boolean {
     if (this.isGiven && !isRecord(this.value)) {
       this.refuse({ why: 'must be an object', write: 'Write an object, or leave it out' });
@@ -222,7 +225,7 @@ export class OptionReader {
 }
 
 /**
- * Reads a value from beginning to end. The result is frozen.
+ * Reads a whole value. The result is frozen.
  *
  * @throws {McpAuthConfigError} listing every problem.
  */
@@ -232,7 +235,7 @@ export function readWhole<T>(option: OptionReader, read: ReadOption<T>): T {
   return deepFreeze(result);
 }
 
-/** Reads an option that has no default: undefined where it is absent. */
+/** Makes a reader return undefined for an absent option. */
 export function optional<T>(read: ReadOption<T>): ReadOption<T | undefined> {
   return (option) => (option.isGiven ? read(option) : undefined);
 }
@@ -245,7 +248,7 @@ function readEach<Readers extends OptionReaders>(
   return Object.fromEntries(read) as OptionsRead<Readers>;
 }
 
-/** A copy; empty for what is no list. */
+/** A copy of the list; empty for any other value. */
 function listOf(value: unknown): unknown[] {
   return Array.isArray(value) ? [...(value as unknown[])] : [];
 }
@@ -258,7 +261,7 @@ function isBoolean(value: unknown): value is boolean {
   return typeof value === 'boolean';
 }
 
-/** Undefined for what JSON cannot say: functions, symbols, bigints, and objects that contain themselves. */
+/** The JSON text; undefined for functions, symbols, bigints, and objects that contain themselves. */
 function jsonOf(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);

@@ -3,14 +3,14 @@ import type { ChallengeForm, CommonOptions } from './common-options.js';
 import type { ProtectedResourceOptions, ResolvedResource } from './resource-options.js';
 
 /**
- * Options of `McpAuthModule`: those of {@link CommonOptions}, and those of one {@link ProtectedResourceOptions | resource},
- * such as `resource` and `authorizationServers`, beside them. Several resources are listed under `resources` instead, each
- * with an `id` and a path of its own.
+ * Options of `McpAuthModule`: those of {@link CommonOptions}, and beside them those of one
+ * {@link ProtectedResourceOptions | resource}, such as `resource` and `authorizationServers`. Several resources are listed
+ * under `resources` instead, each with an `id` and a path of its own.
  */
 export type McpAuthModuleOptions = CommonOptions &
   (
     | (ProtectedResourceOptions & {
-        /** Not beside `resource`. */
+        /** Not allowed beside `resource`. */
         resources?: never;
       })
     | ({
@@ -19,19 +19,19 @@ export type McpAuthModuleOptions = CommonOptions &
       } & { [K in Exclude<keyof ProtectedResourceOptions, keyof CommonOptions>]?: never })
   );
 
-/** The options after validation: complete, frozen, and independent of what the user passed in. */
+/** The options after validation: complete, frozen, and independent of the objects that the user passed in. */
 export abstract class ResolvedOptions {
   abstract readonly resources: readonly [ResolvedResource, ...ResolvedResource[]];
   abstract readonly clockToleranceSeconds: number;
   abstract readonly maxTokenLifetimeSeconds: number;
-  /** Whether URLs that are found while the application runs may be plain http beyond loopback. */
+  /** Whether plain http URLs beyond loopback are accepted from metadata and `trustedIssuer`. */
   abstract readonly allowInsecureHttp: boolean;
   abstract readonly checkAuthorizationServers: boolean;
-  /** Undefined for the global one. */
+  /** Undefined for the global `fetch`. */
   abstract readonly fetch: typeof fetch | undefined;
   abstract readonly cache: ResolvedCache;
   abstract readonly exposeErrorDetails: boolean;
-  /** Undefined where it depends on the application. */
+  /** Undefined if it depends on whether the application injects `McpAuthService`. */
   abstract readonly followCaller: boolean | undefined;
   abstract readonly allowAnonymous: boolean;
   abstract readonly challenge: (request: unknown) => ChallengeForm;
@@ -40,6 +40,6 @@ export abstract class ResolvedOptions {
   abstract readonly tasks: 'bound' | 'bound-by-application';
   abstract readonly allowUnguardedMounts: boolean;
   abstract readonly rootMetadata: boolean;
-  /** What weakens the protection, to be logged at start. */
+  /** Logged at start: settings that weaken the protection, or are not used as they were written. */
   abstract readonly warnings: readonly string[];
 }

@@ -12,7 +12,7 @@ import { readVerifier } from './verifier-option.js';
  */
 export function readOptions(options: McpAuthModuleOptions): ResolvedOptions {
   const given: unknown = isRecord(options) ? { ...options } : options;
-  // Known before anything is read, since every URL depends on it.
+  // Read first, since the check of every URL depends on it.
   const allowInsecureHttp = isRecord(given) && given['allowInsecureHttp'] === true;
   return readWhole(OptionReader.of(given, '', allowInsecureHttp), readModule);
 }
@@ -27,7 +27,7 @@ function readModule(option: OptionReader): ResolvedOptions {
 
 const MODULE_OPTIONS = [...Object.keys(COMMON_OPTIONS), 'verifier', 'resources'];
 
-/** The options of a single resource stand beside those of the module. */
+/** Reads the options of a single resource, which are written beside those of the module. */
 function readSingleResource(option: OptionReader): ResolvedOptions['resources'] {
   option.refuseUnknown([...new Set([...MODULE_OPTIONS, ...Object.keys(RESOURCE_OPTIONS)])]);
   return [resourceOf(option, option.members(RESOURCE_OPTIONS))];
@@ -42,6 +42,6 @@ function readSeveralResources(option: OptionReader): ResolvedOptions['resources'
   const [first, ...others] = resources;
   if (first) return [first, ...others];
   list.refuse({ why: 'must be a list of resources', write: 'List at least one, or use `resource` instead' });
-  // Read apart from the rest: what a resource needs is not missing here.
+  // Placeholder with findings of its own: the missing options of a resource must not be reported here.
   return readSingleResource(OptionReader.of(undefined));
 }

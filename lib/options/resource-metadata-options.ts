@@ -1,7 +1,7 @@
 import type { OptionReader } from './option-reader.js';
 import { readUrl } from './url-option.js';
 
-/** Members of the protected resource metadata besides those this library fills in (RFC 9728 §2). */
+/** Members of the protected resource metadata (RFC 9728 §2), except those that this library fills in. */
 export interface ResourceMetadataOptions {
   /** `resource_name`: shown to users on consent pages. */
   resourceName?: string;
@@ -11,13 +11,13 @@ export interface ResourceMetadataOptions {
   resourcePolicyUri?: string;
   /** `resource_tos_uri` */
   resourceTosUri?: string;
-  /** `jwks_uri`: keys of the resource server itself. Those of the authorization server do not belong here. */
+  /** `jwks_uri`: keys of the resource server itself, not those of the authorization server. */
   jwksUri?: string;
   /** Any further member, such as `resource_name#de`, published under the name it has here. */
   [member: string]: unknown;
 }
 
-/** The members that have a name of their own in the options. */
+/** The member that each named option sets. */
 const MEMBER_NAMES: ReadonlyMap<string, string> = new Map([
   ['resourceName', 'resource_name'],
   ['resourceDocumentation', 'resource_documentation'],
@@ -26,7 +26,7 @@ const MEMBER_NAMES: ReadonlyMap<string, string> = new Map([
   ['jwksUri', 'jwks_uri'],
 ]);
 
-/** What is checked of a member, by its name; any other is published as it is. */
+/** The check of a member, by its name. Any other member is published as it is. */
 const MEMBER_RULES: readonly (readonly [name: RegExp, check: (option: OptionReader) => void])[] = [
   [/^(?:resource|authorization_servers|scopes_supported|bearer_methods_supported)$/, refuseMemberFilledIn],
   [/^signed_metadata$/, refuseSignedMetadata],
@@ -36,7 +36,7 @@ const MEMBER_RULES: readonly (readonly [name: RegExp, check: (option: OptionRead
   [/^resource_name(?:#|$)/, (option) => option.text()],
 ];
 
-/** The members by the names that they are published under. */
+/** The members of the metadata under their published names. */
 export function readResourceMetadata(option: OptionReader): Record<string, unknown> {
   const members = option
     .keys()
@@ -45,7 +45,7 @@ export function readResourceMetadata(option: OptionReader): Record<string, unkno
   return Object.fromEntries(members.map(([name, member]) => [name, readMember(name, member)]));
 }
 
-/** Keys of the resource itself may be published, but not those of its authorization servers. */
+/** Refuses to publish the keys of an authorization server as those of the resource. */
 export function refuseKeysOfOthers(option: OptionReader, urisOfOthers: readonly string[]): void {
   for (const member of [option.at('jwksUri'), option.at('jwks_uri')]) {
     if (!urisOfOthers.some((uri) => uri === member.value)) continue;
@@ -54,7 +54,7 @@ export function refuseKeysOfOthers(option: OptionReader, urisOfOthers: readonly 
   }
 }
 
-/** Such a member is left out (RFC 9728 §3.2). */
+/** Whether a member has no value, and must be omitted (RFC 9728 §3.2). */
 function isWithoutValue(value: unknown): boolean {
   return value === undefined || value === null || (Array.isArray(value) && value.length === 0);
 }
@@ -70,7 +70,7 @@ function refuseMemberFilledIn(option: OptionReader): void {
 }
 
 function refuseSignedMetadata(option: OptionReader): void {
-  const why = 'clients prefer it over the plain members, so that a copy that is out of date would win';
+  const why = 'clients prefer it to the plain members, even if it is out of date';
   option.refuse({ seen: 'a value', why, write: 'Remove it' });
 }
 

@@ -17,32 +17,32 @@ import { readVerifier, type ResolvedVerifier, type VerifierOption } from './veri
 export interface ProtectedResourceOptions {
   /**
    * The resource identifier of RFC 9728: the URL at which MCP clients reach this server, such as
-   * `https://mcp.example.com/mcp`. https, unless on loopback; no query, no fragment, and no pattern of a route: it is
+   * `https://mcp.example.com/mcp`. https, unless on loopback; without query and fragment. It is not a route pattern: it is
    * compared whole.
    */
   resource: string;
-  /** Name for `@ProtectedResource()`. @default the resource identifier */
+  /** Name of the resource in `@ProtectedResource()`. @default the resource identifier */
   id?: string;
   /** At least one; a string is an issuer with default settings. */
   authorizationServers: (string | AuthorizationServerOptions)[];
   /**
-   * Looks up issuers that are not listed above, such as one for each tenant: returns the server with exactly this issuer, or
-   * undefined for one that is not trusted. What it is given stands in a token that nobody has verified: look it up among
-   * the issuers you know, and do not decide by a part of it.
+   * Looks up an issuer that is not listed in `authorizationServers`, for example with one issuer for each tenant. Returns the
+   * server with exactly this issuer, or undefined if it is not trusted. The issuer comes from a token that is not verified
+   * yet: look it up among the issuers you know, and do not decide by a part of it.
    *
-   * The answer is used for five minutes (that an issuer is not trusted: ten seconds), for at most a thousand issuers; an
-   * error is answered with 503. Such issuers are not published in the metadata, and their tokens must be JWTs.
+   * The answer is cached for five minutes (ten seconds if the issuer is not trusted), for at most a thousand issuers. After an
+   * error, the token gets 503. Such issuers are not published in the metadata, and their tokens must be JWTs.
    * @default none
    */
   trustedIssuer?: TrustedIssuerOption;
   /**
-   * Verifies tokens in place of the built-in verification: a function, an object, or the class of a provider of the
-   * application. What it returns is checked against issuers, audience and times all the same, see `TokenVerifier`.
+   * Verifies tokens instead of the built-in verification: a function, an object, or the class of a provider of the
+   * application. Issuer, audience and times of its result are still checked; see `TokenVerifier`.
    * @default that of the module, see `CommonOptions.verifier`
    */
   verifier?: VerifierOption;
   /**
-   * Accepted values of the `aud` claim, compared whole. There is no way to turn the check off.
+   * Accepted values of the `aud` claim, compared whole. The check cannot be turned off.
    * @default the resource identifier
    */
   audience?: string | string[];
@@ -52,7 +52,7 @@ export interface ProtectedResourceOptions {
   scopes?: ScopeOptions;
 }
 
-/** What `trustedIssuer` is: finds the authorization server of an issuer, which may be written as in `authorizationServers`. */
+/** The type of `trustedIssuer`: returns the authorization server of an issuer, written as in `authorizationServers`. */
 export type TrustedIssuerOption = (
   issuer: string,
 ) => string | AuthorizationServerOptions | undefined | Promise<string | AuthorizationServerOptions | undefined>;
@@ -63,13 +63,13 @@ export interface ResolvedResource {
   readonly identifier: ResourceIdentifier;
   readonly metadataUrl: string;
   readonly authorizationServers: readonly ResolvedAuthorizationServer[];
-  /** Finds servers that are not among them; undefined for an issuer that is not trusted. */
+  /** Looks up servers that are not in `authorizationServers`; resolves to undefined if the issuer is not trusted. */
   readonly trustedIssuer: ((issuer: string) => Promise<ResolvedAuthorizationServer | undefined>) | undefined;
   readonly verifier: ResolvedVerifier | undefined;
   readonly audiences: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly requiredScopes: readonly string[];
-  /** Undefined where it follows from the decorators. */
+  /** Undefined if `required` or the decorators determine them. */
   readonly supportedScopes: readonly string[] | undefined;
   readonly scopeHierarchy: Readonly<Record<string, readonly string[]>>;
   readonly operationScopes: readonly OperationScopes[];
@@ -88,9 +88,9 @@ export const RESOURCE_OPTIONS = {
 } satisfies ReadersOf<ProtectedResourceOptions>;
 
 /**
- * One resource, from what its options say.
+ * One resource, from its options.
  *
- * @param verifierOfModule for a resource that has none of its own.
+ * @param verifierOfModule used if the resource has no verifier of its own.
  */
 export function resourceOf(
   option: OptionReader,
@@ -121,7 +121,10 @@ export function resourceOf(
   };
 }
 
-/** Each resource is found by its id, and by the path of its metadata, whatever host a request names. */
+/**
+ * Refuses resources that share an id or the path of their metadata. Requests find a resource by either of them, whatever
+ * host they name.
+ */
 export function refuseSharedResources(option: OptionReader, resources: readonly ResolvedResource[]): void {
   const usable = resources.filter(({ identifier }) => identifier.value !== '');
   const ids = usable.map(({ id }) => id);
@@ -132,15 +135,15 @@ export function refuseSharedResources(option: OptionReader, resources: readonly 
   }
 }
 
-/** A verifier has no use for introspection. */
+/** Refuses introspection beside a verifier, which would not use it. */
 function refuseIntrospectionInVain(option: OptionReader, servers: readonly ResolvedAuthorizationServer[]): void {
   const server = servers.find(({ introspection }) => introspection !== undefined);
   if (!server) return;
-  const why = `it takes the place of the \`introspection\` that is set up for ${server.issuer}`;
+  const why = `it replaces the \`introspection\` that is set up for ${server.issuer}`;
   option.refuse({ seen: 'a verifier', why, write: 'Remove one of the two' });
 }
 
-/** Empty where it is none. */
+/** The resource identifier; empty after a problem. */
 function readIdentifier(option: OptionReader): ResourceIdentifier {
   const write = 'Write the URL clients use, such as "https://mcp.example.com/mcp"';
   const { value } = option;
@@ -164,7 +167,7 @@ function acceptIdentifier(option: OptionReader, read: ResourceIdentifier): Resou
   return read;
 }
 
-/** Whether a segment of the path is a parameter or has a wildcard, as routes of Express, Fastify and URI templates have them. */
+/** Whether a segment of the path is a parameter or has a wildcard, as in routes of Express and Fastify and in URI templates. */
 function isRoutePattern(resource: string): boolean {
   const [, path = ''] = /^[^/]*\/\/[^/]*(.*)$/s.exec(resource) ?? [];
   return path.split('/').some((segment) => /^:[A-Za-z_]|[*{]|%7B/i.test(segment));
@@ -207,9 +210,9 @@ function readTrustedIssuer(option: OptionReader): ResolvedResource['trustedIssue
 }
 
 /**
- * A server that was looked up while the application runs, held to the same rules.
+ * Reads a server that `trustedIssuer` returned, by the same rules as the options.
  *
- * @throws {McpAuthConfigError} listing every problem, one of which is another issuer than was asked for.
+ * @throws {McpAuthConfigError} listing every problem, including another issuer than the requested one.
  */
 function readFoundServer(option: OptionReader, issuer: string): ResolvedAuthorizationServer {
   return readWhole(option, () => {
@@ -228,7 +231,7 @@ function readAudience(option: OptionReader): string[] | undefined {
     .texts('Name the audience the tokens carry, or leave it out to require the resource identifier');
 }
 
-/** Those that were there before, each time they come again. */
+/** Every value that occurred before, once for each repetition. */
 function repetitions(values: readonly string[]): string[] {
   return values.filter((value, index) => values.indexOf(value) < index);
 }

@@ -3,50 +3,50 @@ import { showValue } from '../core/safe-text.js';
 import type { OperationKind } from '../request/rpc-body.js';
 import type { OptionReader, ReadersOf, ReadOption } from './option-reader.js';
 
-/** What calls need beyond a valid token, and what is advertised of it. */
+/** The scopes that requests need, and those that are advertised. */
 export interface ScopeOptions {
-  /** Needed by every protected request. @default none */
+  /** Scopes that every protected request needs. @default none */
   required?: string[];
   /**
-   * Published as `scopes_supported`. Clients without a better hint ask for all of it, so keep it to what basic use
-   * needs; a challenge may name others.
+   * Published as `scopes_supported`. Clients without a better hint request all of these, so list only what basic use needs; a
+   * challenge can name others.
    * @default `required` if there are any, else every scope named by a decorator
    */
   supported?: string[];
   /** Broader scope → the scopes it implies, transitively. @default none */
   hierarchy?: Record<string, string[]>;
   /**
-   * What operations need whose handlers cannot be decorated: tool name, resource URI or URI template, prompt name →
-   * scopes. Adds to what decorators say, and is checked before dispatch only. A URI needs what any reading of it needs: as
-   * it was sent, in normal form, and without scheme, case and query, as `@rekog/mcp-nest` reads it; one of more than 2,048
-   * characters, or one that is no URI, needs the scopes of all resources.
+   * Scopes of operations with handlers that cannot be decorated: tool name, resource URI or URI template, prompt name →
+   * scopes. They add to those of decorators, and are checked only before dispatch. A URI needs the scopes of every form of it:
+   * as sent, normalized, and without scheme, case and query, as `@rekog/mcp-nest` reads it. A URI of more than 2,048
+   * characters, and text that is not a URI, need the scopes of all resources.
    * @default none
    */
   operations?: {
     /** By tool name. */
     tools?: Record<string, string[]>;
-    /** By URI, or URI template, as the server lists it. */
+    /** By URI or URI template, as the server lists it. */
     resources?: Record<string, string[]>;
     /** By prompt name. */
     prompts?: Record<string, string[]>;
   };
   /**
-   * What a caller finds in the lists of tools, resources and prompts:
+   * What a caller sees in the lists of tools, resources and prompts:
    * - `show`: everything, since a client calls only what is listed, and could otherwise never step up;
    * - `hide`: what the token's scopes and the policies allow;
-   * - `obtainable`: what some token of this caller would allow: policies that say no hide, missing scopes don't.
+   * - `obtainable`: what some token of this caller would allow: a denying policy hides an entry, missing scopes do not.
    *
-   * Comfort, not protection: what is hidden is refused all the same when it is called. Policies are asked about
-   * listed tools, prompts and templates with `args` undefined, and about resources with what reading them would give.
+   * This is a convenience, not a protection: a hidden operation is refused when it is called, in any case. For lists, policies
+   * get `args` undefined for tools, prompts and templates, and for resources the arguments of reading them.
    * @default 'show'
    */
   listing?: ListingPolicy;
 }
 
-/** What lists hold for a caller who may not use everything; see {@link ScopeOptions.listing}. */
+/** What a caller sees in lists; see {@link ScopeOptions.listing}. */
 export type ListingPolicy = 'show' | 'hide' | 'obtainable';
 
-/** What an operation needs whose handler cannot be decorated. */
+/** The scopes of an operation with a handler that cannot be decorated. */
 export interface OperationScopes {
   readonly kind: OperationKind;
   readonly name: string;
@@ -84,7 +84,7 @@ function readHierarchy(option: OptionReader): Record<string, string[]> {
   return Object.fromEntries(entries);
 }
 
-/** Without repetitions. An empty list is one. */
+/** The scopes without repetitions. An empty list is accepted. */
 function readScopes(option: OptionReader): string[] | undefined {
   if (Array.isArray(option.value) && option.value.length === 0) return [];
   const scopes = option.texts(WRITE_SCOPES);

@@ -1,7 +1,7 @@
 import { isLoopback, parseUrl } from '../core/resource.js';
 import type { OptionReader } from './option-reader.js';
 
-/** An absolute URL: https, or http on loopback; empty where it is none. */
+/** An absolute URL, https or http on loopback; empty if the value is not an absolute URL. */
 export function readUrl(option: OptionReader): string {
   const { value } = option;
   if (typeof value !== 'string' || !parseUrl(value)) {
@@ -12,11 +12,11 @@ export function readUrl(option: OptionReader): string {
   return value;
 }
 
-/** Reports a URL that holds credentials, or is neither https nor http where that is accepted. */
+/** Refuses a URL with credentials, and one that is neither https nor an accepted http URL. */
 export function requireSecureUrl(option: OptionReader, value: string): void {
   const url = new URL(value);
   if (url.username || url.password) {
-    option.refuse({ why: 'it holds a user name or password', write: 'Remove what stands before the @' });
+    option.refuse({ why: 'it holds a user name or password', write: 'Remove the part before the @' });
   } else if (url.protocol === 'http:') {
     if (!isLoopback(url)) requirePlainHttpAllowed(option, value);
   } else if (url.protocol !== 'https:') {
@@ -31,6 +31,6 @@ function requirePlainHttpAllowed(option: OptionReader, value: string): void {
   }
   const why = 'plain http is accepted on loopback only (OAuth 2.1 §1.5)';
   const write =
-    'Write an https URL; or, in a network that nobody listens in, such as that of Docker Compose, set allowInsecureHttp: true';
+    'Write an https URL; or, in a private network such as that of Docker Compose, set allowInsecureHttp: true';
   option.refuse({ why, write });
 }

@@ -3,14 +3,14 @@ export interface Variable {
   readonly name: string;
   /** The option it sets, as an error message names it. */
   readonly option: string;
-  /** How its text is read; a list is separated by commas. */
+  /** How its text is parsed. The entries of a list are separated by commas. */
   readonly form: 'text' | 'list' | 'number' | 'flag';
   readonly example: string;
-  /** What it is for, in a line of an example file. */
+  /** Its purpose, as a line of an example file. */
   readonly purpose: string;
 }
 
-/** All there are, the required ones first. */
+/** All variables, the required ones first. */
 export const VARIABLES: readonly Variable[] = [
   {
     name: 'MCP_AUTH_RESOURCE',

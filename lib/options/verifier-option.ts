@@ -2,22 +2,22 @@ import type { Abstract, Type } from '@nestjs/common';
 import { TokenVerifier, type VerifiedToken } from '../core/token-verifier.js';
 import type { OptionReader } from './option-reader.js';
 
-/** Verification by the application: a function, an object, or the class of a provider that Nest has a single one of. */
+/** Verification by the application: a function, an object, or the class of a provider with a single instance in Nest. */
 export type VerifierOption =
   | ((token: string) => VerifiedToken | Promise<VerifiedToken>)
   | TokenVerifier
   | Type<TokenVerifier>
   | Abstract<TokenVerifier>;
 
-/** The same after validation. An object is called through a function, since options are frozen and it is not ours. */
+/** The option after validation. A function wraps an object, since options are frozen and the object belongs to the user. */
 export type ResolvedVerifier =
   | { readonly kind: 'function'; readonly verify: (token: string) => unknown }
   | { readonly kind: 'provider'; readonly type: VerifierClass };
 
-/** A class that Nest is asked for, which may be an abstract one that stands for another. */
+/** The class of the provider to resolve in Nest; it may be an abstract class that is the token of another provider. */
 export type VerifierClass = Type<TokenVerifier> | Abstract<TokenVerifier>;
 
-/** Undefined where there is none. */
+/** The verifier; undefined if the option is absent or cannot be used. */
 export function readVerifier(option: OptionReader): ResolvedVerifier | undefined {
   if (!option.isGiven) return undefined;
   const verifier = verifierOf(option.value);
@@ -28,7 +28,7 @@ export function readVerifier(option: OptionReader): ResolvedVerifier | undefined
   return verifier;
 }
 
-/** Undefined for what can be none of them. */
+/** The verifier that a value describes; undefined for any other value. */
 function verifierOf(value: unknown): ResolvedVerifier | undefined {
   if (isVerifierClass(value)) return { kind: 'provider', type: value };
   if (typeof value === 'function') return { kind: 'function', verify: value as (token: string) => unknown };
@@ -36,7 +36,7 @@ function verifierOf(value: unknown): ResolvedVerifier | undefined {
   return undefined;
 }
 
-/** Whether it can verify; also one that does not extend {@link TokenVerifier}, as of another copy of this package. */
+/** Whether a value has a method `verify`. It may extend the {@link TokenVerifier} of another copy of this package. */
 export function isVerifier(value: unknown): value is TokenVerifier {
   return typeof value === 'object' && value !== null && 'verify' in value && typeof value.verify === 'function';
 }
