@@ -6,24 +6,24 @@ import type { Product } from './product.js';
 /**
  * Auth0. Accepts both of its access token profiles (`JWT` with `azp`, `at+jwt` with `client_id`).
  *
- * `audience`: nothing to set where the Identifier of the API in Auth0 is your resource identifier, byte for byte, and
- * the tenant has its Resource Parameter Compatibility Profile on; else that Identifier.
+ * `audience`: leave it out if the Identifier of the API in Auth0 is your resource identifier, byte for byte, and the
+ * Resource Parameter Compatibility Profile of the tenant is on. Otherwise set it to that Identifier.
  *
- * Reads scopes from `scope` only: `permissions` lists all that the user may do, whatever the client asked for and the
- * user agreed to.
+ * Reads scopes from `scope` only: `permissions` lists everything the user may do, even if the client did not request it or
+ * the user did not consent to it.
  *
- * @throws {McpAuthConfigError} when the domain is no bare host name.
+ * @throws {McpAuthConfigError} when the domain is not a bare host name.
  * @see https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
  */
 export function auth0(options: {
-  /** Domain of the tenant, such as `acme.eu.auth0.com`, or your custom domain: the one that clients sign in at. */
+  /** Domain of the tenant at which clients sign in, such as `acme.eu.auth0.com` or your custom domain. */
   domain: string;
 }): IssuerPreset {
   const given = new PresetArguments('auth0', options, ['domain']);
   const domain = given.host('domain', 'acme.eu.auth0.com');
   given.check();
   return {
-    // The slash belongs to it.
+    // The slash is part of the issuer.
     issuer: `https://${domain}/`,
     discovery: 'oidc',
     algorithms: ['RS256', 'PS256'],
@@ -32,7 +32,7 @@ export function auth0(options: {
   };
 }
 
-/** The subject of a user is `connection|id`; that of an application for itself is its ID and `@clients`. */
+/** A user's subject is `connection|id`. The subject of an application that acts for itself is its ID and `@clients`. */
 function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
   const subject = ownMember(claims, 'sub');
   return typeof subject === 'string' && /^[^|]+\|./.test(subject) && ownMember(claims, 'gty') !== 'client-credentials'

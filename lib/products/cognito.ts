@@ -5,14 +5,14 @@ import { PKCE_NOT_ADVERTISED, type Product } from './product.js';
 /**
  * A user pool of Amazon Cognito.
  *
- * `audience`: nothing to set where clients send `resource` and the pool has a resource server with your resource
- * identifier as its identifier (resource binding). Without it, Cognito's access tokens have no `aud` and are refused;
- * see `clientIdAsAudience`.
+ * `audience`: leave it out if clients send `resource` and the pool has a resource server with your resource identifier as
+ * its identifier (resource binding). Otherwise Cognito's access tokens have no `aud` and are refused; see
+ * `clientIdAsAudience`.
  *
- * Scopes carry the identifier of their resource server before a slash, in tokens and in requests alike, so that
- * decorators must name them so.
+ * In tokens and in requests, a scope begins with the identifier of its resource server and a slash. Write it in the same
+ * form in decorators.
  *
- * @throws {McpAuthConfigError} when region and pool do not fit each other.
+ * @throws {McpAuthConfigError} when the pool is not in this region.
  * @see https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html
  */
 export function cognito(options: {
@@ -21,9 +21,9 @@ export function cognito(options: {
   /** Such as `eu-central-1_aB3dE5fGh`. */
   userPoolId: string;
   /**
-   * Accepts tokens without `aud` by their `client_id`: put the app clients you trust into `audience`. Such a token is
-   * then good for every server that trusts that app client; logged as a warning at every start. A token that does
-   * have `aud` is still judged by it.
+   * Compares the `client_id` of tokens without `aud` with `audience`: list the app clients you trust there. Every server that
+   * trusts this app client then accepts such a token. Logged as a warning at every start. A token with `aud` is still
+   * checked by its `aud`.
    * @default false
    */
   clientIdAsAudience?: boolean;

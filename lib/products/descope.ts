@@ -5,26 +5,26 @@ import type { Product } from './product.js';
 const DEFAULT_BASE_URL = 'https://api.descope.com';
 
 /**
- * A project of Descope, whose tokens for MCP servers name the project as their issuer.
+ * A project of Descope. Its tokens for MCP servers name the project as their issuer.
  *
- * `audience`: nothing to set where the MCP Server in Descope has your resource identifier as its URL. Never the
- * project ID, which is in every token of the project: with it, a token for any other of its servers would do here.
+ * `audience`: leave it out if the MCP Server in Descope has your resource identifier as its URL. Never set the project ID:
+ * it is in every token of the project, so tokens for its other servers would be accepted here.
  *
- * Tokens that name another issuer of the project (the MCP server itself, or a tenant with cross-app access) are
- * refused; trust them by an entry of their own: `{ ...descope({ projectId }), issuer, discovery: 'oidc' }`.
+ * Refuses tokens that name another issuer of the project (the MCP server itself, or a tenant with cross-app access). To
+ * trust them, add another entry: `{ ...descope({ projectId }), issuer, discovery: 'oidc' }`.
  *
- * @throws {McpAuthConfigError} when an ID has not the form that Descope gives it.
+ * @throws {McpAuthConfigError} when an ID does not have Descope's format.
  * @see https://docs.descope.com/agentic-identity-hub/core-components/mcp-servers
  */
 export function descope(options: {
   /** Such as `P2abcdefghijklmnopqrstuvwxyz`. */
   projectId: string;
   /**
-   * ID of the MCP Server in Descope, such as `MS2abcdefghijklmnopqrstuvwxy`. With it, clients are sent to the
-   * metadata of that server, which has its scopes and its registration; without, to that of the project.
+   * ID of the MCP Server in Descope, such as `MS2abcdefghijklmnopqrstuvwxy`. If it is set, clients are sent to the metadata
+   * of that server, which has its scopes and its registration; otherwise to the metadata of the project.
    */
   mcpServerId?: string;
-  /** Of another region, or your custom domain. @default 'https://api.descope.com' */
+  /** Base URL of another region, or of your custom domain. @default 'https://api.descope.com' */
   baseUrl?: string;
 }): IssuerPreset {
   const given = new PresetArguments('descope', options, ['projectId', 'mcpServerId', 'baseUrl']);

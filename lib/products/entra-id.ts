@@ -8,26 +8,26 @@ const GUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const MANY_TENANTS = /^(?:common|organizations|consumers)$/;
 
 /**
- * One tenant of Microsoft Entra ID, in the global cloud. For several tenants, list one entry for each: every tenant
- * has its own issuer, and none is accepted that isn't listed.
+ * One tenant of Microsoft Entra ID, in the global cloud. For several tenants, list one entry for each: every tenant has
+ * its own issuer, and only listed issuers are accepted.
  *
- * `audience`: required. With version 2 the Application (client) ID of the app registration of your server, a GUID;
- * with version 1 that, or the Application ID URI that clients name in their scopes.
+ * `audience`: required. With version 2, set the Application (client) ID of your server's app registration, a GUID. With
+ * version 1, set that ID or the Application ID URI, whichever clients name in their scopes.
  *
- * Scopes are the short names of `scp`, though clients must ask for them with the Application ID URI before them; in
- * tokens of applications without a user, which have no `scp`, they are the `roles`. Users are told apart by `sub`,
- * which is another one for every application.
+ * Scopes are the short names in `scp`, although clients must request them with the Application ID URI as a prefix. Tokens
+ * of applications without a user have no `scp`: their scopes are the `roles`. `sub` identifies the user, with a different
+ * value for every application.
  *
- * @throws {McpAuthConfigError} when the tenant is not named by its GUID: a domain never stands in an issuer, and
- *   `common` stands for every tenant there is.
+ * @throws {McpAuthConfigError} when the tenant is not a GUID: an issuer never contains a domain, and `common` means every
+ *   tenant.
  * @see https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
  */
 export function entraId(options: {
   /** Directory (tenant) ID, a GUID. */
   tenantId: string;
   /**
-   * Of the access tokens: what `requestedAccessTokenVersion` says in the manifest of the app registration of your
-   * server. Not the version of the endpoint; and null there means 1.
+   * Version of the access tokens: `requestedAccessTokenVersion` in the manifest of your server's app registration, where
+   * null means 1. It is not the version of the endpoint.
    * @default 2
    */
   version?: 1 | 2;
@@ -46,14 +46,14 @@ export function entraId(options: {
   return {
     ...shared,
     issuer: `https://sts.windows.net/${tenant}/`,
-    // The endpoints are those of version 2 all the same; the version of tokens is that of their audience.
+    // Clients use the endpoints of version 2 here too: the audience determines the version of tokens.
     advertisedIssuer: issuer,
     discovery: { url: `${AUTHORITY}/${tenant}/.well-known/openid-configuration` },
     claims: { scopes, clientId: ['appid'] },
   };
 }
 
-/** `scp` is what a user lets an application do; tokens of applications for themselves have `roles` instead. */
+/** `scp` lists what a user permits an application to do. Tokens of an application that acts for itself have `roles`. */
 function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
   return typeof ownMember(claims, 'scp') === 'string' && ownMember(claims, 'idtyp') !== 'app' ? 'user' : undefined;
 }

@@ -2,11 +2,11 @@ import { McpAuthConfigError } from '../core/error.js';
 import type { Product } from './product.js';
 
 /**
- * Google cannot be the authorization server of an MCP server, and this says so at the start instead of with the first
- * token: its access tokens are opaque, they are for Google's own APIs, and no client can have one issued for yours.
- * Its ID tokens are for the client that asked for them, and no substitute.
+ * Always throws, so that the start fails and not the first request: Google cannot be the authorization server of an MCP
+ * server. Its access tokens are opaque and for Google's own APIs, and clients cannot get one for your server. Its ID tokens
+ * are for the client that requested them, and do not replace access tokens.
  *
- * Let users sign in with Google at another authorization server, which then issues tokens for this one.
+ * Let users sign in with Google at another authorization server, which then issues tokens for your server.
  *
  * @throws {McpAuthConfigError} always.
  * @see https://cloud.google.com/docs/authentication/token-types
@@ -32,7 +32,7 @@ export const GOOGLE: Product = {
     registration:
       'it cannot be the authorization server of an MCP server: see its section in the guide to authorization servers',
   },
-  // Empty where the question makes no sense for tokens of this product.
+  // Empty if the question does not apply to this product.
   facts: {
     metadata: '',
     pkce: '',

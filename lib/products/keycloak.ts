@@ -5,19 +5,19 @@ import type { Product } from './product.js';
 /**
  * One realm of Keycloak.
  *
- * `audience`: nothing to set where an Audience mapper of a client scope puts your resource identifier into `aud`, or
- * the feature `resource-indicators` is on; without either, tokens have no audience that this server could accept.
+ * `audience`: leave it out if an Audience mapper of a client scope puts your resource identifier into `aud`, or the feature
+ * `resource-indicators` is on. Without either of them, tokens have no audience that this server can accept.
  *
- * Roles are no scopes, and are left in the claims: an `@Authorize()` policy can read `realm_access` and
- * `resource_access` there. Where they must serve as scopes, see `claims.scopes` and its JSON Pointers.
+ * Roles are not scopes, and stay in the claims: an `@Authorize()` policy can read them from `realm_access` and
+ * `resource_access`. To use them as scopes, see `claims.scopes` and its JSON Pointers.
  *
- * @throws {McpAuthConfigError} when the URL already names a realm, or the realm is no single path segment.
+ * @throws {McpAuthConfigError} when the URL already names a realm, or the realm is not a single path segment.
  * @see https://www.keycloak.org/securing-apps/mcp-authz-server
  */
 export function keycloak(options: {
-  /** Where Keycloak is reached by clients, such as `https://login.example.com`; with `/auth`, if it is under that. */
+  /** URL at which clients reach Keycloak, such as `https://login.example.com`; with `/auth` if it is served under that path. */
   url: string;
-  /** Name of the realm, case and all. */
+  /** Name of the realm; case-sensitive. */
   realm: string;
 }): IssuerPreset {
   const given = new PresetArguments('keycloak', options, ['url', 'realm']);
@@ -30,7 +30,7 @@ export function keycloak(options: {
   const issuer = `${url}/realms/${realm}`;
   return {
     issuer,
-    // The form of RFC 8414 is new there, and not found at the root where Keycloak is under a path.
+    // Only new versions serve the form of RFC 8414, and not at the root of the host if Keycloak is served under a path.
     discovery: { url: `${issuer}/.well-known/openid-configuration` },
     claims: { clientId: ['azp', 'client_id'] },
   };

@@ -13,7 +13,7 @@ import { STYTCH } from './stytch.js';
 import { SUPABASE } from './supabase.js';
 import { WORKOS } from './workos.js';
 
-/** In the order of docs/providers.md. */
+/** All products, in the order of docs/providers.md. */
 export const PRODUCTS: readonly Product[] = [
   AUTH0,
   KEYCLOAK,
@@ -29,7 +29,7 @@ export const PRODUCTS: readonly Product[] = [
   GOOGLE,
 ];
 
-/** The product that an issuer looks like; undefined for any other product, for a custom domain, and without an issuer. */
+/** The product with issuers of this form; undefined for an unknown product, for a custom domain, and without an issuer. */
 export function productOf(issuer: string | undefined): Product | undefined {
   const url = issuer === undefined ? undefined : parseUrl(issuer);
   return url && PRODUCTS.find((product) => product.matches(url));

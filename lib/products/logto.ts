@@ -5,8 +5,8 @@ import type { Product } from './product.js';
 /**
  * A tenant of Logto, in its cloud or self-hosted.
  *
- * `audience`: nothing to set where the API identifier of the API resource in Logto is your resource identifier, byte
- * for byte. A client that sends no `resource` gets an opaque token, unless the tenant has a default API resource.
+ * `audience`: leave it out if the API identifier of the API resource in Logto is your resource identifier, byte for byte. A
+ * client that sends no `resource` gets an opaque token, unless the tenant has a default API resource.
  *
  * @throws {McpAuthConfigError} when the endpoint already ends in `/oidc`.
  * @see https://docs.logto.io/authorization/validate-access-tokens

@@ -12,7 +12,7 @@ import {
   refreshesTokens,
 } from './metadata-review/sign-in.rules.js';
 
-/** In the order of their ids. */
+/** All rules, in the order of their ids. */
 const RULES: readonly (readonly [id: Finding['id'], rule: (server: ReviewedServer) => readonly Remark[]])[] = [
   ['AS-02', issuerIsTheSame],
   ['AS-03', issuerIsSecure],
@@ -28,13 +28,13 @@ const RULES: readonly (readonly [id: Finding['id'], rule: (server: ReviewedServe
 ];
 
 /**
- * Finds what MCP clients will fail on in the metadata of an authorization server. It reads this one document only: it does
- * NOT fetch it, compare it with its other form, look at the keys, or check that the server does what it says.
+ * Finds everything in an authorization server's metadata that will make MCP clients fail. Reads only this document: does NOT
+ * fetch it, compare it with its other form, look at the keys, or check that the server does what the document says.
  *
  * Never throws, whatever the document holds.
  *
- * @param issuer as clients are told, and as they compare it
- * @returns findings in the order of their ids; an empty list where nothing has to be said
+ * @param issuer the issuer that is advertised to clients, which they compare with the document
+ * @returns findings in the order of their ids; empty if there are none
  * @see MCP 2026-07-28, Authorization; RFC 8414 §2
  */
 export function reviewMetadata(document: Readonly<Record<string, unknown>>, issuer: string): Finding[] {

@@ -4,21 +4,21 @@ import type { IssuerPreset } from './preset.js';
 import { ENTER_CLIENT_ID, type Product } from './product.js';
 
 /**
- * A custom authorization server of Okta. There is no preset for the org authorization server, whose access tokens are
- * for Okta's own APIs only and must not be verified by anybody else.
+ * A custom authorization server of Okta. There is no preset for the org authorization server: its access tokens are for
+ * Okta's own APIs only, and other servers must not verify them.
  *
- * `audience`: nothing to set where clients send `resource`, or the Audience of the authorization server is your
- * resource identifier; else that Audience.
+ * `audience`: leave it out if clients send `resource`, or the Audience of the authorization server is your resource
+ * identifier. Otherwise set it to that Audience.
  *
- * Users are told apart by `uid`, their ID, rather than by `sub`, which may be their login name and change hands.
+ * `uid`, the user's ID, identifies the user. `sub` may be a login name, which can pass to another user.
  *
- * @throws {McpAuthConfigError} when the domain is no bare host name, or is that of the admin console.
+ * @throws {McpAuthConfigError} when the domain is not a bare host name, or is that of the admin console.
  * @see https://developer.okta.com/docs/concepts/auth-servers/
  */
 export function okta(options: {
-  /** Domain of the org, such as `acme.okta.com`, or your custom domain: the one in the Issuer URI of the server. */
+  /** Domain in the Issuer URI of the authorization server: that of the org, such as `acme.okta.com`, or your custom domain. */
   domain: string;
-  /** Of the custom authorization server. @default 'default' */
+  /** ID of the custom authorization server. @default 'default' */
   authorizationServerId?: string;
 }): IssuerPreset {
   const given = new PresetArguments('okta', options, ['domain', 'authorizationServerId']);
@@ -43,7 +43,7 @@ export function okta(options: {
   };
 }
 
-/** The ID of the user, which tokens of applications for themselves do not have. */
+/** `uid` is the ID of the user. Tokens of applications that act for themselves do not have it. */
 function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | undefined {
   return typeof ownMember(claims, 'uid') === 'string' ? 'user' : undefined;
 }

@@ -10,12 +10,12 @@ interface Refusal {
   readonly write: string;
 }
 
-/** One label or several of a host name in lower case, and perhaps a port. */
+/** A host name of one or more labels in lower case, with an optional port. */
 const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?$/;
 
 /**
- * The arguments of one call of a preset. Every method returns something usable even where it found a problem, so that
- * {@link check} can name all of them.
+ * The arguments of one call of a preset. Every method returns a usable value even after it found a problem, so that
+ * {@link check} can report all problems.
  */
 export class PresetArguments {
   readonly #options: OptionReader;
@@ -33,15 +33,15 @@ export class PresetArguments {
     const value = this.#text(name, `Write a host name such as "${example}"`);
     if (value === '' || HOST.test(value)) return value;
     const url = value.includes('://') ? parseUrl(value) : undefined;
-    const why = url ? 'it is a URL, and only the host name of it is wanted' : 'must be a host name in lower case';
+    const why = url ? 'it is a URL, but only its host name belongs here' : 'must be a host name in lower case';
     this.refuse(name, value, { why, write: `Write "${url ? url.host : example}"` });
     return example;
   }
 
   /**
-   * An absolute URL, without the slash at its end.
+   * An absolute URL, without its trailing slash.
    *
-   * @param added what the preset adds to it, so that somebody may have written it already.
+   * @param added the path that the preset appends; a URL that already contains it is refused.
    */
   url(name: string, example: string, added?: string): string {
     const value = this.#text(name, `Write a URL such as "${example}"`);
@@ -54,14 +54,14 @@ export class PresetArguments {
     return value.replace(/\/$/, '');
   }
 
-  /** A text of a certain form. */
+  /** A text that matches this form. */
   text(name: string, form: RegExp, refusal: Refusal): string {
     const value = this.#text(name, refusal.write);
     if (value !== '' && !form.test(value)) this.refuse(name, value, refusal);
     return value;
   }
 
-  /** One of a few values, of which the first is the default. */
+  /** One of these values. The first is the default. */
   choice<const T>(name: string, among: readonly [T, ...T[]]): T {
     return this.#options.at(name).choice(among);
   }
@@ -74,7 +74,7 @@ export class PresetArguments {
     this.#options.at(name).refuse({ ...refusal, seen: showValue(seen) });
   }
 
-  /** @throws {McpAuthConfigError} listing every problem there was. */
+  /** @throws {McpAuthConfigError} listing every problem. */
   check(): void {
     const { problems } = this.#options;
     if (problems.length > 0) throw new McpAuthConfigError(problems);
@@ -100,5 +100,5 @@ function refusalOfUrl(value: string, example: string, added?: string): Refusal |
   if (href !== value && href !== `${value}/`) return { why: 'it is not in normal form', write: `Write "${href}"` };
   const at = added === undefined ? -1 : value.indexOf(added);
   if (at === -1) return undefined;
-  return { why: `it holds "${added}" already, which is added here`, write: `Write "${value.slice(0, at)}"` };
+  return { why: `it holds "${added}" already, which the preset adds`, write: `Write "${value.slice(0, at)}"` };
 }

@@ -1,37 +1,37 @@
 /**
- * What a preset returns: one entry for `authorizationServers`, with the issuer of a product and the places where that
- * product puts things. Spread it to change one of them: `{ ...keycloak({ url, realm }), algorithms: ['ES256'] }`.
+ * The result of a preset: one entry for `authorizationServers`, with the issuer of a product, and with its metadata, keys,
+ * algorithms and claims. Spread it to change a member: `{ ...keycloak({ url, realm }), algorithms: ['ES256'] }`.
  *
- * Holds no audience: that is up to the resource, and each preset says what this product makes of it.
+ * Contains no audience, which is an option of the resource. Each preset documents the `aud` of its product's tokens.
  */
 export interface IssuerPreset {
-  /** As the product spells it in its tokens. */
+  /** The issuer as the product spells it in its tokens. */
   issuer: string;
-  /** What clients are told instead, where the product has them begin elsewhere. */
+  /** The issuer that is advertised to clients instead, if they must start at another URL. */
   advertisedIssuer?: string;
-  /** Where the product documents its metadata to be: `oauth` and `oidc` for the standard place. */
+  /** The documented location of the metadata: `oauth` and `oidc` are the two standard ones. */
   discovery?:
     | 'oauth'
     | 'oidc'
     | {
-        /** Of the metadata document itself. */
+        /** URL of the metadata document itself. */
         readonly url: string;
       };
-  /** Where the product documents its keys to be, if not in metadata that names this very issuer. */
+  /** The documented URL of the keys, if no metadata with this issuer names them. */
   jwksUri?: string;
-  /** What the product documents to sign with; all that are supported where it can be configured. */
+  /** The documented signature algorithms of the product; undefined (every supported one) if they can be configured. */
   algorithms?: string[];
-  /** Where the product puts them, if not where the standards do. */
+  /** Names of the claims, if they differ from those of the standards. */
   claims?: {
-    /** Of these, the first one that says something holds the scopes. @default `scope`, `scp` */
+    /** Claims with the scopes; the first one with a value counts. @default `scope`, `scp` */
     scopes?: string[];
-    /** The same for the client. @default `client_id`, `azp`, `cid`, `appid` */
+    /** Claims with the client; the first one with a value counts. @default `client_id`, `azp`, `cid`, `appid` */
     clientId?: string[];
-    /** The same for the user. @default `sub` */
+    /** Claims with the user; the first one with a value counts. @default `sub` */
     subject?: string[];
-    /** What is compared with the accepted audiences. @default `aud` */
+    /** Claims that are compared with the accepted audiences. @default `aud` */
     audience?: string[];
   };
-  /** What the product documents of whose its tokens are; see `AuthorizationServerOptions.kindOf`. */
+  /** Determines whether a token acts for a user or for a client; see `AuthorizationServerOptions.kindOf`. */
   kindOf?: (claims: Readonly<Record<string, unknown>>) => 'user' | 'client' | 'unknown' | undefined;
 }

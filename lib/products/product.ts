@@ -1,13 +1,13 @@
 import type { IssuerPreset } from './preset.js';
 
 /**
- * What this library knows about one product, as its own documentation had it in November 2026. Each product has one file,
- * with its preset and its description. A description only advises operators: no request is decided by it.
+ * Facts about one product, from its documentation of November 2026. Each product has one file, with its preset and this
+ * description. A description only advises operators: it decides no request.
  */
 export interface Product {
   /** The heading of its section in docs/providers.md, and the beginning of each piece of advice. */
   readonly name: string;
-  /** Whether an issuer looks like one of this product; false for an issuer at a custom domain. */
+  /** Whether an issuer has the form of this product's issuers; false for an issuer at a custom domain. */
   matches(issuer: URL): boolean;
   /** The function that users call. */
   readonly preset: (options: never) => IssuerPreset;
@@ -16,38 +16,38 @@ export interface Product {
 }
 
 /**
- * What an operator has to do in this product, by topic. Parts of sentences for logs and reports. Undefined where the
- * general advice is enough.
+ * What an operator must do in this product, by topic. Parts of sentences for logs and reports; undefined if the general
+ * advice is enough.
  */
 export interface ProductAdvice {
-  /** So that the metadata names the configured issuer. */
+  /** Makes the metadata name the configured issuer. */
   readonly issuer?: string;
-  /** So that access tokens name this resource as their audience. */
+  /** Makes access tokens name this resource as their audience. */
   audience(resource: string): string;
-  /** So that clients get a client ID. */
+  /** Gives clients a client ID. */
   readonly registration: string;
-  /** So that the metadata advertises PKCE. */
+  /** Makes the metadata advertise PKCE. */
   readonly pkce?: string;
-  /** So that no client uses the challenge method "plain". */
+  /** Keeps clients from using the challenge method "plain". */
   readonly pkcePlain?: string;
-  /** So that no client uses the implicit grant or the password grant. */
+  /** Keeps clients from using the implicit grant and the password grant. */
   readonly withdrawnGrants?: string;
-  /** So that this resource server may introspect access tokens, as the client of this ID. */
+  /** Lets this resource server introspect access tokens as the client with this ID. */
   introspection?(clientId: string): string;
-  /** So that authorization responses name the issuer. */
+  /** Makes authorization responses name the issuer. */
   readonly responseIssuer?: string;
-  /** So that access tokens name their user in `sub`. */
+  /** Makes access tokens name their user in `sub`. */
   readonly subject?: string;
 }
 
 /**
- * What this product supports, as the table of docs/providers.md shows it: Markdown, with the marks that the page explains
- * (`°` for a fact from somebody else, `?` for an unconfirmed one).
+ * What this product supports, as the table of docs/providers.md shows it. Markdown, with the marks that the page explains:
+ * `°` for a fact from another source, `?` for an unconfirmed one.
  */
 export interface ProductFacts {
-  /** Which version or part of the product the facts are about; undefined where there is only one. */
+  /** The version or part of the product that the facts describe; undefined if there is only one. */
   readonly edition?: string;
-  /** Where its metadata is. */
+  /** The location and form of its metadata. */
   readonly metadata: string;
   /** Whether its metadata advertises PKCE with S256. */
   readonly pkce: string;
@@ -62,11 +62,11 @@ export interface ProductFacts {
   readonly accessToken: string;
   /** The header `typ` of its access tokens. */
   readonly tokenType: string;
-  /** RFC 7662. */
+  /** Token introspection (RFC 7662). */
   readonly introspection: string;
 }
 
-/** Advice about registration for a product that lets no MCP client register itself. */
+/** Advice about registration for a product that does not let MCP clients register themselves. */
 export const ENTER_CLIENT_ID = 'register a client yourself, and enter its ID in the MCP client';
 
 /** Advice about PKCE for a product whose metadata never advertises it. */

@@ -5,24 +5,24 @@ import type { Product } from './product.js';
 /**
  * An environment of Scalekit.
  *
- * `audience`: nothing to set where the MCP server in Scalekit has your resource identifier as its Server URL; else
- * its resource ID (`res_…`).
+ * `audience`: leave it out if the MCP server in Scalekit has your resource identifier as its Server URL. Otherwise set its
+ * resource ID (`res_…`).
  *
- * Scalekit is changing the `iss` of its tokens from the environment to the MCP server. While both may come, list the
- * preset twice, once with each `tokenIssuer`; clients are told of one and the same server.
+ * Scalekit is changing the `iss` of its tokens from the environment to the MCP server. While tokens can have either, list
+ * the preset twice, once with each `tokenIssuer`; both advertise the same server to clients.
  *
- * @throws {McpAuthConfigError} when the URL already names a resource, or the resource ID is missing where it is needed.
+ * @throws {McpAuthConfigError} when the URL already names a resource, or a required resource ID is missing.
  * @see https://docs.scalekit.com/authenticate/mcp/quickstart/
  */
 export function scalekit(options: {
-  /** Such as `https://acme.scalekit.com`, or your custom domain. */
+  /** URL of the environment, such as `https://acme.scalekit.com`, or of your custom domain. */
   environmentUrl: string;
   /**
-   * Resource ID of the MCP server in Scalekit, such as `res_92015146095`. With it, clients are sent to the metadata
-   * of that server; that of the environment has no registration.
+   * Resource ID of the MCP server in Scalekit, such as `res_92015146095`. If it is set, clients are sent to the metadata of
+   * that server; the metadata of the environment has no registration.
    */
   resourceId?: string;
-  /** What tokens name as their issuer: the environment, or the MCP server. @default 'environment' */
+  /** The issuer that tokens name: the environment, or the MCP server. @default 'environment' */
   tokenIssuer?: 'environment' | 'resource';
 }): IssuerPreset {
   const given = new PresetArguments('scalekit', options, ['environmentUrl', 'resourceId', 'tokenIssuer']);
@@ -41,7 +41,7 @@ export function scalekit(options: {
   return {
     issuer,
     ...(server !== issuer && { advertisedIssuer: server }),
-    // One set of keys for both issuers; metadata would name only one of them.
+    // Both issuers have the same keys, but the metadata names only one of the issuers.
     jwksUri: `${environment}/keys`,
     claims: { scopes: ['scope', 'scopes'], clientId: ['client_id'] },
   };

@@ -5,11 +5,11 @@ import type { Product } from './product.js';
 /**
  * Connected Apps of Stytch, consumer or B2B.
  *
- * `audience`: the project ID, unless the Connected App has a custom audience, which may be your resource identifier.
- * The project ID is in the tokens of every Connected App of the project, whatever it was made for.
+ * `audience`: set the project ID, unless the Connected App has a custom audience, which may be your resource identifier.
+ * The project ID is in the tokens of every Connected App of the project, whatever server they are for.
  *
- * @throws {McpAuthConfigError} when the domain is no bare host name, or a project ID was given instead of it: the
- *   issuer that Stytch makes of that (`stytch.com/project-live-…`) is no URL, so that no MCP client can use it.
+ * @throws {McpAuthConfigError} when the domain is not a bare host name, or a project ID is set instead: the issuer that Stytch
+ *   derives from it (`stytch.com/project-live-…`) is not a URL, so MCP clients cannot use it.
  * @see https://stytch.com/docs/connected-apps/guides/mcp-auth-overview
  */
 export function stytch(options: {

@@ -3,15 +3,15 @@ import type { IssuerPreset } from './preset.js';
 import type { Product } from './product.js';
 
 /**
- * Supabase Auth of one project, as OAuth 2.1 server. The project must sign with asymmetric keys: one with the old
- * shared secret (HS256) cannot be used.
+ * Supabase Auth of one project, as an OAuth 2.1 server. The project must sign with asymmetric keys; the old shared secret
+ * (HS256) is not supported.
  *
- * `audience`: nothing to set where a custom access token hook puts your resource identifier into `aud`. Else
- * `authenticated`, which is in every token of every OAuth client of the project; what users get for your own app is
- * still refused, since it names no client.
+ * `audience`: leave it out if a custom access token hook puts your resource identifier into `aud`. Otherwise set
+ * `authenticated`, which is in every token of every OAuth client of the project. The tokens that users get for your own app
+ * are still refused, since they name no client.
  *
- * Has no scopes of yours: what `@RequireScopes()` asks for, no token of Supabase grants, unless the hook writes a
- * `scope` claim. Use `@Authorize()` policies instead.
+ * Supabase has no custom scopes: its tokens never meet `@RequireScopes()`, unless the hook writes a `scope` claim. Use
+ * `@Authorize()` policies instead.
  *
  * @throws {McpAuthConfigError} when the URL already ends in `/auth/v1`.
  * @see https://supabase.com/docs/guides/auth/oauth-server/token-security

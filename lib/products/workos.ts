@@ -3,12 +3,12 @@ import type { IssuerPreset } from './preset.js';
 import type { Product } from './product.js';
 
 /**
- * AuthKit of WorkOS, as authorization server of MCP servers.
+ * AuthKit of WorkOS, as the authorization server of MCP servers.
  *
- * `audience`: nothing to set where your resource identifier is listed among the MCP resource indicators of the
- * environment, byte for byte. Where none is listed, tokens carry an audience of the whole environment.
+ * `audience`: leave it out if your resource identifier is listed among the MCP resource indicators of the environment, byte
+ * for byte. If none is listed, tokens name an audience of the whole environment.
  *
- * @throws {McpAuthConfigError} when the domain is no bare host name.
+ * @throws {McpAuthConfigError} when the domain is not a bare host name.
  * @see https://workos.com/docs/authkit/mcp
  */
 export function workos(options: {

@@ -10,12 +10,12 @@ export function takesAsymmetricProofsOnly({ document }: ReviewedServer): Remark[
   const isList = Array.isArray(algorithms) && algorithms.length > 0;
   if (algorithms === undefined || (isList && algorithms.every(isSound))) return [];
   const consequence =
-    'clients that bind tokens to a key find no sound way to sign their proofs, and may refuse (RFC 9449 §5.1)';
+    'clients that bind tokens to a key find no secure algorithm for their proofs, and may refuse (RFC 9449 §5.1)';
   const remedy = 'list asymmetric algorithms only, such as "ES256"';
   return [{ level: 'warning', seen: memberText(document, name), consequence, remedy }];
 }
 
-/** Clients do not need the keys, but this resource server does: without them it can only introspect. */
+/** Clients do not need the keys, but this resource server does: without them, it can only introspect tokens. */
 export function publishesKeys(server: ReviewedServer): Remark[] {
   const { document } = server;
   if (ownMember(document, 'jwks_uri') !== undefined) {

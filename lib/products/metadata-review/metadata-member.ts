@@ -9,18 +9,18 @@ export function memberText(document: Readonly<Record<string, unknown>>, name: st
   return value === undefined ? `${name} is missing` : `${name} is ${showValue(value)}`;
 }
 
-/** Empty where the member is missing or not a list. */
+/** The entries of a member; empty if the member is missing or not a list. */
 export function listAt(document: ReviewedServer['document'], name: string): readonly unknown[] {
   const list = ownMember(document, name);
   return Array.isArray(list) ? list : [];
 }
 
-/** Whether the member is a list with this value. */
+/** Whether the member is a list that contains this value. */
 export function lists(document: ReviewedServer['document'], name: string, value: string): boolean {
   return listAt(document, name).includes(value);
 }
 
-/** Remarks about the URL of an endpoint that clients need: it must be there, and be https. */
+/** Remarks about the URL of an endpoint that clients need: it must be present, and https. */
 export function endpointRemarks({ document, isLocal }: ReviewedServer, name: string, without: string): Remark[] {
   const value = ownMember(document, name);
   const seen = memberText(document, name);

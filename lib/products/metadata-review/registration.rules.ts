@@ -15,7 +15,7 @@ export function takesClientMetadataDocuments({ document, product }: ReviewedServ
   const level = ownMember(document, name) === undefined ? 'note' : 'warning';
   const seen = memberText(document, name);
   const consequence =
-    'clients with a metadata document have no secret, and find no way to authenticate that they could use';
+    'clients with a metadata document have no secret, and the server offers no method that works without one';
   return [{ level, seen, consequence, remedy: 'allow public clients ("none"), or "private_key_jwt"' }];
 }
 
@@ -24,7 +24,7 @@ export function registersClients(server: ReviewedServer): Remark[] {
   if (registers(document)) return endpointRemarks(server, 'registration_endpoint', 'clients cannot register there');
   const seen = memberText(document, 'registration_endpoint');
   if (takesDocuments(document)) {
-    const consequence = 'clients that know no client ID metadata documents need an ID that you registered';
+    const consequence = 'clients without support for client ID metadata documents need an ID that you registered';
     const remedy = remedyIn(product, 'registration', 'turn on dynamic client registration for older clients');
     return [{ level: 'note', seen, consequence, remedy }];
   }

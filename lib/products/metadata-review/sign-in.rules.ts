@@ -13,7 +13,7 @@ export function advertisesPkce({ document, product }: ReviewedServer): Remark[] 
   }
   if (!lists(document, name, 'plain')) return [];
   const consequence =
-    'a client may choose "plain", which protects no code from whoever saw its request (OAuth 2.1 §7.5)';
+    'a client may choose "plain", which does not protect the code if its request is seen (OAuth 2.1 §7.5)';
   const remedy = remedyIn(
     product,
     'pkcePlain',
@@ -40,15 +40,15 @@ export function namesItselfInResponses({ document, product }: ReviewedServer): R
       level: 'warning',
       seen: memberText(document, 'authorization_response_iss_parameter_supported'),
       consequence:
-        'clients of several servers cannot tell whose answer a code is; those that insist on it refuse (RFC 9207)',
+        'clients of several servers cannot tell which one issued a code; clients that require it refuse (RFC 9207)',
       remedy: remedyIn(product, 'responseIssuer', 'turn on the iss parameter of authorization responses'),
     },
   ];
 }
 
 /**
- * The implicit grant and the password grant. Where no response type has a token in it, the implicit grant issues ID tokens
- * only, which OpenID Connect allows.
+ * Reports the implicit grant and the password grant. If no response type contains `token`, the implicit grant issues only ID
+ * tokens, which OpenID Connect allows.
  */
 export function hasNoWithdrawnGrants({ document, product }: ReviewedServer): Remark[] {
   const sendsTokens = listAt(document, 'response_types_supported').some(
