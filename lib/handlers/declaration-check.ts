@@ -5,7 +5,7 @@ import { lostDeclarations } from './lost-declarations.js';
 import { isHandler, KNOWN_HANDLERS } from './mcp-frameworks.js';
 import { isOnClass, rememberedClasses, rememberedOn, type Remembered } from './written-declarations.js';
 
-/** A method with a decorator of this library, in a class that no module lists. */
+/** A decorated method of a class that no module lists. */
 export interface UnlistedMethod {
   readonly classRef: object;
   /** `Class.method` */
@@ -14,11 +14,11 @@ export interface UnlistedMethod {
 }
 
 /**
- * What is wrong with the decorators of this library on a class that Nest knows: those that mean nothing where they
- * stand, those that something else has dropped, and those on methods that nothing is known to call for a request.
+ * Problems with this library's decorators on a class that Nest knows: decorators without an effect at their place, decorators
+ * with lost metadata, and decorators on methods that no known framework calls for a request.
  *
- * Whatever is left holds. Does not see handlers of an unknown framework in a class that declares something for the class
- * as a whole and has known handlers, too.
+ * All other decorators are enforced. Does not find handlers of an unknown framework if a decorator stands on the class itself
+ * and the class also has known handlers.
  */
 export function declarationProblems(classRef: Type<object>): ConfigProblem[] {
   const lost = lostDeclarations(classRef);
@@ -26,8 +26,9 @@ export function declarationProblems(classRef: Type<object>): ConfigProblem[] {
 }
 
 /**
- * The decorated methods of classes that are none of the given ones, nor behind them, and that nothing is known to call
- * for a request: likely a mistake, but the class may belong to another application of the process, or be abstract.
+ * The decorated methods of classes that are neither listed nor in the lineage of a listed class, if no known framework calls
+ * them for a request. This is probably a mistake, but the class may belong to another application of the process, or be
+ * abstract.
  */
 export function unlistedMethods(listed: readonly Type<object>[]): UnlistedMethod[] {
   const known = new Set<object>(listed.flatMap((classRef) => lineageOf(classRef).classes));
@@ -59,7 +60,7 @@ function unrecognisedDeclarations(lineage: Lineage): ConfigProblem[] {
   return [...methods, unrecognised(classRef.name, onClass.decorator, 'a class without any handler that is known')];
 }
 
-/** Whether it restricts who may call; @Public() does not. */
+/** Whether a decorator restricts callers. All do except `@Public()`. */
 function restricts({ addition }: Remembered): boolean {
   return addition?.isPublic !== true;
 }
@@ -70,7 +71,7 @@ function isHandlerAt(prototype: object, name: string | symbol): boolean {
 }
 
 function unrecognised(option: string, decorator: string, what: string): ConfigProblem {
-  const why = `whatever calls it would do so without asking for what is declared. ${KNOWN_HANDLERS}`;
+  const why = `an unknown caller of it would not enforce what is declared. ${KNOWN_HANDLERS}`;
   const write = `Move ${decorator} to the handler that uses it; for another MCP framework, name the scopes in the option scopes.operations`;
   return { option, seen: `${decorator} on ${what}`, why, write };
 }

@@ -11,31 +11,31 @@ import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from
 import { ResolvedOptions } from '../options/options.js';
 import { handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
 
-/** One declaration that holds for an operation. */
+/** One declaration that applies to an operation. */
 export interface Declared {
   readonly kind: OperationKind;
-  /** As it was declared: tool or prompt name, URI, or URI template. */
+  /** The declared tool name, prompt name, URI or URI template. */
   readonly name: string;
   readonly declaration: HandlerDeclaration;
-  /** What its policies are asked with. */
+  /** The arguments that its policies get. */
   readonly given: Given;
 }
 
-/** What is declared for an operation, as far as one protected resource is concerned. */
+/** The declarations for an operation at one protected resource. */
 export interface Declarations {
   readonly all: readonly Declared[];
-  /** Whether all handlers that may serve it belong to other protected resources. */
+  /** Whether all handlers that can serve the operation belong to other protected resources. */
   readonly isElsewhere: boolean;
 }
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
-/** A method that an MCP framework calls by itself, so that Nest puts nothing around it. */
+/** A method that an MCP framework calls directly. Nest does not run guards, pipes or interceptors for it. */
 export interface DirectHandler {
   readonly classRef: Type<object>;
   readonly methodName: string;
   readonly method: object;
-  /** What it serves, where that matters. */
+  /** The operation that it serves; undefined if it serves none, or if only the method matters. */
   readonly operation?: ServedOperation | undefined;
 }
 
@@ -43,18 +43,18 @@ export interface DirectHandler {
 type Handler = DirectHandler & DeclaredHandler;
 
 /**
- * Finds out what the handlers of the application declare, and which MCP operation each of them serves, from the
- * metadata of the decorators alone: no MCP framework is imported. Reads the application once, when first asked.
+ * Finds the declarations of the application's handlers and the MCP operation that each of them serves. Reads only the
+ * metadata of decorators, and imports no MCP framework. Reads the application once, when it is first needed.
  */
 @Injectable()
 export class HandlerExplorer {
   #handlers: readonly Handler[] | undefined;
   #index: OperationIndex | undefined;
   readonly #declarations = new WeakMap<object, WeakMap<object, HandlerDeclaration>>();
-  /** By what is found in the index, and then by resource. */
+  /** By the entries that the index found, then by resource. */
   readonly #declared = new WeakMap<object, Map<string, Declarations>>();
   readonly #operations = new WeakMap<object, ServedOperation | null>();
-  /** Classes of which it is known that what was written on them is still there. */
+  /** Classes that are known to have all of their declarations. */
   readonly #intact = new WeakSet<object>();
 
   constructor(
@@ -66,8 +66,8 @@ export class HandlerExplorer {
   /**
    * What a class and its method declare together.
    *
-   * @throws {McpAuthConfigError} where it cannot be known, which the start of the application has not seen: classes may be
-   * loaded later, and instances made.
+   * @throws {McpAuthConfigError} when declarations are lost. The check at the start finds most of these, but classes may be
+   * loaded later, and instances may be created later.
    */
   declarationOf(classRef: object, method: object): HandlerDeclaration {
     if (!this.#intact.has(classRef)) this.#checkIntact(classRef);
@@ -93,10 +93,10 @@ export class HandlerExplorer {
   }
 
   /**
-   * What is declared for an operation. Several handlers can share a name, one for each server in the process; those
-   * of other resources are left out. Empty for an operation about which nothing is known.
+   * The declarations for an operation; empty for an unknown operation. Several handlers can share a name, one for each server
+   * in the process; handlers of other resources are left out.
    *
-   * The very same object each time, but for a URI.
+   * Returns the same object each time, except for a URI.
    */
   declarationsOf(operation: Operation, resourceId: string): Declarations {
     this.#index ??= new OperationIndex([...this.#served(), ...this.#configured()]);
@@ -109,24 +109,27 @@ export class HandlerExplorer {
     return declarations;
   }
 
-  /** The operation that a method serves, if it serves one. */
+  /** The operation that a method serves; undefined if it serves none. */
   operationOf(method: object): ServedOperation | undefined {
     let operation = this.#operations.get(method);
     if (operation === undefined) this.#operations.set(method, (operation = servedOperation(method) ?? null));
     return operation ?? undefined;
   }
 
-  /** Every handler of an MCP operation, with what it declares. */
+  /** The operation and the declaration of every handler of an MCP operation. */
   get operations(): readonly { readonly operation: ServedOperation; readonly declaration: HandlerDeclaration }[] {
     return this.#all().flatMap(({ operation, declaration }) => (operation ? { operation, declaration } : []));
   }
 
-  /** The handlers of MCP operations that are called by nothing but the MCP framework. */
+  /** The handlers of MCP operations that only the MCP framework calls. */
   get directHandlers(): readonly DirectHandler[] {
     return this.#all().filter(isDirect);
   }
 
-  /** Those of classes, so that no instance need be there yet: some frameworks look for handlers when they are instantiated. */
+  /**
+   * The direct handlers of classes that Nest instantiates. Works before there are instances: some frameworks look for handlers
+   * as soon as they are instantiated.
+   */
   get directHandlersOfClasses(): readonly DirectHandler[] {
     return this.#handlersOfClasses().filter(isDirect);
   }
@@ -144,12 +147,15 @@ export class HandlerExplorer {
     });
   }
 
-  /** The handlers that Nest calls for messages and GraphQL operations, not for HTTP requests: those of classes, so that no instance need be there yet. */
+  /**
+   * The handlers that Nest calls for messages and GraphQL operations, not for HTTP requests. Reads only classes that Nest
+   * instantiates, so it works before there are instances.
+   */
   get rpcHandlers(): readonly DirectHandler[] {
     return this.#handlersOfClasses().filter(({ method }) => isCalledByNest(method) || isCalledOutside(method));
   }
 
-  /** Every scope that a decorator or the options name for a resource, sorted. */
+  /** All scopes that decorators or the options name for a resource, sorted. */
   declaredScopes(resourceId: string): string[] {
     const scopes = [...this.#all(), ...this.#configured()]
       .filter(({ declaration }) => concerns(declaration, resourceId))
@@ -158,7 +164,7 @@ export class HandlerExplorer {
   }
 
   /**
-   * Refuses to start an application whose decorators contradict each other or the options, or declare what would not hold.
+   * Stops the start if decorators contradict each other or the options, or if a declaration could not be enforced.
    *
    * @throws {McpAuthConfigError} listing every problem.
    */
@@ -181,7 +187,7 @@ export class HandlerExplorer {
       for (const classRef of classOf(wrapper)) noteInstance(classRef, wrapper.instance);
   }
 
-  /** What is declared in classes that no module lists, and that nothing is known to call for a request. */
+  /** Decorated methods of classes that no module lists, if no known framework calls them for a request. */
   get unlisted(): readonly UnlistedMethod[] {
     return unlistedMethods(this.#wrappers().flatMap(classOf));
   }
@@ -237,7 +243,7 @@ export class HandlerExplorer {
   }
 }
 
-/** Of what a factory made, or a value, the class it is an instance of: some MCP frameworks find handlers there, too. */
+/** The class of a provider. For a factory or a value, the class of the instance: some MCP frameworks find its handlers too. */
 function classOf({ metatype, inject, instance }: Wrapper): Type<object>[] {
   if (typeof metatype === 'function' && !inject) return [metatype as Type<object>];
   const prototype: unknown =
@@ -253,7 +259,7 @@ function concerns({ resourceId }: HandlerDeclaration, id: string): boolean {
 function declarationsAt(resourceId: string, entries: readonly FoundEntry[]): Declarations {
   const here = entries.filter(({ entry }) => concerns(entry.declaration, resourceId));
   const all = here.map(({ entry: { kind, name, declaration }, given }) => ({ kind, name, declaration, given }));
-  // What the options of another resource say does not make an operation one of that resource.
+  // An entry in the options of another resource does not assign the operation to that resource.
   const isServed = entries.some(({ entry }) => entry.origin !== 'options');
   return { all, isElsewhere: isServed && here.length === 0 };
 }

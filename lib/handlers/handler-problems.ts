@@ -3,7 +3,7 @@ import type { ConfigProblem } from '../core/error.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { contradictsItself, type HandlerDeclaration } from './handler-declaration.js';
 
-/** A method that a request can reach, with what is declared for it. */
+/** A method that a request can reach, with its declaration. */
 export interface DeclaredHandler {
   readonly classRef: Type<object>;
   readonly methodName: string;
@@ -12,7 +12,7 @@ export interface DeclaredHandler {
   readonly declaration: HandlerDeclaration;
 }
 
-/** A class or method that is declared both public and protected. */
+/** Reports a class or method that is declared both public and protected. */
 export function contradictions({ classRef, methodName, method }: DeclaredHandler): ConfigProblem[] {
   const why = 'it is declared both public and protected';
   const write = 'Remove @Public(), or the requirements';
@@ -23,7 +23,7 @@ export function contradictions({ classRef, methodName, method }: DeclaredHandler
   return at.map((option) => ({ option, seen: '@Public() beside requirements', why, write }));
 }
 
-/** A handler that names an unknown resource, or a route that must name one and does not. */
+/** Reports a handler that names an unknown resource, and a route that must name a resource and does not. */
 export function resourceProblems(
   { classRef, isRoute, declaration }: DeclaredHandler,
   resources: readonly Pick<ResolvedResource, 'id'>[],

@@ -8,8 +8,8 @@ import { PARAMETERS_METADATA } from './nest-metadata.js';
 import { isReplaced, rememberedOn } from './written-declarations.js';
 
 /**
- * What is wrong with an instance that has a method of its own, such as a bound one, in place of a decorated method:
- * Nest calls that one, and finds nothing of what the other declares.
+ * Problems with an instance that has an own function, such as a bound one, in place of a decorated method. Nest calls this
+ * function, and does not find the declarations of the method.
  */
 export function instanceProblems(classRef: Type<object>, instance: unknown): ConfigProblem[] {
   if (typeof instance !== 'object' || instance === null || !isRemembered(lineageOf(classRef))) return [];
@@ -27,18 +27,18 @@ export function instanceProblems(classRef: Type<object>, instance: unknown): Con
     return [
       {
         option: `${classRef.name}.${name}`,
-        seen: 'an instance with another function of that name, such as one that its constructor has bound',
-        why: `Nest calls that function, and what the method declares is not found there, ${NOTHING}`,
+        seen: 'an instance with another function of that name, such as one that its constructor bound',
+        why: `Nest calls that function, and does not find what the method declares, ${NOTHING}`,
         write: 'Leave the method as it is, and bind it where it is used',
       },
     ];
   });
 }
 
-/** Functions that instances have in the place of a method which declares nothing, as far as instances were looked at. */
+/** Functions of noted instances in place of methods without declarations. */
 const standingForUndeclared = new WeakSet<object>();
 
-/** Notes the functions that an instance has in the place of methods which declare nothing: there is nothing to lose there. */
+/** Notes the functions that an instance has in place of methods without declarations: with these, no declaration is lost. */
 export function noteInstance(classRef: Type<object>, instance: unknown): void {
   if (typeof instance !== 'object' || instance === null) return;
   const lineage = lineageOf(classRef);
@@ -49,21 +49,21 @@ export function noteInstance(classRef: Type<object>, instance: unknown): void {
 }
 
 /**
- * Refuses a function that is called as a handler of a class if nobody can know what is declared for it.
+ * Refuses a function that is called as a handler of a class if its declarations cannot be determined.
  *
- * @throws {McpAuthConfigError}
+ * @throws {McpAuthConfigError} naming the class and the function.
  */
 export function checkIsMethod(classRef: object, method: object): void {
   if (!isStranger(classRef, method)) return;
   const option = (classRef as Type).name;
-  const seen = `a function "${(method as { readonly name?: unknown }).name}" in the place of one of its methods`;
-  const why = 'it is not known what is declared for it';
+  const seen = `a function "${(method as { readonly name?: unknown }).name}" in place of one of its methods`;
+  const why = 'its declarations cannot be determined';
   throw new McpAuthConfigError([{ option, seen, why, write: 'Leave the methods of the instance as they are' }]);
 }
 
 /**
- * Whether it cannot be known what is declared for a function that is called as a handler of a class: it is none of the
- * methods of the class, while some of these have declarations of their own.
+ * Whether the declarations of a handler cannot be determined: the function is not a method of the class, and some methods of
+ * the class have declarations of their own.
  */
 function isStranger(classRef: object, method: object): boolean {
   if (
@@ -82,7 +82,7 @@ function isStranger(classRef: object, method: object): boolean {
     )
   )
     return false;
-  // What is bound, and what tracers put around a handler, is called after the method that it runs.
+  // Bound functions and the wrappers of tracers have the name of the method that they call.
   const name = String((method as { readonly name?: unknown }).name).replace(/^bound /, '');
   return !isUndeclaredMethod(lineage, name);
 }

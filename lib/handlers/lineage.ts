@@ -1,18 +1,18 @@
 import type { Type } from '@nestjs/common';
 import { rememberedOn, type Remembered } from './written-declarations.js';
 
-/** A class that Nest knows, with its base classes and the classes that decorators have replaced. */
+/** A class that Nest knows, with its base classes and the classes that decorators replaced. */
 export interface Lineage {
   readonly classRef: Type<object>;
-  /** The nearest first. */
+  /** From the class to its furthest base class. */
   readonly prototypes: readonly object[];
   readonly classes: readonly object[];
 }
 
-/** What is found at a class under the name of a method. */
+/** The member with the name of a method, and the prototype that has it. */
 export interface Found {
   readonly owner: object;
-  /** Undefined for an accessor, and for what is no function. */
+  /** Undefined for an accessor, and for a value that is not a function. */
   readonly method: object | undefined;
 }
 
@@ -37,7 +37,7 @@ export function namesOf({ prototypes }: Lineage): (string | symbol)[] {
   return [...new Set(prototypes.flatMap((prototype) => rememberedOn(prototype).flatMap(({ key }) => key ?? [])))];
 }
 
-/** What was written on methods of this name, with the prototypes they were written in. */
+/** The decorators of methods with this name, with the prototype of each. */
 export function entriesOf(
   { prototypes }: Lineage,
   name: string | symbol,

@@ -13,9 +13,9 @@ import {
   type Remembered,
 } from './written-declarations.js';
 
-export const NOTHING = 'so that nothing would ask for it';
+export const NOTHING = 'so nothing would enforce it';
 
-/** What cannot hold where it stands, and what was written and is not found any more. */
+/** Problems with decorators that have no effect at their place, and with decorators that lost their metadata. */
 export function lostDeclarations(classRef: Type<object>): ConfigProblem[] {
   const lineage = lineageOf(classRef);
   const onClasses = lineage.classes.flatMap((one) => rememberedOn(one).flatMap((entry) => misplaced(classRef, entry)));
@@ -38,7 +38,7 @@ function lostOfMethod(lineage: Lineage, name: string | symbol): ConfigProblem[] 
   });
 }
 
-/** Of a class and those behind it, the nearest that declares something of a kind says what holds. */
+/** Problems with decorators of classes. For each kind of declaration, the nearest class in the lineage decides. */
 function lostOfClass(lineage: Lineage): ConfigProblem[] {
   const { classRef, classes } = lineage;
   const copiedFrom = methodsOf(lineage).flatMap((method) => [...classesWriting(method)]);
@@ -51,13 +51,13 @@ function lostOfClass(lineage: Lineage): ConfigProblem[] {
   const lost = declared.flatMap((entries, index) => entries.filter((entry) => !isKept(entry, index)));
   return lost.map(({ decorator }) => ({
     option: classRef.name,
-    seen: `${decorator} on the class, or on one that it stands for or extends, which is not found at the class that Nest knows`,
-    why: `a decorator has put another class in its place, or the class declares something else, ${NOTHING}`,
+    seen: `${decorator} on the class, or on one that it replaces or extends, which is missing on the class that Nest knows`,
+    why: `a decorator replaced the class, or the class declares something else, ${NOTHING}`,
     write: `Write ${decorator} on ${classRef.name} itself, above decorators that return another class`,
   }));
 }
 
-/** Nest keeps what is said of parameters by class and name: a method that is given to another class loses it. */
+/** Nest stores parameter decorators by class and method name, so a method that moves to another class loses them. */
 function lostParameters({ classRef, prototypes }: Lineage): ConfigProblem[] {
   return prototypes.flatMap((prototype) =>
     Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { value }]) => {
@@ -67,7 +67,7 @@ function lostParameters({ classRef, prototypes }: Lineage): ConfigProblem[] {
         {
           option: `${classRef.name}.${name}`,
           seen: 'a method with @AuthInfo() that was written in another class, or under another name',
-          why: 'Nest finds nothing of its parameters here, so that the caller would be undefined',
+          why: 'Nest does not find its parameter decorators here, so the caller would be undefined',
           write: 'Let the class extend the one in which the method was written',
         },
       ];
@@ -75,9 +75,9 @@ function lostParameters({ classRef, prototypes }: Lineage): ConfigProblem[] {
   );
 }
 
-/** A subclass that overrides a handler has to write anew each kind of thing that is declared for it. */
+/** A subclass that overrides a handler must repeat each kind of declaration of that handler. */
 function overridden(classRef: Type<object>, prototype: object, { method }: Found, entry: Remembered): ConfigProblem[] {
-  // It is no handler any more, or takes parameters of its own.
+  // The overriding method is not a handler, or the lost decorator is `@AuthInfo()`, which it need not repeat.
   if (!method || !isHandler(method) || !entry.addition || isRepeated(entry, declarationPartsOf(method))) return [];
   const base = (prototype.constructor as Type).name;
   return [
@@ -85,19 +85,22 @@ function overridden(classRef: Type<object>, prototype: object, { method }: Found
       option: `${classRef.name}.${String(entry.key)}`,
       seen: `a method that overrides that of ${base}, which declares ${entry.decorator}`,
       why: `the decorators of a method are not inherited by one that overrides it, ${NOTHING}`,
-      write: `Write ${entry.decorator}, or what is to hold instead, on the overriding method too`,
+      write: `Write ${entry.decorator}, or its replacement, on the overriding method too`,
     },
   ];
 }
 
-/** Whatever is declared public anew has been thought about; and what is public no more is closed, which does no harm. */
+/**
+ * Whether a declaration is repeated, or replaced by another one of the same kind. `@Public()` replaces every kind except
+ * `resourceId`. A lost `@Public()` counts as repeated: without it, the method is protected.
+ */
 function isRepeated({ addition }: Remembered, found: readonly DeclarationPart[]): boolean {
   if (!addition || addition.isPublic || found.includes(addition)) return true;
   const kind = kindOf(addition);
   return found.some((one) => kindOf(one) === kind || (one.isPublic === true && kind !== 'resourceId'));
 }
 
-/** `requirement`, `policies`, `authentications`, `isPublic` or `resourceId`: each decorator adds one of them. */
+/** `requirement`, `policies`, `authentications`, `isPublic` or `resourceId`: each decorator adds one member. */
 function kindOf(addition: DeclarationPart): string | undefined {
   return Object.keys(addition)[0];
 }
@@ -109,8 +112,8 @@ function dropped(classRef: Type<object>, found: Found | undefined, entry: Rememb
   return [
     {
       option: `${classRef.name}.${String(entry.key)}`,
-      seen: `${entry.decorator}, which another decorator of the method or of its class has dropped: it has put ${above}, without the metadata`,
-      why: `nothing of what was declared is left on what Nest and MCP frameworks find, ${NOTHING}`,
+      seen: `${entry.decorator}, which another decorator of the method or of its class removed: it put ${above}, without the metadata`,
+      why: `Nest and MCP frameworks do not find what was declared, ${NOTHING}`,
       write: `Write ${entry.decorator} above that decorator, as the first line`,
     },
   ];
@@ -129,5 +132,5 @@ function misplaced({ name }: Type<object>, entry: Remembered): ConfigProblem[] {
   const write = addition
     ? 'Move it to the method of a handler, or to its class'
     : 'Move it to a parameter of a handler';
-  return [{ option, seen: `${decorator} on a ${place}`, why: `it can mean nothing there, ${NOTHING}`, write }];
+  return [{ option, seen: `${decorator} on a ${place}`, why: `it has no effect there, ${NOTHING}`, write }];
 }
