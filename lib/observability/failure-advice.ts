@@ -1,7 +1,7 @@
 import { OutboundError } from '../issuer/outbound-error.js';
 import type { IssuerPart } from './event-types.js';
 
-/** The option that names another URL for each part. */
+/** The option that sets the URL of each part. */
 const URL_OPTIONS: Readonly<Record<IssuerPart, string>> = {
   metadata: 'discovery: { url } (or the whole document as metadata)',
   keys: 'jwksUri',
@@ -10,12 +10,12 @@ const URL_OPTIONS: Readonly<Record<IssuerPart, string>> = {
 
 const UNKNOWN_AUTHORITY =
   'Node.js does not know the authority that signed its certificate: start the application with NODE_EXTRA_CA_CERTS=<PEM file ' +
-  'of that authority>, or have the server send its intermediate certificates';
+  'of that authority>, or let the server send its intermediate certificates';
 const OTHER_NAME =
-  'its certificate is for another name: configure the server under a name that stands in the certificate, or have a ' +
-  'certificate issued for this name';
+  'its certificate is for another name: configure the server under a name in the certificate, or let the server use a ' +
+  'certificate for this name';
 
-/** By the error code of Node.js. */
+/** Advice by the error code of Node.js. */
 const CERTIFICATE_ADVICE: ReadonlyMap<string, string> = new Map([
   ['DEPTH_ZERO_SELF_SIGNED_CERT', UNKNOWN_AUTHORITY],
   ['SELF_SIGNED_CERT_IN_CHAIN', UNKNOWN_AUTHORITY],
@@ -25,12 +25,12 @@ const CERTIFICATE_ADVICE: ReadonlyMap<string, string> = new Map([
   ['CERT_UNTRUSTED', UNKNOWN_AUTHORITY],
   ['CERT_HAS_EXPIRED', 'its certificate has expired: renew it; NODE_EXTRA_CA_CERTS does not help'],
   ['CERT_NOT_YET_VALID', 'its certificate is not valid yet: set the clock of this machine right'],
-  ['CERT_REVOKED', 'its certificate was revoked: have another one issued'],
+  ['CERT_REVOKED', 'its certificate was revoked: replace it'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', OTHER_NAME],
   ['HOSTNAME_MISMATCH', OTHER_NAME],
 ]);
 
-/** What to do about a failed request to an authorization server; undefined where the message of the error is enough. */
+/** What to do about a failed request to an authorization server; undefined if the message of the error is enough. */
 export function adviceForFailure(error: unknown, part: IssuerPart): string | undefined {
   if (!(error instanceof OutboundError)) return undefined;
   const { status, code } = error;

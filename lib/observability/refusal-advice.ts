@@ -12,16 +12,16 @@ import {
 /**
  * The level of the log line about a refusal:
  *
- * - `warn`: such requests fail until somebody changes something here, at the authorization server or in a client;
- * - `log`: nothing has to be changed, but an operator who looks for attacks wants to see it;
- * - `debug`: happens to every client every day: it signs in, its token expires, it steps up.
+ * - `warn`: such requests fail until this server, the authorization server or a client is changed;
+ * - `log`: nothing needs to be changed, but an operator who looks for attacks wants to see it;
+ * - `debug`: normal for every client: it signs in, its token expires, it steps up.
  */
 export type RefusalLevel = 'warn' | 'log' | 'debug';
 
-/** Undefined where nothing has to be changed. */
+/** What the operator should do; the result is undefined if nothing needs to be changed. */
 type Advice = string | ((context: AdviceContext) => string | undefined);
 
-/** For each reason: how loud its line is, and what the operator should do. */
+/** The level of the log line for each reason, and what the operator should do. */
 export const REFUSAL_ADVICE: Readonly<
   Record<McpAuthReason, { readonly level: RefusalLevel; readonly advice?: Advice }>
 > = {
@@ -59,7 +59,7 @@ export const REFUSAL_ADVICE: Readonly<
   key_unknown: {
     level: 'warn',
     advice:
-      'See that the authorization server publishes this key, and that jwks or jwksUri, where it is set, is up to date',
+      'See that the authorization server publishes this key, and that jwks or jwksUri, if it is set, is up to date',
   },
   signature_invalid: {
     level: 'warn',
@@ -103,12 +103,12 @@ export const REFUSAL_ADVICE: Readonly<
   subject_missing: { level: 'warn', advice: adviseOnSubject },
   no_principal: {
     level: 'warn',
-    advice: 'Name the claims in which this authorization server puts subject or client in the option claims',
+    advice: 'In the option claims, name the claims in which this authorization server puts subject or client',
   },
   verifier_failed: { level: 'log' },
   verifier_unavailable: {
     level: 'warn',
-    advice: 'See the line about the configured verifier: it failed without saying anything about the token',
+    advice: 'See the line about the configured verifier: it failed without a result for the token',
   },
   scope_missing: { level: 'debug', advice: adviseOnScopes },
   authentication_insufficient: { level: 'debug' },
@@ -121,28 +121,28 @@ export const REFUSAL_ADVICE: Readonly<
   },
   graphql_request_missing: {
     level: 'warn',
-    advice: 'Let the context of GraphQLModule have the request as req: context: ({ req }) => ({ req })',
+    advice: 'Pass the request to the context of GraphQLModule as req: context: ({ req }) => ({ req })',
   },
   websocket_unauthenticated: {
     level: 'warn',
     advice:
-      'Let clients send the access token in the Authorization header of the upgrade request, to a gateway on the port of the application; or declare the handler @Public() and protect it by means of your own',
+      'Let clients send the access token in the Authorization header of the upgrade request, to a gateway on the port of the application; or declare the handler @Public() and protect it yourself',
   },
   message_unauthenticated: {
     level: 'warn',
-    advice: 'Remove the requirements of the handler or declare it @Public(), and protect the broker by its own means',
+    advice: 'Remove the requirements of the handler or declare it @Public(), and protect the broker itself',
   },
   context_unauthenticated: {
     level: 'warn',
-    advice: 'Remove the requirements of the handler or declare it @Public(), and protect it by means of your own',
+    advice: 'Remove the requirements of the handler or declare it @Public(), and protect it yourself',
   },
   resource_mismatch: {
     level: 'warn',
-    advice: 'See @ProtectedResource() of the handler and of the route that leads to it',
+    advice: 'See that the handler, and the route that leads to it, name the same resource in @ProtectedResource()',
   },
   origin_not_allowed: {
     level: 'warn',
-    advice: 'If it is yours, list the origin in allowedOrigins; as Host only that of the resource is allowed',
+    advice: 'If it is yours, list the origin in allowedOrigins; a Host must be that of the resource',
   },
   headers_contradict_body: { level: 'log' },
   batch_not_allowed: { level: 'log' },
@@ -174,12 +174,12 @@ export const REFUSAL_ADVICE: Readonly<
   },
 };
 
-/** `log` for a reason that does not exist: a handler in JavaScript may name any, and its client must get an answer. */
+/** The level of a reason; `log` for an unknown one: a handler in JavaScript may name any, and its client must get an answer. */
 export function levelOf(reason: McpAuthReason): RefusalLevel {
   return Object.hasOwn(REFUSAL_ADVICE, reason) ? REFUSAL_ADVICE[reason].level : 'log';
 }
 
-/** Sentences for whoever runs the server; undefined where nothing has to be changed. */
+/** Advice for the operator, in sentences; undefined if nothing needs to be changed. */
 export function adviceFor(reason: McpAuthReason, context: AdviceContext): string | undefined {
   const advice = Object.hasOwn(REFUSAL_ADVICE, reason) ? REFUSAL_ADVICE[reason].advice : undefined;
   return typeof advice === 'function' ? advice(context) : advice;

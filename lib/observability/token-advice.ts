@@ -2,21 +2,21 @@ import type { Observed } from '../core/safe-text.js';
 import { KEYCLOAK } from '../products/keycloak.js';
 import { productOf } from '../products/known-products.js';
 
-// Advice about a refused token that depends on its issuer, or on what was found in the token.
+// Advice about a refused token that depends on its issuer or on its content.
 
-/** What advice depends on, besides the reason. */
+/** The facts that advice depends on, besides the reason. */
 export interface AdviceContext {
   /** The resource identifier. */
   readonly resource: string;
-  /** The audiences that are accepted: the resource identifier, or those of the option `audience`. */
+  /** The accepted audiences: the resource identifier, or those of the option `audience`. */
   readonly audiences: readonly string[];
-  /** A trusted issuer: that of the token, or the only configured one. */
+  /** A trusted issuer: that of the token, or the only configured one; undefined if neither is known. */
   readonly issuer: string | undefined;
-  /** What was found. It tells the causes of one reason apart. */
+  /** What the check saw. It distinguishes the causes of one reason. */
   readonly seen: Observed;
 }
 
-/** In the terms of the product; undefined where it is not known. */
+/** How to set the audience in the issuer's product; undefined if the product is unknown. */
 function audienceAtProduct({ resource, issuer }: AdviceContext): string | undefined {
   const product = productOf(issuer);
   return product && `${product.name}: ${product.advice.audience(resource)}`;
@@ -28,13 +28,13 @@ export function adviseOnAudience(context: AdviceContext): string {
   if (audiences.includes(resource))
     return (
       atProduct ??
-      `Let the authorization server put ${resource} into aud, as it is asked to by the parameter resource (RFC 8707); or, if it has another name for this resource alone, set that as the option audience`
+      `Let the authorization server put ${resource} into aud, as the parameter resource requests (RFC 8707); or, if it has another name for this resource alone, set that as the option audience`
     );
-  const option = `The option audience accepts other names than ${resource}: leave it out, or set it to what tokens for this resource alone have as audience`;
+  const option = `The option audience accepts other names than ${resource}: leave it out, or set it to the audience that only tokens for this resource have`;
   return atProduct === undefined ? option : `${option}. ${atProduct}`;
 }
 
-/** A token that is issued for no particular audience is often not a JWT. */
+/** Advice for a token that is not a JWT. Some authorization servers issue JWTs only for an audience that clients name. */
 export function adviseOnOpaqueToken(context: AdviceContext): string {
   const introspection = 'If it is opaque to resource servers by intent, set the option introspection';
   const atProduct = audienceAtProduct(context);
@@ -46,25 +46,25 @@ export function adviseOnOpaqueToken(context: AdviceContext): string {
 export function adviseOnTokenKind(context: AdviceContext): string {
   const { seen, resource } = context;
   const marks = seen['marked by'];
-  // A mark with a space in it is a claim and its value, which names another kind; some access tokens have the other marks.
+  // A mark with a space is a claim with a value that names another kind. Other marks occur in some access tokens too.
   if (marks !== undefined && !/"[^", ]+ [^"]*"/.test(marks))
-    return 'Let the client send the access token: an ID token is none; or, if it is one, let the authorization server leave these claims out of it';
+    return 'Let the client send the access token, not the ID token; or, if it is the access token, let the authorization server leave these claims out of it';
   if (marks !== undefined) return 'Let the client send the access token: an ID token or refresh token is none';
   if (seen['aud'] !== undefined) {
-    const remedy = `Let the authorization server put ${resource} into aud, so that the token can be told from an ID token`;
+    const remedy = `Let the authorization server put ${resource} into aud, which distinguishes the token from an ID token`;
     const atProduct = audienceAtProduct(context);
     return atProduct === undefined
       ? `${remedy}; or let it write typ at+jwt into the header (RFC 9068)`
       : `${remedy}. ${atProduct}`;
   }
   if (seen['because']?.includes('token_type'))
-    return 'Let the authorization server say token_type Bearer of access tokens, or name the audience; or, if it calls nothing active but access tokens, set introspection.accessTokensOnly';
+    return 'Let the introspection endpoint answer token_type Bearer for access tokens, or name the audience; or, if it reports only access tokens as active, set introspection.accessTokensOnly';
   return 'Let the authorization server put client_id or scope into access tokens, or write typ at+jwt into their header (RFC 9068)';
 }
 
 export function adviseOnSubject({ seen, issuer }: AdviceContext): string {
   const shownBy = seen['shown by'];
-  // The claim typ is one that Keycloak writes.
+  // Keycloak writes the claim typ.
   const product = shownBy === '"typ"' ? KEYCLOAK : productOf(issuer);
   if (product?.advice.subject !== undefined) return `${product.name}: ${product.advice.subject}`;
   if (shownBy === '"username"')
@@ -72,20 +72,20 @@ export function adviseOnSubject({ seen, issuer }: AdviceContext): string {
   return 'Let the authorization server name the user in sub (RFC 9068 §2.2); or name the claim that does in the option claims.subject';
 }
 
-/** Undefined where the scopes of the token can be read, but are not those that are needed: the client steps up. */
+/** Undefined if the scopes of the token can be read, but are not sufficient: the client steps up. */
 export function adviseOnScopes({ seen }: AdviceContext): string | undefined {
   const { needs: _needs, ...claims } = seen;
   const values = Object.values(claims);
   if (values.some((value) => value.endsWith('not a scope name')))
-    return 'Let the authorization server write each scope as a member of its own: a member with a space in it grants nothing';
+    return 'Let the authorization server write each scope as a separate member: a member with a space in it grants nothing';
   if (values.every((value) => value.startsWith('"') && value !== '""')) return undefined;
-  return 'Let the authorization server grant scopes in one of these claims, as text or as a list; or name the claim that it puts them in as the option claims.scopes';
+  return 'Let the authorization server grant scopes in one of these claims, as text or as a list; or name the claim with the scopes in the option claims.scopes';
 }
 
-/** No token lives that long: as seconds, this is more than three centuries after 1970. */
+/** Larger times are in milliseconds: as seconds, this is more than three centuries after 1970. */
 const MILLISECONDS = 10_000_000_000;
 
-/** Undefined where the times look like seconds. */
+/** Undefined if the times look like seconds. */
 export function adviseOnMilliseconds({ seen }: AdviceContext): string | undefined {
   const isFar = ['exp', 'nbf', 'iat'].some((name) => Number(seen[name]) > MILLISECONDS);
   return isFar
