@@ -10,7 +10,7 @@ import { issuerSourcesOf, SOURCE_OPTIONS, type IssuerSources } from './issuer-so
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { requireSecureUrl } from './url-option.js';
 
-/** An authorization server whose access tokens are accepted. */
+/** A trusted authorization server: its access tokens are accepted. */
 export interface AuthorizationServerOptions {
   /**
    * The issuer identifier, exactly as the server itself spells it. It is compared code point by code point with the `iss` of
@@ -69,13 +69,13 @@ export interface AuthorizationServerOptions {
   introspection?: IntrospectionOptions;
   /**
    * Names of the claims in which this product puts scopes, client, subject and audience. Of several names, the first claim
-   * with a value counts; null, `""` and `[]` are no value. A name that begins with a slash is a JSON Pointer (RFC 6901) to a
-   * member of a claim, such as `/realm_access/roles`.
+   * with a value counts; null, `""` and `[]` are not values. A name that begins with a slash is a JSON Pointer (RFC 6901) to
+   * a member of a claim, such as `/realm_access/roles`.
    */
   claims?: {
     /**
      * A claim is a string, which is split at spaces, or a list of strings; any other value grants nothing. An empty claim
-     * grants nothing, and later names are not read. The exception are `scope` and `scp`: if one is empty, the other is read.
+     * grants nothing, and later names are not read, except that the other one of `scope` and `scp` is read if one is empty.
      * @default ['scope', 'scp']
      */
     scopes?: string | string[];

@@ -61,7 +61,7 @@ export interface CommonOptions {
    */
   allowAnonymous?: boolean;
   /**
-   * How refused tool calls are answered, or a function that chooses it for a request of the platform.
+   * How refused tool calls are answered, or a function that chooses it for each request, as the platform passes it.
    * @default 'http'
    */
   challenge?: ChallengeForm | ((request: unknown) => ChallengeForm);
@@ -74,8 +74,8 @@ export interface CommonOptions {
    */
   allowedOrigins?: string[];
   /**
-   * Handling of MCP operations with requirements over stdio, where requests carry no token: refuse them, trust the user who
-   * started the process, or verify the access token in the environment variable that is named here.
+   * Handling of MCP operations with requirements over stdio, where requests carry no token: refuse them (`'deny'`), trust the
+   * user who started the process (`'trust'`), or verify the access token in an environment variable (`tokenEnv`).
    * @default 'deny'
    */
   stdio?:
@@ -87,9 +87,9 @@ export interface CommonOptions {
       };
   /**
    * Which side binds MCP tasks to their caller. `'bound'`: this module remembers in memory for which caller each task was
-   * created, and answers all others as if the task did not exist; after a restart, and on another replica, these are all
-   * callers. `'bound-by-application'`: this module lets all `tasks/*` requests through to the MCP framework, and its task
-   * store must bind each task to the `principalKey` of the caller. Logged as a warning at every start.
+   * created, and answers all others as if the task did not exist. After a restart, and on another replica, every caller gets
+   * that answer. `'bound-by-application'`: this module lets all `tasks/*` requests through to the MCP framework, and the
+   * task store of the framework must bind each task to the `principalKey` of the caller; logged as a warning at every start.
    * @default 'bound'
    * @see MCP 2025-11-25, Tasks, "Task Isolation and Access Control"
    */

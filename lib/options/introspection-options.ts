@@ -16,14 +16,14 @@ export type IntrospectionAuth =
   | {
       /** RFC 6749 §2.3.1, first form. */
       method: 'client_secret_basic';
-      /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so that it is in no object one could log. */
+      /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so it never appears in a logged object. */
       clientSecret: string;
     }
   /** Id and secret in the body, for servers that do not accept them in the header. */
   | {
       /** RFC 6749 §2.3.1, second form. */
       method: 'client_secret_post';
-      /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so that it is in no object one could log. */
+      /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so it never appears in a logged object. */
       clientSecret: string;
     }
   /**
@@ -92,8 +92,8 @@ export interface IntrospectionOptions {
   negativeCacheSeconds?: number;
   /**
    * Prefix of this server's tokens, such as `ory_at_`. Only tokens with this prefix are sent to the server, and JWTs that name
-   * it as their issuer. Required if several servers introspect: a token is never sent to a server that may not have issued
-   * it.
+   * it as their issuer. Required if several servers have `introspection`: a token is never sent to a server that may not have
+   * issued it.
    * @default none: every token that is no JWT, if this is the only server that is asked
    */
   tokenPrefix?: string;

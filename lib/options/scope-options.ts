@@ -36,8 +36,8 @@ export interface ScopeOptions {
    * - `hide`: what the token's scopes and the policies allow;
    * - `obtainable`: what some token of this caller would allow: a denying policy hides an entry, missing scopes do not.
    *
-   * This is a convenience, not a protection: a hidden operation is refused when it is called, in any case. For lists, policies
-   * get `args` undefined for tools, prompts and templates, and for resources the arguments of reading them.
+   * This is a convenience, not a protection: a call of a hidden operation is still refused. For lists, policies get `args`
+   * undefined for tools, prompts and templates, and for resources the arguments of reading them.
    * @default 'show'
    */
   listing?: ListingPolicy;

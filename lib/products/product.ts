@@ -69,6 +69,6 @@ export interface ProductFacts {
 /** Advice about registration for a product that does not let MCP clients register themselves. */
 export const ENTER_CLIENT_ID = 'register a client yourself, and enter its ID in the MCP client';
 
-/** Advice about PKCE for a product whose metadata never advertises it. */
+/** Advice about PKCE for a product that never advertises it in its metadata. */
 export const PKCE_NOT_ADVERTISED =
   'it does PKCE without advertising it, and no setting is known to change that: use clients that make an exception for it, or put an authorization server that advertises PKCE before it';
