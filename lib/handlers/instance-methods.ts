@@ -8,7 +8,7 @@ import { PARAMETERS_METADATA } from './nest-metadata.js';
 import { isReplaced, rememberedOn } from './written-declarations.js';
 
 /**
- * Problems with an instance that has an own function, such as a bound one, in place of a decorated method. Nest calls this
+ * Problems with an instance that has a function of its own, such as a bound one, in place of a decorated method. Nest calls this
  * function, and does not find the declarations of the method.
  */
 export function instanceProblems(classRef: Type<object>, instance: unknown): ConfigProblem[] {
