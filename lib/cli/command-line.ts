@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { readResourceIdentifier, type ResourceIdentifier } from '../core/resource.js';
 
-/** What the command line asks for. Nothing of what was refused is repeated: it could be a token. */
+/** What the command line asks for. A refusal does not repeat the refused argument, which could be a token. */
 export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
@@ -13,7 +13,7 @@ export interface DoctorCommand {
   readonly isIssuer: boolean;
   readonly json: boolean;
   readonly verbose: boolean;
-  /** Where a sample token is to be read from; by default the environment, if it has one. */
+  /** Where to read a sample token; by default the environment, which need not have one. */
   readonly tokenSource: { readonly file: string } | 'stdin' | 'environment';
   readonly audiences: readonly string[];
   readonly clientId: string | undefined;
@@ -24,22 +24,22 @@ export interface DoctorCommand {
 
 export const USAGE = `Usage: nestjs-mcp-auth doctor [options] <URL of an MCP server, or issuer>
 
-Looks at a running MCP server and its authorization servers as a client would, and says what is wrong.
+Examines a running MCP server and its authorization servers as a client would, and reports what is wrong.
 
-  --issuer               the URL is that of an authorization server; otherwise that is found out
-  --token-file <path>    judges a sample access token, and sends it to the MCP server
-  --token -              the same, read from standard input; or put it in MCP_AUTH_TOKEN
+  --issuer               the URL is the issuer of an authorization server; detected without this option
+  --token-file <path>    checks a sample access token, and sends it to the MCP server
+  --token -              the same, from standard input; or put it in MCP_AUTH_TOKEN
   --audience <value>     an audience that the MCP server accepts besides its own URL; may be repeated
-  --client-id <id>       tries what the authorization endpoint refuses; with the secret in MCP_AUTH_CLIENT_SECRET
-                         and an issuer as URL, also asks for a token by the client credentials grant
-  --redirect-uri <uri>   a redirect URI of that client, for trying what happens without PKCE
-  --probe-dcr            REGISTERS A CLIENT as MCP clients do, to see whether that works; all else changes nothing
-  --timeout <seconds>    longest time for one answer (default 5)
-  --verbose              a line for each thing that cannot be seen from outside, too
-  --json                 one JSON document instead of text
+  --client-id <id>       tests what the authorization endpoint refuses; with the secret in MCP_AUTH_CLIENT_SECRET
+                         and an issuer as URL, also requests a token with the client credentials grant
+  --redirect-uri <uri>   a redirect URI of that client: tests whether requests without PKCE are refused
+  --probe-dcr            REGISTERS A CLIENT as MCP clients do, to see whether that works
+  --timeout <seconds>    timeout of each request (default 5)
+  --verbose              also prints a line for each check that cannot be verified
+  --json                 prints one JSON document instead of text
   --help, --version
 
-Exit code: 0 when nothing is wrong, 1 when something is, 2 for wrong usage or when nobody answers.
+Exit code: 0 without errors, 1 with at least one error, 2 for wrong usage or if no server answers.
 `;
 
 const OPTIONS = {
@@ -110,10 +110,10 @@ function tokenSourceOf({ token, 'token-file': file }: Values): DoctorCommand['to
   return file === undefined ? 'environment' : { file };
 }
 
-/** Of the messages of parseArgs, only the name of the option: the rest could repeat a value. */
+/** Why the options are refused. Takes only the option's name from the message of `parseArgs`, which could repeat a value. */
 function reasonOf(error: unknown): string {
   const { message, code } = error as Partial<NodeJS.ErrnoException>;
-  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return 'there is an option that is none of those below';
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return 'an option is unknown';
   const option = Object.keys(OPTIONS).find((name) => message?.includes(`--${name}`));
   return option === undefined ? 'the options cannot be read' : `the option --${option} is used wrongly`;
 }

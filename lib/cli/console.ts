@@ -1,4 +1,4 @@
-/** What a command has to do with the process it runs in. */
+/** What a command uses of the process in which it runs. */
 export interface Console {
   /** Standard output. */
   write(text: string): void;

@@ -7,7 +7,7 @@ import { reportText } from './doctor/report-text.js';
 import { runDoctor } from './doctor/run-doctor.js';
 import { readSampleToken } from './sample-token.js';
 
-/** Runs one command, and returns the exit code: 0 nothing is wrong, 1 something is, 2 wrong usage or nobody answers. */
+/** Runs one command and returns the exit code: 0 no errors, 1 at least one error, 2 wrong usage or no server answers. */
 export async function main(args: readonly string[], console: Console): Promise<number> {
   const command = readCommandLine(args);
   switch (command.kind) {
@@ -48,7 +48,7 @@ function refuse(why: string, console: Console): number {
   return 2;
 }
 
-/** The manifest is two levels up from here, in the sources and in what is published. */
+/** Reads the manifest, which is two folders above this one, both in the sources and in the published package. */
 async function ownVersion(): Promise<string> {
   const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { readonly version: string }).version;

@@ -152,7 +152,7 @@ describe('doctor and what only this machine reaches', () => {
     );
     const { document } = await examine(`${origin}/mcp`);
     expect(document.sections.filter(({ subject }) => subject === 'authorization-server')).toHaveLength(5);
-    expect(document.remarks).toEqual(['It names 50 authorization servers; the first 5 were looked at.']);
+    expect(document.remarks).toEqual(['It names 50 authorization servers; the first 5 were examined.']);
   });
 
   it('follows no redirect', async () => {

@@ -56,7 +56,7 @@ describe('doctor with a token', () => {
       'ok its scopes are ["a"]',
       'ok it is bound to no key (cnf)',
       'ok a published key verifies the signature',
-      'ok the library accepts it as it is configured by default',
+      'ok the library accepts it with its defaults',
       'ok the server answers 200, as expected',
     ]);
   });

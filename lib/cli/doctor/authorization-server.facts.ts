@@ -11,63 +11,63 @@ import { documentOf, type ProbeResult } from './probe-result.js';
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** What the MCP server says, as far as an authorization server has to do with it. */
+/** The facts of the MCP server that concern an authorization server. */
 export interface ResourceView {
   readonly url: string;
-  /** That the metadata lists, and that the challenge asks for. */
+  /** The scopes in metadata and challenge. */
   readonly scopes: readonly string[];
-  /** That a client asks for first: those of the challenge, else those of the metadata. */
+  /** The scopes that a client requests first: those of the challenge, else those of the metadata. */
   readonly firstScopes: readonly string[];
   readonly acrValues: readonly string[];
   /** The metadata of the resource. */
   readonly document: Document;
 }
 
-/** What was asked for beyond looking. */
+/** Tests that the operator requested in addition. */
 export interface ClientProbes {
   readonly clientId?: string | undefined;
-  /** Only for an authorization server that the operator named: an MCP server may name anybody. */
+  /** Sent only to an authorization server that the operator named: an MCP server may name any. */
   readonly clientSecret?: string | undefined;
   readonly redirectUri?: string | undefined;
   /** Whether to register a client. */
   readonly register: boolean;
 }
 
-/** What an authorization server answered. What was not asked, since nothing names it or nobody wanted it, is undefined. */
+/** The answers of an authorization server; undefined for requests that no metadata names or the operator did not want. */
 export interface AuthorizationServerFacts {
   readonly issuer: string;
   readonly isLocal: boolean;
-  /** At each place where clients look for metadata, in their order. */
+  /** The answer at each URL where clients look for metadata, in their order. */
   readonly forms: readonly ProbeResult[];
-  /** The one that clients use. Its members are believed only where it names this issuer. */
+  /** The metadata that clients use. Its members count only if it names this issuer. */
   readonly document: Document | undefined;
   readonly resource: ResourceView | undefined;
   readonly pageOrigin: string;
   readonly keys?: ProbeResult | undefined;
-  /** Without credentials. */
+  /** The answer to introspection without credentials. */
   readonly introspection?: ProbeResult | undefined;
   readonly tokenPreflight?: ProbeResult | undefined;
   readonly twin?: ProbeResult | undefined;
   readonly registration?: RegistrationAnswers | undefined;
-  /** With client credentials. */
+  /** The answer to the client credentials grant. */
   readonly token?: ProbeResult | undefined;
   readonly authorization?: AuthorizationAnswers | undefined;
 }
 
-/** How the authorization endpoint answers what it must refuse. */
+/** The answers of the authorization endpoint to requests that it must refuse. */
 export interface AuthorizationAnswers {
-  /** An address that nobody has registered. */
+  /** The answer to a redirect URI that the client has not registered. */
   readonly unregistered: ProbeResult;
   readonly unregisteredUri: string;
-  /** Undefined without a redirect URI that is registered. */
+  /** Undefined if the operator named no registered redirect URI. */
   readonly withoutPkce: ProbeResult | undefined;
   readonly plainPkce: ProbeResult | undefined;
 }
 
-/** An address of nobody, to which no code must be sent (RFC 6761 §6.4). */
+/** A redirect URI to which no code may be sent. Its host cannot exist (RFC 6761 §6.4). */
 const UNREGISTERED = 'https://nestjs-mcp-auth-doctor.invalid/callback';
 
-/** Looks, and does beyond that only what was asked for. */
+/** Sends the requests to an authorization server. Changes nothing on it, except for the probes that the operator wants. */
 export async function gatherAuthorizationServer(
   prober: Prober,
   issuer: string,
@@ -100,7 +100,7 @@ export async function gatherAuthorizationServer(
   return { ...facts, keys, introspection, tokenPreflight, twin, registration, token, authorization };
 }
 
-/** None for what is no URL. */
+/** The URLs where clients look for metadata; empty if the issuer is not a URL. */
 function placesOf(issuer: string): string[] {
   return parseUrl(issuer) ? metadataUrls(issuer, 'auto') : [];
 }
@@ -110,7 +110,7 @@ function form(members: Readonly<Record<string, string>>, headers: Readonly<Recor
   return { method: 'POST', headers: { ...type, ...headers }, body: new URLSearchParams(members).toString() } as const;
 }
 
-/** What a client would ask for at its first sign-in; without an MCP server, what the authorization server has. */
+/** The scopes of a first sign-in; without an MCP server, those that the authorization server supports. */
 function scopesOf(document: Document, resource: ResourceView | undefined): readonly string[] {
   return resource ? resource.firstScopes : textsAt(document, 'scopes_supported');
 }
@@ -123,7 +123,7 @@ async function askForToken(
 ): Promise<ProbeResult | undefined> {
   if (clientId === undefined || clientSecret === undefined) return undefined;
   const url = parseUrl(endpoint);
-  // An issuer that was named with http is asked, too; but with a secret, others could read it on the way.
+  // The operator may name an issuer with http, but a secret that is sent there could be read on the way.
   if (!url || !isSecureOrLocal(url)) return { kind: 'no-answer', url: endpoint, why: 'not asked: it is not https' };
   const headers = new Headers();
   await clientSecretBasic(clientSecret)({ issuer: endpoint }, { client_id: clientId }, new URLSearchParams(), headers);

@@ -7,7 +7,7 @@ import { statusOf } from './probe-result.js';
 
 const ROWS = ['MCP-25-RS-02', 'RFC6750-3.1-a', 'MCP-26-RS-08', 'MCP-26-RS-11'];
 
-/** What the challenge to a call without a token says. */
+/** Checks the challenge to a call without a token. */
 export function checkChallenge(facts: McpServerFacts): Check[] {
   const { challenge } = facts;
   if (!('bearer' in challenge))

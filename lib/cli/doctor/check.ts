@@ -3,26 +3,26 @@ import type { Finding, FindingLevel } from '../../products/metadata-review/findi
 
 export { memberText } from '../../products/metadata-review/metadata-member.js';
 
-/** Something is wrong, or could be better: a finding, about any row of the requirements. */
+/** Something that is wrong or could be better: a finding about any row of the requirements. */
 export interface Problem extends Omit<Finding, 'id'> {
   /** The row of the requirements, such as `AS-04` or `RFC9728-3.3-a`. */
   readonly id: string;
 }
 
-/** What was looked at and is as it should be (`ok`), or could not be looked at (`unseen`). */
+/** Something that is correct (`ok`), or that could not be verified (`unseen`). */
 export interface Observation {
   readonly id: string;
   readonly level: 'ok' | 'unseen';
-  /** What was seen; of what is unseen, why. */
+  /** What the doctor saw; for `unseen`, why it could not verify the row. */
   readonly seen: string;
 }
 
-/** One thing that was looked at. */
+/** The result of checking one row. */
 export type Check = Problem | Observation;
 
 export type CheckLevel = Check['level'];
 
-/** Whether something is to be said about it. */
+/** Whether the check has a consequence and a remedy. */
 export function isProblem(check: Check): check is Problem {
   return 'remedy' in check;
 }
@@ -31,7 +31,7 @@ export function ok(id: string, seen: string): Check {
   return { id, level: 'ok', seen };
 }
 
-/** Cannot be known from outside, or not without something that was not given. */
+/** A row that cannot be verified from outside, or only with something that the operator did not provide. */
 export function notVerifiable(id: string, why: string): Check {
   return { id, level: 'unseen', seen: why };
 }
@@ -44,7 +44,7 @@ export function problem(
   return { id, level, seen, consequence, remedy };
 }
 
-/** The texts of a member that should be a list of them; other members of the list are left out. */
+/** The strings of a member that should be a list of strings. Leaves out other elements. */
 export function textsAt(document: Readonly<Record<string, unknown>>, name: string): string[] {
   const value = ownMember(document, name);
   return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];

@@ -1,12 +1,12 @@
-/** The page of the MCP Inspector, which any server on this machine should let in; or any page. */
+/** The origin of the MCP Inspector, which every server on this machine should allow; elsewhere, of any page. */
 export function browserOrigin(isLocal: boolean): string {
   return isLocal ? 'http://localhost:6274' : 'https://mcp-client.example';
 }
 
-/** A page that has no business with a server on this machine. */
+/** The origin of a page that a server on this machine should refuse. */
 export const FOREIGN_ORIGIN = 'https://mcp-client.example';
 
-/** What a browser asks before a page may send this. */
+/** The preflight that a browser sends before a request of a page. */
 export function preflightRequest(origin: string, method: string, headers: string) {
   return {
     method: 'OPTIONS',
@@ -14,13 +14,13 @@ export function preflightRequest(origin: string, method: string, headers: string
   } as const;
 }
 
-/** Whether a header that lists names holds this one, or the wildcard. */
+/** Whether a header with a list of names contains this name or the wildcard. */
 export function lists(headers: Headers, header: string, name: string): boolean {
   const names = new Set((headers.get(header) ?? '').split(',').map((one) => one.trim().toLowerCase()));
   return names.has(name.toLowerCase()) || names.has('*');
 }
 
-/** Whether a script of that origin may read the answer. */
+/** Whether a script of this origin may read the answer. */
 export function mayRead(headers: Headers, origin: string): boolean {
   const allowed = headers.get('access-control-allow-origin');
   return allowed === '*' || allowed === origin;

@@ -6,7 +6,7 @@ import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { ok, problem, notVerifiable, type Check } from './check.js';
 import { describe, documentOf, readDocument, type ProbeResult } from './probe-result.js';
 
-/** Whether clients find the metadata (AS-01), and one and the same (AS-14). */
+/** Checks whether clients find the metadata (AS-01), and the same metadata at each URL (AS-14). */
 export function checkDiscovery(facts: AuthorizationServerFacts): Check[] {
   return [isFound(facts), ...facts.forms.slice(0, firstFound(facts)).flatMap(standsInTheWay), formsAgree(facts)];
 }
@@ -26,20 +26,20 @@ function isFound({ issuer, forms }: AuthorizationServerFacts): Check {
   });
   const remedy = forms.some(({ kind }) => kind === 'answer') ? REMEDY : UNREACHED;
   return problem('error', 'AS-01', {
-    seen: tried.length > 0 ? `no metadata; ${tried.join('; ')}` : `no metadata; ${showValue(issuer)} is no URL`,
-    consequence: 'clients find no way to sign in, and no keys are to be had',
+    seen: tried.length > 0 ? `no metadata; ${tried.join('; ')}` : `no metadata; ${showValue(issuer)} is not a URL`,
+    consequence: 'clients find no way to sign in, and the keys cannot be fetched',
     remedy: product?.advice.issuer === undefined ? remedy : `${UNREACHED}; ${product.name}: ${product.advice.issuer}`,
   });
 }
 
-/** A client that asks there first has to get the idea that there is nothing. */
+/** A client that looks here first must be able to tell that no metadata is here. */
 function standsInTheWay(seen: ProbeResult): Check[] {
   if (seen.kind === 'answer' && [404, 400, 405, 406, 410].includes(seen.status)) return [];
   const read = readDocument(seen);
   const text = `GET ${showValue(seen.url)}, where clients look first: ${'flaw' in read ? read.flaw : describe(seen)}`;
   if (seen.kind === 'answer' && seen.status === 429) return [notVerifiable('AS-01', text)];
   const isFailure = seen.kind === 'no-answer' || seen.status >= 500;
-  const consequence = isFailure ? 'clients stop there' : 'some clients take that for the answer, and stop';
+  const consequence = isFailure ? 'clients stop there' : 'some clients accept that as the answer, and stop';
   return [
     problem(isFailure ? 'error' : 'warning', 'AS-01', {
       seen: text,
@@ -49,10 +49,10 @@ function standsInTheWay(seen: ProbeResult): Check[] {
   ];
 }
 
-/** What must be the same wherever a client looks: else two clients deal with two servers. */
+/** Members that must be equal in all documents: otherwise two clients use two different servers. */
 const ESSENTIAL = ['issuer', 'authorization_endpoint', 'token_endpoint', 'jwks_uri'];
 
-/** What may differ by design: OpenID Connect has a registration of its own beside that of RFC 7591. */
+/** Members that may differ by design: OpenID Connect defines its own registration beside RFC 7591. */
 const OTHERS = ['registration_endpoint', 'introspection_endpoint', 'revocation_endpoint'];
 
 /** @see RFC 9068 §4 */

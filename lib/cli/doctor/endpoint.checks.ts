@@ -8,7 +8,7 @@ import { checkRegistration } from './registration.checks.js';
 import { describe, documentOf, errorText, isPassing, isRefusal, type ProbeResult } from './probe-result.js';
 import { mayRead } from './cross-origin.js';
 
-/** How the endpoints of an authorization server behave. */
+/** Checks how the endpoints of an authorization server behave. */
 export function checkEndpoints(facts: AuthorizationServerFacts): Check[] {
   return [
     ...checkRegistration(facts),
@@ -21,8 +21,8 @@ export function checkEndpoints(facts: AuthorizationServerFacts): Check[] {
 }
 
 /**
- * The token that was asked about is made up. That it is not active says nothing: a server may answer so to whoever may not
- * ask (RFC 7662 §2.2). Only an active one shows that anybody is told, and told wrongly.
+ * Checks the answer about an invented token. `active: false` proves nothing: a server may answer so to a client that may not
+ * introspect (RFC 7662 §2.2). `active: true` shows that the server answers any client, and wrongly.
  *
  * @see RFC 7662 §2.1
  */
@@ -32,20 +32,20 @@ function asksWhoIntrospects({ introspection }: AuthorizationServerFacts): Check 
   if (introspection.kind === 'answer' && [400, 401, 403].includes(introspection.status)) return ok('AS-17', seen);
   const answer = documentOf(introspection);
   if (answer && ownMember(answer, 'active') === true) {
-    const consequence = 'it calls a token active that nobody has issued, and tells that to anybody (RFC 7662 §4)';
+    const consequence = 'it calls an invented token active, and answers any client (RFC 7662 §4)';
     const remedy = 'let only clients that authenticate introspect, and answer {"active":false} to unknown tokens';
     return problem('error', 'AS-17', { seen: `${seen}, active is true`, consequence, remedy });
   }
   if (answer && ownMember(answer, 'active') === false) {
     return notVerifiable(
       'AS-17',
-      `${seen}, active is false: whether it tells anybody about live tokens shows only with one`,
+      `${seen}, active is false: only a live token shows whether it answers any client`,
     );
   }
   return notVerifiable('AS-17', `${seen}, which says nothing about who may ask`);
 }
 
-/** That certificates are good shows in that there are answers at all. */
+/** Needs no check of its own for certificates: with a bad one, there would be no answers. */
 function hasNoPlainTwin({ issuer, twin, forms }: AuthorizationServerFacts): Check {
   if (!issuer.startsWith('https:')) return notVerifiable('AS-19', 'the issuer is not https');
   if (!forms.some((seen) => seen.kind === 'answer')) return notVerifiable('AS-19', 'nobody answers');
@@ -53,7 +53,7 @@ function hasNoPlainTwin({ issuer, twin, forms }: AuthorizationServerFacts): Chec
   if (!twin) return ok('AS-19', certificate);
   if (twin.kind === 'no-answer' || isRefusedOrSecured(twin))
     return ok('AS-19', `${certificate}, and plain http leads nowhere else`);
-  const consequence = 'who leaves the "s" out signs in where others can read along';
+  const consequence = 'a user who leaves out the "s" signs in where others can read the traffic';
   return problem('warning', 'AS-19', {
     seen: `over plain http: ${describe(twin)}`,
     consequence,
@@ -86,7 +86,7 @@ function keepsTokensOutOfCaches({ token }: AuthorizationServerFacts): Check {
   if (!token)
     return notVerifiable('AS-21', 'needs an issuer as argument, --client-id, and the secret in MCP_AUTH_CLIENT_SECRET');
   const said = `token endpoint: ${describe(token)}${errorText(token)}`;
-  // A refusal holds no token; what an endpoint that is elsewhere or down answers is not its own.
+  // Refusals count, too, but not the answers of an endpoint that is missing or down.
   if (token.kind === 'no-answer' || ![200, 400, 401].includes(token.status)) return notVerifiable('AS-21', said);
   const isKept = /\bno-store\b/i.test(token.headers.get('cache-control') ?? '');
   if (isKept && isJson(token.contentType))
@@ -113,7 +113,7 @@ function refusesBadRequests(answers: AuthorizationAnswers | undefined): Check[] 
   ];
 }
 
-/** A page may refuse, or ask the user to sign in first: which of them cannot be told from here. */
+/** A page in answer proves nothing: it may show an error, or ask the user to sign in first. */
 function comparesRedirects(seen: ProbeResult, unregisteredUri: string): Check {
   const text = `an address that is not registered: ${describe(seen)}`;
   if (isRefusal(seen)) return ok('AS-22', text);
@@ -122,12 +122,12 @@ function comparesRedirects(seen: ProbeResult, unregisteredUri: string): Check {
   }
   return problem('error', 'AS-22', {
     seen: 'it redirects to an address that the client has not registered',
-    consequence: 'anybody can have codes sent to them',
+    consequence: 'an attacker can receive the codes of users',
     remedy: 'compare redirect_uri with the registered ones, letter by letter (OAuth 2.1 §4.1.1)',
   });
 }
 
-/** A refusal is a status, or a redirect back that says so; a page or another redirect goes on to signing in. */
+/** A refusal is an error status or a redirect with `error`. A page or any other redirect continues to the sign-in. */
 function insistsOnPkce(how: string, seen: ProbeResult): Check {
   const location = seen.kind === 'answer' ? (seen.headers.get('location') ?? '') : '';
   if (isRefusal(seen) || /[?&#]error=/.test(location)) return ok('AS-22', `an authorization request ${how} is refused`);
@@ -135,7 +135,7 @@ function insistsOnPkce(how: string, seen: ProbeResult): Check {
     return notVerifiable('AS-22', `an authorization request ${how}: ${describe(seen)}`);
   return problem('warning', 'AS-22', {
     seen: `an authorization request ${how} goes on: status ${seen.status}`,
-    consequence: 'codes of clients that forget PKCE can be used by whoever gets hold of them',
+    consequence: 'an attacker can use stolen codes of clients that forget PKCE',
     remedy: 'require PKCE with S256 for every client',
   });
 }

@@ -11,7 +11,7 @@ type Key = Readonly<Record<string, unknown>>;
 
 const ID = 'AS-12';
 
-/** The published keys: whether they are to be had, and whether each is one that may be published and used. */
+/** Checks whether the keys can be fetched, and whether each of them may be published and used. */
 export function checkKeySet(facts: AuthorizationServerFacts): Check[] {
   const { document, keys: seen } = facts;
   if (!seen)
@@ -32,7 +32,7 @@ export function checkKeySet(facts: AuthorizationServerFacts): Check[] {
   return [ok(ID, `${keys.length === 1 ? 'one key' : `${keys.length} keys`}, with ${cached}`), ...lintKeys(keys)];
 }
 
-/** The keys as they are published, usable or not; undefined where there are none to be had. */
+/** The published keys, usable or not; undefined if they could not be fetched. */
 export function publishedKeys({ keys }: AuthorizationServerFacts): readonly unknown[] | undefined {
   const list = documentOf(keys)?.['keys'];
   return Array.isArray(list) ? list : undefined;
@@ -44,7 +44,7 @@ export function lintKeys(keys: readonly unknown[]): Check[] {
   return [...found, ...repeatedIds(keys), ...hasUsableKey(keys)];
 }
 
-/** Of more than these, only how many they are is told. */
+/** Most keys that are checked one by one. Further keys are only counted. */
 const MOST_KEYS = 20;
 
 interface KeyRule {
@@ -69,7 +69,7 @@ const RULES: readonly KeyRule[] = [
     level: 'error',
     applies: (key) => ownMember(key, 'kty') === 'oct' || ownMember(key, 'k') !== undefined,
     seen: 'is a secret (kty "oct")',
-    consequence: 'anybody can issue tokens with it where HMAC is accepted',
+    consequence: 'anybody can use it to issue tokens for servers that accept HMAC',
     remedy: 'withdraw it, and sign with an asymmetric key',
   },
   {
@@ -122,7 +122,7 @@ function repeatedIds(keys: readonly unknown[]): Check[] {
   const last = new Map(ids.map((kid, index) => [kid, index]));
   const repeated = [...new Set(ids.filter((kid, index) => kid !== undefined && last.get(kid) !== index))];
   const nameless = ids.filter((kid) => kid === undefined).length;
-  const consequence = 'which key signed a token cannot be told, and some libraries refuse it';
+  const consequence = 'libraries cannot tell which key signed a token, and some refuse the token';
   const remedy = 'give each key a kid of its own';
   return [
     ...(repeated.length > 0
@@ -152,7 +152,7 @@ function isForSignatures(key: Key): boolean {
   return (use === undefined || use === 'sig') && (!Array.isArray(operations) || operations.includes('verify'));
 }
 
-/** Infinity for what is no RSA key. */
+/** The length of an RSA key; Infinity for other keys, 0 for an invalid one. */
 function rsaBits(key: Key): number {
   if (ownMember(key, 'kty') !== 'RSA') return Infinity;
   try {

@@ -1,6 +1,6 @@
 import type { OutboundRequest } from '../../issuer/outbound.js';
 
-/** The first request of a client, with which it meets the challenge. */
+/** The first request of a client, which the server answers with the challenge. */
 const INITIALIZE = JSON.stringify({
   jsonrpc: '2.0',
   id: 1,

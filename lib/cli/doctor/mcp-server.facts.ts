@@ -5,40 +5,40 @@ import type { Prober } from './prober.js';
 import { readChallenge, type ReadChallenge } from './read-challenge.js';
 import { documentOf, type ProbeResult } from './probe-result.js';
 
-/** What an MCP server answered. */
+/** The answers of an MCP server. */
 export interface McpServerFacts {
-  /** As the operator spelt it, which is how clients are told. */
+  /** The URL as the operator wrote it, which is how clients use it. */
   readonly url: string;
   readonly isLocal: boolean;
-  /** `initialize` without a token. */
+  /** The answer to `initialize` without a token. */
   readonly post: ProbeResult;
-  /** The same from a page; see {@link browserOrigin}. */
+  /** The answer to the same request from a page; see {@link browserOrigin}. */
   readonly fromPage: ProbeResult;
   readonly pageOrigin: string;
   readonly preflight: ProbeResult;
-  /** From a page that has no business on this machine; undefined where the server is elsewhere. */
+  /** The answer to a page of a foreign origin; undefined unless the server is on this machine. */
   readonly fromForeignPage: ProbeResult | undefined;
-  /** For a stream of events, without a token or a session. */
+  /** The answer to a GET for an event stream, without a token or a session. */
   readonly get: ProbeResult;
-  /** With a token that nobody has issued. */
+  /** The answer to an invented token. */
   readonly garbage: ProbeResult;
-  /** With such a token in the query. */
+  /** The answer to an invented token in the query. */
   readonly query: ProbeResult;
-  /** Over plain http, at the same host; undefined where there is no such place. */
+  /** The answer over plain http at the same host; undefined if that was not tried. */
   readonly twin: ProbeResult | undefined;
   readonly challenge: ReadChallenge;
-  /** At the place that follows from the URL, and its HEAD and preflight. */
+  /** The metadata at the well-known URL, and the answers to HEAD and preflight there. */
   readonly wellKnown: ProbeResult;
   readonly wellKnownHead: ProbeResult;
   readonly wellKnownPreflight: ProbeResult;
-  /** At the place that the challenge names; undefined where it names none. */
+  /** The metadata at the URL in the challenge; undefined if the challenge names none. */
   readonly advertised: ProbeResult | undefined;
 }
 
-/** No issuer has issued it, and it looks like no JWT. */
+/** An invented token that does not look like a JWT. */
 const GARBAGE = 'nestjs-mcp-auth-doctor-no-such-token';
 
-/** Asks everything that can be asked without a token. Changes nothing, as long as the server asks for one. */
+/** Sends every request that needs no valid token. Changes nothing if the server requires a token. */
 export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier): Promise<McpServerFacts> {
   const url = target.value;
   const isLocal = isLoopback(new URL(url));
@@ -46,7 +46,7 @@ export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier
   const wellKnownUrl = metadataUrl(target);
   const ask = (headers?: Readonly<Record<string, string>>): Promise<ProbeResult> =>
     prober.send(url, initializeRequest(headers));
-  // The first one alone, so that its times say something about the clock.
+  // Sent alone, because its times are used to compare the clocks.
   const post = await ask();
   const challenge = readChallenge(post);
   const advertisedUrl = 'bearer' in challenge ? challenge.bearer.params['resource_metadata'] : undefined;
@@ -71,7 +71,7 @@ export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier
   return { url, isLocal, ...asked, challenge, wellKnown, wellKnownHead, wellKnownPreflight, advertised };
 }
 
-/** The metadata that clients go by: that of the challenge, else that at the place that follows from the URL. */
+/** The metadata that clients use: the document that the challenge names, else the one at the well-known URL. */
 export function resourceMetadata({
   advertised,
   wellKnown,
@@ -79,18 +79,18 @@ export function resourceMetadata({
   return documentOf(advertised) ?? documentOf(wellKnown);
 }
 
-/** The scopes that a call without a token is told to ask for. */
+/** The scopes in the challenge to a call without a token. */
 export function challengeScopes({ challenge }: Pick<McpServerFacts, 'challenge'>): string[] {
   const scope = 'bearer' in challenge ? challenge.bearer.params['scope'] : undefined;
   return (scope ?? '').split(' ').filter((name) => name !== '');
 }
 
-/** Whether a URL may be given to clients: https, or on this machine for a server on this machine. */
+/** Whether clients may use a URL: it is https, or server and URL are both on this machine. */
 function isSecure(url: URL | undefined, isLocal: boolean): boolean {
   return url !== undefined && (isLocal ? isSecureOrLocal(url) : url.protocol === 'https:');
 }
 
-/** Whether it is an absolute URL that clients may use. */
+/** Whether a value is an absolute URL that clients may use. */
 export function isSecureText(value: unknown, isLocal: boolean): value is string {
   return typeof value === 'string' && isSecure(parseUrl(value), isLocal);
 }

@@ -2,35 +2,35 @@ import { isRecord, ownMember } from '../../core/record.js';
 import { showText, showValue } from '../../core/safe-text.js';
 import { isJson } from '../../core/media-type.js';
 
-/** An answer, whatever it says. */
+/** The answer to a request, with any status. */
 export interface Answer {
   readonly kind: 'answer';
   readonly url: string;
   readonly status: number;
   readonly headers: Headers;
-  /** In lower case, without parameters. */
+  /** The media type in lower case, without parameters. */
   readonly contentType: string;
   readonly text: string;
-  /** Why there is no body; undefined where there is one. */
+  /** Why the body was not read; undefined if it was. */
   readonly flaw: string | undefined;
-  /** When it was asked for and when it came, in milliseconds since the epoch. */
+  /** When the request was sent and when the answer arrived, in milliseconds since the epoch. */
   readonly askedAt: number;
   readonly cameAt: number;
 }
 
-/** That nobody answered, or that nobody was asked. */
+/** No answer: the server did not answer, or the request was not sent. */
 export interface NoAnswer {
   readonly kind: 'no-answer';
   readonly url: string;
   readonly why: string;
 }
 
-/** What came of one request. */
+/** The result of one request. */
 export type ProbeResult = Answer | NoAnswer;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-/** The JSON object of an answer, or why it is none, in words that fit behind a colon. */
+/** The JSON object of an answer, or why it is not one, in words that can follow a colon. */
 export function readDocument(seen: ProbeResult): { readonly document: JsonObject } | { readonly flaw: string } {
   if (seen.kind === 'no-answer' || seen.status !== 200) return { flaw: describe(seen) };
   if (!isJson(seen.contentType)) return { flaw: `${describe(seen)}, where application/json is expected` };
@@ -39,13 +39,13 @@ export function readDocument(seen: ProbeResult): { readonly document: JsonObject
   return isRecord(document) ? { document } : { flaw: 'the body is no JSON object' };
 }
 
-/** The JSON object of an answer, if there is one. */
+/** The JSON object of an answer; undefined if there is none. */
 export function documentOf(seen: ProbeResult | undefined): JsonObject | undefined {
   const read = seen && readDocument(seen);
   return read && 'document' in read ? read.document : undefined;
 }
 
-/** Status and type, or where it redirects to; that there is no answer. */
+/** Describes a result: status and content type, or the target of a redirect, or why there is no answer. */
 export function describe(seen: ProbeResult): string {
   if (seen.kind === 'no-answer') return showText(seen.why);
   const { status, headers, contentType } = seen;
@@ -55,25 +55,25 @@ export function describe(seen: ProbeResult): string {
   return `status ${status}${contentType === '' ? '' : `, content type ${showValue(contentType)}`}`;
 }
 
-/** Asked too often, or a gateway without the server behind it: the answer says nothing about the server (RFC 6585 §4, RFC 9110 §15.6). */
+/** Statuses of rate limits and of gateways that do not reach the server (RFC 6585 §4, RFC 9110 §15.6). */
 const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
-/** Whether nobody answered, or the answer says nothing about how the server behaves at other times. */
+/** Whether there is no answer, or the answer says nothing about how the server behaves at other times. */
 export function isPassing(seen: ProbeResult): boolean {
   return seen.kind === 'no-answer' || PASSING.has(seen.status);
 }
 
-/** Whether the endpoint did not look at the request at all: it is elsewhere, or takes another method. */
+/** Whether the endpoint did not process the request: nothing is at the URL, or it does not allow the method. */
 export function isNotThere({ status }: Answer): boolean {
   return [404, 405, 410, 501].includes(status);
 }
 
-/** Whether the answer refuses the request itself: with a status for that, not because nothing is there or nothing works. */
+/** Whether the endpoint refused the request itself, and is neither missing nor temporarily unavailable. */
 export function isRefusal(seen: ProbeResult): boolean {
   return seen.kind === 'answer' && seen.status >= 400 && seen.status < 500 && !isPassing(seen) && !isNotThere(seen);
 }
 
-/** What an OAuth error answer says about itself (RFC 6749 §5.2): its code and its description, shortened; empty where it says nothing. */
+/** The code and description of an OAuth error answer (RFC 6749 §5.2), shortened; empty if it has neither. */
 export function errorText(seen: ProbeResult): string {
   const document = seen.kind === 'answer' && seen.flaw === undefined ? parse(seen.text) : undefined;
   if (!isRecord(document)) return '';

@@ -7,19 +7,19 @@ import type { Secrets } from './secrets.js';
 import type { ProbeResult } from './probe-result.js';
 
 export interface ProberSettings {
-  /** What the operator named. Only if it is on this machine are others on this machine asked, too. */
+  /** The URL that the operator named. Other URLs on this machine are requested only if this one is on it, too. */
   readonly target: URL;
   readonly limits: OutboundLimits;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** What must not appear in any answer as it is looked at, let alone printed. */
+  /** The secrets that are removed from every answer before anything reads it. */
   readonly secrets: Secrets;
 }
 
 /**
- * Asks as a client would, and never throws. Asks nobody over plain http beyond this machine, but the server that the
- * operator named; and nobody on this machine on behalf of a server elsewhere, which could otherwise have it send requests
- * to what only this machine reaches.
+ * Sends requests as a client would, and never throws. Sends none over plain http to other machines, except to the server
+ * that the operator named. Sends none to this machine for a server elsewhere, which could otherwise reach services that
+ * only this machine can reach.
  */
 export class Prober {
   constructor(private readonly settings: ProberSettings) {}
@@ -35,8 +35,8 @@ export class Prober {
   }
 
   /**
-   * Asks, with nothing that is secret, where somebody arrives who leaves the "s" out of an https URL. Undefined where the
-   * URL has a port of its own, at which nobody listens for http.
+   * Requests an https URL over plain http, without any secret, to see what happens if a user leaves out the "s". Undefined
+   * if the URL names a port, which does not serve plain http.
    */
   async plainTwin(url: string): Promise<ProbeResult | undefined> {
     const { protocol, port } = new URL(url);
@@ -54,7 +54,7 @@ export class Prober {
     }
   }
 
-  /** Undefined where it may be asked. */
+  /** Why this URL must not be requested; undefined if it may be. */
   whyNotAsked(url: string): string | undefined {
     const { target } = this.settings;
     const parsed = parseUrl(url);
@@ -64,7 +64,7 @@ export class Prober {
     return isSecureOrLocal(parsed) ? undefined : 'it is not https';
   }
 
-  /** Servers may send back what they were sent. */
+  /** Removes secrets from an answer, because a server may return what it received. */
   #withoutSecrets(answer: ProbedAnswer): ProbedAnswer {
     const clean = (text: string): string => this.settings.secrets.removeFrom(text);
     const headers = new Headers();
@@ -79,7 +79,7 @@ HERE.addSubnet('127.0.0.0', 8, 'ipv4');
 HERE.addAddress('0.0.0.0', 'ipv4');
 HERE.addSubnet('::', 96, 'ipv6');
 
-/** Wider than what may be reached by plain http: whether a URL could lead to this machine, by its host alone. */
+/** Whether the host of a URL could lead to this machine. Covers more hosts than those that may use plain http. */
 function leadsHere({ hostname }: URL): boolean {
   const host = hostname.replace(/^\[|\]$|\.$/g, '');
   const family = isIP(host);

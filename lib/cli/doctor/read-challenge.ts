@@ -1,12 +1,12 @@
 import { parseChallenges, type Challenge } from '../../core/challenge-parser.js';
 import type { ProbeResult } from './probe-result.js';
 
-/** The Bearer challenge as a client would read it, or why there is none. */
+/** The Bearer challenge as a client reads it, or why it cannot be read. */
 export type ReadChallenge =
   | { readonly bearer: Challenge }
   | { readonly flaw: 'absent' | 'malformed' | 'no Bearer challenge' };
 
-/** The one Bearer challenge among all there are. */
+/** Finds the first Bearer challenge of an answer. */
 export function readChallenge(seen: ProbeResult): ReadChallenge {
   const header = seen.kind === 'answer' ? seen.headers.get('www-authenticate') : null;
   if (header === null) return { flaw: 'absent' };
@@ -18,7 +18,7 @@ export function readChallenge(seen: ProbeResult): ReadChallenge {
   }
 }
 
-/** The error that the challenge of an answer names, if there is one. */
+/** The `error` in the challenge of an answer; undefined if there is none. */
 export function challengeError(seen: ProbeResult): string | undefined {
   const challenge = readChallenge(seen);
   return 'bearer' in challenge ? challenge.bearer.params['error'] : undefined;

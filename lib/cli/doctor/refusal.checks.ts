@@ -5,7 +5,7 @@ import { challengeError } from './read-challenge.js';
 import { describe, isNotThere, isPassing, isRefusal, type Answer } from './probe-result.js';
 import { lists, mayRead } from './cross-origin.js';
 
-/** How the server refuses, and whether it does. */
+/** Checks whether the server refuses bad requests, and how. */
 export function checkRefusals(facts: McpServerFacts): Check[] {
   return RULES.map((rule) => rule(facts)).filter((check) => check !== undefined);
 }
@@ -60,7 +60,7 @@ function hasNoPlainTwin({ url, twin }: McpServerFacts): Check | undefined {
   });
 }
 
-/** A challenge is neither: it asks for the token. */
+/** Whether plain http is refused or redirected to https. A 401 is neither, because it asks for the token. */
 export function isRefusedOrSecured({ status, headers }: Answer): boolean {
   if (status >= 300 && status < 400) return headers.get('location')?.startsWith('https:') === true;
   return status >= 400 && status !== 401;
@@ -104,7 +104,7 @@ function refusesStreams({ get }: McpServerFacts): Check {
   const seen = `GET without a token: ${describe(get)}`;
   if (get.kind === 'answer' && [401, 405].includes(get.status)) return ok(id, `GET without a token: ${get.status}`);
   if (get.kind === 'answer' && get.status >= 200 && get.status < 300) {
-    const consequence = 'whoever connects may get what is meant for others';
+    const consequence = 'any client that connects may receive messages for others';
     return problem('error', id, { seen, consequence, remedy: 'guard every method of the endpoint, not only POST' });
   }
   if (isPassing(get)) return notVerifiable(id, seen);
@@ -137,7 +137,7 @@ function refusesUnknownToken({ garbage }: McpServerFacts): Check {
     });
   }
   if (isPassing(garbage)) return notVerifiable(id, seen);
-  const consequence = 'clients get a new token upon 401 only, and else give up';
+  const consequence = 'clients request a new token only after 401; otherwise they give up';
   return problem('error', id, {
     seen,
     consequence,
@@ -163,7 +163,7 @@ function saysThatTokenIsBad({ garbage }: McpServerFacts): Check {
 function ignoresQuery({ query, post }: McpServerFacts): Check {
   const id = 'OA21-5.1-a';
   const answered = `with a token in the query: ${describe(query)}`;
-  // Unless it says so of every call.
+  // Ignored if the server says so for every call.
   const looksThere = challengeError(query) === 'invalid_token' && challengeError(post) !== 'invalid_token';
   const isServed = query.kind === 'answer' && query.status < 300;
   const openAnyway = post.kind === 'answer' && post.status < 300;
@@ -185,7 +185,7 @@ function keepsRefusalsOutOfCaches({ post }: McpServerFacts): Check {
     value === null ? 'the refusal has no Cache-Control' : `the refusal has Cache-Control: ${showValue(value)}`;
   return problem('warning', id, {
     seen,
-    consequence: 'a cache may answer 401 to those who signed in',
+    consequence: 'a cache may answer 401 to users who have signed in',
     remedy: 'send Cache-Control: no-store with every refusal',
   });
 }
@@ -194,7 +194,7 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
   const id = 'LIB-02';
   const seen = `preflight from ${pageOrigin}: ${describe(preflight)}`;
   if (preflight.kind === 'answer' && preflight.status === 401) {
-    const consequence = 'no client in a browser gets as far as to sign in';
+    const consequence = 'no client in a browser can start to sign in';
     return problem('warning', id, {
       seen,
       consequence,
@@ -206,7 +206,7 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
     preflight.kind === 'answer' &&
     preflight.status < 300 &&
     mayRead(preflight.headers, pageOrigin) &&
-    // The wildcard does not stand for this one (Fetch §4.9).
+    // The wildcard does not cover this header (Fetch §4.9).
     (preflight.headers.get('access-control-allow-headers') ?? '').toLowerCase().includes('authorization');
   if (allowed) return ok(id, `pages of ${pageOrigin} may call the server`);
   const consequence = 'clients in a browser cannot use the server; others can';
@@ -256,7 +256,7 @@ function refusesForeignPages({ fromForeignPage }: McpServerFacts): Check {
 
 const [SKEW_WARNING_MS, SKEW_ERROR_MS] = [5_000, 60_000];
 
-/** The header has whole seconds, so that a second of difference is none. */
+/** `Date` has whole seconds, so a difference below one second does not count. */
 function hasTheRightTime({ post }: McpServerFacts): Check {
   const id = 'RFC9068-4-e';
   const date = post.kind === 'answer' ? Date.parse(post.headers.get('date') ?? '') : Number.NaN;

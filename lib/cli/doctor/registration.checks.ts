@@ -11,7 +11,7 @@ const ID = 'AS-07';
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** Whether MCP clients can register, and use what they get; nothing where that was not tried. */
+/** Whether MCP clients can register and read the answer; empty if registration was not tried. */
 export function checkRegistration({ registration, resource }: AuthorizationServerFacts): Check[] {
   if (!registration) return [];
   const { seen, scopes } = registration;
@@ -56,7 +56,7 @@ function unreadable(seen: ProbeResult, flaws: readonly string[]): Check {
   });
 }
 
-/** A client that is registered for some scopes may be refused when it asks for others later. */
+/** A server may refuse further scopes to a client that is registered for some scopes only. */
 function bound(document: Document, sent: readonly string[], all: readonly string[]): Check[] {
   const value = ownMember(document, 'scope');
   const registered = typeof value === 'string' ? parseScope(value) : undefined;
@@ -72,7 +72,7 @@ function bound(document: Document, sent: readonly string[], all: readonly string
   ];
 }
 
-/** What the official clients require of the members they read; nothing of it is a wish of this doctor. */
+/** The members that the official clients validate, by the type that they require. */
 const TEXTS = [
   'client_id',
   'client_secret',

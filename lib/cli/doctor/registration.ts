@@ -2,7 +2,7 @@ import type { OutboundRequest } from '../../issuer/outbound.js';
 import type { Prober } from './prober.js';
 import { isRefusal, type ProbeResult } from './probe-result.js';
 
-/** What came of registering a client as the official MCP clients do. */
+/** The answers to registering a client as the official MCP clients do. */
 export interface RegistrationAnswers {
   /** The scopes that the request named. */
   readonly scopes: readonly string[];
@@ -11,17 +11,17 @@ export interface RegistrationAnswers {
   readonly withoutScopes: ProbeResult | undefined;
 }
 
-/** Names more scopes than this are not sent: a server may list any number. */
+/** Most scopes that are sent: a server may list any number. */
 const MOST_SCOPES = 50;
 
-/** Where nobody says which scopes there are. OpenID Connect has this one everywhere. */
+/** The scope to send if no scopes are known. Every OpenID Connect server has it. */
 const SOME_SCOPE = 'openid';
 
 /**
  * Registers a client with the members that the official clients send for a redirect to this machine, `application_type` and
- * `scope` included (RFC 7591 §2, MCP 2026-07-28). Where that is refused, tries once more without scopes, to tell why.
+ * `scope` included (RFC 7591 §2, MCP 2026-07-28). If the server refuses, tries once more without scopes, to learn why.
  *
- * @param scopes that a client would ask for: those of the first challenge, else those of the metadata
+ * @param scopes the scopes that a client would request: those of the first challenge, else those of the metadata
  */
 export async function registerClient(
   prober: Prober,

@@ -1,6 +1,6 @@
 import type { Report } from './report.js';
 
-/** Changes when a member is renamed, removed, or gets another meaning; not when one is added. */
+/** Increases when a member is renamed, removed or changes its meaning; not when one is added. */
 const SHAPE_VERSION = 1;
 
 /** The report for programs: one JSON document. */

@@ -3,7 +3,7 @@ import type { Report, Section } from './report.js';
 
 export interface TextStyle {
   readonly colours: boolean;
-  /** Whether what cannot be seen from outside gets a line each, rather than one together. */
+  /** Whether each row that cannot be verified gets its own line, instead of one line for all. */
   readonly verbose: boolean;
 }
 
@@ -18,7 +18,7 @@ const TITLES: Readonly<Record<Section['subject'], string>> = {
   token: 'Token',
 };
 
-/** The report for people: a line for each row, with consequence and remedy below where something is to be done. */
+/** The report for people: a line for each row, with consequence and remedy below each problem. */
 export function reportText(report: Report, style: TextStyle): string {
   const lines = report.sections.flatMap((section) => sectionLines(section, style));
   const closing = style.verbose ? [] : unseenLine(report);
@@ -48,7 +48,7 @@ function unseenLine({ sections }: Report): string[] {
 }
 
 function summary({ kind, counts: { error, warning, note, ok } }: Report): string {
-  if (kind === 'unreachable') return 'Nobody answers there.';
+  if (kind === 'unreachable') return 'No server answers there.';
   const parts = [`${ok} fine`, counted(note, 'note'), counted(warning, 'warning'), counted(error, 'error')];
   return parts.join(', ');
 }

@@ -2,7 +2,7 @@ import { printable } from '../../core/safe-text.js';
 import { isProblem, type Check, type CheckLevel } from './check.js';
 import type { Secrets } from './secrets.js';
 
-/** What was examined in one place. */
+/** The checks of one server, or of the token. */
 export interface Section {
   readonly subject: 'mcp-server' | 'authorization-server' | 'token';
   /** A URL; empty for the token. */
@@ -10,24 +10,24 @@ export interface Section {
   readonly checks: readonly Check[];
 }
 
-/** What the doctor found. Holds no secret, and no text that could do anything to a terminal. */
+/** What the doctor found. Contains no secrets, and no characters that control a terminal. */
 export interface Report {
   /** As the operator named it. */
   readonly target: string;
-  /** What it was examined as; `unreachable` where nobody answered. */
+  /** How the target was examined; `unreachable` if it did not answer. */
   readonly kind: 'mcp-server' | 'authorization-server' | 'unreachable';
-  /** What the reader should know about the examination itself. */
+  /** Remarks about the examination itself. */
   readonly remarks: readonly string[];
   readonly sections: readonly Section[];
   readonly counts: Readonly<Record<CheckLevel, number>>;
-  /** 0 where nothing is wrong, 1 where something is, 2 where nobody answered. */
+  /** 0 without errors, 1 with at least one error, 2 if the target did not answer. */
   readonly exitCode: 0 | 1 | 2;
 }
 
-/** Longer texts are cut; each value in them was shortened already. */
+/** Length at which a text is cut. The values in it were shortened before. */
 const LONGEST_TEXT = 1_000;
 
-/** Puts a report together, with the secrets taken out of every text once more. */
+/** Builds a report, and removes the secrets from every text once more. */
 export function reportOf(
   { target, kind, remarks = [], sections = [] }: Pick<Report, 'target' | 'kind'> & Partial<Report>,
   secrets: Secrets,

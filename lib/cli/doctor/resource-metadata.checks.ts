@@ -10,7 +10,7 @@ import { mayRead } from './cross-origin.js';
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** The metadata of the protected resource (RFC 9728), at both places and by what it says. */
+/** Checks the metadata of the protected resource (RFC 9728): where it is served, and what it contains. */
 export function checkResourceMetadata(facts: McpServerFacts): Check[] {
   const document = resourceMetadata(facts);
   const places = [isAtWellKnown(facts), isAtAdvertised(facts), isJsonExactly(facts)];
@@ -76,7 +76,7 @@ function isJsonExactly({ advertised, wellKnown }: McpServerFacts): Check {
   const found = [advertised, wellKnown].find((seen) => seen?.kind === 'answer' && seen.status === 200);
   if (found?.kind !== 'answer') return notVerifiable(id, 'there is no metadata to read');
   if (found.contentType === 'application/json') return ok(id, 'its content type is application/json');
-  const consequence = 'clients do not take it for metadata';
+  const consequence = 'clients do not read it as metadata';
   return problem('error', id, {
     seen: `its content type is ${showValue(found.contentType)}`,
     consequence,
@@ -93,7 +93,7 @@ function bothAgree({ advertised, wellKnown }: McpServerFacts): Check {
   const names = [...new Set([...Object.keys(one), ...Object.keys(other)])].filter(
     (name) => !isDeepStrictEqual(ownMember(one, name), ownMember(other, name)),
   );
-  const consequence = 'what clients do depends on which of them they read';
+  const consequence = 'clients behave differently, depending on the document that they read';
   return problem('error', id, {
     seen: `the two documents differ in ${showValue(names)}`,
     consequence,
@@ -141,7 +141,7 @@ function namesScopes(document: Document): Check {
   const id = 'RFC9728-2-a';
   const seen = memberText(document, 'scopes_supported');
   if (ownMember(document, 'scopes_supported') === undefined) {
-    const consequence = 'clients that are told no scope elsewhere ask for none, or for all';
+    const consequence = 'clients that learn no scope elsewhere request no scope, or all scopes';
     return problem('note', id, { seen, consequence, remedy: 'list the scopes of basic use' });
   }
   const forServer = textsAt(document, 'scopes_supported').filter((scope) => AUTHORIZATION_SERVER_SCOPES.has(scope));
@@ -153,7 +153,7 @@ function namesScopes(document: Document): Check {
 function hasNoEmptyMembers(document: Document): Check {
   const id = 'RFC9728-3.2-b';
   const isEmpty = (value: unknown): boolean => value === null || (Array.isArray(value) && value.length === 0);
-  // It may say that no Bearer method is supported (RFC 9728 §2).
+  // RFC 9728 §2 allows an empty list here: no Bearer method is supported.
   const empty = Object.keys(document).filter(
     (name) => name !== 'bearer_methods_supported' && isEmpty(ownMember(document, name)),
   );
@@ -192,11 +192,11 @@ function isCached(facts: McpServerFacts): Check {
   const seen = theDocument(facts);
   const value = seen?.kind === 'answer' ? seen.headers.get('cache-control') : null;
   if (value !== null) return ok(id, `its Cache-Control is ${showValue(value)}`);
-  const consequence = 'how long clients keep it is up to them';
+  const consequence = 'each client decides how long it keeps the metadata';
   return problem('note', id, {
     seen: 'it has no Cache-Control',
     consequence,
-    remedy: 'say so, such as "public, max-age=300"',
+    remedy: 'send a Cache-Control, such as "public, max-age=300"',
   });
 }
 
@@ -205,7 +205,7 @@ function answersHead({ wellKnown, wellKnownHead }: McpServerFacts): Check {
   if (!documentOf(wellKnown)) return notVerifiable(id, 'there is no document at the well-known place');
   if (wellKnownHead.kind === 'answer' && wellKnownHead.status === 200) return ok(id, 'HEAD works as GET does');
   if (isPassing(wellKnownHead)) return notVerifiable(id, `HEAD: ${describe(wellKnownHead)}`);
-  const consequence = 'monitors and caches take the document for missing';
+  const consequence = 'monitors and caches believe that the document is missing';
   return problem('warning', id, {
     seen: `HEAD: ${describe(wellKnownHead)}`,
     consequence,

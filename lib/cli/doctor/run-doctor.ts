@@ -28,11 +28,11 @@ import { checkTokenAnswer } from './token-answer.checks.js';
 import { reviewToken } from './token.checks.js';
 
 export interface DoctorOptions {
-  /** The MCP server or the issuer, exactly as clients are told. */
+  /** The URL of the MCP server, or the issuer, exactly as clients use it. */
   readonly target: ResourceIdentifier;
-  /** Whether the target is an issuer; otherwise that is found out. */
+  /** Whether the target is an issuer; if false, the doctor detects it. */
   readonly isIssuer: boolean;
-  /** A sample token, which is judged and then sent to the MCP server. */
+  /** A sample token, which the doctor checks and then sends to the MCP server. */
   readonly token: string | undefined;
   /** Audiences that the MCP server accepts besides its own URL. */
   readonly audiences: readonly string[];
@@ -42,10 +42,10 @@ export interface DoctorOptions {
   readonly now: () => number;
 }
 
-/** An MCP server may name any number of them. */
+/** Most authorization servers that are examined: an MCP server may name any number. */
 const MOST_ISSUERS = 5;
 
-/** Looks at an MCP server and its authorization servers, or at one of these, as a client would. Does not throw. */
+/** Examines an MCP server and its authorization servers, or one authorization server, as a client would. Does not throw. */
 export async function runDoctor(options: DoctorOptions): Promise<Report> {
   const { target, token, probes, limits, now } = options;
   const secrets = secretsOf(token, probes);
@@ -57,7 +57,7 @@ export async function runDoctor(options: DoctorOptions): Promise<Report> {
   const examined =
     kind === 'authorization-server' ? await examineIssuer(prober, options) : await examineMcpServer(prober, options);
   const unclear =
-    'It looks like neither an MCP server nor an authorization server, and was examined as the former; --issuer says otherwise.';
+    'It looks like neither an MCP server nor an authorization server. It was examined as an MCP server; for an issuer, use --issuer.';
   const remarks = [...(kind === 'unclear' ? [unclear] : []), ...examined.remarks];
   return reportOf(
     { ...about, kind: kind === 'unclear' ? 'mcp-server' : kind, remarks, sections: examined.sections },
@@ -70,7 +70,7 @@ async function issuerIfReached(prober: Prober, { value: identifier }: ResourceId
   return seen.kind === 'answer' ? 'authorization-server' : { unreachable: seen.why };
 }
 
-/** The token; the secret of the client, and how it is sent (RFC 6749 §2.3.1). */
+/** The token, the client secret, and the Basic credentials that contain it (RFC 6749 §2.3.1). */
 function secretsOf(token: string | undefined, { clientId, clientSecret }: ClientProbes): Secrets {
   const basic =
     clientSecret === undefined || clientId === undefined ? undefined : basicCredentials(clientId, clientSecret);
@@ -87,7 +87,7 @@ async function examineMcpServer(prober: Prober, options: DoctorOptions): Promise
   const resource = viewOf(facts);
   const named = [...new Set(textsAt(resource.document, 'authorization_servers'))];
   const servers: AuthorizationServerFacts[] = [];
-  // A secret is for the authorization server that the operator named, and not for one that an MCP server names.
+  // The secret is sent only to an authorization server that the operator named, never to one that an MCP server names.
   const probes = { ...options.probes, clientSecret: undefined };
   for (const issuer of named.slice(0, MOST_ISSUERS)) {
     servers.push(await gatherAuthorizationServer(prober, issuer, { resource, pageOrigin: facts.pageOrigin, probes }));
@@ -105,7 +105,7 @@ async function examineMcpServer(prober: Prober, options: DoctorOptions): Promise
   return {
     sections,
     remarks:
-      left > 0 ? [`It names ${named.length} authorization servers; the first ${MOST_ISSUERS} were looked at.`] : [],
+      left > 0 ? [`It names ${named.length} authorization servers; the first ${MOST_ISSUERS} were examined.`] : [],
   };
 }
 
@@ -142,7 +142,7 @@ function byId(one: Check, other: Check): number {
   return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
 }
 
-/** What the authorization servers are compared with. */
+/** The facts of the MCP server with which the authorization servers are compared. */
 function viewOf(facts: McpServerFacts): ResourceView {
   const document = resourceMetadata(facts) ?? {};
   const acr = 'bearer' in facts.challenge ? (facts.challenge.bearer.params['acr_values'] ?? '') : '';
@@ -180,14 +180,14 @@ async function examineToken(
   return { ...section, checks: [...checks, checkTokenAnswer(answer, verdict)] };
 }
 
-/** Never over plain http, but on this machine: there it would be read by others. */
+/** Sends the token, but never over plain http to another machine, where others could read it. */
 async function sendToken(prober: Prober, { url, isLocal }: McpServerFacts, token: string) {
   if (!url.startsWith('https:') && !isLocal)
     return { kind: 'no-answer', url, why: 'the server is not reached by https' } as const;
   return prober.send(url, initializeRequest({ authorization: `Bearer ${token}` }));
 }
 
-/** Only where the metadata is that of this issuer. */
+/** The published keys; empty unless the metadata names this issuer. */
 function keysOf(server: AuthorizationServerFacts): [string, readonly unknown[]][] {
   const keys =
     server.document && ownMember(server.document, 'issuer') === server.issuer ? publishedKeys(server) : undefined;

@@ -1,12 +1,12 @@
-/** Shortest text that is taken out. Shorter ones stand anywhere by chance. */
+/** Length of the shortest part that is removed. Shorter parts occur in any text by chance. */
 const SHORTEST = 6;
 
-/** How a longer one is recognised, so that one that was cut off is found as well. */
+/** Number of characters by which a longer secret is recognised, to find one that was cut off, too. */
 const BEGINNING = 16;
 
 /**
- * Takes secrets out of text: each as a whole, and the parts of a token between its dots, as they are and in the usual
- * encodings; and what the parts of a JWT hold, as one text. Does not recognise what is written in yet another way.
+ * Removes secrets from text: each secret as a whole, and the parts of a token between its dots, verbatim and in the usual
+ * encodings; also the decoded header and claims of a JWT. Does NOT recognise a secret in any other encoding.
  */
 export class Secrets {
   readonly #pattern: RegExp | undefined;
@@ -14,14 +14,14 @@ export class Secrets {
   constructor(secrets: readonly string[]) {
     const parts = secrets.flatMap((secret) => [secret, ...secret.split('.')]);
     const encoded = parts.filter((part) => part.length >= SHORTEST).flatMap(encodings);
-    // The longest first, which the others are parts of.
+    // The longest first, because it may contain the others.
     const sorted = [...new Set(encoded)].toSorted((one, other) => other.length - one.length);
     const patterns = [...secrets.flatMap(contentsOf).map(literal), ...sorted.map(patternOf)];
-    // In any case, since names of media types come in lower case.
+    // Case-insensitive, because media types are converted to lower case.
     this.#pattern = patterns.length > 0 ? new RegExp(patterns.join('|'), 'gi') : undefined;
   }
 
-  /** The text with three dots in their places. */
+  /** The text with three dots in the place of each secret. */
   removeFrom(text: string): string {
     return this.#pattern ? text.replace(this.#pattern, '...') : text;
   }
@@ -38,7 +38,7 @@ function encodings(secret: string): string[] {
   ];
 }
 
-/** Header and claims of a JWT as the JSON that they are, and as that stands in a text of JSON. */
+/** Header and claims of a JWT as JSON, and as that JSON looks inside a JSON string. */
 function contentsOf(secret: string): string[] {
   const parts = secret.split('.');
   if (parts.length !== 3) return [];

@@ -7,7 +7,7 @@ import { memberText, ok, problem, textsAt, notVerifiable, type Check } from './c
 
 type Document = Readonly<Record<string, unknown>>;
 
-/** What the metadata says: by itself, and compared with what the MCP server says. */
+/** Checks the metadata by itself, and compares it with the MCP server. */
 export function checkServerMetadata({ issuer, document, resource }: AuthorizationServerFacts): Check[] {
   if (!document)
     return [...REVIEWED.keys(), ...COMPARED_ROWS, ...EXTENSION_ROWS].map((id) =>
@@ -16,7 +16,7 @@ export function checkServerMetadata({ issuer, document, resource }: Authorizatio
   return [...reviewed(document, issuer), ...compared(document, resource), ...extensions(document)];
 }
 
-/** What the review is content with, in words; undefined where it speaks of that in another row. */
+/** The text for each row without findings; undefined if another row covers it. */
 const REVIEWED = new Map<string, (document: Document) => string | undefined>([
   ['AS-02', (document) => memberText(document, 'issuer')],
   ['AS-03', () => 'the issuer is an https URL without query and fragment'],

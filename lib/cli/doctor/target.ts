@@ -4,10 +4,10 @@ import { initializeRequest } from './mcp-request.js';
 import type { Prober } from './prober.js';
 import { documentOf, statusOf } from './probe-result.js';
 
-/** What there is at the URL: `unclear` answers, and shows neither what an MCP server nor what an issuer shows. */
+/** The kind of server at the URL: `unclear` if it answers, but neither as an MCP server nor as an issuer. */
 export type TargetKind = 'mcp-server' | 'authorization-server' | 'unclear' | { readonly unreachable: string };
 
-/** Finds out by looking: a challenge or the metadata of a resource, else the metadata of an authorization server. */
+/** Detects the kind of a server: by a challenge or resource metadata, else by authorization server metadata. */
 export async function detectTarget(prober: Prober, target: ResourceIdentifier): Promise<TargetKind> {
   const post = await prober.send(target.value, initializeRequest());
   if (post.kind === 'answer' && post.status === 401 && post.headers.has('www-authenticate')) return 'mcp-server';

@@ -5,7 +5,7 @@ import type { TokenVerdict } from './token.checks.js';
 
 const ID = 'MCP-26-RS-02';
 
-/** What the MCP server made of the token, next to what the library makes of it. */
+/** Compares the answer of the MCP server to the token with the verdict of the library. */
 export function checkTokenAnswer(answer: ProbeResult, verdict: TokenVerdict): Check {
   if (answer.kind === 'no-answer')
     return notVerifiable(ID, `the token was not sent, or not answered: ${describe(answer)}`);
@@ -26,7 +26,7 @@ export function checkTokenAnswer(answer: ProbeResult, verdict: TokenVerdict): Ch
   return ofGoodToken(seen, status, verdict);
 }
 
-/** Nobody but its authorization server can say what an opaque token stands for: here only the answer of the MCP server counts. */
+/** Checks an opaque token by the answer of the MCP server alone: only its authorization server can introspect it. */
 function ofOpaqueToken(seen: string, status: number): Check {
   if (status !== 401) return ok(ID, `${seen}: it knows what the token stands for`);
   return problem('error', ID, {
@@ -40,7 +40,7 @@ function ofOpaqueToken(seen: string, status: number): Check {
 function ofBadToken(seen: string, status: number): Check {
   if (status === 401) return ok(ID, `${seen}, as expected of this token`);
   if (status >= 400) {
-    const consequence = 'clients get a new token upon 401 only';
+    const consequence = 'clients request a new token only after 401';
     return problem('warning', ID, {
       seen: `${seen}, and 401 is expected`,
       consequence,
@@ -68,7 +68,7 @@ function ofGoodToken(seen: string, status: number, verdict: TokenVerdict): Check
   });
 }
 
-/** Of what the server says about the token, only a code: anything else could hold parts of the token. */
+/** The error code that the server names. Never other text, which could contain parts of the token. */
 function errorOf(answer: ProbeResult): string {
   const error = challengeError(answer);
   if (error === undefined) return '';

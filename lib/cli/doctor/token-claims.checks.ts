@@ -7,7 +7,7 @@ import type { DecodedJwt } from '../../token/decoded-jwt.js';
 import { memberText, ok, problem, notVerifiable, type Check } from './check.js';
 import { CLAIM_NAMES, REFUSED, refusalOf, type TokenContext } from './token-context.js';
 
-/** The row about scopes. A missing scope is not the token's fault. */
+/** The row about scopes. A token that lacks a scope is still valid. */
 export const SCOPE_ROW = 'OA21-5.2-a';
 
 export function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check {
@@ -60,7 +60,7 @@ function party(what: string, names: readonly string[], claims: DecodedJwt['claim
   });
   if (reason !== undefined)
     return problem('error', id, {
-      seen: `its ${what} is no text`,
+      seen: `its ${what} is not a string`,
       consequence: REFUSED,
       remedy: `have the server name the ${what} in ${names[0]}`,
     });

@@ -1,23 +1,23 @@
 import { McpAuthError } from '../../core/error.js';
 import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS, type ClaimNames } from '../../core/token-format.js';
 
-/** What a sample token is judged by. */
+/** What a sample token is checked against. */
 export interface TokenContext {
   /** The issuers that the MCP server trusts. */
   readonly issuers: readonly string[];
-  /** Their published keys by issuer; without those that could not be had. */
+  /** The published keys of each issuer; without an entry if they could not be fetched. */
   readonly keys: ReadonlyMap<string, readonly unknown[]>;
-  /** The URL of the MCP server; undefined where there is none, and the audience cannot be judged. */
+  /** The URL of the MCP server; undefined if only an issuer is examined, and the audience cannot be checked. */
   readonly resource: string | undefined;
-  /** What the MCP server accepts as audience besides its own URL. */
+  /** Audiences that the MCP server accepts besides its own URL. */
   readonly audiences: readonly string[];
-  /** That the challenge asks for. */
+  /** The scopes that the challenge asks for. */
   readonly scopes: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
-/** The defaults of the library, and where products put scopes. */
+/** The default claim names of the library, and those in which products put scopes. */
 export const CLAIM_NAMES: ClaimNames = {
   scopes: SCOPE_CLAIMS,
   clientId: CLIENT_ID_CLAIMS,
@@ -29,7 +29,7 @@ export const PROFILE = 'compatible';
 
 export const REFUSED = 'the token is refused with 401';
 
-/** The reason why a check of the library refuses; undefined where it does not. */
+/** The reason for which a check of the library refuses the token; undefined if it does not. */
 export function refusalOf(check: () => void): string | undefined {
   try {
     check();

@@ -41,7 +41,7 @@ export async function signature(token: string, jwt: DecodedJwt, context: TokenCo
   }
 }
 
-/** What no row above has looked at, such as critical header members. */
+/** Verifies the whole token: finds what no other row checks, such as critical header members. */
 export async function asAWhole(token: string, jwt: DecodedJwt, context: TokenContext): Promise<Check[]> {
   const keys = keySetFor(jwt, context);
   const iss = ownMember(jwt.claims, 'iss');
@@ -56,7 +56,7 @@ export async function asAWhole(token: string, jwt: DecodedJwt, context: TokenCon
   const rules = { ...TIMES, audiences: new Set([context.resource, ...context.audiences]), reuseSeconds: 0 };
   try {
     await new JwtVerifier(trusted, rules, () => context.now).verify(token, jwt);
-    return [ok('AS-11', 'the library accepts it as it is configured by default')];
+    return [ok('AS-11', 'the library accepts it with its defaults')];
   } catch (error) {
     const why = error instanceof McpAuthError ? error.message : 'it cannot be verified';
     return [

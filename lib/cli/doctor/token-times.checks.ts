@@ -46,7 +46,7 @@ export function lifetime({ claims }: DecodedJwt, { now }: TokenContext): Check {
   if (typeof exp !== 'number' || !Number.isFinite(exp)) return notVerifiable('AS-13', 'it has no usable exp');
   const seconds = exp - (typeof iat === 'number' ? iat : now / 1000);
   const seen = `it lives ${duration(seconds)}`;
-  const consequence = 'who gets hold of it can use it that long, even if access was withdrawn';
+  const consequence = 'an attacker can use a stolen token that long, even after access was withdrawn';
   const remedy = 'have access tokens live minutes, and clients refresh them';
   if (seconds > 24 * HOUR)
     return problem('error', 'AS-13', { seen, consequence: `${consequence}; it is refused here`, remedy });

@@ -7,7 +7,7 @@ import { algorithm, kind } from './token-header.checks.js';
 import { asAWhole, keyId, signature } from './token-signature.checks.js';
 import { expiry, issuedAt, lifetime, notBefore } from './token-times.checks.js';
 
-/** What the library would make of the token; `opaque` for one that is no JWT, `unknown` where keys or audience are not known. */
+/** How the library judges the token: `opaque` if it is not a JWT, `unknown` if keys or audience are not known. */
 export type TokenVerdict = 'accepted' | 'accepted, but lacks scopes' | 'refused' | 'opaque' | 'unknown';
 
 export interface TokenReview {
@@ -16,8 +16,8 @@ export interface TokenReview {
 }
 
 /**
- * Judges a token claim by claim, with the checks of the library itself. Names only the claims that everybody may see:
- * neither the token, nor its signature, nor what else is in it.
+ * Checks a token claim by claim with the rules of the library. Shows only claims that may be public: neither the token,
+ * nor its signature, nor any other claim.
  */
 export async function reviewToken(token: string, context: TokenContext): Promise<TokenReview> {
   if (!hasJwtForm(token)) {
