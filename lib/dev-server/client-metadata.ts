@@ -2,27 +2,28 @@ import { parseUrl } from './parse-url.js';
 import { MemoryAdapter } from './memory-adapter.js';
 import type { AdapterPayload } from 'oidc-provider';
 
-/** What a registration or a client ID metadata document holds, before the provider has checked it. */
+/** The members of a registration or a client ID metadata document, before the provider checks them. */
 type ClientMetadata = Record<string, unknown>;
 
-/** How long a fetched loopback document is used again, in seconds; also the provider's own lower limit for https ones. */
+/** Lifetime of a fetched loopback document in the cache, in seconds; the provider's lower limit for https documents. */
 const DOCUMENT_LIFETIME_SECONDS = 30;
 const DOCUMENT_TIMEOUT_MS = 2_500;
 const DOCUMENT_MAX_BYTES = 64 * 1024;
-/** As `URL.hostname` spells them. */
+/** Loopback hosts, as `URL.hostname` spells them. */
 export const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
 const GRANT_TYPES = new Set(['authorization_code', 'refresh_token']);
 
 /**
- * Brings what real MCP clients register into what this server can serve, where RFC 7591 §3.2.1 lets a server replace
- * values instead of refusing the client:
+ * Adapts the metadata of real MCP clients to this server, which may replace values instead of refusing the client
+ * (RFC 7591 §3.2.1):
  *
- * - grant types other than the two supported are dropped (editors register the device grant too);
- * - `scope` is dropped: it would bar the client from stepping up to a scope that it did not think of when it registered.
- *   What a client gets is what the user allows.
- * - a client known by its URL has no shared secret, so it is public unless its document says how it proves itself.
+ * - removes grant types that are not supported (editors register the device grant, too);
+ * - removes `scope`, which would prevent a later step-up to a scope that the client did not register. The user decides
+ *   which scopes a client gets;
+ * - makes a client that is identified by its URL public, because it has no shared secret, unless its document names an
+ *   authentication method.
  *
- * Does NOT check anything: the provider does, after this.
+ * Does NOT check anything: the provider checks the result.
  */
 export function adaptClientMetadata(metadata: ClientMetadata): void {
   delete metadata['scope'];
@@ -36,12 +37,13 @@ export function adaptClientMetadata(metadata: ClientMetadata): void {
 }
 
 /**
- * The registered clients, and those whose `client_id` is an `http://` URL on a loopback host with a path: their document
- * is fetched from there. This goes beyond the draft, which wants https, so that a client on the developer's own machine
- * can be tried; the provider itself takes care of https ones. The rules are the draft's: no redirects, `client_id`
- * equal to the URL, no shared secret.
+ * Finds the registered clients. Also fetches the documents of clients with an `http://` URL on a loopback host with a path
+ * as `client_id`. The draft requires https; this exception lets a developer test a client on the same machine. The provider
+ * fetches https documents itself. The other rules are those of the draft: no redirects, `client_id` equal to the URL, no
+ * shared secret.
  *
- * Fetching a loopback address on a stranger's word is nothing that a web page could not make the same browser do.
+ * A client can thus make this server fetch from a loopback address. That adds no risk: any web page can make the browser of
+ * the developer do the same.
  */
 export class ClientAdapter extends MemoryAdapter {
   constructor(private readonly refuse: (detail: string, cause?: unknown) => Error) {
@@ -79,7 +81,7 @@ function isLoopbackDocumentUrl(id: string): boolean {
   );
 }
 
-/** The timer belongs to this call: a signal of `AbortSignal.timeout` may be collected while the body still comes. */
+/** Uses its own timer: the signal of `AbortSignal.timeout` may be garbage-collected while the body is still arriving. */
 async function readJson(url: string): Promise<ClientMetadata> {
   const timeout = new AbortController();
   const timer = setTimeout(
@@ -100,7 +102,7 @@ async function readJson(url: string): Promise<ClientMetadata> {
   }
 }
 
-/** Counts while it reads, so that nobody makes this process hold more than a document may have. */
+/** Reads a body, and stops at the size limit, so that no client can fill the memory of this process. */
 async function readText({ body }: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -118,7 +120,7 @@ function parseDocument(text: string): ClientMetadata {
   return document as ClientMetadata;
 }
 
-/** The provider's way to the network: answers from the given documents first. Everything the provider checks stays checked. */
+/** A `fetch` for the provider that answers from the given documents first. The provider still checks every document. */
 export function fetchWithDocuments(documents: Readonly<Record<string, ClientMetadata>>): typeof fetch {
   return async (input, init) => {
     const document = Object.hasOwn(documents, String(input)) ? documents[String(input)] : undefined;

@@ -4,7 +4,7 @@ import type { ClientView } from './pages.js';
 
 const LONGEST_NAME = 60;
 
-/** What the pages say about a client. Its name is its own claim; the redirect URI was checked by the provider. */
+/** The view of a client for the pages. The provider has checked the redirect URI; the client chose its own name. */
 export function clientView(clientId: string, clientName: string | undefined, redirectUri: string): ClientView {
   return {
     name: displayName(clientName ?? '') || clientId,
@@ -13,7 +13,7 @@ export function clientView(clientId: string, clientName: string | undefined, red
   };
 }
 
-/** Without characters that hide or turn around what follows, and not too long to see the rest. */
+/** The name, shortened, and without characters that hide or reverse the text after them. */
 function displayName(name: string): string {
   const visible = name.replace(/\p{C}/gu, '').trim();
   return visible.length > LONGEST_NAME ? `${visible.slice(0, LONGEST_NAME)}…` : visible;

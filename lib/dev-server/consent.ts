@@ -2,19 +2,19 @@ import type { DevResource } from './dev-server.options.js';
 import type { ConsentGroup, ConsentScope } from './pages.js';
 import { findResource, IDENTITY_SCOPES } from './provider-configuration.js';
 
-/** What a client asks for, and what it was allowed before. */
+/** The scopes that a client requests, and those that the user allowed before. */
 export interface ConsentRequest {
   readonly scopes: readonly string[];
-  /** As the client spelled them. */
+  /** The resources as the client spelled them. */
   readonly resources: readonly string[];
-  /** Scopes allowed before, by the spelling of the resource; `identity` are those of no resource. */
+  /** Scopes that the user allowed before, by the resource as spelled in the request; `identity`: those of no resource. */
   readonly granted: {
     readonly identity: readonly string[];
     readonly byResource: ReadonlyMap<string, readonly string[]>;
   };
 }
 
-/** The consent page's groups: one a resource, then identity. Groups without a requested scope are left out. */
+/** The groups of the consent page: one for each resource, then identity. Omits groups without a requested scope. */
 export function consentGroups(
   { scopes, resources, granted }: ConsentRequest,
   known: readonly DevResource[],

@@ -24,18 +24,18 @@ export interface DevAuthorizationServer {
 const HOST = '127.0.0.1';
 
 /**
- * Starts a real authorization server for trying MCP authorization on one's own machine, on the certified package
- * `oidc-provider` (install it: `npm i -D oidc-provider`).
+ * Starts a real authorization server to try MCP authorization on a developer's machine. It is built on the certified
+ * package `oidc-provider` (install it: `npm i -D oidc-provider`).
  *
- * It has what MCP clients use: authorization code with PKCE (S256 only), open dynamic client registration, client ID
+ * It supports what MCP clients use: authorization code with PKCE (S256 only), open dynamic client registration, client ID
  * metadata documents (by https, or by http on a loopback host), resource indicators, `iss` in the response, step-up
  * consent, rotated refresh tokens, and JWT access tokens (RFC 9068, RS256) whose `aud` is the configured resource; or, with
  * `introspection`, opaque ones and an introspection endpoint (RFC 7662).
  *
  * It does NOT protect anything: passwords are known, anyone may register a client, and state is in memory only. It listens
- * on 127.0.0.1 only, and starts only where NODE_ENV is unset, `development` or `test`.
+ * on 127.0.0.1 only, and starts only if NODE_ENV is unset, `development` or `test`.
  *
- * Driving it without a browser: follow the redirects with a cookie jar; where they end at `/interaction/<id>`, POST
+ * To use it without a browser, follow the redirects with a cookie jar. When they end at `/interaction/<id>`, POST
  * `username` and `password` to `/interaction/<id>/login`, then nothing to `/interaction/<id>/confirm` (or `/abort`).
  *
  * ```ts
@@ -58,7 +58,7 @@ export async function startDevAuthorizationServer(
 
 const ENVIRONMENTS: ReadonlySet<string> = new Set(['', 'development', 'test']);
 
-/** By what is allowed: environments that serve users have too many names. */
+/** Refuses every environment that is not on the list: production environments have too many names. */
 function refuseOutsideDevelopment(environment: string): void {
   if (ENVIRONMENTS.has(environment)) return;
   throw new Error(
@@ -71,7 +71,7 @@ async function listen({ port, onNotice }: DevServerSettings): Promise<Server> {
   try {
     return await listenOn(port);
   } catch (error) {
-    // EACCES: privileged ports, and those that Windows sets aside.
+    // EACCES: privileged ports, and ports that Windows reserves.
     if (!['EADDRINUSE', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     const server = await listenOn(0);
     onNotice(`port ${port} is taken, so ${portOf(server)} is used`);

@@ -1,35 +1,35 @@
 import { parseUrl } from './parse-url.js';
 
-/** A protected resource (an MCP server) that clients may ask tokens for. */
+/** A protected resource (an MCP server) for which clients may request tokens. */
 export interface DevResource {
   /**
    * The resource identifier, as the resource's own metadata spells it (RFC 9728 §1.2): an absolute URI without fragment.
-   * It becomes the `aud` of the tokens character by character, also where a client sent an equivalent spelling
+   * The `aud` of the tokens is exactly this text, even if a client sends an equivalent spelling
    * (`http://127.0.0.1:3000/` for `http://127.0.0.1:3000`).
    */
   readonly resource: string;
   /**
-   * What the consent page calls it.
+   * Name of the resource on the consent page.
    * @default the identifier
    */
   readonly name?: string;
-  /** Scope name -> the sentence that explains it on the consent page. With none, users are asked to say who they are. */
+  /** Maps each scope to the sentence that explains it on the consent page. Without any, it asks only for the identity. */
   readonly scopes: Readonly<Record<string, string>>;
 }
 
-/** Someone who can sign in. Passwords are kept and shown in plain text: never use a real one. */
+/** A user who can sign in. Passwords are stored and shown in plain text: never use a real one. */
 export interface DevUser {
-  /** What is typed at sign-in, and the `sub` of the tokens. */
+  /** User name at sign-in, and the `sub` of the tokens. */
   readonly username: string;
-  /** In plain text, and shown on the sign-in page. */
+  /** Password in plain text. The sign-in page shows it. */
   readonly password: string;
-  /** The name shown on the pages. */
+  /** Name on the pages. */
   readonly name: string;
   /** The `email` claim of ID tokens. Access tokens have none. */
   readonly email?: string;
 }
 
-/** The resource server, as the client that may introspect. */
+/** The resource server as the client that may introspect tokens. */
 export interface DevIntrospectionClient {
   /** Any name. */
   readonly clientId: string;
@@ -37,57 +37,56 @@ export interface DevIntrospectionClient {
   readonly clientSecret: string;
 }
 
-/** What {@link startDevAuthorizationServer} takes. */
+/** Options of {@link startDevAuthorizationServer}. */
 export interface DevAuthorizationServerOptions {
   /**
-   * Port on 127.0.0.1. A fixed one keeps the issuer the same between starts. Where it is taken, any free port is used
-   * and `onNotice` says so.
+   * Port on 127.0.0.1. With a fixed port, the issuer stays the same between starts. If the port is taken, the server uses
+   * any free port and calls `onNotice`.
    * @default 0, any free port
    */
   readonly port?: number;
   /**
-   * What tokens may be asked for (RFC 8707). A request without `resource` gets the only one there is; where there are
-   * several, or for any other resource, the answer is `invalid_target`.
+   * Resources for which clients may request tokens (RFC 8707). A request without `resource` gets a token for the only
+   * resource. If there are several, or for an unknown resource, the answer is `invalid_target`.
    */
   readonly resources: readonly DevResource[];
   /**
-   * Who can sign in. Each is a one-click choice on the sign-in page, beside user name and password.
+   * Users who can sign in. The sign-in page offers each with one click, beside the form for user name and password.
    * @default two users, `alice` (password `alice`) and `bob` (password `bob`)
    */
   readonly users?: readonly DevUser[];
   /**
-   * Lifetime of access tokens, in seconds. Short, so that clients show whether they refresh.
+   * Lifetime of access tokens, in seconds. The default is short, to show whether clients refresh their tokens.
    * @default 300
    */
   readonly accessTokenTtlSeconds?: number;
   /**
-   * Issues opaque access tokens instead of JWTs, and tells this client, and no other, what they stand for (RFC 7662): for
-   * trying a resource that introspects. It is told about access tokens only; refresh tokens are none of its business.
+   * Issues opaque access tokens instead of JWTs, to try a resource that introspects. Only this client may introspect
+   * (RFC 7662), and only access tokens, not refresh tokens.
    * @default none: access tokens are JWTs, and there is no introspection endpoint
    */
   readonly introspection?: DevIntrospectionClient;
   /**
-   * Whether clients may have tokens bound to a key of theirs (DPoP, RFC 9449). Off, because a resource that does not verify
-   * proofs refuses such tokens, and some clients bind whenever they can.
+   * Whether clients may bind tokens to a key (DPoP, RFC 9449). Off, because a resource that does not verify proofs refuses
+   * such tokens, and some clients bind tokens whenever the server supports it.
    * @default false
    */
   readonly dpop?: boolean;
   /**
-   * Client ID metadata documents by their https URL: they are taken from here instead of being fetched, so that a client
-   * which identifies itself this way can be tried without a public web server. All others are fetched; see
-   * {@link startDevAuthorizationServer} for the rules.
+   * Client ID metadata documents by their https URL. The server uses these instead of fetching them, to try such a client
+   * without a public web server. It fetches all other documents; see {@link startDevAuthorizationServer} for the rules.
    * @default {}
    */
   readonly clientMetadataDocuments?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /**
-   * Called with what a developer should know: the port was taken, something failed inside the server. Never a token,
-   * code or password.
+   * Called with notices for the developer: the port is taken, or the server failed. A notice never contains a token, code
+   * or password.
    * @default console.warn
    */
   readonly onNotice?: (message: string) => void;
 }
 
-/** The options with every default applied. */
+/** The options with all defaults applied. */
 export type DevServerSettings = Readonly<Required<Omit<DevAuthorizationServerOptions, 'introspection'>>> & {
   readonly introspection: DevIntrospectionClient | undefined;
 };
@@ -97,10 +96,10 @@ const READY_USERS: readonly DevUser[] = [
   { username: 'bob', password: 'bob', name: 'Bob', email: 'bob@example.com' },
 ];
 
-/** RFC 6749 §3.3: printable ASCII but space, `"` and `\`. */
+/** RFC 6749 §3.3: printable ASCII except space, `"` and `\`. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
-/** Applies the defaults and refuses what could not work, with every problem in one error. */
+/** Applies the defaults. Throws one error with all problems of the options. */
 export function resolveSettings(options: DevAuthorizationServerOptions): DevServerSettings {
   const settings: DevServerSettings = {
     port: options.port ?? 0,
@@ -121,37 +120,37 @@ export function resolveSettings(options: DevAuthorizationServerOptions): DevServ
 
 function findProblems({ port, resources, users, accessTokenTtlSeconds, introspection }: DevServerSettings): string[] {
   const problems: string[] = [];
-  if (!Number.isInteger(port) || port < 0 || port > 65535) problems.push(`port: ${port} is no port; write 0 for any`);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) problems.push(`port: ${port} must be a port number, or 0 for any free port`);
   if (!Number.isSafeInteger(accessTokenTtlSeconds) || accessTokenTtlSeconds < 1) {
-    problems.push(`accessTokenTtlSeconds: ${accessTokenTtlSeconds} is no positive whole number of seconds`);
+    problems.push(`accessTokenTtlSeconds: ${accessTokenTtlSeconds} must be a positive whole number of seconds`);
   }
   if (introspection && (!introspection.clientId || !introspection.clientSecret)) {
-    problems.push('introspection: clientId and clientSecret are both needed, and neither may be empty');
+    problems.push('introspection: clientId and clientSecret must be non-empty');
   }
   if (!resources?.length) {
     problems.push(
-      `resources: there is none; write e.g. [{ resource: 'http://127.0.0.1:3000/mcp', scopes: { 'notes:read': 'Read notes' } }]`,
+      `resources: must not be empty; write e.g. [{ resource: 'http://127.0.0.1:3000/mcp', scopes: { 'notes:read': 'Read notes' } }]`,
     );
   }
   for (const resource of resources ?? []) problems.push(...resourceProblems(resource));
   for (const repeated of repetitions((resources ?? []).map(({ resource }) => resource))) {
-    problems.push(`resources: "${repeated}" is there twice`);
+    problems.push(`resources: "${repeated}" occurs twice`);
   }
-  if (users.length === 0) problems.push('users: there is none, so nobody could sign in');
+  if (users.length === 0) problems.push('users: must not be empty, or no user can sign in');
   for (const { username } of users) if (!username) problems.push('users: a user has no username');
   for (const repeated of repetitions(users.map(({ username }) => username))) {
-    problems.push(`users: "${repeated}" is there twice`);
+    problems.push(`users: "${repeated}" occurs twice`);
   }
   return problems;
 }
 
 function resourceProblems({ resource, scopes }: DevResource): string[] {
   const problems: string[] = [];
-  if (!parseUrl(resource)) problems.push(`resources: "${resource}" is no absolute URI`);
+  if (!parseUrl(resource)) problems.push(`resources: "${resource}" must be an absolute URI`);
   else if (resource.includes('#')) problems.push(`resources: "${resource}" has a fragment (RFC 8707 §2 forbids it)`);
   for (const scope of Object.keys(scopes)) {
     if (!SCOPE_TOKEN.test(scope))
-      problems.push(`resources: "${scope}" of "${resource}" is no scope name (RFC 6749 §3.3)`);
+      problems.push(`resources: "${scope}" of "${resource}" is not a valid scope (RFC 6749 §3.3)`);
   }
   return problems;
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 const MAX_BYTES = 16 * 1024;
 
-/** The fields of a submitted form (`application/x-www-form-urlencoded`); undefined where it is longer than our forms are. */
+/** The fields of a submitted form (`application/x-www-form-urlencoded`); undefined if it is longer than our forms. */
 export async function readForm(request: IncomingMessage): Promise<URLSearchParams | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;

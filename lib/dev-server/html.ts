@@ -1,4 +1,4 @@
-/** Markup that is safe to send: made by {@link html} only. */
+/** Markup that is safe to send. Only {@link html} creates it. */
 export class Html {
   constructor(readonly markup: string) {}
 }
@@ -6,8 +6,8 @@ export class Html {
 type HtmlValue = string | number | Html | readonly Html[] | undefined | false;
 
 /**
- * Template tag that escapes every value but markup made by itself. It is the only way from text to markup here, so no
- * page can forget: client names, error texts and user names come from strangers.
+ * Template tag that escapes every value, except for markup that it created itself. It is the only way to create markup, so
+ * no page can forget to escape: client names, error texts and user names come from strangers.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   return new Html(strings.reduce((markup, string, index) => markup + toMarkup(values[index - 1]) + string));

@@ -1,5 +1,5 @@
 /**
- * A development authorization server, with sign-in and consent pages. Protects nothing. Begin at
+ * A development authorization server, with sign-in and consent pages. It protects nothing. Start with
  * {@link startDevAuthorizationServer}.
  *
  * @module nestjs-mcp-auth/dev-server

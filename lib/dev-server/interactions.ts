@@ -28,8 +28,8 @@ const FORMS: Readonly<Record<string, (visit: Visit) => Promise<void>>> = { login
  * Answers `GET /interaction/:uid` with the sign-in or consent page, and the forms below it: `POST …/login` (fields
  * `username` and `password`), `…/confirm`, `…/abort`, `…/switch` (no fields).
  *
- * An interaction belongs to the browser that began it, by the provider's signed `SameSite=Lax` cookie. That cookie is
- * sent from pages on other ports of this host too, so forms from another origin are refused by their `Origin`.
+ * The provider's signed `SameSite=Lax` cookie binds an interaction to the browser that started it. Browsers also send that
+ * cookie with forms of pages on other ports of this host, so forms with another `Origin` are refused.
  */
 export async function answerInteraction(
   provider: Provider,
@@ -110,8 +110,8 @@ function authenticate(users: readonly DevUser[], username: string, password: str
 }
 
 /**
- * Where someone else was signed in (`prompt=login`), ends that session first. Left to itself the provider would answer
- * with a page that logs out by script, which neither our policy nor a headless client can run.
+ * Ends the session of another user who is signed in (`prompt=login`). Otherwise the provider would answer with a page that
+ * signs out by a script, which our Content-Security-Policy blocks and a headless client cannot run.
  */
 async function leaveSessionOfAnother({ provider, interaction }: Visit, { username }: DevUser): Promise<void> {
   if (interaction.session === undefined || interaction.session.accountId === username) return;
@@ -125,7 +125,7 @@ async function endSession(provider: Provider, { session }: Interaction): Promise
   await stored?.destroy();
 }
 
-/** Adds what is newly allowed to what the client was allowed before: the grant grows, each token holds what its request asked. */
+/** Adds the newly allowed scopes to the grant. Each token gets only the scopes of its own request. */
 async function confirm(visit: Visit): Promise<void> {
   const { provider, interaction } = visit;
   const accountId = interaction.session?.accountId;

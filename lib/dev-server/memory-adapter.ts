@@ -2,16 +2,16 @@ import type { Adapter, AdapterPayload } from 'oidc-provider';
 
 interface Entry {
   readonly payload: AdapterPayload;
-  /** Milliseconds since 1970; `Infinity` for what lives as long as the server. */
+  /** Milliseconds since 1970; `Infinity` for records that live as long as the server. */
   readonly expiresAt: number;
 }
 
-/** Far more than one developer needs; what is over is forgotten, oldest first. */
+/** Far more than one developer needs. Beyond it, the oldest records are dropped. */
 const MAX_ENTRIES = 10_000;
 
 /**
- * Keeps one kind of record (sessions, grants, codes, …) of one server in memory: two servers share nothing, and all is
- * gone when the server stops. The provider's own in-memory adapter announces itself on the console.
+ * Stores one kind of record (sessions, grants, codes, …) of one server in memory. Servers share nothing, and all records are
+ * lost when the server stops. Replaces the in-memory adapter of the provider, which writes to the console.
  */
 export class MemoryAdapter implements Adapter {
   private readonly entries = new Map<string, Entry>();
@@ -34,7 +34,7 @@ export class MemoryAdapter implements Adapter {
     return undefined;
   }
 
-  /** Only the device flow asks; it is off. */
+  /** Only the device flow calls this, which is off. */
   async findByUserCode(): Promise<undefined> {
     return undefined;
   }

@@ -1,11 +1,11 @@
-/** The optional peer `oidc-provider`. Its types stay inside this folder: no declaration that users import names them. */
+/** The optional peer `oidc-provider`. Its types stay inside this folder: no public declaration uses them. */
 export type OidcProviderModule = typeof import('oidc-provider');
 
 /**
- * Loads the optional peer on first use, so that nothing else in this package needs it.
+ * Loads the optional peer on first use: nothing else in this package needs it.
  *
- * Its warning about the Node.js version is dropped: it names no defect, it says which versions its authors support, and
- * this package's own tests run the whole flow on every version that this package supports.
+ * Suppresses its warning about the Node.js version. The warning names no defect, only the versions that its authors support;
+ * the tests of this package run the whole flow on every version that this package supports.
  */
 export async function loadOidcProvider(): Promise<OidcProviderModule> {
   const restore = muteRuntimeWarning();

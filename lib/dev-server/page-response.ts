@@ -7,8 +7,8 @@ const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 /**
  * The headers of every page: no script, no frame, nothing loaded from anywhere.
  *
- * @param formTarget the redirect URI of the client. Chromium applies `form-action` to the redirects after a form too, so
- * the answer to "Allow" would be blocked without it.
+ * @param formTarget the redirect URI of the client. Chromium also applies `form-action` to the redirects after a form, so
+ * without it the browser would block the answer to "Allow".
  */
 export function pageHeaders(formTarget?: string): Record<string, string> {
   const formAction = formTarget === undefined ? `'self'` : `'self' ${cspSource(formTarget)}`;
@@ -24,13 +24,13 @@ export function pageHeaders(formTarget?: string): Record<string, string> {
     'content-type': 'text/html; charset=utf-8',
     'content-security-policy': policy.join('; '),
     'cache-control': 'no-store',
-    // Not `no-referrer`: that would also make browsers send `Origin: null` with our own forms.
+    // Not `no-referrer`: browsers would then send `Origin: null` with our own forms, too.
     'referrer-policy': 'same-origin',
     'x-content-type-options': 'nosniff',
   };
 }
 
-/** An origin, or only the scheme where the CSP grammar has no way to write the host: IPv6 addresses and apps' own schemes. */
+/** The origin of a redirect URI; only the scheme if the CSP grammar cannot express the host (IPv6, private-use schemes). */
 function cspSource(redirectUri: string): string {
   const { protocol, origin, hostname } = new URL(redirectUri);
   return origin === 'null' || hostname.startsWith('[') ? protocol : origin;

@@ -1,4 +1,4 @@
-/** The whole style of the pages. One constant, because the Content-Security-Policy allows it by its hash. */
+/** The complete style of the pages, in one constant because the Content-Security-Policy allows it by its hash. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

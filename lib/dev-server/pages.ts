@@ -1,29 +1,29 @@
 import { html, type Html } from './html.js';
 import { STYLE } from './page-style.js';
 
-/** The client that asks, as far as it can be told. Only the redirect target was checked; the name is the client's own claim. */
+/** The client that sent the request. Only its redirect URI was checked; it chose its own name. */
 export interface ClientView {
   readonly name: string;
-  /** The client's identifier where that is a URL, so that its host says who published it. */
+  /** The client identifier if it is a URL. Its host shows who published the client. */
   readonly url?: string | undefined;
-  /** Where the browser goes after the answer, in words. */
+  /** Describes where the browser goes after the answer. */
   readonly returnsTo: string;
 }
 
 export interface SignInView {
-  /** The interaction's path; forms go to paths below it. */
+  /** Path of the interaction. Forms are sent to paths below it. */
   readonly path: string;
   readonly client: ClientView;
   readonly resources: readonly string[];
   readonly users: readonly { readonly username: string; readonly password: string; readonly name: string }[];
-  /** What was typed before, and why it did not work. */
+  /** The user name of a failed attempt, and why it failed. */
   readonly failed?: { readonly username: string; readonly message: string } | undefined;
 }
 
 export interface ConsentScope {
   readonly name: string;
   readonly description: string;
-  /** Not allowed to this client before. */
+  /** Whether the user has not yet allowed this scope. */
   readonly isNew: boolean;
 }
 
@@ -82,7 +82,7 @@ export function renderSignIn({ path, client, resources, users, failed }: SignInV
   );
 }
 
-/** One click instead of typing; it submits the same form. */
+/** A button that submits the same form with one click. */
 function renderChoice(path: string, { username, password, name }: SignInView['users'][number]): Html {
   return html`<li>
         <form method="post" action="${path}/login">

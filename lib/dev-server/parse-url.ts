@@ -1,6 +1,6 @@
 /**
- * The URL, or undefined where the text is none. `URL.canParse` would not do: once V8 has optimized it, Node 20 and 22 refuse
- * hosts beyond ASCII with it that they took before.
+ * Parses a URL; undefined if the text is not one. Does not use `URL.canParse`: after V8 has optimized it, Node 20 and 22
+ * refuse non-ASCII hosts that they accepted before.
  */
 export function parseUrl(value: string): URL | undefined {
   try {

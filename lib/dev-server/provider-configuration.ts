@@ -6,7 +6,7 @@ import type { DevResource, DevServerSettings, DevUser } from './dev-server.optio
 import { MemoryAdapter } from './memory-adapter.js';
 import type { OidcProviderModule } from './oidc-provider.js';
 
-/** The paths, where MCP clients without metadata look for them (the fallbacks of MCP revision 2025-03-26). */
+/** Paths of the endpoints: the defaults for MCP clients that find no metadata (MCP revision 2025-03-26). */
 export const ROUTES = {
   authorization: '/authorize',
   token: '/token',
@@ -16,10 +16,10 @@ export const ROUTES = {
   jwks: '/jwks',
 } as const;
 
-/** Where an interaction (a sign-in or a consent) of the given id is shown. */
+/** The path of an interaction (a sign-in or a consent). */
 export const interactionPath = (uid: string): string => `/interaction/${uid}`;
 
-/** Scopes that belong to no resource, with their sentences for the consent page. */
+/** Scopes that belong to no resource, with their descriptions for the consent page. */
 export const IDENTITY_SCOPES: Readonly<Record<string, string>> = {
   openid: 'Know who you are',
   profile: 'See your name',
@@ -35,14 +35,14 @@ export interface ConfigurationInput {
   readonly errors: OidcProviderModule['errors'];
   /** A private key with `alg` RS256. */
   readonly signingKey: JWK;
-  /** What sets this server's cookies apart: browsers don't tell the ports of one host from each other. */
+  /** Distinguishes the cookies of this server: browsers do not separate cookies by port. */
   readonly cookieSuffix: string;
   readonly renderError: NonNullable<Configuration['renderError']>;
 }
 
 /**
- * What `oidc-provider` is told. OAuth 2.1 only: authorization code with PKCE S256, refresh tokens, no implicit flow, no
- * device flow, no pushed requests. Every default that would write to the console is replaced.
+ * The configuration of `oidc-provider`. OAuth 2.1 only: authorization code with PKCE S256, refresh tokens, no implicit flow,
+ * no device flow, no pushed requests. Replaces every default that would write to the console.
  */
 export function providerConfiguration(input: ConfigurationInput): Configuration {
   const { settings, errors, signingKey, cookieSuffix, renderError } = input;
@@ -71,13 +71,13 @@ export function providerConfiguration(input: ConfigurationInput): Configuration 
 
 type ProviderErrors = OidcProviderModule['errors'];
 
-/** The configured clients, and what those that register may say of themselves. */
+/** The configured clients, and the rules for the metadata of others. */
 function clientRules(
   settings: DevServerSettings,
 ): Pick<Configuration, 'clients' | 'clientDefaults' | 'extraClientMetadata'> {
   return {
     clients: introspectionClients(settings),
-    // Native, because MCP clients seldom say what they are: their loopback redirects may then change port (RFC 8252 §7.3).
+    // MCP clients seldom send `application_type`. Native clients may change the port of a loopback redirect (RFC 8252 §7.3).
     clientDefaults: { application_type: 'native' },
     extraClientMetadata: {
       properties: ['software_id'],
@@ -97,7 +97,7 @@ function cookies(suffix: string): Configuration['cookies'] {
   };
 }
 
-/** In seconds. */
+/** Lifetimes in seconds. */
 function lifetimes({ accessTokenTtlSeconds }: DevServerSettings): Configuration['ttl'] {
   return {
     AccessToken: accessTokenTtlSeconds,
@@ -131,7 +131,7 @@ function features(settings: DevServerSettings, errors: ProviderErrors): Configur
 
 const JWT_ACCESS_TOKEN = { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } } as const;
 
-/** A client that signs nobody in: it has a secret, and neither grants nor redirects. */
+/** The client that may introspect. It has a secret, but neither grant types nor redirect URIs, so no user can sign in. */
 function introspectionClients({ introspection }: DevServerSettings): ClientMetadata[] {
   if (!introspection) return [];
   const { clientId, clientSecret } = introspection;
@@ -168,7 +168,7 @@ function resourceIndicators(
   };
 }
 
-/** The configured resource that an indicator names. Spellings that URL parsers take for the same are the same. */
+/** Finds the configured resource that an indicator names. Spellings that a URL parser normalizes to one URL are equal. */
 export function findResource(resources: readonly DevResource[], indicator: string): DevResource | undefined {
   const normal = (value: string): string => parseUrl(value)?.href ?? value;
   return resources.find(({ resource }) => normal(resource) === normal(indicator));
@@ -193,7 +193,7 @@ function account(user: DevUser | undefined) {
   };
 }
 
-/** RFC 9068 §2.2.1: when the user signed in, for resources that want it recent (RFC 9470). */
+/** When the user signed in (RFC 9068 §2.2.1), for resources that require a recent sign-in (RFC 9470). */
 function authenticationTime(ctx: KoaContextWithOIDC): { auth_time: number } | undefined {
   const source = ctx.oidc.entities.AuthorizationCode ?? ctx.oidc.entities.RefreshToken;
   return source?.authTime === undefined ? undefined : { auth_time: source.authTime };

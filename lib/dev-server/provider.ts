@@ -14,7 +14,7 @@ export async function generateSigningKey(): Promise<JWK> {
   return { ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: randomUUID() };
 }
 
-/** The provider for one issuer, silent on the console; what fails inside is told to `onNotice`. */
+/** Creates the provider for one issuer. It does not write to the console, and reports failures to `onNotice`. */
 export function createProvider(
   peer: OidcProviderModule,
   issuer: string,
@@ -42,11 +42,11 @@ export function createProvider(
 type Middleware = Parameters<Provider['use']>[0];
 
 /**
- * A request that names no scope asks for all scopes of the resource (RFC 6749 §3.3 leaves the default to the server), as
- * MCP clients do when neither challenge nor metadata names one. The user still sees each on the consent page.
+ * Adds all scopes of the resource to a request without scopes (RFC 6749 §3.3 lets the server choose the default). MCP clients
+ * send such requests if neither challenge nor metadata names a scope. The user still sees each scope on the consent page.
  *
- * Where that leaves nothing to allow but `offline_access`, which says nothing about the user, `openid` is added: the provider
- * refuses a grant without any scope, and a resource may have none.
+ * Adds `openid` if `offline_access` would be the only scope: the provider refuses a grant without any other scope, and a
+ * resource may have no scopes.
  */
 function completeScope({ resources }: DevServerSettings): Middleware {
   return async (ctx, next) => {
@@ -66,7 +66,7 @@ function scopesOf(known: readonly DevResource[], requested: string | string[] | 
   return [...new Set(indicators.flatMap((indicator) => Object.keys(findResource(known, indicator)?.scopes ?? {})))];
 }
 
-/** Adds the resources' scopes to the metadata; the provider lists only those that belong to no resource. */
+/** Adds the scopes of the resources to the metadata. The provider lists only scopes that belong to no resource. */
 function advertiseScopes({ resources }: DevServerSettings): Middleware {
   return async (ctx, next) => {
     await next();
@@ -86,7 +86,7 @@ const sendError: NonNullable<Configuration['renderError']> = (ctx: KoaContextWit
   });
 };
 
-/** The details that oidc-provider keeps for logs are shown: the reader is the developer. They hold no token or code. */
+/** The details that oidc-provider keeps for logs. The page shows them to the developer. They contain no token or code. */
 function errorDetails({ error_description: description, scope }: ErrorOut, cause: Error): string[] {
   const detail = 'error_detail' in cause && typeof cause.error_detail === 'string' ? cause.error_detail : undefined;
   const hint =
@@ -96,7 +96,7 @@ function errorDetails({ error_description: description, scope }: ErrorOut, cause
   return [...new Set(lines.filter((line): line is string => Boolean(line)))];
 }
 
-/** What lies behind an error, outermost first: "fetch failed" alone says nothing about a document that could not be read. */
+/** The messages of the causes of an error, outermost first: "fetch failed" alone does not say why a document cannot be read. */
 function causes(error: Error): string[] {
   return error.cause instanceof Error ? [error.cause.message, ...causes(error.cause)] : [];
 }

@@ -6,7 +6,7 @@ import { sendPage } from './page-response.js';
 import { renderError, renderHome } from './pages.js';
 import { ROUTES } from './provider-configuration.js';
 
-/** What browser-based clients call from their own pages. No cookie is read there, so any origin may. */
+/** Paths that clients in a browser call from their own pages. They read no cookie, so any origin may call them. */
 const CROSS_ORIGIN_PATHS = new Set<string>([
   '/.well-known/oauth-authorization-server',
   '/.well-known/openid-configuration',
@@ -16,7 +16,7 @@ const CROSS_ORIGIN_PATHS = new Set<string>([
   ROUTES.revocation,
 ]);
 
-/** Our own pages, CORS and the check of the host; all the rest is the provider's. */
+/** Checks the host, answers CORS and serves our own pages. Passes all other requests to the provider. */
 export function requestHandler(provider: Provider, settings: DevServerSettings): RequestListener {
   const oidc = provider.callback();
   const home = renderHome(homeView(provider.issuer, settings));
@@ -32,7 +32,7 @@ export function requestHandler(provider: Provider, settings: DevServerSettings):
   };
 }
 
-/** Returns whether the request was a preflight, which is answered here. */
+/** Sets the CORS headers. Returns true for a preflight, which it has answered. */
 function allowOrigin({ method, headers }: IncomingMessage, response: ServerResponse): boolean {
   response.setHeader('access-control-allow-origin', '*');
   response.setHeader('access-control-expose-headers', 'www-authenticate');
@@ -45,8 +45,8 @@ function allowOrigin({ method, headers }: IncomingMessage, response: ServerRespo
 }
 
 /**
- * A web page whose host name was made to point here (DNS rebinding) could otherwise sign in with the known passwords; and
- * the provider builds its URLs from this header.
+ * Refuses other host names. Otherwise a web page could sign in with the known passwords by DNS rebinding, and the provider
+ * would build its URLs from the wrong host name.
  */
 function sendWrongHost(response: ServerResponse, issuer: string): void {
   const details = [`This server is ${issuer}, spelled exactly like that.`];

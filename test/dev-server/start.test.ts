@@ -69,7 +69,7 @@ describe('startDevAuthorizationServer', () => {
   });
 
   it('refuses a start without a resource', async () => {
-    await expect(run({ resources: [] })).rejects.toThrow(/resources: there is none/);
+    await expect(run({ resources: [] })).rejects.toThrow(/resources: must not be empty/);
   });
 
   it('uses the port it is given', async () => {
