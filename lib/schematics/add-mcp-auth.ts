@@ -13,8 +13,8 @@ import { reads, tokenize } from './tokens.js';
 import { readText, type SchematicContext, type Tree } from './tree.js';
 
 /**
- * See schematics/nest-add.json. No flag is meant to be negated, since version 12 of the Nest CLI hands `--no-example`
- * on as `example: true`.
+ * The options in schematics/nest-add.json. No flag can be negated, because version 12 of the Nest CLI passes `--no-example`
+ * as `example: true`.
  */
 export interface NestAddOptions {
   readonly project?: string;
@@ -24,7 +24,7 @@ export interface NestAddOptions {
   readonly skipInstall?: boolean;
 }
 
-/** As NodePackageInstallTask of @angular-devkit/schematics has it: with the package manager whose lock file is there. */
+/** The task of NodePackageInstallTask in @angular-devkit/schematics. It uses the package manager of the lock file. */
 const INSTALLATION = {
   toConfiguration: () => ({ name: 'node-package', options: { command: 'install', quiet: true, hideOutput: true } }),
 };
@@ -32,11 +32,10 @@ const INSTALLATION = {
 const DEVELOPMENT_ISSUER = 'http://127.0.0.1:4000';
 
 /**
- * Imports `McpAuthModule` into the root module of an application and adds what goes with it: packages, an example of the
- * environment, a development authorization server, and an example of an MCP server. Run again, it changes nothing.
- * Does NOT touch `.env`.
+ * Imports `McpAuthModule` into the root module of an application. Also adds packages, an example of the environment, a
+ * development authorization server and an example of an MCP server. Changes nothing when it runs again. Does NOT touch `.env`.
  *
- * @throws {SchematicError} where it does not understand the application, before anything is written
+ * @throws {SchematicError} if it does not understand the application, before it writes anything
  */
 export async function addMcpAuth(
   tree: Tree,
@@ -80,7 +79,7 @@ export async function addMcpAuth(
   context.logger.info(isChanged ? nextSteps(steps) : `Nothing to do: McpAuthModule is in ${present}.`);
 }
 
-/** The file that has McpAuthModule already, anywhere in the application. */
+/** The file of the application that already uses McpAuthModule; undefined if there is none. */
 function moduleWithMcpAuth(tree: Tree, { sourceRoot, moduleFile }: Application): string | undefined {
   const candidates = [moduleFile];
   tree.getDir(sourceRoot).visit((path) => {
@@ -94,7 +93,7 @@ function moduleWithMcpAuth(tree: Tree, { sourceRoot, moduleFile }: Application):
   });
 }
 
-/** The root module and, with the example, the file where the application starts, both with what is added. */
+/** The new text of the root module and, with the example, of the file that starts the application. */
 function editedSources(
   tree: Tree,
   application: Application,
@@ -128,25 +127,25 @@ function editedModule(text: string, application: Application, addsModule: boolea
   return edited;
 }
 
-/** What the file has to import to get at the module of the example. */
+/** The specifier with which a file imports the module of the example. */
 function notesModuleFrom(file: string, { sourceRoot, importExtension }: Application): string {
   const relative = posix.relative(posix.dirname(file), posix.join(sourceRoot, 'notes/notes.module'));
   return (relative.startsWith('.') ? '' : './') + relative + importExtension;
 }
 
-/** An application may have notes of its own. */
+/** Refuses to add the example if the application has notes of its own. */
 function refuseForeignNotes(tree: Tree, files: readonly TemplateFile[]): void {
   const foreign = files.find(
     ({ path }) => path.endsWith('notes.module.ts') && !(readText(tree, path) ?? 'McpStrategy').includes('McpStrategy'),
   );
   if (foreign)
     throw new SchematicError(
-      `There is a ${foreign.path} already, which is not the example.`,
+      `There is a ${foreign.path} already, and it is not the example.`,
       'Do without the example: --skip-example',
     );
 }
 
-/** Writes what has changed, files that were formatted formatted again; tells whether anything had. */
+/** Writes changed files, and formats those that were formatted before. Returns whether any file changed. */
 async function write(
   tree: Tree,
   edits: ReadonlyMap<string, string>,

@@ -4,14 +4,14 @@ import { SchematicError } from './schematic-error.js';
 import { closingIndex, reads, tokenize, type Token } from './tokens.js';
 import { readText, type Tree } from './tree.js';
 
-/** Where the parts of an application lie that are edited. Paths are those of the tree. */
+/** The files of an application that are edited. Paths are relative to the tree. */
 export interface Application {
   readonly sourceRoot: string;
   readonly mainFile: string;
   readonly moduleFile: string;
-  /** undefined where the file of the module was named, which then has one. */
+  /** Undefined if the user named the file of the module, which then has only one. */
   readonly moduleClass: string | undefined;
-  /** What relative imports end with: `.js` in ESM, nothing in most CommonJS. */
+  /** Extension of relative imports: `.js` in ESM, usually none in CommonJS. */
   readonly importExtension: string;
 }
 
@@ -28,7 +28,7 @@ interface NestProject {
 
 const NAME_IT = 'Name the file that declares the root module: --module=src/app.module.ts';
 
-/** @throws {SchematicError} where the root module cannot be found */
+/** @throws {SchematicError} if it cannot find the root module */
 export function findApplication(tree: Tree, where: WhereToLook): Application {
   const { sourceRoot, entryFile } = nestProject(tree, where);
   const mainFile = posix.join(sourceRoot, `${entryFile.replace(/\.ts$/, '')}.ts`);
@@ -79,7 +79,7 @@ function findRootModule(tree: Tree, mainFile: string, main: string) {
     const moduleFile = [`${path}.ts`, posix.join(path, 'index.ts')].find((file) => tree.exists(file));
     if (!specifier.startsWith('.') || moduleFile === undefined) {
       throw new SchematicError(
-        `${mainFile} imports ${name} from '${specifier}', which is no TypeScript file here.`,
+        `${mainFile} imports ${name} from '${specifier}', which is not a TypeScript file of the application.`,
         NAME_IT,
       );
     }

@@ -2,8 +2,8 @@ import { VARIABLES } from '../options/variables.js';
 import { layoutOf } from './layout.js';
 
 /**
- * Appends the variables of this library that an example file of the environment does not name yet, each with a comment.
- * Those without a value here are written as comments, with an example.
+ * Appends the variables of this library that an example of the environment does not name yet, each with a comment. Writes
+ * variables without a value as comments, with an example.
  */
 export function addToEnvironmentExample(text: string, values: Readonly<Record<string, string>>): string {
   const missing = VARIABLES.filter(({ name }) => !new RegExp(`^[#\\s]*(?:export\\s+)?${name}\\s*=`, 'm').test(text));

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-/** Formats a file the way its application does. */
+/** Formats a file with the settings of its application. */
 export interface Formatter {
   isFormatted(path: string, text: string): Promise<boolean>;
   format(path: string, text: string): Promise<string>;
@@ -14,7 +14,7 @@ interface Prettier {
   format(text: string, options: object): Promise<string>;
 }
 
-/** Prettier, if the application has it, with its settings; undefined otherwise. */
+/** Prettier with the settings of the application; undefined if the application does not have it. */
 export async function formatterOf(directory: string): Promise<Formatter | undefined> {
   const prettier = await loadPrettier(directory);
   if (prettier === undefined) return undefined;

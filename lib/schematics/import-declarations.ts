@@ -3,7 +3,7 @@ import { closingIndex, directlyInside, reads, stringValue, tokenize, type Token 
 
 /** A name that a declaration binds. */
 export interface ImportedName {
-  /** As the other module calls it. */
+  /** The name in the other module. */
   readonly imported: string;
   readonly local: string;
 }
@@ -11,9 +11,9 @@ export interface ImportedName {
 export interface ImportDeclaration {
   readonly specifier: string;
   readonly names: readonly ImportedName[];
-  /** Index of the `{` of its names, unless it has none, or imports types only. */
+  /** Index of the `{` before the names; undefined if there is none, or for an import of types. */
   readonly braceIndex: number | undefined;
-  /** Where it ends in the text, with its semicolon. */
+  /** Position after the declaration and its semicolon. */
   readonly end: number;
 }
 
@@ -39,7 +39,7 @@ export function importDeclarations(tokens: readonly Token[]): ImportDeclaration[
   });
 }
 
-/** Adds what is not imported from there yet: to the braces of an import that there is, else as an import of its own, after the last. */
+/** Imports the names that are not imported yet: in an existing import from there, else in a new one after the last import. */
 export function addNamedImports(text: string, names: readonly string[], specifier: string): string {
   const tokens = tokenize(text);
   const declarations = importDeclarations(tokens);

@@ -1,4 +1,4 @@
-/** How a text is laid out, so that what is added looks like what is there. */
+/** The layout of a text. Additions follow it. */
 export interface Layout {
   /** One step of indentation. */
   readonly step: string;
@@ -7,18 +7,18 @@ export interface Layout {
 
 export function layoutOf(text: string): Layout {
   return {
-    // A line of a block comment begins with a space and an asterisk, which is no step.
+    // A line of a block comment begins with a space and an asterisk, which is not a step.
     step: /^(\t| {2,8})(?=[^\s*])/m.exec(text)?.[1] ?? '  ',
     lineEnd: text.includes('\r\n') ? '\r\n' : '\n',
   };
 }
 
-/** The white space with which the line of that position begins. */
+/** The white space at the start of the line at this position. */
 export function indentationAt(text: string, position: number): string {
   return /^[ \t]*/.exec(text.slice(lineStart(text, position)))?.[0] ?? '';
 }
 
-/** Whether nothing but white space stands before that position in its line. */
+/** Whether only white space precedes this position in its line. */
 export function beginsLine(text: string, position: number): boolean {
   return text.slice(lineStart(text, position), position).trim() === '';
 }

@@ -4,10 +4,10 @@ import { SchematicError } from './schematic-error.js';
 import { closingIndex, reads, stringValue, tokenize, type Token } from './tokens.js';
 
 /**
- * Has an application serve an MCP strategy, which `@rekog/mcp-nest` wants as a microservice that is started before the
+ * Connects an MCP strategy to an application. `@rekog/mcp-nest` requires it as a microservice that is started before the
  * application listens.
  * @param strategy the name under which the strategy is imported
- * @throws {SchematicError} where the file neither creates nor starts an application in the way known
+ * @throws {SchematicError} if the file does not create and start an application in a known way
  */
 export function connectStrategy(text: string, strategy: string): string {
   const tokens = tokenize(text);
@@ -30,8 +30,8 @@ export function connectStrategy(text: string, strategy: string): string {
 }
 
 /**
- * Where clients on this machine would reach a route of an application, as far as its source says: the port it listens at,
- * by default 3000, and its global prefix. Does NOT know what is computed.
+ * The URL of a route for clients on this machine, with the port (3000 by default) and the global prefix in the source.
+ * Does NOT know computed values.
  */
 export function localUrl(text: string, route: string): string {
   const tokens = tokenize(text);
@@ -55,7 +55,7 @@ function callIndex(tokens: readonly Token[], app: string | undefined, method: st
   return tokens.findIndex((_, index) => app !== undefined && reads(tokens, index, app, '.', method, '('));
 }
 
-/** Puts statements before the one that begins with the call at `index`. */
+/** Inserts statements before the statement of the call at `index`. */
 function insertBefore(text: string, tokens: readonly Token[], index: number, statements: readonly string[]): string {
   let first = index;
   while (/^(?:await|void|return)$/.test(tokens[first - 1]?.text ?? '')) first--;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { SchematicError } from './schematic-error.js';
 
-/** What is read and written of a package.json; everything else stays as it is. */
+/** The members of a package.json that are read and written. All others stay as they are. */
 export interface Manifest {
   readonly type?: string;
   readonly scripts?: Readonly<Record<string, string>>;
@@ -17,7 +17,7 @@ export interface ManifestAdditions {
 
 const CONFIG_FOR_NEST: Readonly<Record<number, string>> = { 11: '^4.0.0', 12: '^12.0.0' };
 
-/** What the example imports, and what that wants beside it: not every package manager installs peers by itself. */
+/** The packages that the example imports, and their peers: not every package manager installs peers. */
 const EXAMPLE: Readonly<Record<string, string>> = {
   '@modelcontextprotocol/core': '^2.4.0',
   '@modelcontextprotocol/node': '^2.1.2',
@@ -26,7 +26,7 @@ const EXAMPLE: Readonly<Record<string, string>> = {
   zod: '^4.3.5',
 };
 
-/** What an application needs, for its version of Nest. @throws {SchematicError} where that is not supported */
+/** The additions for the Nest version of an application. @throws {SchematicError} if that version is not supported */
 export function manifestAdditions(
   manifest: Manifest,
   devServerScript: string,
@@ -50,7 +50,7 @@ export function manifestAdditions(
   };
 }
 
-/** Adds what is not there yet, under whatever version; a name counts as there in either list of dependencies. */
+/** Adds missing scripts and packages. A package is present with any version, in either list of dependencies. */
 export function addToManifest(text: string, additions: ManifestAdditions): string {
   const manifest = JSON.parse(text) as Manifest;
   const isThere = (name: string): boolean => name in { ...manifest.dependencies, ...manifest.devDependencies };
@@ -69,7 +69,7 @@ export function addToManifest(text: string, additions: ManifestAdditions): strin
   return (text.includes('\r\n') ? json.replaceAll('\n', '\r\n') : json) + end;
 }
 
-/** Whether the packages of an application differ, so that they have to be installed. */
+/** Whether the packages differ, and must be installed. */
 export function hasOtherPackages(before: string, after: string): boolean {
   const packages = (text: string): string => {
     const { dependencies, devDependencies } = JSON.parse(text) as Manifest;
@@ -78,7 +78,7 @@ export function hasOtherPackages(before: string, after: string): boolean {
   return packages(before) !== packages(after);
 }
 
-/** Whether tests run as CommonJS in Jest, as in the applications of Nest CLI 11. */
+/** Whether Jest runs the tests as CommonJS, as in applications of Nest CLI 11. */
 export function hasCommonJsJest(manifest: string): boolean {
   const { type, devDependencies } = JSON.parse(manifest) as Manifest;
   return type !== 'module' && 'ts-jest' in (devDependencies ?? {});
@@ -88,7 +88,7 @@ function nestMajor({ dependencies }: Manifest): number {
   return Number(/\d+/.exec(dependencies?.['@nestjs/core'] ?? dependencies?.['@nestjs/common'] ?? '')?.[0]);
 }
 
-/** The range that this library itself asks for. */
+/** The version range in the peer dependencies of this library. */
 function ownPeer(name: string): string {
   const own = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     readonly peerDependencies: Readonly<Record<string, string>>;
@@ -101,6 +101,6 @@ const hasAny = (entries: object): boolean => Object.keys(entries).length > 0;
 const without = (entries: Readonly<Record<string, string>>, isThere: (name: string) => boolean) =>
   Object.fromEntries(Object.entries(entries).filter(([name]) => !isThere(name)));
 
-/** As package managers sort them. */
+/** Sorts entries as package managers do. */
 const sorted = (entries: Readonly<Record<string, string>>) =>
   Object.fromEntries(Object.entries(entries).toSorted(([a], [b]) => a.localeCompare(b, 'en')));

@@ -5,9 +5,9 @@ import { closingIndex, directlyInside, reads, stringValue, tokenize, type Token 
 const BY_HAND = 'Add these to its imports by hand:';
 
 /**
- * Puts expressions at the head of the `imports` in the decorator of a module class, as source code.
- * @param className undefined for the only module of the file
- * @throws {SchematicError} where the class is not there, or its imports are no list that stands in the decorator itself
+ * Adds expressions at the start of `imports` in the decorator of a module class, as source code.
+ * @param className undefined if the file has only one module
+ * @throws {SchematicError} if the class is missing, or its imports are not a list inside the decorator
  */
 export function addToModuleImports(
   text: string,
@@ -50,7 +50,7 @@ function moduleDecorators(tokens: readonly Token[]): ModuleDecorator[] {
   });
 }
 
-/** The name of the class before which further decorators and modifiers may stand. */
+/** The name of the decorated class. Other decorators and modifiers may precede it. */
 function decoratedClass(tokens: readonly Token[], from: number): string | undefined {
   for (let index = from; index < tokens.length; index++) {
     const { text } = tokens[index] as Token;
@@ -61,7 +61,7 @@ function decoratedClass(tokens: readonly Token[], from: number): string | undefi
   return undefined;
 }
 
-/** The index of the `[` of `imports: [`, or undefined where there is no such property. */
+/** The index of the `[` in `imports: [`; undefined if there is no such property. */
 function importsList(tokens: readonly Token[], brace: number, expressions: readonly string[]): number | undefined {
   const end = closingIndex(tokens, brace);
   for (const index of directlyInside(tokens, brace)) {
@@ -76,7 +76,7 @@ function importsList(tokens: readonly Token[], brace: number, expressions: reado
   return undefined;
 }
 
-/** Puts entries first in a list in brackets or braces, each in a line of its own where the list has lines. */
+/** Adds entries at the start of a list in brackets or braces, each on its own line if the list has several lines. */
 function prepend(text: string, tokens: readonly Token[], open: number, entries: readonly string[]): string {
   const close = closingIndex(tokens, open);
   const [opening, first, last, closing] = [open, open + 1, close - 1, close].map((at) => tokens[at] as Token) as [

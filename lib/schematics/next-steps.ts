@@ -8,7 +8,7 @@ const JEST_IN_COMMONJS = [
 ].join('\n');
 
 export interface Steps {
-  /** Where clients reach the MCP endpoint. */
+  /** URL of the MCP endpoint. */
   readonly resource: string;
   readonly withExample: boolean;
   readonly mustInstall: boolean;
@@ -16,7 +16,7 @@ export interface Steps {
   readonly mustTellJest: boolean;
 }
 
-/** What is printed when something was changed. */
+/** The text that is printed after a change. */
 export function nextSteps({ resource, withExample, mustInstall, mustTellJest }: Steps): string {
   const steps = [
     ...(mustInstall ? ['npm install'] : []),

@@ -1,4 +1,4 @@
-/** Nothing is written, and this is printed: what was seen, and what to do. */
+/** Stops the schematic before it writes anything. The message says what it found, and what to do. */
 export class SchematicError extends Error {
   override readonly name = 'SchematicError';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { posix } from 'node:path';
 
-/** A file that is written as it is, where there is none yet. */
+/** A file that is written unchanged if it does not exist yet. */
 export interface TemplateFile {
   readonly path: string;
   readonly content: string;
@@ -11,7 +11,7 @@ const TEMPLATES = new URL('../../schematics/files/', import.meta.url);
 
 export const DEV_SERVER_SCRIPT = 'mcp-auth.dev-server.mjs';
 
-/** The example: an MCP server of notes, with relative imports as the application writes them. */
+/** The files of the example, an MCP server for notes. Relative imports have the extension that the application uses. */
 export function exampleFiles(sourceRoot: string, importExtension: string): TemplateFile[] {
   return readdirSync(new URL('notes/', TEMPLATES))
     .toSorted()
@@ -21,7 +21,7 @@ export function exampleFiles(sourceRoot: string, importExtension: string): Templ
     }));
 }
 
-/** The script that runs the development authorization server; it offers the scopes of the example, or none yet. */
+/** The script that runs the development authorization server, with the scopes of the example or without scopes. */
 export function devServerScript(withExample: boolean): TemplateFile {
   const script = template(DEV_SERVER_SCRIPT);
   const content = withExample ? script : script.replace(/scopes: \{[^}]*\}/, 'scopes: {}');

@@ -1,6 +1,6 @@
-/** A piece of TypeScript that is neither white space nor comment. */
+/** A token of TypeScript: neither white space nor a comment. */
 export interface Token {
-  /** As it stands in the text; strings with their quotes, templates and regular expressions as one token. */
+  /** Source text of the token. Strings include their quotes; a template or regular expression is one token. */
   readonly text: string;
   readonly start: number;
   readonly end: number;
@@ -10,7 +10,7 @@ const SPACE_OR_COMMENT = /(?:\s|\/\/.*|\/\*[\s\S]*?\*\/|^#!.*)*/uy;
 const STRING_OR_WORD = /'(?:\\[\s\S]|[^'\\])*'|"(?:\\[\s\S]|[^"\\])*"|[\p{ID_Continue}$]+/uy;
 const REGULAR_EXPRESSION = /\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\/[a-z]*/uy;
 
-/** After these words an expression begins, so that a slash begins a regular expression. */
+/** Words before an expression: a slash after them starts a regular expression. */
 const BEFORE_EXPRESSION = new Set(
   'await case delete do else extends in instanceof new of return throw typeof void yield'.split(' '),
 );
@@ -18,10 +18,9 @@ const BEFORE_EXPRESSION = new Set(
 const OPENING: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
 
 /**
- * The tokens of a text, for edits that must not be misled by comments, strings and line breaks. Does NOT check syntax.
+ * Splits a text into tokens, so that comments, strings and line breaks cannot mislead edits. Does NOT check syntax.
  *
- * Written here, since there is no compiler to borrow it from: the `typescript` of an application may be version 7, which
- * has no stable interface for programs.
+ * Does not use the compiler of the application: `typescript` may be version 7, which has no stable interface for programs.
  */
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
@@ -29,7 +28,7 @@ export function tokenize(text: string): Token[] {
   return tokens;
 }
 
-/** The index of the bracket that closes the one at `open`, or of the last token where it is missing. */
+/** The index of the bracket that closes the one at `open`; of the last token if it is missing. */
 export function closingIndex(tokens: readonly Token[], open: number): number {
   let depth = 0;
   for (let index = open; index < tokens.length; index++) {
@@ -40,7 +39,7 @@ export function closingIndex(tokens: readonly Token[], open: number): number {
   return tokens.length - 1;
 }
 
-/** The indexes of the tokens directly between two brackets, without those in further brackets. */
+/** The indexes of the tokens between two brackets, without those inside nested brackets. */
 export function* directlyInside(tokens: readonly Token[], open: number): Generator<number> {
   const close = closingIndex(tokens, open);
   for (let index = open + 1; index < close; index++) {
@@ -49,12 +48,12 @@ export function* directlyInside(tokens: readonly Token[], open: number): Generat
   }
 }
 
-/** Whether the tokens from `index` on have these texts. */
+/** Whether the tokens starting at `index` have these texts. */
 export function reads(tokens: readonly Token[], index: number, ...texts: readonly string[]): boolean {
   return texts.every((text, offset) => tokens[index + offset]?.text === text);
 }
 
-/** What a string token stands for, or undefined for another token. Escapes stay as they are. */
+/** The value of a string token, with escapes left as they are; undefined for other tokens. */
 export function stringValue(token: Token | undefined): string | undefined {
   return /^(['"])([\s\S]*)\1$/.exec(token?.text ?? '')?.[2];
 }
@@ -70,7 +69,7 @@ function nextToken(text: string, from: number, previous: Token | undefined): Tok
   return { text: text.slice(start, end), start, end };
 }
 
-/** Where the match ends that begins at `from`, if there is one. */
+/** The end of the match that starts at `from`; undefined if there is none. */
 function match(pattern: RegExp, text: string, from: number): number | undefined {
   pattern.lastIndex = from;
   return pattern.test(text) ? pattern.lastIndex : undefined;
@@ -90,7 +89,7 @@ function templateEnd(text: string, start: number): number {
   return text.length;
 }
 
-/** Where the expression ends that a template has in braces, which may hold templates of its own. */
+/** The end of a substitution in a template. It may contain other templates. */
 function substitutionEnd(text: string, brace: number): number {
   let depth = 0;
   for (let token = nextToken(text, brace, undefined); token; token = nextToken(text, token.end, token)) {

@@ -1,6 +1,6 @@
 /**
- * What is used of the `Tree` and the `SchematicContext` of `@angular-devkit/schematics`, which hands them in. It is no
- * dependency of this library: whoever runs a schematic has it.
+ * The members of `Tree` and `SchematicContext` that are used. `@angular-devkit/schematics` passes them in; it is not a
+ * dependency of this library, because every command that runs schematics contains it.
  */
 export interface Tree {
   exists(path: string): boolean;

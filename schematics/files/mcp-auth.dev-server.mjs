@@ -4,7 +4,7 @@ import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 try {
   process.loadEnvFile();
 } catch {
-  // There is no file .env: the variables come from the environment.
+  // Without a file .env, the variables come from the environment.
 }
 const { MCP_AUTH_RESOURCE: resource, MCP_AUTH_ISSUER: expected } = process.env;
 if (!resource || !expected) {
