@@ -4,8 +4,8 @@ import type { NotesServer } from './notes-server.js';
 import { until } from './until.js';
 
 /**
- * Watches the requests that arrive from now on. The function waits until that many have arrived whole and the guard has
- * them: it is asked in the same turn in which the body ends.
+ * Watches the requests that arrive from now on. The returned function waits until `count` requests have arrived completely
+ * and have reached the guard, which Nest calls in the turn of the event loop in which the body ends.
  */
 export function watchArrivals({ app }: Pick<NotesServer, 'app'>): (count: number) => Promise<void> {
   let arrived = 0;

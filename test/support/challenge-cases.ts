@@ -5,7 +5,7 @@ import { allowKeySearch } from './tokens.js';
 
 const JSON_HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
 
-/** A `tools/call` as a body, with a fixed id. */
+/** The body of a `tools/call`. */
 export const callOf = (name: string, args: object = {}, id: unknown = 1): object => ({
   jsonrpc: '2.0',
   id,
@@ -28,7 +28,7 @@ export const NO_CREDENTIALS: [what: string, headers: Record<string, string>][] =
 
 export const minutes = (server: NotesServer, count: number): number => Math.floor(server.clock.now / 1000) + count * 60;
 
-/** Tokens that are bad, each in a way of its own. */
+/** Bad tokens, each with another defect. */
 export const BAD_TOKENS: [what: string, make: (server: NotesServer) => string | Promise<string>][] = [
   ['garbage', () => 'garbage'],
   ['three parts of garbage', () => 'aaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbbbb.cccccccccccccccccccc'],
@@ -68,7 +68,7 @@ export const BAD_TOKENS: [what: string, make: (server: NotesServer) => string | 
   ['a token with a subject that is no string', (server) => server.mint({ sub: { name: 'alice' } })],
 ];
 
-/** RFC 6750 §3: what the values of each parameter may be made of, read off the header as it was sent. */
+/** Asserts that each parameter of the header contains only the characters that RFC 6750 §3 allows. */
 export function expectAllowedCharacters(response: Response): void {
   const header = response.headers.get('www-authenticate');
   if (header === null) return;

@@ -1,7 +1,7 @@
 import { transformFile } from '@swc/core';
 import type { Plugin } from 'esbuild';
 
-/** Has a bundle of the source contain what is published: esbuild writes no types of constructor parameters, and tsc does. */
+/** Compiles the source for a bundle as tsc does: esbuild does not emit the types of constructor parameters. */
 export const compiledLibrary: Plugin = {
   name: 'compiled-library',
   setup(build) {

@@ -28,7 +28,7 @@ import { type NotesServer } from './notes-server.js';
 /** The handlers that ran. */
 export const ran: string[] = [];
 
-/** A decorator of a framework that calls methods of providers by itself: metadata, and nothing by which Nest would. */
+/** The decorator of a framework that calls methods of providers itself. It sets metadata that Nest does not use. */
 export const Tool = (name: string): MethodDecorator => SetMetadata('mcp:tool', { name });
 
 export const Prompt = (name: string): MethodDecorator => SetMetadata('mcp:prompt', { name });
@@ -145,7 +145,7 @@ export class OnController {
   }
 }
 
-/** Handlers that Nest calls: they have to be left as they are. */
+/** Handlers that Nest calls. The library must not wrap them. */
 @McpController()
 export class PatternHandlers {
   @PatternTool({ name: 'pattern', description: 'x' })
@@ -164,7 +164,7 @@ export class BridgedHandlers {
   }
 }
 
-/** Where the framework finds a handler: the token of the provider, and the name of its method. */
+/** The token of the provider, and the name of the method, of each handler of the framework. */
 export const PLACES: Readonly<Record<string, readonly [token: Type | string, methodName: string]>> = {
   plain: [Handlers, 'plain'],
   scoped: [Handlers, 'scoped'],
@@ -193,7 +193,7 @@ export interface PlatformRequest {
   readonly body: RpcRequest;
 }
 
-/** What version 1 of `@rekog/mcp-nest` says of every tool, whatever guards there are. */
+/** The list in which version 1 of `@rekog/mcp-nest` names every tool, whatever guards the tools have. */
 export const LIST = {
   tools: [
     { name: 'scoped', securitySchemes: [{ type: 'noauth' }] },
@@ -201,10 +201,10 @@ export const LIST = {
   ],
 };
 
-/** Calls methods as version 1 of `@rekog/mcp-nest` does: with the arguments, a context, and the request. */
+/** Calls methods as version 1 of `@rekog/mcp-nest` does: with arguments, context and request. */
 @Injectable()
 export class Framework {
-  /** The transport that contexts name. */
+  /** The transport in the context of each call. */
   transport: object = {};
 
   constructor(@Inject(ModuleRef) private readonly modules: ModuleRef) {}
@@ -212,7 +212,7 @@ export class Framework {
   async call(mcpRequest: RpcRequest, request: PlatformRequest | undefined): Promise<unknown> {
     if (mcpRequest.method === 'tools/list') return LIST;
     const { name, arguments: args } = mcpRequest.params;
-    // By another name than that by which the guard looks it up, a call is taken for something else before dispatch.
+    // With the prefix, the guard does not find the handler before dispatch.
     const [token, methodName] = PLACES[name.replace(/^unseen-/, '')] as [Type, string];
     const contextId = ContextIdFactory.create();
     this.modules.registerRequestByContextId(request, contextId);
@@ -233,7 +233,7 @@ export class FrameworkController {
     return this.#answer(request, response);
   }
 
-  /** A way around the guard. */
+  /** A public route to the same handlers. */
   @Public()
   @Post('around')
   around(@Req() request: PlatformRequest, @Res() response: never): Promise<void> {

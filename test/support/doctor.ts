@@ -1,13 +1,13 @@
 import { main } from '../../lib/cli/main.js';
 
-/** What one run of the command line tool left behind. */
+/** The result of one run of the command line tool. */
 export interface CliRun {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
-/** How the process around it is. */
+/** The process in which the tool runs. */
 export interface CliSurroundings {
   readonly environment?: Readonly<Record<string, string>>;
   readonly input?: string;
@@ -15,7 +15,7 @@ export interface CliSurroundings {
   readonly isTerminal?: boolean;
 }
 
-/** The JSON document, as docs/guides/doctor.md describes it. */
+/** The JSON document that docs/guides/doctor.md describes. */
 export interface DoctorDocument {
   readonly version: number;
   readonly target: string;
@@ -60,11 +60,11 @@ export interface Examination extends CliRun {
   readonly document: DoctorDocument;
   /** All rows, in order. */
   readonly rows: readonly DoctorRow[];
-  /** Those of one level as `id: seen`. */
+  /** The rows of one level as `id: seen`. */
   of(level: DoctorRow['level']): string[];
 }
 
-/** Runs `doctor --json`, with the text of both forms to be searched. */
+/** Runs `doctor --json` and parses the report. */
 export async function examine(
   url: string,
   args: readonly string[] = [],

@@ -3,15 +3,15 @@ import { parseChallenges, type Challenge } from 'nestjs-mcp-auth/testing';
 import type { NotesServer } from './notes-server.js';
 import type { RawResponse } from './raw-http.js';
 
-/** What a refused request must be answered with. What is left out must be absent from the answer too. */
+/** The expected answer to a refused request. Members that are left out must be absent from the answer, too. */
 export interface ExpectedRefusal {
   readonly status: 400 | 401 | 403 | 404 | 503;
   /**
-   * The registered code in the challenge. None for a request without usable credentials, for a 403 that no other token
-   * would change, and for a 503.
+   * The registered code in the challenge. Absent for a request without usable credentials, for a 403 that no other token
+   * would avoid, and for a 503.
    */
   readonly error?: 'invalid_request' | 'invalid_token' | 'insufficient_scope' | 'insufficient_user_authentication';
-  /** A broken rule of the transport, which no token would mend: no challenge then. */
+  /** A broken rule of the transport. No token would help, so there must be no challenge. */
   readonly transport?:
     | 'origin_rejected'
     | 'header_mismatch'
@@ -20,32 +20,32 @@ export interface ExpectedRefusal {
     | 'body_not_parsed';
   /** The whole `scope` parameter, in order. */
   readonly scope?: string;
-  /** What was presented: neither it nor a part of it may come back, or be logged. */
+  /** The token of the request. Neither answer nor log may contain it or a part of it. */
   readonly token?: string;
-  /** Of which metadata document the challenge must speak. @default that of `server.resource` */
+  /** URL of the metadata that the challenge must name. @default that of `server.resource` */
   readonly resourceMetadata?: string;
 }
 
-/** An answer as the helpers here see it, whichever way it came. */
+/** An answer from `fetch` or from a raw socket. */
 export interface Answer {
   readonly status: number;
   readonly header: (name: string) => string | undefined;
-  /** Every field of that name, in order; `fetch` has joined them already. */
+  /** All fields of this name, in order. `fetch` joins them into one. */
   readonly fields: (name: string) => readonly string[];
   readonly text: string;
 }
 
-/** A refusal that was found to be in order, for further assertions. */
+/** A correct refusal, for further assertions. */
 export interface Refused extends Answer {
-  /** The one challenge; undefined where there must be none. */
+  /** The only challenge; undefined if there must be none. */
   readonly challenge: Challenge | undefined;
   readonly body: Record<string, unknown>;
 }
 
-/** The parts of a server that a refusal must leave alone. */
+/** The parts of a server that a refusal must not change. */
 export type Witness = Pick<NotesServer, 'ran' | 'log' | 'resource'>;
 
-/** Parameters that a challenge may have at all (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1). */
+/** Parameters that a challenge may have (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1). */
 const PARAMETERS = [
   'realm',
   'scope',
@@ -58,9 +58,9 @@ const PARAMETERS = [
 ];
 
 /**
- * Asserts on everything that holds for every refusal: status, one strictly parsed Bearer challenge where there must be
- * one and none elsewhere, a JSON body that says no more than the challenge, `no-store`, that no handler ran, and that
- * nothing of the token came back or was logged.
+ * Asserts the rules for every refusal: the status; one strictly parsed Bearer challenge, or none if there must be none; a
+ * JSON body that says no more than the challenge; `no-store`; no handler ran; and neither answer nor log contains a part of
+ * the token.
  *
  * `server.ran` must be empty before the request: call {@link resetRecorded} in `beforeEach`.
  */
@@ -82,7 +82,7 @@ export async function expectRefusal(
   return { ...answer, challenge, body };
 }
 
-/** Asserts that the request got through to this handler and to no other, and returns the body. */
+/** Asserts that the request reached only this handler, and returns the body. */
 export async function expectServed(
   server: Witness,
   response: Response | RawResponse,
@@ -95,7 +95,7 @@ export async function expectServed(
   return answer.text;
 }
 
-/** Asserts that neither the token nor a part of it stands in any of the texts. */
+/** Asserts that none of the texts contains the token or a part of it. */
 export function expectNoTrace(token: string, texts: Readonly<Record<string, string>>): void {
   const secrets = secretsOf(token);
   const found = Object.entries(texts).flatMap(([where, text]) =>
@@ -104,19 +104,19 @@ export function expectNoTrace(token: string, texts: Readonly<Record<string, stri
   expect(found).toEqual([]);
 }
 
-/** Empties what the server has recorded, so that a test sees only its own effects. */
+/** Clears what the server has recorded, so that a test sees only its own effects. */
 export function resetRecorded({ ran, log }: Pick<Witness, 'ran' | 'log'>): void {
   ran.length = 0;
   log.length = 0;
 }
 
-/** The URL of the metadata of a resource, worked out without the library (RFC 9728 §3.1). */
+/** The URL of the metadata of a resource, computed without the library (RFC 9728 §3.1). */
 export function metadataUrlOf(resource: string): string {
   const { origin, pathname } = new URL(resource);
   return `${origin}/.well-known/oauth-protected-resource${pathname === '/' ? '' : pathname}`;
 }
 
-/** An answer of `fetch` or of a raw socket, in one form. */
+/** Reads an answer of `fetch` or of a raw socket. */
 export async function read(response: Response | RawResponse): Promise<Answer> {
   if (response instanceof Response) {
     const fields = (name: string): string[] => [response.headers.get(name) ?? []].flat();
@@ -128,7 +128,7 @@ export async function read(response: Response | RawResponse): Promise<Answer> {
   return { status: response.status, header: (name) => fields(name)[0], fields, text };
 }
 
-/** The texts of the messages in a body: of a JSON body the body itself, of an event stream its `data` lines. */
+/** The messages in a body: a JSON body is one message, an event stream has one in each `data` line. */
 export function messagesOf(text: string): unknown[] {
   if (!/^(?:event|data|id|:)/m.test(text)) return [JSON.parse(text)];
   return [...text.matchAll(/^data: ?(\S.*)$/gm)].map(([, data]) => JSON.parse(data as string) as unknown);
@@ -160,7 +160,7 @@ function expectChallenge(
   return challenge;
 }
 
-/** A JSON-RPC error, or the error object of OAuth; in both, no code that the challenge leaves out. */
+/** Asserts a JSON-RPC error, or an OAuth error object. Neither may have a code that the challenge leaves out. */
 function expectErrorBody({ header, text }: Answer, expected: ExpectedRefusal): Record<string, unknown> {
   expect(header('content-type')).toMatch(/^application\/json\b/);
   const body = JSON.parse(text) as Record<string, unknown>;
@@ -177,23 +177,23 @@ function expectErrorBody({ header, text }: Answer, expected: ExpectedRefusal): R
   return body;
 }
 
-/** The code in a body that is no JSON-RPC; none for a request without usable credentials. */
+/** The code in the OAuth error object; undefined for a request without usable credentials. */
 function oauthCode({ status, error, transport }: ExpectedRefusal): string | undefined {
   if (status === 503) return 'temporarily_unavailable';
   return error ?? transport ?? (status === 403 ? 'access_denied' : undefined);
 }
 
-/** "Header mismatch" of MCP 2026-07-28; and "Invalid Request" for a batch. */
+/** The JSON-RPC code: "Header mismatch" of MCP 2026-07-28, or "Invalid Request" for a batch. */
 function mcpCode({ transport }: ExpectedRefusal): number | undefined {
   return { header_mismatch: -32_020, batch_rejected: -32_600 }[transport as string];
 }
 
-/** Outside what JSON-RPC reserves, or "Invalid Request" (JSON-RPC 2.0 §5.1, MCP 2026-07-28). */
+/** Whether a code is outside the range that JSON-RPC reserves, or "Invalid Request" (JSON-RPC 2.0 §5.1, MCP 2026-07-28). */
 function isFreeCode(code: number): boolean {
   return Number.isInteger(code) && (code < -32_768 || code > -32_000 || code === -32_600);
 }
 
-/** The token, and those parts of it that are long enough not to stand anywhere by chance. */
+/** The token, and its parts that are too long to occur by chance. */
 function secretsOf(token: string): string[] {
   const parts = token.split('.').filter((part) => part.length >= 16);
   return [...new Set([token, ...parts])].filter((secret) => secret.length >= 6);
@@ -210,7 +210,7 @@ function dechunk(body: string): string {
   }
 }
 
-/** What a tool answered that puts JSON into the text of its result. */
+/** Parses the JSON in the text of a tool result. */
 export async function answerOf<Value = unknown>(response: Response): Promise<Value> {
   const [message] = messagesOf(await response.text()) as [{ result: { content: [{ text: string }] } }];
   return JSON.parse(message.result.content[0].text) as Value;

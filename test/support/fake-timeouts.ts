@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 
-/** All timers but `setTimeout`. */
+/** All timers except `setTimeout`. */
 const OTHERS = [
   'Date',
   'hrtime',
@@ -13,7 +13,7 @@ const OTHERS = [
   'clearInterval',
 ] as const;
 
-/** Lets `setTimeout` go by `jest.advanceTimersByTime`, and nothing else; `jest.useRealTimers()` ends it. */
+/** Fakes only `setTimeout`, which then follows `jest.advanceTimersByTime`; `jest.useRealTimers()` ends it. */
 export function fakeTimeouts(): void {
   jest.useFakeTimers({ doNotFake: [...OTHERS] });
 }

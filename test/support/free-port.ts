@@ -1,17 +1,17 @@
 import { createServer } from 'node:net';
 
 /**
- * Below all that operating systems hand out for port 0 and to outgoing connections, which could take a port just found; above
- * 10080, the highest that `fetch` refuses as "bad" (Fetch Standard).
+ * Below the ports that operating systems assign for port 0 and for outgoing connections, which could take a port just found.
+ * Above 10080, the highest "bad port" of `fetch` (Fetch Standard).
  */
 const [FIRST, LAST] = [10_100, 32_000];
 
-/** Where this process begins to look: two that run at the same time seldom meet. */
+/** The next port to try. It starts at random, because several processes run at the same time. */
 let next = FIRST + Math.floor(Math.random() * (LAST - FIRST));
 
 /**
- * A port on which nothing listens, for a server whose own address is part of its configuration. No port is found twice in
- * one process before all others were.
+ * Finds a port on which no process listens, for a server that has its own address in its configuration. Repeats a port only
+ * after all others.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries += 1) {

@@ -3,7 +3,7 @@ import { Payload } from '@nestjs/microservices';
 import { McpController, Tool, type ToolOptions } from '@rekog/mcp-nest';
 import { Authorize, Public, RequireScopes } from 'nestjs-mcp-auth';
 
-/** What a tool of a test requires of its callers, and which arguments it takes. */
+/** What the tool of a test requires of its callers, and its arguments. */
 export interface ToolNeeds {
   readonly scopes?: readonly [string, ...string[]];
   readonly policies?: readonly Parameters<typeof Authorize>[0][];
@@ -12,14 +12,14 @@ export interface ToolNeeds {
   readonly parameters?: NonNullable<ToolOptions['parameters']>;
 }
 
-/** A tool that a test is about; `startNotesServer` takes it as one of `tools`. */
+/** The tool of a test: one of `tools` of `startNotesServer`. */
 export interface GivenTool {
   readonly name: string;
   readonly needs: ToolNeeds;
   readonly handler: (args: unknown) => unknown;
 }
 
-/** A tool of the test's own, such as `givenTool('erase', { scopes: ['admin'] })`. Without a handler it answers `result of erase`. */
+/** Defines a tool, such as `givenTool('erase', { scopes: ['admin'] })`. The default handler answers `result of erase`. */
 export function givenTool(
   name: string,
   needs: ToolNeeds = {},
@@ -28,7 +28,7 @@ export function givenTool(
   return { name, needs, handler };
 }
 
-/** The tool as applications write it. Notes its name when it runs. */
+/** The tool as a controller. It adds its name to `ran` when it runs. */
 export function toolController({ name, needs, handler }: GivenTool, ran: string[]): Type {
   @McpController()
   class GivenTools {

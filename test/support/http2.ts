@@ -4,13 +4,13 @@ import { connect, type ClientHttp2Session, type ClientHttp2Stream, type Incoming
 export interface Http2Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Resolves with the body once the server has ended it. */
+  /** Resolves with the body when the server has ended it. */
   readonly text: Promise<string>;
-  /** Resolves once a part of the body has come. */
+  /** Resolves when a part of the body has arrived. */
   readonly begun: Promise<void>;
 }
 
-/** A connection that speaks HTTP/2 without TLS. */
+/** An HTTP/2 connection without TLS. */
 export interface Http2Client {
   send(headers: Readonly<Record<string, string>>, body?: string): Promise<Http2Answer>;
   close(): Promise<void>;

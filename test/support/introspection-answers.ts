@@ -3,10 +3,10 @@ import { expectRefusal, resetRecorded } from './expectations.js';
 import { type NotesServer } from './notes-server.js';
 import { expectReason } from './tokens.js';
 
-/** Longer than any answer is remembered. */
+/** Longer than the cache keeps any answer. */
 export const FORGOTTEN_MS = 3_600_000;
 
-/** Presents a token, and asserts that it is answered with 503: nobody can tell whether it is good. */
+/** Presents a token, and asserts that the server answers 503, because it cannot verify the token. */
 export async function expectUndecided(server: NotesServer, token: string): Promise<void> {
   resetRecorded(server);
   const { header } = await expectRefusal(server, await server.callTool('ping', token), { status: 503, token });

@@ -3,7 +3,7 @@ import { TestIssuer, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './notes-server.js';
 import type { Platform } from './platforms.js';
 
-/** The entry of an issuer that is asked about its tokens, with the credentials that it expects. */
+/** The options of an issuer with introspection, and the credentials that it expects. */
 export function introspecting(
   issuer: TestIssuer,
   more: Partial<IntrospectionOptions> = {},
@@ -14,11 +14,11 @@ export function introspecting(
 }
 
 export interface IntrospectingServer extends NotesServer {
-  /** An opaque token for this server; members as in `TestIssuer.opaque`. */
+  /** Issues an opaque token for this server; members as in `TestIssuer.opaque`. */
   opaque(members?: Readonly<Record<string, unknown>>, options?: { readonly prefix?: string }): string;
 }
 
-/** A notes server that asks its issuer about every token. Closing it closes the issuer too. */
+/** Starts a notes server that introspects every token. Closing it closes the issuer, too. */
 export async function startIntrospectingServer(
   platform: Platform,
   settings: {

@@ -1,6 +1,6 @@
 import { Clock } from '../../lib/core/clock.js';
 
-/** A clock that stands until it is moved: `clock.now += 60_000` runs whatever was scheduled for that minute. */
+/** A clock that a test moves: `clock.now += 60_000` runs everything that was scheduled for that minute. */
 export class ManualClock {
   #now = Date.now();
   readonly #scheduled = new Set<{ readonly at: number; readonly run: () => void }>();
@@ -19,7 +19,7 @@ export class ManualClock {
     }
   }
 
-  /** What the library is given as its clock. */
+  /** The provider that replaces the clock of the library. */
   readonly provider: Clock = {
     now: () => this.#now,
     schedule: (at, run) => {

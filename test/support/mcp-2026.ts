@@ -1,13 +1,13 @@
 import type { NotesServer } from './notes-server.js';
 
-/** The `_meta` that every request carries from protocol version 2026-07-28 on. */
+/** The `_meta` of every request since protocol version 2026-07-28. */
 export const MCP_2026_META = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1.0.0' },
   'io.modelcontextprotocol/clientCapabilities': {},
 } as const;
 
-/** The headers that repeat the body from protocol version 2026-07-28 on. */
+/** The headers that repeat the body since protocol version 2026-07-28. */
 export function mcp2026Headers(method: string, name?: string): Record<string, string> {
   return {
     'mcp-protocol-version': '2026-07-28',
@@ -16,7 +16,7 @@ export function mcp2026Headers(method: string, name?: string): Record<string, st
   };
 }
 
-/** Sends a request of 2026-07-28; what `headers` names replaces what would be sent, and undefined leaves it out. */
+/** Sends a request of 2026-07-28. `headers` replaces the default headers; undefined omits one. */
 export function sendMcp2026(
   server: NotesServer,
   method: string,

@@ -35,7 +35,7 @@ export class McpCaller {
     };
   }
 
-  /** Opens a session where the endpoint has any. */
+  /** Opens a session if the endpoint has sessions. */
   async open(): Promise<this> {
     const response = await this.send('initialize', INITIALIZE);
     await response.text();
@@ -55,7 +55,7 @@ export class McpCaller {
     return this.post({ jsonrpc: '2.0', id: ++this.#id, method, params }, headers);
   }
 
-  /** The message that answers; the status has to be 200. */
+  /** Sends a request and returns the answer. The status must be 200. */
   async ask(method: string, params: object): Promise<RpcReply> {
     const response = await this.send(method, params);
     const text = await response.text();
@@ -63,7 +63,7 @@ export class McpCaller {
     return messagesOf(text).find((message) => (message as RpcReply).id === this.#id) as RpcReply;
   }
 
-  /** The stream that goes on after an event. */
+  /** Resumes the stream after an event. */
   resume(lastEventId: string): Promise<Response> {
     return fetch(this.url, { headers: this.headers({ accept: 'text/event-stream', 'last-event-id': lastEventId }) });
   }
@@ -75,7 +75,7 @@ export class McpCaller {
   }
 }
 
-/** Reads a stream until it has said something, and closes it. */
+/** Reads a stream until it contains `words`, and closes it. */
 export async function readUntil(response: Response, words: string): Promise<string> {
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   const decoder = new TextDecoder();

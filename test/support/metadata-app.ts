@@ -26,10 +26,10 @@ export const RESOURCE = 'https://mcp.example.com/mcp';
 export const ISSUER = 'https://login.example.com';
 export const BASE = { resource: RESOURCE, authorizationServers: [ISSUER] } satisfies McpAuthModuleOptions;
 
-/** What {@link BASE} leads to: every member, in full. */
+/** The complete metadata document for {@link BASE}. */
 export const DOCUMENT = { resource: RESOURCE, authorization_servers: [ISSUER], bearer_methods_supported: ['header'] };
 
-/** A NestJS app with this library in it, as `main.ts` would start it. What its resources are called is up to the options. */
+/** A NestJS application with this library, started as `main.ts` would. The options name its resources. */
 export interface StartedApp {
   readonly app: INestApplication;
   readonly origin: string;
@@ -49,7 +49,7 @@ export interface Setup {
 
 class AppModule {}
 
-/** What still runs; {@link stop} ends it. */
+/** The applications that {@link stop} closes. */
 const running = new Set<INestApplication>();
 
 export async function start(platform: Platform, setup: Setup = {}): Promise<StartedApp> {
@@ -79,7 +79,7 @@ export async function stop(...kept: readonly StartedApp[]): Promise<void> {
   await Promise.all(ended.map((app) => app.close()));
 }
 
-/** What a start with these options is refused for; fails where it isn't. */
+/** The error with which a start with these options fails. Throws if the application starts. */
 export async function startProblem(options: unknown, controllers: readonly Type[] = []): Promise<McpAuthConfigError> {
   const outcome: unknown = await start('express', { options: options as McpAuthModuleOptions, controllers }).catch(
     (error: unknown) => error,
@@ -88,7 +88,7 @@ export async function startProblem(options: unknown, controllers: readonly Type[
   throw outcome instanceof Error ? outcome : new Error('The application started');
 }
 
-/** One request, exactly as written, so that header fields are seen one by one and paths are left alone. */
+/** Sends one request exactly as written. Keeps header fields apart and does not normalize the path. */
 export function request(
   origin: string,
   method: string,
@@ -103,7 +103,7 @@ export function field(response: RawResponse, name: string): readonly string[] {
   return response.headers.get(name) ?? [];
 }
 
-/** Everything that a metadata URL must do, whatever the application around it does. */
+/** Asserts the rules for a metadata URL, whatever else the application does. */
 export async function expectDocument(origin: string, path: string, document: object = DOCUMENT): Promise<void> {
   const get = await request(origin, 'GET', path, ['Origin: https://client.test', 'MCP-Protocol-Version: 2025-11-25']);
   expect({ path, status: get.status, body: get.body }).toEqual({ path, status: 200, body: JSON.stringify(document) });
@@ -127,7 +127,7 @@ export async function expectDocument(origin: string, path: string, document: obj
   expect({ status: post.status, allow: field(post, 'allow') }).toEqual({ status: 405, allow: ['GET, HEAD, OPTIONS'] });
 }
 
-/** What a browser makes of the answer to its question whether a page of another origin may fetch the document. */
+/** The answer to the preflight of a page of another origin that fetches the document, as a browser reads it. */
 export async function preflightOf(origin: string, path: string): Promise<object> {
   const response = await request(origin, 'OPTIONS', path, [
     'Origin: https://client.test',
@@ -143,7 +143,7 @@ export async function preflightOf(origin: string, path: string): Promise<object>
   };
 }
 
-/** Neither a document nor a refusal: there is nothing here. */
+/** Asserts a plain 404: neither a document nor a refusal. */
 export async function expectNothing(origin: string, path: string): Promise<void> {
   const { status, body } = await request(origin, 'GET', path);
   expect({ path, status }).toEqual({ path, status: 404 });

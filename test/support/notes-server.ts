@@ -46,24 +46,24 @@ import { bearer, rpcTo, type SendRpc } from './rpc.js';
 /** What a test of a protected MCP server works with. */
 export interface NotesServer {
   readonly app: INestApplication;
-  /** The MCP server itself, for what is registered at run time. */
+  /** The MCP server, to register capabilities at run time. */
   readonly strategy: McpStrategy;
   readonly issuer: TestIssuer;
   /** `http://127.0.0.1:<port>` */
   readonly origin: string;
   /** The resource identifier, which is also the URL of the MCP endpoint. */
   readonly resource: string;
-  /** Names of the handlers that ran, in order: the side effects that a refusal must not have. */
+  /** Names of the handlers that ran, in order. A refused request must not add any. */
   readonly ran: string[];
-  /** Everything the application wrote to its log, at every level. */
+  /** All log lines of the application, at every level. */
   readonly log: string[];
   /** Moves the clock of the server; starts at the time of the test. */
   readonly clock: { now: number };
-  /** An access token of the issuer for this resource; claims and options as in `TestIssuer.mint`. */
+  /** Issues an access token for this resource; claims and options as in `TestIssuer.mint`. */
   mint(claims?: Readonly<Record<string, unknown>>, options?: MintOptions): Promise<string>;
   /** Sends one JSON-RPC request to the MCP endpoint. */
   readonly rpc: SendRpc;
-  /** `tools/call`; with a token, as `Authorization: Bearer`. */
+  /** Sends `tools/call`, with the token, if any, in `Authorization: Bearer`. */
   callTool(name: string, token?: string, args?: object, headers?: Record<string, string>): Promise<Response>;
   close(): Promise<void>;
 }
@@ -71,9 +71,9 @@ export interface NotesServer {
 export interface NotesServerSettings {
   readonly options?: Partial<McpAuthModuleOptions> & McpAuthModuleExtras;
   readonly issuer?: TestIssuerOptions;
-  /** An issuer of the test's own, which then also closes it. */
+  /** An issuer that the test has started, and closes itself. */
   readonly sharedIssuer?: TestIssuer;
-  /** Tools of the test's own, beside those that every notes server has. */
+  /** Tools of the test, in addition to those of every notes server. */
   readonly tools?: readonly GivenTool[];
   readonly controllers?: readonly Type[];
   readonly providers?: readonly Provider[];
@@ -81,13 +81,13 @@ export interface NotesServerSettings {
   readonly path?: string;
   /** Where clients reach the MCP endpoint, if a prefix or version comes before {@link path}. @default path */
   readonly resourcePath?: string;
-  /** In the place of the usual one, such as one that speaks HTTP/2. */
+  /** Replaces the default adapter, for example by one with HTTP/2. */
   readonly adapter?: AbstractHttpAdapter;
-  /** Options of the MCP transport, such as `statefulMode`. The endpoint of {@link path} exists whatever they say. */
+  /** Options of the MCP transport, such as `statefulMode`. They do not affect the endpoint at {@link path}. */
   readonly transport?: StreamableHttpTransportOptions;
   /** Whether Nest parses bodies, before the guard sees them. @default true */
   readonly bodyParser?: boolean;
-  /** Whether global enhancers hold for MCP handlers too. @default false */
+  /** Whether global enhancers apply to MCP handlers, too. @default false */
   readonly inheritAppConfig?: boolean;
   /** Applied to the controller of the MCP endpoint, such as `UseFilters(…)`. */
   readonly decorateEndpoint?: ClassDecorator;
@@ -98,11 +98,11 @@ export interface NotesServerSettings {
 }
 
 /**
- * A NestJS MCP server on `@rekog/mcp-nest`, protected by this library, with an issuer of its own, over real HTTP.
+ * Starts a NestJS MCP server on `@rekog/mcp-nest`, protected by this library, with its own issuer, over real HTTP.
  *
  * Tools: `ping` (baseline), `whoami` (answers the caller as JSON), `read-note` (`a`), `write-note` (`a b`), `admin`
- * (`admin`), `forbidden` (a policy says no), `by-argument` (a policy asks for the scope named in `scope`).
- * A test that is about another tool gives it as one of `tools`.
+ * (`admin`), `forbidden` (a policy denies it), `by-argument` (a policy requires the scope named in `scope`).
+ * A test adds other tools with `tools`.
  * Routes: GET `/plain` (baseline), POST `/plain/scoped` (`a b`), GET `/open` (public), GET `/open/mixed` (scope `a`).
  */
 export async function startNotesServer(platform: Platform, settings: NotesServerSettings = {}): Promise<NotesServer> {
@@ -205,14 +205,14 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     }
   }
 
-  // The port, and with it the resource, is known only once a server listens; so the socket comes first.
+  // The resource contains the port, so the port must be known first.
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const resource = origin + (settings.resourcePath ?? path);
   const options = {
     resource,
     authorizationServers: [issuer.issuer],
-    // Most tests know what is asked for when their tokens come.
+    // Tests count the requests to the issuer: a check at the start would add some.
     checkAuthorizationServers: false,
     ...settings.options,
   } as McpAuthModuleOptions;
@@ -272,19 +272,19 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   };
 }
 
-/** Closes a server whose clients keep connections open, such as streams, without waiting for them. */
+/** Closes a server without waiting for open connections, such as streams. */
 export async function closeAtOnce(server: NotesServer): Promise<void> {
   (server.app.getHttpServer() as Server).closeAllConnections();
   await server.close();
 }
 
-/** Every refusal gets its line, so that tests can tell why each was refused. */
+/** Log limits with a line for every refusal, so that tests see the reason of each. */
 export const UNLIMITED: LogLimits = { quietMs: 0, linesPerSecond: Infinity, maxKeys: 1 };
 
-/** Nest has one logger for the whole process, so that with several servers each log holds the lines of all of them. */
+/** The logs of all running servers. Nest has one logger for the process, so each log gets the lines of all servers. */
 export const openLogs = new Set<string[]>();
 
-/** Keeps every line at every level, as text with all the details a console would show, causes of errors included. */
+/** Records every line at every level as text, with all details that a console would show, including causes of errors. */
 export const RECORDER: LoggerService = {
   log: write,
   error: write,

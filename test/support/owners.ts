@@ -3,7 +3,7 @@ import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { closeAtOnce, startNotesServer, type NotesServer, type NotesServerSettings } from './notes-server.js';
 import type { Platform } from './platforms.js';
 
-/** Who asks for what alice made; only she is to get it. */
+/** Callers that request a session or task of alice. Only alice may have it. */
 export const ASKERS = [
   { name: 'the owner', isOwner: true },
   { name: 'the owner with a new token', isOwner: true },
@@ -15,7 +15,7 @@ export const ASKERS = [
 ] as const;
 export type Asker = (typeof ASKERS)[number];
 
-/** A token of each of them, with the same scopes. */
+/** A token of this caller. All callers have the same scopes. */
 export async function tokenOf({ name }: Asker, server: NotesServer, other: TestIssuer, scope: string): Promise<string> {
   switch (name) {
     case 'the owner':
@@ -35,12 +35,12 @@ export async function tokenOf({ name }: Asker, server: NotesServer, other: TestI
   }
 }
 
-/** A server that takes tokens of two issuers, both of which go by its clock. */
+/** A server that accepts tokens of two issuers. All three have the same clock. */
 export interface ServerOfTwoIssuers {
   readonly server: NotesServer;
   /** The second one; the first is `server.issuer`. */
   readonly other: TestIssuer;
-  /** Closes all three, whatever connections are open. */
+  /** Closes all three, without waiting for open connections. */
   close(): Promise<void>;
 }
 

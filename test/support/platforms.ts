@@ -12,16 +12,16 @@ export function adapterFor(platform: Platform): AbstractHttpAdapter {
   return platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
 }
 
-/** What a platform hands to `@Req()`: Node's own request, or something around it. */
+/** The request that a platform passes to `@Req()`: Node's request, or a wrapper of it. */
 export interface PlatformRequest extends IncomingMessage {
   readonly raw?: IncomingMessage;
   readonly body?: unknown;
 }
 
-/** What a platform hands to `@Res()`: Node's own response, or something around it. */
+/** The response that a platform passes to `@Res()`: Node's response, or a wrapper of it. */
 export interface PlatformResponse extends ServerResponse {
   readonly raw?: ServerResponse;
-  /** Of Fastify: somebody else answers. */
+  /** Tells Fastify that the application answers by itself. */
   hijack?(): void;
 }
 

@@ -1,10 +1,10 @@
 import type { PolicyContext } from 'nestjs-mcp-auth';
 import { givenTool } from './given-tool.js';
 
-/** Not for clients that act for themselves. */
+/** A tool for users only, not for clients that act for themselves. */
 export const USER_ONLY = givenTool('user-only', { policies: [({ auth }) => auth.kind === 'user'] });
 
-/** For callers whose token has the role `x`. */
+/** A tool for callers with the role `x` in their token. */
 export const ROLE_GATED = givenTool('role-gated', { policies: [hasRoleX] });
 
 function hasRoleX({ auth }: PolicyContext): boolean {

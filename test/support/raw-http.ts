@@ -1,15 +1,15 @@
 import { connect } from 'node:net';
 
-/** An HTTP answer as it came over the socket. */
+/** An HTTP answer as the socket received it. */
 export interface RawResponse {
   readonly status: number;
-  /** Names in lower case; every field of that name, in order. */
+  /** All fields by name in lower case, in order. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly body: string;
 }
 
 /**
- * Sends a request exactly as written: repeated headers, odd white space and all, which `fetch` would tidy up.
+ * Sends a request exactly as written, with repeated headers and odd white space, which `fetch` would normalize.
  * Adds `Host`, `Connection: close` and the length of the body.
  */
 export async function sendRaw(
@@ -36,14 +36,14 @@ export async function sendRaw(
     ...(body.length === 0 ? [] : [`Content-Length: ${Buffer.byteLength(body)}`]),
   ];
   const socket = connect(Number(port), hostname);
-  // Not `end`: Node takes a client that closes its half for gone, and drops an answer that is still being worked out.
+  // Not `end`: when a client closes its half of the connection, Node drops an answer that is not ready yet.
   socket.write(`${head.join('\r\n')}\r\n\r\n`);
   socket.write(body);
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of socket) chunks.push(chunk as Buffer);
   } catch (error) {
-    // A server that has answered need not read the rest of a body that is too long.
+    // A server may answer without reading the rest of a body that is too long.
     if (chunks.length === 0) throw error;
   }
   return parse(Buffer.concat(chunks).toString('latin1'));

@@ -11,7 +11,7 @@ import { McpController, Resource, ResourceTemplate as NestResourceTemplate } fro
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PlatformRequest, PlatformResponse } from './platforms.js';
 
-/** URIs and URI templates, none of which carries a declaration of its own. */
+/** URIs and URI templates of resources without declarations. */
 export interface Resources {
   readonly fixed: readonly string[];
   readonly templates: readonly string[];
@@ -26,8 +26,8 @@ function contents(uri: string): { contents: { uri: string; text: string }[] } {
 }
 
 /**
- * Endpoints `sdk1` and `sdk2` of the official SDK, and handlers for `@rekog/mcp-nest`, with the same resources. Each keeps
- * the URI or template that was read in `ran`; `sdk1` keeps the URI of a subscription, too.
+ * Endpoints `sdk1` and `sdk2` of the official SDK, and handlers for `@rekog/mcp-nest`, with the same resources. Each adds
+ * the URI or template that a client reads to `ran`; `sdk1` also adds the URI of a subscription.
  */
 export function resourceHosts({ fixed, templates }: Resources, ran: () => string[]): Type[] {
   @Controller('sdk1')

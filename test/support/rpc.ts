@@ -1,7 +1,7 @@
 /** Sends one JSON-RPC request to an MCP endpoint. */
 export type SendRpc = (method: string, params?: object, headers?: Record<string, string>) => Promise<Response>;
 
-/** Requests of 2025-11-25 to one MCP endpoint, with ids that count up. */
+/** Returns a function that sends requests of 2025-11-25 to one MCP endpoint, with increasing ids. */
 export function rpcTo(endpoint: string): SendRpc {
   let id = 0;
   return (method, params = {}, headers = {}) =>
@@ -17,7 +17,7 @@ export function rpcTo(endpoint: string): SendRpc {
     });
 }
 
-/** The header that presents a token, if there is one. */
+/** The header that presents a token; empty without a token. */
 export function bearer(token: string | undefined): Record<string, string> {
   return token ? { authorization: `Bearer ${token}` } : {};
 }

@@ -2,7 +2,7 @@ import { Controller, Get, type Type } from '@nestjs/common';
 import { McpController, Prompt, Resource, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { RequireAnyScope, RequireScopes } from 'nestjs-mcp-auth';
 
-/** Handlers of every kind, besides those of the notes server. */
+/** Handlers of every kind, in addition to those of the notes server. */
 export function catalogue(ran: () => string[]): Type[] {
   const done = (name: string): object => {
     ran().push(name);

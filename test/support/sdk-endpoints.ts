@@ -5,7 +5,7 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import type { PlatformRequest, PlatformResponse } from './platforms.js';
 
-/** Tools without decorators: `wipe`, and `ping`. */
+/** Registers the tools `wipe` and `ping`, without decorators. */
 function fill(server: McpServer | McpServerV1, ran: string[]): void {
   for (const name of ['wipe', 'ping']) {
     (server as McpServer).registerTool(name, { description: name }, () => {
@@ -15,7 +15,7 @@ function fill(server: McpServer | McpServerV1, ran: string[]): void {
   }
 }
 
-/** A controller that serves MCP by the official SDK, version 1, without sessions; the transport reads a body that is undefined. */
+/** A controller with version 1 of the official SDK, without sessions. The transport reads the body if it is undefined. */
 export function sdk1Endpoint(path: string, ran: string[]): Type {
   @Controller(path)
   class Sdk1Endpoint {
@@ -31,7 +31,7 @@ export function sdk1Endpoint(path: string, ran: string[]): Type {
   return Sdk1Endpoint;
 }
 
-/** The same by version 2. */
+/** A controller with version 2 of the official SDK. */
 export function sdk2Endpoint(path: string, ran: string[]): Type {
   const handler = createMcpHandler(() => {
     const server = new McpServer({ name: 'sdk2', version: '1.0.0' });

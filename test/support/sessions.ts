@@ -1,14 +1,14 @@
 import type { NotesServer } from './notes-server.js';
 import { bearer } from './rpc.js';
 
-/** What a client of 2025-11-25 sends first. */
+/** The first request of a client of 2025-11-25. */
 export const INITIALIZE = {
   protocolVersion: '2025-11-25',
   capabilities: {},
   clientInfo: { name: 'test', version: '1.0.0' },
 };
 
-/** Opens a session of a stateful server, without a token as an anonymous caller; returns its id. */
+/** Opens a session of a stateful server and returns its id. Without a token, the caller is anonymous. */
 export async function openSession(server: Pick<NotesServer, 'rpc'>, token?: string): Promise<string> {
   const response = await server.rpc('initialize', INITIALIZE, bearer(token));
   await response.text();

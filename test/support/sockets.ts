@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { io } from 'socket.io-client';
 import { WebSocket } from 'ws';
 
-/** One message, of either protocol. */
+/** A message of either protocol. */
 export interface SocketMessage {
   readonly event: string;
   readonly data: unknown;
@@ -10,7 +10,7 @@ export interface SocketMessage {
 
 /** A client of a WebSocket gateway. */
 export interface TestSocket {
-  /** Sends a message, and waits for the next that comes. */
+  /** Sends a message, and waits for the next message. */
   ask(event: string, data?: unknown): Promise<SocketMessage>;
   send(event: string, data?: unknown): void;
   next(): Promise<SocketMessage>;
@@ -19,7 +19,7 @@ export interface TestSocket {
 
 export type OpenSocket = (origin: string, headers?: Record<string, string>) => Promise<TestSocket>;
 
-/** Keeps messages that nobody has asked for yet. */
+/** Keeps messages that the test has not read yet. */
 class Inbox {
   readonly #messages: SocketMessage[] = [];
   readonly #waiting: ((message: SocketMessage) => void)[] = [];
@@ -57,7 +57,7 @@ export const openWs: OpenSocket = async (origin, headers = {}) => {
   );
 };
 
-/** For `IoAdapter`. An answer without an event comes as the acknowledgement `ack`. */
+/** For `IoAdapter`. An answer without an event arrives as the acknowledgement `ack`. */
 export const openSocketIo: OpenSocket = async (origin, headers = {}) => {
   const socket = io(origin, { extraHeaders: headers, transports: ['websocket'], forceNew: true });
   const inbox = new Inbox();

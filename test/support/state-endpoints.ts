@@ -10,16 +10,16 @@ import { StreamableHTTPServerTransport, type EventStore } from '@modelcontextpro
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import type { PlatformRequest, PlatformResponse } from './platforms.js';
 
-/** What all servers and sessions share, as a database would be. */
+/** The stores that all servers and sessions share, like a database. */
 export class SharedStores {
-  /** What tools did, and for which tasks and events the MCP framework asked the stores. */
+  /** What the tools did, and the tasks and events that the MCP framework requested from the stores. */
   readonly asked: string[] = [];
   readonly taskStore = new TasksOfNobody(this.asked);
   readonly taskMessageQueue = new InMemoryTaskMessageQueue();
   readonly eventStore = new EventsOfNobody(this.asked);
 }
 
-/** A store that many servers share, and so does not look at sessions. */
+/** A task store that many servers share. It ignores sessions. */
 class TasksOfNobody extends InMemoryTaskStore {
   constructor(private readonly asked: string[]) {
     super();
@@ -51,7 +51,7 @@ class TasksOfNobody extends InMemoryTaskStore {
   }
 }
 
-/** Events in the order in which they came. */
+/** An event store that keeps events in order. */
 class EventsOfNobody implements EventStore {
   constructor(private readonly asked: string[]) {}
 
@@ -82,8 +82,8 @@ class EventsOfNobody implements EventStore {
 }
 
 /**
- * A server of version 1 of the official SDK. Tools: `report`, which is done as a task of which the result names its
- * caller; `slow`, a task that goes on; `say`, which sends a notification for its caller and then answers.
+ * Creates a server with version 1 of the official SDK. Tools: `report`, a task with its caller in the result; `slow`, a task
+ * that does not finish; `say`, which sends a notification for its caller and then answers.
  */
 function createServer({ taskStore, taskMessageQueue, asked }: SharedStores): McpServer {
   const tasks = { list: {}, cancel: {}, requests: { tools: { call: {} } } };
@@ -128,11 +128,11 @@ function createServer({ taskStore, taskMessageQueue, asked }: SharedStores): Mcp
 
 export interface StateEndpointSettings {
   readonly sessions: boolean;
-  /** Whether answers are JSON rather than event streams; only the latter can be resumed. */
+  /** Whether answers are JSON instead of event streams. Only event streams can be resumed. */
   readonly json: boolean;
 }
 
-/** An MCP endpoint of Streamable HTTP that keeps tasks and events. */
+/** A Streamable HTTP endpoint that keeps tasks and events. */
 export function stateEndpoint(path: string, { sessions, json }: StateEndpointSettings, shared: SharedStores): Type {
   const transports = new Map<string, StreamableHTTPServerTransport>();
 
@@ -162,7 +162,7 @@ export function stateEndpoint(path: string, { sessions, json }: StateEndpointSet
   return StateEndpoint;
 }
 
-/** The transport HTTP+SSE of 2024-11-05: a stream at `path`, and messages to `path`/messages. */
+/** The HTTP+SSE transport of 2024-11-05: the stream is at `path`, and messages are sent to `path`/messages. */
 export function sseEndpoint(path: string, shared: SharedStores): Type {
   const transports = new Map<string, SSEServerTransport>();
 

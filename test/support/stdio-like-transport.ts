@@ -1,6 +1,6 @@
 import type { McpTransport, McpTransportContext } from '@rekog/mcp-nest';
 
-/** A transport that, like standard input and output, has nothing but messages. */
+/** A transport that has only messages, like standard input and output. */
 export class StdioLikeTransport implements McpTransport {
   readonly kind = 'stdio';
   #server: ReturnType<McpTransportContext['createServer']> | undefined;

@@ -6,8 +6,8 @@ import { expectRefusal, expectServed, resetRecorded, type Refused } from './expe
 import type { NotesServer } from './notes-server.js';
 
 /**
- * Presents a token to the tool `ping`, which any valid token may call, and asserts that it is refused as invalid, and for this
- * reason: a hostile token that is refused for some other defect proves nothing.
+ * Presents a token to the tool `ping`, which any valid token may call. Asserts that it is refused as invalid, and for this
+ * reason: a hostile token that is refused for another defect proves nothing.
  */
 export async function expectRejected(server: NotesServer, token: string, reason: McpAuthReason): Promise<Refused> {
   resetRecorded(server);
@@ -17,7 +17,7 @@ export async function expectRejected(server: NotesServer, token: string, reason:
   return refused;
 }
 
-/** Moves the clock until the issuer may be asked once more for a key that it does not publish, whatever was asked before. */
+/** Moves the clock until the library may search for an unknown key again. */
 export function allowKeySearch({ clock }: Pick<NotesServer, 'clock'>): void {
   clock.now += 30_000;
 }
@@ -28,12 +28,12 @@ export async function expectAccepted(server: NotesServer, token: string): Promis
   await expectServed(server, await server.callTool('ping', token), 'ping');
 }
 
-/** Asserts that the log of the operator has this reason for a refused token. */
+/** Asserts that the log names this reason for a refused token. */
 export function expectReason({ log }: Pick<NotesServer, 'log'>, reason: McpAuthReason): void {
   expect(log.join('\n')).toContain(invalidToken(reason).message);
 }
 
-/** What the tool `whoami` says about the caller. */
+/** Calls the tool `whoami` and returns the caller. */
 export async function whoami(server: NotesServer, token: string): Promise<Record<string, unknown>> {
   resetRecorded(server);
   const text = await expectServed(server, await server.callTool('whoami', token), 'whoami');
@@ -42,7 +42,7 @@ export async function whoami(server: NotesServer, token: string): Promise<Record
   return JSON.parse(result.content[0].text) as Record<string, unknown>;
 }
 
-/** Writes a JWS over exactly these bytes, which may be no text at all. */
+/** Signs exactly these bytes as a JWS. They need not be valid text. */
 export function signBytes(key: TestKey, header: Uint8Array | string, payload: Uint8Array | string): string {
   const signed = [header, payload].map((part) => Buffer.from(part as string).toString('base64url')).join('.');
   return `${signed}.${signText(signed, key.privateKey, key.alg).toString('base64url')}`;

@@ -8,14 +8,14 @@ export interface ToolResult {
   readonly _meta?: Readonly<Record<string, unknown>>;
 }
 
-/** The result of a `tools/call` that was answered with 200. */
+/** The result of a `tools/call`. Asserts the status 200. */
 export async function resultOf(response: Response): Promise<ToolResult> {
   expect(response.status).toBe(200);
   const [message] = messagesOf(await response.text()) as [{ result: ToolResult }];
   return message.result;
 }
 
-/** The challenges where ChatGPT looks for them. */
+/** The challenges in `_meta`, where ChatGPT reads them. */
 export function challengesOf({ _meta }: ToolResult): ReturnType<typeof parseChallenges> {
   return parseChallenges((_meta?.['mcp/www_authenticate'] ?? []) as string[]);
 }

@@ -19,11 +19,11 @@ import { openLogs, RECORDER } from './notes-server.js';
 import { adapterFor, type Platform } from './platforms.js';
 import { bearer, rpcTo } from './rpc.js';
 
-/** One of the two MCP servers of the application, for the helpers that know a single one. */
+/** One of the two MCP servers of the application, for helpers that expect one server. */
 export interface ResourceUnderTest extends Witness {
-  /** `tools/call` at this MCP endpoint. */
+  /** Sends `tools/call` to this MCP endpoint. */
   callTool(name: string, token?: string): Promise<Response>;
-  /** GET on the plain HTTP route of this resource. */
+  /** Sends GET to the plain HTTP route of this resource. */
   getPlain(token?: string): Promise<Response>;
 }
 
@@ -36,12 +36,12 @@ export interface TwoResourcesServer {
 }
 
 /**
- * A NestJS application with two MCP servers, each a protected resource of its own: `notes` and `billing`.
+ * Starts a NestJS application with two MCP servers, each its own protected resource: `notes` and `billing`.
  *
- * Each has the tools `ping` (baseline), `whoami`, and `shared`, which needs `notes:read` in the one and `billing:write` in the
- * other, and a plain route. `billing` also serves `stray`, which is declared to belong to `notes`.
+ * Each has a plain route and the tools `ping` (baseline), `whoami` and `shared`, which needs `notes:read` in `notes` and
+ * `billing:write` in `billing`. `billing` also serves `stray`, which declares that it belongs to `notes`.
  *
- * @param options what each resource is besides its identifier and id
+ * @param options of each resource, besides its identifier and id
  */
 export async function startTwoResourcesServer(
   platform: Platform,

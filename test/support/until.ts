@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** Waits for what happens in the background, without a pause of its own. */
+/** Waits until the condition holds, without a fixed pause. */
 export async function until(condition: () => boolean): Promise<void> {
   for (let turns = 0; !condition(); turns++) {
     if (turns > 1_000_000) throw new Error('It never happened');
