@@ -4,7 +4,7 @@
  * @typedef {object} Bar
  * @property {string} label
  * @property {number} value
- * @property {string} text the value as it is written at the right
+ * @property {string} text the value as text, at the right of the bar
  * @property {[lowest: number, highest: number]} [extremes] drawn as a line
  * @property {boolean} [isOurs]
  */
@@ -34,10 +34,10 @@ const STYLE = `
   `;
 
 /**
- * One bar below another, all from zero.
+ * Draws bars below each other, all of which start at zero.
  *
- * @param {{ title: string, description: string, bars: Bar[], reference?: number }} chart `reference`: where a dashed line
- * stands, such as the ratio 1
+ * @param {{ title: string, description: string, bars: Bar[], reference?: number }} chart `reference`: the value at which
+ * a dashed line is drawn, such as the ratio 1
  */
 export function barChart({ title, description, bars, reference }) {
   const most = Math.max(reference ?? 0, ...bars.flatMap(({ value, extremes = [] }) => [value, ...extremes]));
@@ -60,7 +60,7 @@ ${[...line, ...rows].map((element) => `  ${element}`).join('\n')}
 `;
 }
 
-/** A bar with its label above it and its value at the right. */
+/** Draws a bar with its label above it and its value at the right. */
 function barLines({ label, value, text, extremes, isOurs }, y, x) {
   const top = y + 18;
   const middle = top + BAR / 2;
@@ -75,7 +75,7 @@ function barLines({ label, value, text, extremes, isOurs }, y, x) {
   ];
 }
 
-/** A file name for a chart: `GET /notes, Express` becomes `get-notes-express.svg`. */
+/** The file name of a chart: `GET /notes, Express` becomes `get-notes-express.svg`. */
 export function fileNameOf(...words) {
   return `${words
     .join(' ')

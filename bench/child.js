@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 
 /**
- * Starts a script in a process of its own. It answers questions with the functions that it passed to {@link answer}.
+ * Starts a script in its own process. The script answers questions with the functions that it passed to {@link answer}.
  *
  * @param {URL} script
  * @param {{ execArgv?: string[], node?: string | undefined }} [options] `node`: the executable that runs it,

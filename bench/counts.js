@@ -6,13 +6,13 @@ import { send } from './load.js';
 import { RESOURCE } from './resource.js';
 import { startIssuer, startServers, stopServers } from './server-processes.js';
 
-/** The library's limits for unknown keys: one fetch in this time, and this many more at once. */
+/** The library's limits for unknown keys: one fetch in this time, and this many further fetches at once. */
 const REFILL_MS = 30_000;
 const BURST = 3;
 
 /**
- * The issuer has no such key, the verifier may not ask it again yet, or a machine under load answered too late. If tokens were
- * refused for another reason, the count would show nothing.
+ * The expected reasons: the issuer has no such key, the verifier may not fetch again yet, or a busy machine answered too late.
+ * If tokens were refused for another reason, the count would prove nothing.
  */
 const REASONS = new Set(['key_unknown', 'key_undecided', 'issuer_unreachable']);
 
@@ -21,7 +21,7 @@ export async function counts({ quick }) {
   return [await firstRequests(1_000), await unknownKeys(quick ? 10_000 : 100_000)];
 }
 
-/** Sends requests at once, each with a token of its own, to a server that has not asked its issuer yet. */
+/** Sends concurrent requests, each with its own token, to a server that has not fetched the keys yet. */
 async function firstRequests(count) {
   const issuer = await startIssuer('ES256');
   const servers = await startServers(['ours'], issuer.settings);

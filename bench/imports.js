@@ -1,4 +1,4 @@
-/** How long `import 'nestjs-mcp-auth'` takes in an application that has imported Nest. */
+/** Measures `import 'nestjs-mcp-auth'` in a process that has imported Nest. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { median } from './measure.js';
 
 const ROOT = new URL('../', import.meta.url);
 
-/** Inside the repository, so that the packed library finds the dependencies that are installed here. */
+/** Folder inside the repository, where the packed library finds the installed dependencies. */
 const PACKED = new URL('build/bench-packed/', ROOT);
 
 /** @param {{ quick: boolean, node?: string }} options */

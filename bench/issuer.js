@@ -1,4 +1,4 @@
-/** The authorization server that all servers trust, in a process of its own. It also signs the tokens. */
+/** Runs the authorization server that all servers trust in its own process. It also signs the tokens. */
 import { generateTestKey, TestIssuer } from '../dist/testing/index.js';
 import { answer } from './child.js';
 

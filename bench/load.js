@@ -1,8 +1,8 @@
 /**
  * The load on one server. autocannon takes a fraction of the time of a Nest server, so the server sets the pace.
  *
- * This process does not sleep meanwhile. A server that has to wake its client spends more time on that than on many guards,
- * and only slow servers would have to.
+ * This process does not sleep meanwhile. Only slow servers would have to wake it, and that costs a server more time than many
+ * guards.
  */
 import autocannon from 'autocannon';
 
@@ -28,7 +28,7 @@ const REQUESTS = {
 };
 
 /**
- * Sends requests for a number of seconds, or a number of requests, and presents the tokens in turn.
+ * Sends requests for a number of seconds, or a fixed number of requests, and presents the tokens in turn.
  *
  * @param {string} url
  * @param {'notes' | 'mcp'} application
@@ -64,7 +64,7 @@ function stayAwake() {
   };
 }
 
-/** Gives every connection tokens of its own, if there are enough. */
+/** Gives each connection its own tokens, if there are enough. */
 function shareOf(tokens, connection) {
   return tokens.length < CONNECTIONS ? tokens : tokens.filter((_, index) => index % CONNECTIONS === connection);
 }

@@ -15,14 +15,14 @@ export function median(values) {
 }
 
 /**
- * A function to measure. Each call of `run` gets a value of its own from `prepare`, whose time does not count.
+ * A function to measure. Each call of `run` gets a new value from `prepare`. The time of `prepare` does not count.
  *
  * @typedef {{ prepare?: () => unknown, run: (prepared: any) => Promise<unknown> }} Measured
  */
 
 /**
- * Runs the subjects in turn, round after round, so that all of them meet the same changes in the speed of the machine. Returns
- * for each subject the time of one call in every round, in microseconds.
+ * Runs the subjects in turn, round after round: changes in the speed of the machine affect all of them. Returns for each
+ * subject the time of one call in every round, in microseconds.
  *
  * @param {Record<string, Measured>} subjects
  * @param {{ rounds?: number, calls?: number }} [options]

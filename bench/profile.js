@@ -5,7 +5,7 @@ import { measureOnce, startIssuer, startServers, stopServers, warmUpServer } fro
 
 const LIBRARY = new URL('../dist/', import.meta.url).href;
 
-/** Each with the requests of one run: about three seconds of a quiet machine. */
+/** Pairs of servers, with the number of requests of one run: about three seconds on a quiet machine. */
 const PAIRS = [
   { title: 'MCP tools/call, Express', ours: 'mcpOurs', unguarded: 'mcpUnguarded', requests: 3_000 },
   { title: 'GET /notes, Express', ours: 'ours', unguarded: 'unguarded', requests: 20_000 },
@@ -73,7 +73,7 @@ async function profileRun({ name, isBusy }, [ours, other], requests) {
   }
 }
 
-/** Takes the processor time of a request without the profiler, which has a cost of its own, and the shares with it. */
+/** Measures the processor time of a request without the profiler, which costs time itself, and the shares with it. */
 async function profileServer({ server, tokens }, requests) {
   const { cpu } = await measureOnce(server, { tokens, requests });
   await server.child.ask('startProfile');

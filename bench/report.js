@@ -1,4 +1,4 @@
-/** Writes RESULTS.md and its charts. Knows how figures look and what they mean; measures nothing. */
+/** Builds the text of RESULTS.md and its charts from the figures. Measures nothing. */
 import { barChart, fileNameOf } from './charts.js';
 import { median } from './measure.js';
 
@@ -65,7 +65,7 @@ const SECTIONS = {
   memory: memorySection,
 };
 
-/** When and where each part was measured: the parts need not be of one run. */
+/** When and where each part was measured. The parts may come from different runs. */
 function runs(results) {
   const rows = Object.entries(results).map(([part, { at, quick, versions }]) => [
     part,
@@ -94,11 +94,11 @@ function aims(results) {
   return `## Aims\n\n${table(['what', 'aim', 'measured, in the order of the tables below', 'met'], rows)}`;
 }
 
-/** The first Node of those that are current now. */
+/** The oldest Node that counts as current. */
 const CURRENT_NODE = 24;
 const TOOL_CALL_AIM = 0.92;
 
-/** What a call keeps of the unguarded server, beside what the least of guards keeps: no guard can keep more. */
+/** The ratio of a guarded call to an unguarded one, beside the ratio of the least guard, which no guard can exceed. */
 function toolCallAim({ throughput, throughputElsewhere }) {
   const what = 'an MCP `tools/call` with a known token, by CPU, of the unguarded server';
   const part = [throughput, throughputElsewhere].find((one) => majorOf(one?.figures.node) >= CURRENT_NODE);
@@ -115,7 +115,7 @@ function majorOf(version) {
   return Number(/^v(\d+)/.exec(version)?.[1] ?? 0);
 }
 
-/** An aim that no row of a part may exceed, at the precision in which it is shown. */
+/** An aim that no row of a part may exceed. Compares values with the precision that is shown. */
 function limitAim(what, most, part, valueOf, digits) {
   if (!part) return [what, `≤ ${most}`, 'not measured', ''];
   const values = part.figures.map((row) => valueOf(row).toFixed(digits));

@@ -1,16 +1,16 @@
-/** Which servers run next to each other, and what a number of short rounds says about one of them. Pure. */
+/** Arranges servers into rounds, and summarizes the rounds of one server. Pure. */
 import { median } from './measure.js';
 
 /**
- * Processor time in microseconds a request. Ratios compare the server with the unguarded one that ran next to it: 0.9 means
- * that the guard leaves nine of ten requests.
+ * Processor time in microseconds a request. Ratios compare the server with the unguarded run next to it: 0.9 means that the
+ * guarded server answers nine requests in the time of ten unguarded ones.
  *
  * @typedef {{ cpu: number, perSecond: number, cpuRatio: number, ratio: number }} Round
  */
 
 /**
- * The servers of one round in pairs, between which the unguarded one runs. Every round begins with another server, so that a
- * server takes its turns before the unguarded one and after it.
+ * The servers of one round in pairs. The unguarded server runs between the two of a pair. Every round begins with another
+ * server, so each server runs sometimes before and sometimes after the unguarded one.
  *
  * @param {string[]} ids
  * @param {number} round
@@ -36,7 +36,7 @@ export function compare(one, unguarded) {
   };
 }
 
-/** Medians, with the middle half and the extremes of the ratio by processor time. @param {Round[]} rounds */
+/** The medians, and the middle half and extremes of the ratio by processor time. @param {Round[]} rounds */
 export function summaryOf(rounds) {
   const cpuRatios = rounds.map(({ cpuRatio }) => cpuRatio).toSorted((a, b) => a - b);
   const at = (part) => cpuRatios[Math.round(part * (cpuRatios.length - 1))];

@@ -2,9 +2,9 @@
  * `npm run bench`: measures, and writes RESULTS.md and its charts.
  *
  * --quick         a few minutes, to see that everything works
- * --memory        only the part with a million tokens, which other runs leave out
+ * --memory        only the part with a million tokens, which other runs skip
  * --only=<part>   one part
- * --node=<file>   another Node runs the servers; its figures are kept beside those of this one
+ * --node=<file>   runs the servers with another Node; its figures are stored beside those of this one
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -22,10 +22,10 @@ import { assertSameJose } from './versions.js';
 
 const PARTS = { counts, decisions, operations, signatures, keySets, imports, profile, throughput, memory };
 
-/** Left out unless asked for: it takes long. */
+/** Parts that run only on request, because they take long. */
 const EXTRA = new Set(['memory']);
 
-/** Parts that another Node can run, and the names under which its figures are kept. */
+/** Parts that another Node can run, and the names under which its figures are stored. */
 const ELSEWHERE = { imports: 'importsElsewhere', profile: 'profileElsewhere', throughput: 'throughputElsewhere' };
 
 const { values } = parseArgs({

@@ -1,9 +1,9 @@
-/** The servers that are measured, each in a process of its own, and the issuer that all of them trust. */
+/** Starts the measured servers, each in its own process, and the issuer that all of them trust. */
 import { startChild } from './child.js';
 import { load } from './load.js';
 import { SUBJECTS } from './servers/subjects.js';
 
-/** Of the algorithms in wide use the cheapest to verify, which favours libraries that verify every time. */
+/** The cheapest algorithm in wide use to verify. It favours libraries that verify every token again. */
 export const ALG = 'RS256';
 
 /** @typedef {{ id: string, child: ReturnType<typeof startChild>, url: string, resource: string }} ServerProcess */
@@ -16,7 +16,7 @@ export async function startIssuer(alg = ALG) {
 }
 
 /**
- * Starts servers, two at a time: there may be no more processors than that.
+ * Starts servers, two at a time, because the machine may have only two processors.
  *
  * @param {string[]} ids
  * @param {{ issuer: string, jwksUri: string, alg: string }} settings
@@ -41,11 +41,11 @@ export function stopServers(servers) {
   for (const { child } of servers.values()) child.stop();
 }
 
-/** Requests until V8 has compiled what a server runs all the time: they take some seconds on a quiet machine. */
+/** Requests until V8 has compiled the hot code of a server: some seconds on a quiet machine. */
 const WARM_UP_REQUESTS = { mcp: 6_000, express: 25_000, fastify: 60_000 };
 
 /**
- * Warms a server up by a number of requests: on a busy machine, seconds would leave some servers less compiled than others.
+ * Warms up a server with a fixed number of requests. On a busy machine, a fixed time would leave some servers less compiled.
  *
  * @param {ServerProcess} server
  * @param {string[]} tokens

@@ -10,7 +10,7 @@ const SERIES = [
   { title: '1,000 tokens in turn', tokens: 1_000, groups: ['GET /notes, Express'] },
 ];
 
-/** Requests before each round: the unguarded server runs more often than the others and would find the processor's caches warmer. */
+/** Requests before each round. Without them, the unguarded server would have warmer caches, because it runs more often. */
 const LEAD_IN = 160;
 
 /**
@@ -38,7 +38,7 @@ export async function throughput({ quick, log, node }) {
   }
 }
 
-/** Finds the servers that do the work: only they may be compared. */
+/** Finds the servers that answer correctly: only they may be compared. */
 async function sortOut({ child, settings }, node) {
   const servers = await startServers(Object.keys(SUBJECTS), settings, node);
   const fit = new Set();
@@ -70,7 +70,7 @@ async function tokensToCheckWith(issuer, resource) {
   };
 }
 
-/** @returns {Promise<string | undefined>} undefined for a server that answers as it should */
+/** @returns {Promise<string | undefined>} undefined for a server that answers correctly */
 async function faultOf({ id, url }, { good, bad }) {
   const { protection, application } = SUBJECTS[id];
   const served = await send(url, application, good);
@@ -86,8 +86,8 @@ async function faultOf({ id, url }, { good, bad }) {
 }
 
 /**
- * Measures fresh servers: on Node 20, some of those that had been checked in the same process served Express nearly twice as
- * fast as others, whatever guarded them.
+ * Measures fresh servers: on Node 20, some Express servers that were checked in the same process ran nearly twice as fast as
+ * others, whatever their guard.
  *
  * @returns {Promise<Map<string, import('./rounds.js').Round[]>>}
  */

@@ -1,4 +1,4 @@
-/** Measures a decision with 10, 100, 1,000 and 5,000 decorated tools, for a call of the last. The cost must stay the same. */
+/** Measures a decision for a call of the last of 10, 100, 1,000 and 5,000 decorated tools. The cost must stay the same. */
 import { TestIssuer } from '../../dist/testing/index.js';
 import { interleaved, median, ratioOf } from '../measure.js';
 import { RESOURCE } from '../resource.js';

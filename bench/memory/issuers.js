@@ -1,4 +1,4 @@
-/** Gives a verifier tokens of ever more issuers, trusted ones and invented ones, in a process of its own. */
+/** Gives a verifier tokens of more and more trusted and invented issuers, in its own process. */
 import { answer, startChild } from '../child.js';
 import { verifierWith } from '../in-process/verifier.js';
 import { RESOURCE } from '../resource.js';
@@ -8,7 +8,7 @@ const BATCH = 500;
 
 answer({
   /**
-   * @param {{ trusted: number[], invented: number[] }} marks how many issuers of either kind have been seen whenever memory
+   * @param {{ trusted: number[], invented: number[] }} marks numbers of issuers of each kind at which the memory
    * is measured
    */
   async measure({ trusted, invented }) {

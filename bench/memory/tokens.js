@@ -1,4 +1,4 @@
-/** Gives a verifier with its default cache ever more tokens, in a process of its own. */
+/** Gives more and more tokens to a verifier with its default cache, in its own process. */
 import { answer, startChild } from '../child.js';
 import { verifierWith } from '../in-process/verifier.js';
 import { RESOURCE } from '../resource.js';
@@ -10,7 +10,7 @@ const BATCH = 5_000;
 const AT_ONCE = 100;
 
 answer({
-  /** @param {number[]} marks how many tokens have been verified whenever memory is measured */
+  /** @param {number[]} marks numbers of verified tokens at which the memory is measured */
   async measure(marks) {
     const issuer = startChild(new URL('../issuer.js', import.meta.url));
     const { issuer: identifier, jwks } = await issuer.ask('start', { alg: ALG, audience: RESOURCE });

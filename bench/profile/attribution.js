@@ -1,8 +1,8 @@
 /**
- * Says for each sample of a CPU profile on whose behalf the processor worked. Pure: it reads a profile and measures nothing.
+ * Assigns each sample of a CPU profile to the owner of the work. Pure: it reads a profile and measures nothing.
  *
- * The frame nearest to the work that has an owner decides. Below a function of the library everything is the library's, until
- * a frame goes back to the application: a controller, an MCP framework, or the method of Node that a hook of ours wraps.
+ * The innermost frame with an owner decides. Everything that the library calls belongs to the library, until a frame returns
+ * to the application: a controller, an MCP framework, or the method of Node that one of our hooks wraps.
  */
 
 /**
@@ -14,10 +14,10 @@
 /** @type {Owner[]} */
 const BUSY_OWNERS = ['library', 'hashing', 'onBehalf', 'asyncHooks', 'gc', 'rest'];
 
-/** Functions that V8 itself names, which have no file. */
+/** Frames that V8 adds to a profile. They have no file. */
 const OWNERS_OF_V8_FRAMES = { '(idle)': 'idle', '(garbage collector)': 'gc' };
 
-/** What our middleware, interceptors and wrapped methods of a response call to let the work of others go on. */
+/** Functions that our middleware, interceptors and wrapped response methods call to continue the work of others. */
 const HAND_ON = new Set([
   'next',
   'nextOnce',
@@ -33,11 +33,11 @@ const HAND_ON = new Set([
   '_send',
 ]);
 
-/** Frames of Nest that exist only because a guard does. */
+/** Frames of Nest that exist only because there is a guard. */
 const NEST_GUARDS = /\/@nestjs\/core\/guards\/guards-consumer\.js$/;
 const NEST_GUARDS_OF_HANDLERS = /\/@nestjs\/\w+\/[\w/-]*-context(?:-creator)?\.js$/;
 
-/** What a function of ours may call that is no longer our work: the application and the MCP framework. */
+/** Files whose work is not ours, even if our functions call it: the application and the MCP framework. */
 const APPLICATION =
   /\/(?:bench\/servers\/|node_modules\/(?:@rekog|@modelcontextprotocol|@hono|express|router|body-parser|fastify|@fastify)\/)/;
 
@@ -46,7 +46,7 @@ const NATIVE_CRYPTO = new Set(['oneShotDigest', 'Hash', 'update', 'digest', 'tim
 const ASYNC_HOOKS = /^node:(?:internal\/)?(?:async_hooks|async_local_storage|async_context_frame)\b/;
 
 /**
- * @param {Frame[]} stack the frame that was running first, then its callers
+ * @param {Frame[]} stack the running frame first, then its callers
  * @param {string} library URL of the folder that the library was built to
  * @returns {Owner}
  */
@@ -63,7 +63,7 @@ export function ownerOf(stack, library) {
   return ASYNC_HOOKS.test(running.url) ? 'asyncHooks' : 'rest';
 }
 
-/** @param {Frame} called what the function of the library called */
+/** @param {Frame} called the function that the library called */
 function ownerBelow(called, isHashing) {
   if (HAND_ON.has(called.name)) return 'rest';
   return isHashing ? 'hashing' : 'onBehalf';
@@ -131,10 +131,10 @@ function addToFunctions(functions, stack, hits, library) {
 }
 
 /**
- * What a request costs because of the library, in percent of the server's busy time and in microseconds.
+ * The cost of the library for a request, in percent of the server's busy time and in microseconds.
  *
- * Collecting garbage and following promises have no caller of ours: there, the share is what they take beyond their part in
- * the unguarded server. Both servers do the same work besides, so its samples are the scale on which they are compared.
+ * Garbage collection and promise hooks have no caller in the library. Their share is the time beyond their part in the
+ * unguarded server. Apart from the guard, both servers do the same work, so the samples of that work are the common scale.
  *
  * @typedef {{ cpu: number, samples: Record<Owner, number> }} Profiled `cpu`: microseconds a request
  * @typedef {{ percent: number, micros: number }} Share
@@ -167,7 +167,7 @@ function busySamples(samples) {
 }
 
 /**
- * Functions of several profiles of one server, in microseconds a request.
+ * Sums the functions of several profiles of one server, in microseconds a request.
  *
  * @param {(Profiled & { functions: FunctionTime[] })[]} profiles
  * @returns {FunctionTime[]}

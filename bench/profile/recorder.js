@@ -1,4 +1,4 @@
-/** In the process that is profiled: V8's CPU profiler, reached through the inspector without opening a port. */
+/** Records a CPU profile of its own process with V8's profiler, through the inspector without a port. */
 import { Session } from 'node:inspector';
 
 const INTERVAL_MICROS = 200;

@@ -2,7 +2,7 @@ import { UnauthorizedException } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 
 /**
- * The global guard of a hundred tutorials.
+ * The global guard of many tutorials.
  *
  * @param {(token: string) => unknown} verify returns the claims of a token, or throws
  */

@@ -1,6 +1,6 @@
 /**
- * `auth` as in the documentation of express-oauth2-jwt-bearer. Nest does not know its errors and would answer them with 500, so
- * there is a filter, too.
+ * `auth` as in the documentation of express-oauth2-jwt-bearer. A filter handles its errors, which Nest does not know and would
+ * answer with 500.
  */
 import { Catch } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
-/** A correct verification with jose: keys of the issuer, and its issuer, audience and algorithm fixed. */
+/** Verifies correctly with jose: with the keys of the issuer, and with fixed issuer, audience and algorithm. */
 export function joseVerification({ resource, issuer, jwksUri, alg }) {
   const keys = createRemoteJWKSet(new URL(jwksUri));
   const rules = { issuer, audience: resource, algorithms: [alg], requiredClaims: ['exp'] };

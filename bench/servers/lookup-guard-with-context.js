@@ -1,6 +1,6 @@
 /**
- * The same, with an interceptor that keeps the caller in an `AsyncLocalStorage` while the handler runs. It shows the cost of
- * telling code below the handler who is calling.
+ * The lookup guard with an interceptor that keeps the caller in an `AsyncLocalStorage` while the handler runs. It shows the
+ * cost of making the caller available to code below the handler.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { APP_INTERCEPTOR } from '@nestjs/core';

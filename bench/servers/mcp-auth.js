@@ -1,4 +1,4 @@
-/** `bearerAuth` as in the documentation of mcp-auth, with the audience, which it leaves to its user. */
+/** `bearerAuth` as in the documentation of mcp-auth, with the audience, which its user must configure. */
 import { MCPAuth } from 'mcp-auth';
 
 export default ({ resource, issuer }) => {

@@ -1,4 +1,4 @@
-/** `requireBearerAuth` of the official SDK. It leaves the verification to its user: jose does it here. */
+/** `requireBearerAuth` of the official SDK. Its user must verify the token; here, jose does. */
 import { requireBearerAuth } from '@modelcontextprotocol/express';
 import { OAuthError, OAuthErrorCode } from '@modelcontextprotocol/server';
 import { joseVerification } from './jose-verification.js';

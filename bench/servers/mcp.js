@@ -18,7 +18,7 @@ export function mcpModule({ imports = [], providers = [] }) {
       return { content: [{ type: 'text', text: 'Water the plants' }] };
     }
   }
-  // Without the module that checks requirements, Nest could not start with a decorated tool.
+  // Without the module of the library, Nest cannot start with a decorated tool.
   const needs = imports.length > 0 ? [RequireScopes('notes:read')] : [];
   decorate(NotesTools, 'list', [Tool({ name: 'list-notes', description: 'List your notes' }), ...needs]);
   McpController()(NotesTools);

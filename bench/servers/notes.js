@@ -1,4 +1,4 @@
-/** The application that all of them protect: one route, `GET /notes`, which answers with a little JSON. */
+/** The application that every server protects: one route, `GET /notes`, which answers with a little JSON. */
 import 'reflect-metadata';
 import { Controller, Get, Module } from '@nestjs/common';
 import { decorate } from '../decorate.js';

@@ -1,4 +1,4 @@
-/** One application in a process of its own. */
+/** Runs one application in its own process. */
 import 'reflect-metadata';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -41,7 +41,7 @@ answer({
   stopProfile,
 });
 
-/** The options of the library name the port, so it has to be known before the application listens. */
+/** Finds a free port. The options of the library contain it, so it must be known before the application listens. */
 async function freePort() {
   const server = createServer().listen(0, LOOPBACK);
   await once(server, 'listening');

@@ -12,7 +12,7 @@
  *
  * @typedef {object} Subject
  * @property {string} label
- * @property {string} protection the file of this folder that says how it is protected
+ * @property {string} protection the file of this folder with its protection
  * @property {'express' | 'fastify'} platform
  * @property {'notes' | 'mcp'} application
  */
