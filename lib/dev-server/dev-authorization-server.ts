@@ -29,8 +29,8 @@ const HOST = '127.0.0.1';
  *
  * It supports what MCP clients use: authorization code with PKCE (S256 only), open dynamic client registration, client ID
  * metadata documents (by https, or by http on a loopback host), resource indicators, `iss` in the response, step-up
- * consent, rotated refresh tokens, and JWT access tokens (RFC 9068, RS256) whose `aud` is the configured resource; or, with
- * `introspection`, opaque ones and an introspection endpoint (RFC 7662).
+ * consent, rotated refresh tokens, and JWT access tokens (RFC 9068, RS256) with the configured resource as `aud`. With
+ * `introspection`, access tokens are opaque, and there is an introspection endpoint (RFC 7662).
  *
  * It does NOT protect anything: passwords are known, anyone may register a client, and state is in memory only. It listens
  * on 127.0.0.1 only, and starts only if NODE_ENV is unset, `development` or `test`.

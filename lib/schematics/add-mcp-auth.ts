@@ -141,7 +141,7 @@ function refuseForeignNotes(tree: Tree, files: readonly TemplateFile[]): void {
   if (foreign)
     throw new SchematicError(
       `There is a ${foreign.path} already, and it is not the example.`,
-      'Do without the example: --skip-example',
+      'Leave out the example: --skip-example',
     );
 }
 

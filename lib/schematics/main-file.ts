@@ -23,7 +23,7 @@ export function connectStrategy(text: string, strategy: string): string {
   if (app === undefined || listen === -1) {
     throw new SchematicError(
       'The file where the application starts has no "const app = await NestFactory.create(…)" with "app.listen(…)".',
-      'Do without the example: --skip-example',
+      'Leave out the example: --skip-example',
     );
   }
   return insertBefore(text, tokens, listen, [connect, `await ${app}.startAllMicroservices();`]);

@@ -71,7 +71,7 @@ function importsList(tokens: readonly Token[], brace: number, expressions: reado
     const open = index + 2;
     const after = reads(tokens, index + 1, ':', '[') ? closingIndex(tokens, open) + 1 : undefined;
     if (after === end || (after !== undefined && reads(tokens, after, ','))) return open;
-    throw notLiteral('The imports of the root module are no plain list in its decorator.', expressions);
+    throw notLiteral('The imports of the root module are not a plain list in its decorator.', expressions);
   }
   return undefined;
 }
@@ -118,7 +118,7 @@ const withLineEnds = (text: string, addition: string): string => addition.replac
 function unclearModule(className: string | undefined, found: number): SchematicError {
   const what = className === undefined ? 'class with @Module()' : `class ${className} with @Module()`;
   return new SchematicError(
-    `The file of the root module has ${found} times a ${what}.`,
+    `The file of the root module has no single ${what}, but ${found}.`,
     'Say which file declares it: --module=src/app.module.ts',
   );
 }

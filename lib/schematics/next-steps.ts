@@ -1,7 +1,7 @@
 export const ENVIRONMENT_EXAMPLE = '.env.example';
 
 const JEST_IN_COMMONJS = [
-  'Jest requires ES modules from Node.js 24.9 on only. Below, tests of what imports nestjs-mcp-auth need these in its configuration:',
+  'Jest loads ES modules with require only on Node.js 24.9 and later. On older versions, tests that import nestjs-mcp-auth need this in the configuration of Jest:',
   '  "transform": { "^.+\\\\.(t|j)s$": ["ts-jest", { "tsconfig": { "allowJs": true, "isolatedModules": true, "esModuleInterop": true,',
   '    "experimentalDecorators": true, "emitDecoratorMetadata": true } }] },',
   '  "transformIgnorePatterns": ["/node_modules/(?!(nestjs-mcp-auth|jose|oauth4webapi)/)"]',

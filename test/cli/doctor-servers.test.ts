@@ -117,7 +117,7 @@ describe('doctor on an authorization server that has a fault', () => {
     ['answers 404', 'not-found', /AS-01: no metadata; .*status 404/],
     ['redirects', 'redirect', /AS-01: no metadata; .*status 302, a redirect to "http:.*canary/],
     ['sends a page', 'html', /AS-01: no metadata; .*content type "text\/html"/],
-    ['sends JSON cut off', 'invalid-json', /AS-01: no metadata; .*no JSON object/],
+    ['sends JSON cut off', 'invalid-json', /AS-01: no metadata; .*not a JSON object/],
     ['sends 50 MiB', 'huge', /AS-01: no metadata; .*longer than 1048576 bytes/],
     ['names another issuer', 'wrong-issuer', /AS-02: issuer is "https:\/\/wrong-issuer.invalid"/],
   ])('names it where the server %s', async (_what, fault, expected) => {
@@ -141,7 +141,7 @@ describe('doctor on an authorization server that has a fault', () => {
     ['are answered with 500', 'error', /status 500/],
     ['redirect', 'redirect', /redirect/],
     ['are a page', 'html', /text\/html/],
-    ['are cut off', 'invalid-json', /no JSON object/],
+    ['are cut off', 'invalid-json', /not a JSON object/],
     ['are 50 MiB', 'huge', /longer than/],
   ])('AS-12: names it where the keys %s', async (_what, fault, expected) => {
     issuer.fail(fault, 'jwks');

@@ -127,7 +127,7 @@ describe('doctor with a token', () => {
   it('calls an opaque token that the server refuses an error, as it does a good JWT that is refused', async () => {
     const { of, code } = await examineWith('opaque-token-of-somebody');
     expect(code).toBe(1);
-    expect(of('unseen')).toContainEqual(expect.stringMatching(/^AS-11: the token is no signed JWT/));
+    expect(of('unseen')).toContainEqual(expect.stringMatching(/^AS-11: the token is not a signed JWT/));
     expect(of('error')).toContainEqual(
       expect.stringMatching(/^MCP-26-RS-02: the server answers 401 .*the token is opaque/),
     );

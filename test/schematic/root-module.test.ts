@@ -91,9 +91,9 @@ describe('the imports of a root module', () => {
   });
 
   it.each([
-    ['a name', '{ imports: modules }', /no plain list.*by hand:\n {2}C,/s],
-    ['a shorthand', '{ imports, providers: [] }', /no plain list/],
-    ['a list that is computed from', '{ imports: [X].concat(more) }', /no plain list/],
+    ['a name', '{ imports: modules }', /not a plain list.*by hand:\n {2}C,/s],
+    ['a shorthand', '{ imports, providers: [] }', /not a plain list/],
+    ['a list that is computed from', '{ imports: [X].concat(more) }', /not a plain list/],
     ['elsewhere', 'metadata', /no object literal/],
   ])('are refused where they are %s', (_, metadata, message) => {
     expect(() => addToModuleImports(inAppModule(metadata), 'AppModule', ['C'])).toThrow(message);

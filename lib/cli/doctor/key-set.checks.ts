@@ -93,7 +93,7 @@ const RULES: readonly KeyRule[] = [
     level: 'note',
     applies: (key) => ownMember(key, 'alg') === undefined && isForSignatures(key),
     seen: 'has no alg',
-    consequence: 'which algorithm it is for has to be configured or guessed (RFC 8725 §3.1)',
+    consequence: 'servers must configure or guess its algorithm (RFC 8725 §3.1)',
     remedy: 'publish alg with the key, or list algorithms for this issuer',
   },
 ];

@@ -36,7 +36,7 @@ export function readDocument(seen: ProbeResult): { readonly document: JsonObject
   if (!isJson(seen.contentType)) return { flaw: `${describe(seen)}, where application/json is expected` };
   if (seen.flaw !== undefined) return { flaw: seen.flaw };
   const document = parse(seen.text);
-  return isRecord(document) ? { document } : { flaw: 'the body is no JSON object' };
+  return isRecord(document) ? { document } : { flaw: 'the body is not a JSON object' };
 }
 
 /** The JSON object of an answer; undefined if there is none. */

@@ -49,7 +49,7 @@ function isAtWellKnown({ wellKnown, advertised, url }: McpServerFacts): Check {
   const isOfOther = elsewhere !== undefined && ownMember(elsewhere, 'resource') !== url;
   const remedy = isOfOther
     ? 'set resource to the URL that clients are given: the place of its metadata follows from it'
-    : 'serve it there, at the root of the origin; a proxy has to pass that path on too';
+    : 'serve it there, at the root of the origin; a proxy must forward that path, too';
   return problem('error', id, {
     seen,
     consequence: 'clients that follow the path of the URL do not find the metadata',

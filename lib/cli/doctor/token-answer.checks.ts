@@ -49,7 +49,7 @@ function ofBadToken(seen: string, status: number): Check {
   }
   return problem('error', ID, {
     seen: `${seen}, and 401 is expected`,
-    consequence: 'a token that was issued for others, or is no good, opens this server',
+    consequence: 'the server accepts a token that is invalid or was issued for another server',
     remedy: 'see the rows above; if the server is right to accept another audience, name it with --audience',
   });
 }

@@ -19,7 +19,7 @@ export function keyId(jwt: DecodedJwt, context: TokenContext): Check {
     if (keys.length === 1) return ok(id, 'it names no key, and there is only one');
     return problem('note', id, {
       seen: 'it names no key (kid)',
-      consequence: 'every published key has to be tried',
+      consequence: 'servers must try every published key',
       remedy: 'have the server name the key',
     });
   }
