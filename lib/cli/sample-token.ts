@@ -10,11 +10,9 @@ export async function readSampleToken(source: DoctorCommand['tokenSource'], cons
   const text = await textFrom(source, console);
   if (typeof text === 'object') return text;
   const trimmed = text?.trim() ?? '';
-  if (trimmed === '')
-    return source === 'environment' ? { token: undefined } : { why: 'the input contains no token' };
+  if (trimmed === '') return source === 'environment' ? { token: undefined } : { why: 'the input contains no token' };
   const credentials = readCredentials({ headers: { authorization: `Bearer ${trimmed}` } });
-  if (credentials.kind !== 'bearer')
-    return { why: 'the input must be one access token and nothing else' };
+  if (credentials.kind !== 'bearer') return { why: 'the input must be one access token and nothing else' };
   return { token: credentials.token };
 }
 

@@ -120,7 +120,8 @@ export function resolveSettings(options: DevAuthorizationServerOptions): DevServ
 
 function findProblems({ port, resources, users, accessTokenTtlSeconds, introspection }: DevServerSettings): string[] {
   const problems: string[] = [];
-  if (!Number.isInteger(port) || port < 0 || port > 65535) problems.push(`port: ${port} must be a port number, or 0 for any free port`);
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    problems.push(`port: ${port} must be a port number, or 0 for any free port`);
   if (!Number.isSafeInteger(accessTokenTtlSeconds) || accessTokenTtlSeconds < 1) {
     problems.push(`accessTokenTtlSeconds: ${accessTokenTtlSeconds} must be a positive whole number of seconds`);
   }

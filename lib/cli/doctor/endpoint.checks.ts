@@ -37,10 +37,7 @@ function asksWhoIntrospects({ introspection }: AuthorizationServerFacts): Check 
     return problem('error', 'AS-17', { seen: `${seen}, active is true`, consequence, remedy });
   }
   if (answer && ownMember(answer, 'active') === false) {
-    return notVerifiable(
-      'AS-17',
-      `${seen}, active is false: only a live token shows whether it answers any client`,
-    );
+    return notVerifiable('AS-17', `${seen}, active is false: only a live token shows whether it answers any client`);
   }
   return notVerifiable('AS-17', `${seen}, which says nothing about who may ask`);
 }

@@ -21,8 +21,7 @@ export interface TokenReview {
  */
 export async function reviewToken(token: string, context: TokenContext): Promise<TokenReview> {
   if (!hasJwtForm(token)) {
-    const why =
-      'the token is not a signed JWT: only its authorization server can introspect it (option introspection)';
+    const why = 'the token is not a signed JWT: only its authorization server can introspect it (option introspection)';
     return { checks: ['AS-10', 'AS-11', 'AS-13'].map((id) => notVerifiable(id, why)), verdict: 'opaque' };
   }
   const jwt = decoded(token);
