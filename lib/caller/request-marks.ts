@@ -65,4 +65,3 @@ export function callOfRequest(request: HttpRequest, instance: Instance): Authori
   while (one && one.instance !== instance) one = one.outer;
   return one?.call;
 }
-
