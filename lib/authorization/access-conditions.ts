@@ -59,11 +59,14 @@ export function policyChecksOf(operations: readonly DeclaredOperation[]): Policy
   );
 }
 
-function checksOfDeclaration(operation: Operation, { kind, name, declaration, given }: Declared): PolicyCheck[] {
-  if (!hasPolicies(declaration) || given === 'unknown') return [];
+function checksOfDeclaration(
+  operation: Operation,
+  { kind, name, declaration, policyArguments }: Declared,
+): PolicyCheck[] {
+  if (!hasPolicies(declaration) || policyArguments === 'unknown') return [];
   const { policies } = declaration;
-  if (given === 'as-sent') return [{ operation, policies }];
-  return given.map((args) => ({ operation: { ...operation, kind, name, args }, policies }));
+  if (policyArguments === 'as-sent') return [{ operation, policies }];
+  return policyArguments.map((args) => ({ operation: { ...operation, kind, name, args }, policies }));
 }
 
 /** Why these operations are refused with any token; undefined if they are not. */
@@ -73,7 +76,9 @@ export function refusalOf(operations: readonly DeclaredOperation[]): AccessCondi
   const isNotAsked = operations.some(
     ({ operation, declarations }) =>
       !operation.reachesHandler &&
-      declarations.all.some(({ declaration, given }) => hasPolicies(declaration) && given === 'unknown'),
+      declarations.all.some(
+        ({ declaration, policyArguments }) => hasPolicies(declaration) && policyArguments === 'unknown',
+      ),
   );
   return isNotAsked ? 'policy_not_asked' : undefined;
 }

@@ -7,7 +7,12 @@ import { contradictions, resourceProblems, type DeclaredHandler } from './handle
 import { checkIsMethod, instanceProblems, noteInstance } from './instance-methods.js';
 import { lostDeclarations } from './lost-declarations.js';
 import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-frameworks.js';
-import { OperationIndex, type FoundEntry, type Given, type OperationEntry } from './operation-index.js';
+import {
+  OperationIndex,
+  type AppliedDeclaration,
+  type PolicyArguments,
+  type OperationEntry,
+} from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
 import { handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
 
@@ -18,7 +23,7 @@ export interface Declared {
   readonly name: string;
   readonly declaration: HandlerDeclaration;
   /** The arguments that its policies get. */
-  readonly given: Given;
+  readonly policyArguments: PolicyArguments;
 }
 
 /** The declarations for an operation at one protected resource. */
@@ -256,9 +261,14 @@ function concerns({ resourceId }: HandlerDeclaration, id: string): boolean {
   return resourceId === undefined || resourceId === id;
 }
 
-function declarationsAt(resourceId: string, entries: readonly FoundEntry[]): Declarations {
+function declarationsAt(resourceId: string, entries: readonly AppliedDeclaration[]): Declarations {
   const here = entries.filter(({ entry }) => concerns(entry.declaration, resourceId));
-  const all = here.map(({ entry: { kind, name, declaration }, given }) => ({ kind, name, declaration, given }));
+  const all = here.map(({ entry: { kind, name, declaration }, policyArguments }) => ({
+    kind,
+    name,
+    declaration,
+    policyArguments,
+  }));
   // An entry in the options of another resource does not assign the operation to that resource.
   const isServed = entries.some(({ entry }) => entry.origin !== 'options');
   return { all, isElsewhere: isServed && here.length === 0 };

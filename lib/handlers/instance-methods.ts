@@ -5,7 +5,7 @@ import { entriesOf, findMethod, isRemembered, lineageOf, type Lineage } from './
 import { NOTHING } from './lost-declarations.js';
 import { isCalledByNest, servedOperation } from './mcp-frameworks.js';
 import { PARAMETERS_METADATA } from './nest-metadata.js';
-import { isReplaced, rememberedOn } from './written-declarations.js';
+import { isWrapped, rememberedOn } from './written-declarations.js';
 
 /**
  * Problems with an instance that has a function of its own, such as a bound one, in place of a decorated method. Nest calls this
@@ -69,7 +69,7 @@ function isStranger(classRef: object, method: object): boolean {
   if (
     typeof classRef !== 'function' ||
     declarationPartsOf(method).length > 0 ||
-    isReplaced(method) ||
+    isWrapped(method) ||
     standingForUndeclared.has(method)
   )
     return false;

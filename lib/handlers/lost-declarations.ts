@@ -9,7 +9,7 @@ import {
   classesWriting,
   isOnClass,
   rememberedOn,
-  wasGivenCaller,
+  injectsCaller,
   type Remembered,
 } from './written-declarations.js';
 
@@ -61,7 +61,7 @@ function lostOfClass(lineage: Lineage): ConfigProblem[] {
 function lostParameters({ classRef, prototypes }: Lineage): ConfigProblem[] {
   return prototypes.flatMap((prototype) =>
     Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { value }]) => {
-      if (typeof value !== 'function' || !wasGivenCaller(value as object) || !isHandler(value as object)) return [];
+      if (typeof value !== 'function' || !injectsCaller(value as object) || !isHandler(value as object)) return [];
       if (Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name)) return [];
       return [
         {

@@ -25,21 +25,21 @@ export interface OperationEntry {
  * The arguments that a policy is asked with: `as-sent`, those of the message; a list, the variables that the framework may
  * read from the URI, one item for each reading; or `unknown`, if they cannot be determined.
  */
-export type Given = 'as-sent' | 'unknown' | readonly unknown[];
+export type PolicyArguments = 'as-sent' | 'unknown' | readonly unknown[];
 
 /** A declaration that applies to an operation, and the arguments for its policies. */
-export interface FoundEntry {
+export interface AppliedDeclaration {
   readonly entry: OperationEntry;
-  readonly given: Given;
+  readonly policyArguments: PolicyArguments;
 }
 
 /** The declarations for an unknown name: the same list each time, since callers cache results by the list. */
-const NONE: readonly FoundEntry[] = [];
+const NONE: readonly AppliedDeclaration[] = [];
 
 /** The variables that the bridge of `nestjs-mcp-auth/sdk` reads from the URI of a resource without a template. */
 const NO_VARIABLES = {};
 
-type Matcher = (readings: UriReadings) => Given | undefined;
+type Matcher = (readings: UriReadings) => PolicyArguments | undefined;
 
 interface Matching {
   readonly entry: OperationEntry;
@@ -53,23 +53,23 @@ interface Matching {
  * Reads a URI as the MCP frameworks do: the declaration of a handler applies to its own framework, that of the options to all.
  */
 export class OperationIndex {
-  readonly #byName = new Map<OperationKind, Map<string, FoundEntry[]>>();
+  readonly #byName = new Map<OperationKind, Map<string, AppliedDeclaration[]>>();
   readonly #exact = new Map<string, OperationEntry[]>();
   readonly #byNestKey = new Map<string, OperationEntry[]>();
   readonly #patterns: Matching[] = [];
   /** The declarations of all resources and templates. */
-  readonly #resources: readonly FoundEntry[];
+  readonly #resources: readonly AppliedDeclaration[];
 
   constructor(entries: readonly OperationEntry[]) {
     for (const entry of entries) {
       this.#addName(entry);
       if (isResource(entry)) this.#addUri(entry);
     }
-    this.#resources = entries.filter(isResource).map((entry) => ({ entry, given: 'unknown' }));
+    this.#resources = entries.filter(isResource).map((entry) => ({ entry, policyArguments: 'unknown' }));
   }
 
   /** The declarations for an operation; empty if there are none. Returns the same list each time, except for a URI. */
-  find(operation: Operation): readonly FoundEntry[] {
+  find(operation: Operation): readonly AppliedDeclaration[] {
     const { kind, name } = operation;
     if (kind === 'resource') return this.#findUri(operation);
     const named = this.#byName.get(kind)?.get(name) ?? NONE;
@@ -77,9 +77,9 @@ export class OperationIndex {
   }
 
   #addName(entry: OperationEntry): void {
-    const ofKind = this.#byName.get(entry.kind) ?? new Map<string, FoundEntry[]>();
+    const ofKind = this.#byName.get(entry.kind) ?? new Map<string, AppliedDeclaration[]>();
     this.#byName.set(entry.kind, ofKind);
-    add(ofKind, entry.name, { entry, given: 'as-sent' });
+    add(ofKind, entry.name, { entry, policyArguments: 'as-sent' });
   }
 
   #addUri(entry: OperationEntry): void {
@@ -102,20 +102,20 @@ export class OperationIndex {
    * A URI can match several resources, and only the MCP framework knows which of them it will choose. The list holds all
    * candidates, and what the options declare. A URI that cannot be read may mean any resource.
    */
-  #findUri({ name, reachesHandler }: Operation): readonly FoundEntry[] {
+  #findUri({ name, reachesHandler }: Operation): readonly AppliedDeclaration[] {
     const uri = readUri(name);
     if (!uri) return this.#resources;
     const fixed = [
       ...unique(exactKeys(uri).flatMap((key) => this.#exact.get(key) ?? [])).map((entry) =>
-        foundEntry(entry, [NO_VARIABLES]),
+        appliedDeclaration(entry, [NO_VARIABLES]),
       ),
       ...unique(nestKeys(name).flatMap((key) => this.#byNestKey.get(key) ?? [])).map((entry) =>
-        foundEntry(entry, [{ uri: name }]),
+        appliedDeclaration(entry, [{ uri: name }]),
       ),
     ];
     const matching = this.#patterns.flatMap(({ entry, match }) => {
       const args = match(uri);
-      return args === undefined ? [] : [foundEntry(entry, reachesHandler ? firstReading(args) : args)];
+      return args === undefined ? [] : [appliedDeclaration(entry, reachesHandler ? firstReading(args) : args)];
     });
     const all = [
       ...candidatesOf(fixed, matching, reachesHandler || uri.href === uri.text ? uri.href : undefined),
@@ -128,15 +128,15 @@ export class OperationIndex {
    * A completion names a template by its text. What the options declare for another spelling of the template applies, too, if
    * both match the same URIs.
    */
-  #findCompleted({ name, args }: Operation, named: readonly FoundEntry[]): readonly FoundEntry[] {
+  #findCompleted({ name, args }: Operation, named: readonly AppliedDeclaration[]): readonly AppliedDeclaration[] {
     const sample = readUri(name.replace(/\{[^{}]*\}/g, 'x'));
     if (!sample) return this.#resources;
     const others = this.#patterns.flatMap(({ entry, match }) => {
       const isNamed = entry.origin !== 'options' || named.some((one) => one.entry === entry);
-      return isNamed || match(sample) === undefined ? [] : [foundEntry(entry, 'as-sent')];
+      return isNamed || match(sample) === undefined ? [] : [appliedDeclaration(entry, 'as-sent')];
     });
     return [
-      ...named.map(({ entry }) => foundEntry(entry, knowsVariables(entry, args) ? 'as-sent' : 'unknown')),
+      ...named.map(({ entry }) => appliedDeclaration(entry, knowsVariables(entry, args) ? 'as-sent' : 'unknown')),
       ...others,
     ];
   }
@@ -149,11 +149,11 @@ export class OperationIndex {
  * @param href the URI by which the official SDK looks; undefined if an application may look by another spelling
  */
 function candidatesOf(
-  fixed: readonly FoundEntry[],
-  matching: readonly FoundEntry[],
+  fixed: readonly AppliedDeclaration[],
+  matching: readonly AppliedDeclaration[],
   href: string | undefined,
-): FoundEntry[] {
-  const of = (list: readonly FoundEntry[], origin: OperationEntry['origin']): FoundEntry[] =>
+): AppliedDeclaration[] {
+  const of = (list: readonly AppliedDeclaration[], origin: OperationEntry['origin']): AppliedDeclaration[] =>
     list.filter(({ entry }) => entry.origin === origin);
   const exact = of(fixed, 'exact-first').filter(({ entry }) => entry.name === href);
   const exactFirst = exact.length > 0 ? exact : [...of(fixed, 'exact-first'), ...of(matching, 'exact-first')];
@@ -167,8 +167,8 @@ function isResource({ kind }: OperationEntry): boolean {
   return kind === 'resource' || kind === 'resource-template';
 }
 
-function foundEntry(entry: OperationEntry, given: Given): FoundEntry {
-  return { entry, given };
+function appliedDeclaration(entry: OperationEntry, policyArguments: PolicyArguments): AppliedDeclaration {
+  return { entry, policyArguments };
 }
 
 /** `@rekog/mcp-nest` passes the decoded values to the handler, together with the URI as sent. */
@@ -208,7 +208,7 @@ function firstOf(matchers: readonly Matcher[]): Matcher {
 }
 
 /** The arguments of an operation that reaches a handler: the framework passes the values of the first spelling that matches. */
-function firstReading(args: Given): Given {
+function firstReading(args: PolicyArguments): PolicyArguments {
   return typeof args === 'string' ? args : args.slice(0, 1);
 }
 

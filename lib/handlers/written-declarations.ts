@@ -85,7 +85,7 @@ export function classesWriting(method: object): ReadonlySet<object> {
 const WANTS_CALLER_METADATA = 'nestjs-mcp-auth:wants-caller';
 
 /** Whether `@AuthInfo()` was written on a parameter of the method, in any class. */
-export function wasGivenCaller(method: object): boolean {
+export function injectsCaller(method: object): boolean {
   return Reflect.hasMetadata(WANTS_CALLER_METADATA, method);
 }
 
@@ -103,11 +103,11 @@ export function rememberedClasses(): object[] {
 const replaced = new WeakSet<object>();
 
 /** Marks a method that a wrapper of this library has replaced. The wrapper calls it. */
-export function noteReplaced(method: object): void {
+export function markWrapped(method: object): void {
   replaced.add(method);
 }
 
-export function isReplaced(method: object): boolean {
+export function isWrapped(method: object): boolean {
   return replaced.has(method);
 }
 

@@ -12,7 +12,7 @@ import { callerParameters } from './caller-parameters.js';
 import { injectedCaller } from '../caller/injected-caller.js';
 import { instancesWith } from '../caller/module-instances.js';
 import { ResolvedOptions } from '../options/options.js';
-import { noteReplaced } from '../handlers/written-declarations.js';
+import { markWrapped } from '../handlers/written-declarations.js';
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -89,7 +89,7 @@ export class DirectCalls {
       return application.#call(handler, this, args);
     };
     wrappedMethods.set(wrapped, wrappedMethod);
-    noteReplaced(wrappedMethod.original);
+    markWrapped(wrappedMethod.original);
     copyNameAndMetadata(wrappedMethod.original, wrapped);
     Object.defineProperty(classRef.prototype, methodName, { value: wrapped, writable: true, configurable: true });
   }

@@ -17,22 +17,22 @@ type Arguments = readonly unknown[];
  */
 export function watchBody(response: ServerResponse, choose: () => BodyListener | undefined): void {
   const { write, end } = response;
-  const teller = new Teller(choose);
+  const reporter = new BodyReporter(choose);
   response.write = ((...args: Arguments) => {
     const goesOn = Reflect.apply(write, response, args) as boolean;
-    teller.wrote(args);
+    reporter.wrote(args);
     return goesOn;
   }) as ServerResponse['write'];
   response.end = ((...args: Arguments) => {
-    const isFirst = teller.begin();
+    const isFirst = reporter.begin();
     Reflect.apply(end, response, args);
-    if (isFirst) teller.ended(args);
+    if (isFirst) reporter.ended(args);
     return response;
   }) as ServerResponse['end'];
 }
 
 /** Passes the arguments of `write` and `end` to a listener. */
-class Teller {
+class BodyReporter {
   #listener: BodyListener | undefined;
   #isChosen = false;
   #isEnding = false;
