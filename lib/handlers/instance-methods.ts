@@ -8,8 +8,8 @@ import { PARAMETERS_METADATA } from './nest-metadata.js';
 import { isWrapped, rememberedOn } from './written-declarations.js';
 
 /**
- * Problems with an instance that has a function of its own, such as a bound one, in place of a decorated method. Nest calls this
- * function, and does not find the declarations of the method.
+ * Problems with an instance that has a function of its own, such as a bound one, in place of a decorated method. Nest calls
+ * that function, and does not find the declarations of the method.
  */
 export function instanceProblems(classRef: Type<object>, instance: unknown): ConfigProblem[] {
   if (typeof instance !== 'object' || instance === null || !isRemembered(lineageOf(classRef))) return [];
