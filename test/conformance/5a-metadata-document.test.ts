@@ -288,7 +288,7 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
 
   it.each([
     ['jwks_uri over plain http', { jwksUri: 'http://mcp.example.com/jwks' }, 'metadata.jwksUri', 'plain http'],
-    ['jwks_uri that is no URL', { jwks_uri: '/jwks' }, 'metadata.jwks_uri', 'no absolute URL'],
+    ['jwks_uri that is no URL', { jwks_uri: '/jwks' }, 'metadata.jwks_uri', 'must be an absolute URL'],
     [
       'the keys of the authorization server as jwks_uri',
       { jwksUri: `${ISSUER}/keys` },
@@ -299,7 +299,7 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
       '"none" as a signature algorithm',
       { resource_signing_alg_values_supported: ['RS256', 'none'] },
       'metadata.resource_signing_alg_values_supported',
-      'no signature',
+      'not a signature',
     ],
   ])('RFC9728-2-g: refuses to start with %s', async (_, metadata, option, why) => {
     const authorizationServers = [{ issuer: ISSUER, jwksUri: `${ISSUER}/keys` }];

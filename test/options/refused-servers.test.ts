@@ -68,7 +68,7 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'unknown discovery',
     server({ discovery: 'openid' }),
-    ['authorizationServers[0].discovery', '"openid"', /not known/],
+    ['authorizationServers[0].discovery', '"openid"', /not a known value/],
   ],
   [
     'discovery at a URL that is none',
@@ -78,7 +78,7 @@ const SERVER_ROWS: readonly Row[] = [
   [
     'discovery with more than a URL',
     server({ discovery: { url: `${ISSUER}/x`, timeout: 1 } }),
-    ['authorizationServers[0].discovery', 'an object', /not known/],
+    ['authorizationServers[0].discovery', 'an object', /not a known value/],
   ],
   [
     'discovery over plain http',
@@ -127,7 +127,11 @@ const SERVER_ROWS: readonly Row[] = [
     server({ algorithms: 'RS256' }),
     ['authorizationServers[0].algorithms', '"RS256"', /non-empty strings/],
   ],
-  ['an unknown profile', server({ profile: 'strict' }), ['authorizationServers[0].profile', '"strict"', /not known/]],
+  [
+    'an unknown profile',
+    server({ profile: 'strict' }),
+    ['authorizationServers[0].profile', '"strict"', /not a known value/],
+  ],
   [
     'introspection that is no object',
     server({ introspection: true }),

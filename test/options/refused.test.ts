@@ -110,7 +110,7 @@ const GENERAL: readonly Row[] = [
     { ...GOOD, followCaller: null },
     ['followCaller', 'null', /must be true or false/],
   ],
-  ['an unknown form of challenge', { ...GOOD, challenge: 'html' }, ['challenge', '"html"', /not known/]],
+  ['an unknown form of challenge', { ...GOOD, challenge: 'html' }, ['challenge', '"html"', /not a known value/]],
   [
     'origins that are none',
     {
@@ -133,13 +133,17 @@ const GENERAL: readonly Row[] = [
     { ...GOOD, allowedOrigins: 'https://app.example.com' },
     ['allowedOrigins', '"https://app.example.com"', /non-empty strings/],
   ],
-  ['an unknown rule for stdio', { ...GOOD, stdio: 'allow' }, ['stdio', '"allow"', /not known/]],
-  ['an unknown rule for tasks', { ...GOOD, tasks: 'free' }, ['tasks', '"free"', /not known/]],
-  ['a rule for stdio without a variable', { ...GOOD, stdio: { tokenEnv: '' } }, ['stdio', 'an object', /not known/]],
+  ['an unknown rule for stdio', { ...GOOD, stdio: 'allow' }, ['stdio', '"allow"', /not a known value/]],
+  ['an unknown rule for tasks', { ...GOOD, tasks: 'free' }, ['tasks', '"free"', /not a known value/]],
+  [
+    'a rule for stdio without a variable',
+    { ...GOOD, stdio: { tokenEnv: '' } },
+    ['stdio', 'an object', /not a known value/],
+  ],
   [
     'a rule for stdio with more than a variable',
     { ...GOOD, stdio: { tokenEnv: 'TOKEN', trust: true } },
-    ['stdio', 'an object', /not known/],
+    ['stdio', 'an object', /not a known value/],
   ],
   [
     'a token lifetime of more than a year',
@@ -263,7 +267,7 @@ const SCOPE_ROWS: readonly Row[] = [
     ['scopes.operations.resources["notes://x"]', '"a b"', /visible ASCII/],
     ['scopes.operations.prompts', '["ask"]', /must be an object/],
   ],
-  ['an unknown rule for listing', withScopes({ listing: 'none' }), ['scopes.listing', '"none"', /not known/]],
+  ['an unknown rule for listing', withScopes({ listing: 'none' }), ['scopes.listing', '"none"', /not a known value/]],
   [
     'a hierarchy that is no object',
     withScopes({ hierarchy: [['a', 'b']] }),

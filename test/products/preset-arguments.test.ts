@@ -141,7 +141,7 @@ describe('arguments of presets', () => {
     [
       'a project of Stytch for its domain',
       () => stytch({ projectId: STYTCH_PROJECT } as never),
-      /projectId: saw "project-live-.*no URL.*Write the project domain as `domain`, and the project ID as `audience`/,
+      /projectId: saw "project-live-.*not a URL.*Write the project domain as `domain`, and the project ID as `audience`/,
     ],
     [
       'a URL of Scalekit that names the resource',
