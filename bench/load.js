@@ -27,6 +27,9 @@ const REQUESTS = {
   },
 };
 
+/** autocannon ends a load only when it takes a sample, by default once a second. */
+const SAMPLE_MS = 20;
+
 /**
  * Sends requests for a number of seconds, or a fixed number of requests, and presents the tokens in turn.
  *
@@ -44,7 +47,7 @@ export async function load(url, application, { tokens, seconds, requests }) {
   };
   const rest = stayAwake();
   const length = requests === undefined ? { duration: seconds } : { amount: requests };
-  const result = await autocannon({ url, connections: CONNECTIONS, setupClient, ...length });
+  const result = await autocannon({ url, connections: CONNECTIONS, setupClient, sampleInt: SAMPLE_MS, ...length });
   rest();
   if (result.non2xx + result.errors + result.timeouts > 0) {
     throw new Error(`${url}: ${result.non2xx} answers that are not 2xx, ${result.errors} errors`);
