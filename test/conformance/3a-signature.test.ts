@@ -11,11 +11,13 @@ import {
 import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { startWithStranger } from '../support/token-issuers.js';
 import { allowKeySearch, expectAccepted, expectRejected, withPart } from '../support/tokens.js';
 
 // Which signatures are accepted: algorithms, keys, and where keys come from.
 
 describe.each(PLATFORMS)('the form of an access token, on %s', (platform) => {
+  let started: Awaited<ReturnType<typeof startWithStranger>>;
   let server: NotesServer;
 
   /** Trusted too, under the profile `rfc9068` and for ES256 only. */
@@ -24,26 +26,15 @@ describe.each(PLATFORMS)('the form of an access token, on %s', (platform) => {
   /** Not trusted at all; counts the requests it gets. */
   let stranger: TestIssuer;
 
-  const now = (): number => server.clock.now;
-
   beforeAll(async () => {
-    strict = await TestIssuer.start({ alg: 'ES256', now });
-    stranger = await TestIssuer.start({ alg: 'ES256', now });
-    const issuer = await TestIssuer.start({ alg: 'ES256', now });
-    const pinned = { issuer: strict.issuer, profile: 'rfc9068' as const, algorithms: ['ES256'] };
-    server = await startNotesServer(platform, {
-      sharedIssuer: issuer,
-      options: { authorizationServers: [issuer.issuer, pinned] },
-    });
+    started = await startWithStranger(platform);
+    ({ server, strict, stranger } = started);
   });
 
-  afterAll(async () => {
-    await server.close();
-    await Promise.all([server.issuer, strict, stranger].map((issuer) => issuer.close()));
-  });
+  afterAll(() => started.close());
 
   beforeEach(() => resetRecorded(server));
-  const mintStrict: TestIssuer['mint'] = (claims, options) => strict.mint({ aud: server.resource, ...claims }, options);
+  const mintStrict: TestIssuer['mint'] = (claims, options) => started.mintStrict(claims, options);
 
   /** Publishes a key and lets the time pass until the server may look for it. */
   async function publish(issuer: TestIssuer, key: TestKey): Promise<TestKey> {

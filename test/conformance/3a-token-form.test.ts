@@ -4,8 +4,9 @@ import { createPublicKey, randomBytes } from 'node:crypto';
 import { McpAuthService } from 'nestjs-mcp-auth';
 import { generateTestKey, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import type { NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { startWithStranger } from '../support/token-issuers.js';
 import {
   allowKeySearch,
   expectAccepted,
@@ -19,34 +20,18 @@ import {
 // What a token may look like before its signature is verified and one of its claims means anything.
 
 describe.each(PLATFORMS)('the form of an access token, on %s', (platform) => {
+  let started: Awaited<ReturnType<typeof startWithStranger>>;
   let server: NotesServer;
 
-  /** Trusted too, under the profile `rfc9068` and for ES256 only. */
-  let strict: TestIssuer;
-
-  /** Not trusted at all; counts the requests it gets. */
-  let stranger: TestIssuer;
-
-  const now = (): number => server.clock.now;
-
   beforeAll(async () => {
-    strict = await TestIssuer.start({ alg: 'ES256', now });
-    stranger = await TestIssuer.start({ alg: 'ES256', now });
-    const issuer = await TestIssuer.start({ alg: 'ES256', now });
-    const pinned = { issuer: strict.issuer, profile: 'rfc9068' as const, algorithms: ['ES256'] };
-    server = await startNotesServer(platform, {
-      sharedIssuer: issuer,
-      options: { authorizationServers: [issuer.issuer, pinned] },
-    });
+    started = await startWithStranger(platform);
+    ({ server } = started);
   });
 
-  afterAll(async () => {
-    await server.close();
-    await Promise.all([server.issuer, strict, stranger].map((issuer) => issuer.close()));
-  });
+  afterAll(() => started.close());
 
   beforeEach(() => resetRecorded(server));
-  const mintStrict: TestIssuer['mint'] = (claims, options) => strict.mint({ aud: server.resource, ...claims }, options);
+  const mintStrict: TestIssuer['mint'] = (claims, options) => started.mintStrict(claims, options);
 
   describe('typ', () => {
     const declared = ['at+jwt', 'application/at+jwt', 'AT+JWT', 'Application/At+Jwt'];

@@ -2,20 +2,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import type { McpAuthReason } from '../../lib/core/error.js';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import type { NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { NAMED_ISSUER, startWithSlashedIssuer } from '../support/token-issuers.js';
 import { expectAccepted, expectReason, expectRejected, whoami } from '../support/tokens.js';
 
 // What the claims of an access token must say, whoever signed it.
 
-/** An issuer with everything in it that a URL parser would change, were one used to compare. */
-const NAMED_ISSUER = 'https://login.example.com/Realms/main';
-
 describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
+  let started: Awaited<ReturnType<typeof startWithSlashedIssuer>>;
   let server: NotesServer;
-
-  /** Trusted too, under the profile `rfc9068`. */
-  let strict: TestIssuer;
 
   /** Trusted too; its identifier ends in a slash. */
   let slashed: TestIssuer;
@@ -24,29 +20,11 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
   const seconds = (): number => Math.floor(now() / 1000);
 
   beforeAll(async () => {
-    const [issuer, ...others] = await Promise.all([
-      TestIssuer.start({ alg: 'ES256', now }),
-      TestIssuer.start({ alg: 'ES256', now }),
-      TestIssuer.start({ alg: 'ES256', now, path: '/tenant/' }),
-    ]);
-    [strict, slashed] = others;
-    server = await startNotesServer(platform, {
-      sharedIssuer: issuer,
-      options: {
-        authorizationServers: [
-          issuer.issuer,
-          { issuer: strict.issuer, profile: 'rfc9068' },
-          slashed.issuer,
-          { issuer: NAMED_ISSUER, jwks: { keys: [issuer.key.publicJwk] } },
-        ],
-      },
-    });
+    started = await startWithSlashedIssuer(platform);
+    ({ server, slashed } = started);
   });
 
-  afterAll(async () => {
-    await server.close();
-    await Promise.all([server.issuer, strict, slashed].map((issuer) => issuer.close()));
-  });
+  afterAll(() => started.close());
 
   beforeEach(() => {
     resetRecorded(server);
@@ -54,7 +32,7 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
     server.clock.now = Math.ceil(server.clock.now / 1000) * 1000;
   });
 
-  const mintStrict: TestIssuer['mint'] = (claims, options) => strict.mint({ aud: server.resource, ...claims }, options);
+  const mintStrict: TestIssuer['mint'] = (claims, options) => started.mintStrict(claims, options);
 
   /** A token whose payload has this JSON text as the value of one claim, written as it stands. */
   async function mintText(claim: string, text: string): Promise<string> {
