@@ -1,4 +1,4 @@
-/** The origin of the MCP Inspector, which every server on this machine should allow; elsewhere, of any page. */
+/** The `Origin` that the doctor sends: that of the MCP Inspector to a server on this machine, else that of an invented page. */
 export function browserOrigin(isLocal: boolean): string {
   return isLocal ? 'http://localhost:6274' : 'https://mcp-client.example';
 }
