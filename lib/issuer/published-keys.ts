@@ -1,5 +1,7 @@
 import { KeyObject } from 'node:crypto';
-import { createLocalJWKSet, errors, type CryptoKey, type JWK, type JSONWebKeySet } from 'jose';
+import type { CryptoKey, JWK, JSONWebKeySet } from 'jose';
+import * as errors from 'jose/errors';
+import { createLocalJWKSet } from 'jose/jwks/local';
 import { isRecord } from '../core/record.js';
 import type { KeyHint } from './key-set.js';
 

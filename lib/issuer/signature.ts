@@ -1,4 +1,7 @@
-import { compactVerify, decodeProtectedHeader, errors, type CryptoKey } from 'jose';
+import type { CryptoKey } from 'jose';
+import { decodeProtectedHeader } from 'jose/decode/protected_header';
+import * as errors from 'jose/errors';
+import { compactVerify } from 'jose/jws/compact/verify';
 import { invalidToken, unavailable } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import { KeyUndecidedError, type KeyHint, type KeySet } from './key-set.js';
