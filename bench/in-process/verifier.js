@@ -1,5 +1,5 @@
-import { ResourceServers } from '../../dist/resource-servers/resource-servers.js';
-import { readOptions } from '../../dist/options/read-options.js';
+import { ResourceServers } from '../../build/lib/resource-servers/resource-servers.js';
+import { readOptions } from '../../build/lib/options/read-options.js';
 import { RESOURCE } from '../resource.js';
 
 /**

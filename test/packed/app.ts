@@ -17,6 +17,7 @@ import {
   RequireScopes,
   type McpAuthInfo,
 } from 'nestjs-mcp-auth';
+import * as library from 'nestjs-mcp-auth';
 import { parseChallenges, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
 
@@ -51,6 +52,11 @@ class NotesController {
   providers: [Greeter],
 })
 class AppModule {}
+
+/** Errors of Nest and log lines name classes: bundling must not rename them. */
+for (const [name, exported] of Object.entries(library)) {
+  if (typeof exported === 'function' && /^[A-Z]/.test(name)) assert.equal(exported.name, name);
+}
 
 async function main(): Promise<void> {
   const issuer = await TestIssuer.start();
