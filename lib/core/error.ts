@@ -1,6 +1,9 @@
 import type { AuthenticationRequirement } from './authentication.js';
 import { NotAskedError } from './not-asked-error.js';
+import { REASONS, type McpAuthReason } from './refusal-reasons.js';
 import { NOTHING_OBSERVED, quotedAll, type Observed } from './safe-text.js';
+
+export type { McpAuthReason } from './refusal-reasons.js';
 
 /**
  * What a refusal means on the wire:
@@ -66,76 +69,6 @@ export type RefusalStatus = (typeof STATUSES)[McpAuthErrorCode];
 export function statusOf({ code }: Pick<McpAuthError, 'code'>): RefusalStatus {
   return STATUSES[code];
 }
-
-/**
- * Why a request was refused, for the operator's log. A closed list without secrets; clients get it only if
- * `exposeErrorDetails` is on.
- */
-export type McpAuthReason = keyof typeof REASONS;
-
-const REASONS = {
-  no_credentials: 'the request carries no access token',
-  unsupported_scheme: 'the Authorization header uses a scheme other than Bearer',
-  dpop_scheme:
-    'the client sent a token that is bound to a key (Authorization scheme DPoP), and DPoP is not supported yet',
-  repeated_credentials: 'the request carries more than one Authorization header',
-  malformed_credentials: 'the Authorization header is not "Bearer" followed by one token',
-  token_too_large: 'the token is longer than accepted',
-  token_malformed: 'the token is not a signed JWT in compact form',
-  token_unroutable: 'the token is not a JWT, and no single authorization server is configured for tokens of its form',
-  token_inactive: 'the authorization server says that the token is not active',
-  token_encrypted: 'the token is encrypted, which is not supported',
-  header_rejected: 'the JOSE header has a critical or malformed member',
-  type_rejected: 'the typ header is not that of an access token',
-  algorithm_rejected: 'the signature algorithm is not on the list of this issuer',
-  issuer_unknown: 'the token comes from an issuer this resource does not trust',
-  key_unknown: 'the issuer publishes no usable key with that kid and algorithm',
-  signature_invalid: 'the signature does not verify with the keys of the issuer',
-  audience_missing: 'the token names no audience',
-  audience_rejected: 'the token was issued for another audience',
-  expiry_missing: 'the token has no exp claim',
-  expired: 'the token has expired',
-  not_yet_valid: 'the token is not valid yet: its nbf or iat lies in the future',
-  lifetime_too_long: 'the token lives longer than accepted',
-  time_malformed: 'a time claim is not a finite, non-negative number',
-  claim_missing: 'a claim required by the profile is missing',
-  claim_malformed: 'a claim has the wrong type',
-  not_an_access_token: 'the token cannot be recognized as an access token',
-  sender_constrained: 'the token is bound to a key (cnf), and proof of possession is not supported',
-  subject_missing:
-    'the token belongs to a user but does not identify the user: it names no subject, or its client as the subject',
-  no_principal: 'the token names neither a subject nor a client',
-  verifier_failed: 'the configured verifier refused the token',
-  verifier_unavailable: 'the configured verifier failed without deciding about the token',
-  scope_missing: 'the token lacks a scope the operation needs',
-  authentication_insufficient: 'the user signed in too long ago, or not strongly enough',
-  upstream_rejected: 'a service behind this one no longer accepts its credentials for the caller',
-  policy_denied: 'a policy of the application refused the operation',
-  policy_not_asked: 'a policy needs the variables of a resource template, and this request does not provide them',
-  handler_unauthenticated: 'the handler was called without a verified caller',
-  graphql_request_missing: 'a GraphQL resolver was called without the HTTP request in its context',
-  websocket_unauthenticated: 'a WebSocket handler was called without a verified caller',
-  message_unauthenticated: 'a message called a microservice handler, and messages carry no verified caller',
-  context_unauthenticated: 'a library called the handler without an HTTP request',
-  resource_mismatch: 'the handler belongs to another protected resource than the request',
-  origin_not_allowed: 'the Origin or Host header is not allowed',
-  headers_contradict_body: 'the Mcp-Method or Mcp-Name header contradicts the body',
-  batch_not_allowed: 'protocol versions after 2025-03-26 do not allow JSON-RPC batches',
-  too_many_messages: 'the batch has more than 100 messages',
-  too_many_operations: 'the request uses more than 1,000 resources, tools or prompts at once',
-  body_unseen: 'the body was not parsed as JSON before the request reached the guard',
-  session_unknown: 'there is no such session',
-  session_of_another: 'the session was opened by another principal',
-  event_unknown: 'no event with that Last-Event-ID was sent to this principal',
-  task_unknown: 'there is no such task',
-  task_of_another: 'the task was created for another principal',
-  task_list_elsewhere:
-    'the list of tasks would be sent on another stream, where tasks of other principals cannot be removed from it',
-  issuer_unreachable: 'the metadata or keys of the authorization server cannot be fetched',
-  key_undecided: 'the token names an unknown key, and the issuer may not be asked for its keys again yet',
-  issuer_lookup_failed: 'the application could not decide whether it trusts the issuer',
-  introspection_failed: 'the authorization server gave no usable answer about the token',
-} as const;
 
 /** The arguments of {@link McpAuthError}, besides code and reason. */
 export interface McpAuthErrorDetails {

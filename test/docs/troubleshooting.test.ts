@@ -3,15 +3,15 @@ import { expect, it } from '@jest/globals';
 import { McpAuthError, type McpAuthReason } from 'nestjs-mcp-auth';
 import { MAX_TOKEN_LENGTH } from '../../lib/token/decoded-jwt.js';
 
-const source = await readFile(new URL('../../lib/core/error.ts', import.meta.url), 'utf8');
+const source = await readFile(new URL('../../lib/core/refusal-reasons.ts', import.meta.url), 'utf8');
 const page = await readFile(new URL('../../docs/guides/troubleshooting.md', import.meta.url), 'utf8');
 
-/** As they are written in the table of reasons, which is not exported. */
-const reasons = [.../^const REASONS = \{\n([^]*?)^\} as const;$/m.exec(source)![1]!.matchAll(/^ {2}(\w+):/gm)].map(
-  ([, name]) => name as McpAuthReason,
-);
+/** As they are written in the table of reasons. */
+const reasons = [
+  .../^export const REASONS = \{\n([^]*?)^\} as const;$/m.exec(source)![1]!.matchAll(/^ {2}(\w+):/gm),
+].map(([, name]) => name as McpAuthReason);
 
-it('docs/guides/troubleshooting.md: knows the reasons of lib/core/error.ts', () => {
+it('docs/guides/troubleshooting.md: knows the reasons of lib/core/refusal-reasons.ts', () => {
   expect(reasons.length).toBeGreaterThan(40);
 });
 
