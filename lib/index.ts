@@ -55,11 +55,13 @@ export {
 } from './mcp-auth.health.js';
 export type { AuthorizationDetail } from './caller/authorization-details.js';
 export { authorizationDetails } from './caller/caller.js';
-export { type McpAuthInfo } from './core/auth-info.js';
+export { type CallerProof, type McpAuthInfo } from './core/auth-info.js';
 export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
 export type { AuthorizationServerOptions } from './options/authorization-server-options.js';
+export type { DpopNonceOptions, DpopOptions } from './options/dpop-options.js';
+export type { ReplayStore } from './shared-state/replay-store.js';
 export type { CacheOptions } from './options/cache-options.js';
 export type { ChallengeForm, CommonOptions } from './options/common-options.js';
 export type { McpAuthModuleOptions } from './options/options.js';

@@ -124,7 +124,7 @@ export class AccessControl {
   /** The order matters: first the origin of the request, then the caller, then the message, then the decision. */
   #admit(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<void> {
     this.transport.checkOrigin(request, access);
-    const caller = this.authenticator.authenticate(request, access);
+    const caller = this.authenticator.authenticate(request, access, request);
     return caller instanceof Promise
       ? caller.then((known) => this.#admitCaller(request, response, access, known))
       : this.#admitCaller(request, response, access, caller);
@@ -160,7 +160,7 @@ export class AccessControl {
     attach(source, caller);
     // MCP frameworks read either Fastify's request or Node's inside it.
     if (source !== request) attach(request, caller);
-    this.responder.markPrivate(response);
+    this.responder.markPrivate(response, access);
     this.hooks.attach(request, response, access, call);
     this.listing.attach(nodeResponse(response), access, call);
     this.recorder.recordAdmitted(request, access);

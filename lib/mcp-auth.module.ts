@@ -57,6 +57,7 @@ import { StateWatch } from './response/state-watch.js';
 import { TaskOwners } from './authorization/task-owners.js';
 import { TransportRules } from './authorization/transport-rules.js';
 import { findVerifier } from './resource-servers/provided-verifiers.js';
+import { ProofOfPossession } from './proof/proof-of-possession.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
 THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthHealthIndicator };
@@ -99,6 +100,7 @@ const PROVIDERS: Provider[] = [
   CopiesCheck,
   HandlerExplorer,
   AccessRequirements,
+  ProofOfPossession,
   Authenticator,
   RefusedRequests,
   Authorizer,

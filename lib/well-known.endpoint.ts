@@ -102,6 +102,10 @@ export class WellKnownEndpoint {
       authorization_servers: [...new Set(resource.authorizationServers.map((server) => server.advertisedIssuer))],
       ...(scopes.length > 0 && { scopes_supported: scopes }),
       bearer_methods_supported: ['header'],
+      ...(resource.dpop && {
+        dpop_signing_alg_values_supported: resource.dpop.algorithms,
+        dpop_bound_access_tokens_required: resource.dpop.mode === 'required',
+      }),
       ...resource.metadata,
     };
   }

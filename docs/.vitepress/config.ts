@@ -34,6 +34,7 @@ const guides: DefaultTheme.SidebarItem[] = [
     items: [
       { text: 'Several resources in one app', link: '/guides/several-resources' },
       { text: 'Opaque tokens', link: '/guides/opaque-tokens' },
+      { text: 'Tokens bound to a key', link: '/guides/dpop' },
       { text: 'An issuer for each tenant', link: '/guides/tenants' },
       { text: 'A verifier of your own', link: '/guides/custom-verifier' },
     ],

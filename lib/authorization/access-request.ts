@@ -1,4 +1,5 @@
 import type { McpAuthInfo } from '../core/auth-info.js';
+import type { AuthenticationScheme } from '../core/challenge.js';
 import { challengeScopes } from '../core/requirement.js';
 import type { Operation, RpcBody } from '../request/rpc-body.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
@@ -17,6 +18,8 @@ export interface Findings {
 export class AccessRequest {
   /** The authenticated caller; undefined before authentication and for an anonymous caller. */
   caller: McpAuthInfo | undefined = undefined;
+  /** How the request presented its token. */
+  scheme: AuthenticationScheme = 'Bearer';
   #isOpen: boolean | undefined = undefined;
   #conditions: AccessConditions | undefined = undefined;
 

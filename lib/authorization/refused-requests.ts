@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { McpAuthInfo } from '../core/auth-info.js';
+import type { AuthenticationScheme } from '../core/challenge.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
@@ -15,11 +16,13 @@ export interface RefusedRequest {
   readonly body: RpcBody;
   /** The caller, if authenticated. */
   readonly caller: McpAuthInfo | undefined;
+  /** How the request presented its token. */
+  readonly scheme: AuthenticationScheme;
 }
 
 /** The facts of a refused request. The answer names all scopes it needs, whether the caller has some of them or not. */
-export function refusedRequestOf({ scopes, server, body, caller }: AccessRequest): RefusedRequest {
-  return { resource: server.resource, scopes, body, caller };
+export function refusedRequestOf({ scopes, server, body, caller, scheme }: AccessRequest): RefusedRequest {
+  return { resource: server.resource, scopes, body, caller, scheme };
 }
 
 /** Remembers the facts of refused requests for the filter, which answers them but did not decide. */
@@ -39,7 +42,13 @@ export class RefusedRequests {
   /** Remembers the same for a call without an HTTP request. */
   noteCall(rpcContext: unknown, resource: ResolvedResource, scopes: readonly string[]): void {
     if (typeof rpcContext !== 'object' || rpcContext === null) return;
-    this.#calls.set(rpcContext, { resource, scopes, body: readRpcBody(undefined), caller: undefined });
+    this.#calls.set(rpcContext, {
+      resource,
+      scopes,
+      body: readRpcBody(undefined),
+      caller: undefined,
+      scheme: 'Bearer',
+    });
   }
 
   /** The facts for an error that a handler or another guard threw: by its request, or its RPC context. */
@@ -47,7 +56,13 @@ export class RefusedRequests {
     const noted = this.#noted(source);
     if (noted) return { ...noted, caller: noted.caller ?? call?.auth };
     const { resource } = call ? this.servers.get(call.resource.id) : this.servers.first;
-    return { resource, scopes: [], body: readRpcBody(body), caller: call?.auth };
+    return {
+      resource,
+      scopes: [],
+      body: readRpcBody(body),
+      caller: call?.auth,
+      scheme: call?.auth?.proof ? 'DPoP' : 'Bearer',
+    };
   }
 
   #noted(source: unknown): RefusedRequest | undefined {

@@ -3,13 +3,13 @@ import { inspect, type InspectOptions } from 'node:util';
 import { authorizationDetailsOf, type AuthorizationDetail } from './authorization-details.js';
 import { isRecord, ownMember } from '../core/record.js';
 import type { AuthorizedCall } from './authorized-call.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
+import type { CallerProof, McpAuthInfo } from '../core/auth-info.js';
 import type { PrincipalKind } from '../core/principal-kind.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
 /** Builds the caller from a verified token. */
-export function authInfoOf(token: string, verified: VerifiedToken, resource: string): McpAuthInfo {
-  return new Caller(token, verified, resource);
+export function authInfoOf(token: string, verified: VerifiedToken, resource: string, proof?: CallerProof): McpAuthInfo {
+  return new Caller(token, verified, resource, proof);
 }
 
 /** Private fields hold what must not be copied, printed or replaced. */
@@ -27,10 +27,11 @@ export class Caller implements McpAuthInfo {
   readonly principalKey: string;
   readonly kind: PrincipalKind;
   readonly actor: Readonly<Record<string, unknown>> | undefined;
+  readonly proof: CallerProof | undefined;
   readonly audience: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
 
-  constructor(token: string, verified: VerifiedToken, resourceIdentifier: string) {
+  constructor(token: string, verified: VerifiedToken, resourceIdentifier: string, proof?: CallerProof) {
     const { principalKey, kind, actor } = principalOf(verified);
     this.#token = token;
     this.#resourceIdentifier = resourceIdentifier;
@@ -42,6 +43,7 @@ export class Caller implements McpAuthInfo {
     this.principalKey = principalKey;
     this.kind = kind;
     this.actor = actor;
+    this.proof = proof;
     this.audience = verified.audience;
     this.claims = verified.claims;
     Object.freeze(this);

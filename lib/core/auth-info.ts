@@ -41,8 +41,20 @@ export interface McpAuthInfo {
   readonly kind: PrincipalKind;
   /** The party acting for the subject: the outermost `act` only; nested ones are history (RFC 8693 §4.1). */
   readonly actor: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * How the caller proved that the token is theirs; undefined for a Bearer token, which works for whoever has it.
+   * @see RFC 9449
+   */
+  readonly proof: CallerProof | undefined;
   /** The complete `aud` of the token. The resource accepted one of its values. */
   readonly audience: readonly string[];
   /** Every claim of the token, verified. Read own properties only. */
   readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** The proof of a key that came with a request. */
+export interface CallerProof {
+  readonly method: 'dpop';
+  /** The SHA-256 thumbprint of the public key (RFC 7638), base64url. */
+  readonly keyThumbprint: string;
 }

@@ -1,7 +1,9 @@
 import { isScopeToken } from './scopes.js';
 
-/** The parameters of one Bearer challenge. Absent values and empty lists are not written. */
+/** The parameters of one challenge. Absent values and empty lists are not written. */
 export interface Challenge {
+  /** @default 'Bearer' */
+  readonly scheme?: AuthenticationScheme | undefined;
   /** A registered code; absent if the request had no usable credentials (RFC 6750 §3.1). */
   readonly error?: ChallengeError | undefined;
   /** For the developer of the client. Must NOT contain anything from the request. */
@@ -12,16 +14,23 @@ export interface Challenge {
   readonly acrValues?: readonly string[] | undefined;
   /** Greatest age of the authentication, in seconds (RFC 9470 §3). */
   readonly maxAgeSeconds?: number | undefined;
+  /** The accepted algorithms of proofs; only with the scheme DPoP (RFC 9449 §7.1). */
+  readonly algorithms?: readonly string[] | undefined;
   /** URL of the protected resource metadata (RFC 9728 §5.1). */
   readonly resourceMetadata: string;
 }
 
-/** The codes registered for a Bearer challenge (RFC 6750 §3.1, RFC 9470 §3). `error=` has no other values. */
+/** How a token is presented: by itself, or with a proof of the key to which it is bound. */
+export type AuthenticationScheme = 'Bearer' | 'DPoP';
+
+/** The codes registered for a challenge (RFC 6750 §3.1, RFC 9470 §3, RFC 9449 §12.2). `error=` has no other values. */
 export type ChallengeError =
   | 'invalid_request'
   | 'invalid_token'
   | 'insufficient_scope'
-  | 'insufficient_user_authentication';
+  | 'insufficient_user_authentication'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce';
 
 /**
  * Writes the value of `WWW-Authenticate`. Every challenge of this library is written here: no parameter can be
@@ -36,10 +45,11 @@ export function formatChallenge(challenge: Challenge): string {
     ['scope', listOf(challenge.scopes)],
     ['acr_values', listOf(challenge.acrValues)],
     ['max_age', challenge.maxAgeSeconds?.toString()],
+    ['algs', listOf(challenge.algorithms)],
     ['resource_metadata', challenge.resourceMetadata],
   ];
   const written = parameters.filter(([, value]) => value !== undefined);
-  return `Bearer ${written.map(([name, value]) => `${name}=${quote(value as string)}`).join(', ')}`;
+  return `${challenge.scheme ?? 'Bearer'} ${written.map(([name, value]) => `${name}=${quote(value as string)}`).join(', ')}`;
 }
 
 /**

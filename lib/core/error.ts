@@ -13,6 +13,8 @@ export type { McpAuthReason } from './refusal-reasons.js';
  * | `authorization_required` | 401 | without `error`: no usable credentials came (RFC 6750 §3.1) |
  * | `invalid_request` | 400 | `error="invalid_request"` |
  * | `invalid_token` | 401 | `error="invalid_token"` |
+ * | `invalid_dpop_proof` | 401 | a DPoP challenge with `error="invalid_dpop_proof"` (RFC 9449 §7.1) |
+ * | `use_dpop_nonce` | 401 | a DPoP challenge with the same code, and a header field `DPoP-Nonce` (RFC 9449 §9) |
  * | `insufficient_user_authentication` | 401 | the same code, with `acr_values` and `max_age` (RFC 9470) |
  * | `insufficient_scope` | 403 | `error="insufficient_scope"`, naming every scope the operation needs |
  * | `access_denied` | 403 | none: another token of this caller would not help |
@@ -33,6 +35,8 @@ export type McpAuthErrorCode =
   | 'authorization_required'
   | 'invalid_request'
   | 'invalid_token'
+  | 'invalid_dpop_proof'
+  | 'use_dpop_nonce'
   | 'insufficient_user_authentication'
   | 'insufficient_scope'
   | 'access_denied'
@@ -52,6 +56,8 @@ const STATUSES = {
   body_not_parsed: 400,
   authorization_required: 401,
   invalid_token: 401,
+  invalid_dpop_proof: 401,
+  use_dpop_nonce: 401,
   insufficient_user_authentication: 401,
   insufficient_scope: 403,
   access_denied: 403,

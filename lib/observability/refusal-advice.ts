@@ -30,7 +30,7 @@ export const REFUSAL_ADVICE: Readonly<
   dpop_scheme: {
     level: 'warn',
     advice:
-      'Turn off DPoP in the client, or for this client at the authorization server, so that it gets and sends a Bearer token',
+      'Set the option dpop to "accepted"; or turn off DPoP in the client, or for this client at the authorization server',
   },
   repeated_credentials: { level: 'log' },
   malformed_credentials: { level: 'log' },
@@ -98,7 +98,41 @@ export const REFUSAL_ADVICE: Readonly<
   sender_constrained: {
     level: 'warn',
     advice:
-      'Turn off DPoP (cnf.jkt) or certificate-bound tokens (cnf.x5t#S256) for this client or this resource, at the authorization server or in the client',
+      'For DPoP (cnf.jkt), set the option dpop to "accepted"; turn off certificate-bound tokens (cnf.x5t#S256) for this client or this resource at the authorization server',
+  },
+  bound_token_without_proof: {
+    level: 'log',
+    advice:
+      'If the client is yours, let it send the Authorization scheme DPoP with a proof; otherwise the token may be stolen',
+  },
+  unbound_token: {
+    level: 'warn',
+    advice: 'Turn on DPoP for this client at the authorization server, so that its tokens have cnf.jkt',
+  },
+  proof_missing: { level: 'log' },
+  proof_repeated: { level: 'log' },
+  proof_malformed: { level: 'log' },
+  proof_algorithm_rejected: {
+    level: 'warn',
+    advice: 'Let the client sign with one of those, or list that one in dpop.algorithms',
+  },
+  proof_key_rejected: { level: 'log' },
+  proof_signature_invalid: { level: 'log' },
+  proof_of_another_request: {
+    level: 'warn',
+    advice: 'See that clients reach this server at the resource identifier, also behind a proxy that changes paths',
+  },
+  proof_out_of_time: {
+    level: 'warn',
+    advice: 'Set the clocks of client and server right',
+  },
+  proof_of_another_token: { level: 'log' },
+  proof_of_another_key: { level: 'log' },
+  proof_replayed: { level: 'log' },
+  nonce_needed: { level: 'debug' },
+  replay_undecided: {
+    level: 'warn',
+    advice: 'See that dpop.replayStore is reachable and has room; in memory, raise dpop.maxProofs',
   },
   subject_missing: { level: 'warn', advice: adviseOnSubject },
   no_principal: {

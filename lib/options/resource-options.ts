@@ -5,6 +5,7 @@ import {
   type AuthorizationServerOptions,
   type ResolvedAuthorizationServer,
 } from './authorization-server-options.js';
+import { readDpop, type DpopOptions, type ResolvedDpop } from './dpop-options.js';
 import { ambiguousPrefixes } from './introspection-options.js';
 import { jwksUriOf } from './issuer-sources.js';
 import { OptionReader, readWhole, type OptionsRead, type ReadersOf } from './option-reader.js';
@@ -46,6 +47,12 @@ export interface ProtectedResourceOptions {
    * @default the resource identifier
    */
   audience?: string | string[];
+  /**
+   * Accepts tokens that are bound to a key of the client, with a proof of that key in each request (RFC 9449). Without it, such
+   * tokens are refused.
+   * @default off: such tokens are refused
+   */
+  dpop?: 'off' | 'accepted' | 'required' | DpopOptions;
   /** Further members of the metadata document. @default none */
   metadata?: ResourceMetadataOptions;
   /** What calls need beyond a valid token. @default nothing beyond what decorators say */
@@ -67,6 +74,8 @@ export interface ResolvedResource {
   readonly trustedIssuer: ((issuer: string) => Promise<ResolvedAuthorizationServer | undefined>) | undefined;
   readonly verifier: ResolvedVerifier | undefined;
   readonly audiences: readonly string[];
+  /** Undefined if tokens that are bound to a key are refused. */
+  readonly dpop: ResolvedDpop | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly requiredScopes: readonly string[];
   /** Undefined if `required` or the decorators determine them. */
@@ -83,6 +92,7 @@ export const RESOURCE_OPTIONS = {
   trustedIssuer: readTrustedIssuer,
   verifier: readVerifier,
   audience: readAudience,
+  dpop: readDpop,
   metadata: readResourceMetadata,
   scopes: (option) => option.section(SCOPE_OPTIONS),
 } satisfies ReadersOf<ProtectedResourceOptions>;
@@ -112,6 +122,7 @@ export function resourceOf(
     trustedIssuer,
     verifier,
     audiences: given.audience ?? [identifier.value],
+    dpop: given.dpop,
     metadata,
     requiredScopes: scopes.required,
     supportedScopes: scopes.supported,

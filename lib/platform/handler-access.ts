@@ -91,7 +91,7 @@ export class HandlerAccess {
   }
 
   #admit(request: HttpRequest, access: AccessRequest): MaybePromise<void> {
-    return continueWith(this.authenticator.authenticate(credentialsBehind(request), access), (auth) => {
+    return continueWith(this.authenticator.authenticate(credentialsBehind(request), access, request), (auth) => {
       access.caller = auth;
       return continueWith(this.authorizer.authorize(access, request), () => {
         rememberHandlerCall(request, { auth, resource: access.server.resource, handler: access.handler });

@@ -1,4 +1,4 @@
-import { formatChallenge, type Challenge } from '../core/challenge.js';
+import { formatChallenge, type AuthenticationScheme, type Challenge } from '../core/challenge.js';
 import { statusOf, type McpAuthError, type RefusalStatus } from '../core/error.js';
 import { isScopeToken } from '../core/scopes.js';
 
@@ -11,12 +11,22 @@ export interface Refusal {
   readonly description: string;
 }
 
-/** What a refusal is built from, besides the error. */
-export interface RefusalContext {
+/** What a challenge is built from, besides the error. */
+export interface ChallengeContext {
   /** URL of the protected resource metadata. */
   readonly resourceMetadata: string;
   /** The scopes that the refused operation needs. They are named if the error has no scopes itself. */
   readonly scopes: readonly string[];
+  /** How the request presented its token. */
+  readonly scheme: AuthenticationScheme;
+  /** How the resource accepts tokens that are bound to a key; undefined if it does not. */
+  readonly dpop: { readonly mode: 'accepted' | 'required'; readonly algorithms: readonly string[] } | undefined;
+}
+
+/** What a refusal is built from, besides the error. */
+export interface RefusalContext extends ChallengeContext {
+  /** The nonce that the next proof must have. */
+  readonly nonce: string | undefined;
   /** The id of a JSON-RPC request; null if the answer cannot name one; undefined if the body is not a JSON-RPC request. */
   readonly requestId?: string | number | null | undefined;
   /** Whether the client is told the reason, too. */
@@ -31,6 +41,8 @@ const DESCRIPTIONS = {
   authorization_required: 'Authorization is required.',
   invalid_request: 'The request must carry exactly one Authorization header.',
   invalid_token: 'The access token is invalid or has expired.',
+  invalid_dpop_proof: 'The DPoP proof is invalid.',
+  use_dpop_nonce: 'The DPoP proof must have the nonce in DPoP-Nonce.',
   insufficient_user_authentication: 'The user has to sign in again, as the challenge says.',
   insufficient_scope: 'The access token lacks a scope that this operation needs.',
   access_denied: 'The caller is not permitted to do this.',
@@ -76,29 +88,55 @@ function descriptionOf({ code, missingScopes }: McpAuthError): string {
   return `${DESCRIPTIONS[code].slice(0, -1)}: ${missingScopes.join(' ')}.`;
 }
 
-/** The challenge of a refusal; undefined if another token of the same caller would not help. */
+/**
+ * The challenges of a refusal, one for each scheme that the resource accepts; undefined if another token of the same caller
+ * would not help. The first is for the scheme of the request, and it alone names the error: clients read the first value of each
+ * parameter. Scopes and metadata are the same in all.
+ */
 export function challengeOf(
   error: McpAuthError,
-  { resourceMetadata, scopes: needed }: Pick<RefusalContext, 'resourceMetadata' | 'scopes'>,
+  context: ChallengeContext,
   errorDescription: string = descriptionOf(error),
 ): string | undefined {
-  const scopes = error.scopes.length > 0 ? error.scopes : needed;
-  const challenge: Challenge = { scopes, resourceMetadata };
+  const scopes = error.scopes.length > 0 ? error.scopes : context.scopes;
+  const common = { scopes, resourceMetadata: context.resourceMetadata };
+  const first = firstChallenge(error, common, errorDescription);
+  if (!first) return undefined;
+  return schemesOf(context)
+    .map((scheme, index) => ({ scheme, ...(index === 0 ? first : common), ...algorithmsFor(scheme, context) }))
+    .map(formatChallenge)
+    .join(', ');
+}
+
+/** The accepted schemes, that of the request first. */
+function schemesOf({ dpop, scheme }: ChallengeContext): AuthenticationScheme[] {
+  if (!dpop) return ['Bearer'];
+  if (dpop.mode === 'required') return ['DPoP'];
+  return scheme === 'DPoP' ? ['DPoP', 'Bearer'] : ['Bearer', 'DPoP'];
+}
+
+function algorithmsFor(scheme: AuthenticationScheme, { dpop }: ChallengeContext): Pick<Challenge, 'algorithms'> {
+  return scheme === 'DPoP' ? { algorithms: dpop?.algorithms } : {};
+}
+
+function firstChallenge(error: McpAuthError, challenge: Challenge, errorDescription: string): Challenge | undefined {
   switch (error.code) {
     case 'authorization_required':
-      return formatChallenge(challenge);
+      return challenge;
     case 'invalid_request':
     case 'invalid_token':
+    case 'invalid_dpop_proof':
+    case 'use_dpop_nonce':
     case 'insufficient_scope':
-      return formatChallenge({ ...challenge, error: error.code, errorDescription });
+      return { ...challenge, error: error.code, errorDescription };
     case 'insufficient_user_authentication':
-      return formatChallenge({
+      return {
         ...challenge,
         error: error.code,
         errorDescription,
         acrValues: error.authentication?.acr,
         maxAgeSeconds: error.authentication?.maxAgeSeconds,
-      });
+      };
     case 'access_denied':
     case 'temporarily_unavailable':
     case 'origin_rejected':
@@ -118,8 +156,10 @@ function headersOf(error: McpAuthError, context: RefusalContext, description: st
     ...(challenge !== undefined && {
       'WWW-Authenticate': challenge,
       // Without it, scripts of other origins cannot read the challenge (RFC 9449 §7.1 asks for the same).
-      'Access-Control-Expose-Headers': 'WWW-Authenticate',
+      'Access-Control-Expose-Headers':
+        context.nonce === undefined ? 'WWW-Authenticate' : 'WWW-Authenticate, DPoP-Nonce',
     }),
+    ...(error.code === 'use_dpop_nonce' && context.nonce !== undefined && { 'DPoP-Nonce': context.nonce }),
     ...(error.retryAfterSeconds !== undefined && { 'Retry-After': String(Math.ceil(error.retryAfterSeconds)) }),
   };
 }

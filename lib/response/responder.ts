@@ -2,11 +2,13 @@ import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { McpAuthError } from '../core/error.js';
-import { challengeOf, toRefusal, type Refusal } from './refusal.js';
+import { challengeOf, toRefusal, type ChallengeContext, type Refusal } from './refusal.js';
+import type { AccessRequest } from '../authorization/access-request.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';
 import { nodeResponse, type HttpRequest, type HttpResponse } from '../request/http-message.js';
 import type { ChallengeForm } from '../options/common-options.js';
 import { ResolvedOptions } from '../options/options.js';
+import { ProofOfPossession } from '../proof/proof-of-possession.js';
 
 /** Answers refused requests over HTTP, on either platform, and builds the answers of refused MCP handlers. */
 @Injectable()
@@ -14,6 +16,7 @@ export class Responder {
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly options: ResolvedOptions,
+    private readonly proofs: ProofOfPossession,
   ) {}
 
   /**
@@ -49,8 +52,10 @@ export class Responder {
    * that write there directly; the handler can overwrite them. Keeps the directives that middleware has set, except for those
    * that let a shared cache store the answer.
    */
-  markPrivate(response: HttpResponse): void {
+  markPrivate(response: HttpResponse, { caller, server }: Pick<AccessRequest, 'caller' | 'server'>): void {
     const raw = nodeResponse(response);
+    const nonce = caller?.proof && this.proofs.nonceFor(server.resource);
+    if (nonce !== undefined) giveNonce(raw, nonce);
     raw.setHeader('Cache-Control', withoutSharing(raw.getHeader('Cache-Control')));
     raw.appendHeader('Vary', 'Authorization');
   }
@@ -71,7 +76,7 @@ export class Responder {
    * A refusal as the result of an MCP tool. The challenge is in `_meta["mcp/www_authenticate"]`, where ChatGPT looks for it.
    */
   toolResult(error: McpAuthError, refused: RefusedRequest): object {
-    const challenge = challengeOf(error, { resourceMetadata: refused.resource.metadataUrl, scopes: refused.scopes });
+    const challenge = challengeOf(error, challengeContextOf(refused));
     return {
       content: [{ type: 'text', text: this.refusalOf(error, refused).description }],
       isError: true,
@@ -86,11 +91,11 @@ export class Responder {
   }
 
   /** A refusal as an HTTP answer. */
-  refusalOf(error: McpAuthError, { resource, scopes, body }: RefusedRequest): Refusal {
+  refusalOf(error: McpAuthError, refused: RefusedRequest): Refusal {
     return toRefusal(error, {
-      resourceMetadata: resource.metadataUrl,
-      scopes,
-      requestId: body.requestId,
+      ...challengeContextOf(refused),
+      nonce: this.proofs.nonceFor(refused.resource),
+      requestId: refused.body.requestId,
       exposeErrorDetails: this.options.exposeErrorDetails,
     });
   }
@@ -101,12 +106,22 @@ export class Responder {
     const [message] = body.messages;
     const isToolCall = !body.isBatch && message?.method === 'tools/call' && body.requestId !== undefined;
     if (!isToolCall || this.formFor(request) !== 'tool-result') return undefined;
-    if (challengeOf(error, { resourceMetadata: refused.resource.metadataUrl, scopes: refused.scopes }) === undefined)
-      return undefined;
+    if (challengeOf(error, challengeContextOf(refused)) === undefined) return undefined;
     const result = this.toolResult(error, refused);
     const type = message.isSessionless ? { resultType: 'complete' } : {};
     return { jsonrpc: '2.0', id: body.requestId, result: { ...type, ...result } };
   }
+}
+
+/** Gives the client the nonce for its next proof (RFC 9449 §8.2). An answer with a nonce must not be stored. */
+function giveNonce(response: ServerResponse, nonce: string): void {
+  response.setHeader('DPoP-Nonce', nonce);
+  response.setHeader('Cache-Control', 'no-store');
+}
+
+/** What the challenges of a refused request are built from. */
+function challengeContextOf({ resource, scopes, scheme }: RefusedRequest): ChallengeContext {
+  return { resourceMetadata: resource.metadataUrl, scopes, scheme, dpop: resource.dpop };
 }
 
 /** The value of a header. Header fields that a CORS layer exposes to scripts stay exposed. */

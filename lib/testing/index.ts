@@ -5,6 +5,8 @@
  */
 export { parseChallenges } from '../core/challenge-parser.js';
 export type { Challenge } from '../core/challenge-parser.js';
+export { TestDpopKey } from './test-dpop-key.js';
+export type { TestProofOptions } from './test-dpop-key.js';
 export type { TestFault } from './test-fault.js';
 export type { AnswerIntrospection, SignedAnswerChanges, TestIntrospectionOptions } from './test-introspection.js';
 export { TestIssuer } from './test-issuer.js';

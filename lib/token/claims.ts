@@ -57,6 +57,8 @@ export interface TimeRules {
 export interface AcceptanceRules extends TimeRules {
   /** Accepted audiences; never empty. */
   readonly audiences: ReadonlySet<string>;
+  /** Whether tokens may be bound to the key of a DPoP proof. The proof is checked elsewhere. */
+  readonly acceptsDpop: boolean;
 }
 
 /** What a token must meet, and how long its verification may be reused. */

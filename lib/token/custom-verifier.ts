@@ -6,7 +6,7 @@ import { withRefusalDetails } from './refusal-details.js';
 import { identify } from './principal.js';
 import { isPrincipalKind } from '../core/principal-kind.js';
 import { kindOfToken } from './principal-kind.js';
-import { checkUnbound } from './token-kind.js';
+import { checkBinding } from './token-kind.js';
 import type { TrustedIssuers } from './trusted-issuers.js';
 import { CacheableVerifier, type Verification } from './verification.js';
 import { saysTokenIsBad } from './bad-token-error.js';
@@ -65,7 +65,7 @@ export class CustomVerifier extends CacheableVerifier {
     const expiresAt = checkTimes({ exp: ownClaim(result, 'expiresAt') }, this.now() / 1000, this.rules);
     const audience = checkAudience({ aud: ownClaim(result, 'audience') }, this.rules.audiences);
     const claims = copyOf(ownClaim(result, 'claims') ?? {});
-    checkUnbound(claims);
+    checkBinding(claims, this.rules.acceptsDpop);
     const kind = statedClaim(result, 'kind');
     if (kind !== undefined && !isPrincipalKind(kind)) throw malformedClaim('kind', kind);
     const token = { issuer, ...identify(result, MEMBERS, claims), audience: [...audience], expiresAt, claims };

@@ -10,7 +10,7 @@ import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
 import type { KindOf } from '../core/principal-kind.js';
-import { checkKindBeforeAsking, checkKindOfAnswer, checkUnbound, isDeclaredAccessToken } from './token-kind.js';
+import { checkBinding, checkKindBeforeAsking, checkKindOfAnswer, isDeclaredAccessToken } from './token-kind.js';
 import type { Verification } from './verification.js';
 
 /** What an answer must meet, and how long it is used. */
@@ -37,7 +37,7 @@ const UNDATED_SECONDS = 60;
  * Verifies access tokens of any form by asking the authorization server that issued them. It is not enough that the server
  * calls a token active: the answer must also be about an access token of this issuer, for this resource, at this time.
  *
- * Does not check scopes or proof of possession: a token that is bound to a key is refused. The claims of a JWT are not
+ * Does not check scopes, or the proof that a token needs which is bound to a key. The claims of a JWT are not
  * verified: they can lead to a refusal, but are never part of the result.
  *
  * @see RFC 7662 §2.2, §4
@@ -86,7 +86,9 @@ export class IntrospectionVerifier extends IssuerVerifier {
     const expiresAt =
       checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
     const audience = isUnnamed ? [] : checkAudience(answer, audiences, claimNames.audience);
-    checkUnbound(answer);
+    // An answer that leaves out the key must not turn a token that is bound to it into a Bearer token.
+    if (jwt && statedClaim(answer, 'cnf') === undefined) checkBinding(jwt.claims, false);
+    checkBinding(answer, this.rules.acceptsDpop);
     // The token may name a user whom the answer leaves out.
     const shown = jwt ? { ...jwt.claims, ...answer } : answer;
     const token = { issuer, ...identify(answer, claimNames, shown), audience, expiresAt, claims: answer };

@@ -9,7 +9,7 @@ import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
 import type { KindOf } from '../core/principal-kind.js';
-import { checkKind, checkUnbound } from './token-kind.js';
+import { checkBinding, checkKind } from './token-kind.js';
 import type { Verification } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
@@ -32,7 +32,7 @@ const MAX_KID_LENGTH = 1024;
 /**
  * Verifies JWT access tokens of one issuer. Cheap checks run first: a token that they refuse costs neither a signature check
  * nor a request to the issuer. What they read is trusted only after the signature is verified.
- * Does not check scopes, revocation, or proof of possession: a token that is bound to a key is refused.
+ * Does not check scopes, revocation, or the proof that a token needs which is bound to a key.
  *
  * @see RFC 9068 §4, RFC 8725 §3
  */
@@ -72,7 +72,7 @@ export class JwtVerifier extends IssuerVerifier {
     checkKind(header, claims, profile);
     const expiresAt = checkTimes(claims, nowSeconds, this.rules);
     const audience = checkAudience(claims, this.rules.audiences, claimNames.audience);
-    checkUnbound(claims);
+    checkBinding(claims, this.rules.acceptsDpop);
     return { issuer, ...identify(claims, claimNames), audience, expiresAt, claims };
   }
 }

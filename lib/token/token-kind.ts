@@ -97,19 +97,24 @@ export function checkKindOfAnswer(answer: Members, { isAccessToken, hasAudience 
   checkNotForClient(answer);
 }
 
+/** Values of `token_type` that mark an access token. Whether it may be bound to a key is checked elsewhere. */
+const TOKEN_TYPES: ReadonlySet<unknown> = new Set(['bearer', 'dpop', 'access_token', 'access']);
+
 /** Returns whether `token_type` says that this is an access token. */
 function checkTokenType(answer: Members): boolean {
   const type = statedClaim(answer, 'token_type');
   if (type === undefined) return false;
   const name = typeof type === 'string' ? type.toLowerCase() : type;
-  if (name === 'dpop') throw boundToKey('token_type');
-  if (name !== 'bearer' && name !== 'access_token' && name !== 'access') throw markedBy([mark(answer, 'token_type')]);
+  if (!TOKEN_TYPES.has(name)) throw markedBy([mark(answer, 'token_type')]);
   return true;
 }
 
-/** Values that mark an access token, in the claims of Keycloak (`typ`), and of Cognito and Hydra (`token_use`). */
+/**
+ * Values that mark an access token, in the claims of Keycloak (`typ`, `dpop` if it is bound to a key), and of Cognito and Hydra
+ * (`token_use`).
+ */
 const KIND_CLAIMS: readonly [claim: string, expected: readonly string[]][] = [
-  ['typ', ['bearer']],
+  ['typ', ['bearer', 'dpop']],
   ['token_use', ['access', 'access_token']],
 ];
 
@@ -120,8 +125,6 @@ function checkKindClaims(claims: Members): boolean {
   for (const [claim, expected] of present) {
     const value = statedClaim(claims, claim);
     const name = typeof value === 'string' ? value.toLowerCase() : undefined;
-    // Keycloak writes this into an access token that is bound to a key.
-    if (claim === 'typ' && name === 'dpop') throw boundToKey('typ');
     if (name === undefined || !expected.includes(name)) throw markedBy([mark(claims, claim)]);
   }
   return present.length > 0;
@@ -187,16 +190,33 @@ function otherKind(because: string, seen: Members = {}): McpAuthError {
   return invalidToken('not_an_access_token', undefined, { ...seen, because: new Plain(because) });
 }
 
-/** Refuses a token that is bound to a key. */
-export function checkUnbound(claims: Members): void {
+/**
+ * Refuses a token that is bound to a key, unless it is the key of a DPoP proof and the resource accepts these. Unknown members of
+ * `cnf` do not matter beside a known one (RFC 7800 §3.1); of several known ones, each must be proven.
+ */
+export function checkBinding(claims: Members, acceptsDpop: boolean): void {
   const binding = statedClaim(claims, 'cnf');
-  if (binding === undefined) return;
-  const [member] = isRecord(binding) ? Object.keys(binding).filter((name) => BINDINGS.has(name)) : [];
-  throw boundToKey(member === undefined ? 'cnf' : `cnf.${member}`);
+  if (binding === undefined) return refuseUnnamedKey(claims);
+  const members = isRecord(binding) ? Object.keys(binding).filter((name) => BINDINGS.has(name)) : [];
+  const member = members.find((name) => name !== 'jkt' || !acceptsDpop) ?? 'cnf';
+  const thumbprint = isRecord(binding) ? ownClaim(binding, 'jkt') : undefined;
+  if (member === 'cnf' && typeof thumbprint === 'string' && THUMBPRINT.test(thumbprint)) return;
+  throw boundToKey(member === 'cnf' ? member : `cnf.${member}`);
+}
+
+/** Refuses a token that says it is bound to a key, and does not say to which. */
+function refuseUnnamedKey(claims: Members): void {
+  for (const claim of ['typ', 'token_type']) {
+    const value = statedClaim(claims, claim);
+    if (typeof value === 'string' && value.toLowerCase() === 'dpop') throw boundToKey(claim);
+  }
 }
 
 /** Members of `cnf` that bind a token to a key (RFC 9449 §6.1, RFC 8705 §3.1). */
 const BINDINGS: ReadonlySet<string> = new Set(['jkt', 'x5t#S256']);
+
+/** @see RFC 7638: SHA-256, base64url */
+const THUMBPRINT = /^[\w-]{43}$/;
 
 function boundToKey(by: string): McpAuthError {
   return invalidToken('sender_constrained', undefined, { 'bound by': new Plain(by) });

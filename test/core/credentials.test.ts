@@ -69,12 +69,22 @@ describe('readCredentials', () => {
     expect(readCredentials(request(value))).toEqual({ kind: 'malformed' });
   });
 
-  it.each(['Basic eDp5', 'DPoP abc', 'Bearerabc', 'Bearer-2 abc', 'XBearer abc', ' Bearer abc', '', 'abc'])(
+  it.each(['Basic eDp5', 'DPoPabc', 'Bearerabc', 'Bearer-2 abc', 'XBearer abc', ' Bearer abc', '', 'abc'])(
     'takes %j for a scheme it does not know',
     (value) => {
       expect(readCredentials(request(value))).toEqual({ kind: 'unsupported' });
     },
   );
+
+  it.each([
+    ['DPoP abc', 'abc'],
+    ['dpop   a.b.c', 'a.b.c'],
+    ['DPoP', undefined],
+    ['DPoP a b', undefined],
+    ['DPoP a,b', undefined],
+  ])('takes %j for a token of which the client holds the key', (value, token) => {
+    expect(readCredentials(request(value))).toEqual({ kind: 'dpop', token });
+  });
 
   it.each([
     [['Bearer a', 'Bearer b']],

@@ -3,6 +3,7 @@ import { expect, it } from '@jest/globals';
 import { AUTHORIZATION_SERVER_OPTIONS, CLAIM_OPTIONS } from '../../lib/options/authorization-server-options.js';
 import { CACHE_OPTIONS } from '../../lib/options/cache-options.js';
 import { COMMON_OPTIONS } from '../../lib/options/common-options.js';
+import { DPOP_OPTIONS } from '../../lib/options/dpop-options.js';
 import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.js';
 import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/options/option-reader.js';
 import { RESOURCE_OPTIONS } from '../../lib/options/resource-options.js';
@@ -32,6 +33,7 @@ const SECTIONS: readonly Section[] = [
     prefix: '',
     readers: AUTHORIZATION_SERVER_OPTIONS,
   },
+  { file: 'dpop-options', name: 'DpopOptions', prefix: 'dpop.', readers: DPOP_OPTIONS },
   { file: 'scope-options', name: 'ScopeOptions', prefix: 'scopes.', readers: SCOPE_OPTIONS },
   { file: 'resource-metadata-options', name: 'ResourceMetadataOptions', prefix: 'metadata.', readers: {} },
   { file: 'common-options', name: 'CommonOptions', prefix: '', readers: { ...COMMON_OPTIONS, verifier: readVerifier } },

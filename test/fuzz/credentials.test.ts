@@ -18,7 +18,8 @@ function expected(values: readonly string[]): Credentials {
   const value = values[0] as string;
   let at = 0;
   while (TCHAR.has(value.charAt(at))) at++;
-  if (value.slice(0, at).toLowerCase() !== 'bearer') return { kind: 'unsupported' };
+  const scheme = value.slice(0, at).toLowerCase();
+  if (scheme !== 'bearer' && scheme !== 'dpop') return { kind: 'unsupported' };
   const spaces = at;
   while (value.charAt(at) === ' ') at++;
   const start = at;
@@ -26,7 +27,9 @@ function expected(values: readonly string[]): Credentials {
   const end = at;
   while (value.charAt(at) === '=') at++;
   const isOne = start > spaces && end > start && at === value.length;
-  return isOne ? { kind: 'bearer', token: value.slice(start) } : { kind: 'malformed' };
+  const token = isOne ? value.slice(start) : undefined;
+  if (scheme === 'dpop') return { kind: 'dpop', token };
+  return token === undefined ? { kind: 'malformed' } : { kind: 'bearer', token };
 }
 
 const name = fc

@@ -53,7 +53,12 @@ export async function asAWhole(token: string, jwt: DecodedJwt, context: TokenCon
     profile: PROFILE,
     claimNames: CLAIM_NAMES,
   } as const;
-  const rules = { ...TIMES, audiences: new Set([context.resource, ...context.audiences]), reuseSeconds: 0 };
+  const rules = {
+    ...TIMES,
+    audiences: new Set([context.resource, ...context.audiences]),
+    acceptsDpop: false,
+    reuseSeconds: 0,
+  };
   try {
     await new JwtVerifier(trusted, rules, () => context.now).verify(token, jwt);
     return [ok('AS-11', 'the library accepts it with its defaults')];

@@ -1,0 +1,110 @@
+import { SIGNATURE_ALGORITHMS } from '../issuer/algorithms.js';
+import { showValue } from '../core/safe-text.js';
+import type { ReplayStore } from '../shared-state/replay-store.js';
+import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
+
+/** How a resource accepts tokens that are bound to a key of the client (RFC 9449, DPoP). */
+export interface DpopOptions {
+  /**
+   * - `accepted`: tokens that are bound to a key need a proof with each request; others are Bearer tokens, as ever;
+   * - `required`: only tokens that are bound to a key. The metadata says so.
+   * @default 'accepted'
+   */
+  mode?: 'accepted' | 'required';
+  /** The accepted signature algorithms of proofs; published in metadata and challenges. @default every asymmetric one that is supported */
+  algorithms?: string[];
+  /** How far the `iat` of a proof may be from now, in either direction, in seconds, 1 to 300 (SEP-1932). @default 300 */
+  proofSeconds?: number;
+  /** Asks for a nonce of this server in every proof, so that no proof can be made in advance. @default none */
+  nonce?: DpopNonceOptions;
+  /**
+   * Remembers used proofs. Let replicas share one: otherwise each of them accepts a proof once.
+   * @default the memory of this process
+   */
+  replayStore?: ReplayStore;
+  /**
+   * Most proofs that are remembered in the memory of this process, for about ten minutes each; a proof takes 110 bytes. When
+   * there are more, requests with a proof get 503.
+   * @default 500000
+   */
+  maxProofs?: number;
+}
+
+/** The nonces of a resource. */
+export interface DpopNonceOptions {
+  /**
+   * From what nonces are made: at least 32 characters that nobody can guess, the same on every replica. While you change it,
+   * write the new one first, and then the old one.
+   */
+  secret: string | string[];
+  /** For how long a nonce is accepted, in seconds, 60 to 3600. Clients get a new one each minute. @default 300 */
+  seconds?: number;
+}
+
+/** The settings for DPoP, with every default filled in. */
+export interface ResolvedDpop {
+  readonly mode: 'accepted' | 'required';
+  readonly algorithms: readonly string[];
+  readonly proofSeconds: number;
+  readonly nonce: { readonly secrets: readonly [string, ...string[]]; readonly seconds: number } | undefined;
+  readonly replayStore: ReplayStore | undefined;
+  readonly maxProofs: number;
+}
+
+/** In characters: 128 bits as hexadecimal text. */
+const MIN_SECRET_LENGTH = 32;
+
+export const DPOP_NONCE_OPTIONS = {
+  secret: readSecrets,
+  seconds: (option) => option.seconds(300, 60, 3_600),
+} satisfies ReadersOf<DpopNonceOptions>;
+
+export const DPOP_OPTIONS = {
+  mode: (option) => option.choice(['accepted', 'required']),
+  algorithms: readAlgorithms,
+  proofSeconds: (option) => option.seconds(300, 1, 300),
+  nonce: optional((option) => {
+    const { secret, seconds } = option.section(DPOP_NONCE_OPTIONS);
+    return { secrets: secret, seconds };
+  }),
+  replayStore: readReplayStore,
+  maxProofs: (option) => option.number(500_000, 1_000, 10_000_000),
+} satisfies ReadersOf<DpopOptions>;
+
+/** The settings for DPoP; undefined if the resource does not accept it. */
+export function readDpop(option: OptionReader): ResolvedDpop | undefined {
+  if (!option.isGiven || option.value === 'off') return undefined;
+  return option.section(DPOP_OPTIONS, 'mode');
+}
+
+function readAlgorithms(option: OptionReader): readonly string[] {
+  const algorithms = option.texts('Write a list such as ["ES256"]') ?? SIGNATURE_ALGORITHMS;
+  for (const algorithm of algorithms.filter((name) => !SIGNATURE_ALGORITHMS.includes(name))) {
+    const why = 'proofs are signed with asymmetric algorithms only, and this one is not supported';
+    option.refuse({ seen: showValue(algorithm), why, write: `Choose from ${SIGNATURE_ALGORITHMS.join(', ')}` });
+  }
+  return algorithms;
+}
+
+function readSecrets(option: OptionReader): [string, ...string[]] {
+  const write = `Write at least ${MIN_SECRET_LENGTH} random characters, such as those of openssl rand -hex 32`;
+  const secrets = Array.isArray(option.value) ? (option.value as unknown[]) : [option.value];
+  const isSecret = (value: unknown): value is string => typeof value === 'string' && value.length >= MIN_SECRET_LENGTH;
+  const [first, ...others] = secrets;
+  if (isSecret(first) && others.every(isSecret)) return [first, ...others];
+  const seen = option.isGiven ? 'a value that is not shown' : 'nothing';
+  option.refuse({ seen, why: 'must be a secret that nobody can guess', write });
+  return [''];
+}
+
+function readReplayStore(option: OptionReader): ReplayStore | undefined {
+  const { value } = option;
+  if (!option.isGiven) return undefined;
+  if (typeof value === 'object' && value !== null && 'insertOnce' in value && typeof value.insertOnce === 'function') {
+    const store = value as ReplayStore;
+    // The options are frozen, but the store keeps state.
+    return { insertOnce: (key, until) => store.insertOnce(key, until) };
+  }
+  option.refuse({ why: 'must have a method insertOnce(key, until)', write: 'Write a store, or leave it out' });
+  return undefined;
+}

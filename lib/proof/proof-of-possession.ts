@@ -1,0 +1,154 @@
+import { hash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { CallerProof } from '../core/auth-info.js';
+import { Clock } from '../core/clock.js';
+import { McpAuthError, unavailable } from '../core/error.js';
+import { isRecord, ownMember } from '../core/record.js';
+import type { VerifiedToken } from '../core/token-verifier.js';
+import type { ResolvedDpop } from '../options/dpop-options.js';
+import { ResolvedOptions } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
+import { fieldValues, type HeaderSource } from '../request/header-fields.js';
+import { nodeRequest, type HttpRequest } from '../request/http-message.js';
+import { MemoryReplayStore } from '../shared-state/memory-replay-store.js';
+import type { ReplayStore } from '../shared-state/replay-store.js';
+import { DpopNonces } from './dpop-nonces.js';
+import { badProof, verifyDpopProof, type DpopProof } from './dpop-proof.js';
+import { requestUri } from './proof-target.js';
+
+/** What is kept for a resource that accepts DPoP. */
+interface DpopState {
+  readonly dpop: ResolvedDpop;
+  readonly nonces: DpopNonces | undefined;
+  readonly replays: ReplayStore;
+}
+
+/** Checks whether the sender of a token holds the key to which it is bound. Does not verify the token. */
+@Injectable()
+export class ProofOfPossession {
+  readonly #states = new Map<ResolvedResource, DpopState>();
+  /** The proof that came with a request: several handlers may run for one request, and it counts once. */
+  readonly #counted = new WeakMap<object, string>();
+
+  constructor(
+    options: ResolvedOptions,
+    private readonly clock: Clock,
+  ) {
+    const now = (): number => clock.now();
+    for (const resource of options.resources) {
+      const { dpop } = resource;
+      if (dpop) this.#states.set(resource, stateOf(resource, dpop, now));
+    }
+  }
+
+  /** The nonce that a proof for this resource should have now; undefined if none is needed. */
+  nonceFor(resource: ResolvedResource): string | undefined {
+    return this.#states.get(resource)?.nonces?.current;
+  }
+
+  /**
+   * Refuses a token that came with the scheme Bearer, but is bound to a key or has to be.
+   *
+   * @throws {McpAuthError} `invalid_token`
+   * @see RFC 9449 §7.2
+   */
+  checkBearer({ claims }: VerifiedToken, { dpop }: ResolvedResource): void {
+    if (!dpop) return;
+    if (thumbprintIn(claims) !== undefined) throw new McpAuthError('invalid_token', 'bound_token_without_proof');
+    if (dpop.mode === 'required') throw new McpAuthError('invalid_token', 'unbound_token');
+  }
+
+  /**
+   * Checks the proof that came with a token of the scheme DPoP, and counts it: it cannot be used again.
+   *
+   * @throws {McpAuthError} `invalid_token`, `invalid_dpop_proof`, `use_dpop_nonce`, or `temporarily_unavailable` when it is not
+   * known whether the proof was used before.
+   */
+  async checkDpop({ token, verified, resource, source, request }: BoundCredentials): Promise<CallerProof> {
+    const state = this.#states.get(resource) as DpopState;
+    const thumbprint = thumbprintIn(verified.claims);
+    if (thumbprint === undefined) throw new McpAuthError('invalid_token', 'unbound_token');
+    const text = proofIn(source);
+    const uri = requestUri(request, resource.identifier);
+    const proof = await verifyDpopProof(text, {
+      method: nodeRequest(request).method,
+      uri,
+      token,
+      thumbprint,
+      algorithms: state.dpop.algorithms,
+      windowSeconds: state.dpop.proofSeconds,
+      now: this.clock.now() / 1000,
+    });
+    this.#checkNonce(proof, state);
+    await this.#count(request, text, { proof, thumbprint, uri, state });
+    return Object.freeze({ method: 'dpop', keyThumbprint: thumbprint });
+  }
+
+  #checkNonce({ nonce }: DpopProof, { nonces }: DpopState): void {
+    if (!nonces || (nonce !== undefined && nonces.isFresh(nonce))) return;
+    throw new McpAuthError('use_dpop_nonce', 'nonce_needed');
+  }
+
+  /** Last of all checks: nobody else can use up the ids of a client. */
+  async #count(request: HttpRequest, text: string, counted: CountedProof): Promise<void> {
+    const source = nodeRequest(request);
+    if (this.#counted.get(source) === text) return;
+    if (!(await isFirst(counted))) throw badProof('proof_replayed');
+    this.#counted.set(source, text);
+  }
+}
+
+/** A token of the scheme DPoP, with the request that it came with. */
+export interface BoundCredentials {
+  readonly token: string;
+  readonly verified: VerifiedToken;
+  /** It must accept DPoP. */
+  readonly resource: ResolvedResource;
+  /** The header fields with the proof. */
+  readonly source: HeaderSource;
+  /** The request that the proof must be for. */
+  readonly request: HttpRequest;
+}
+
+interface CountedProof {
+  readonly proof: DpopProof;
+  readonly thumbprint: string;
+  readonly uri: string;
+  readonly state: DpopState;
+}
+
+async function isFirst({ proof, thumbprint, uri, state }: CountedProof): Promise<boolean> {
+  const key = hash('sha256', JSON.stringify([thumbprint, proof.jti, uri]), 'base64url');
+  try {
+    const isAbsent: unknown = await state.replays.insertOnce(key, (proof.issuedAt + state.dpop.proofSeconds) * 1000);
+    if (typeof isAbsent === 'boolean') return isAbsent;
+    throw new TypeError('insertOnce must return true or false');
+  } catch (cause) {
+    throw unavailable('replay_undecided', cause);
+  }
+}
+
+/** The one proof of a request. Node joins repeated fields with commas, which no proof contains. */
+function proofIn(source: HeaderSource): string {
+  const values = fieldValues(source, 'dpop');
+  const [text] = values;
+  if (text === undefined) throw badProof('proof_missing');
+  if (values.length > 1 || text.includes(',')) throw badProof('proof_repeated');
+  return text;
+}
+
+/** The thumbprint of the key to which a token is bound (RFC 9449 §6.1). */
+function thumbprintIn(claims: VerifiedToken['claims']): string | undefined {
+  const confirmation = ownMember(claims, 'cnf');
+  const thumbprint = isRecord(confirmation) ? ownMember(confirmation, 'jkt') : undefined;
+  return typeof thumbprint === 'string' ? thumbprint : undefined;
+}
+
+function stateOf({ identifier }: ResolvedResource, dpop: ResolvedDpop, now: () => number): DpopState {
+  const { nonce, replayStore, maxProofs } = dpop;
+  return {
+    dpop,
+    nonces: nonce && new DpopNonces(nonce.secrets, identifier.value, nonce.seconds, now),
+    replays: replayStore ?? new MemoryReplayStore(maxProofs, now),
+  };
+}

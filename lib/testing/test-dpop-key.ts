@@ -1,0 +1,65 @@
+import { hash, randomUUID } from 'node:crypto';
+import { calculateJwkThumbprint, type JWK } from 'jose';
+import { generateTestKey, type TestKey, type TestKeyOptions } from './test-key.js';
+import { signToken, type MintOptions } from './test-token.js';
+
+/** What a proof says, besides `jti` and `iat`. */
+export interface TestProofOptions extends MintOptions {
+  /** The method of the request. */
+  readonly method: string;
+  /** The URL of the request. A query or a fragment is left out. */
+  readonly url: string;
+  /** The access token that is sent with the proof. Without it, the proof has no `ath`. */
+  readonly token?: string;
+  /** The nonce that the server asked for. @default none */
+  readonly nonce?: string;
+  /** Claims that are added or replace those of a correct proof; `undefined` removes one. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * A key of a client FOR TESTS ONLY, which proves that an access token is its own.
+ *
+ * ```ts
+ * const key = await TestDpopKey.generate();
+ * const token = await issuer.mint({ cnf: key.confirmation });
+ * const proof = key.proof({ method: 'POST', url: 'http://localhost:3000/mcp', token });
+ * const headers = { Authorization: `DPoP ${token}`, DPoP: proof };
+ * ```
+ *
+ * @see RFC 9449 §4.2, §6.1
+ */
+export class TestDpopKey {
+  private constructor(
+    private readonly key: TestKey,
+    /** The thumbprint of the public key (RFC 7638), to which a token is bound. */
+    readonly thumbprint: string,
+    /** The public key in the header of proofs. */
+    readonly publicJwk: JWK,
+  ) {}
+
+  /** @param options `alg`: that of the proofs; ES256 by default. */
+  static async generate({ alg = 'ES256' }: Pick<TestKeyOptions, 'alg'> = {}): Promise<TestDpopKey> {
+    const key = await generateTestKey({ alg, jwk: { kid: undefined, alg: undefined, use: undefined } });
+    return new TestDpopKey(key, await calculateJwkThumbprint(key.publicJwk), key.publicJwk);
+  }
+
+  /** The claim `cnf` of a token that is bound to this key. */
+  get confirmation(): { readonly jkt: string } {
+    return { jkt: this.thumbprint };
+  }
+
+  /** Signs a proof. Checks nothing, so that you can make bad proofs too. */
+  proof({ method, url, token, nonce, claims, ...options }: TestProofOptions): string {
+    const correct = {
+      jti: randomUUID(),
+      htm: method,
+      htu: url.replace(/[?#].*$/s, ''),
+      iat: Math.floor(Date.now() / 1000),
+      ...(token !== undefined && { ath: hash('sha256', token, 'base64url') }),
+      ...(nonce !== undefined && { nonce }),
+    };
+    const header = { typ: 'dpop+jwt', jwk: this.publicJwk, kid: undefined, ...options.header };
+    return signToken({ ...correct, ...claims }, options.key ?? this.key, { ...options, header });
+  }
+}
