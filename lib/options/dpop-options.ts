@@ -11,7 +11,10 @@ export interface DpopOptions {
    * @default 'accepted'
    */
   mode?: 'accepted' | 'required';
-  /** The accepted signature algorithms of proofs; published in metadata and challenges. @default every asymmetric one that is supported */
+  /**
+   * The accepted signature algorithms of proofs; published in metadata and challenges. Asymmetric only.
+   * @default RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519
+   */
   algorithms?: string[];
   /** How far the `iat` of a proof may be from now, in either direction, in seconds, 1 to 300 (SEP-1932). @default 300 */
   proofSeconds?: number;
