@@ -36,7 +36,8 @@ export class DpopNonces {
   isFresh(nonce: string): boolean {
     if (nonce.length !== NONCE_LENGTH) return false;
     const bytes = Buffer.from(nonce, 'base64url');
-    if (bytes.length !== 4 + CODE_BYTES) return false;
+    // Other spellings of the same bytes are not what was given out.
+    if (bytes.length !== 4 + CODE_BYTES || bytes.toString('base64url') !== nonce) return false;
     const time = bytes.subarray(0, 4);
     const age = this.#period() - time.readUInt32BE();
     // The clock of another replica may be ahead by up to one period.

@@ -27,8 +27,8 @@ interface DpopState {
 @Injectable()
 export class ProofOfPossession {
   readonly #states = new Map<ResolvedResource, DpopState>();
-  /** The proof that came with a request: several handlers may run for one request, and it counts once. */
-  readonly #counted = new WeakMap<object, string>();
+  /** The proof that came with a request: several handlers may run for one request, even at once, and it counts once. */
+  readonly #counted = new WeakMap<object, { readonly text: string; readonly isFirst: Promise<boolean> }>();
 
   constructor(
     options: ResolvedOptions,
@@ -92,9 +92,10 @@ export class ProofOfPossession {
   /** Last of all checks: nobody else can use up the ids of a client. */
   async #count(request: HttpRequest, text: string, counted: CountedProof): Promise<void> {
     const source = nodeRequest(request);
-    if (this.#counted.get(source) === text) return;
-    if (!(await isFirst(counted))) throw badProof('proof_replayed');
-    this.#counted.set(source, text);
+    const known = this.#counted.get(source);
+    const once = known?.text === text ? known : { text, isFirst: isFirst(counted) };
+    this.#counted.set(source, once);
+    if (!(await once.isFirst)) throw badProof('proof_replayed');
   }
 }
 
