@@ -34,9 +34,11 @@ export {
   RequireAuthentication,
   RequireScopes,
 } from './mcp-auth.decorators.js';
+export type { CallEnd, CallOutcome } from './core/call-outcome.js';
 export type {
   AnonymousEvent,
   AuthenticatedEvent,
+  CompletedEvent,
   IssuerPart,
   IssuerRecoveredEvent,
   IssuerUnreachableEvent,

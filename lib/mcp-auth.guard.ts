@@ -17,6 +17,7 @@ import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { HandlerAccess } from './platform/handler-access.js';
 import { isHttpResponse, kindOfHandler } from './handlers/handler-kind.js';
 import type { McpAuthInfo } from './core/auth-info.js';
+import { watchAnswer } from './response/answer-watch.js';
 import { Listing } from './response/listing.js';
 import { ResolvedOptions } from './options/options.js';
 import { Responder } from './response/responder.js';
@@ -123,6 +124,7 @@ export class AccessControl {
 
   /** The order matters: first the origin of the request, then the caller, then the message, then the decision. */
   #admit(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<void> {
+    this.recorder.recordStart(access);
     this.transport.checkOrigin(request, access);
     const caller = this.authenticator.authenticate(request, access, request);
     return caller instanceof Promise
@@ -162,6 +164,8 @@ export class AccessControl {
     if (source !== request) attach(request, caller);
     this.responder.markPrivate(response, access);
     this.hooks.attach(request, response, access, call);
+    const completed = this.recorder.completionOf(request, access);
+    if (completed) watchAnswer(nodeResponse(response), request.body, completed);
     this.listing.attach(nodeResponse(response), access, call);
     this.recorder.recordAdmitted(request, access);
   }

@@ -3,6 +3,9 @@ export abstract class Clock {
   /** Milliseconds since the epoch. */
   abstract now(): number;
 
+  /** Milliseconds since an unspecified moment, for durations: it never goes back when the time of the system is set. */
+  abstract monotonic(): number;
+
   /**
    * Runs the function at that time, or soon after it. Does NOT keep the process alive.
    *
@@ -26,6 +29,10 @@ const MAX_DELAY = 2_147_483_647;
 export class SystemClock extends Clock {
   override now(): number {
     return Date.now();
+  }
+
+  override monotonic(): number {
+    return performance.now();
   }
 
   override schedule(at: number, run: () => void): () => void {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import type { CallEnd } from '../core/call-outcome.js';
 import { statusOf, type McpAuthError } from '../core/error.js';
 import { readRpcBody } from '../request/rpc-body.js';
 import { operationNames, shortened } from './request-summary.js';
@@ -22,6 +23,20 @@ export class DecisionRecorder {
     private readonly log: RefusalLog,
     private readonly clock: Clock,
   ) {}
+
+  /** The decision about a request begins. Does nothing without listeners. */
+  recordStart(access: AccessRequest): void {
+    if (this.events.hasListeners('completed')) access.startedAt = this.clock.monotonic();
+  }
+
+  /** The function to call when an admitted request has ended; undefined without listeners. */
+  completionOf(request: HttpRequest, access: AccessRequest): ((end: CallEnd) => void) | undefined {
+    if (!this.events.hasListeners('completed')) return undefined;
+    const { caller, startedAt = this.clock.monotonic() } = access;
+    const facts = { ...requestFacts(request, access), ...(caller && callerFacts(caller)) };
+    return (end) =>
+      this.events.emit({ type: 'completed', ...facts, ...end, durationMs: this.clock.monotonic() - startedAt });
+  }
 
   /** A request was admitted. Does nothing without listeners. */
   recordAdmitted(request: HttpRequest, access: AccessRequest): void {

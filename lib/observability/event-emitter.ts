@@ -14,6 +14,7 @@ type Without<Event> = Event extends McpAuthEvent ? Omit<Event, 'time'> : never;
 const CHANNELS = {
   authenticated: channel('nestjs-mcp-auth:authenticated'),
   anonymous: channel('nestjs-mcp-auth:anonymous'),
+  completed: channel('nestjs-mcp-auth:completed'),
   refused: channel('nestjs-mcp-auth:refused'),
   'step-up': channel('nestjs-mcp-auth:step-up'),
   'session-refused': channel('nestjs-mcp-auth:session-refused'),

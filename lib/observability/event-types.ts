@@ -1,3 +1,4 @@
+import type { CallEnd } from '../core/call-outcome.js';
 import type { McpAuthErrorCode, McpAuthReason } from '../core/error.js';
 
 /**
@@ -47,6 +48,17 @@ export interface AuthenticatedEvent extends RequestFacts, CallerFacts {
 export interface AnonymousEvent extends RequestFacts {
   /** Discriminates the event types. */
   readonly type: 'anonymous';
+}
+
+/**
+ * An admitted request has ended: its answer was sent, or its connection closed. Emitted only if there was a listener when the
+ * request was admitted, and not for handlers outside HTTP routes and MCP.
+ */
+export interface CompletedEvent extends RequestFacts, Partial<CallerFacts>, CallEnd {
+  /** Discriminates the event types. */
+  readonly type: 'completed';
+  /** Milliseconds from the first check of the guard to the end of the answer, by a clock that never goes back. */
+  readonly durationMs: number;
 }
 
 /** A request, or the call of a handler, was refused. */
@@ -147,6 +159,7 @@ export interface IssuerRecoveredEvent extends EventBase {
 export type McpAuthEvent =
   | AuthenticatedEvent
   | AnonymousEvent
+  | CompletedEvent
   | RefusedEvent
   | StepUpEvent
   | SessionRefusedEvent

@@ -112,6 +112,17 @@ export function isEnvelope(value: unknown): value is Envelope {
   return isRecord(value) && value['jsonrpc'] === '2.0';
 }
 
+/**
+ * The ids of the requests in a parsed body, which their responses repeat. Leaves out notifications, and what exceeds the
+ * limit of {@link readRpcBody}.
+ */
+export function requestIdsIn(body: unknown): unknown[] {
+  const messages: readonly unknown[] = Array.isArray(body) ? body.slice(0, MAX_MESSAGES) : [body];
+  return messages
+    .filter((message) => isEnvelope(message) && requestId(message) !== undefined)
+    .map((message) => (message as Envelope)['id']);
+}
+
 function requestId({ method, id }: Envelope): string | number | null | undefined {
   if (typeof method !== 'string' || id === undefined) return undefined;
   return typeof id === 'string' || typeof id === 'number' ? id : null;

@@ -7,8 +7,8 @@ import { taskRequestsIn, tasksCreatedIn, type TaskRequests } from '../request/ta
 import { AccessRequirements } from '../authorization/access-requirements.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import type { HttpRequest } from '../request/http-message.js';
-import { decoderOf, type Decode } from './content-coding.js';
 import { EventOwners } from '../authorization/event-owners.js';
+import { JsonBodyReader } from './json-body-reader.js';
 import { isEventStream, watchBody, type BodyListener } from './response-body.js';
 import { SessionOwners } from '../authorization/session-owners.js';
 import { isSseRoute } from '../handlers/sse-route.js';
@@ -35,7 +35,7 @@ export class StateWatch {
     const note = requests && ((answer: unknown) => this.#noteTasks(answer, requests, call));
     watchBody(response, () => {
       if (isEventStream(response)) return this.#streamReader(response, call, note);
-      return note && new JsonReader(note, codingOf(response));
+      return note && new JsonBodyReader(response, (text) => parse(text, note));
     });
   }
 
@@ -92,51 +92,6 @@ export class StateWatch {
 
 /** In characters. Shorter values are easily guessed, and often something else, such as the name of a transport. */
 const MIN_SESSION_LENGTH = 16;
-
-/** In bytes, as sent. A longer answer is not read: an answer that names a created task is short. */
-const MAX_ANSWER_LENGTH = 262_144;
-
-/**
- * Reads a body that is one JSON text, with or without a content coding. Middleware of Express compresses the body after it was
- * read here, but sets the head before. A body with an unknown coding is not read.
- */
-class JsonReader implements BodyListener {
-  #pieces: Uint8Array[] = [];
-  #length = 0;
-
-  constructor(
-    private readonly message: (answer: unknown) => void,
-    private readonly decode: Decode | undefined,
-  ) {}
-
-  piece(piece: string | Uint8Array): void {
-    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
-    this.#length += bytes.length;
-    if (this.#length > MAX_ANSWER_LENGTH) this.#pieces = [];
-    else this.#pieces.push(bytes);
-  }
-
-  end(): void {
-    if (this.#length > MAX_ANSWER_LENGTH) return;
-    const bytes = Buffer.concat(this.#pieces);
-    if (!parse(bytes.toString('utf8'), this.message)) parse(decoded(bytes, this.decode), this.message);
-  }
-}
-
-/** The decoder for the content coding of a response; undefined if it has no coding, or an unknown one. */
-function codingOf(response: ServerResponse): Decode | undefined {
-  const coding = response.getHeader('content-encoding');
-  return coding === undefined ? undefined : decoderOf(coding);
-}
-
-/** The decoded text; empty if the bytes cannot be decoded. */
-function decoded(bytes: Uint8Array, decode: Decode | undefined): string {
-  try {
-    return decode?.(bytes).toString('utf8') ?? '';
-  } catch {
-    return '';
-  }
-}
 
 /**
  * Parses a JSON text that contains the word `taskId`. Most answers create no task, and a search is cheaper than parsing.

@@ -22,6 +22,7 @@ export class ManualClock {
   /** The provider that replaces the clock of the library. */
   readonly provider: Clock = {
     now: () => this.#now,
+    monotonic: () => this.#now,
     schedule: (at, run) => {
       const entry = { at, run };
       this.#scheduled.add(entry);
