@@ -44,6 +44,7 @@ export type {
   IssuerUnreachableEvent,
   KeysRefreshedEvent,
   McpAuthEvent,
+  McpMessageFacts,
   RefusedEvent,
   SessionRefusedEvent,
   StepUpEvent,

@@ -76,6 +76,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'McpAuthModuleExtras',
       'McpAuthModuleOptions',
       'McpAuthReason',
+      'McpMessageFacts',
       'Policy',
       'PolicyContext',
       'PrincipalKind',

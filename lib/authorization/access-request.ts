@@ -20,7 +20,7 @@ export class AccessRequest {
   caller: McpAuthInfo | undefined = undefined;
   /** How the request presented its token. */
   scheme: AuthenticationScheme = 'Bearer';
-  /** When its decision began, by the monotonic clock; undefined if nobody listens to how long it takes. */
+  /** When its decision began, by the monotonic clock; undefined if nobody listens, and after the decision. */
   startedAt: number | undefined = undefined;
   #isOpen: boolean | undefined = undefined;
   #conditions: AccessConditions | undefined = undefined;

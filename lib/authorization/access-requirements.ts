@@ -91,6 +91,11 @@ export class AccessRequirements {
     return all.some(({ declaration }) => hasPolicies(declaration)) ? operation : { ...operation, args: undefined };
   }
 
+  /** Whether a handler or the options declare this tool, prompt or template. False for a URI, which names none of them. */
+  isDeclared(operation: Operation, resourceId: string): boolean {
+    return operation.kind !== 'resource' && this.explorer.declarationsOf(operation, resourceId).all.length > 0;
+  }
+
   /** Whether an anonymous caller may send this request to this route. */
   isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
     if (!this.options.allowAnonymous) return false;

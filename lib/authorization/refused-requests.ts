@@ -18,11 +18,13 @@ export interface RefusedRequest {
   readonly caller: McpAuthInfo | undefined;
   /** How the request presented its token. */
   readonly scheme: AuthenticationScheme;
+  /** As {@link AccessRequest.startedAt}. */
+  readonly startedAt?: number | undefined;
 }
 
 /** The facts of a refused request. The answer names all scopes it needs, whether the caller has some of them or not. */
-export function refusedRequestOf({ scopes, server, body, caller, scheme }: AccessRequest): RefusedRequest {
-  return { resource: server.resource, scopes, body, caller, scheme };
+export function refusedRequestOf({ scopes, server, body, caller, scheme, startedAt }: AccessRequest): RefusedRequest {
+  return { resource: server.resource, scopes, body, caller, scheme, startedAt };
 }
 
 /** Remembers the facts of refused requests for the filter, which answers them but did not decide. */

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { CallEnd } from '../core/call-outcome.js';
 import { statusOf, type McpAuthError } from '../core/error.js';
-import { readRpcBody } from '../request/rpc-body.js';
-import { operationNames, shortened } from './request-summary.js';
+import { readRpcBody, type RpcBody } from '../request/rpc-body.js';
+import { messageFacts, operationNames, shortened } from './request-summary.js';
+import { AccessRequirements } from '../authorization/access-requirements.js';
+import type { McpMessageFacts } from './event-types.js';
 import type { AccessRequest } from '../authorization/access-request.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';
 import { Clock } from '../core/clock.js';
@@ -13,27 +15,33 @@ import { RefusalLog, type RefusalRecord } from './refusal-log.js';
 import { isQuestion } from '../request/start-question.js';
 import { StepUps } from './step-ups.js';
 
+/** The decisions whose duration somebody may want to know. */
+const DECISIONS = ['authenticated', 'anonymous', 'refused', 'completed'] as const;
+
 /** Records the decisions about requests in the operator's log and as events. */
 @Injectable()
 export class DecisionRecorder {
   readonly #stepUps = new StepUps();
+  /** What the events about an admitted request have in common. */
+  readonly #facts = new WeakMap<AccessRequest, RequestFacts>();
 
   constructor(
     private readonly events: AuthEventEmitter,
     private readonly log: RefusalLog,
     private readonly clock: Clock,
+    private readonly requirements: AccessRequirements,
   ) {}
 
   /** The decision about a request begins. Does nothing without listeners. */
   recordStart(access: AccessRequest): void {
-    if (this.events.hasListeners('completed')) access.startedAt = this.clock.monotonic();
+    if (DECISIONS.some((type) => this.events.hasListeners(type))) access.startedAt = this.clock.monotonic();
   }
 
   /** The function to call when an admitted request has ended; undefined without listeners. */
   completionOf(request: HttpRequest, access: AccessRequest): ((end: CallEnd) => void) | undefined {
     if (!this.events.hasListeners('completed')) return undefined;
     const { caller, startedAt = this.clock.monotonic() } = access;
-    const facts = { ...requestFacts(request, access), ...(caller && callerFacts(caller)) };
+    const facts = { ...this.#factsOf(request, access), ...(caller && callerFacts(caller)) };
     return (end) =>
       this.events.emit({ type: 'completed', ...facts, ...end, durationMs: this.clock.monotonic() - startedAt });
   }
@@ -42,45 +50,48 @@ export class DecisionRecorder {
   recordAdmitted(request: HttpRequest, access: AccessRequest): void {
     const { events } = this;
     const { caller } = access;
-    if (!caller) {
-      if (events.hasListeners('anonymous')) events.emit({ type: 'anonymous', ...requestFacts(request, access) });
-      return;
+    const type = caller ? 'authenticated' : 'anonymous';
+    if (events.hasListeners(type)) {
+      const facts = { ...this.#factsOf(request, access), durationMs: this.#durationOf(access) };
+      if (caller) events.emit({ type: 'authenticated', ...facts, ...callerFacts(caller) });
+      else events.emit({ type: 'anonymous', ...facts });
     }
-    if (events.hasListeners('authenticated')) {
-      events.emit({ type: 'authenticated', ...requestFacts(request, access), ...callerFacts(caller) });
-    }
-    if (events.hasListeners('step-up')) this.#steppedUp(request, access, caller);
+    if (caller && events.hasListeners('step-up')) this.#steppedUp(request, access, caller);
+    // A handler that refuses later did not take this decision.
+    access.startedAt = undefined;
   }
 
   /** A request was refused, by the guard or by its handler. */
   recordRefusedRequest(error: McpAuthError, request: HttpRequest, refused: RefusedRequest): void {
-    if (!isQuestion(request)) this.#take(error, refused, operationNames(request, refused.body));
+    if (!isQuestion(request)) this.#take(error, refused, operationNames(request, refused.body), refused.body);
   }
 
   /** A call was refused at the handler of an MCP operation. */
   recordRefusedCall(error: McpAuthError, rpcContext: unknown, refused: RefusedRequest): void {
-    this.#take(error, refused, operationNames(undefined, rpcBodyOf(rpcContext)));
+    const body = rpcBodyOf(rpcContext);
+    this.#take(error, refused, operationNames(undefined, body), body);
   }
 
   /** A call of a handler outside of HTTP routes and MCP was refused. */
   recordRefusedHandler(error: McpAuthError, name: string | undefined, refused: RefusedRequest): void {
-    this.#take(error, refused, name === undefined ? [] : [name]);
+    this.#take(error, refused, name === undefined ? [] : [name], refused.body);
   }
 
-  #take(error: McpAuthError, refused: RefusedRequest, operations: string[]): void {
+  #take(error: McpAuthError, refused: RefusedRequest, operations: string[], body: RpcBody): void {
     const { caller, resource } = refused;
     const scopes = error.scopes.length > 0 ? error.scopes : refused.scopes;
     const record = { error, resource, operations, caller, scopes };
     this.log.write(record);
-    if (this.events.hasListeners('refused')) this.#tellRefused(record);
+    if (this.events.hasListeners('refused')) this.#tellRefused(record, body, this.#durationOf(refused));
     if (error.code === 'session_not_found' && this.events.hasListeners('session-refused'))
-      this.#tellSessionRefused(record);
+      this.#tellSessionRefused(record, body);
     if (caller && error.code === 'insufficient_scope' && this.events.hasListeners('step-up')) {
       this.#stepUps.note(caller, [...scopes], this.clock.now());
     }
   }
 
-  #tellRefused({ error, resource, operations, caller, scopes }: RefusalRecord): void {
+  #tellRefused(record: RefusalRecord, body: RpcBody, durationMs: number | undefined): void {
+    const { error, resource, operations, caller, scopes } = record;
     const { code, reason, origin } = error;
     const clientId = (caller ?? origin)?.clientId;
     this.events.emit({
@@ -90,6 +101,8 @@ export class DecisionRecorder {
       status: statusOf(error),
       resource: resource.id,
       operations,
+      messages: this.#messagesIn(body, resource.id),
+      durationMs,
       issuer: (caller ?? origin)?.issuer,
       clientId: clientId === undefined ? undefined : shortened(clientId),
       principalKey: caller?.principalKey,
@@ -98,10 +111,11 @@ export class DecisionRecorder {
     });
   }
 
-  #tellSessionRefused({ error: { reason }, resource, operations, caller }: RefusalRecord): void {
+  #tellSessionRefused({ error: { reason }, resource, operations, caller }: RefusalRecord, body: RpcBody): void {
     if (reason !== 'session_unknown' && reason !== 'session_of_another') return;
     const { principalKey, clientId } = caller ?? {};
-    this.events.emit({ type: 'session-refused', reason, resource: resource.id, operations, principalKey, clientId });
+    const facts = { resource: resource.id, operations, messages: this.#messagesIn(body, resource.id) };
+    this.events.emit({ type: 'session-refused', reason, ...facts, principalKey, clientId });
   }
 
   #steppedUp(request: HttpRequest, access: AccessRequest, caller: McpAuthInfo): void {
@@ -110,19 +124,38 @@ export class DecisionRecorder {
     if (!refused) return;
     this.events.emit({
       type: 'step-up',
-      ...requestFacts(request, access),
+      ...this.#factsOf(request, access),
       ...callerFacts(caller),
       scopesNeeded: refused.scopes,
       afterMs: now - refused.at,
     });
   }
+
+  #factsOf(request: HttpRequest, access: AccessRequest): RequestFacts {
+    const known = this.#facts.get(access);
+    if (known) return known;
+    const { server, body } = access;
+    const { id } = server.resource;
+    const facts = { resource: id, operations: operationNames(request, body), messages: this.#messagesIn(body, id) };
+    this.#facts.set(access, facts);
+    return facts;
+  }
+
+  #messagesIn(body: RpcBody, resourceId: string): McpMessageFacts[] {
+    return messageFacts(body, (operation) => this.requirements.isDeclared(operation, resourceId));
+  }
+
+  /** Milliseconds since the decision began. */
+  #durationOf({ startedAt }: { readonly startedAt?: number | undefined }): number | undefined {
+    return startedAt === undefined ? undefined : this.clock.monotonic() - startedAt;
+  }
 }
 
-function requestFacts(
-  request: HttpRequest,
-  { server, body }: AccessRequest,
-): { resource: string; operations: string[] } {
-  return { resource: server.resource.id, operations: operationNames(request, body) };
+/** The members that the events about an admitted request have in common. */
+interface RequestFacts {
+  readonly resource: string;
+  readonly operations: string[];
+  readonly messages: McpMessageFacts[];
 }
 
 function callerFacts({ issuer, clientId, principalKey, scopes }: McpAuthInfo) {
@@ -132,7 +165,7 @@ function callerFacts({ issuer, clientId, principalKey, scopes }: McpAuthInfo) {
 /**
  * The request that `@rekog/mcp-nest` and the bridge of `nestjs-mcp-auth/sdk` pass to a handler; empty if there is none.
  */
-function rpcBodyOf(rpcContext: unknown): RefusedRequest['body'] {
+function rpcBodyOf(rpcContext: unknown): RpcBody {
   const { mcpRequest } = (rpcContext ?? {}) as { mcpRequest?: object };
   return readRpcBody(mcpRequest && { ...mcpRequest, jsonrpc: '2.0' });
 }

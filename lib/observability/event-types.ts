@@ -1,4 +1,5 @@
 import type { CallEnd } from '../core/call-outcome.js';
+import type { OperationKind } from '../request/rpc-body.js';
 import type { McpAuthErrorCode, McpAuthReason } from '../core/error.js';
 
 /**
@@ -13,6 +14,21 @@ interface EventBase {
   readonly time: number;
 }
 
+/** A JSON-RPC message of an MCP request. */
+export interface McpMessageFacts {
+  /** The method, as sent; undefined for a response to a request of the server. */
+  readonly method: string | undefined;
+  /** What the message uses, such as a tool; of several, the first. Undefined for a message that uses nothing. */
+  readonly kind: OperationKind | undefined;
+  /** Name of the tool or prompt, URI or URI template, as sent; undefined for a message that uses nothing. */
+  readonly name: string | undefined;
+  /**
+   * Whether a handler or the option `scopes.operations` declares this tool, prompt or template. Only then is `name` suitable
+   * as a label of metrics. Always false for a URI, and for tools of the official SDK that nothing declares.
+   */
+  readonly isDeclared: boolean;
+}
+
 /** The members of every event about a request. */
 interface RequestFacts extends EventBase {
   /** The `id` of the protected resource. */
@@ -22,6 +38,17 @@ interface RequestFacts extends EventBase {
    * /notes`, without the query, for other routes; `NotesResolver.notes` for GraphQL resolvers and message handlers.
    */
   readonly operations: readonly string[];
+  /** The messages of an MCP request, at most twenty; empty for other routes and handlers. */
+  readonly messages: readonly McpMessageFacts[];
+}
+
+/** A decision of the guard. */
+interface DecisionFacts extends RequestFacts {
+  /**
+   * Milliseconds that the decision took, by a clock that never goes back. Undefined if nobody listened when it began, and for
+   * a refusal that a handler threw.
+   */
+  readonly durationMs: number | undefined;
 }
 
 /** A verified caller. */
@@ -39,13 +66,13 @@ interface CallerFacts {
 }
 
 /** A request was admitted with this caller. The check at its handler may still refuse it. */
-export interface AuthenticatedEvent extends RequestFacts, CallerFacts {
+export interface AuthenticatedEvent extends DecisionFacts, CallerFacts {
   /** Discriminates the event types. */
   readonly type: 'authenticated';
 }
 
 /** A request was admitted without a caller (`allowAnonymous`). */
-export interface AnonymousEvent extends RequestFacts {
+export interface AnonymousEvent extends DecisionFacts {
   /** Discriminates the event types. */
   readonly type: 'anonymous';
 }
@@ -62,7 +89,7 @@ export interface CompletedEvent extends RequestFacts, Partial<CallerFacts>, Call
 }
 
 /** A request, or the call of a handler, was refused. */
-export interface RefusedEvent extends RequestFacts {
+export interface RefusedEvent extends DecisionFacts {
   /** Discriminates the event types. */
   readonly type: 'refused';
   /** The error code that the client got. */

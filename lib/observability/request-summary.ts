@@ -1,5 +1,6 @@
 import { redactTokens } from '../core/safe-text.js';
-import type { RpcBody, RpcMessage } from '../request/rpc-body.js';
+import type { Operation, RpcBody, RpcMessage } from '../request/rpc-body.js';
+import type { McpMessageFacts } from './event-types.js';
 import { targetPath, type HttpRequest } from '../request/http-message.js';
 
 /** Number of messages of one request that are named; a batch may have many. */
@@ -19,6 +20,16 @@ export function operationNames(request: HttpRequest | undefined, { messages }: R
 
 function nameOf({ method = 'a response', operations }: RpcMessage): string {
   return [method, ...operations.slice(0, MAX_MESSAGES).map(({ name }) => name)].join(' ');
+}
+
+/** The messages of an MCP request, as sent but shortened. */
+export function messageFacts({ messages }: RpcBody, isDeclared: (operation: Operation) => boolean): McpMessageFacts[] {
+  return messages.slice(0, MAX_MESSAGES).map(({ method, operations: [operation] }) => ({
+    method: method === undefined ? undefined : shortened(method),
+    kind: operation?.kind,
+    name: operation && shortened(operation.name),
+    isDeclared: operation !== undefined && isDeclared(operation),
+  }));
 }
 
 /** For text that clients chose. */

@@ -91,6 +91,7 @@ export class HandlerAccess {
   }
 
   #admit(request: HttpRequest, access: AccessRequest): MaybePromise<void> {
+    this.recorder.recordStart(access);
     return continueWith(this.authenticator.authenticate(credentialsBehind(request), access, request), (auth) => {
       access.caller = auth;
       return continueWith(this.authorizer.authorize(access, request), () => {

@@ -173,6 +173,7 @@ describe.each(PLATFORMS)('the event of a call that ended, on %s', (platform) => 
       time: server.clock.now,
       resource: server.resource,
       operations: ['tools/call slow'],
+      messages: [{ method: 'tools/call', kind: 'tool', name: 'slow', isDeclared: true }],
       issuer: server.issuer.issuer,
       clientId: 'app',
       principalKey,
