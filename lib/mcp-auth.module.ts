@@ -146,7 +146,8 @@ const PROVIDERS: Provider[] = [
   imports: [DiscoveryModule],
   providers: PROVIDERS,
   // Nest builds the guard and filter of a decorator in the module of the handler, from the last two.
-  exports: [McpAuthGuard, McpAuthService, McpAuthHealthIndicator, AccessControl, ErrorAnswers],
+  // `nestjs-mcp-auth/opentelemetry` injects the emitter: a user of McpAuthService would turn the tracking of callers on.
+  exports: [McpAuthGuard, McpAuthService, McpAuthHealthIndicator, AccessControl, ErrorAnswers, AuthEventEmitter],
 })
 export class McpAuthModule
   extends ConfigurableModuleClass

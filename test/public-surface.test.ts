@@ -143,6 +143,10 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'SdkServer',
     ],
   },
+  './opentelemetry': {
+    values: ['McpAuthOpenTelemetryModule'],
+    types: ['McpAuthOpenTelemetryOptions'],
+  },
 };
 
 /** Subpaths that promise to need no more than these packages. */
@@ -344,8 +348,8 @@ describe('package.json', () => {
     const optional = Object.entries(manifest.peerDependenciesMeta)
       .filter(([, meta]) => meta.optional)
       .map(([name]) => name);
-    expect(optional).toContain('oidc-provider');
-    for (const entry of ['index.ts', 'testing/index.ts']) {
+    expect(optional).toEqual(expect.arrayContaining(['@opentelemetry/api', 'oidc-provider']));
+    for (const entry of ['index.ts', 'sdk/index.ts', 'testing/index.ts']) {
       expect([entry, packagesReached(entry).filter((name) => optional.includes(name))]).toEqual([entry, []]);
     }
   });

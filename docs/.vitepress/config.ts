@@ -83,6 +83,7 @@ const guides: DefaultTheme.SidebarItem[] = [
 const ENTRY_POINTS = [
   'nestjs-mcp-auth',
   'nestjs-mcp-auth/sdk',
+  'nestjs-mcp-auth/opentelemetry',
   'nestjs-mcp-auth/testing',
   'nestjs-mcp-auth/dev-server',
 ];

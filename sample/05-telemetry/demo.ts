@@ -29,21 +29,18 @@ async function valuesOf(metric: string): Promise<readonly { attributes: Attribut
 }
 
 /** Number of counted decisions with these labels. */
-async function decisions(outcome: string, reason?: string): Promise<number> {
-  const values = await valuesOf('mcp.auth.decisions');
-  const counted = values.filter(({ attributes }) => attributes.outcome === outcome && attributes.reason === reason);
+async function decisions(decision: string, reason?: string): Promise<number> {
+  const values = await valuesOf('mcp_auth.decisions');
+  const counted = values.filter(
+    ({ attributes }) => attributes['mcp_auth.decision'] === decision && attributes['mcp_auth.reason'] === reason,
+  );
   return counted.reduce((sum, { value }) => sum + Number(value), 0);
 }
 
-/** The attributes of a span and of its events. The span ends shortly after the client has its answer. */
+/** The attributes of a span. The span ends shortly after the client has its answer. */
 async function spanWith(name: string, value: RegExp): Promise<Attributes> {
   for (let turn = 0; turn < 1_000; turn++) {
-    const all = spans
-      .getFinishedSpans()
-      .map(
-        ({ attributes, events }) =>
-          Object.assign({}, attributes, ...events.map((event) => event.attributes)) as Attributes,
-      );
+    const all = spans.getFinishedSpans().map(({ attributes }) => attributes);
     const found = all.find((attributes) => value.test(String(attributes[name])));
     if (found) return found;
     await setImmediate();
@@ -68,7 +65,7 @@ async function observe(): Promise<void> {
   await step('A call without a token is refused: the metric and the span have the reason', async () => {
     assert(await session.needsUser(() => session.connect()));
     assert.equal(await decisions('refused', 'no_credentials'), 1);
-    const span = await spanWith('reason', /^no_credentials$/);
+    const span = await spanWith('mcp_auth.reason', /^no_credentials$/);
     assert.equal(span['http.response.status_code'], 401);
     return [JSON.stringify(span)];
   });
@@ -76,19 +73,30 @@ async function observe(): Promise<void> {
   await step('A call with a token is admitted: the metric counts it, and the span has the caller', async () => {
     await session.authorize();
     await session.connect();
-    const before = await decisions('accepted');
+    const before = await decisions('admitted');
     await session.call('whoami');
-    assert.equal(await decisions('accepted'), before + 1);
-    return [JSON.stringify(await spanWith('enduser.id', /^[\w-]{43}$/))];
+    assert.equal(await decisions('admitted'), before + 1);
+    const span = await spanWith('gen_ai.tool.name', /^whoami$/);
+    assert.match(String(span['user.hash']), /^[\w-]{43}$/);
+    assert.equal(span['mcp_auth.outcome'], 'ok');
+    return [JSON.stringify(span)];
+  });
+
+  await step('The duration of the call is in the metric of the semantic conventions', async () => {
+    const values = await valuesOf('mcp.server.operation.duration');
+    const calls = values.filter(({ attributes }) => attributes['gen_ai.tool.name'] === 'whoami');
+    assert.equal(calls.length, 1);
+    assert.equal((calls[0]!.value as Histogram).count, 1);
+    return [JSON.stringify(calls[0]!.attributes)];
   });
 
   await step('A missing scope and the step-up: the metrics have both, with the duration', async () => {
     assert(await session.needsUser(() => session.call('add-note', { text: 'Buy milk' })));
     assert.equal(await decisions('refused', 'scope_missing'), 1);
-    assert.deepEqual((await spanWith('reason', /^scope_missing$/)).operations, ['tools/call add-note']);
+    assert.equal((await spanWith('mcp_auth.reason', /^scope_missing$/))['gen_ai.tool.name'], 'add-note');
     await session.authorize();
     await session.call('add-note', { text: 'Buy milk' });
-    const [stepUp] = await valuesOf('mcp.auth.step_up.duration');
+    const [stepUp] = await valuesOf('mcp_auth.step_up.duration');
     assert(stepUp);
     const { count, sum } = stepUp.value as Histogram;
     assert.equal(count, 1);

@@ -5,6 +5,7 @@ import { CACHE_OPTIONS } from '../../lib/options/cache-options.js';
 import { COMMON_OPTIONS } from '../../lib/options/common-options.js';
 import { DPOP_OPTIONS } from '../../lib/options/dpop-options.js';
 import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.js';
+import { OPENTELEMETRY_OPTIONS } from '../../lib/options/opentelemetry-options.js';
 import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/options/option-reader.js';
 import { RESOURCE_OPTIONS } from '../../lib/options/resource-options.js';
 import { SCOPE_OPTIONS } from '../../lib/options/scope-options.js';
@@ -39,6 +40,12 @@ const SECTIONS: readonly Section[] = [
   { file: 'common-options', name: 'CommonOptions', prefix: '', readers: { ...COMMON_OPTIONS, verifier: readVerifier } },
   { file: 'introspection-options', name: 'IntrospectionOptions', prefix: '', readers: INTROSPECTION_OPTIONS },
   { file: 'cache-options', name: 'CacheOptions', prefix: undefined, readers: CACHE_OPTIONS },
+  {
+    file: 'opentelemetry-options',
+    name: 'McpAuthOpenTelemetryOptions',
+    prefix: undefined,
+    readers: OPENTELEMETRY_OPTIONS,
+  },
 ];
 
 interface DocumentedOption {

@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage } from 'node:http';
 import { connect, type ClientHttp2Stream } from 'node:http2';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -42,6 +44,9 @@ const LATE = givenTool('late', { scopes: ['a'] }, () => {
   throw McpAuthError.insufficientScope('z');
 });
 const OPEN = givenTool('open-tool', { isPublic: true });
+
+/** The `x-test-id` of the current request. */
+const requests = new AsyncLocalStorage<unknown>();
 
 const json = (value: unknown) => (response: PlatformResponse) =>
   void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
@@ -140,6 +145,10 @@ describe.each(PLATFORMS)('the event of a call that ended, on %s', (platform) => 
           return { content: [] };
         }),
       ],
+      prepare: (app) =>
+        void app.use((request: IncomingMessage, _response: unknown, next: () => void) =>
+          requests.run(request.headers['x-test-id'], next),
+        ),
       controllers: [Answers, sdk1Endpoint('sdk1', []), sdk2Endpoint('sdk2', [])],
     });
     token = await server.mint({ sub: 'alice', client_id: 'app', scope: 'a' });
@@ -150,7 +159,7 @@ describe.each(PLATFORMS)('the event of a call that ended, on %s', (platform) => 
   const events = () => server.app.get(McpAuthService).events$;
   const completed = (): Promise<CompletedEvent> =>
     firstValueFrom(events().pipe(filter((one): one is CompletedEvent => one.type === 'completed')));
-  const post = (path: string, body: unknown, signal?: AbortSignal): Promise<Response> =>
+  const post = (path: string, body: unknown, signal?: AbortSignal, more: object = {}): Promise<Response> =>
     fetch(`${server.origin}/${path}`, {
       method: 'POST',
       headers: {
@@ -158,6 +167,7 @@ describe.each(PLATFORMS)('the event of a call that ended, on %s', (platform) => 
         'content-type': 'application/json',
         accept: 'application/json, text/event-stream',
         'mcp-protocol-version': Array.isArray(body) ? '2025-03-26' : '2025-11-25',
+        ...more,
       },
       body: JSON.stringify(body),
       ...(signal && { signal }),
@@ -293,6 +303,24 @@ describe.each(PLATFORMS)('the event of a call that ended, on %s', (platform) => 
     expect(hooks).toEqual(without.map((count) => count + 1));
     subscription?.unsubscribe();
     expect(later.filter(({ type }) => type === 'completed')).toHaveLength(1);
+  });
+
+  it('comes in the asynchronous context of its request, where its span is active', async () => {
+    const seen: unknown[] = [];
+    const subscription = events().subscribe(({ type }) => {
+      if (type === 'completed') seen.push(requests.getStore());
+    });
+    const sent = completed();
+    await (await server.callTool('ping', token, {}, { 'x-test-id': 'sent' })).text();
+    await sent;
+    const closed = completed();
+    const abort = new AbortController();
+    write = () => abort.abort();
+    const answer = post('written', call(7), abort.signal, { 'x-test-id': 'closed' });
+    await expect(answer).rejects.toThrow();
+    await closed;
+    subscription.unsubscribe();
+    expect(seen).toEqual(['sent', 'closed']);
   });
 
   it('is on its channel as the same object', async () => {
