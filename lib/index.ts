@@ -48,6 +48,7 @@ export type {
   RefusedEvent,
   SessionRefusedEvent,
   StepUpEvent,
+  TraceFacts,
 } from './observability/event-types.js';
 export { McpAuthGuard } from './mcp-auth.guard.js';
 export {

@@ -17,6 +17,8 @@ const OTHERS: ReadonlySet<McpAuthEvent['type']> = new Set(['keys-refreshed', 'co
 
 const OPEN_TOOL = givenTool('open-tool', { isPublic: true });
 
+const NO_TRACE = { traceId: undefined, spanId: undefined, traceSource: undefined };
+
 /** Finds out late that it needs more. */
 const LATE = givenTool('late', { scopes: ['a'] }, () => {
   throw McpAuthError.insufficientScope('z');
@@ -93,6 +95,7 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
       resource: server.resource,
       operations: ['tools/call read-note'],
       messages: [{ method: 'tools/call', kind: 'tool', name: 'read-note', isDeclared: true }],
+      ...NO_TRACE,
       durationMs: 0,
     });
   });
@@ -135,6 +138,7 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
         resource: server.resource,
         operations: ['tools/call open-tool'],
         messages: [{ method: 'tools/call', kind: 'tool', name: 'open-tool', isDeclared: true }],
+        ...NO_TRACE,
         durationMs: 0,
       },
     ]);
@@ -158,6 +162,7 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
         resource: server.resource,
         operations: ['tools/call write-note'],
         messages: [{ method: 'tools/call', kind: 'tool', name: 'write-note', isDeclared: true }],
+        ...NO_TRACE,
         durationMs: 0,
         issuer: server.issuer.issuer,
         clientId: 'app',
@@ -205,6 +210,7 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
       resource: server.resource,
       operations: ['tools/call write-note'],
       messages: [{ method: 'tools/call', kind: 'tool', name: 'write-note', isDeclared: true }],
+      ...NO_TRACE,
       scopesNeeded: ['a', 'b'],
       afterMs: 7_000,
     });

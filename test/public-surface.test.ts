@@ -87,6 +87,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'ScopeOptions',
       'SessionRefusedEvent',
       'StepUpEvent',
+      'TraceFacts',
       'TrustedIssuerOption',
       'VerifiedToken',
       'VerifierOption',

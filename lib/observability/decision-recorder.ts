@@ -4,7 +4,8 @@ import { statusOf, type McpAuthError } from '../core/error.js';
 import { readRpcBody, type RpcBody } from '../request/rpc-body.js';
 import { messageFacts, operationNames, shortened } from './request-summary.js';
 import { AccessRequirements } from '../authorization/access-requirements.js';
-import type { McpMessageFacts } from './event-types.js';
+import type { McpMessageFacts, TraceFacts } from './event-types.js';
+import { spanInHeader, spanInMessage } from '../request/trace-context.js';
 import type { AccessRequest } from '../authorization/access-request.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';
 import { Clock } from '../core/clock.js';
@@ -24,6 +25,8 @@ export class DecisionRecorder {
   readonly #stepUps = new StepUps();
   /** What the events about an admitted request have in common. */
   readonly #facts = new WeakMap<AccessRequest, RequestFacts>();
+  /** The requests of admitted callers, whom each request has for itself: the handler of a call may refuse it later. */
+  readonly #requests = new WeakMap<McpAuthInfo, HttpRequest>();
 
   constructor(
     private readonly events: AuthEventEmitter,
@@ -56,6 +59,7 @@ export class DecisionRecorder {
       if (caller) events.emit({ type: 'authenticated', ...facts, ...callerFacts(caller) });
       else events.emit({ type: 'anonymous', ...facts });
     }
+    if (caller && events.hasListeners('refused')) this.#requests.set(caller, request);
     if (caller && events.hasListeners('step-up')) this.#steppedUp(request, access, caller);
     // A handler that refuses later did not take this decision.
     access.startedAt = undefined;
@@ -63,35 +67,37 @@ export class DecisionRecorder {
 
   /** A request was refused, by the guard or by its handler. */
   recordRefusedRequest(error: McpAuthError, request: HttpRequest, refused: RefusedRequest): void {
-    if (!isQuestion(request)) this.#take(error, refused, operationNames(request, refused.body), refused.body);
+    if (!isQuestion(request)) this.#take(error, refused, sentIn(request, refused.body));
   }
 
   /** A call was refused at the handler of an MCP operation. */
   recordRefusedCall(error: McpAuthError, rpcContext: unknown, refused: RefusedRequest): void {
-    const body = rpcBodyOf(rpcContext);
-    this.#take(error, refused, operationNames(undefined, body), body);
+    const message = messageOf(rpcContext);
+    const body = readRpcBody(message);
+    const request = refused.caller && this.#requests.get(refused.caller);
+    this.#take(error, refused, { operations: operationNames(undefined, body), body, message, request });
   }
 
   /** A call of a handler outside of HTTP routes and MCP was refused. */
   recordRefusedHandler(error: McpAuthError, name: string | undefined, refused: RefusedRequest): void {
-    this.#take(error, refused, name === undefined ? [] : [name], refused.body);
+    this.#take(error, refused, { operations: name === undefined ? [] : [name], body: refused.body });
   }
 
-  #take(error: McpAuthError, refused: RefusedRequest, operations: string[], body: RpcBody): void {
+  #take(error: McpAuthError, refused: RefusedRequest, sent: Sent): void {
     const { caller, resource } = refused;
     const scopes = error.scopes.length > 0 ? error.scopes : refused.scopes;
-    const record = { error, resource, operations, caller, scopes };
+    const record = { error, resource, operations: sent.operations, caller, scopes };
     this.log.write(record);
-    if (this.events.hasListeners('refused')) this.#tellRefused(record, body, this.#durationOf(refused));
+    if (this.events.hasListeners('refused')) this.#tellRefused(record, sent, this.#durationOf(refused));
     if (error.code === 'session_not_found' && this.events.hasListeners('session-refused'))
-      this.#tellSessionRefused(record, body);
+      this.#tellSessionRefused(record, sent);
     if (caller && error.code === 'insufficient_scope' && this.events.hasListeners('step-up')) {
       this.#stepUps.note(caller, [...scopes], this.clock.now());
     }
   }
 
-  #tellRefused(record: RefusalRecord, body: RpcBody, durationMs: number | undefined): void {
-    const { error, resource, operations, caller, scopes } = record;
+  #tellRefused(record: RefusalRecord, sent: Sent, durationMs: number | undefined): void {
+    const { error, resource, caller, scopes } = record;
     const { code, reason, origin } = error;
     const clientId = (caller ?? origin)?.clientId;
     this.events.emit({
@@ -99,9 +105,7 @@ export class DecisionRecorder {
       code,
       reason,
       status: statusOf(error),
-      resource: resource.id,
-      operations,
-      messages: this.#messagesIn(body, resource.id),
+      ...this.#requestFacts(sent, resource.id),
       durationMs,
       issuer: (caller ?? origin)?.issuer,
       clientId: clientId === undefined ? undefined : shortened(clientId),
@@ -111,10 +115,10 @@ export class DecisionRecorder {
     });
   }
 
-  #tellSessionRefused({ error: { reason }, resource, operations, caller }: RefusalRecord, body: RpcBody): void {
+  #tellSessionRefused({ error: { reason }, resource, caller }: RefusalRecord, sent: Sent): void {
     if (reason !== 'session_unknown' && reason !== 'session_of_another') return;
     const { principalKey, clientId } = caller ?? {};
-    const facts = { resource: resource.id, operations, messages: this.#messagesIn(body, resource.id) };
+    const facts = this.#requestFacts(sent, resource.id);
     this.events.emit({ type: 'session-refused', reason, ...facts, principalKey, clientId });
   }
 
@@ -134,15 +138,25 @@ export class DecisionRecorder {
   #factsOf(request: HttpRequest, access: AccessRequest): RequestFacts {
     const known = this.#facts.get(access);
     if (known) return known;
-    const { server, body } = access;
-    const { id } = server.resource;
-    const facts = { resource: id, operations: operationNames(request, body), messages: this.#messagesIn(body, id) };
+    const facts = this.#requestFacts(sentIn(request, access.body), access.server.resource.id);
     this.#facts.set(access, facts);
     return facts;
   }
 
-  #messagesIn(body: RpcBody, resourceId: string): McpMessageFacts[] {
-    return messageFacts(body, (operation) => this.requirements.isDeclared(operation, resourceId));
+  #requestFacts({ operations, body, message, request }: Sent, resource: string): RequestFacts {
+    const messages = messageFacts(body, (operation) => this.requirements.isDeclared(operation, resource));
+    return { resource, operations, messages, ...this.#traceOf(message, request) };
+  }
+
+  /** The span of this server is better to find than that of the client, and a message is more exact than its transport. */
+  #traceOf(message: unknown, request: HttpRequest | undefined): TraceFacts {
+    const active = this.events.activeSpan();
+    if (active) return { ...active, traceSource: 'active-span' };
+    const inMessage = spanInMessage(message);
+    if (inMessage) return { ...inMessage, traceSource: 'message' };
+    const inHeader = request && spanInHeader(request);
+    if (inHeader) return { ...inHeader, traceSource: 'header' };
+    return NO_TRACE;
   }
 
   /** Milliseconds since the decision began. */
@@ -151,11 +165,27 @@ export class DecisionRecorder {
   }
 }
 
-/** The members that the events about an admitted request have in common. */
-interface RequestFacts {
+/** The members that events about a request have in common. */
+interface RequestFacts extends TraceFacts {
   readonly resource: string;
   readonly operations: string[];
   readonly messages: McpMessageFacts[];
+}
+
+/** What a client sent, for events. */
+interface Sent {
+  readonly operations: string[];
+  readonly body: RpcBody;
+  /** The MCP message, parsed; anything else for other requests. */
+  readonly message?: unknown;
+  /** Undefined for a call without an HTTP request. */
+  readonly request?: HttpRequest | undefined;
+}
+
+const NO_TRACE: TraceFacts = { traceId: undefined, spanId: undefined, traceSource: undefined };
+
+function sentIn(request: HttpRequest, body: RpcBody): Sent {
+  return { operations: operationNames(request, body), body, message: request.body, request };
 }
 
 function callerFacts({ issuer, clientId, principalKey, scopes }: McpAuthInfo) {
@@ -163,9 +193,9 @@ function callerFacts({ issuer, clientId, principalKey, scopes }: McpAuthInfo) {
 }
 
 /**
- * The request that `@rekog/mcp-nest` and the bridge of `nestjs-mcp-auth/sdk` pass to a handler; empty if there is none.
+ * The message that `@rekog/mcp-nest` and the bridge of `nestjs-mcp-auth/sdk` pass to a handler; undefined if there is none.
  */
-function rpcBodyOf(rpcContext: unknown): RpcBody {
+function messageOf(rpcContext: unknown): object | undefined {
   const { mcpRequest } = (rpcContext ?? {}) as { mcpRequest?: object };
-  return readRpcBody(mcpRequest && { ...mcpRequest, jsonrpc: '2.0' });
+  return mcpRequest && { ...mcpRequest, jsonrpc: '2.0' };
 }

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Subject, type Observable } from 'rxjs';
 import { deepFreeze } from '../core/deep-freeze.js';
 import { Clock } from '../core/clock.js';
+import type { SpanIds } from '../request/trace-context.js';
 import type { McpAuthEvent } from './event-types.js';
 import { SafeObservable, tellOfFailure } from './safe-observable.js';
 import { logger } from './logger.js';
@@ -31,6 +32,8 @@ const CHANNELS = {
 export class AuthEventEmitter {
   readonly #subject = new Subject<McpAuthEvent>();
   readonly events$: Observable<McpAuthEvent>;
+  /** Reads the active span of a tracing library. `nestjs-mcp-auth/opentelemetry` sets it. */
+  activeSpan: () => SpanIds | undefined = () => undefined;
 
   constructor(private readonly clock: Clock) {
     this.events$ = new SafeObservable(this.#subject, tellOfFailure(logger));

@@ -29,8 +29,22 @@ export interface McpMessageFacts {
   readonly isDeclared: boolean;
 }
 
+/** The trace of a request, to find its spans. */
+export interface TraceFacts {
+  /** The trace, 32 hexadecimal digits; undefined if none is known. */
+  readonly traceId: string | undefined;
+  /** The span, 16 hexadecimal digits: that of this server, or that of the client, as `traceSource` says. */
+  readonly spanId: string | undefined;
+  /**
+   * Where both come from: the `active-span` of OpenTelemetry, if `nestjs-mcp-auth/opentelemetry` is in use; or else what the
+   * client sent as `traceparent`, in `_meta` of its `message` (SEP-414), or in the `header`. Clients choose the last two, and
+   * OpenTelemetry may take `traceId` from them: use them to find spans, and for nothing else.
+   */
+  readonly traceSource: 'active-span' | 'message' | 'header' | undefined;
+}
+
 /** The members of every event about a request. */
-interface RequestFacts extends EventBase {
+interface RequestFacts extends EventBase, TraceFacts {
   /** The `id` of the protected resource. */
   readonly resource: string;
   /**

@@ -7,7 +7,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { metrics, trace } from '@opentelemetry/api';
+import { isSpanContextValid, metrics, trace } from '@opentelemetry/api';
 import type { Subscription } from 'rxjs';
 import { McpAuthConfigError } from '../core/error.js';
 import { McpAuthHealthIndicator } from '../mcp-auth.health.js';
@@ -18,6 +18,7 @@ import {
   type McpAuthOpenTelemetryOptions,
   type ResolvedOpenTelemetryOptions,
 } from '../options/opentelemetry-options.js';
+import type { SpanIds } from '../request/trace-context.js';
 import { AuthMetrics } from './auth-metrics.js';
 import { describeOnSpan } from './span-attributes.js';
 
@@ -70,6 +71,7 @@ export class McpAuthOpenTelemetryModule extends ConfigurableModuleClass implemen
   /** Nest calls this after it has created all providers. */
   onModuleInit(): void {
     const { health } = this;
+    this.events.activeSpan = activeSpan;
     if (!this.#options.metrics && !this.#options.spanAttributes) return;
     if (this.#options.metrics)
       this.#metrics = new AuthMetrics(metrics.getMeter(SCOPE), () => health.isHealthy()['mcp-auth'].issuers);
@@ -88,6 +90,12 @@ export class McpAuthOpenTelemetryModule extends ConfigurableModuleClass implemen
     const span = this.#options.spanAttributes ? trace.getActiveSpan() : undefined;
     if (span) describeOnSpan(span, event, this.#options.principal);
   }
+}
+
+/** Undefined without a span, and without the SDK of OpenTelemetry. */
+function activeSpan(): SpanIds | undefined {
+  const span = trace.getActiveSpan()?.spanContext();
+  return span && isSpanContextValid(span) ? { traceId: span.traceId, spanId: span.spanId } : undefined;
 }
 
 function moduleMissing(): McpAuthConfigError {

@@ -48,6 +48,8 @@ const OPEN = givenTool('open-tool', { isPublic: true });
 /** The `x-test-id` of the current request. */
 const requests = new AsyncLocalStorage<unknown>();
 
+const NO_TRACE = { traceId: undefined, spanId: undefined, traceSource: undefined };
+
 const json = (value: unknown) => (response: PlatformResponse) =>
   void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 const eventStream =
@@ -184,6 +186,7 @@ describe.each(PLATFORMS)('the event of a call that ended, on %s', (platform) => 
       resource: server.resource,
       operations: ['tools/call slow'],
       messages: [{ method: 'tools/call', kind: 'tool', name: 'slow', isDeclared: true }],
+      ...NO_TRACE,
       issuer: server.issuer.issuer,
       clientId: 'app',
       principalKey,

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { trace, type Attributes } from '@opentelemetry/api';
-import { McpAuthService } from 'nestjs-mcp-auth';
+import { McpAuthService, type McpAuthEvent } from 'nestjs-mcp-auth';
 import { McpAuthOpenTelemetryModule, type McpAuthOpenTelemetryOptions } from 'nestjs-mcp-auth/opentelemetry';
 import { expectNoTrace } from '../support/expectations.js';
 import { givenTool } from '../support/given-tool.js';
@@ -169,6 +169,24 @@ describe.each(PLATFORMS)('the span attributes of nestjs-mcp-auth/opentelemetry, 
     await Promise.all([expect(answer).rejects.toThrow(), until(() => meeting.length === 1).then(() => abort.abort())]);
     expect(await only()).toMatchObject({ 'mcp_auth.outcome': 'aborted', 'error.type': 'aborted' });
     isOpen = true;
+  });
+
+  it('belong to the span that events name, whatever the client sends', async () => {
+    const heard: McpAuthEvent[] = [];
+    const subscription = server.app.get(McpAuthService).events$.subscribe((event) => heard.push(event));
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const params = { name: 'ping', arguments: {}, _meta: { traceparent } };
+    await (await server.rpc('tools/call', params, { ...bearer(await server.mint()), traceparent })).text();
+    const [span] = await telemetry.spans(1);
+    subscription.unsubscribe();
+    const { traceId, spanId } = span!.spanContext();
+    const traces = heard.flatMap((event) =>
+      'traceId' in event ? [[event.traceId, event.spanId, event.traceSource]] : [],
+    );
+    expect(traces).toEqual([
+      [traceId, spanId, 'active-span'],
+      [traceId, spanId, 'active-span'],
+    ]);
   });
 
   it('hold nothing of a token', async () => {
