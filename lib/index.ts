@@ -68,6 +68,8 @@ export type { DpopNonceOptions, DpopOptions } from './options/dpop-options.js';
 export type { ReplayStore } from './shared-state/replay-store.js';
 export type { CacheOptions } from './options/cache-options.js';
 export type { ChallengeForm, CommonOptions } from './options/common-options.js';
+export type { EventArgumentsContext, RedactArguments } from './options/event-arguments-option.js';
+export type { ArgumentsOmitted } from './observability/redacted-arguments.js';
 export type { McpAuthModuleOptions } from './options/options.js';
 export type { ResourceMetadataOptions } from './options/resource-metadata-options.js';
 export type { ProtectedResourceOptions, TrustedIssuerOption } from './options/resource-options.js';

@@ -45,6 +45,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
     ],
     types: [
       'AnonymousEvent',
+      'ArgumentsOmitted',
       'AuthenticatedEvent',
       'AuthorizationDetail',
       'AuthorizationServerOptions',
@@ -58,6 +59,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'ConfigProblem',
       'DpopNonceOptions',
       'DpopOptions',
+      'EventArgumentsContext',
       'IntrospectionAuth',
       'IntrospectionOptions',
       'IssuerHealth',
@@ -81,6 +83,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'PolicyContext',
       'PrincipalKind',
       'ProtectedResourceOptions',
+      'RedactArguments',
       'RefusedEvent',
       'ReplayStore',
       'ResourceMetadataOptions',

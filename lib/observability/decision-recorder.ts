@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { CallEnd } from '../core/call-outcome.js';
 import { statusOf, type McpAuthError } from '../core/error.js';
-import { readRpcBody, type RpcBody } from '../request/rpc-body.js';
+import { readRpcBody, type Operation, type RpcBody } from '../request/rpc-body.js';
 import { messageFacts, operationNames, shortened } from './request-summary.js';
 import { AccessRequirements } from '../authorization/access-requirements.js';
 import type { McpMessageFacts, TraceFacts } from './event-types.js';
@@ -10,6 +10,8 @@ import type { AccessRequest } from '../authorization/access-request.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';
 import { Clock } from '../core/clock.js';
 import type { HttpRequest } from '../request/http-message.js';
+import { ResolvedOptions } from '../options/options.js';
+import { redactedArguments, type ArgumentFacts } from './redacted-arguments.js';
 import { AuthEventEmitter } from './event-emitter.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { RefusalLog, type RefusalRecord } from './refusal-log.js';
@@ -33,6 +35,7 @@ export class DecisionRecorder {
     private readonly log: RefusalLog,
     private readonly clock: Clock,
     private readonly requirements: AccessRequirements,
+    private readonly options: ResolvedOptions,
   ) {}
 
   /** The decision about a request begins. Does nothing without listeners. */
@@ -138,13 +141,22 @@ export class DecisionRecorder {
   #factsOf(request: HttpRequest, access: AccessRequest): RequestFacts {
     const known = this.#facts.get(access);
     if (known) return known;
-    const facts = this.#requestFacts(sentIn(request, access.body), access.server.resource.id);
+    const { eventArguments: redact } = this.options;
+    const tell = redact && ((operation: Operation) => redactedArguments(operation, redact, access.caller?.token));
+    const facts = this.#requestFacts(sentIn(request, access.body), access.server.resource.id, tell);
     this.#facts.set(access, facts);
     return facts;
   }
 
-  #requestFacts({ operations, body, message, request }: Sent, resource: string): RequestFacts {
-    const messages = messageFacts(body, (operation) => this.requirements.isDeclared(operation, resource));
+  #requestFacts(
+    { operations, body, message, request }: Sent,
+    resource: string,
+    argumentsOf: (operation: Operation) => ArgumentFacts = () => ({}),
+  ): RequestFacts {
+    const messages = messageFacts(body, (operation) => ({
+      isDeclared: this.requirements.isDeclared(operation, resource),
+      ...argumentsOf(operation),
+    }));
     return { resource, operations, messages, ...this.#traceOf(message, request) };
   }
 

@@ -1,4 +1,5 @@
 import type { CallEnd } from '../core/call-outcome.js';
+import type { ArgumentsOmitted } from './redacted-arguments.js';
 import type { OperationKind } from '../request/rpc-body.js';
 import type { McpAuthErrorCode, McpAuthReason } from '../core/error.js';
 
@@ -27,6 +28,16 @@ export interface McpMessageFacts {
    * as a label of metrics. Always false for a URI, and for tools of the official SDK that nothing declares.
    */
   readonly isDeclared: boolean;
+  /**
+   * The arguments that the option `eventArguments` lets through. Without that option, and in `refused` and `session-refused`,
+   * events have no such member.
+   */
+  readonly arguments?: unknown;
+  /**
+   * Why there are no arguments although the option is set: they are longer than 4,096 characters as JSON; JSON cannot say what
+   * the function returned; or the function threw.
+   */
+  readonly argumentsOmitted?: ArgumentsOmitted;
 }
 
 /** The trace of a request, to find its spans. */

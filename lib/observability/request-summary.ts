@@ -22,15 +22,20 @@ function nameOf({ method = 'a response', operations }: RpcMessage): string {
   return [method, ...operations.slice(0, MAX_MESSAGES).map(({ name }) => name)].join(' ');
 }
 
-/** The messages of an MCP request, as sent but shortened. */
-export function messageFacts({ messages }: RpcBody, isDeclared: (operation: Operation) => boolean): McpMessageFacts[] {
+/** The messages of an MCP request, as sent but shortened. The function adds what is known of an operation. */
+export function messageFacts(
+  { messages }: RpcBody,
+  factsOf: (operation: Operation) => OperationFacts,
+): McpMessageFacts[] {
   return messages.slice(0, MAX_MESSAGES).map(({ method, operations: [operation] }) => ({
     method: method === undefined ? undefined : shortened(method),
     kind: operation?.kind,
     name: operation && shortened(operation.name),
-    isDeclared: operation !== undefined && isDeclared(operation),
+    ...(operation ? factsOf(operation) : { isDeclared: false }),
   }));
 }
+
+type OperationFacts = Pick<McpMessageFacts, 'isDeclared' | 'arguments' | 'argumentsOmitted'>;
 
 /** For text that clients chose. */
 export function shortened(text: string): string {

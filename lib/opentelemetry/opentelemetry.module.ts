@@ -88,7 +88,7 @@ export class McpAuthOpenTelemetryModule extends ConfigurableModuleClass implemen
   #record(event: McpAuthEvent): void {
     this.#metrics?.record(event);
     const span = this.#options.spanAttributes ? trace.getActiveSpan() : undefined;
-    if (span) describeOnSpan(span, event, this.#options.principal);
+    if (span) describeOnSpan(span, event, this.#options);
   }
 }
 

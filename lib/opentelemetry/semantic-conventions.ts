@@ -10,6 +10,7 @@ export const ATTRIBUTES = {
   operationName: 'gen_ai.operation.name',
   promptName: 'gen_ai.prompt.name',
   responseCode: 'rpc.response.status_code',
+  toolArguments: 'gen_ai.tool.call.arguments',
   toolName: 'gen_ai.tool.name',
   transport: 'network.transport',
   userHash: 'user.hash',

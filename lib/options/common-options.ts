@@ -2,6 +2,7 @@ import { readAllowedOrigin } from '../request/origin.js';
 import { isRecord } from '../core/record.js';
 import { showValue } from '../core/safe-text.js';
 import { readCache, type CacheOptions } from './cache-options.js';
+import { readEventArguments, type RedactArguments } from './event-arguments-option.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import type { VerifierOption } from './verifier-option.js';
 
@@ -54,6 +55,15 @@ export interface CommonOptions {
    * @default whether a provider or controller of the application injects `McpAuthService`
    */
   followCaller?: boolean;
+  /**
+   * Adds arguments of tools and prompts to the events about admitted requests, as `messages[].arguments`: those that the list
+   * names, with all that is in them; or what the function returns for a copy of them. They are checked and bounded: as JSON, at
+   * most 4,096 characters, without anything that looks like a token. Refused requests never tell arguments, nor do the log and
+   * metrics. The function runs before the tool, for each admitted call while there are listeners; if it throws, the event says
+   * `argumentsOmitted`, and the call continues.
+   * @default none: events have no arguments
+   */
+  eventArguments?: string[] | RedactArguments;
   /**
    * Lets callers without a token open a connection, list, and use the operations that are declared `@Public()`. Every other
    * operation answers them with 401 and a challenge. Applies only at the path of the resource identifier.
@@ -131,6 +141,7 @@ export const COMMON_OPTIONS = {
   clockToleranceSeconds: (option) => option.seconds(5, 0, 300),
   maxTokenLifetimeSeconds: (option) => option.seconds(86_400, 1, 31_536_000),
   followCaller: optional((option) => option.flag(false)),
+  eventArguments: readEventArguments,
   allowAnonymous: (option) => option.riskyFlag('operations that are declared @Public() work without a token'),
   challenge: readChallenge,
   allowedOrigins: readAllowedOrigins,

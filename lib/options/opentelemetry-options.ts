@@ -19,12 +19,19 @@ export interface McpAuthOpenTelemetryOptions {
    * @default 'hash'
    */
   principal?: 'hash' | 'none';
+  /**
+   * Sets the arguments of tools that the option `eventArguments` of `McpAuthModule` lets through on spans, as JSON in the
+   * attribute `gen_ai.tool.call.arguments`. Metrics never have them.
+   * @default false
+   */
+  toolArguments?: boolean;
 }
 
 export const OPENTELEMETRY_OPTIONS = {
   metrics: (option) => option.flag(true),
   spanAttributes: (option) => option.flag(true),
   principal: (option) => option.choice(['hash', 'none']),
+  toolArguments: (option) => option.flag(false),
 } satisfies ReadersOf<McpAuthOpenTelemetryOptions>;
 
 /** The options after validation. */

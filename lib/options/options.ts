@@ -1,5 +1,6 @@
 import type { ResolvedCache } from './cache-options.js';
 import type { ChallengeForm, CommonOptions } from './common-options.js';
+import type { RedactArguments } from './event-arguments-option.js';
 import type { ProtectedResourceOptions, ResolvedResource } from './resource-options.js';
 
 /**
@@ -33,6 +34,8 @@ export abstract class ResolvedOptions {
   abstract readonly exposeErrorDetails: boolean;
   /** Undefined if it depends on whether the application injects `McpAuthService`. */
   abstract readonly followCaller: boolean | undefined;
+  /** Undefined if events have no arguments. */
+  abstract readonly eventArguments: RedactArguments | undefined;
   abstract readonly allowAnonymous: boolean;
   abstract readonly challenge: (request: unknown) => ChallengeForm;
   abstract readonly allowedOrigins: readonly string[];

@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
+import { McpAuthService } from 'nestjs-mcp-auth';
 import { REFUSAL_ADVICE } from '../../lib/observability/refusal-advice.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
-import { AuditLog, reasons } from './observability-snippets.js';
+import { AuditLog, reasons, redactNote } from './observability-snippets.js';
 
 describe('docs/guides/observability.md', () => {
   let server: NotesServer;
   beforeAll(async () => {
-    server = await startNotesServer('express', { providers: [AuditLog] });
+    server = await startNotesServer('express', {
+      providers: [AuditLog],
+      options: { eventArguments: redactNote },
+    });
   });
   afterAll(() => server.close());
 
@@ -21,6 +25,18 @@ describe('docs/guides/observability.md', () => {
     reasons.clear();
     await server.callTool('ping');
     expect([...reasons]).toEqual([['no_credentials', 1]]);
+  });
+
+  it('has a redaction that works', async () => {
+    const told: unknown[] = [];
+    const subscription = server.app.get(McpAuthService).events$.subscribe((event) => {
+      if (event.type === 'authenticated') told.push(event.messages[0]!.arguments);
+    });
+    const token = await server.mint({ scope: 'a b' });
+    await server.callTool('write-note', token, { noteId: 7, text: 'secret' });
+    await server.callTool('ping', token, { text: 'secret' });
+    subscription.unsubscribe();
+    expect(told).toEqual([{ noteId: 7, textLength: 6 }, undefined]);
   });
 
   it('names every reason, at the level it has', async () => {

@@ -73,6 +73,15 @@ export class Telemetry {
     return this.#exporter.getFinishedSpans();
   }
 
+  /** The attributes of the span of the only request that the function sends to the server. */
+  async inSpan(send: () => Promise<void>, server: { readonly app: INestApplication }): Promise<Attributes> {
+    instrument(server.app.getHttpServer() as Server);
+    this.resetSpans();
+    await send();
+    const [span] = await this.spans(1);
+    return span!.attributes;
+  }
+
   resetSpans(): void {
     this.#exporter.reset();
   }
