@@ -64,7 +64,7 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
 
   beforeAll(async () => {
     server = await startNotesServer(platform, {
-      options: { allowAnonymous: true },
+      options: { allowAnonymous: true, scopes: { operations: { resources: { 'notes://{id}': ['a'] } } } },
       tools: [OPEN_TOOL, LATE, givenTool('decided-late', { policies: [decideLate] })],
       controllers: [OwnController],
       providers: [{ provide: APP_GUARD, useClass: OwnGuard }],
@@ -120,12 +120,19 @@ describe.each(PLATFORMS)('events, on %s', (platform) => {
     for (const name of ['ping', 'made-up', 'constructor']) await (await server.callTool(name, token)).text();
     await server.rpc('resources/read', { uri: 'notes://1' }, { authorization: `Bearer ${token}` });
     await server.rpc('own/method', {}, { authorization: `Bearer ${token}` });
+    for (const uri of ['notes://{id}', 'notes://{any}', 'notes://made-up']) {
+      const params = { ref: { type: 'ref/resource', uri }, argument: { name: 'id', value: '' } };
+      await server.rpc('completion/complete', params, { authorization: `Bearer ${token}` });
+    }
     expect(of('authenticated').flatMap(({ messages }) => messages)).toEqual([
       { method: 'tools/call', kind: 'tool', name: 'ping', isDeclared: true },
       { method: 'tools/call', kind: 'tool', name: 'made-up', isDeclared: false },
       { method: 'tools/call', kind: 'tool', name: 'constructor', isDeclared: false },
       { method: 'resources/read', kind: 'resource', name: 'notes://1', isDeclared: false },
       { method: 'own/method', kind: undefined, name: undefined, isDeclared: false },
+      { method: 'completion/complete', kind: 'resource-template', name: 'notes://{id}', isDeclared: true },
+      { method: 'completion/complete', kind: 'resource-template', name: 'notes://{any}', isDeclared: false },
+      { method: 'completion/complete', kind: 'resource-template', name: 'notes://made-up', isDeclared: false },
     ]);
   });
 

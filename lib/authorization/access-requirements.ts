@@ -91,9 +91,16 @@ export class AccessRequirements {
     return all.some(({ declaration }) => hasPolicies(declaration)) ? operation : { ...operation, args: undefined };
   }
 
-  /** Whether a handler or the options declare this tool, prompt or template. False for a URI, which names none of them. */
+  /**
+   * Whether a handler or the options declare a tool, prompt or template with exactly this name. False for a URI, since clients
+   * can spell one in many ways.
+   */
   isDeclared(operation: Operation, resourceId: string): boolean {
-    return operation.kind !== 'resource' && this.explorer.declarationsOf(operation, resourceId).all.length > 0;
+    const { kind, name } = operation;
+    if (kind === 'resource') return false;
+    return this.explorer
+      .declarationsOf(operation, resourceId)
+      .all.some((one) => one.kind === kind && one.name === name);
   }
 
   /** Whether an anonymous caller may send this request to this route. */

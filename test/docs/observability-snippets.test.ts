@@ -1,9 +1,41 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { McpAuthService } from 'nestjs-mcp-auth';
+import type { DynamicModule } from '@nestjs/common';
+import type { Attributes } from '@opentelemetry/api';
+import { readOpenTelemetryOptions } from '../../lib/options/opentelemetry-options.js';
+import { ATTRIBUTES } from '../../lib/opentelemetry/semantic-conventions.js';
 import { REFUSAL_ADVICE } from '../../lib/observability/refusal-advice.js';
+import { givenTool } from '../support/given-tool.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
-import { AuditLog, reasons, redactNote } from './observability-snippets.js';
+import { Telemetry } from '../support/telemetry.js';
+import { until } from '../support/until.js';
+import { AuditLog, failures, openTelemetry, reasons, redactNote } from './observability-snippets.js';
+
+const PAGE = 'docs/guides/observability.md';
+const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
+
+/** The names in the first column of the first table below a heading, in order. */
+function rowsOf(page: string, heading: string, column: string): string[] {
+  const table = page.slice(page.indexOf(`| ${column} |`, page.indexOf(`${heading}\n`))).split('\n\n')[0]!;
+  return [...table.matchAll(/^\| `([\w.-]+)` \|/gm)].map(([, name]) => name!).toSorted();
+}
+
+/** What the SDK of OpenTelemetry records of one call. */
+async function recordedWith(module: DynamicModule): Promise<{ attributes: Attributes; names: string[] }> {
+  const telemetry = Telemetry.start();
+  const server = await startNotesServer('express', { imports: [module as never] });
+  try {
+    const token = await server.mint();
+    const attributes = await telemetry.inSpan(async () => {
+      await (await server.callTool('ping', token)).text();
+    }, server);
+    return { attributes, names: (await telemetry.metrics()).map(({ descriptor }) => descriptor.name) };
+  } finally {
+    await server.close();
+    await telemetry.stop();
+  }
+}
 
 describe('docs/guides/observability.md', () => {
   let server: NotesServer;
@@ -11,6 +43,7 @@ describe('docs/guides/observability.md', () => {
     server = await startNotesServer('express', {
       providers: [AuditLog],
       options: { eventArguments: redactNote },
+      tools: [givenTool('broken', {}, () => ({ isError: true, content: [] }))],
     });
   });
   afterAll(() => server.close());
@@ -27,6 +60,47 @@ describe('docs/guides/observability.md', () => {
     expect([...reasons]).toEqual([['no_credentials', 1]]);
   });
 
+  it('has a count of failures that works', async () => {
+    failures.clear();
+    const token = await server.mint();
+    for (const name of ['broken', 'ping', 'made-up', 'broken']) await (await server.callTool(name, token)).text();
+    await until(() => failures.get('broken tool-error') === 2);
+    expect([...failures]).toEqual([['broken tool-error', 2]]);
+  });
+
+  it('has an import of the module for OpenTelemetry that works', async () => {
+    const { attributes, names } = await recordedWith(openTelemetry);
+    expect(attributes).toMatchObject({ 'mcp_auth.decision': 'admitted', 'mcp_auth.outcome': 'ok' });
+    expect(attributes).not.toHaveProperty('user.hash');
+    expect(names).toContain('mcp_auth.decisions');
+  });
+
+  it('has a row for each event, and for no other', async () => {
+    const source = await read('lib/observability/event-types.ts');
+    const types = [...source.matchAll(/^  readonly type: '([\w-]+)';$/gm)].map(([, type]) => type);
+    expect(rowsOf(await read(PAGE), '## Events', 'type')).toEqual(types.toSorted());
+  });
+
+  it('has a row for each metric, and names each attribute of metrics and spans', async () => {
+    const page = await read(PAGE);
+    const source = await read('lib/opentelemetry/auth-metrics.ts');
+    const metrics = [...source.matchAll(/'(mcp(?:_auth)?\.[\w.]+)'/g)].map(([, name]) => name);
+    expect(rowsOf(page, '### Metrics', 'metric')).toEqual(metrics.toSorted());
+    const section = page.slice(page.indexOf('## OpenTelemetry'), page.indexOf('## Health'));
+    const named = new Set([...section.matchAll(/`([^`\n]+)`/g)].map(([, name]) => name));
+    expect(Object.values(ATTRIBUTES).filter((name) => !named.has(name))).toEqual([]);
+  });
+
+  it('has a row for each option of the module for OpenTelemetry, with its default', async () => {
+    const page = await read(PAGE);
+    const defaults = Object.entries(readOpenTelemetryOptions(undefined)).map(([name, value]) => [name, String(value)]);
+    const rows = [...page.matchAll(/^\| `(\w+)` \| `([^`]+)` \| [^|]+ \|$/gm)].map(([, name, value]) => [
+      name,
+      value!.replaceAll("'", ''),
+    ]);
+    expect(rows.filter(([name]) => defaults.some(([option]) => option === name))).toEqual(defaults);
+  });
+
   it('has a redaction that works', async () => {
     const told: unknown[] = [];
     const subscription = server.app.get(McpAuthService).events$.subscribe((event) => {
@@ -40,7 +114,7 @@ describe('docs/guides/observability.md', () => {
   });
 
   it('names every reason, at the level it has', async () => {
-    const page = await readFile(new URL('../../docs/guides/observability.md', import.meta.url), 'utf8');
+    const page = await read(PAGE);
     const listed = [...page.matchAll(/^\| `(warn|log|debug)` \| [^|]+ \| (.+) \|$/gm)].flatMap(
       ([, level, reasonsOf = '']) => [...reasonsOf.matchAll(/`(\w+)`/g)].map(([, reason]) => [reason, level]),
     );

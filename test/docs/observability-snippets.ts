@@ -1,6 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { McpAuthService, type EventArgumentsContext, type McpAuthEvent } from 'nestjs-mcp-auth';
+import { McpAuthService, type CompletedEvent, type EventArgumentsContext, type McpAuthEvent } from 'nestjs-mcp-auth';
+import { McpAuthOpenTelemetryModule } from 'nestjs-mcp-auth/opentelemetry';
 
 /** The code of docs/guides/observability.md that no sample has: compiled here, and run by the test beside it. */
 
@@ -36,4 +37,21 @@ export function redactNote({ name, args }: EventArgumentsContext) {
   return { noteId, textLength: String(text ?? '').length };
 }
 // McpAuthModule.forRoot({ eventArguments: redactNote, … })
+// #endregion
+
+// #region opentelemetry
+export const openTelemetry = McpAuthOpenTelemetryModule.forRoot({ principal: 'none' });
+// #endregion
+
+export const failures = new Map<string, number>();
+
+// #region failures
+subscribe('nestjs-mcp-auth:completed', (message) => {
+  const { outcome, messages } = message as CompletedEvent;
+  const [call] = messages;
+  // Only a name that the application declares: clients cannot add entries.
+  if (outcome === 'ok' || !call?.isDeclared) return;
+  const key = `${call.name} ${outcome}`;
+  failures.set(key, (failures.get(key) ?? 0) + 1);
+});
 // #endregion
