@@ -13,6 +13,7 @@ export type CallOutcome = 'aborted' | 'http-error' | 'rpc-error' | 'tool-error' 
 
 /** The end of an admitted request. */
 export interface CallEnd {
+  /** What the answer says, see {@link CallOutcome}. */
   readonly outcome: CallOutcome;
   /** The HTTP status; undefined if the connection closed before there was one. */
   readonly status: number | undefined;

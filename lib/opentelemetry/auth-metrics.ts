@@ -53,6 +53,7 @@ export class AuthMetrics {
       description: 'Successful fetches of the keys of an authorization server.',
     });
     this.#state = meter.createObservableUpDownCounter('mcp_auth.issuer.status', {
+      unit: '1',
       description: '1 for the current state of an authorization server, 0 for the other states.',
     });
     this.#keys = meter.createObservableUpDownCounter('mcp_auth.issuer.keys', {

@@ -2,14 +2,15 @@ import type { Server } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { trace, type Attributes } from '@opentelemetry/api';
-import { McpAuthService, type McpAuthEvent } from 'nestjs-mcp-auth';
+import { McpAuthError, McpAuthService, type McpAuthEvent } from 'nestjs-mcp-auth';
 import { McpAuthOpenTelemetryModule, type McpAuthOpenTelemetryOptions } from 'nestjs-mcp-auth/opentelemetry';
 import { expectNoTrace } from '../support/expectations.js';
 import { givenTool } from '../support/given-tool.js';
-import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { closeAtOnce, startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
 import { sdk2Endpoint } from '../support/sdk-endpoints.js';
+import { openSession } from '../support/sessions.js';
 import { instrument, Telemetry } from '../support/telemetry.js';
 import { until } from '../support/until.js';
 
@@ -31,16 +32,24 @@ const JSON_RPC = {
   'mcp-protocol-version': '2025-11-25',
 };
 
-async function start(platform: Platform, options?: McpAuthOpenTelemetryOptions): Promise<NotesServer> {
+async function start(
+  platform: Platform,
+  options?: McpAuthOpenTelemetryOptions,
+  settings: NotesServerSettings = {},
+): Promise<NotesServer> {
   const server = await startNotesServer(platform, {
     imports: [(options ? McpAuthOpenTelemetryModule.forRoot(options) : McpAuthOpenTelemetryModule) as never],
     options: { allowAnonymous: true },
     tools: [
       MEET,
+      givenTool('late', { scopes: ['a'] }, () => {
+        throw McpAuthError.insufficientScope('z');
+      }),
       givenTool('open-tool', { isPublic: true }),
       givenTool('broken', {}, () => ({ isError: true, content: [] })),
     ],
     controllers: [sdk2Endpoint('sdk2', [])],
+    ...settings,
   });
   // The library asks the server questions at the start, which need no spans here.
   instrument(server.app.getHttpServer() as Server);
@@ -211,6 +220,43 @@ describe.each(PLATFORMS)('the span attributes of nestjs-mcp-auth/opentelemetry, 
     expect(await only()).toMatchObject({ 'gen_ai.tool.name': 'ping', 'mcp_auth.outcome': 'ok' });
   });
 });
+
+it.each(PLATFORMS)(
+  'spans of callers with sessions hold their own data, and their own late refusals, on %s',
+  async (platform) => {
+    const telemetry = Telemetry.start();
+    const server = await start(platform, {}, { transport: { statefulMode: true } });
+    try {
+      const users = ['alice', 'bob', 'carol'];
+      const sessions = await Promise.all(
+        users.map(async (sub) => {
+          const token = await server.mint({ sub, client_id: sub, scope: 'a' });
+          return { sub, token, session: await openSession(server, token) };
+        }),
+      );
+      telemetry.resetSpans();
+      meeting.length = 0;
+      isOpen = false;
+      const send = ({ sub, token, session }: (typeof sessions)[number], name: string): Promise<string> =>
+        server
+          .callTool(name, token, {}, { 'mcp-session-id': session, 'x-test-id': sub })
+          .then((response) => response.text());
+      const answers = sessions.map((one) => send(one, 'meet'));
+      await until(() => meeting.length === users.length);
+      answers.push(...sessions.map((one) => send(one, 'late')));
+      isOpen = true;
+      await Promise.all(answers);
+      for (const { attributes } of await telemetry.spans(2 * users.length)) {
+        expect(attributes['mcp_auth.client.id']).toBe(attributes['test.id']);
+        const isLate = attributes['gen_ai.tool.name'] === 'late';
+        expect(attributes['mcp_auth.reason']).toBe(isLate ? 'scope_missing' : undefined);
+      }
+    } finally {
+      await closeAtOnce(server);
+      await telemetry.stop();
+    }
+  },
+);
 
 describe('the options of McpAuthOpenTelemetryModule', () => {
   it.each<[McpAuthOpenTelemetryOptions, Attributes, number]>([
