@@ -23,8 +23,8 @@ export class McpAuthService {
   ) {}
 
   /**
-   * The decisions about requests, and the changes in the state of the authorization servers, from the subscription on. Never
-   * completes. Subscribers run synchronously before the request continues: queue slow work. If a subscriber throws, the error
+   * The decisions about requests, how admitted requests end, and the changes in the state of the authorization servers, from
+   * the subscription on. Never completes. Subscribers run synchronously before the request continues: queue slow work. If a subscriber throws, the error
    * is logged, and the request continues. Does NOT include what {@link verify} decides, nor calls over stdio that are allowed.
    *
    * The same objects are published on `node:diagnostics_channel`: the name of the channel is `nestjs-mcp-auth:` and the type
