@@ -100,11 +100,7 @@ export const REFUSAL_ADVICE: Readonly<
     advice:
       'For DPoP (cnf.jkt), set the option dpop to "accepted"; turn off certificate-bound tokens (cnf.x5t#S256) for this client or this resource at the authorization server',
   },
-  bound_token_without_proof: {
-    level: 'log',
-    advice:
-      'If the client is yours, let it send the Authorization scheme DPoP with a proof; otherwise the token may be stolen',
-  },
+  bound_token_without_proof: { level: 'log' },
   unbound_token: {
     level: 'warn',
     advice: 'Turn on DPoP for this client at the authorization server, so that its tokens have cnf.jkt',
