@@ -74,7 +74,15 @@ export type { McpAuthModuleOptions } from './options/options.js';
 export type { ResourceMetadataOptions } from './options/resource-metadata-options.js';
 export type { ProtectedResourceOptions, TrustedIssuerOption } from './options/resource-options.js';
 export type { ListingPolicy, ScopeOptions } from './options/scope-options.js';
-export type { Policy, PolicyContext } from './handlers/handler-declaration.js';
+export {
+  AccessPolicy,
+  type AccessPolicyClass,
+  type Policy,
+  type PolicyAnswer,
+  type PolicyContext,
+  type PolicyOption,
+} from './options/policy-option.js';
+export { deny, type Denial, type DenialDetails } from './core/denial.js';
 export { McpAuthService } from './mcp-auth.service.js';
 export type { VerifierOption } from './options/verifier-option.js';
 export type { KindOf, PrincipalKind } from './core/principal-kind.js';

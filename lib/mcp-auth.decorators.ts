@@ -1,11 +1,13 @@
 import { applyDecorators, createParamDecorator, UseFilters, UseGuards, type Type } from '@nestjs/common';
 import { McpAuthConfigError } from './core/error.js';
+import { showValue } from './core/safe-text.js';
 import { isRequestableScope, isScopeToken } from './core/scopes.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
 import { injectedCaller } from './caller/injected-caller.js';
 import type { McpAuthInfo } from './core/auth-info.js';
-import { addDeclaration, type DeclarationPart, type Policy } from './handlers/handler-declaration.js';
+import { addDeclaration, type DeclarationPart } from './handlers/handler-declaration.js';
+import { isPolicyOption, WRITE_POLICY, type PolicyOption } from './options/policy-option.js';
 import { remember } from './handlers/written-declarations.js';
 
 type ClassOrMethodDecorator = ClassDecorator & MethodDecorator;
@@ -45,8 +47,15 @@ export function RequireAnyScope(...scopes: [string, ...string[]]): ClassOrMethod
  *
  * For a resource template, the policy is asked with the variables of the template. If they cannot be determined, a request
  * that reaches no handler, such as a subscription or a completion, is refused.
+ *
+ * @param policy a function, or the class of a provider that extends {@link AccessPolicy}
+ * @throws {McpAuthConfigError} when the class is loaded, if the policy is neither.
  */
-export function Authorize(policy: Policy): ClassOrMethodDecorator {
+export function Authorize(policy: PolicyOption): ClassOrMethodDecorator {
+  if (!isPolicyOption(policy)) {
+    const why = 'must be a function, or a class with the method `decide`';
+    throw new McpAuthConfigError([{ option: '@Authorize()', seen: showValue(policy), why, write: WRITE_POLICY }]);
+  }
   return protect('@Authorize()', { policies: [policy] });
 }
 

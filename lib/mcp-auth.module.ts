@@ -13,6 +13,7 @@ import { AccessRequirements } from './authorization/access-requirements.js';
 import { Authenticator } from './authorization/authenticator.js';
 import { Authorizer } from './authorization/authorizer.js';
 import { OperationAccess } from './authorization/operation-access.js';
+import { Policies } from './authorization/policies.js';
 import { RefusedRequests } from './authorization/refused-requests.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { CopiesCheck } from './platform/copies-check.js';
@@ -47,6 +48,8 @@ import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { readOptions } from './options/read-options.js';
 import { type McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
 import { DEFAULT_REFUSAL_LOG_LIMITS, RefusalLog, REFUSAL_LOG_LIMITS } from './observability/refusal-log.js';
+import { isAccessPolicy } from './options/policy-option.js';
+import { isVerifier } from './options/verifier-option.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
 import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
@@ -56,7 +59,7 @@ import { StartCheck } from './platform/start-check.js';
 import { StateWatch } from './response/state-watch.js';
 import { TaskOwners } from './authorization/task-owners.js';
 import { TransportRules } from './authorization/transport-rules.js';
-import { findVerifier } from './resource-servers/provided-verifiers.js';
+import { findProvider } from './resource-servers/application-providers.js';
 import { ProofOfPossession } from './proof/proof-of-possession.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
@@ -93,7 +96,8 @@ const PROVIDERS: Provider[] = [
       new ResourceServers(options, {
         now: () => clock.now(),
         failures,
-        findVerifier: (type) => findVerifier(modules, type),
+        findVerifier: (type) =>
+          findProvider(modules, type, { option: 'verifier', isUsable: isVerifier, method: 'verify' }),
       }),
     inject: [ResolvedOptions, Clock, IssuerMonitor, ModuleRef],
   },
@@ -103,6 +107,14 @@ const PROVIDERS: Provider[] = [
   ProofOfPossession,
   Authenticator,
   RefusedRequests,
+  {
+    provide: Policies,
+    useFactory: (modules: ModuleRef) =>
+      new Policies((type, option) =>
+        findProvider(modules, type, { option, isUsable: isAccessPolicy, method: 'decide' }),
+      ),
+    inject: [ModuleRef],
+  },
   Authorizer,
   OperationAccess,
   SessionOwners,
@@ -164,6 +176,7 @@ export class McpAuthModule
     private readonly startCheck: StartCheck,
     private readonly wellKnown: WellKnownEndpoint,
     private readonly servers: ResourceServers,
+    private readonly policies: Policies,
     private readonly directCalls: DirectCalls,
     private readonly tracking: CallerTracking,
     private readonly handlers: HandlerAccess,
@@ -213,11 +226,12 @@ export class McpAuthModule
    * Nest calls this after it has created all providers, before the application listens. Applications without HTTP need the
    * same checks here, since Nest does not call `configure` there.
    */
-  onModuleInit(): Promise<void> {
+  async onModuleInit(): Promise<void> {
     this.explorer.check();
     this.directCalls.protect();
     this.handlers.warn(McpAuthGuard);
-    return this.servers.ready();
+    await this.servers.ready();
+    await this.policies.ready(this.options.authorize, this.explorer.policies);
   }
 
   /** Nest calls this after it has registered the routes, before the application listens. */

@@ -253,7 +253,13 @@ describe('LIB-19: reading a body', () => {
           `n://${'x'.repeat(2_000)}`,
           `n://${'a,-'.repeat(600)}/`,
         ]) {
-          index.find({ kind: 'resource', name: uri.slice(0, 2_048), args: undefined, reachesHandler: false });
+          index.find({
+            kind: 'resource',
+            method: 'resources/subscribe',
+            name: uri.slice(0, 2_048),
+            args: undefined,
+            reachesHandler: false,
+          });
         }
       }
     });

@@ -14,6 +14,7 @@ interface Surface {
 const SURFACES: Readonly<Record<string, Surface>> = {
   '.': {
     values: [
+      'AccessPolicy',
       'AuthInfo',
       'Authorize',
       'McpAuthConfigError',
@@ -30,6 +31,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'TokenVerifier',
       'auth0',
       'authorizationDetails',
+      'deny',
       'cognito',
       'descope',
       'entraId',
@@ -44,8 +46,13 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'workos',
     ],
     types: [
+      'AccessPolicyClass',
       'AnonymousEvent',
       'ArgumentsOmitted',
+      'Denial',
+      'DenialDetails',
+      'PolicyAnswer',
+      'PolicyOption',
       'AuthenticatedEvent',
       'AuthorizationDetail',
       'AuthorizationServerOptions',

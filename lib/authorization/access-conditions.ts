@@ -1,14 +1,18 @@
 import { combineAll, isEmptyRequirement, NO_REQUIREMENT, type Requirement } from '../core/requirement.js';
 import type { AuthenticationRequirement } from '../core/authentication.js';
-import type { Operation } from '../request/rpc-body.js';
-import type { HandlerDeclaration, Policy } from '../handlers/handler-declaration.js';
+import type { ResolvedOptions } from '../options/options.js';
+import type { PolicyOption } from '../options/policy-option.js';
+import type { Operation, RpcMessage } from '../request/rpc-body.js';
+import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import type { Declarations, Declared } from '../handlers/handler-explorer.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
 
 /** The policies that are asked about one part of a request: the route itself, or an MCP operation in the body. */
 export interface PolicyCheck {
   readonly operation: Operation | undefined;
-  readonly policies: readonly Policy[];
+  readonly policies: readonly PolicyOption[];
+  /** The method of a message that uses no primitive. */
+  readonly method?: string | undefined;
   /** The arguments of a handler outside MCP, as the framework passes them. */
   readonly args?: unknown;
 }
@@ -52,11 +56,48 @@ export function withoutScopes(conditions: AccessConditions): AccessConditions {
   return { ...conditions, requirement: NO_REQUIREMENT };
 }
 
-/** The policies of these operations, with what they are asked about. */
-export function policyChecksOf(operations: readonly DeclaredOperation[]): PolicyCheck[] {
-  return operations.flatMap(({ operation, declarations }) =>
-    declarations.all.flatMap((declared) => checksOfDeclaration(operation, declared)),
+const NO_POLICIES: readonly PolicyOption[] = [];
+
+/** The policy of the whole module, as a list. */
+export function policiesOfModule({ authorize }: Pick<ResolvedOptions, 'authorize'>): readonly PolicyOption[] {
+  return authorize === undefined ? NO_POLICIES : [authorize];
+}
+
+/** The policies of these operations, and those of the module, with what they are asked about. */
+export function policyChecksOf(
+  operations: readonly DeclaredOperation[],
+  ofModule: readonly PolicyOption[],
+): PolicyCheck[] {
+  return operations.flatMap((one) => [
+    ...(ofModule.length > 0 ? checksOfModule(one, ofModule) : []),
+    ...one.declarations.all.flatMap((declared) => checksOfDeclaration(one.operation, declared)),
+  ]);
+}
+
+/** The policies of the module for everything in a request that is no operation: other messages, or no message at all. */
+export function checksOfMessages(messages: readonly RpcMessage[], ofModule: readonly PolicyOption[]): PolicyCheck[] {
+  if (ofModule.length === 0) return [];
+  if (messages.length === 0) return [{ operation: undefined, policies: ofModule }];
+  const methods = new Set(messages.flatMap(({ operations, method }) => (operations.length === 0 ? [method] : [])));
+  return [...methods].map((method) => ({ operation: undefined, method, policies: ofModule }));
+}
+
+/** One check for each operation that the MCP framework may run, as it was declared; as it was sent if none is declared. */
+function checksOfModule(
+  { operation, declarations }: DeclaredOperation,
+  policies: readonly PolicyOption[],
+): PolicyCheck[] {
+  const distinct = new Map(
+    declarations.all.map(({ kind, name, policyArguments }) => [
+      JSON.stringify([kind, name, policyArguments]),
+      { kind, name, policyArguments },
+    ]),
   );
+  if (distinct.size === 0) return [{ operation, policies }];
+  return [...distinct.values()].flatMap(({ kind, name, policyArguments }) => {
+    const all = typeof policyArguments === 'string' ? [operation.args] : policyArguments;
+    return all.map((args) => ({ operation: { ...operation, kind, name, args }, policies }));
+  });
 }
 
 function checksOfDeclaration(
@@ -70,7 +111,10 @@ function checksOfDeclaration(
 }
 
 /** Why these operations are refused with any token; undefined if they are not. */
-export function refusalOf(operations: readonly DeclaredOperation[]): AccessConditions['refusal'] {
+export function refusalOf(
+  operations: readonly DeclaredOperation[],
+  ofModule: readonly PolicyOption[],
+): AccessConditions['refusal'] {
   if (operations.some(({ declarations }) => declarations.isElsewhere)) return 'resource_mismatch';
   // If a handler runs, its policies are asked there.
   const isNotAsked = operations.some(
@@ -80,7 +124,16 @@ export function refusalOf(operations: readonly DeclaredOperation[]): AccessCondi
         ({ declaration, policyArguments }) => hasPolicies(declaration) && policyArguments === 'unknown',
       ),
   );
-  return isNotAsked ? 'policy_not_asked' : undefined;
+  const isUnknown = ofModule.length > 0 && operations.some(isUndetermined);
+  return isNotAsked || isUnknown ? 'policy_not_asked' : undefined;
+}
+
+/**
+ * Whether it is unknown which operation the policy of the module must be asked about. Not every handler asks again. For the
+ * completion of a template, the template is known even if not all of its variables are.
+ */
+function isUndetermined({ operation, declarations }: DeclaredOperation): boolean {
+  return declarations.all.some(({ name, policyArguments }) => policyArguments === 'unknown' && name !== operation.name);
 }
 
 /** The declarations of all handlers of an operation. */

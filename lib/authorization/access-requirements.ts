@@ -3,22 +3,33 @@ import type { AuthorizedCall } from '../caller/authorized-call.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { ResolvedOptions } from '../options/options.js';
+import type { PolicyOption } from '../options/policy-option.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { targetPath, type HttpRequest } from '../request/http-message.js';
-import { isOpenMethod, readRpcBody, type Operation, type RpcBody } from '../request/rpc-body.js';
+import {
+  HANDLER_METHODS,
+  isOpenMethod,
+  readRpcBody,
+  type Operation,
+  type RpcBody,
+  type RpcMessage,
+} from '../request/rpc-body.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
 import { AccessRequest, MAX_OPERATIONS_OF_ANYBODY, type Findings } from './access-request.js';
 import {
+  checksOfMessages,
   conditionsOf,
   handlersOf,
   hasPolicies,
   isPublic,
+  policiesOfModule,
   refusalOf,
   requiresNothing,
   policyChecksOf,
   withoutScopes,
   type AccessConditions,
   type DeclaredOperation,
+  type PolicyCheck,
 } from './access-conditions.js';
 
 /** Determines what a request, a call or an operation needs. Does not look at the caller. */
@@ -26,12 +37,15 @@ import {
 export class AccessRequirements {
   /** Conditions that are the same for every request: by the declaration of the handler, then by those of the operation. */
   readonly #conditions = new WeakMap<HandlerDeclaration, Map<object, AccessConditions>>();
+  readonly #ofModule: readonly PolicyOption[];
 
   constructor(
     private readonly servers: ResourceServers,
     private readonly explorer: HandlerExplorer,
     private readonly options: ResolvedOptions,
-  ) {}
+  ) {
+    this.#ofModule = policiesOfModule(options);
+  }
 
   /**
    * What a request to this route needs: the baseline of the resource, what class and method declare, and what all MCP
@@ -49,9 +63,7 @@ export class AccessRequirements {
   ofHandler(classRef: object, handler: object, args: unknown): AccessRequest {
     const declaration = this.explorer.declarationOf(classRef, handler);
     const server = this.servers.get(declaration.resourceId);
-    const policyChecks = hasPolicies(declaration)
-      ? [{ operation: undefined, policies: declaration.policies, args }]
-      : [];
+    const policyChecks = this.#checksAt(declaration, undefined).map((check) => ({ ...check, args }));
     return new AccessRequest(handler, server, readRpcBody(undefined), {
       isOpen: () => false,
       conditions: () => conditionsOf(server, [declaration], policyChecks),
@@ -66,11 +78,17 @@ export class AccessRequirements {
     isOpen: boolean,
   ): AccessConditions {
     const server = this.servers.get(resource.id);
-    if (!isOpen && !hasPolicies(declaration)) return this.#sameConditions(declaration, server, server, []);
+    if (!isOpen && !this.#asksAt(declaration)) return this.#sameConditions(declaration, server, server, []);
     const served = this.explorer.operationOf(context.getHandler());
     const args: unknown = context.switchToRpc().getData();
-    const operation = served && { kind: served.kind, name: served.name, args, reachesHandler: true };
-    const policyChecks = hasPolicies(declaration) ? [{ operation, policies: declaration.policies }] : [];
+    const operation = served && {
+      kind: served.kind,
+      method: HANDLER_METHODS[served.kind],
+      name: served.name,
+      args,
+      reachesHandler: true,
+    };
+    const policyChecks = this.#checksAt(declaration, operation);
     const conditions = { ...conditionsOf(server, [declaration], policyChecks), asksBeforeScopes: true };
     return isOpen ? withoutScopes(conditions) : conditions;
   }
@@ -82,13 +100,15 @@ export class AccessRequirements {
       declarations,
     }));
     const handlers = declared.flatMap(({ declarations }) => handlersOf(declarations));
-    return { ...conditionsOf(server, handlers, policyChecksOf(declared)), refusal: refusalOf(declared) };
+    const policyChecks = policyChecksOf(declared, this.#ofModule);
+    return { ...conditionsOf(server, handlers, policyChecks), refusal: refusalOf(declared, this.#ofModule) };
   }
 
   /** The operation to remember: with its arguments only if a policy needs them. */
   memorable(operation: Operation, resourceId: string): Operation {
     const { all } = this.explorer.declarationsOf(operation, resourceId);
-    return all.some(({ declaration }) => hasPolicies(declaration)) ? operation : { ...operation, args: undefined };
+    const isAsked = this.#ofModule.length > 0 || all.some(({ declaration }) => hasPolicies(declaration));
+    return isAsked ? operation : { ...operation, args: undefined };
   }
 
   /**
@@ -113,24 +133,40 @@ export class AccessRequirements {
   }
 
   /** What these operations and the route they are sent to need together. */
-  ofOperations(route: HandlerDeclaration, server: ResourceServer, operations: readonly Operation[]): AccessConditions {
+  ofOperations(
+    route: HandlerDeclaration,
+    server: ResourceServer,
+    operations: readonly Operation[],
+    messages: readonly RpcMessage[],
+  ): AccessConditions {
     const [operation] = operations;
     if (operations.length < 2 && operation?.kind !== 'resource') {
       const declarations = operation && this.explorer.declarationsOf(operation, server.resource.id);
       const known = this.#conditions.get(route)?.get(declarations ?? server);
       if (known) return known;
       const handlers = handlersOf(declarations);
-      const asksNobody = !hasPolicies(route) && !declarations?.isElsewhere && !handlers.some(hasPolicies);
+      const asksNobody = !this.#asksAt(route) && !declarations?.isElsewhere && !handlers.some(hasPolicies);
       if (asksNobody) return this.#sameConditions(route, declarations ?? server, server, handlers);
     }
     const declared = this.#declared(operations, server);
     const handlers = new Set([route, ...declared.flatMap(({ declarations }) => handlersOf(declarations))]);
     const ofRoute = hasPolicies(route) ? [{ operation: undefined, policies: route.policies }] : [];
+    const ofMessages = checksOfMessages(messages, this.#ofModule);
+    const policyChecks = [...ofMessages, ...ofRoute, ...policyChecksOf(declared, this.#ofModule)];
     return {
-      ...conditionsOf(server, [...handlers], [...ofRoute, ...policyChecksOf(declared)]),
+      ...conditionsOf(server, [...handlers], policyChecks),
       asksBeforeScopes: operations.length < 2,
-      refusal: refusalOf(declared),
+      refusal: refusalOf(declared, this.#ofModule),
     };
+  }
+
+  /** Whether a policy is asked about a call of the handler: one of its own, or that of the module. */
+  #asksAt(declaration: HandlerDeclaration): boolean {
+    return this.#ofModule.length > 0 || hasPolicies(declaration);
+  }
+
+  #checksAt(declaration: HandlerDeclaration, operation: Operation | undefined): PolicyCheck[] {
+    return this.#asksAt(declaration) ? [{ operation, policies: [...this.#ofModule, ...declaration.policies] }] : [];
   }
 
   #declared(operations: readonly Operation[], { resource }: ResourceServer): DeclaredOperation[] {
@@ -171,7 +207,7 @@ class RouteFindings implements Findings {
   }
 
   conditions(operations: readonly Operation[]): AccessConditions {
-    return this.requirements.ofOperations(this.route, this.server, operations);
+    return this.requirements.ofOperations(this.route, this.server, operations, this.body.messages);
   }
 }
 

@@ -7,7 +7,7 @@ import { Clock } from '../core/clock.js';
 import { McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import { challengeScopes, combine, isEmptyRequirement, meets } from '../core/requirement.js';
-import { isRequestableScope } from '../core/scopes.js';
+import type { Denial } from '../core/denial.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { ResolvedOptions } from '../options/options.js';
@@ -17,7 +17,8 @@ import { ResourceServers } from '../resource-servers/resource-servers.js';
 import type { AccessRequest } from './access-request.js';
 import { AccessRequirements } from './access-requirements.js';
 import { Authenticator } from './authenticator.js';
-import { requiresNothing, type AccessConditions, type PolicyCheck } from './access-conditions.js';
+import { requiresNothing, type AccessConditions } from './access-conditions.js';
+import { Policies, type Verdict } from './policies.js';
 import { RefusedRequests } from './refused-requests.js';
 import { callOverStdio } from './stdio-caller.js';
 
@@ -30,6 +31,7 @@ export class Authorizer {
     private readonly requirements: AccessRequirements,
     private readonly authenticator: Authenticator,
     private readonly refusedRequests: RefusedRequests,
+    private readonly policies: Policies,
     private readonly options: ResolvedOptions,
     private readonly clock: Clock,
   ) {}
@@ -70,7 +72,10 @@ export class Authorizer {
     const { resourceId } = declaration;
     // A handler that names no resource can be reached through each of them.
     const servers = resourceId === undefined ? this.servers.all : [this.servers.get(resourceId)];
-    const needsNothing = requiresNothing(declaration) && servers.every(({ baseline }) => isEmptyRequirement(baseline));
+    const needsNothing =
+      this.options.authorize === undefined &&
+      requiresNothing(declaration) &&
+      servers.every(({ baseline }) => isEmptyRequirement(baseline));
     const stdio = this.options.stdio === 'deny' && needsNothing ? 'trust' : this.options.stdio;
     const call = await callOverStdio(context, stdio, this.servers.first, this.authenticator);
     if (!call) throw this.#unauthenticated(context, declaration, resourceId);
@@ -119,14 +124,14 @@ export class Authorizer {
     if (missing && !conditions.asksBeforeScopes) throw missing;
     let verdict: Verdict;
     try {
-      verdict = await askPolicies(auth, conditions.policyChecks, request);
+      verdict = await this.policies.ask(auth, conditions.server.resource.id, conditions.policyChecks, request);
     } catch (error) {
       // The caller lacks scopes anyway, and the policy may not expect such callers.
       throw missing ?? error;
     }
     const requirement = combine(conditions.requirement, { allOf: verdict.scopes, anyOf: [] });
     this.#check(auth, { ...conditions, requirement });
-    if (verdict.isDenied) throw new McpAuthError('access_denied', 'policy_denied');
+    if (verdict.denial) throw denied(verdict.denial);
   }
 
   /** The refusal of a caller who lacks what the declarations need, whatever the policies say. */
@@ -161,27 +166,8 @@ export class Authorizer {
   }
 }
 
-/** The answers of all policies together. */
-interface Verdict {
-  readonly scopes: readonly string[];
-  readonly isDenied: boolean;
-}
-
-async function askPolicies(
-  auth: McpAuthInfo,
-  policyChecks: readonly PolicyCheck[],
-  request: HttpRequest | undefined,
-): Promise<Verdict> {
-  const scopes = new Set<string>();
-  let isDenied = false;
-  for (const { operation, policies, args = operation?.args } of policyChecks) {
-    const context = { auth, operation: operation && { kind: operation.kind, name: operation.name }, args, request };
-    for (const policy of policies) {
-      const verdict = await policy(context);
-      // A policy may build its answer from arguments of the client. Only valid scopes can stand in a challenge.
-      if (Array.isArray(verdict) && verdict.every(isRequestableScope)) for (const scope of verdict) scopes.add(scope);
-      else if (verdict !== true) isDenied = true;
-    }
-  }
-  return { scopes: [...scopes], isDenied };
+/** The refusal of a caller whom a policy denies. Another token would not help. */
+function denied({ reason, message }: Denial): McpAuthError {
+  const seen = reason === undefined ? {} : { reason };
+  return new McpAuthError('access_denied', 'policy_denied', { seen, clientMessage: message });
 }

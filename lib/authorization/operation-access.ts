@@ -4,10 +4,17 @@ import { McpAuthError } from '../core/error.js';
 import { challengeScopes } from '../core/requirement.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { ResolvedOptions } from '../options/options.js';
-import type { Operation } from '../request/rpc-body.js';
+import { HANDLER_METHODS, type Operation } from '../request/rpc-body.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';
 import { Authorizer } from './authorizer.js';
-import { conditionsOf, handlersOf, isPublic, policyChecksOf, withoutScopes } from './access-conditions.js';
+import {
+  conditionsOf,
+  handlersOf,
+  isPublic,
+  policiesOfModule,
+  policyChecksOf,
+  withoutScopes,
+} from './access-conditions.js';
 
 /** How a client may call a tool: without a token, or with a token that has these scopes. */
 export type SecurityScheme =
@@ -26,8 +33,7 @@ export class OperationAccess {
 
   /** What a tool needs, in the form that ChatGPT reads; undefined if nothing is declared. */
   securitySchemes(tool: string, resourceId: string): SecurityScheme[] | undefined {
-    const operation: Operation = { kind: 'tool', name: tool, args: undefined, reachesHandler: true };
-    const declarations = this.explorer.declarationsOf(operation, resourceId);
+    const declarations = this.explorer.declarationsOf(callOf(tool), resourceId);
     if (declarations.all.length === 0) return undefined;
     if (this.options.allowAnonymous && isPublic(declarations)) return [{ type: 'noauth' }];
     const server = this.servers.get(resourceId);
@@ -42,7 +48,8 @@ export class OperationAccess {
     const isOpen = this.options.allowAnonymous && isPublic(declarations);
     if (!call.auth) return isOpen ? 'allowed' : 'obtainable';
     const server = this.servers.get(call.resource.id);
-    const conditions = conditionsOf(server, handlersOf(declarations), policyChecksOf([{ operation, declarations }]));
+    const policyChecks = policyChecksOf([{ operation, declarations }], policiesOfModule(this.options));
+    const conditions = conditionsOf(server, handlersOf(declarations), policyChecks);
     const needed = isOpen ? withoutScopes(conditions) : conditions;
     try {
       // Lists do not depend on how the user signed in.
@@ -52,4 +59,8 @@ export class OperationAccess {
       return error instanceof McpAuthError && error.code === 'access_denied' ? 'denied' : 'obtainable';
     }
   }
+}
+
+function callOf(tool: string): Operation {
+  return { kind: 'tool', method: HANDLER_METHODS.tool, name: tool, args: undefined, reachesHandler: true };
 }

@@ -1,7 +1,7 @@
 import type { AuthenticationRequirement } from './authentication.js';
 import { NotAskedError } from './not-asked-error.js';
 import { REASONS, type McpAuthReason } from './refusal-reasons.js';
-import { NOTHING_OBSERVED, quotedAll, type Observed } from './safe-text.js';
+import { messageForClient, NOTHING_OBSERVED, quotedAll, type Observed } from './safe-text.js';
 
 export type { McpAuthReason } from './refusal-reasons.js';
 
@@ -86,6 +86,8 @@ export interface McpAuthErrorDetails {
   readonly authentication?: AuthenticationRequirement;
   /** Seconds after which the client should retry; only with `temporarily_unavailable`. */
   readonly retryAfterSeconds?: number;
+  /** What the client is told instead of the sentence of the code; only with `access_denied`. Shortened, on one line. */
+  readonly clientMessage?: string | undefined;
   /** The error behind the refusal; for logs only, never sent. */
   readonly cause?: unknown;
   /** The observed values behind the refusal, by name; for logs only, never sent. Must not contain secrets. */
@@ -135,6 +137,8 @@ export class McpAuthError extends Error {
   readonly authentication: AuthenticationRequirement | undefined;
   /** Seconds after which the client should retry; only with `temporarily_unavailable`. */
   readonly retryAfterSeconds: number | undefined;
+  /** What the client is told instead of the sentence of the code; only with `access_denied`. */
+  readonly clientMessage: string | undefined;
   // Private: printing or serialising the error must not show them to a client.
   #seen: Observed;
   #origin: TokenOrigin | undefined;
@@ -164,6 +168,7 @@ export class McpAuthError extends Error {
     this.missingScopes = details.missingScopes ?? this.scopes;
     this.authentication = details.authentication;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.clientMessage = messageForClient(details.clientMessage ?? '') || undefined;
     // Not enumerable: printing the error does not show it.
     Object.defineProperty(this, BRAND, { value: true });
     this.#seen = details.seen ? quotedAll(details.seen) : NOTHING_OBSERVED;

@@ -51,6 +51,7 @@ export const REASONS = {
   authentication_insufficient: 'the user signed in too long ago, or not strongly enough',
   upstream_rejected: 'a service behind this one no longer accepts its credentials for the caller',
   policy_denied: 'a policy of the application refused the operation',
+  policy_unavailable: 'a policy of the application could not decide',
   policy_not_asked: 'a policy needs the variables of a resource template, and this request does not provide them',
   handler_unauthenticated: 'the handler was called without a verified caller',
   graphql_request_missing: 'a GraphQL resolver was called without the HTTP request in its context',

@@ -119,6 +119,20 @@ export function redactToken(text: string, token: string): string {
   return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
 }
 
+/** Longest text of the application that a client gets, in characters. */
+const MAX_MESSAGE_LENGTH = 200;
+
+/**
+ * Text of the application for the user of a client: on one line, shortened, without control characters and without
+ * anything that looks like a token. Empty for text without visible characters.
+ */
+export function messageForClient(text: string): string {
+  const line = redactTokens(text.slice(0, LONGEST_LOOKED_AT)).replace(/\s+/g, ' ').trim();
+  const characters = Array.from(printable(line));
+  const isLong = characters.length > MAX_MESSAGE_LENGTH;
+  return isLong ? `${characters.slice(0, MAX_MESSAGE_LENGTH - 1).join('')}…` : characters.join('');
+}
+
 /**
  * Describes an error on one line, without its cause. The application may throw any value, with any text of a client in
  * it.

@@ -1,50 +1,14 @@
 import 'reflect-metadata';
 import type { AuthenticationRequirement } from '../core/authentication.js';
 import { NO_REQUIREMENT, combine, type Requirement } from '../core/requirement.js';
-import type { OperationKind } from '../request/rpc-body.js';
+import type { PolicyOption } from '../options/policy-option.js';
 import { COPY_METADATA, THIS_COPY, type Copy } from '../caller/package-copies.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
-
-/** The call that a policy is asked about. */
-export interface PolicyContext {
-  /** The verified caller. A policy is never asked about a call without one. */
-  readonly auth: McpAuthInfo;
-  /** The MCP primitive that the caller uses; undefined outside MCP. */
-  readonly operation:
-    | {
-        /** `tool`, `resource`, `resource-template` or `prompt`. */
-        readonly kind: OperationKind;
-        /** Tool or prompt name, resource URI or URI template, as it was declared. */
-        readonly name: string;
-      }
-    | undefined;
-  /**
-   * The arguments of the call. For an MCP operation the policy is asked twice: before dispatch with the arguments as sent,
-   * and at the handler with those that the MCP framework validated. Both answers must allow the call. Undefined on plain HTTP
-   * routes, and for the tools, prompts and templates in a list. For a GraphQL resolver its arguments, for a handler of
-   * WebSocket messages the data of the message: there the policy is asked once.
-   *
-   * For a resource template, the values of its variables: as in the URI with the official SDK; decoded, and with the URI
-   * itself as `uri`, with `@rekog/mcp-nest`. The policy gets the same for reading, subscribing and unsubscribing. If the URI
-   * of a subscription is not in normal form, the policy is asked about both spellings. For a completion, the variables that
-   * the client names as known, and the typed text of the one to complete.
-   */
-  readonly args: unknown;
-  /** The platform's request; undefined at a handler whose framework does not pass it on. */
-  readonly request: unknown;
-}
-
-/**
- * A decision of the application. `true` allows the call. `false` refuses it for good: 403 without a challenge. A list of
- * scopes allows the call if the token has them all, and otherwise asks for them. An error refuses the call.
- */
-export type Policy = (context: PolicyContext) => boolean | string[] | Promise<boolean | string[]>;
 
 /** What one class or method declares. */
 interface Declaration {
   readonly requirement: Requirement;
   readonly authentications: readonly AuthenticationRequirement[];
-  readonly policies: readonly Policy[];
+  readonly policies: readonly PolicyOption[];
   readonly isPublic: boolean;
   readonly resourceId: string | undefined;
 }

@@ -14,6 +14,7 @@ import {
   type OperationEntry,
 } from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
+import type { PolicyOption } from '../options/policy-option.js';
 import { handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
 
 /** One declaration that applies to an operation. */
@@ -124,6 +125,11 @@ export class HandlerExplorer {
   /** The operation and the declaration of every handler of an MCP operation. */
   get operations(): readonly { readonly operation: ServedOperation; readonly declaration: HandlerDeclaration }[] {
     return this.#all().flatMap(({ operation, declaration }) => (operation ? { operation, declaration } : []));
+  }
+
+  /** The policies that decorators declare. */
+  get policies(): ReadonlySet<PolicyOption> {
+    return new Set(this.#all().flatMap(({ declaration }) => declaration.policies));
   }
 
   /** The handlers of MCP operations that only the MCP framework calls. */

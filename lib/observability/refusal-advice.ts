@@ -144,6 +144,11 @@ export const REFUSAL_ADVICE: Readonly<
   authentication_insufficient: { level: 'debug' },
   upstream_rejected: { level: 'debug' },
   policy_denied: { level: 'log' },
+  policy_unavailable: {
+    level: 'warn',
+    advice:
+      'See that what the policy asks, such as the decision point of authzen(), is reachable and answers as it must',
+  },
   policy_not_asked: { level: 'log' },
   handler_unauthenticated: {
     level: 'warn',

@@ -4,6 +4,7 @@ import { showValue } from '../core/safe-text.js';
 import { readCache, type CacheOptions } from './cache-options.js';
 import { readEventArguments, type RedactArguments } from './event-arguments-option.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
+import { readPolicy, type PolicyOption } from './policy-option.js';
 import type { VerifierOption } from './verifier-option.js';
 
 /**
@@ -64,6 +65,17 @@ export interface CommonOptions {
    * @default none: events have no arguments
    */
   eventArguments?: string[] | RedactArguments;
+  /**
+   * One policy for the whole server, beside those of `@Authorize()`: a function, or the class of a provider that extends
+   * `AccessPolicy`. It is asked about every request of a verified caller to a protected route, and about every protected
+   * GraphQL resolver and WebSocket handler; for MCP about each tool, resource and prompt that a request uses, before dispatch
+   * and again at handlers that the guard is bound to, and about each message that uses none (`initialize`, `tools/list`).
+   *
+   * Not asked: on `@Public()` routes, and about callers without a token (`allowAnonymous`). A request for a resource whose
+   * template variables cannot be determined is refused.
+   * @default none: what decorators and `scopes` say
+   */
+  authorize?: PolicyOption;
   /**
    * Lets callers without a token open a connection, list, and use the operations that are declared `@Public()`. Every other
    * operation answers them with 401 and a challenge. Applies only at the path of the resource identifier.
@@ -142,6 +154,7 @@ export const COMMON_OPTIONS = {
   maxTokenLifetimeSeconds: (option) => option.seconds(86_400, 1, 31_536_000),
   followCaller: optional((option) => option.flag(false)),
   eventArguments: readEventArguments,
+  authorize: readPolicy,
   allowAnonymous: (option) => option.riskyFlag('operations that are declared @Public() work without a token'),
   challenge: readChallenge,
   allowedOrigins: readAllowedOrigins,

@@ -1,6 +1,7 @@
 import type { ResolvedCache } from './cache-options.js';
 import type { ChallengeForm, CommonOptions } from './common-options.js';
 import type { RedactArguments } from './event-arguments-option.js';
+import type { PolicyOption } from './policy-option.js';
 import type { ProtectedResourceOptions, ResolvedResource } from './resource-options.js';
 
 /**
@@ -36,6 +37,8 @@ export abstract class ResolvedOptions {
   abstract readonly followCaller: boolean | undefined;
   /** Undefined if events have no arguments. */
   abstract readonly eventArguments: RedactArguments | undefined;
+  /** The policy of the whole module; undefined if there is none. */
+  abstract readonly authorize: PolicyOption | undefined;
   abstract readonly allowAnonymous: boolean;
   abstract readonly challenge: (request: unknown) => ChallengeForm;
   abstract readonly allowedOrigins: readonly string[];

@@ -70,7 +70,7 @@ export class DirectCalls {
 
   #protect(handlers: readonly DirectHandler[]): void {
     for (const handler of handlers) {
-      if (this.#isGuarded(handler) || callerParameters(handler.classRef, handler.methodName).length > 0)
+      if (this.#isDecided(handler) || callerParameters(handler.classRef, handler.methodName).length > 0)
         this.#wrap(handler);
     }
   }
@@ -94,14 +94,18 @@ export class DirectCalls {
     Object.defineProperty(classRef.prototype, methodName, { value: wrapped, writable: true, configurable: true });
   }
 
-  #isGuarded({ classRef, method }: DirectHandler): boolean {
-    return boundTo(classRef, method, GUARDS_METADATA).includes(this.guard.constructor);
+  /** Whether each call is decided at the handler: the guard is bound to it, or there is a policy of the whole module. */
+  #isDecided({ classRef, method }: DirectHandler): boolean {
+    return (
+      this.options.authorize !== undefined ||
+      boundTo(classRef, method, GUARDS_METADATA).includes(this.guard.constructor)
+    );
   }
 
   async #call(handler: DirectHandler, self: unknown, args: readonly unknown[]): Promise<unknown> {
     const context = directContext(handler, args);
     try {
-      if (this.#isGuarded(handler)) await this.guard.canActivate(context);
+      if (this.#isDecided(handler)) await this.guard.canActivate(context);
       const call = callOfContext(context, this.options);
       const run = (): unknown => Reflect.apply(handler.method as Method, self, withCaller(handler, args, context));
       return await (call ? runInCall(call, this.options, run) : run());

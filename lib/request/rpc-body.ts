@@ -3,9 +3,19 @@ import { isRecord } from '../core/record.js';
 /** The kinds of MCP primitives whose handlers can declare requirements. */
 export type OperationKind = 'tool' | 'resource' | 'resource-template' | 'prompt';
 
+/** The method that runs the handler of each kind of primitive. */
+export const HANDLER_METHODS = {
+  tool: 'tools/call',
+  prompt: 'prompts/get',
+  resource: 'resources/read',
+  'resource-template': 'resources/read',
+} as const satisfies Readonly<Record<OperationKind, string>>;
+
 /** One use of one MCP primitive in a JSON-RPC message. */
 export interface Operation {
   readonly kind: OperationKind;
+  /** The JSON-RPC method that uses it, such as `tools/call`. */
+  readonly method: string;
   /** Tool or prompt name, resource URI or URI template, exactly as sent. */
   readonly name: string;
   /** The arguments as sent: parsed, not validated. */
@@ -155,37 +165,39 @@ function operationsOf(
 ): readonly Operation[] {
   switch (method) {
     case 'tools/call':
-      return operationNamed('tool', params['name'], params['arguments'], true);
+      return operationNamed('tool', method, params['name'], params['arguments']);
     case 'prompts/get':
-      return operationNamed('prompt', params['name'], params['arguments'], true);
+      return operationNamed('prompt', method, params['name'], params['arguments']);
     case 'resources/read':
-      return operationNamed('resource', params['uri'], undefined, true);
     case 'resources/subscribe':
     case 'resources/unsubscribe':
-      return operationNamed('resource', params['uri'], undefined, false);
+      return operationNamed('resource', method, params['uri'], undefined);
     case 'subscriptions/listen':
-      return subscribedResources(params['notifications'], limit);
+      return subscribedResources(method, params['notifications'], limit);
     case 'completion/complete':
-      return completedPrimitive(params);
+      return completedPrimitive(method, params);
     default:
       return NO_OPERATIONS;
   }
 }
 
 /** The resources whose updates a client subscribes to in one request, since 2026-07-28. */
-function subscribedResources(notifications: unknown, limit: number): Operation[] {
+function subscribedResources(method: string, notifications: unknown, limit: number): Operation[] {
   const uris: unknown = isRecord(notifications) ? notifications['resourceSubscriptions'] : undefined;
   if (!Array.isArray(uris)) return [];
-  return uris.slice(0, limit).flatMap((uri: unknown) => operationNamed('resource', uri, undefined, false));
+  return uris.slice(0, limit).flatMap((uri: unknown) => operationNamed('resource', method, uri, undefined));
 }
 
 /** The prompt or resource that a completion is for. A completion reveals existing values, so it needs the same scopes. */
-function completedPrimitive({ ref, argument, context }: Readonly<Record<string, unknown>>): Operation[] {
+function completedPrimitive(
+  method: string,
+  { ref, argument, context }: Readonly<Record<string, unknown>>,
+): Operation[] {
   if (!isRecord(ref)) return [];
   const args = isRecord(context) ? context['arguments'] : undefined;
-  if (ref['type'] === 'ref/prompt') return operationNamed('prompt', ref['name'], args, false);
+  if (ref['type'] === 'ref/prompt') return operationNamed('prompt', method, ref['name'], args);
   return ref['type'] === 'ref/resource'
-    ? operationNamed('resource-template', ref['uri'], withArgument(args, argument), false)
+    ? operationNamed('resource-template', method, ref['uri'], withArgument(args, argument))
     : [];
 }
 
@@ -195,8 +207,9 @@ function withArgument(args: unknown, argument: unknown): unknown {
   return { ...(isRecord(args) ? args : {}), [argument['name']]: argument['value'] };
 }
 
-function operationNamed(kind: OperationKind, name: unknown, args: unknown, reachesHandler: boolean): Operation[] {
-  return typeof name === 'string' ? [{ kind, name, args, reachesHandler }] : [];
+function operationNamed(kind: OperationKind, method: string, name: unknown, args: unknown): Operation[] {
+  const reachesHandler = method === HANDLER_METHODS[kind];
+  return typeof name === 'string' ? [{ kind, method, name, args, reachesHandler }] : [];
 }
 
 /** @see SEP-2243: the parameter that `Mcp-Name` repeats */

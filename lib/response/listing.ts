@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
-import type { OperationKind } from '../request/rpc-body.js';
+import { HANDLER_METHODS, type OperationKind } from '../request/rpc-body.js';
 import { isRecord } from '../core/record.js';
 import { keepTasks } from '../request/task-messages.js';
 import type { AccessRequest } from '../authorization/access-request.js';
@@ -91,7 +91,8 @@ export class Listing {
   async #isShown(kind: OperationKind, entry: unknown, nameMember: string, call: AuthorizedCall): Promise<boolean> {
     const name = isRecord(entry) ? entry[nameMember] : undefined;
     if (typeof name !== 'string') return true;
-    const access = await this.operations.accessTo(call, { kind, name, args: undefined, reachesHandler: true });
+    const method = HANDLER_METHODS[kind];
+    const access = await this.operations.accessTo(call, { kind, method, name, args: undefined, reachesHandler: true });
     return call.resource.listing === 'hide' ? access === 'allowed' : access !== 'denied';
   }
 }

@@ -35,7 +35,7 @@ export interface RefusalContext extends ChallengeContext {
 
 /**
  * The sentences for clients. They are constants, so an answer reflects no input. Only the names of scopes are added (see
- * {@link descriptionOf}) and, with `exposeErrorDetails`, the reason.
+ * {@link descriptionOf}) and, with `exposeErrorDetails`, the reason. A policy can replace that of `access_denied`.
  */
 const DESCRIPTIONS = {
   authorization_required: 'Authorization is required.',
@@ -55,6 +55,9 @@ const DESCRIPTIONS = {
   session_not_found: 'There is no such session.',
   task_not_found: 'Failed to retrieve task: Task not found',
 } as const;
+
+/** Says of `temporarily_unavailable` that the token is not the cause. */
+const POLICY_UNAVAILABLE = 'It cannot be decided at the moment whether the caller is permitted to do this.';
 
 /**
  * Turns a refusal into status, headers and body. Pure; the one mapping from {@link McpAuthError} to the wire.
@@ -81,7 +84,9 @@ const MAX_SCOPE_LENGTH = 100;
  * The sentence for the client. Many clients show their users nothing else, so it names the scopes that the token lacks. The
  * challenge names them, too.
  */
-function descriptionOf({ code, missingScopes }: McpAuthError): string {
+function descriptionOf({ code, reason, clientMessage, missingScopes }: McpAuthError): string {
+  if (code === 'access_denied' && clientMessage !== undefined) return clientMessage;
+  if (reason === 'policy_unavailable') return POLICY_UNAVAILABLE;
   const isNamed = missingScopes.length > 0 && missingScopes.length <= MAX_SCOPES_NAMED;
   const isFit = missingScopes.every((scope) => isScopeToken(scope) && scope.length <= MAX_SCOPE_LENGTH);
   if (code !== 'insufficient_scope' || !isNamed || !isFit) return DESCRIPTIONS[code];

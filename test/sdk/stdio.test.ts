@@ -15,6 +15,14 @@ class Callers {
   }
 }
 
+@Injectable()
+class Open {
+  @McpTool({ name: 'whoami' })
+  run(): string {
+    return 'ran';
+  }
+}
+
 const VARIABLE = 'SDK_STDIO_TEST_TOKEN';
 
 /** One `tools/call` over a transport that, like standard input and output, has nothing but messages. */
@@ -60,6 +68,17 @@ describe.each(SDKS)('a server of SDK %s over stdio', (sdk) => {
 
   it('runs for the caller of the token in the environment', async () => {
     expect(await whoami({ tokenEnv: VARIABLE }, { stdio: true })).toMatchObject({ content: [{ text: 'ran for bob' }] });
+  });
+
+  it('runs no tool without requirements where a policy of the whole server would have to be asked', async () => {
+    const providers = [Open];
+    server = await startSdkServer({ sdk, providers });
+    expect(await callOver(sdk, server.app.get(McpSdkBridge), { stdio: true })).toMatchObject({
+      content: [{ text: 'ran' }],
+    });
+    await server.close();
+    server = await startSdkServer({ sdk, providers, options: { authorize: () => true } });
+    expect(await callOver(sdk, server.app.get(McpSdkBridge), { stdio: true })).toMatchObject({ isError: true });
   });
 
   it('is taken for stdio only where it was registered so', async () => {

@@ -1,0 +1,87 @@
+import 'reflect-metadata';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { AccessPolicy, deny, type CommonOptions, type PolicyContext } from 'nestjs-mcp-auth';
+import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
+import { givenTool } from '../support/given-tool.js';
+import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { PLATFORMS } from '../support/platforms.js';
+
+/** The code of docs/guides/scopes.md about decisions for a whole server, and what the page says of it. */
+
+@Injectable()
+class Tenants {
+  async isSuspended(tenant: unknown): Promise<boolean> {
+    return Promise.resolve(tenant === 'acme');
+  }
+}
+
+// #region policy-class
+@Injectable()
+class TenantPolicy extends AccessPolicy {
+  constructor(private readonly tenants: Tenants) {
+    super();
+  }
+
+  async decide({ auth }: PolicyContext) {
+    const { tenant } = auth.claims;
+    if (!(await this.tenants.isSuspended(tenant))) return true;
+    return deny({ reason: `tenant ${String(tenant)} is suspended`, message: 'Your organisation is suspended.' });
+  }
+}
+// #endregion
+
+const byKind = {
+  // #region authorize
+  authorize: ({ auth, operation, request }: PolicyContext) => {
+    if (auth.kind === 'client') return operation?.kind === 'tool' ? ['notes:automate'] : true;
+    return isOfficeAddress(request) ? true : deny({ message: 'Connect to the office network first.' });
+  },
+  // #endregion
+} satisfies CommonOptions;
+
+function isOfficeAddress(request: unknown): boolean {
+  return (request as { headers: object } | undefined)?.headers !== undefined;
+}
+
+describe.each(PLATFORMS)('docs/guides/scopes.md, on %s', (platform) => {
+  let server: NotesServer | undefined;
+  beforeEach(() => (server = undefined));
+  afterEach(() => server?.close());
+
+  async function start(options: object): Promise<NotesServer> {
+    const tools = [givenTool('own', { policies: [TenantPolicy] })];
+    return (server = await startNotesServer(platform, {
+      issuer: { alg: 'ES256' },
+      providers: [Tenants, TenantPolicy],
+      tools,
+      options,
+    }));
+  }
+
+  it.each([
+    ['ping', { authorize: TenantPolicy }],
+    ['own', {}],
+  ])('asks a policy that is a provider about %s, with its words for log and user', async (tool, options) => {
+    const app = await start(options);
+    await expectServed(app, await app.callTool(tool, await app.mint({ tenant: 'other' })), tool);
+    resetRecorded(app);
+    const { text } = await expectRefusal(app, await app.callTool(tool, await app.mint({ tenant: 'acme' })), {
+      status: 403,
+    });
+    expect(text).toContain('"message":"Your organisation is suspended."');
+    expect(app.log.join('\n')).toContain('reason is "tenant acme is suspended"');
+  });
+
+  it('asks one policy about everything', async () => {
+    const app = await start(byKind);
+    const robot = { sub: 'robot', client_id: 'robot' };
+    const token = await app.mint(robot);
+    const expected = { status: 403, error: 'insufficient_scope', scope: 'notes:automate' } as const;
+    await expectRefusal(app, await app.callTool('ping', token), expected);
+    const list = await app.rpc('tools/list', {}, { authorization: `Bearer ${token}` });
+    expect(list.status).toBe(200);
+    resetRecorded(app);
+    await expectServed(app, await app.callTool('ping', await app.mint({ ...robot, scope: 'notes:automate' })), 'ping');
+  });
+});
