@@ -73,7 +73,12 @@ export type { ArgumentsOmitted } from './observability/redacted-arguments.js';
 export type { McpAuthModuleOptions } from './options/options.js';
 export type { ResourceMetadataOptions } from './options/resource-metadata-options.js';
 export type { ProtectedResourceOptions, TrustedIssuerOption } from './options/resource-options.js';
-export type { ListingPolicy, ScopeOptions } from './options/scope-options.js';
+export type {
+  ChallengeScopesContext,
+  ChallengeScopesOption,
+  ListingPolicy,
+  ScopeOptions,
+} from './options/scope-options.js';
 export {
   AccessPolicy,
   type AccessPolicyClass,

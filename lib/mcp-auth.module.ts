@@ -51,6 +51,7 @@ import { DEFAULT_REFUSAL_LOG_LIMITS, RefusalLog, REFUSAL_LOG_LIMITS } from './ob
 import { isAccessPolicy } from './options/policy-option.js';
 import { isVerifier } from './options/verifier-option.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
+import { ChallengeScopes } from './response/challenge-scopes.js';
 import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
@@ -122,6 +123,17 @@ const PROVIDERS: Provider[] = [
   EventOwners,
   StateWatch,
   TransportRules,
+  {
+    provide: ChallengeScopes,
+    useFactory: (explorer: HandlerExplorer, clock: Clock) => {
+      const log = new FailureLog(logger, () => clock.now());
+      return new ChallengeScopes(
+        (resource) => explorer.supportedScopes(resource),
+        (resource, error) => log.challengeScopesFailed(resource, error),
+      );
+    },
+    inject: [HandlerExplorer, Clock],
+  },
   Responder,
   ResponseHooks,
   Listing,

@@ -95,8 +95,7 @@ export class WellKnownEndpoint {
 
   /** @see RFC 9728 §2, and §3.2: members without a value are left out */
   #metadataOf(resource: ResolvedResource): Record<string, unknown> {
-    const required = resource.requiredScopes.length > 0 ? resource.requiredScopes : undefined;
-    const scopes = resource.supportedScopes ?? required ?? this.explorer.declaredScopes(resource.id);
+    const scopes = this.explorer.supportedScopes(resource);
     return {
       resource: resource.identifier.value,
       authorization_servers: [...new Set(resource.authorizationServers.map((server) => server.advertisedIssuer))],

@@ -61,6 +61,8 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'CallEnd',
       'CallOutcome',
       'ChallengeForm',
+      'ChallengeScopesContext',
+      'ChallengeScopesOption',
       'CommonOptions',
       'CompletedEvent',
       'ConfigProblem',

@@ -14,6 +14,7 @@ import {
   type OperationEntry,
 } from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import type { PolicyOption } from '../options/policy-option.js';
 import { handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
 
@@ -166,8 +167,12 @@ export class HandlerExplorer {
     return this.#handlersOfClasses().filter(({ method }) => isCalledByNest(method) || isCalledOutside(method));
   }
 
-  /** All scopes that decorators or the options name for a resource, sorted. */
-  declaredScopes(resourceId: string): string[] {
+  /** The scopes that a resource advertises: those of the options, or else all that decorators or the options name, sorted. */
+  supportedScopes({ id, supportedScopes, requiredScopes }: ResolvedResource): readonly string[] {
+    return supportedScopes ?? (requiredScopes.length > 0 ? requiredScopes : this.#declaredScopes(id));
+  }
+
+  #declaredScopes(resourceId: string): string[] {
     const scopes = [...this.#all(), ...this.#configured()]
       .filter(({ declaration }) => concerns(declaration, resourceId))
       .flatMap(({ declaration: { requirement } }) => [...requirement.allOf, ...requirement.anyOf.flat()]);

@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { InactiveToken } from '../resource-servers/failure-reports.js';
 import { productOf } from '../products/known-products.js';
 import type { Finding } from '../products/metadata-review/finding.js';
-import { describeError, quoted, redactToken } from '../core/safe-text.js';
+import { describeError, quoted, redactToken, redactTokens } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import { adviceForFailure } from './failure-advice.js';
 import { writeLine } from './log-line.js';
@@ -65,6 +65,13 @@ export class FailureLog {
   verifierFailed(error: unknown, token: string): void {
     const text = redactToken(describeError(error), token);
     this.#warnNowAndThen(`The configured verifier failed, and the token got 503: ${text}`);
+  }
+
+  challengeScopesFailed(resource: string, error: unknown): void {
+    const text = redactTokens(describeError(error));
+    this.#warnNowAndThen(
+      `scopes.challenge of the resource ${resource} was not followed, and a challenge names the needed scopes only: ${text}`,
+    );
   }
 
   serverFound(issuer: string, { id, seen, consequence, remedy }: Finding): void {

@@ -10,7 +10,13 @@ import { ambiguousPrefixes } from './introspection-options.js';
 import { jwksUriOf } from './issuer-sources.js';
 import { OptionReader, readWhole, type OptionsRead, type ReadersOf } from './option-reader.js';
 import { readResourceMetadata, refuseKeysOfOthers, type ResourceMetadataOptions } from './resource-metadata-options.js';
-import { SCOPE_OPTIONS, type ListingPolicy, type OperationScopes, type ScopeOptions } from './scope-options.js';
+import {
+  SCOPE_OPTIONS,
+  type ChallengeScopesOption,
+  type ListingPolicy,
+  type OperationScopes,
+  type ScopeOptions,
+} from './scope-options.js';
 import { requireSecureUrl } from './url-option.js';
 import { readVerifier, type ResolvedVerifier, type VerifierOption } from './verifier-option.js';
 
@@ -83,6 +89,7 @@ export interface ResolvedResource {
   readonly scopeHierarchy: Readonly<Record<string, readonly string[]>>;
   readonly operationScopes: readonly OperationScopes[];
   readonly listing: ListingPolicy;
+  readonly challengeScopes: ChallengeScopesOption;
 }
 
 export const RESOURCE_OPTIONS = {
@@ -129,6 +136,7 @@ export function resourceOf(
     scopeHierarchy: scopes.hierarchy,
     operationScopes: scopes.operations,
     listing: scopes.listing,
+    challengeScopes: scopes.challenge,
   };
 }
 

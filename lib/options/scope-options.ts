@@ -1,3 +1,4 @@
+import type { McpAuthInfo } from '../core/auth-info.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from '../core/scopes.js';
 import { showValue } from '../core/safe-text.js';
 import type { OperationKind } from '../request/rpc-body.js';
@@ -41,6 +42,44 @@ export interface ScopeOptions {
    * @default 'show'
    */
   listing?: ListingPolicy;
+  /**
+   * Which scopes a challenge names, in the header and in tool results alike:
+   * - `minimum`: those that the refused request needs;
+   * - `granted-too`: also those of the caller's token, for authorization servers that grant only what was requested last.
+   *   Without a verified caller, the minimum;
+   * - `all`: also all supported scopes of the resource, for authorization servers that bind a client to the scopes with which
+   *   it registered itself;
+   * - a function that returns the scopes. It is synchronous. If it throws, or returns anything but a list of at most 100
+   *   scopes (not empty at a 403), the challenge names the minimum, and the log says so.
+   *
+   * Requirements do not depend on it.
+   * @default 'minimum'
+   * @see RFC 6750 §3; MCP 2026-07-28, Authorization, "Scope Challenge Handling"
+   */
+  challenge?: ChallengeScopesOption;
+}
+
+/** Which scopes a challenge names; see {@link ScopeOptions.challenge}. */
+export type ChallengeScopesOption =
+  | 'minimum'
+  | 'granted-too'
+  | 'all'
+  | ((context: ChallengeScopesContext) => readonly string[]);
+
+/** The refusal whose challenge is written. */
+export interface ChallengeScopesContext {
+  /** The `id` of the protected resource. */
+  readonly resource: string;
+  /** 403 for missing scopes, 401 without a valid token and if the user must sign in again, 400 for a malformed request. */
+  readonly status: number;
+  /** All scopes that the request needs, granted or not, as far as known. */
+  readonly needed: readonly string[];
+  /** Those of the token, without implied ones; empty without a verified caller. */
+  readonly granted: readonly string[];
+  /** The advertised scopes of the resource. */
+  readonly supported: readonly string[];
+  /** The verified caller; undefined if there is none. */
+  readonly auth: McpAuthInfo | undefined;
 }
 
 /** What a caller sees in lists; see {@link ScopeOptions.listing}. */
@@ -65,7 +104,18 @@ export const SCOPE_OPTIONS = {
   hierarchy: readHierarchy,
   operations: (option) => Object.values(option.section(OPERATION_OPTIONS)).flat(),
   listing: (option) => option.choice(['show', 'hide', 'obtainable']),
+  challenge: readChallengeScopes,
 } satisfies ReadersOf<ScopeOptions>;
+
+function readChallengeScopes(option: OptionReader): ChallengeScopesOption {
+  const { value } = option;
+  if (value === undefined) return 'minimum';
+  if (value === 'minimum' || value === 'granted-too' || value === 'all') return value;
+  if (typeof value === 'function') return value as Extract<ChallengeScopesOption, (...args: never[]) => unknown>;
+  const write = 'Write "minimum", "granted-too", "all" or a function that returns a list of scopes';
+  option.refuse({ why: 'is not a known value', write });
+  return 'minimum';
+}
 
 function operationsOf(kindOf: (name: string) => OperationKind): ReadOption<OperationScopes[]> {
   return (option) =>

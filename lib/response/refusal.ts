@@ -15,8 +15,8 @@ export interface Refusal {
 export interface ChallengeContext {
   /** URL of the protected resource metadata. */
   readonly resourceMetadata: string;
-  /** The scopes that the refused operation needs. They are named if the error has no scopes itself. */
-  readonly scopes: readonly string[];
+  /** The scopes that the challenge names, if the refusal has one. */
+  readonly scopes: () => readonly string[];
   /** How the request presented its token. */
   readonly scheme: AuthenticationScheme;
   /** How the resource accepts tokens that are bound to a key; undefined if it does not. */
@@ -103,12 +103,11 @@ export function challengeOf(
   context: ChallengeContext,
   errorDescription: string = descriptionOf(error),
 ): string | undefined {
-  const scopes = error.scopes.length > 0 ? error.scopes : context.scopes;
-  const common = { scopes, resourceMetadata: context.resourceMetadata };
-  const first = firstChallenge(error, common, errorDescription);
-  if (!first) return undefined;
+  const ofError = errorParameters(error, errorDescription);
+  if (!ofError) return undefined;
+  const common = { scopes: context.scopes(), resourceMetadata: context.resourceMetadata };
   return schemesOf(context)
-    .map((scheme, index) => ({ scheme, ...(index === 0 ? first : common), ...algorithmsFor(scheme, context) }))
+    .map((scheme, index) => ({ scheme, ...common, ...(index === 0 && ofError), ...algorithmsFor(scheme, context) }))
     .map(formatChallenge)
     .join(', ');
 }
@@ -124,19 +123,24 @@ function algorithmsFor(scheme: AuthenticationScheme, { dpop }: ChallengeContext)
   return scheme === 'DPoP' ? { algorithms: dpop?.algorithms } : {};
 }
 
-function firstChallenge(error: McpAuthError, challenge: Challenge, errorDescription: string): Challenge | undefined {
+/** Whether a refusal has a challenge. */
+export function hasChallenge(error: McpAuthError): boolean {
+  return errorParameters(error, '') !== undefined;
+}
+
+/** The parameters that only the first challenge has; undefined if the refusal has no challenge. */
+function errorParameters(error: McpAuthError, errorDescription: string): Partial<Challenge> | undefined {
   switch (error.code) {
     case 'authorization_required':
-      return challenge;
+      return {};
     case 'invalid_request':
     case 'invalid_token':
     case 'invalid_dpop_proof':
     case 'use_dpop_nonce':
     case 'insufficient_scope':
-      return { ...challenge, error: error.code, errorDescription };
+      return { error: error.code, errorDescription };
     case 'insufficient_user_authentication':
       return {
-        ...challenge,
         error: error.code,
         errorDescription,
         acrValues: error.authentication?.acr,

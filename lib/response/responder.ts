@@ -2,7 +2,8 @@ import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { McpAuthError } from '../core/error.js';
-import { challengeOf, toRefusal, type ChallengeContext, type Refusal } from './refusal.js';
+import { ChallengeScopes } from './challenge-scopes.js';
+import { challengeOf, hasChallenge, toRefusal, type ChallengeContext, type Refusal } from './refusal.js';
 import type { AccessRequest } from '../authorization/access-request.js';
 import type { RefusedRequest } from '../authorization/refused-requests.js';
 import { nodeResponse, type HttpRequest, type HttpResponse } from '../request/http-message.js';
@@ -15,6 +16,7 @@ import { ProofOfPossession } from '../proof/proof-of-possession.js';
 export class Responder {
   constructor(
     private readonly host: HttpAdapterHost,
+    private readonly challengeScopes: ChallengeScopes,
     private readonly options: ResolvedOptions,
     private readonly proofs: ProofOfPossession,
   ) {}
@@ -76,7 +78,7 @@ export class Responder {
    * A refusal as the result of an MCP tool. The challenge is in `_meta["mcp/www_authenticate"]`, where ChatGPT looks for it.
    */
   toolResult(error: McpAuthError, refused: RefusedRequest): object {
-    const challenge = challengeOf(error, challengeContextOf(refused));
+    const challenge = challengeOf(error, this.#challengeContextOf(error, refused));
     return {
       content: [{ type: 'text', text: this.refusalOf(error, refused).description }],
       isError: true,
@@ -93,11 +95,17 @@ export class Responder {
   /** A refusal as an HTTP answer. */
   refusalOf(error: McpAuthError, refused: RefusedRequest): Refusal {
     return toRefusal(error, {
-      ...challengeContextOf(refused),
+      ...this.#challengeContextOf(error, refused),
       nonce: this.proofs.nonceFor(refused.resource),
       requestId: refused.body.requestId,
       exposeErrorDetails: this.options.exposeErrorDetails,
     });
+  }
+
+  #challengeContextOf(error: McpAuthError, refused: RefusedRequest): ChallengeContext {
+    const { resource, scheme } = refused;
+    const scopes = (): readonly string[] => this.challengeScopes.choose(error, refused);
+    return { resourceMetadata: resource.metadataUrl, scopes, scheme, dpop: resource.dpop };
   }
 
   /** A refused tool call as a tool result; undefined if the client acts on the HTTP status, or if there is no challenge. */
@@ -106,7 +114,7 @@ export class Responder {
     const [message] = body.messages;
     const isToolCall = !body.isBatch && message?.method === 'tools/call' && body.requestId !== undefined;
     if (!isToolCall || this.formFor(request) !== 'tool-result') return undefined;
-    if (challengeOf(error, challengeContextOf(refused)) === undefined) return undefined;
+    if (!hasChallenge(error)) return undefined;
     const result = this.toolResult(error, refused);
     const type = message.isSessionless ? { resultType: 'complete' } : {};
     return { jsonrpc: '2.0', id: body.requestId, result: { ...type, ...result } };
@@ -117,11 +125,6 @@ export class Responder {
 function giveNonce(response: ServerResponse, nonce: string): void {
   response.setHeader('DPoP-Nonce', nonce);
   response.setHeader('Cache-Control', 'no-store');
-}
-
-/** What the challenges of a refused request are built from. */
-function challengeContextOf({ resource, scopes, scheme }: RefusedRequest): ChallengeContext {
-  return { resourceMetadata: resource.metadataUrl, scopes, scheme, dpop: resource.dpop };
 }
 
 /** The value of a header. Header fields that a CORS layer exposes to scripts stay exposed. */

@@ -1,7 +1,14 @@
 import 'reflect-metadata';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { AccessPolicy, deny, type CommonOptions, type PolicyContext } from 'nestjs-mcp-auth';
+import {
+  AccessPolicy,
+  deny,
+  type ChallengeScopesContext,
+  type CommonOptions,
+  type PolicyContext,
+  type ScopeOptions,
+} from 'nestjs-mcp-auth';
 import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { givenTool } from '../support/given-tool.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
@@ -40,6 +47,14 @@ const byKind = {
   // #endregion
 } satisfies CommonOptions;
 
+const byStatus = {
+  // #region challenge-scopes
+  challenge: ({ status, needed, granted, supported }: ChallengeScopesContext) =>
+    // At the first sign-in everything but administration; later what is needed, without losing what is granted.
+    status === 401 ? supported.filter((scope) => scope !== 'notes:admin') : [...needed, ...granted],
+  // #endregion
+} satisfies ScopeOptions;
+
 function isOfficeAddress(request: unknown): boolean {
   return (request as { headers: object } | undefined)?.headers !== undefined;
 }
@@ -71,6 +86,14 @@ describe.each(PLATFORMS)('docs/guides/scopes.md, on %s', (platform) => {
     });
     expect(text).toContain('"message":"Your organisation is suspended."');
     expect(app.log.join('\n')).toContain('reason is "tenant acme is suspended"');
+  });
+
+  it('names in challenges what the function returns', async () => {
+    const app = await start({ scopes: { ...byStatus, supported: ['a', 'notes:read', 'notes:admin'] } });
+    await expectRefusal(app, await app.callTool('write-note'), { status: 401, scope: 'a notes:read' });
+    const response = await app.callTool('write-note', await app.mint({ scope: 'notes:read' }));
+    const scope = 'a b notes:read';
+    await expectRefusal(app, response, { status: 403, error: 'insufficient_scope', scope });
   });
 
   it('asks one policy about everything', async () => {

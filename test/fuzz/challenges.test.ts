@@ -102,12 +102,14 @@ describe('any challenge', () => {
       const error = new McpAuthError(code, 'scope_missing', { scopes });
       const context = {
         resourceMetadata: 'https://x.example',
-        scopes: [],
-        body: undefined,
+        scopes: () => scopes,
+        scheme: 'Bearer' as const,
+        dpop: undefined,
+        nonce: undefined,
         requestId,
         exposeErrorDetails,
       };
-      const refusal = toRefusal(error, context as unknown as Parameters<typeof toRefusal>[1]);
+      const refusal = toRefusal(error, context);
       expect([400, 401, 403, 503]).toContain(refusal.status);
       const header = refusal.headers['WWW-Authenticate'];
       if (header !== undefined) expectWellFormed(header);
