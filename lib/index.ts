@@ -67,6 +67,7 @@ export type { AuthorizationServerOptions } from './options/authorization-server-
 export type { DpopNonceOptions, DpopOptions } from './options/dpop-options.js';
 export type { ReplayStore } from './shared-state/replay-store.js';
 export type { CacheOptions } from './options/cache-options.js';
+export type { AnonymousAccessOptions } from './options/anonymous-access.js';
 export type { ChallengeForm, CommonOptions } from './options/common-options.js';
 export type { EventArgumentsContext, RedactArguments } from './options/event-arguments-option.js';
 export type { ArgumentsOmitted } from './observability/redacted-arguments.js';

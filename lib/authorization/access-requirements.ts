@@ -2,13 +2,14 @@ import { Injectable, type ExecutionContext } from '@nestjs/common';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import type { AnonymousAccess } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { PolicyOption } from '../options/policy-option.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { targetPath, type HttpRequest } from '../request/http-message.js';
 import {
   HANDLER_METHODS,
-  isOpenMethod,
+  openPurposeOf,
   readRpcBody,
   type Operation,
   type RpcBody,
@@ -125,10 +126,11 @@ export class AccessRequirements {
 
   /** Whether an anonymous caller may send this request to this route. */
   isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
-    if (!this.options.allowAnonymous) return false;
+    const { allowAnonymous } = this.options;
+    if (!allowAnonymous) return false;
     if (!isAt(resource, request) || !requiresNothing(route)) return false;
     if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY) return false;
-    if (!isOpenRequest(request, body)) return false;
+    if (!isOpenRequest(request, body, allowAnonymous)) return false;
     return body.operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
   }
 
@@ -213,11 +215,21 @@ class RouteFindings implements Findings {
 
 /**
  * Whether an anonymous caller may send this to an MCP endpoint, provided that all operations in it are public: a body whose
- * messages are all known; or no body, to open a stream or to end a session.
+ * messages are all known and allowed; or no body, to open a stream or to end a session.
  */
-function isOpenRequest({ method }: HttpRequest, { messages }: RpcBody): boolean {
-  if (method === 'GET' || method === 'DELETE') return true;
-  return messages.length > 0 && messages.every((message) => message.operations.length > 0 || isOpenMethod(message));
+function isOpenRequest(
+  { method }: HttpRequest,
+  { messages, operations }: RpcBody,
+  allowed: Exclude<AnonymousAccess, false>,
+): boolean {
+  if (method === 'GET' || method === 'DELETE') return allowed.connect && (allowed.call || operations.length === 0);
+  return messages.length > 0 && messages.every((message) => isOpenMessage(message, allowed));
+}
+
+function isOpenMessage(message: RpcMessage, allowed: Exclude<AnonymousAccess, false>): boolean {
+  if (message.operations.length > 0) return allowed.call;
+  const purpose = openPurposeOf(message);
+  return purpose !== undefined && allowed[purpose];
 }
 
 function isAt({ identifier }: ResolvedResource, request: HttpRequest): boolean {

@@ -10,6 +10,7 @@ import { challengeScopes, combine, isEmptyRequirement, meets } from '../core/req
 import type { Denial } from '../core/denial.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import { allowsAnonymousCalls } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { HttpRequest } from '../request/http-message.js';
 import type { Operation } from '../request/rpc-body.js';
@@ -86,7 +87,7 @@ export class Authorizer {
     if (declaration.resourceId !== undefined && declaration.resourceId !== call.resource.id) {
       throw new McpAuthError('access_denied', 'resource_mismatch');
     }
-    const isOpen = this.options.allowAnonymous && declaration.isPublic;
+    const isOpen = allowsAnonymousCalls(this.options) && declaration.isPublic;
     if (call.auth)
       return this.decide(call.auth, this.requirements.ofMcpHandler(context, declaration, call, isOpen), undefined);
     if (!isOpen) throw this.#unauthenticated(context, declaration, call.resource.id);

@@ -3,6 +3,7 @@ import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { McpAuthError } from '../core/error.js';
 import { challengeScopes } from '../core/requirement.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import { allowsAnonymousCalls } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
 import { HANDLER_METHODS, type Operation } from '../request/rpc-body.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';
@@ -35,7 +36,7 @@ export class OperationAccess {
   securitySchemes(tool: string, resourceId: string): SecurityScheme[] | undefined {
     const declarations = this.explorer.declarationsOf(callOf(tool), resourceId);
     if (declarations.all.length === 0) return undefined;
-    if (this.options.allowAnonymous && isPublic(declarations)) return [{ type: 'noauth' }];
+    if (allowsAnonymousCalls(this.options) && isPublic(declarations)) return [{ type: 'noauth' }];
     const server = this.servers.get(resourceId);
     const { requirement } = conditionsOf(server, handlersOf(declarations), []);
     return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], server.hierarchy) }];
@@ -45,7 +46,7 @@ export class OperationAccess {
   async accessTo(call: AuthorizedCall, operation: Operation): Promise<'allowed' | 'obtainable' | 'denied'> {
     const declarations = this.explorer.declarationsOf(operation, call.resource.id);
     if (declarations.isElsewhere) return 'denied';
-    const isOpen = this.options.allowAnonymous && isPublic(declarations);
+    const isOpen = allowsAnonymousCalls(this.options) && isPublic(declarations);
     if (!call.auth) return isOpen ? 'allowed' : 'obtainable';
     const server = this.servers.get(call.resource.id);
     const policyChecks = policyChecksOf([{ operation, declarations }], policiesOfModule(this.options));

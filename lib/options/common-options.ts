@@ -1,6 +1,7 @@
 import { readAllowedOrigin } from '../request/origin.js';
 import { isRecord } from '../core/record.js';
 import { showValue } from '../core/safe-text.js';
+import { readAnonymousAccess, type AnonymousAccessOptions } from './anonymous-access.js';
 import { readCache, type CacheOptions } from './cache-options.js';
 import { readEventArguments, type RedactArguments } from './event-arguments-option.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
@@ -77,11 +78,12 @@ export interface CommonOptions {
    */
   authorize?: PolicyOption;
   /**
-   * Lets callers without a token open a connection, list, and use the operations that are declared `@Public()`. Every other
-   * operation answers them with 401 and a challenge. Applies only at the path of the resource identifier.
+   * Lets callers without a token open a connection, list, and use the operations that are declared `@Public()`; or only what
+   * an object names, such as `{ list: true }` for directories that read lists without a session. Everything else answers them
+   * with 401 and a challenge. Applies only at the path of the resource identifier.
    * @default false
    */
-  allowAnonymous?: boolean;
+  allowAnonymous?: boolean | AnonymousAccessOptions;
   /**
    * How refused tool calls are answered, or a function that chooses it for each request, as the platform passes it.
    * @default 'http'
@@ -155,7 +157,7 @@ export const COMMON_OPTIONS = {
   followCaller: optional((option) => option.flag(false)),
   eventArguments: readEventArguments,
   authorize: readPolicy,
-  allowAnonymous: (option) => option.riskyFlag('operations that are declared @Public() work without a token'),
+  allowAnonymous: readAnonymousAccess,
   challenge: readChallenge,
   allowedOrigins: readAllowedOrigins,
   stdio: readStdio,

@@ -1,3 +1,4 @@
+import type { AnonymousAccess } from './anonymous-access.js';
 import type { ResolvedCache } from './cache-options.js';
 import type { ChallengeForm, CommonOptions } from './common-options.js';
 import type { RedactArguments } from './event-arguments-option.js';
@@ -39,7 +40,7 @@ export abstract class ResolvedOptions {
   abstract readonly eventArguments: RedactArguments | undefined;
   /** The policy of the whole module; undefined if there is none. */
   abstract readonly authorize: PolicyOption | undefined;
-  abstract readonly allowAnonymous: boolean;
+  abstract readonly allowAnonymous: AnonymousAccess;
   abstract readonly challenge: (request: unknown) => ChallengeForm;
   abstract readonly allowedOrigins: readonly string[];
   abstract readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };

@@ -6,6 +6,7 @@ import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explore
 import { httpAdapterOf } from './http-adapter.js';
 import { CallerInterceptor } from './caller-interceptor.js';
 import { dependenciesOf, wrappersIn } from './injection.js';
+import { allowsAnonymousCalls } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
 
 /** The used members of a Fastify application. */
@@ -68,7 +69,7 @@ export class CallerTracking {
 
   #isNeeded(): boolean {
     const { directHandlers, operations } = this.explorer;
-    return directHandlers.length > 0 || (this.options.allowAnonymous && operations.length > 0);
+    return directHandlers.length > 0 || (allowsAnonymousCalls(this.options) && operations.length > 0);
   }
 }
 

@@ -65,18 +65,18 @@ export const NO_OPERATIONS: readonly Operation[] = [];
 
 /**
  * Methods that use no primitive and disclose no more than the lists of a server: those that open and keep a connection, and
- * the lists themselves. Anonymous callers may use them, if the options allow anonymous callers at all.
+ * the lists themselves. Anonymous callers may use them, if the options allow it.
  */
-const OPEN_METHODS: ReadonlySet<string | undefined> = new Set([
-  'initialize',
-  'notifications/initialized',
-  'notifications/cancelled',
-  'server/discover',
-  'ping',
-  'tools/list',
-  'resources/list',
-  'resources/templates/list',
-  'prompts/list',
+const OPEN_METHODS: ReadonlyMap<string | undefined, 'connect' | 'list'> = new Map([
+  ['initialize', 'connect'],
+  ['notifications/initialized', 'connect'],
+  ['notifications/cancelled', 'connect'],
+  ['ping', 'connect'],
+  ['server/discover', 'list'],
+  ['tools/list', 'list'],
+  ['resources/list', 'list'],
+  ['resources/templates/list', 'list'],
+  ['prompts/list', 'list'],
 ]);
 
 /**
@@ -109,9 +109,9 @@ function readBatch(body: readonly unknown[]): RpcBody {
   return { messages, operations, isBatch: true, excess, requestId: null };
 }
 
-/** Whether the message opens or keeps a connection, or asks for a list. */
-export function isOpenMethod({ method }: RpcMessage): boolean {
-  return OPEN_METHODS.has(method);
+/** Whether the message opens or keeps a connection, or asks for a list; undefined if it does neither. */
+export function openPurposeOf({ method }: RpcMessage): 'connect' | 'list' | undefined {
+  return OPEN_METHODS.get(method);
 }
 
 /** A JSON-RPC 2.0 message. Its members are not validated. */

@@ -55,6 +55,12 @@ const byStatus = {
   // #endregion
 } satisfies ScopeOptions;
 
+const listsOnly = {
+  // #region anonymous
+  allowAnonymous: { list: true },
+  // #endregion
+} satisfies CommonOptions;
+
 function isOfficeAddress(request: unknown): boolean {
   return (request as { headers: object } | undefined)?.headers !== undefined;
 }
@@ -94,6 +100,13 @@ describe.each(PLATFORMS)('docs/guides/scopes.md, on %s', (platform) => {
     const response = await app.callTool('write-note', await app.mint({ scope: 'notes:read' }));
     const scope = 'a b notes:read';
     await expectRefusal(app, response, { status: 403, error: 'insufficient_scope', scope });
+  });
+
+  it('shows lists to callers without a token, and challenges them when they connect', async () => {
+    const app = await start(listsOnly);
+    expect((await app.rpc('tools/list', {})).status).toBe(200);
+    await expectRefusal(app, await app.rpc('initialize', {}), { status: 401 });
+    await expectRefusal(app, await app.callTool('ping'), { status: 401 });
   });
 
   it('asks one policy about everything', async () => {

@@ -241,7 +241,7 @@ const COMMON_PLACES: typeof PLACES = [
   [['maxTokenLifetimeSeconds'], fc.integer({ min: 0, max: 31_536_001 })],
   [['allowInsecureHttp'], fc.boolean()],
   [['exposeErrorDetails'], fc.boolean()],
-  [['allowAnonymous'], fc.boolean()],
+  [['allowAnonymous'], fc.oneof(fc.boolean(), fc.record({ list: fc.boolean(), call: fc.constantFrom(true, 'yes') }))],
   [['allowUnguardedMounts'], fc.boolean()],
   [['tasks'], fc.constantFrom<unknown>('bound', 'bound-by-application', 'unbound')],
   [['followCaller'], fc.boolean()],
