@@ -75,6 +75,7 @@ export type { McpAuthModuleOptions } from './options/options.js';
 export type { ResourceMetadataOptions } from './options/resource-metadata-options.js';
 export type { ProtectedResourceOptions, TrustedIssuerOption } from './options/resource-options.js';
 export type {
+  AnnotationScopes,
   ChallengeScopesContext,
   ChallengeScopesOption,
   ListingPolicy,

@@ -47,6 +47,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
     ],
     types: [
       'AccessPolicyClass',
+      'AnnotationScopes',
       'AnonymousAccessOptions',
       'AnonymousEvent',
       'ArgumentsOmitted',

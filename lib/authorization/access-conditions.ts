@@ -4,7 +4,7 @@ import type { ResolvedOptions } from '../options/options.js';
 import type { PolicyOption } from '../options/policy-option.js';
 import type { Operation, RpcMessage } from '../request/rpc-body.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
-import type { Declarations, Declared } from '../handlers/handler-explorer.js';
+import type { Declarations, Declared } from '../handlers/declarations-at-resource.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
 
 /** The policies that are asked about one part of a request: the route itself, or an MCP operation in the body. */
@@ -136,9 +136,9 @@ function isUndetermined({ operation, declarations }: DeclaredOperation): boolean
   return declarations.all.some(({ name, policyArguments }) => policyArguments === 'unknown' && name !== operation.name);
 }
 
-/** The declarations of all handlers of an operation. */
+/** The declarations of all handlers of an operation, and what its annotations need. */
 export function handlersOf(declarations: Declarations | undefined): HandlerDeclaration[] {
-  return declarations ? declarations.all.map(({ declaration }) => declaration) : [];
+  return declarations ? [...declarations.all.map(({ declaration }) => declaration), ...declarations.ofAnnotations] : [];
 }
 
 /** Whether an operation is declared, and only as public. */

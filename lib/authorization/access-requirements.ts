@@ -79,8 +79,10 @@ export class AccessRequirements {
     isOpen: boolean,
   ): AccessConditions {
     const server = this.servers.get(resource.id);
-    if (!isOpen && !this.#asksAt(declaration)) return this.#sameConditions(declaration, server, server, []);
-    const served = this.explorer.operationOf(context.getHandler());
+    const handler = context.getHandler();
+    const ofAnnotations = this.explorer.annotationRulesOf(handler, resource.id);
+    if (!isOpen && !this.#asksAt(declaration)) return this.#sameConditions(declaration, server, server, ofAnnotations);
+    const served = this.explorer.operationOf(handler);
     const args: unknown = context.switchToRpc().getData();
     const operation = served && {
       kind: served.kind,
@@ -90,7 +92,10 @@ export class AccessRequirements {
       reachesHandler: true,
     };
     const policyChecks = this.#checksAt(declaration, operation);
-    const conditions = { ...conditionsOf(server, [declaration], policyChecks), asksBeforeScopes: true };
+    const conditions = {
+      ...conditionsOf(server, [declaration, ...ofAnnotations], policyChecks),
+      asksBeforeScopes: true,
+    };
     return isOpen ? withoutScopes(conditions) : conditions;
   }
 

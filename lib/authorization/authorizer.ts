@@ -6,7 +6,7 @@ import { meetsAuthentication, strictest, type AuthenticationRequirement } from '
 import { Clock } from '../core/clock.js';
 import { McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
-import { challengeScopes, combine, isEmptyRequirement, meets } from '../core/requirement.js';
+import { challengeScopes, combine, isEmptyRequirement, meets, type Requirement } from '../core/requirement.js';
 import type { Denial } from '../core/denial.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
@@ -14,7 +14,7 @@ import { allowsAnonymousCalls } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { HttpRequest } from '../request/http-message.js';
 import type { Operation } from '../request/rpc-body.js';
-import { ResourceServers } from '../resource-servers/resource-servers.js';
+import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
 import type { AccessRequest } from './access-request.js';
 import { AccessRequirements } from './access-requirements.js';
 import { Authenticator } from './authenticator.js';
@@ -76,7 +76,7 @@ export class Authorizer {
     const needsNothing =
       this.options.authorize === undefined &&
       requiresNothing(declaration) &&
-      servers.every(({ baseline }) => isEmptyRequirement(baseline));
+      servers.every((server) => isEmptyRequirement(this.#scopesAt(server, context, declaration)));
     const stdio = this.options.stdio === 'deny' && needsNothing ? 'trust' : this.options.stdio;
     const call = await callOverStdio(context, stdio, this.servers.first, this.authenticator);
     if (!call) throw this.#unauthenticated(context, declaration, resourceId);
@@ -96,13 +96,18 @@ export class Authorizer {
   /** Names what the handler needs, at the first resource if neither the handler nor a call names one. */
   #unauthenticated(
     context: ExecutionContext,
-    { requirement }: HandlerDeclaration,
+    declaration: HandlerDeclaration,
     resourceId: string | undefined,
   ): McpAuthError {
     const server = resourceId === undefined ? this.servers.first : this.servers.get(resourceId);
-    const scopes = challengeScopes(combine(server.baseline, requirement), [], server.hierarchy);
+    const scopes = challengeScopes(this.#scopesAt(server, context, declaration), [], server.hierarchy);
     this.refusedRequests.noteCall(context.switchToRpc().getContext(), server.resource, scopes);
     return new McpAuthError('authorization_required', 'handler_unauthenticated', { scopes });
+  }
+
+  #scopesAt(server: ResourceServer, context: ExecutionContext, { requirement }: HandlerDeclaration): Requirement {
+    const ofAnnotations = this.explorer.annotationRulesOf(context.getHandler(), server.resource.id);
+    return combine(server.baseline, requirement, ...ofAnnotations.map((rule) => rule.requirement));
   }
 
   /**

@@ -35,10 +35,11 @@ export class OperationAccess {
   /** What a tool needs, in the form that ChatGPT reads; undefined if nothing is declared. */
   securitySchemes(tool: string, resourceId: string): SecurityScheme[] | undefined {
     const declarations = this.explorer.declarationsOf(callOf(tool), resourceId);
-    if (declarations.all.length === 0) return undefined;
+    const handlers = handlersOf(declarations);
+    if (handlers.length === 0) return undefined;
     if (allowsAnonymousCalls(this.options) && isPublic(declarations)) return [{ type: 'noauth' }];
     const server = this.servers.get(resourceId);
-    const { requirement } = conditionsOf(server, handlersOf(declarations), []);
+    const { requirement } = conditionsOf(server, handlers, []);
     return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], server.hierarchy) }];
   }
 

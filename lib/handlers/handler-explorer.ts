@@ -1,39 +1,18 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError } from '../core/error.js';
-import type { Operation, OperationKind } from '../request/rpc-body.js';
+import type { Operation } from '../request/rpc-body.js';
 import { declarationProblems, unlistedMethods, type UnlistedMethod } from './declaration-check.js';
 import { contradictions, resourceProblems, type DeclaredHandler } from './handler-problems.js';
 import { checkIsMethod, instanceProblems, noteInstance } from './instance-methods.js';
 import { lostDeclarations } from './lost-declarations.js';
 import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-frameworks.js';
-import {
-  OperationIndex,
-  type AppliedDeclaration,
-  type PolicyArguments,
-  type OperationEntry,
-} from './operation-index.js';
+import { annotationScopesOf, concerns, declarationsAt, type Declarations } from './declarations-at-resource.js';
+import { OperationIndex, type OperationEntry } from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import type { PolicyOption } from '../options/policy-option.js';
 import { handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
-
-/** One declaration that applies to an operation. */
-export interface Declared {
-  readonly kind: OperationKind;
-  /** The declared tool name, prompt name, URI or URI template. */
-  readonly name: string;
-  readonly declaration: HandlerDeclaration;
-  /** The arguments that its policies get. */
-  readonly policyArguments: PolicyArguments;
-}
-
-/** The declarations for an operation at one protected resource. */
-export interface Declarations {
-  readonly all: readonly Declared[];
-  /** Whether all handlers that can serve the operation belong to other protected resources. */
-  readonly isElsewhere: boolean;
-}
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
@@ -58,7 +37,7 @@ export class HandlerExplorer {
   #handlers: readonly Handler[] | undefined;
   #index: OperationIndex | undefined;
   readonly #declarations = new WeakMap<object, WeakMap<object, HandlerDeclaration>>();
-  /** By the entries that the index found, then by resource. */
+  /** By the entries that the index found, then by resource, and whether the operation is a tool. */
   readonly #declared = new WeakMap<object, Map<string, Declarations>>();
   readonly #operations = new WeakMap<object, ServedOperation | null>();
   /** Classes that are known to have all of their declarations. */
@@ -109,11 +88,25 @@ export class HandlerExplorer {
     this.#index ??= new OperationIndex([...this.#served(), ...this.#configured()]);
     const entries = this.#index.find(operation);
     const ofEntries = this.#declared.get(entries);
-    const known = ofEntries?.get(resourceId);
+    // Unknown names of all kinds have the same entries, and annotations are those of tools only.
+    const key = operation.kind === 'tool' ? `tool ${resourceId}` : resourceId;
+    const known = ofEntries?.get(key);
     if (known) return known;
-    const declarations = declarationsAt(resourceId, entries);
-    this.#declared.set(entries, (ofEntries ?? new Map<string, Declarations>()).set(resourceId, declarations));
+    const rules = operation.kind === 'tool' ? this.#annotationScopes(resourceId) : undefined;
+    const declarations = declarationsAt(resourceId, entries, rules);
+    this.#declared.set(entries, (ofEntries ?? new Map<string, Declarations>()).set(key, declarations));
     return declarations;
+  }
+
+  /** What the annotations of the tool that a method serves need at a resource; empty if they need nothing. */
+  annotationRulesOf(method: object, resourceId: string): readonly HandlerDeclaration[] {
+    const behaviour = this.operationOf(method)?.behaviour;
+    const rules = behaviour && this.#annotationScopes(resourceId);
+    return rules ? annotationScopesOf([behaviour], rules, resourceId) : [];
+  }
+
+  #annotationScopes(resourceId: string): ResolvedResource['annotationScopes'] {
+    return this.options.resources.find(({ id }) => id === resourceId)?.annotationScopes;
   }
 
   /** The operation that a method serves; undefined if it serves none. */
@@ -176,7 +169,8 @@ export class HandlerExplorer {
     const scopes = [...this.#all(), ...this.#configured()]
       .filter(({ declaration }) => concerns(declaration, resourceId))
       .flatMap(({ declaration: { requirement } }) => [...requirement.allOf, ...requirement.anyOf.flat()]);
-    return [...new Set(scopes)].toSorted();
+    const ofAnnotations = Object.values(this.#annotationScopes(resourceId) ?? {}).flat();
+    return [...new Set([...scopes, ...ofAnnotations])].toSorted();
   }
 
   /**
@@ -209,11 +203,12 @@ export class HandlerExplorer {
   }
 
   #served(): OperationEntry[] {
-    return this.operations.map(({ operation: { kind, name, origin, syntax }, declaration }) => ({
+    return this.operations.map(({ operation: { kind, name, origin, syntax, behaviour }, declaration }) => ({
       kind,
       name,
       origin,
       syntax,
+      behaviour,
       declaration,
     }));
   }
@@ -266,23 +261,6 @@ function classOf({ metatype, inject, instance }: Wrapper): Type<object>[] {
     typeof instance === 'object' && instance !== null ? Object.getPrototypeOf(instance) : undefined;
   const made: unknown = (prototype as object | null | undefined)?.constructor;
   return typeof made === 'function' ? [made as Type<object>] : [];
-}
-
-function concerns({ resourceId }: HandlerDeclaration, id: string): boolean {
-  return resourceId === undefined || resourceId === id;
-}
-
-function declarationsAt(resourceId: string, entries: readonly AppliedDeclaration[]): Declarations {
-  const here = entries.filter(({ entry }) => concerns(entry.declaration, resourceId));
-  const all = here.map(({ entry: { kind, name, declaration }, policyArguments }) => ({
-    kind,
-    name,
-    declaration,
-    policyArguments,
-  }));
-  // An entry in the options of another resource does not assign the operation to that resource.
-  const isServed = entries.some(({ entry }) => entry.origin !== 'options');
-  return { all, isElsewhere: isServed && here.length === 0 };
 }
 
 function isDirect({ method, operation }: Handler): boolean {

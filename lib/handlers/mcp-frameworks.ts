@@ -1,3 +1,4 @@
+import { behaviourOf, type ToolBehaviour } from '../core/tool-behaviour.js';
 import type { OperationKind } from '../request/rpc-body.js';
 import {
   FIELD_RESOLVER_METADATA,
@@ -15,6 +16,8 @@ export interface ServedOperation {
   readonly origin: 'templates-first' | 'exact-first';
   /** `plain` for a template that the bridge of `nestjs-mcp-auth/sdk` matches itself; undefined if the framework matches it. */
   readonly syntax?: 'plain' | undefined;
+  /** What the annotations of a tool say; undefined for other operations. */
+  readonly behaviour?: ToolBehaviour | undefined;
   /** The framework that calls the method. */
   readonly host: McpFramework;
 }
@@ -69,14 +72,16 @@ export function servedOperation(method: object): ServedOperation | undefined {
   const own = record(Reflect.getMetadata(OPERATION_METADATA, method));
   if (own) {
     const { kind, name, syntax } = own as unknown as Pick<ServedOperation, 'kind' | 'name' | 'syntax'>;
-    return { kind, name, origin: 'exact-first', syntax, host: 'nestjs-mcp-auth/sdk' };
+    const behaviour = behaviourIn(kind, record(own['config']));
+    return { kind, name, origin: 'exact-first', syntax, behaviour, host: 'nestjs-mcp-auth/sdk' };
   }
   for (const { metadataKey, nameMember, kind, origin, host } of DECORATORS) {
     const metadata = record(Reflect.getMetadata(metadataKey, method));
     if (!metadata || (nameMember === 'template' && !(nameMember in metadata))) continue;
     const name = metadata[nameMember];
     // A tool without a name has the name of its method.
-    return { kind, name: typeof name === 'string' ? name : functionName(method), origin, host };
+    const behaviour = behaviourIn(kind, metadata);
+    return { kind, name: typeof name === 'string' ? name : functionName(method), origin, behaviour, host };
   }
   return undefined;
 }
@@ -98,6 +103,10 @@ export function isCalledOutside(method: object): boolean {
 /** Whether Nest or a known MCP framework calls the method for requests, which is when its declarations are checked. */
 export function isHandler(method: object): boolean {
   return isCalledOutside(method) || hasRoute(method) || isCalledByNest(method) || servedOperation(method) !== undefined;
+}
+
+function behaviourIn(kind: OperationKind, options: Record<string, unknown> | undefined): ToolBehaviour | undefined {
+  return kind === 'tool' ? behaviourOf(options?.['annotations']) : undefined;
 }
 
 function functionName(method: object): string {

@@ -1,4 +1,5 @@
 import type { Operation, OperationKind } from '../request/rpc-body.js';
+import type { ToolBehaviour } from '../core/tool-behaviour.js';
 import { isRecord } from '../core/record.js';
 import type { UriPattern } from './uri-pattern.js';
 import { NestTemplate, plainTemplate, sdkTemplate } from './uri-template.js';
@@ -19,6 +20,8 @@ export interface OperationEntry {
   readonly origin: 'options' | 'templates-first' | 'exact-first';
   /** `plain` for a template that the bridge of `nestjs-mcp-auth/sdk` matches itself; undefined if the framework matches it. */
   readonly syntax?: 'plain' | undefined;
+  /** What the annotations of a tool say; undefined for other operations, and if they are unknown. */
+  readonly behaviour?: ToolBehaviour | undefined;
 }
 
 /**

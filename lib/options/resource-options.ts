@@ -1,4 +1,5 @@
 import { metadataPath, metadataUrl, readResourceIdentifier, type ResourceIdentifier } from '../core/resource.js';
+import type { ToolBehaviour } from '../core/tool-behaviour.js';
 import { showValue } from '../core/safe-text.js';
 import {
   readAuthorizationServer,
@@ -88,6 +89,8 @@ export interface ResolvedResource {
   readonly supportedScopes: readonly string[] | undefined;
   readonly scopeHierarchy: Readonly<Record<string, readonly string[]>>;
   readonly operationScopes: readonly OperationScopes[];
+  /** The scopes of tools by their behaviour; undefined if annotations do not matter. */
+  readonly annotationScopes: Readonly<Record<ToolBehaviour, readonly string[]>> | undefined;
   readonly listing: ListingPolicy;
   readonly challengeScopes: ChallengeScopesOption;
 }
@@ -135,6 +138,7 @@ export function resourceOf(
     supportedScopes: scopes.supported,
     scopeHierarchy: scopes.hierarchy,
     operationScopes: scopes.operations,
+    annotationScopes: scopes.annotations,
     listing: scopes.listing,
     challengeScopes: scopes.challenge,
   };

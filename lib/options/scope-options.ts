@@ -2,7 +2,8 @@ import type { McpAuthInfo } from '../core/auth-info.js';
 import { AUTHORIZATION_SERVER_SCOPES, isScopeToken } from '../core/scopes.js';
 import { showValue } from '../core/safe-text.js';
 import type { OperationKind } from '../request/rpc-body.js';
-import type { OptionReader, ReadersOf, ReadOption } from './option-reader.js';
+import type { ToolBehaviour } from '../core/tool-behaviour.js';
+import { optional, type OptionReader, type ReadersOf, type ReadOption } from './option-reader.js';
 
 /** The scopes that requests need, and those that are advertised. */
 export interface ScopeOptions {
@@ -31,6 +32,17 @@ export interface ScopeOptions {
     /** By prompt name. */
     prompts?: Record<string, string[]>;
   };
+  /**
+   * Scopes of tools by their annotations, in addition to those of decorators and of `operations`. Each tool belongs to one of
+   * three groups, with the defaults of MCP: `readOnlyHint: true` is read-only, otherwise `destructiveHint: false` is additive,
+   * and every other tool is destructive. Tools with unknown annotations are destructive: those that are registered at run
+   * time, those of `operations` without a known handler, and names of no tool. A tool that is `@Public()` needs the scopes
+   * only from callers with a token, and with `allowAnonymous` from nobody.
+   *
+   * Checked before dispatch, and at handlers that the guard is bound to.
+   * @default none
+   */
+  annotations?: AnnotationScopes;
   /**
    * What a caller sees in the lists of tools, resources and prompts:
    * - `show`: everything, since a client calls only what is listed, and could otherwise never step up;
@@ -82,6 +94,16 @@ export interface ChallengeScopesContext {
   readonly auth: McpAuthInfo | undefined;
 }
 
+/** The scopes of tools by their annotations; see {@link ScopeOptions.annotations}. */
+export interface AnnotationScopes {
+  /** Tools with `readOnlyHint: true`. @default none */
+  readOnlyHint?: string[];
+  /** Tools that are not read-only and do not have `destructiveHint: false`. Required, since it is the group of the unknown. */
+  destructiveHint: string[];
+  /** Tools that are not read-only and have `destructiveHint: false`. @default those of `destructiveHint` */
+  additive?: string[];
+}
+
 /** What a caller sees in lists; see {@link ScopeOptions.listing}. */
 export type ListingPolicy = 'show' | 'hide' | 'obtainable';
 
@@ -103,9 +125,29 @@ export const SCOPE_OPTIONS = {
   supported: readScopes,
   hierarchy: readHierarchy,
   operations: (option) => Object.values(option.section(OPERATION_OPTIONS)).flat(),
+  annotations: optional(readAnnotationScopes),
   listing: (option) => option.choice(['show', 'hide', 'obtainable']),
   challenge: readChallengeScopes,
 } satisfies ReadersOf<ScopeOptions>;
+
+export const ANNOTATION_OPTIONS = {
+  readOnlyHint: (option) => readScopes(option) ?? [],
+  destructiveHint: readDestructive,
+  additive: readScopes,
+} satisfies ReadersOf<AnnotationScopes>;
+
+function readAnnotationScopes(option: OptionReader): Readonly<Record<ToolBehaviour, readonly string[]>> {
+  const { readOnlyHint, destructiveHint, additive } = option.section(ANNOTATION_OPTIONS);
+  return { 'read-only': readOnlyHint, additive: additive ?? destructiveHint, destructive: destructiveHint };
+}
+
+/** Without these scopes, a tool without annotations would need less than one that is declared read-only. */
+function readDestructive(option: OptionReader): string[] {
+  if (option.isGiven && !(Array.isArray(option.value) && option.value.length === 0)) return readScopes(option) ?? [];
+  const why = 'it must name a scope: tools without annotations count as destructive';
+  option.refuse({ why, write: 'Write a list of scopes such as ["notes:write"]' });
+  return [];
+}
 
 function readChallengeScopes(option: OptionReader): ChallengeScopesOption {
   const { value } = option;

@@ -55,6 +55,14 @@ const byStatus = {
   // #endregion
 } satisfies ScopeOptions;
 
+const byAnnotations = {
+  // #region annotations
+  scopes: {
+    annotations: { readOnlyHint: ['notes:read'], destructiveHint: ['notes:write'] },
+  },
+  // #endregion
+} satisfies { scopes: ScopeOptions };
+
 const listsOnly = {
   // #region anonymous
   allowAnonymous: { list: true },
@@ -100,6 +108,11 @@ describe.each(PLATFORMS)('docs/guides/scopes.md, on %s', (platform) => {
     const response = await app.callTool('write-note', await app.mint({ scope: 'notes:read' }));
     const scope = 'a b notes:read';
     await expectRefusal(app, response, { status: 403, error: 'insufficient_scope', scope });
+  });
+
+  it('takes a tool without annotations for destructive', async () => {
+    const app = await start(byAnnotations);
+    await expectRefusal(app, await app.callTool('ping'), { status: 401, scope: 'notes:write' });
   });
 
   it('shows lists to callers without a token, and challenges them when they connect', async () => {

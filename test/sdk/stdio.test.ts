@@ -1,10 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
-import { McpServer as McpServerV1 } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { McpServer } from '@modelcontextprotocol/server';
 import { AuthInfo, RequireScopes, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { McpSdkBridge, McpTool, type RegisterOptions } from 'nestjs-mcp-auth/sdk';
-import { SDKS, startSdkServer, type RpcAnswer, type Sdk, type SdkServer } from './sdk-server.js';
+import { callOverStdio } from './over-stdio.js';
+import { SDKS, startSdkServer, type RpcAnswer, type SdkServer } from './sdk-server.js';
 
 @Injectable()
 class Callers {
@@ -25,26 +24,6 @@ class Open {
 
 const VARIABLE = 'SDK_STDIO_TEST_TOKEN';
 
-/** One `tools/call` over a transport that, like standard input and output, has nothing but messages. */
-async function callOver(sdk: Sdk, bridge: McpSdkBridge, options?: RegisterOptions): Promise<RpcAnswer['result']> {
-  const about = { name: 'test', version: '1.0.0' };
-  const server = sdk === 'v1' ? new McpServerV1(about) : new McpServer(about);
-  bridge.register(server, options);
-  let resolve: (answer: RpcAnswer) => void = () => undefined;
-  const answer = new Promise<RpcAnswer>((done) => (resolve = done));
-  const transport = {
-    start: async () => undefined,
-    close: async () => undefined,
-    send: async (message: unknown) => resolve(message as RpcAnswer),
-    onmessage: undefined as ((message: object) => void) | undefined,
-  };
-  await server.connect(transport as never);
-  transport.onmessage?.({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami' } });
-  const { result } = await answer;
-  await server.close();
-  return result;
-}
-
 describe.each(SDKS)('a server of SDK %s over stdio', (sdk) => {
   let server: SdkServer | undefined;
   afterEach(async () => {
@@ -55,7 +34,7 @@ describe.each(SDKS)('a server of SDK %s over stdio', (sdk) => {
   async function whoami(stdio: McpAuthModuleOptions['stdio'], options?: RegisterOptions): Promise<RpcAnswer['result']> {
     server = await startSdkServer({ sdk, providers: [Callers], options: { ...(stdio !== undefined && { stdio }) } });
     if (typeof stdio === 'object') process.env[VARIABLE] = await server.mint({ sub: 'bob', scope: 'a' });
-    return callOver(sdk, server.app.get(McpSdkBridge), options);
+    return callOverStdio(sdk, server.app.get(McpSdkBridge), 'whoami', options ?? {});
   }
 
   it('refuses every call unless the module says otherwise', async () => {
@@ -73,12 +52,12 @@ describe.each(SDKS)('a server of SDK %s over stdio', (sdk) => {
   it('runs no tool without requirements where a policy of the whole server would have to be asked', async () => {
     const providers = [Open];
     server = await startSdkServer({ sdk, providers });
-    expect(await callOver(sdk, server.app.get(McpSdkBridge), { stdio: true })).toMatchObject({
+    expect(await callOverStdio(sdk, server.app.get(McpSdkBridge), 'whoami')).toMatchObject({
       content: [{ text: 'ran' }],
     });
     await server.close();
     server = await startSdkServer({ sdk, providers, options: { authorize: () => true } });
-    expect(await callOver(sdk, server.app.get(McpSdkBridge), { stdio: true })).toMatchObject({ isError: true });
+    expect(await callOverStdio(sdk, server.app.get(McpSdkBridge), 'whoami')).toMatchObject({ isError: true });
   });
 
   it('is taken for stdio only where it was registered so', async () => {
