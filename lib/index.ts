@@ -11,6 +11,8 @@ export {
   type McpAuthErrorCode,
   type McpAuthReason,
 } from './core/error.js';
+export { authzen } from './policies/authzen.js';
+export type { AuthzenOptions, AuthzenSubject } from './policies/authzen-options.js';
 export { auth0 } from './products/auth0.js';
 export { cognito } from './products/cognito.js';
 export { descope } from './products/descope.js';

@@ -64,6 +64,23 @@ export function postForm(
 }
 
 /**
+ * Posts a JSON text, and returns the JSON object of the answer, with the same limits.
+ *
+ * @param headers in lower case, with the credentials of this server, if the other one wants any
+ * @throws {OutboundError} for anything but status 200 and a JSON object in UTF-8, labelled as JSON. Contains nothing of what
+ * was sent.
+ */
+export async function postJson(
+  url: string,
+  { headers, body }: { readonly headers: Readonly<Record<string, string>>; readonly body: string },
+  outbound: Outbound,
+): Promise<Record<string, unknown>> {
+  const ofJson = { 'content-type': 'application/json', accept: 'application/json' };
+  const request = { method: 'POST', headers: { ...headers, ...ofJson }, body } as const;
+  return parseObject(`POST ${url}`, await exchange(url, request, isJson, outbound));
+}
+
+/**
  * Sends one request, and returns the response before its body is read. No other code opens a connection.
  *
  * @throws {OutboundError} when there is no answer before the deadline.
