@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Payload } from '@nestjs/microservices';
 import { McpController, ResourceTemplate, Tool } from '@rekog/mcp-nest';
-import { Authorize, McpAuthError, type Policy, type PolicyContext } from 'nestjs-mcp-auth';
+import { Authorize, McpAuthError, RequireScopes, type Policy, type PolicyContext } from 'nestjs-mcp-auth';
 import { z } from 'zod';
 import { expectRefusal, resetRecorded } from './support/expectations.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
@@ -35,6 +35,14 @@ class FolderHandlers {
   @ResourceTemplate({ uriTemplate: 'folder://{id}', name: 'folder' })
   @Authorize(byFolder)
   read(@Payload() args: { id: string }): object {
+    ran.push(args.id);
+    return { contents: [] };
+  }
+
+  @ResourceTemplate({ uriTemplate: 'shared://{owner}/{id}', name: 'shared' })
+  @RequireScopes('shared:read')
+  @Authorize(({ args }: PolicyContext) => [`owner:${(args as { owner: string }).owner}`])
+  shared(@Payload() args: { id: string }): object {
     ran.push(args.id);
     return { contents: [] };
   }
@@ -116,6 +124,21 @@ describe.each(PLATFORMS)('decisions from arguments, on %s', (platform) => {
     await expectRefusal(server, await read('folder://secret'), { status: 403 });
     expect(asked).toHaveLength(1);
     expect(ran).toEqual(['a b']);
+  });
+
+  it('MCP-26-RS-09-b: of a template ask in one challenge with what its decorators need, before dispatch', async () => {
+    const scope = 'shared:read owner:bob';
+    for (const granted of ['other', 'shared:read', 'owner:bob']) {
+      for (const method of ['resources/read', 'resources/subscribe']) {
+        const authorization = { authorization: `Bearer ${await server.mint({ scope: granted })}` };
+        const response = await server.rpc(method, { uri: 'shared://bob/7' }, authorization);
+        await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope });
+      }
+    }
+    expect(ran).toEqual([]);
+    const authorization = { authorization: `Bearer ${await server.mint({ scope })}` };
+    expect((await server.rpc('resources/read', { uri: 'shared://bob/7' }, authorization)).status).toBe(200);
+    expect(ran).toEqual(['7']);
   });
 
   it('of a template hold for subscriptions, which reach no handler', async () => {
