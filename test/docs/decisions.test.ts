@@ -3,12 +3,15 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import {
   AccessPolicy,
+  authzen,
   deny,
+  type AuthzenOptions,
   type ChallengeScopesContext,
   type CommonOptions,
   type PolicyContext,
   type ScopeOptions,
 } from 'nestjs-mcp-auth';
+import { answering, startDecisionPoint } from '../decisions/decision-point.js';
 import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { givenTool } from '../support/given-tool.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
@@ -63,6 +66,18 @@ const byAnnotations = {
   // #endregion
 } satisfies { scopes: ScopeOptions };
 
+const pdpKey = (): string => 'key of this server';
+
+// #region authzen
+const decisionPoint: AuthzenOptions = {
+  url: 'https://pdp.example.com/access/v1/evaluation',
+  headers: () => ({ authorization: `Bearer ${pdpKey()}` }),
+  subject: ({ auth }) => ({ id: `${auth.issuer}#${auth.subject}` }),
+};
+
+const options = { authorize: authzen(decisionPoint) };
+// #endregion
+
 const listsOnly = {
   // #region anonymous
   allowAnonymous: { list: true },
@@ -78,21 +93,21 @@ describe.each(PLATFORMS)('docs/guides/scopes.md, on %s', (platform) => {
   beforeEach(() => (server = undefined));
   afterEach(() => server?.close());
 
-  async function start(options: object): Promise<NotesServer> {
+  async function start(settings: object): Promise<NotesServer> {
     const tools = [givenTool('own', { policies: [TenantPolicy] })];
     return (server = await startNotesServer(platform, {
       issuer: { alg: 'ES256' },
       providers: [Tenants, TenantPolicy],
       tools,
-      options,
+      options: settings,
     }));
   }
 
   it.each([
     ['ping', { authorize: TenantPolicy }],
     ['own', {}],
-  ])('asks a policy that is a provider about %s, with its words for log and user', async (tool, options) => {
-    const app = await start(options);
+  ])('asks a policy that is a provider about %s, with its words for log and user', async (tool, settings) => {
+    const app = await start(settings);
     await expectServed(app, await app.callTool(tool, await app.mint({ tenant: 'other' })), tool);
     resetRecorded(app);
     const { text } = await expectRefusal(app, await app.callTool(tool, await app.mint({ tenant: 'acme' })), {
@@ -108,6 +123,27 @@ describe.each(PLATFORMS)('docs/guides/scopes.md, on %s', (platform) => {
     const response = await app.callTool('write-note', await app.mint({ scope: 'notes:read' }));
     const scope = 'a b notes:read';
     await expectRefusal(app, response, { status: 403, error: 'insufficient_scope', scope });
+  });
+
+  it('asks a decision point', async () => {
+    const point = await startDecisionPoint();
+    try {
+      expect(options.authorize).toEqual(expect.any(Function));
+      const app = await start({ authorize: authzen({ ...decisionPoint, url: point.url }) });
+      const token = await app.mint({ sub: 'alice', auth_time: 1 });
+      await expectServed(app, await app.callTool('ping', token), 'ping');
+      expect(point.asked).toMatchObject([
+        {
+          headers: { authorization: 'Bearer key of this server' },
+          body: { subject: { type: 'user', id: `${app.issuer.issuer}#alice` }, resource: { type: 'tool', id: 'ping' } },
+        },
+      ]);
+      point.answer = answering('{"decision":false}');
+      resetRecorded(app);
+      await expectRefusal(app, await app.callTool('ping', token), { status: 403 });
+    } finally {
+      await point.close();
+    }
   });
 
   it('takes a tool without annotations for destructive', async () => {
