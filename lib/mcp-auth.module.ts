@@ -20,6 +20,7 @@ import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
 import { DirectCalls } from './platform/direct-calls.js';
 import type { UnlistedMethod } from './handlers/declaration-check.js';
+import { EveryHandler } from './platform/every-handler.js';
 import { EndpointGuard } from './platform/endpoint-guard.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
@@ -148,6 +149,7 @@ const PROVIDERS: Provider[] = [
   { provide: HandlerFilter, useExisting: McpAuthFilter },
   HandlerAccess,
   DirectCalls,
+  EveryHandler,
   CallerTracking,
   McpAuthService,
   McpAuthHealthIndicator,
@@ -192,11 +194,13 @@ export class McpAuthModule
     private readonly directCalls: DirectCalls,
     private readonly tracking: CallerTracking,
     private readonly handlers: HandlerAccess,
+    everyHandler: EveryHandler,
   ) {
     super();
     addInstance(options, explorer.classes);
     tracking.prepare(McpAuthService);
     handlers.prepare();
+    everyHandler.prepare();
     directCalls.protectClasses();
   }
 

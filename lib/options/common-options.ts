@@ -70,7 +70,7 @@ export interface CommonOptions {
    * One policy for the whole server, beside those of `@Authorize()`: a function, or the class of a provider that extends
    * `AccessPolicy`. It is asked about every request of a verified caller to a protected route, and about every protected
    * GraphQL resolver and WebSocket handler; for MCP about each tool, resource and prompt that a request uses, before dispatch
-   * and again at handlers that the guard is bound to, and about each message that uses none (`initialize`, `tools/list`).
+   * and again at its handler, and about each message that uses none (`initialize`, `tools/list`).
    *
    * Not asked: on `@Public()` routes, and about callers without a token (`allowAnonymous`). A request for a resource whose
    * template variables cannot be determined is refused.

@@ -39,7 +39,7 @@ export interface ScopeOptions {
    * time, those of `operations` without a known handler, and names of no tool. A tool that is `@Public()` needs the scopes
    * only from callers with a token, and with `allowAnonymous` from nobody.
    *
-   * Checked before dispatch, and at handlers that the guard is bound to.
+   * Checked before dispatch, and again at known handlers, with or without a decorator.
    * @default none
    */
   annotations?: AnnotationScopes;

@@ -4,6 +4,7 @@ import { McpAuthError } from '../core/error.js';
 import { callOfContext } from '../caller/call-registry.js';
 import { currentCall, runInCall } from '../caller/current-call.js';
 import type { Instance } from '../caller/module-instances.js';
+import { concernsEveryHandler } from './every-handler.js';
 import { directContext } from './direct-context.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { HandlerFilter, HandlerGuard } from './handler-enhancers.js';
@@ -94,11 +95,10 @@ export class DirectCalls {
     Object.defineProperty(classRef.prototype, methodName, { value: wrapped, writable: true, configurable: true });
   }
 
-  /** Whether each call is decided at the handler: the guard is bound to it, or there is a policy of the whole module. */
+  /** Whether each call is decided at the handler: the guard is bound to it, or the options concern every handler. */
   #isDecided({ classRef, method }: DirectHandler): boolean {
     return (
-      this.options.authorize !== undefined ||
-      boundTo(classRef, method, GUARDS_METADATA).includes(this.guard.constructor)
+      concernsEveryHandler(this.options) || boundTo(classRef, method, GUARDS_METADATA).includes(this.guard.constructor)
     );
   }
 

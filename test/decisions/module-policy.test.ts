@@ -72,9 +72,21 @@ describe.each(PLATFORMS)('one policy for the whole server, on %s', (platform) =>
     server.rpc(method, params, await bearer());
   const tool = (name: string): object => ({ kind: 'tool', name });
 
-  it('is asked about a tool without any decorator', async () => {
+  it('is asked about a tool without any decorator, before dispatch and at the handler', async () => {
     await expectServed(server, await server.callTool('ping', await server.mint(), { x: 1 }), 'ping');
-    expect(asked).toEqual([{ resource: 'notes', method: 'tools/call', operation: tool('ping'), args: { x: 1 } }]);
+    const about = { resource: 'notes', method: 'tools/call', operation: tool('ping') };
+    // The tool has no parameters, so the framework leaves the argument out.
+    expect(asked).toEqual([
+      { ...about, args: { x: 1 } },
+      { ...about, args: {} },
+    ]);
+  });
+
+  it('can refuse at a handler without any decorator', async () => {
+    answer = ({ args }) => Object.keys(args as object).length > 0;
+    const response = await server.callTool('ping', await server.mint(), { x: 1 });
+    expect([response.status, response.headers.get('www-authenticate')]).toEqual([403, null]);
+    expect(server.ran).toEqual([]);
   });
 
   it('is asked before dispatch, and again at the handler with the validated arguments', async () => {
@@ -132,6 +144,7 @@ describe.each(PLATFORMS)('one policy for the whole server, on %s', (platform) =>
     await expectRefusal(server, await rpc('resources/subscribe', { uri: 'folder://7' }), { status: 403 });
     const operation = { kind: 'resource-template', name: 'folder://{id}' };
     expect(asked).toMatchObject([
+      { method: 'resources/read', operation, args: { id: 'a b' } },
       { method: 'resources/read', operation, args: { id: 'a b' } },
       { method: 'resources/subscribe', operation, args: { id: '7' } },
     ]);

@@ -132,12 +132,11 @@ describe.each(PLATFORMS)('docs/guides/scopes.md, on %s', (platform) => {
       const app = await start({ authorize: authzen({ ...decisionPoint, url: point.url }) });
       const token = await app.mint({ sub: 'alice', auth_time: 1 });
       await expectServed(app, await app.callTool('ping', token), 'ping');
-      expect(point.asked).toMatchObject([
-        {
-          headers: { authorization: 'Bearer key of this server' },
-          body: { subject: { type: 'user', id: `${app.issuer.issuer}#alice` }, resource: { type: 'tool', id: 'ping' } },
-        },
-      ]);
+      const evaluation = {
+        headers: { authorization: 'Bearer key of this server' },
+        body: { subject: { type: 'user', id: `${app.issuer.issuer}#alice` }, resource: { type: 'tool', id: 'ping' } },
+      };
+      expect(point.asked).toMatchObject([evaluation, evaluation]);
       point.answer = answering('{"decision":false}');
       resetRecorded(app);
       await expectRefusal(app, await app.callTool('ping', token), { status: 403 });
