@@ -45,6 +45,7 @@ export const REASONS = {
   subject_missing:
     'the token belongs to a user but does not identify the user: it names no subject, or its client as the subject',
   no_principal: 'the token names neither a subject nor a client',
+  scopes_of_failed: 'the option scopesOf of the authorization server failed, or returned no scopes',
   verifier_failed: 'the configured verifier refused the token',
   verifier_unavailable: 'the configured verifier failed without deciding about the token',
   scope_missing: 'the token lacks a scope the operation needs',

@@ -135,6 +135,11 @@ export const REFUSAL_ADVICE: Readonly<
     level: 'warn',
     advice: 'In the option claims, name the claims in which this authorization server puts subject or client',
   },
+  scopes_of_failed: {
+    level: 'warn',
+    advice:
+      'Let scopesOf return a list of scope names for the claims of every token, synchronously; an empty one for none',
+  },
   verifier_failed: { level: 'log' },
   verifier_unavailable: {
     level: 'warn',

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { statusOf, type McpAuthError } from '../core/error.js';
-import { isScopeToken } from '../core/scopes.js';
+import { isScopeToken, parseScope } from '../core/scopes.js';
 import { quoted, typeOf, type Observed } from '../core/safe-text.js';
 import { ownMember } from '../core/record.js';
-import { scopeClaim } from '../token/claims.js';
+import { describeGrant, scopeClaims, type GrantClaim, type WrittenClaim } from '../token/granted-scopes.js';
 import { SCOPE_CLAIMS } from '../core/token-format.js';
 import { Clock } from '../core/clock.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
@@ -126,6 +126,7 @@ const LABELS: ReadonlySet<string> = new Set([
   'marked by',
   'shown by',
   'bound by',
+  'returned',
 ]);
 
 /** Claims that are shown in seconds from now. */
@@ -161,37 +162,59 @@ function seenOfCaller(record: RefusalRecord): Observed {
   };
 }
 
-/**
- * The scopes of the token: the granted ones, or if there are none, the content of each claim from which they are read.
- * With a verifier of the application, only the scopes that it returned.
- */
-function scopesSeen({
-  caller,
-  resource,
-}: RefusalRecord): { readonly seen: Observed; readonly isUnreadable: boolean } | undefined {
-  if (!caller) return undefined;
-  const granted = quoted(caller.scopes.join(' '));
-  if (resource.verifier) return { seen: { scope: granted }, isUnreadable: false };
-  const server = resource.authorizationServers.find(({ issuer }) => issuer === caller.issuer);
-  return scopeClaimsSeen(caller, server?.claimNames.scopes ?? SCOPE_CLAIMS, granted);
+interface ScopesSeen {
+  readonly seen: Observed;
+  /** Whether a claim has a value that can grant nothing, whatever the user may do. */
+  readonly isUnreadable: boolean;
 }
 
-function scopeClaimsSeen(
-  caller: McpAuthInfo,
-  names: readonly string[],
-  granted: string,
-): { readonly seen: Observed; readonly isUnreadable: boolean } {
-  const claim = scopeClaim(caller.claims, names);
-  if (!claim) return { seen: Object.fromEntries(names.map((name) => [plain(name), 'null'])), isUnreadable: false };
-  const { name, value } = claim;
-  const ignored = Array.isArray(value) ? value.filter((member) => !isScopeToken(member)).length : 0;
-  if (ignored > 0) {
-    const members = ignored === 1 ? 'a member that is' : `${ignored} members that are`;
-    return { seen: { [plain(name)]: `${granted}, and ${members} not a scope name` }, isUnreadable: true };
+/**
+ * The scopes of the token: the granted ones, or if there are none, the content of each claim from which they are read. Shows
+ * roles only if the options name them. With a verifier or `scopesOf` of the application, only the scopes that it returned.
+ */
+function scopesSeen({ caller, resource }: RefusalRecord): ScopesSeen | undefined {
+  if (!caller) return undefined;
+  const server = resource.authorizationServers.find(({ issuer }) => issuer === caller.issuer);
+  if (resource.verifier || server?.scopeRules.scopesOf) {
+    return { seen: { scope: quoted(caller.scopes.join(' ')) }, isUnreadable: false };
   }
-  if (typeof value === 'string' || Array.isArray(value))
-    return { seen: { [plain(name)]: granted }, isUnreadable: false };
-  return { seen: { [plain(name)]: typeOf(value).text }, isUnreadable: true };
+  const grants = (server?.scopeRules.grants ?? []).map((grant) => describeGrant(caller.claims, grant));
+  const inClaims = scopeClaimsSeen(caller, server?.claimNames ?? { scopes: SCOPE_CLAIMS });
+  return {
+    seen: { ...inClaims.seen, ...Object.fromEntries(grants.map((grant) => [plain(grant.claim), grantText(grant)])) },
+    isUnreadable: inClaims.isUnreadable || grants.some(({ type }) => type !== undefined),
+  };
+}
+
+function scopeClaimsSeen(caller: McpAuthInfo, names: Parameters<typeof scopeClaims>[1]): ScopesSeen {
+  const claims = scopeClaims(caller.claims, names);
+  if (claims.length === 0) {
+    return { seen: Object.fromEntries(names.scopes.map((name) => [plain(name), 'null'])), isUnreadable: false };
+  }
+  const texts = claims.map((claim) => [plain(claim.name), scopeClaimText(claim)] as const);
+  return {
+    seen: Object.fromEntries(texts.map(([name, { text }]) => [name, text])),
+    isUnreadable: texts.some(([, { isUnreadable }]) => isUnreadable),
+  };
+}
+
+function scopeClaimText({ value }: WrittenClaim): { readonly text: string; readonly isUnreadable: boolean } {
+  if (typeof value === 'string') return { text: quoted(parseScope(value).join(' ')), isUnreadable: false };
+  if (!Array.isArray(value)) return { text: typeOf(value).text, isUnreadable: true };
+  const granted = quoted([...new Set(value.filter(isScopeToken))].join(' '));
+  const ignored = value.filter((member) => !isScopeToken(member)).length;
+  if (ignored === 0) return { text: granted, isUnreadable: false };
+  const members = ignored === 1 ? 'a member that is' : `${ignored} members that are`;
+  return { text: `${granted}, and ${members} not a scope name`, isUnreadable: true };
+}
+
+/** `["editor"] and 2 others that grant nothing`. */
+function grantText({ granting, others, type }: GrantClaim): string {
+  if (type !== undefined) return type;
+  if (granting.length === 0 && others === 0) return 'null';
+  const other = others === 1 ? '1 value that grants' : `${others} values that grant`;
+  if (granting.length === 0) return `${other} nothing`;
+  return others === 0 ? quoted(granting) : `${quoted(granting)} and ${other} nothing`;
 }
 
 function callerText({ issuer, clientId, principalKey }: McpAuthInfo): string {

@@ -78,8 +78,13 @@ export function adviseOnScopes({ seen }: AdviceContext): string | undefined {
   const values = Object.values(claims);
   if (values.some((value) => value.endsWith('not a scope name')))
     return 'Let the authorization server write each scope as a separate member: a member with a space in it grants nothing';
-  if (values.every((value) => value.startsWith('"') && value !== '""')) return undefined;
-  return 'Let the authorization server grant scopes in one of these claims, as text or as a list; or name the claim with the scopes in the option claims.scopes';
+  const isUsable = (value: string): boolean => /^["[]/.test(value) && value !== '""';
+  const isWithoutGrant = (value: string): boolean => value.endsWith('nothing');
+  const isReadable = values.every((value) => isUsable(value) || isWithoutGrant(value) || value === 'null');
+  if (values.length === 0 || (isReadable && values.some(isUsable))) return undefined;
+  if (values.some(isWithoutGrant))
+    return 'List the values that grant scopes in the option grants, as the token spells them';
+  return 'Let the authorization server grant scopes in one of these claims, as text or as a list; or name the claim with the scopes in the option claims.scopes, or that with the roles in grants';
 }
 
 /** Larger times are in milliseconds: as seconds, this is more than three centuries after 1970. */

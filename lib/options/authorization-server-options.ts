@@ -1,10 +1,18 @@
 import type { JSONWebKeySet } from 'jose';
-import type { KindOf } from '../core/principal-kind.js';
+import type { KindOf, KindRules, PrincipalKind } from '../core/principal-kind.js';
 import { parseUrl } from '../core/resource.js';
 import { showValue } from '../core/safe-text.js';
-import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS, type ClaimNames, type JwtProfile } from '../core/token-format.js';
+import {
+  CLIENT_ID_CLAIMS,
+  type ClaimNames,
+  type JwtProfile,
+  type ScopeRules,
+  type ScopesOf,
+} from '../core/token-format.js';
 import { SIGNATURE_ALGORITHMS } from '../issuer/algorithms.js';
 import type { Discovery } from '../issuer/discovery.js';
+import { readAudienceClaims, readClaimNames, readScopeClaims, type ScopeClaims } from './claim-options.js';
+import { readGrants, readKindRules, type ClaimValues } from './claim-value-options.js';
 import { readIntrospection, type IntrospectionOptions, type ResolvedIntrospection } from './introspection-options.js';
 import { issuerSourcesOf, SOURCE_OPTIONS, type IssuerSources } from './issuer-sources.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
@@ -76,9 +84,12 @@ export interface AuthorizationServerOptions {
     /**
      * A claim is a string, which is split at spaces, or a list of strings; any other value grants nothing. An empty claim
      * grants nothing, and later names are not read, except that the other one of `scope` and `scp` is read if one is empty.
+     *
+     * `{ union: […] }` reads all of these claims, and the token has the scopes of each. Use it only if every one of them says
+     * what this client may do: roles of a user say what the user may do, with any client.
      * @default ['scope', 'scp']
      */
-    scopes?: string | string[];
+    scopes?: string | string[] | { union: string[] };
     /** @default ['client_id', 'azp', 'cid', 'appid'] */
     clientId?: string | string[];
     /**
@@ -96,12 +107,32 @@ export interface AuthorizationServerOptions {
     audience?: string | string[];
   };
   /**
+   * The scopes that roles, groups and permissions grant: claim → value → scopes. They are added to those of `claims.scopes`.
+   * A claim is named as in `claims`, so `/realm_access/roles` is a JSON Pointer. Its values are a text as a whole, or the
+   * texts of a list; any other value grants nothing, and the log says so when a call lacks a scope.
+   *
+   * A role says what a user may do, whichever client they use: with `grants`, every client of the user gets these scopes
+   * without asking. Does not apply to a `verifier`.
+   * @default none
+   */
+  grants?: ClaimValues<string[]>;
+  /**
+   * Determines the scopes of a verified token of this issuer from its claims, instead of `claims.scopes` and `grants`: a text
+   * with spaces between the names, or a list of at most 1,000 names. Called once for each verification, synchronously, with
+   * frozen claims. After an error or any other value, the token is refused. Does not apply to a `verifier`.
+   * @default none
+   */
+  scopesOf?: ScopesOf;
+  /**
    * Determines `McpAuthInfo.kind` from the claims of a verified token of this issuer: whether the token acts for a user or
    * for the client itself. `undefined` falls back to the rules for tokens of any issuer; an error or any other value means
    * `unknown`. Called once for each verification. Does not apply to a `verifier`, which can return `kind` itself.
+   *
+   * Instead of a function, it may list what values of claims mean: claim → value → `'user'`, `'client'` or `'unknown'`.
+   * Values that contradict each other mean `unknown`; without a listed value, the rules for tokens of any issuer apply.
    * @default what the claims show, and nothing is guessed: see `McpAuthInfo.kind`
    */
-  kindOf?: KindOf;
+  kindOf?: KindOf | ClaimValues<PrincipalKind>;
 }
 
 /** A trusted issuer, with every default filled in. */
@@ -112,11 +143,12 @@ export interface ResolvedAuthorizationServer extends IssuerSources {
   readonly profile: JwtProfile;
   readonly introspection: ResolvedIntrospection | undefined;
   readonly claimNames: ClaimNames;
-  readonly kindOf: KindOf | undefined;
+  readonly scopeRules: ScopeRules;
+  readonly kindOf: KindRules | undefined;
 }
 
 export const CLAIM_OPTIONS = {
-  scopes: (option) => readClaimNames(option, SCOPE_CLAIMS),
+  scopes: readScopeClaims,
   clientId: (option) => readClaimNames(option, CLIENT_ID_CLAIMS),
   subject: (option) => readClaimNames(option, ['sub']),
   audience: readAudienceClaims,
@@ -130,13 +162,20 @@ export const AUTHORIZATION_SERVER_OPTIONS = {
   profile: (option) => option.choice(['compatible', 'rfc9068']),
   introspection: optional(readIntrospection),
   claims: (option) => option.section(CLAIM_OPTIONS),
-  kindOf: (option) => option.function<KindOf>("Write (claims) => 'user', 'client' or 'unknown'"),
+  grants: readGrants,
+  scopesOf: (option) => option.function<ScopesOf>('Write (claims) => a list of scopes'),
+  kindOf: readKindRules,
 } satisfies ReadersOf<AuthorizationServerOptions>;
 
 /** Reads one authorization server. A value that is not an object is the issuer of a server with default settings. */
 export function readAuthorizationServer(option: OptionReader): ResolvedAuthorizationServer {
   const given = option.section(AUTHORIZATION_SERVER_OPTIONS, 'issuer');
-  const { issuer, algorithms, profile, introspection, kindOf } = given;
+  const { issuer, algorithms, profile, introspection, grants, scopesOf, kindOf } = given;
+  const { scopes, ...claimNames } = given.claims;
+  if (scopesOf && grants.length > 0) {
+    const write = 'Keep one of the two: the function can read the roles itself';
+    option.at('grants').refuse({ seen: 'scopesOf too', why: 'scopesOf determines all scopes', write });
+  }
   return {
     issuer,
     advertisedIssuer: given.advertisedIssuer ?? issuer,
@@ -144,9 +183,14 @@ export function readAuthorizationServer(option: OptionReader): ResolvedAuthoriza
     algorithms,
     profile,
     introspection,
-    claimNames: given.claims,
+    claimNames: { ...claimNames, ...scopeNamesOf(scopes) },
+    scopeRules: { grants, scopesOf },
     kindOf,
   };
+}
+
+function scopeNamesOf(scopes: ScopeClaims): Pick<ClaimNames, 'scopes' | 'unitesScopes'> {
+  return 'union' in scopes ? { scopes: scopes.union, unitesScopes: true } : { scopes };
 }
 
 /** Stricter than `URL`, which accepts white space and backslashes; tokens and metadata would not contain these. */
@@ -172,26 +216,4 @@ function readAlgorithms(option: OptionReader): readonly string[] {
     option.refuse({ seen: showValue(algorithm), why, write: `Choose from ${SIGNATURE_ALGORITHMS.join(', ')}` });
   }
   return algorithms;
-}
-
-/** A JSON Pointer that is not empty. `~` is allowed only before 0 or 1 (RFC 6901 §3). */
-const JSON_POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/;
-
-function readClaimNames(option: OptionReader, fallback: readonly string[]): string[] {
-  const names = option.asList().texts(`Write the name of a claim such as "${fallback[0]}"`) ?? [...fallback];
-  for (const name of names.filter((one) => one.startsWith('/') && !JSON_POINTER.test(one))) {
-    const write = 'Write "~1" for a slash in a name, "~0" for "~"';
-    option.refuse({ seen: showValue(name), why: 'must be a JSON Pointer (RFC 6901)', write });
-  }
-  return names;
-}
-
-/** Warns of every claim other than `aud`: it binds a token to what that claim names, not to this resource. */
-function readAudienceClaims(option: OptionReader): string[] {
-  const names = readClaimNames(option, ['aud']);
-  const others = names.filter((name) => name !== 'aud').map((name) => `"${name}"`);
-  if (others.length > 0) {
-    option.warn(`names ${others.join(', ')}: its tokens need not be issued for this resource alone`);
-  }
-  return names;
 }

@@ -119,7 +119,7 @@ export function resourceOf(
 ): ResolvedResource {
   const { resource: identifier, authorizationServers, trustedIssuer, metadata, scopes } = given;
   const verifier = given.verifier ?? verifierOfModule;
-  if (verifier) refuseIntrospectionInVain(option.at('verifier'), authorizationServers);
+  if (verifier) refuseUnusedByVerifier(option.at('verifier'), authorizationServers);
   refuseKeysOfOthers(
     option.at('metadata'),
     authorizationServers.flatMap((server) => jwksUriOf(server) ?? []),
@@ -158,12 +158,17 @@ export function refuseSharedResources(option: OptionReader, resources: readonly 
   }
 }
 
-/** Refuses introspection beside a verifier, which would not use it. */
-function refuseIntrospectionInVain(option: OptionReader, servers: readonly ResolvedAuthorizationServer[]): void {
-  const server = servers.find(({ introspection }) => introspection !== undefined);
-  if (!server) return;
-  const why = `it replaces the \`introspection\` that is set up for ${server.issuer}`;
-  option.refuse({ seen: 'a verifier', why, write: 'Remove one of the two' });
+/** Refuses settings of servers beside a verifier, which would not use them. */
+function refuseUnusedByVerifier(option: OptionReader, servers: readonly ResolvedAuthorizationServer[]): void {
+  const unused = (name: string, isSet: (server: ResolvedAuthorizationServer) => boolean): void => {
+    const server = servers.find(isSet);
+    if (!server) return;
+    const why = `it replaces the \`${name}\` that is set up for ${server.issuer}`;
+    option.refuse({ seen: 'a verifier', why, write: 'Remove one of the two' });
+  };
+  unused('introspection', ({ introspection }) => introspection !== undefined);
+  unused('grants', ({ scopeRules }) => scopeRules.grants.length > 0);
+  unused('scopesOf', ({ scopeRules }) => scopeRules.scopesOf !== undefined);
 }
 
 /** The resource identifier; empty after a problem. */

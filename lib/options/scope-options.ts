@@ -177,7 +177,7 @@ function readHierarchy(option: OptionReader): Record<string, string[]> {
 }
 
 /** The scopes without repetitions. An empty list is accepted. */
-function readScopes(option: OptionReader): string[] | undefined {
+export function readScopes(option: OptionReader): string[] | undefined {
   if (Array.isArray(option.value) && option.value.length === 0) return [];
   const scopes = option.texts(WRITE_SCOPES);
   for (const scope of scopes ?? []) requireScope(option, scope);

@@ -10,7 +10,7 @@ import type { Product } from './product.js';
  * Resource Parameter Compatibility Profile of the tenant is on. Otherwise set it to that Identifier.
  *
  * Reads scopes from `scope` only: `permissions` lists everything the user may do, even if the client did not request it or
- * the user did not consent to it.
+ * the user did not consent to it. To let single permissions grant scopes all the same, set `grants`.
  *
  * @throws {McpAuthConfigError} when the domain is not a bare host name.
  * @see https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles

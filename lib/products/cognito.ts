@@ -10,7 +10,7 @@ import { PKCE_NOT_ADVERTISED, type Product } from './product.js';
  * `clientIdAsAudience`.
  *
  * In tokens and in requests, a scope begins with the identifier of its resource server and a slash. Write it in the same
- * form in decorators.
+ * form in decorators. The groups of a user are in `cognito:groups`; to let them grant scopes, set `grants`.
  *
  * @throws {McpAuthConfigError} when the pool is not in this region.
  * @see https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html

@@ -9,7 +9,7 @@ import type { Product } from './product.js';
  * `resource-indicators` is on. Without either of them, tokens have no audience that this server can accept.
  *
  * Roles are not scopes, and stay in the claims: an `@Authorize()` policy can read them from `realm_access` and
- * `resource_access`. To use them as scopes, see `claims.scopes` and its JSON Pointers.
+ * `resource_access`. To let them grant scopes, set `grants` with a JSON Pointer such as `/realm_access/roles`.
  *
  * @throws {McpAuthConfigError} when the URL already names a realm, or the realm is not a single path segment.
  * @see https://www.keycloak.org/securing-apps/mcp-authz-server

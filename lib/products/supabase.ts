@@ -1,3 +1,4 @@
+import { ownMember } from '../core/record.js';
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
 import type { Product } from './product.js';
@@ -11,7 +12,8 @@ import type { Product } from './product.js';
  * are still refused, since they name no client.
  *
  * Supabase has no custom scopes: its tokens never meet `@RequireScopes()`, unless the hook writes a `scope` claim. Use
- * `@Authorize()` policies instead.
+ * `@Authorize()` policies instead, or let a claim that only your servers can set grant scopes (`grants`), such as
+ * `/app_metadata/roles`.
  *
  * @throws {McpAuthConfigError} when the URL already ends in `/auth/v1`.
  * @see https://supabase.com/docs/guides/auth/oauth-server/token-security
@@ -23,7 +25,19 @@ export function supabase(options: {
   const given = new PresetArguments('supabase', options, ['projectUrl']);
   const issuer = `${given.url('projectUrl', 'https://abcdefghijklmnop.supabase.co', '/auth/v1')}/auth/v1`;
   given.check();
-  return { issuer, discovery: 'oauth', algorithms: ['ES256', 'RS256'], claims: { clientId: ['client_id'] } };
+  return { issuer, discovery: 'oauth', algorithms: ['ES256', 'RS256'], claims: { clientId: ['client_id'] }, kindOf };
+}
+
+/**
+ * Each token of a signed-in user names its session and the role `authenticated`. An anonymous user has both too, and has
+ * proved nothing.
+ *
+ * @see https://supabase.com/docs/guides/auth/jwt-fields
+ */
+function kindOf(claims: Readonly<Record<string, unknown>>): 'user' | 'unknown' | undefined {
+  if (ownMember(claims, 'is_anonymous') === true) return 'unknown';
+  const hasSession = typeof ownMember(claims, 'session_id') === 'string';
+  return hasSession && ownMember(claims, 'role') === 'authenticated' ? 'user' : undefined;
 }
 
 export const SUPABASE: Product = {

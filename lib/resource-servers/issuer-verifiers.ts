@@ -40,8 +40,9 @@ export class IssuerVerifiers {
   }
 
   #jwtVerifier({ settings, resource, server: { keys } }: IssuerAtResource): PreparedVerifier {
-    const { issuer, profile, claimNames, kindOf } = settings;
-    const trusted = { issuer, keys, algorithms: new Set(settings.algorithms), profile, claimNames, kindOf };
+    const { issuer, profile, claimNames, kindOf, scopeRules } = settings;
+    const algorithms = new Set(settings.algorithms);
+    const trusted = { issuer, keys, algorithms, profile, claimNames, kindOf, scopeRules };
     const rules = { ...acceptanceRules(this.options, resource), reuseSeconds: this.options.cache.jwtSeconds };
     return { verifier: new JwtVerifier(trusted, rules, this.dependencies.now), warmUp: () => keys.warmUp() };
   }
@@ -49,13 +50,14 @@ export class IssuerVerifiers {
   #introspectionVerifier(at: IssuerAtResource, introspection: ResolvedIntrospection): PreparedVerifier {
     const { now, failures } = this.dependencies;
     const { settings, resource, server } = at;
-    const { issuer, claimNames, kindOf } = settings;
+    const { issuer, claimNames, kindOf, scopeRules } = settings;
     const { clientId, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds } = introspection;
     const endpoint = this.#endpoint(at, introspection);
-    const rules = { issuer, claimNames, kindOf, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds };
+    const ofIssuer = { issuer, claimNames, kindOf, scopeRules };
+    const ofAnswers = { audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds };
     const verifier = new IntrospectionVerifier(
       endpoint,
-      { ...acceptanceRules(this.options, resource), ...rules },
+      { ...acceptanceRules(this.options, resource), ...ofIssuer, ...ofAnswers },
       new ExpiringMap(this.options.cache.maxEntries, now),
       now,
       (isInTime) => failures.introspectionInactive(issuer, { isInTime, clientId }),

@@ -116,7 +116,9 @@ export class VerifierFactory {
       return this.#issuers.prepare({ settings, resource, server: this.servers.create(settings), access }).verifier;
     };
     return {
-      version: holdsFunction ? undefined : JSON.stringify([settings, numberOf(settings.kindOf)]),
+      version: holdsFunction
+        ? undefined
+        : JSON.stringify([settings, numberOf(settings.kindOf), numberOf(settings.scopeRules.scopesOf)]),
       create,
     };
   }
@@ -144,8 +146,8 @@ export class VerifierFactory {
 const numbers = new WeakMap<object, number>();
 let nextNumber = 1;
 
-function numberOf(used: object | undefined): number {
-  if (!used) return 0;
+function numberOf(used: unknown): number {
+  if (typeof used !== 'function') return 0;
   const known = numbers.get(used) ?? nextNumber++;
   numbers.set(used, known);
   return known;

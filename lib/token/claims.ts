@@ -1,7 +1,5 @@
 import { invalidToken, type McpAuthError } from '../core/error.js';
 import { isRecord, ownMember as ownClaim } from '../core/record.js';
-import { type PrincipalNames, SCOPE_CLAIMS } from '../core/token-format.js';
-import { isScopeToken, parseScope } from '../core/scopes.js';
 import { typeOf } from '../core/safe-text.js';
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -18,7 +16,8 @@ export function statedClaim(claims: Claims, name: string): unknown {
   return isEmpty(value) ? undefined : value;
 }
 
-function isEmpty(value: unknown): boolean {
+/** Whether a value means the same as an absent member. */
+export function isEmpty(value: unknown): boolean {
   return value === null || value === '' || (Array.isArray(value) && value.length === 0);
 }
 
@@ -35,7 +34,7 @@ export function namedClaim(claims: Claims, name: string): unknown {
 }
 
 /** The claim with a configured name, even if it is empty; undefined if it is null or absent. */
-function writtenClaim(claims: Claims, name: string): unknown {
+export function writtenClaim(claims: Claims, name: string): unknown {
   if (!name.startsWith('/')) return ownClaim(claims, name) ?? undefined;
   let value: unknown = claims;
   for (const token of name.slice(1).split('/')) {
@@ -155,37 +154,6 @@ export function firstStated(
     if (value !== undefined) return { name, value };
   }
   return undefined;
-}
-
-/**
- * The granted scopes. A string is split at spaces; a list is read member by member. The first of the named claims that is
- * present decides alone, even if it is empty. A value that is not a scope token grants nothing, such as a list member with a
- * space, or an object.
- *
- * @see RFC 9068 §2.2.3, RFC 6749 §3.3; Spring Authorization Server and Duende IdentityServer write a list
- */
-export function scopesOf(claims: Claims, { scopes: names }: Pick<PrincipalNames, 'scopes'>): string[] {
-  const value = scopeClaim(claims, names)?.value;
-  if (typeof value === 'string') return parseScope(value);
-  return Array.isArray(value) ? [...new Set(value.filter(isScopeToken))] : [];
-}
-
-/**
- * The claim that {@link scopesOf} reads, with its name; undefined if all of them are absent or null.
- *
- * An empty claim says that no scopes were granted: no claim with another meaning replaces it, such as the roles or permissions
- * of the user. `scope` and `scp` have the same meaning: if one is empty, the other is read.
- */
-export function scopeClaim(
-  claims: Claims,
-  names: readonly string[],
-): { readonly name: string; readonly value: unknown } | undefined {
-  const written = names
-    .map((name) => ({ name, value: writtenClaim(claims, name) }))
-    .filter(({ value }) => value !== undefined);
-  const [first] = written;
-  if (!first || !isEmpty(first.value) || !SCOPE_CLAIMS.includes(first.name)) return first;
-  return written.find(({ name, value }) => SCOPE_CLAIMS.includes(name) && !isEmpty(value)) ?? first;
 }
 
 /** The first of the named claims that is not empty; it must be a string. */

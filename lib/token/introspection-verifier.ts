@@ -3,13 +3,14 @@ import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/intro
 import { tokenHash } from '../issuer/token-hash.js';
 import type { ExpiringMap } from './expiring-map.js';
 import { checkAudience, checkTimesPresent, firstStated, statedClaim, type AcceptanceRules } from './claims.js';
-import type { ClaimNames } from '../core/token-format.js';
+import type { ClaimNames, ScopeRules } from '../core/token-format.js';
+import { grantedScopes } from './granted-scopes.js';
 import type { DecodedJwt } from './decoded-jwt.js';
 import { withRefusalDetails } from './refusal-details.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
-import type { KindOf } from '../core/principal-kind.js';
+import type { KindRules } from '../core/principal-kind.js';
 import { checkBinding, checkKindBeforeAsking, checkKindOfAnswer, isDeclaredAccessToken } from './token-kind.js';
 import type { Verification } from './verification.js';
 
@@ -22,8 +23,10 @@ export interface IntrospectionRules extends AcceptanceRules {
   readonly audienceBound: boolean;
   /** Whether the endpoint calls only access tokens active: an answer may then omit the kind of the token. */
   readonly accessTokensOnly: boolean;
-  /** The function of the application that decides the kind of principal. */
-  readonly kindOf?: KindOf | undefined;
+  /** What decides the kind of principal. */
+  readonly kindOf?: KindRules | undefined;
+  /** What grants scopes besides the claims that contain them. */
+  readonly scopeRules: ScopeRules;
   /** How long an active token is not introspected again; 0: it is introspected each time. */
   readonly cacheSeconds: number;
   /** How long an inactive token is not introspected again. */
@@ -76,7 +79,8 @@ export class IntrospectionVerifier extends IssuerVerifier {
   }
 
   #check(answer: IntrospectionAnswer, jwt: DecodedJwt | undefined, askedAt: number): Verification {
-    const { issuer, claimNames, audiences, audienceBound, accessTokensOnly, cacheSeconds, kindOf } = this.rules;
+    const { issuer, claimNames, audiences, audienceBound, accessTokensOnly, cacheSeconds, kindOf, scopeRules } =
+      this.rules;
     const named = statedClaim(answer, 'iss');
     if (named !== undefined && named !== issuer) throw invalidToken('issuer_unknown');
     const isUnnamed = audienceBound && !firstStated(answer, claimNames.audience);
@@ -92,8 +96,9 @@ export class IntrospectionVerifier extends IssuerVerifier {
     // The token may name a user whom the answer leaves out.
     const shown = jwt ? { ...jwt.claims, ...answer } : answer;
     const token = { issuer, ...identify(answer, claimNames, shown), audience, expiresAt, claims: answer };
+    const scopes = grantedScopes(answer, token.scopes, scopeRules);
     return {
-      token: { ...token, kind: kindOfToken(token, kindOf) },
+      token: { ...token, scopes, kind: kindOfToken(token, kindOf) },
       reusableUntil: askedAt + cacheSeconds * 1000,
       isCurrent: () => true,
     };

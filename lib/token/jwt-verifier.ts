@@ -2,13 +2,14 @@ import { invalidToken } from '../core/error.js';
 import type { KeyHint, KeySet } from '../issuer/key-set.js';
 import { verifySignature } from '../issuer/signature.js';
 import { checkAudience, checkTimes, ownClaim, type ReuseRules } from './claims.js';
-import type { ClaimNames, JwtProfile } from '../core/token-format.js';
+import type { ClaimNames, JwtProfile, ScopeRules } from '../core/token-format.js';
+import { grantedScopes } from './granted-scopes.js';
 import type { DecodedJwt } from './decoded-jwt.js';
 import { withRefusalDetails } from './refusal-details.js';
 import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
-import type { KindOf } from '../core/principal-kind.js';
+import type { KindRules } from '../core/principal-kind.js';
 import { checkBinding, checkKind } from './token-kind.js';
 import type { Verification } from './verification.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
@@ -22,8 +23,10 @@ export interface JwtIssuer {
   readonly algorithms: ReadonlySet<string>;
   readonly profile: JwtProfile;
   readonly claimNames: ClaimNames;
-  /** The function of the application that decides the kind of principal; called after a token is verified. */
-  readonly kindOf?: KindOf | undefined;
+  /** What decides the kind of principal; applied after a token is verified. */
+  readonly kindOf?: KindRules | undefined;
+  /** What grants scopes besides the claims that contain them; applied after a token is verified. */
+  readonly scopeRules: ScopeRules;
 }
 
 /** Longest `kid` that is looked up, in characters. */
@@ -48,20 +51,23 @@ export class JwtVerifier extends IssuerVerifier {
 
   override async verify(token: string, jwt: DecodedJwt | undefined): Promise<Verification> {
     if (!jwt) throw invalidToken('token_malformed');
-    const { keys, algorithms } = this.trusted;
+    const { keys, algorithms, scopeRules } = this.trusted;
     const now = this.now();
+    let isVerified = false;
     try {
       const hint = checkHeader(jwt.header, algorithms);
       const verified = this.#check(jwt, now / 1000);
       const key = await verifySignature(token, { keys, algorithms: [hint.alg] }, hint);
+      isVerified = true;
       const kind = kindOfToken(verified, this.trusted.kindOf);
+      const scopes = grantedScopes(verified.claims, verified.scopes, scopeRules);
       return {
-        token: { ...verified, kind },
+        token: { ...verified, scopes, kind },
         reusableUntil: now + this.rules.reuseSeconds * 1000,
         isCurrent: () => keys.isPublished(key),
       };
     } catch (error) {
-      throw withRefusalDetails(error, { ...this.trusted, ...this.rules, ...jwt, isVerified: false });
+      throw withRefusalDetails(error, { ...this.trusted, ...this.rules, ...jwt, isVerified });
     }
   }
 

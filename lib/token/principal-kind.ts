@@ -1,20 +1,30 @@
-import { isRecord } from '../core/record.js';
-import { statedClaim } from './claims.js';
-import { isPrincipalKind, type KindOf, type PrincipalKind } from '../core/principal-kind.js';
+import { isRecord, ownMember } from '../core/record.js';
+import { deepFreeze } from '../core/deep-freeze.js';
+import { namedClaim, statedClaim } from './claims.js';
+import {
+  isPrincipalKind,
+  type KindClaim,
+  type KindOf,
+  type KindRules,
+  type PrincipalKind,
+} from '../core/principal-kind.js';
+import { ignoredPromise } from './granted-scopes.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
 type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * The kind of principal behind a verified token. The function of the application decides, if there is one; otherwise, or if it
- * returns undefined, the claims do. If it throws, or returns anything but a kind, the kind is `unknown`.
+ * The kind of principal behind a verified token. The rules of its issuer decide, if there are any; otherwise, or if they say
+ * nothing, the claims do. If a function of the application throws, or returns anything but a kind, the kind is `unknown`. It is
+ * also unknown if claims contradict each other.
  */
 export function kindOfToken(
   token: Pick<VerifiedToken, 'subject' | 'clientId' | 'claims'>,
-  configured: KindOf | undefined,
+  configured: KindRules | undefined,
 ): PrincipalKind {
   if (configured) {
-    const kind = askedKind(configured, token.claims);
+    const kind =
+      typeof configured === 'function' ? askedKind(configured, token.claims) : kindIn(token.claims, configured);
     if (kind !== undefined) return isPrincipalKind(kind) ? kind : 'unknown';
   }
   if (showsClient(token)) return 'client';
@@ -23,10 +33,24 @@ export function kindOfToken(
 
 function askedKind(configured: KindOf, claims: Claims): unknown {
   try {
-    return configured(claims);
+    const kind: unknown = configured(deepFreeze(claims));
+    return ignoredPromise(kind) ? 'unknown' : kind;
   } catch {
     return 'unknown';
   }
+}
+
+/** The kind that the values of claims say; undefined if none of them is listed. A text, or each text of a list, is a value. */
+function kindIn(claims: Claims, rules: readonly KindClaim[]): PrincipalKind | undefined {
+  const kinds = rules.flatMap(({ claim, kinds: byValue }) =>
+    [namedClaim(claims, claim)]
+      .flat()
+      .flatMap((value) =>
+        typeof value === 'string' ? ((ownMember(byValue, value) as PrincipalKind | undefined) ?? []) : [],
+      ),
+  );
+  const [kind, ...others] = new Set(kinds);
+  return others.length === 0 ? kind : 'unknown';
 }
 
 /**

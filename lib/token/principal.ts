@@ -1,5 +1,6 @@
 import { invalidToken } from '../core/error.js';
-import { firstStated, scopesOf, statedClaim, stringClaim } from './claims.js';
+import { firstStated, statedClaim, stringClaim } from './claims.js';
+import { scopesOf } from './granted-scopes.js';
 import { SCOPE_CLAIMS, type PrincipalNames } from '../core/token-format.js';
 import { isOfClientCredentials } from './principal-kind.js';
 import type { VerifiedToken } from '../core/token-verifier.js';

@@ -83,6 +83,62 @@ const main = keycloak({ url: 'https://login.example.com', realm: 'main' });
 export class KeycloakRoles {}
 
 @Module({
+  imports: [
+    McpAuthModule.forRoot({
+      resource: 'https://mcp.example.com/mcp',
+      authorizationServers: [
+        {
+          ...keycloak({ url: 'https://login.example.com', realm: 'main' }),
+          // #region keycloak-grants
+          grants: {
+            '/realm_access/roles': { editor: ['notes:read', 'notes:write'], reader: ['notes:read'] },
+            '/resource_access/notes-api/roles': { curator: ['notes:delete'] },
+          },
+          // #endregion
+        },
+        {
+          ...entraId({ tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47' }),
+          // #region entra-grants
+          grants: { roles: { 'Notes.Administrator': ['notes.delete'] } },
+          // #endregion
+        },
+        {
+          ...auth0({ domain: 'acme.eu.auth0.com' }),
+          // #region auth0-grants
+          grants: { permissions: { 'delete:notes': ['notes:delete'] } },
+          // #endregion
+        },
+        {
+          ...cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_aB3dE5fGh' }),
+          // #region cognito-grants
+          grants: { 'cognito:groups': { editors: ['notes:write'] } },
+          // #endregion
+        },
+        {
+          issuer: 'https://login.example.org',
+          // #region union
+          claims: { scopes: { union: ['scope', 'app_scopes'] } },
+          // #endregion
+        },
+        {
+          issuer: 'https://login.example.net',
+          // #region scopes-of
+          scopesOf: ({ plan }) => (plan === 'team' ? ['notes:read', 'notes:write'] : ['notes:read']),
+          // #endregion
+        },
+        {
+          issuer: 'https://sign-in.example.net',
+          // #region kind-of
+          kindOf: { account_type: { person: 'user', bot: 'client' } },
+          // #endregion
+        },
+      ],
+    }),
+  ],
+})
+export class Grants {}
+
+@Module({
   // #region entra
   imports: [
     McpAuthModule.forRoot({

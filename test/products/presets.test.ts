@@ -390,6 +390,7 @@ const PRODUCTS: Readonly<Record<string, Product>> = {
       discovery: 'oauth',
       algorithms: ['ES256', 'RS256'],
       claims: { clientId: ['client_id'] },
+      kindOf: ANY_KIND_OF,
     },
     wellKnown: ['oauth'],
     audience: 'authenticated',

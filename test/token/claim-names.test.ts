@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, type AuthorizationServerOptions } from 'nestjs-mcp-auth';
 import { readOptions } from '../../lib/options/read-options.js';
-import { checkAudience, namedClaim, scopesOf, stringClaim } from '../../lib/token/claims.js';
+import { checkAudience, namedClaim, stringClaim } from '../../lib/token/claims.js';
+import { scopesOf } from '../../lib/token/granted-scopes.js';
 import type { ClaimNames } from '../../lib/core/token-format.js';
 
 const ISSUER = 'https://login.example.com';

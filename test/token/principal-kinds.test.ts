@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   auth0,
+  cognito,
   entraId,
   McpAuthConfigError,
   okta,
+  supabase,
+  workos,
   type AuthorizationServerOptions,
   type KindOf,
 } from 'nestjs-mcp-auth';
@@ -96,6 +99,9 @@ const BY_DEFAULT: readonly [what: string, claims: Claims, kind: string][] = [
   ],
 ];
 
+const SUPABASE = { projectUrl: 'https://abcdefghijklmnop.supabase.co' };
+const POOL = { region: 'eu-central-1', userPoolId: 'eu-central-1_aB3dE5fGh' };
+
 const PRESETS: readonly [what: string, kindOf: KindOf | undefined, claims: Claims, kind: string][] = [
   [
     'a user of Auth0',
@@ -144,6 +150,55 @@ const PRESETS: readonly [what: string, kindOf: KindOf | undefined, claims: Claim
     entraId({ tenantId: '72f988bf-86f1-41af-91ab-2d7cd011db47' }).kindOf,
     { sub: 'o', azp: 'c', oid: 'o', roles: ['read'] },
     'unknown',
+  ],
+  [
+    'a user of Cognito',
+    cognito(POOL).kindOf,
+    { sub: 'u', client_id: 'c', username: 'alice', token_use: 'access' },
+    'user',
+  ],
+  [
+    'an application of Cognito, whose tokens have auth_time',
+    cognito(POOL).kindOf,
+    { sub: 'c', client_id: 'c', token_use: 'access', auth_time: 1_700_000_000 },
+    'client',
+  ],
+  [
+    'a user of Supabase',
+    supabase(SUPABASE).kindOf,
+    { sub: 'u', client_id: 'c', role: 'authenticated', session_id: 's', is_anonymous: false },
+    'user',
+  ],
+  [
+    'an anonymous user of Supabase',
+    supabase(SUPABASE).kindOf,
+    {
+      sub: 'u',
+      client_id: 'c',
+      role: 'authenticated',
+      session_id: 's',
+      is_anonymous: true,
+      amr: [{ method: 'anonymous' }],
+    },
+    'unknown',
+  ],
+  [
+    'a token of Supabase that is not of a signed-in user',
+    supabase(SUPABASE).kindOf,
+    { sub: 'u', client_id: 'c', role: 'service_role', session_id: 's' },
+    'unknown',
+  ],
+  [
+    'a user of WorkOS',
+    workos({ authkitDomain: 'acme.authkit.app' }).kindOf,
+    { sub: 'user_1', client_id: 'client_1', sid: 'app_consent_1' },
+    'user',
+  ],
+  [
+    'an application of WorkOS',
+    workos({ authkitDomain: 'acme.authkit.app' }).kindOf,
+    { sub: 'client_1', client_id: 'client_1', org_id: 'org_1' },
+    'client',
   ],
 ];
 

@@ -52,6 +52,7 @@ export async function asAWhole(token: string, jwt: DecodedJwt, context: TokenCon
     algorithms: new Set(SIGNATURE_ALGORITHMS),
     profile: PROFILE,
     claimNames: CLAIM_NAMES,
+    scopeRules: { grants: [], scopesOf: undefined },
   } as const;
   const rules = {
     ...TIMES,
