@@ -71,6 +71,12 @@ export type { ReplayStore } from './shared-state/replay-store.js';
 export type { ClaimValues } from './options/claim-value-options.js';
 export type { CacheOptions } from './options/cache-options.js';
 export type { AnonymousAccessOptions } from './options/anonymous-access.js';
+export type {
+  CredentialCaller,
+  CredentialContext,
+  CredentialOptions,
+  VerifyCredential,
+} from './options/credential-options.js';
 export type { ChallengeForm, CommonOptions } from './options/common-options.js';
 export type { EventArgumentsContext, RedactArguments } from './options/event-arguments-option.js';
 export type { ArgumentsOmitted } from './observability/redacted-arguments.js';

@@ -72,6 +72,9 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'CommonOptions',
       'CompletedEvent',
       'ConfigProblem',
+      'CredentialCaller',
+      'CredentialContext',
+      'CredentialOptions',
       'DpopNonceOptions',
       'DpopOptions',
       'EventArgumentsContext',
@@ -110,6 +113,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'TrustedIssuerOption',
       'VerifiedToken',
       'VerifierOption',
+      'VerifyCredential',
     ],
   },
   './testing': {

@@ -36,6 +36,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'Opaque tokens', link: '/guides/opaque-tokens' },
       { text: 'Tokens bound to a key', link: '/guides/dpop' },
       { text: 'An issuer for each tenant', link: '/guides/tenants' },
+      { text: 'API keys and other credentials', link: '/guides/api-keys' },
       { text: 'A verifier of your own', link: '/guides/custom-verifier' },
     ],
   },

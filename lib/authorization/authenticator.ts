@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import { authInfoOf } from '../caller/caller.js';
+import { authInfoOf, credentialInfoOf } from '../caller/caller.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { McpAuthError } from '../core/error.js';
 import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
-import { readCredentials } from '../request/credentials.js';
+import { Plain } from '../core/safe-text.js';
+import { readCredentials, type HeaderCredential } from '../request/credentials.js';
 import type { HeaderSource } from '../request/header-fields.js';
 import type { HttpRequest } from '../request/http-message.js';
+import type { ResourceCredential } from '../resource-servers/resource-credentials.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
 import { ProofOfPossession } from '../proof/proof-of-possession.js';
 import type { AccessRequest } from './access-request.js';
@@ -26,7 +28,7 @@ export class Authenticator {
     access: AccessRequest,
     request: HttpRequest,
   ): MaybePromise<McpAuthInfo | undefined> {
-    const credentials = readCredentials(source);
+    const credentials = readCredentials(source, access.server.credentials.headers);
     switch (credentials.kind) {
       case 'none':
         if (access.isOpen) return undefined;
@@ -36,12 +38,16 @@ export class Authenticator {
         throw new McpAuthError('authorization_required', 'unsupported_scheme');
       case 'repeated':
         throw new McpAuthError('invalid_request', 'repeated_credentials');
+      case 'several':
+        throw new McpAuthError('invalid_request', 'several_credentials');
       case 'malformed':
         throw new McpAuthError('invalid_token', 'malformed_credentials');
       case 'bearer':
         return this.verify(credentials.token, access.server);
       case 'dpop':
         return this.#verifyBound(credentials.token, access, source, request);
+      case 'header':
+        return this.#verifyHeader(credentials, access.server);
     }
   }
 
@@ -62,15 +68,50 @@ export class Authenticator {
   }
 
   /**
-   * Verifies a Bearer token for this resource, and returns its caller.
+   * Verifies an access token, or another Bearer credential, for this resource, and returns its caller.
    *
    * @throws {McpAuthError} when the token is refused, or cannot be verified now.
    */
-  verify(token: string, { verifier, resource }: ResourceServer): MaybePromise<McpAuthInfo> {
+  verify(token: string, server: ResourceServer): MaybePromise<McpAuthInfo> {
+    const credential = server.credentials.ofToken(token);
+    if (credential) return this.#verifyCredential(token, credential, server);
+    const { verifier, resource } = server;
     const { value: identifier } = resource.identifier;
     return continueWith(verifier.verify(token), (verified) => {
       this.proofs.checkBearer(verified, resource);
       return authInfoOf(token, verified, identifier);
     });
   }
+
+  #verifyHeader({ header, value }: HeaderCredential, server: ResourceServer): MaybePromise<McpAuthInfo> {
+    const credential = server.credentials.inHeader(header);
+    if (!credential) throw new McpAuthError('authorization_required', 'no_credentials');
+    try {
+      const caller = this.#verifyCredential(value, credential, server);
+      return caller instanceof Promise ? caller.catch((error: unknown) => Promise.reject(withoutToken(error))) : caller;
+    } catch (error) {
+      throw withoutToken(error);
+    }
+  }
+
+  #verifyCredential(
+    text: string,
+    credential: ResourceCredential,
+    { resource }: ResourceServer,
+  ): MaybePromise<McpAuthInfo> {
+    const { value: identifier } = resource.identifier;
+    return continueWith(credential.verify(text), (verified) =>
+      credentialInfoOf(credential.name, text, verified, identifier),
+    );
+  }
+}
+
+/**
+ * The refusal of a credential that is not a Bearer token: the challenge has no error code, since the client has used a method
+ * that it does not offer (RFC 6750 §3.1), and has no token that it could renew.
+ */
+function withoutToken(error: unknown): unknown {
+  if (!(error instanceof McpAuthError) || error.code !== 'invalid_token') return error;
+  const seen = Object.fromEntries(Object.entries(error.seen).map(([name, text]) => [name, new Plain(text)]));
+  return new McpAuthError('authorization_required', error.reason, { cause: error.cause, seen });
 }

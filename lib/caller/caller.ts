@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 import { inspect, type InspectOptions } from 'node:util';
 import { authorizationDetailsOf, type AuthorizationDetail } from './authorization-details.js';
 import { isRecord, ownMember } from '../core/record.js';
@@ -9,7 +9,35 @@ import type { VerifiedToken } from '../core/token-verifier.js';
 
 /** Builds the caller from a verified token. */
 export function authInfoOf(token: string, verified: VerifiedToken, resource: string, proof?: CallerProof): McpAuthInfo {
-  return new Caller(token, verified, resource, proof);
+  return new Caller(token, verified, resource, { proof });
+}
+
+/** The key of {@link handleOf}. A new one in each process, so that a handle says nothing about its credential. */
+const HANDLE_KEY = randomBytes(32);
+
+/** Stands for a credential where frameworks expect a token: differs for each credential, and opens nothing. */
+function handleOf(name: string, credential: string): string {
+  const digest = createHmac('sha256', HANDLE_KEY)
+    .update(JSON.stringify([name, credential]))
+    .digest('base64url');
+  return `credential:${name}:${digest}`;
+}
+
+/** Builds the caller from a verified credential of the application. Does not keep the credential. */
+export function credentialInfoOf(
+  name: string,
+  credential: string,
+  verified: VerifiedToken,
+  resource: string,
+): McpAuthInfo {
+  return new Caller(handleOf(name, credential), verified, resource, { credential: name });
+}
+
+/** How a caller presented the token or credential. */
+interface Presentation {
+  readonly proof?: CallerProof | undefined;
+  /** The name of the credential; undefined for an access token. */
+  readonly credential?: string | undefined;
 }
 
 /** Private fields hold what must not be copied, printed or replaced. */
@@ -23,6 +51,7 @@ export class Caller implements McpAuthInfo {
   readonly scopes: string[];
   readonly expiresAt: number;
   readonly issuer: string;
+  readonly credential: string | undefined;
   readonly subject: string | undefined;
   readonly principalKey: string;
   readonly kind: PrincipalKind;
@@ -31,7 +60,7 @@ export class Caller implements McpAuthInfo {
   readonly audience: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
 
-  constructor(token: string, verified: VerifiedToken, resourceIdentifier: string, proof?: CallerProof) {
+  constructor(token: string, verified: VerifiedToken, resourceIdentifier: string, { proof, credential }: Presentation) {
     const { principalKey, kind, actor } = principalOf(verified);
     this.#token = token;
     this.#resourceIdentifier = resourceIdentifier;
@@ -39,6 +68,7 @@ export class Caller implements McpAuthInfo {
     this.scopes = [...verified.scopes];
     this.expiresAt = verified.expiresAt;
     this.issuer = verified.issuer;
+    this.credential = credential;
     this.subject = verified.subject;
     this.principalKey = principalKey;
     this.kind = kind;

@@ -57,11 +57,15 @@ function graphqlRequest(args: readonly unknown[]): HttpRequest | undefined {
 /**
  * The header fields with the credentials of a request behind a handler. For an upgrade request, reads the fields as
  * sent: for a subscription, Mercurius copies content of a client message into `headers`.
+ *
+ * @param names of further header fields with credentials, in lower case
  */
-export function credentialsBehind(request: HttpRequest): HeaderSource {
+export function credentialsBehind(request: HttpRequest, names: readonly string[]): HeaderSource {
   const { headers, rawHeaders } = nodeRequest(request);
   if (headers['upgrade'] === undefined || rawHeaders === undefined) return request;
-  return { headers: { authorization: valuesSent(rawHeaders, 'authorization') } };
+  return {
+    headers: Object.fromEntries(['authorization', ...names].map((name) => [name, valuesSent(rawHeaders, name)])),
+  };
 }
 
 /** A socket of socket.io has its first request; a socket of `ws` has only the connection. */

@@ -12,18 +12,23 @@ export interface McpAuthInfo {
    * The access token as received. Not enumerable: logging, spreading or serialising this object never leaks it.
    * `util.inspect` prints it only with `customInspect: false` and `getters: true`. Do NOT send it to another service:
    * it was issued for this one (MCP, "Token Passthrough").
+   *
+   * For another {@link credential}, this is not what the client sent: it is text that stands for it, such as
+   * `credential:api-key:…`. It differs for each credential and in each process, and opens nothing.
    */
   readonly token: string;
   /** The client that acts; empty if the token names no client. */
   readonly clientId: string;
   /** The granted scopes, without implied ones. */
   readonly scopes: string[];
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch. For another {@link credential}, at most `maxTokenLifetimeSeconds` after its verification. */
   readonly expiresAt: number;
   /** The protected resource for which the token was accepted. */
   readonly resource: URL;
-  /** The issuer of the token, exactly as configured. */
+  /** The issuer of the token, exactly as configured. For another {@link credential}, `credential:` and its name. */
   readonly issuer: string;
+  /** The `name` of the entry of `credentials` by which the caller came; undefined for an access token. */
+  readonly credential: string | undefined;
   /** The subject at that issuer; undefined if the token names none. */
   readonly subject: string | undefined;
   /** Stable key of issuer and subject (or client, if there is no subject): a SHA-256 of 43 characters, base64url. */

@@ -74,6 +74,11 @@ export class FailureLog {
     );
   }
 
+  credentialFailed(name: string, error: unknown, credential: string): void {
+    const text = redactToken(describeError(error), credential);
+    this.#warnNowAndThen(`The function verify of the credential "${name}" failed, and the request got 503: ${text}`);
+  }
+
   serverFound(issuer: string, { id, seen, consequence, remedy }: Finding): void {
     writeLine(
       this.logger,

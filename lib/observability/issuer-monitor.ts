@@ -128,6 +128,10 @@ export class IssuerMonitor implements FailureReports {
     this.log.verifierFailed(error, token);
   }
 
+  credentialFailed(name: string, error: unknown, credential: string): void {
+    this.log.credentialFailed(name, error, credential);
+  }
+
   /** Logs what in the metadata stops clients from getting a token. */
   metadataFetched(issuer: string, document: AuthorizationServerMetadata): void {
     for (const finding of reviewMetadata(document, issuer)) {

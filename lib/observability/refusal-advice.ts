@@ -33,6 +33,7 @@ export const REFUSAL_ADVICE: Readonly<
       'Set the option dpop to "accepted"; or turn off DPoP in the client, or for this client at the authorization server',
   },
   repeated_credentials: { level: 'log' },
+  several_credentials: { level: 'log' },
   malformed_credentials: { level: 'log' },
   token_too_large: { level: 'log' },
   token_malformed: { level: 'warn', advice: adviseOnOpaqueToken },
@@ -144,6 +145,17 @@ export const REFUSAL_ADVICE: Readonly<
   verifier_unavailable: {
     level: 'warn',
     advice: 'See the line about the configured verifier: it failed without a result for the token',
+  },
+  credential_malformed: { level: 'log' },
+  credential_unknown: { level: 'log' },
+  credential_rejected: {
+    level: 'warn',
+    advice:
+      'Let verify return { subject, scopes } and, if they are known, clientId, expiresAt in seconds, kind and claims; or undefined for an unknown credential',
+  },
+  credential_unavailable: {
+    level: 'warn',
+    advice: 'See the line about this credential: its function verify failed without a result',
   },
   scope_missing: { level: 'debug', advice: adviseOnScopes },
   authentication_insufficient: { level: 'debug' },

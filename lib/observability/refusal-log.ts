@@ -65,6 +65,7 @@ function keyOf({ error, operations, caller }: RefusalRecord): string {
   return JSON.stringify([
     error.reason,
     cause,
+    seen['credential'],
     issuer,
     (caller ?? origin)?.clientId?.slice(0, 200),
     operations.slice(0, MAX_OPERATIONS),
@@ -175,7 +176,7 @@ interface ScopesSeen {
 function scopesSeen({ caller, resource }: RefusalRecord): ScopesSeen | undefined {
   if (!caller) return undefined;
   const server = resource.authorizationServers.find(({ issuer }) => issuer === caller.issuer);
-  if (resource.verifier || server?.scopeRules.scopesOf) {
+  if (resource.verifier || caller.credential !== undefined || server?.scopeRules.scopesOf) {
     return { seen: { scope: quoted(caller.scopes.join(' ')) }, isUnreadable: false };
   }
   const grants = (server?.scopeRules.grants ?? []).map((grant) => describeGrant(caller.claims, grant));

@@ -3,6 +3,7 @@ import { isRecord } from '../core/record.js';
 import { showValue } from '../core/safe-text.js';
 import { readAnonymousAccess, type AnonymousAccessOptions } from './anonymous-access.js';
 import { readCache, type CacheOptions } from './cache-options.js';
+import { readCredentialOptions, type CredentialOptions } from './credential-options.js';
 import { readEventArguments, type RedactArguments } from './event-arguments-option.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readPolicy, type PolicyOption } from './policy-option.js';
@@ -39,6 +40,12 @@ export interface CommonOptions {
    * @default the built-in verification
    */
   verifier?: VerifierOption;
+  /**
+   * Credentials that the application issues and verifies itself, such as API keys and personal access tokens. They are accepted
+   * beside the access tokens, at every resource, and one credential a request. The challenge stays that of OAuth.
+   * @default none
+   */
+  credentials?: CredentialOptions[];
   /**
    * Caches verified JWTs by their SHA-256. `false` verifies the signature again for every request, but only once for
    * concurrent requests with the same token. Results of `verifier` are cached only if you set this option, since only you
@@ -151,6 +158,7 @@ export interface CommonOptions {
 export const COMMON_OPTIONS = {
   checkAuthorizationServers: (option) => option.flag(true),
   fetch: (option) => option.function<typeof fetch>('Write a function like the global fetch'),
+  credentials: readCredentialOptions,
   cache: readCache,
   clockToleranceSeconds: (option) => option.seconds(5, 0, 300),
   maxTokenLifetimeSeconds: (option) => option.seconds(86_400, 1, 31_536_000),

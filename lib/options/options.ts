@@ -1,6 +1,7 @@
 import type { AnonymousAccess } from './anonymous-access.js';
 import type { ResolvedCache } from './cache-options.js';
 import type { ChallengeForm, CommonOptions } from './common-options.js';
+import type { ResolvedCredential } from './credential-options.js';
 import type { RedactArguments } from './event-arguments-option.js';
 import type { PolicyOption } from './policy-option.js';
 import type { ProtectedResourceOptions, ResolvedResource } from './resource-options.js';
@@ -32,6 +33,7 @@ export abstract class ResolvedOptions {
   abstract readonly checkAuthorizationServers: boolean;
   /** Undefined for the global `fetch`. */
   abstract readonly fetch: typeof fetch | undefined;
+  abstract readonly credentials: readonly ResolvedCredential[];
   abstract readonly cache: ResolvedCache;
   abstract readonly exposeErrorDetails: boolean;
   /** Undefined if it depends on whether the application injects `McpAuthService`. */

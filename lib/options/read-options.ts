@@ -1,5 +1,6 @@
 import { isRecord } from '../core/record.js';
 import { COMMON_OPTIONS } from './common-options.js';
+import { refuseAmbiguousCredentials } from './credential-options.js';
 import { OptionReader, readWhole } from './option-reader.js';
 import type { McpAuthModuleOptions, ResolvedOptions } from './options.js';
 import { refuseSharedResources, RESOURCE_OPTIONS, resourceOf } from './resource-options.js';
@@ -22,7 +23,11 @@ function readModule(option: OptionReader): ResolvedOptions {
     option.refuse({ why: 'must be an object', write: 'Return the options of the module from the factory' });
   }
   const resources = option.at('resources').isGiven ? readSeveralResources(option) : readSingleResource(option);
-  return { resources, ...option.members(COMMON_OPTIONS), warnings: option.warnings };
+  const common = option.members(COMMON_OPTIONS);
+  const servers = resources.flatMap(({ authorizationServers }) => authorizationServers);
+  const tokenPrefixes = servers.flatMap(({ introspection }) => introspection?.tokenPrefix ?? []);
+  refuseAmbiguousCredentials(option.at('credentials'), common.credentials, tokenPrefixes);
+  return { resources, ...common, warnings: option.warnings };
 }
 
 const MODULE_OPTIONS = [...Object.keys(COMMON_OPTIONS), 'verifier', 'resources'];

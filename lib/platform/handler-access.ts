@@ -92,7 +92,8 @@ export class HandlerAccess {
 
   #admit(request: HttpRequest, access: AccessRequest): MaybePromise<void> {
     this.recorder.recordStart(access);
-    return continueWith(this.authenticator.authenticate(credentialsBehind(request), access, request), (auth) => {
+    const source = credentialsBehind(request, access.server.credentials.headers);
+    return continueWith(this.authenticator.authenticate(source, access, request), (auth) => {
       access.caller = auth;
       return continueWith(this.authorizer.authorize(access, request), () => {
         rememberHandlerCall(request, { auth, resource: access.server.resource, handler: access.handler });

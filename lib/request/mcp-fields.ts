@@ -20,6 +20,11 @@ const MCP_INITIALS = 'mMlL';
 /** The header fields that tie a request to a session. */
 const SESSION_FIELDS = [SESSION_FIELD, EVENT_FIELD];
 
+/** Whether MCP gives this header field its meaning. @param name in lower case */
+export function isMcpField(name: string): boolean {
+  return MCP_FIELD_SET.has(name);
+}
+
 /** Whether a request has a header field that only MCP clients send. */
 export function hasMcpField(request: HttpRequest): boolean {
   return OWN_FIELDS.some((name) => hasField(request, name));

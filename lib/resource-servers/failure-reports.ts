@@ -15,6 +15,8 @@ export interface FailureReports {
   /** @param issuer from an unverified token */
   lookUpFailed(issuer: string, error: unknown): void;
   verifierFailed(error: unknown, token: string): void;
+  /** @param name of the credential in the options */
+  credentialFailed(name: string, error: unknown, credential: string): void;
   /** Metadata that clients also use was fetched at the start. */
   metadataFetched(issuer: string, document: AuthorizationServerMetadata): void;
 }

@@ -3,12 +3,15 @@ import { ScopeHierarchy } from '../core/scopes.js';
 import type { CachedVerifier } from '../token/cached-verifier.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
+import type { ResourceCredentials } from './resource-credentials.js';
 import { VerifierFactory, type VerifierDependencies } from './verifier-factory.js';
 
 /** A protected resource, with the verifier of its tokens and the scopes that every request needs. */
 export interface ResourceServer {
   readonly resource: ResolvedResource;
   readonly verifier: CachedVerifier;
+  /** Verify what is not an access token. */
+  readonly credentials: ResourceCredentials;
   readonly hierarchy: ScopeHierarchy;
   readonly baseline: Requirement;
 }
@@ -67,6 +70,7 @@ export class ResourceServers {
     return {
       resource,
       verifier: this.#verifiers.verifierOf(resource),
+      credentials: this.#verifiers.credentialsOf(resource),
       hierarchy: new ScopeHierarchy(resource.scopeHierarchy),
       baseline: { allOf: resource.requiredScopes, anyOf: [] },
     };

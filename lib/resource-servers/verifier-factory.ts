@@ -3,11 +3,14 @@ import { UnderWayLimit } from '../issuer/cool-down.js';
 import { withinTime } from '../issuer/deadline.js';
 import { IntrospectionAccess } from '../issuer/introspection-gate.js';
 import type { ResolvedAuthorizationServer } from '../options/authorization-server-options.js';
+import type { ResolvedCredential } from '../options/credential-options.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import type { ResolvedVerifier, VerifierClass } from '../options/verifier-option.js';
 import { CachedVerifier } from '../token/cached-verifier.js';
-import { CustomVerifier, type Verify } from '../token/custom-verifier.js';
+import type { Verify } from '../token/application-answer.js';
+import { CredentialVerifier } from '../token/credential-verifier.js';
+import { CustomVerifier } from '../token/custom-verifier.js';
 import { ExpiringMap } from '../token/expiring-map.js';
 import { IssuerLookup, type FoundIssuer, type KnownIssuer } from '../token/issuer-lookup.js';
 import { IssuerRouter, type OpaqueRoute } from '../token/issuer-router.js';
@@ -16,6 +19,7 @@ import { ConfiguredIssuers, type TrustedIssuers } from '../token/trusted-issuers
 import type { CacheableVerifier } from '../token/verification.js';
 import { acceptanceRules } from './acceptance-rules.js';
 import { AuthorizationServers, transformOf, type ServerDependencies } from './authorization-servers.js';
+import { ResourceCredential, ResourceCredentials } from './resource-credentials.js';
 import { IssuerVerifiers } from './issuer-verifiers.js';
 
 /** Dependencies of the verifiers. */
@@ -27,7 +31,7 @@ export interface VerifierDependencies extends ServerDependencies {
 /** Most issuers that are remembered for each resource, besides the configured ones. */
 const MAX_LOOKED_UP_ISSUERS = 1_000;
 
-/** Most calls of the verifier of the application that are under way at a time, for each resource. */
+/** Most calls of a function of the application that are under way at a time, for each resource and function. */
 const MAX_VERIFICATIONS_UNDER_WAY = 256;
 
 /** Creates the verifier of each resource. */
@@ -55,6 +59,34 @@ export class VerifierFactory {
       ? this.#customVerifier(resource.verifier, resource, issuers)
       : new IssuerRouter(issuers, opaqueRoutes(resource, verifiers));
     return new CachedVerifier(verifier, new ExpiringMap(this.options.cache.maxEntries, now), now);
+  }
+
+  /** Creates the verifiers of the credentials that the application verifies itself. */
+  credentialsOf(resource: ResolvedResource): ResourceCredentials {
+    return new ResourceCredentials(
+      this.options.credentials.map((settings) => {
+        const { name, header, bearerPrefix } = settings;
+        return new ResourceCredential(name, header, bearerPrefix, this.#credentialVerifier(settings, resource));
+      }),
+    );
+  }
+
+  #credentialVerifier(settings: ResolvedCredential, resource: ResolvedResource): CachedVerifier {
+    const { name, verify, cacheSeconds } = settings;
+    const { now, failures } = this.dependencies;
+    const context = Object.freeze({ resource: resource.identifier.value });
+    const ask = this.#limited((credential) => verify(credential, context));
+    const { toleranceSeconds, maxLifetimeSeconds } = acceptanceRules(this.options, resource);
+    const rules = { name, toleranceSeconds, maxLifetimeSeconds, reuseSeconds: cacheSeconds };
+    const onFailure = (error: unknown, credential: string): void => failures.credentialFailed(name, error, credential);
+    const verifier = new CredentialVerifier(ask, rules, now, onFailure);
+    return new CachedVerifier(verifier, new ExpiringMap(this.options.cache.maxEntries, now), now);
+  }
+
+  /** Limits the time of a function of the application, and how many calls of it are under way. */
+  #limited(ask: Verify): Verify {
+    const limit = new UnderWayLimit(MAX_VERIFICATIONS_UNDER_WAY);
+    return (credential) => limit.run(() => withinTime(() => ask(credential), this.servers.outbound));
   }
 
   /**
@@ -129,8 +161,7 @@ export class VerifierFactory {
       verifier.kind === 'function'
         ? verifier.verify
         : async (token) => (await this.#providedVerifier(verifier.type)).verify(token);
-    const limit = new UnderWayLimit(MAX_VERIFICATIONS_UNDER_WAY);
-    const verify: Verify = (token) => limit.run(() => withinTime(() => ask(token), this.servers.outbound));
+    const verify = this.#limited(ask);
     const rules = { ...acceptanceRules(this.options, resource), reuseSeconds: this.options.cache.customSeconds };
     return new CustomVerifier(verify, issuers, rules, now, (error, token) => failures.verifierFailed(error, token));
   }

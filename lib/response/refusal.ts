@@ -87,6 +87,7 @@ const MAX_SCOPE_LENGTH = 100;
 function descriptionOf({ code, reason, clientMessage, missingScopes }: McpAuthError): string {
   if (code === 'access_denied' && clientMessage !== undefined) return clientMessage;
   if (reason === 'policy_unavailable') return POLICY_UNAVAILABLE;
+  if (reason === 'several_credentials') return 'The request must carry one credential only.';
   const isNamed = missingScopes.length > 0 && missingScopes.length <= MAX_SCOPES_NAMED;
   const isFit = missingScopes.every((scope) => isScopeToken(scope) && scope.length <= MAX_SCOPE_LENGTH);
   if (code !== 'insufficient_scope' || !isNamed || !isFit) return DESCRIPTIONS[code];

@@ -14,12 +14,17 @@ import { ProofOfPossession } from '../proof/proof-of-possession.js';
 /** Answers refused requests over HTTP, on either platform, and builds the answers of refused MCP handlers. */
 @Injectable()
 export class Responder {
+  /** The header fields by which answers differ. */
+  readonly #vary: string;
+
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly challengeScopes: ChallengeScopes,
     private readonly options: ResolvedOptions,
     private readonly proofs: ProofOfPossession,
-  ) {}
+  ) {
+    this.#vary = ['Authorization', ...options.credentials.flatMap(({ header }) => header ?? [])].join(', ');
+  }
 
   /**
    * Answers a refused HTTP request with status, challenge and body. A refused tool call is answered with a tool result if the
@@ -59,7 +64,7 @@ export class Responder {
     const nonce = caller?.proof && this.proofs.nonceFor(server.resource);
     if (nonce !== undefined) giveNonce(raw, nonce);
     raw.setHeader('Cache-Control', withoutSharing(raw.getHeader('Cache-Control')));
-    raw.appendHeader('Vary', 'Authorization');
+    raw.appendHeader('Vary', this.#vary);
   }
 
   /** Sets the headers of a refusal on Node's response, for an answer that a framework is about to write there. */

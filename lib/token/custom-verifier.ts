@@ -1,7 +1,7 @@
-import { invalidToken, McpAuthError, unavailable } from '../core/error.js';
+import { invalidToken } from '../core/error.js';
 import { isRecord } from '../core/record.js';
 import { checkAudience, checkTimes, malformedClaim, ownClaim, statedClaim, type ReuseRules } from './claims.js';
-import { describeError, redactToken } from '../core/safe-text.js';
+import { answerOf, copyOfClaims, type Verify } from './application-answer.js';
 import { withRefusalDetails } from './refusal-details.js';
 import { identify } from './principal.js';
 import { isPrincipalKind } from '../core/principal-kind.js';
@@ -9,11 +9,6 @@ import { kindOfToken } from './principal-kind.js';
 import { checkBinding } from './token-kind.js';
 import type { TrustedIssuers } from './trusted-issuers.js';
 import { CacheableVerifier, type Verification } from './verification.js';
-import { saysTokenIsBad } from './bad-token-error.js';
-import type { VerifiedToken } from '../core/token-verifier.js';
-
-/** The function of the application that verifies a token. */
-export type Verify = (token: string) => unknown;
 
 const MEMBERS = { scopes: ['scopes'], clientId: ['clientId'], subject: ['subject'] };
 
@@ -25,7 +20,7 @@ const CLAIMS = { ...MEMBERS, audience: ['aud'] };
  * accepted audience, an expiry that is neither past nor too far away, a principal, a subject if `claims` show a user, no
  * unproven binding to a key. A value that is not a scope token grants nothing.
  *
- * An error of the application means that the token is bad only if it says so, see {@link saysTokenIsBad}; any other error is
+ * An error of the application means that the token is bad only if it says so, see {@link answerOf}; any other error is
  * answered with 503. A result that is missing, or not an object, refuses the token.
  */
 export class CustomVerifier extends CacheableVerifier {
@@ -64,7 +59,7 @@ export class CustomVerifier extends CacheableVerifier {
   #check(result: Readonly<Record<string, unknown>>, issuer: string, reusableUntil: number): Verification {
     const expiresAt = checkTimes({ exp: ownClaim(result, 'expiresAt') }, this.now() / 1000, this.rules);
     const audience = checkAudience({ aud: ownClaim(result, 'audience') }, this.rules.audiences);
-    const claims = copyOf(ownClaim(result, 'claims') ?? {});
+    const claims = copyOfClaims(ownClaim(result, 'claims') ?? {});
     checkBinding(claims, this.rules.acceptsDpop);
     const kind = statedClaim(result, 'kind');
     if (kind !== undefined && !isPrincipalKind(kind)) throw malformedClaim('kind', kind);
@@ -77,27 +72,10 @@ export class CustomVerifier extends CacheableVerifier {
   }
 
   async #ask(token: string): Promise<Readonly<Record<string, unknown>>> {
-    let result: unknown;
-    try {
-      result = await this.ask(token);
-    } catch (error) {
-      if (error instanceof McpAuthError) throw error;
-      if (saysTokenIsBad(error))
-        throw invalidToken('verifier_failed', error, { error: redactToken(describeError(error), token) });
-      this.onFailure(error, token);
-      throw unavailable('verifier_unavailable', error);
-    }
+    const { onFailure } = this;
+    const reports = { refused: 'verifier_failed', undecided: 'verifier_unavailable', onFailure } as const;
+    const result = await answerOf(this.ask, token, reports);
     if (!isRecord(result)) throw invalidToken('verifier_failed');
     return result;
-  }
-}
-
-/** Copies the claims: the result is frozen, but the object belongs to the application. */
-function copyOf(claims: unknown): VerifiedToken['claims'] {
-  if (!isRecord(claims)) throw malformedClaim('claims', claims);
-  try {
-    return structuredClone(claims);
-  } catch (cause) {
-    throw malformedClaim('claims', claims, cause);
   }
 }

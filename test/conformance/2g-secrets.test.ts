@@ -6,10 +6,12 @@ import {
   AuthInfo,
   Authorize,
   McpAuthError,
+  McpAuthService,
   RequireScopes,
   type McpAuthInfo,
   type PolicyContext,
 } from 'nestjs-mcp-auth';
+import { ACCESS_TOKEN, API_KEY, ASSERTION, OTHER_KEY, testCredentials } from '../support/api-keys.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { expectNoTrace } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -151,10 +153,63 @@ describe.each(PLATFORMS)('2. Secrets, on %s', (platform) => {
     60_000,
   );
 
+  it('RFC9700-4.9.2-a: lets no credential of the application out, known, unknown or undecided', async () => {
+    const credentials = testCredentials();
+    const service = (server: NotesServer): McpAuthService => server.app.get(McpAuthService);
+    let server!: NotesServer;
+    const answers: string[] = [];
+    const printed: string[] = [];
+    const unknown = 'unknown/key+of=nobody-0123456789';
+    const secrets = [API_KEY, OTHER_KEY, ASSERTION, ACCESS_TOKEN, unknown, `pat_${unknown}`];
+    const headers = [
+      ...[API_KEY, OTHER_KEY, unknown, `${API_KEY},${OTHER_KEY}`, `${API_KEY}"`].map((key) => ({ 'x-api-key': key })),
+      { 'x-gateway': ASSERTION },
+      { 'x-gateway': ASSERTION, 'x-api-key': API_KEY },
+      ...[ACCESS_TOKEN, `pat_${unknown}`].map((token) => bearer(token)),
+    ] as Record<string, string>[];
+    const written = await capturing(async () => {
+      server = await startNotesServer(platform, {
+        issuer,
+        controllers: [CarelessTools],
+        options: { exposeErrorDetails: true, credentials: credentials.options },
+        prepare: (app) => app.useLogger(new ConsoleLogger({ logLevels: LEVELS, colors: false })),
+      });
+      const subscription = service(server).events$.subscribe((event) => printed.push(JSON.stringify(event)));
+      const failing = (credential: string): never => {
+        throw new Error(`cannot look up ${credential}, nor ${encodeURIComponent(credential)}`);
+      };
+      const wrong = (credential: string): never =>
+        ({ subject: 'alice', claims: credential, scopes: [credential] }) as never;
+      for (const answer of [undefined, failing, wrong]) {
+        credentials.answer = answer;
+        for (const sent of headers) {
+          for (const name of [...COMMON_TOOLS, ...CARELESS_TOOLS]) {
+            const response = await server.callTool(name, undefined, {}, sent);
+            answers.push(`${JSON.stringify([...response.headers])} ${await response.text()}`);
+          }
+        }
+        const result: unknown = await service(server)
+          .verify(ACCESS_TOKEN)
+          .catch((error: unknown) => error);
+        // The cause of an error is what the application threw itself.
+        if (answer !== failing) printed.push(inspectFully(result));
+        printed.push(String(result), JSON.stringify(result), inspectFully({ ...(result as object) }));
+        server.clock.now += 60_000;
+      }
+      subscription.unsubscribe();
+      await server.close();
+    });
+    for (const line of ['Refused 400', 'Refused 401', 'Refused 403', 'Refused 503', 'caller: ', 'cannot look up']) {
+      expect(written).toContain(line);
+    }
+    for (const secret of secrets) {
+      expectNoTrace(secret, { written, answers: answers.join('\n'), printed: printed.join('\n') });
+    }
+  }, 60_000);
+
   it('RFC9700-4.9.2-a: keeps tokens out of errors, whichever way they are printed', async () => {
     const server = await startNotesServer(platform, { issuer });
     try {
-      const { McpAuthService } = await import('nestjs-mcp-auth');
       const service = server.app.get(McpAuthService);
       for (const [what, make] of BAD_TOKENS) {
         const token = await make(server);

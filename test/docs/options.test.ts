@@ -3,6 +3,7 @@ import { expect, it } from '@jest/globals';
 import { AUTHORIZATION_SERVER_OPTIONS, CLAIM_OPTIONS } from '../../lib/options/authorization-server-options.js';
 import { CACHE_OPTIONS } from '../../lib/options/cache-options.js';
 import { COMMON_OPTIONS } from '../../lib/options/common-options.js';
+import { CREDENTIAL_OPTIONS } from '../../lib/options/credential-options.js';
 import { DPOP_OPTIONS } from '../../lib/options/dpop-options.js';
 import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.js';
 import { OPENTELEMETRY_OPTIONS } from '../../lib/options/opentelemetry-options.js';
@@ -40,6 +41,7 @@ const SECTIONS: readonly Section[] = [
   { file: 'common-options', name: 'CommonOptions', prefix: '', readers: { ...COMMON_OPTIONS, verifier: readVerifier } },
   { file: 'introspection-options', name: 'IntrospectionOptions', prefix: '', readers: INTROSPECTION_OPTIONS },
   { file: 'cache-options', name: 'CacheOptions', prefix: undefined, readers: CACHE_OPTIONS },
+  { file: 'credential-options', name: 'CredentialOptions', prefix: undefined, readers: CREDENTIAL_OPTIONS },
   {
     file: 'opentelemetry-options',
     name: 'McpAuthOpenTelemetryOptions',
