@@ -39,8 +39,9 @@ export interface McpAuthInfo {
    * something, require `'user'`.
    *
    * `client`: the subject is the client or is missing, or the product says so (Entra ID `idtyp`, Auth0 `gty`, service
-   * accounts of Keycloak). `user`: the token shows a sign-in (`auth_time`, `amr`, `sid`, `session_state`), an
-   * introspection answer has a `username`, or the product says so. The option `kindOf` of an authorization server
+   * accounts of Keycloak without a session). `user`: the token shows a sign-in (`auth_time`, `amr`, `sid`,
+   * `session_state`), an introspection answer has a `username`, or the product says so; but not if the token could be that
+   * of a service account of Keycloak. The option `kindOf` of an authorization server
    * overrides all of this.
    */
   readonly kind: PrincipalKind;

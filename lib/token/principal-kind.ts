@@ -84,7 +84,22 @@ export function isOfClientCredentials(claims: Claims): boolean {
 function isServiceAccount(claims: Claims): boolean {
   const client = statedClaim(claims, 'client_id');
   const hasSession = ['sid', 'session_state', 'auth_time'].some((name) => statedClaim(claims, name) !== undefined);
-  if (client === undefined || client !== statedClaim(claims, 'azp') || hasSession) return false;
+  return client !== undefined && client === statedClaim(claims, 'azp') && !hasSession && namesHost(claims);
+}
+
+/**
+ * Whether a token with a session could be that of a service account of Keycloak. It has a session if "Use refresh tokens for
+ * client credentials grant" is on, and then differs from a user only by its name and its host, which prove nothing either.
+ *
+ * @see https://github.com/keycloak/keycloak/issues/11653
+ */
+function couldBeServiceAccount(claims: Claims): boolean {
+  const names = ['preferred_username', 'username'].map((name) => statedClaim(claims, name));
+  return namesHost(claims) || names.some((name) => typeof name === 'string' && name.startsWith('service-account-'));
+}
+
+/** Whether the token names the host or address of its client, as those of service accounts do. */
+function namesHost(claims: Claims): boolean {
   return ['clientHost', 'clientAddress'].some((name) => typeof statedClaim(claims, name) === 'string');
 }
 
@@ -92,16 +107,18 @@ function isServiceAccount(claims: Claims): boolean {
  * Whether a user has signed in (OpenID Connect Core §2; `sid` and `session_state` name the session), an introspection answer
  * names the resource owner (RFC 7662 §2.2), or the product states it: Entra ID in `idtyp`, Auth0 in `gty`.
  *
- * `sub`, `acr`, `email`, `name` and `preferred_username` prove nothing: service accounts have them too.
+ * `sub`, `acr`, `email`, `name` and `preferred_username` prove nothing: service accounts have them too. Nor does a session, if
+ * the token could be that of a service account.
  */
 function showsUser(claims: Claims): boolean {
+  if (couldBeServiceAccount(claims)) return false;
   const [time, methods] = [statedClaim(claims, 'auth_time'), statedClaim(claims, 'amr')];
   const username = statedClaim(claims, 'username');
   return (
     (typeof time === 'number' && time > 0) ||
     (Array.isArray(methods) && methods.some((method) => typeof method === 'string' || isRecord(method))) ||
     ['sid', 'session_state'].some((name) => typeof statedClaim(claims, name) === 'string') ||
-    (typeof username === 'string' && !username.startsWith('service-account-')) ||
+    typeof username === 'string' ||
     statedClaim(claims, 'idtyp') === 'user' ||
     statedClaim(claims, 'gty') === 'password'
   );

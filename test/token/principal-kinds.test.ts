@@ -44,9 +44,20 @@ const BY_DEFAULT: readonly [what: string, claims: Claims, kind: string][] = [
   ['a service account of Keycloak', { ...KEYCLOAK_SERVICE, preferred_username: 'service-account-machine' }, 'client'],
   ['a service account of Keycloak without the client scope profile', KEYCLOAK_SERVICE, 'client'],
   [
-    'a user of Keycloak who took the name of a service account',
+    'a service account of Keycloak with a session, or a user who took its name',
     { ...KEYCLOAK_SERVICE, sid: 's', preferred_username: 'service-account-machine' },
-    'user',
+    'unknown',
+  ],
+  ['such a service account without the client scope profile', { ...KEYCLOAK_SERVICE, sid: 's' }, 'unknown'],
+  [
+    'such a service account without the client scope service_account',
+    { sub: '0f1e', azp: 'machine', client_id: undefined, sid: 's', preferred_username: 'service-account-machine' },
+    'unknown',
+  ],
+  [
+    'such a service account in an introspection answer',
+    { sub: '0f1e', azp: 'machine', client_id: 'machine', sid: 's', username: 'service-account-machine' },
+    'unknown',
   ],
   [
     'such a user without a session',
