@@ -176,9 +176,14 @@ interface ScopesSeen {
 function scopesSeen({ caller, resource }: RefusalRecord): ScopesSeen | undefined {
   if (!caller) return undefined;
   const server = resource.authorizationServers.find(({ issuer }) => issuer === caller.issuer);
-  if (resource.verifier || caller.credential !== undefined || server?.scopeRules.scopesOf) {
-    return { seen: { scope: quoted(caller.scopes.join(' ')) }, isUnreadable: false };
+  const granted = quoted(caller.scopes.join(' '));
+  if (caller.credential !== undefined) {
+    return {
+      seen: { scope: `${granted} by verify of the credential ${quoted(caller.credential)}` },
+      isUnreadable: false,
+    };
   }
+  if (resource.verifier || server?.scopeRules.scopesOf) return { seen: { scope: granted }, isUnreadable: false };
   const grants = (server?.scopeRules.grants ?? []).map((grant) => describeGrant(caller.claims, grant));
   const inClaims = scopeClaimsSeen(caller, server?.claimNames ?? { scopes: SCOPE_CLAIMS });
   return {

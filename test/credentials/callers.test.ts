@@ -145,7 +145,7 @@ describe.each(PLATFORMS)('credentials of the application, on %s', (platform) => 
     const refused = await server.callTool('write-note', undefined, {}, KEY);
     await expectRefusal(server, refused, { status: 403, error: 'insufficient_scope', scope: 'a b', token: API_KEY });
     expectReason(server, 'scope_missing');
-    expect(server.log.join('\n')).toContain('scope is "a"');
+    expect(server.log.join('\n')).toContain('scope is "a" by verify of the credential "api-key"');
     resetRecorded(server);
     await expectServed(
       server,

@@ -1,18 +1,37 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
-import { Inject, Injectable, Module, type CanActivate, type ExecutionContext, type Type } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Inject,
+  Injectable,
+  Module,
+  type CanActivate,
+  type ExecutionContext,
+  type Type,
+} from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
 import type { MercuriusDriverConfig } from '@nestjs/mercurius';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
+import { Test } from '@nestjs/testing';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { AuthInfo, McpAuthGuard, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  McpAuthGuard,
+  McpAuthModule,
+  ProtectedResource,
+  RequireScopes,
+  type McpAuthInfo,
+  type McpAuthModuleOptions,
+} from 'nestjs-mcp-auth';
 import { ACCESS_TOKEN, API_KEY, ASSERTION, testCredentials } from '../support/api-keys.js';
+import { freePort } from '../support/free-port.js';
 import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { MercuriusDriver } from '../support/mercurius.js';
 import { closeAtOnce, startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
-import { PLATFORMS, type Platform } from '../support/platforms.js';
+import { adapterFor, PLATFORMS, type Platform } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
 import { INITIALIZE } from '../support/sessions.js';
 import { openSocketIo, openWs, type OpenSocket } from '../support/sockets.js';
@@ -138,6 +157,64 @@ describe.each(PLATFORMS)('credentials of the application elsewhere, on %s', (pla
     });
     const both = await notes.callTool('ping', undefined, {}, BOTH);
     await expectRefusal(notes, both, { status: 400, error: 'invalid_request' });
+  });
+
+  it('are verified for each resource by itself, and remembered for it alone', async () => {
+    @Controller()
+    class TwoResources {
+      @Get('notes')
+      @ProtectedResource('notes')
+      notes(@AuthInfo() auth: McpAuthInfo): object {
+        return { resource: auth.resource.href };
+      }
+
+      @Get('billing')
+      @ProtectedResource('billing')
+      billing(): object {
+        return {};
+      }
+    }
+    const port = await freePort();
+    const origin = `http://127.0.0.1:${port}`;
+    const asked: string[] = [];
+    const resourceOf = (id: string): object => ({
+      id,
+      resource: `${origin}/${id}/mcp`,
+      authorizationServers: [origin],
+    });
+    const module = await Test.createTestingModule({
+      controllers: [TwoResources],
+      imports: [
+        McpAuthModule.forRoot({
+          resources: [resourceOf('notes'), resourceOf('billing')],
+          checkAuthorizationServers: false,
+          credentials: [
+            {
+              name: 'api-key',
+              from: { header: 'x-api-key' },
+              cacheSeconds: 60,
+              verify: (_key, { resource }) => {
+                asked.push(resource);
+                return resource.endsWith('/notes/mcp') ? { subject: 'alice', scopes: [] } : undefined;
+              },
+            },
+          ],
+        } as McpAuthModuleOptions),
+      ],
+    }).compile();
+    const app = module.createNestApplication(adapterFor(platform), { logger: false });
+    await app.listen(port, '127.0.0.1');
+    try {
+      for (let round = 0; round < 2; round++) {
+        const notes = await fetch(`${origin}/notes`, { headers: KEY });
+        expect(await notes.json()).toEqual({ resource: `${origin}/notes/mcp` });
+        expect((await fetch(`${origin}/billing`, { headers: KEY })).status).toBe(401);
+      }
+      const [notes, billing] = [`${origin}/notes/mcp`, `${origin}/billing/mcp`];
+      expect(asked).toEqual([notes, billing, billing]);
+    } finally {
+      await app.close();
+    }
   });
 
   it('are read from header fields that middleware leaves, and not from those that it removes', async () => {
