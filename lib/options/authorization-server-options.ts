@@ -89,7 +89,13 @@ export interface AuthorizationServerOptions {
      * what this client may do: roles of a user say what the user may do, with any client.
      * @default ['scope', 'scp']
      */
-    scopes?: string | string[] | { union: string[] };
+    scopes?:
+      | string
+      | string[]
+      | {
+          /** All of these claims are read. */
+          union: string[];
+        };
     /** @default ['client_id', 'azp', 'cid', 'appid'] */
     clientId?: string | string[];
     /**

@@ -16,7 +16,15 @@ export interface CredentialOptions {
    * Where clients send it: alone in a header field of its own, or as `Authorization: Bearer` with this prefix. A token with the
    * prefix never reaches the built-in verification. A header field has at most 4,096 characters of visible ASCII without commas.
    */
-  from: { header: string } | { bearerPrefix: string };
+  from:
+    | {
+        /** Name of the header field, in lower case, such as `x-api-key`. */
+        header: string;
+      }
+    | {
+        /** How the Bearer token begins, such as `sk_`; case-sensitive. */
+        bearerPrefix: string;
+      };
   /**
    * Returns the caller, or undefined or null for an unknown credential, which is answered with 401. Errors have the same meaning as
    * those of `TokenVerifier.verify`: 503, unless they say that the credential is bad. More than five seconds are an error, too.
