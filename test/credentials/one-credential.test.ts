@@ -39,6 +39,10 @@ describe.each(PLATFORMS)('one credential a request, on %s', (platform) => {
       () => [`X-Api-Key: ${API_KEY}`, `Authorization: Bearer ${ACCESS_TOKEN}`],
     ],
     ['an API key beside credentials of another scheme', () => [`X-Api-Key: ${API_KEY}`, 'Authorization: Basic eDp5']],
+    [
+      'an API key beside a token that is bound to a key',
+      () => [`X-Api-Key: ${API_KEY}`, `Authorization: DPoP ${token}`],
+    ],
     ['an API key beside an empty Authorization', () => [`X-Api-Key: ${API_KEY}`, 'Authorization:']],
     ['an empty API key beside an access token', () => ['X-Api-Key:', `Authorization: Bearer ${token}`]],
     ['two header fields of credentials', () => [`X-Api-Key: ${API_KEY}`, `X-Gateway: ${ASSERTION}`]],
@@ -188,6 +192,27 @@ describe.each(PLATFORMS)('callers without a token beside credentials, on %s', (p
       expect((await list({})).status).toBe(200);
       expect((await list({ 'x-api-key': API_KEY })).status).toBe(200);
       for (const bad of ['', 'unknown', 'a b']) expect((await list({ 'x-api-key': bad })).status).toBe(401);
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+describe.each(PLATFORMS)('credentials beside tokens that are bound to a key, on %s', (platform) => {
+  it('are accepted with dpop required, but not with the scheme DPoP', async () => {
+    const credentials = testCredentials();
+    const options = { credentials: credentials.options, dpop: 'required' } as never;
+    const server = await startNotesServer(platform, { issuer, options });
+    try {
+      await expectServed(server, await callWith(server, [`X-Api-Key: ${API_KEY}`]), 'ping');
+      resetRecorded(server);
+      await expectServed(server, await callWith(server, [`Authorization: Bearer ${ACCESS_TOKEN}`]), 'ping');
+      resetRecorded(server);
+      credentials.asked.length = 0;
+      expect((await callWith(server, [`Authorization: DPoP ${ACCESS_TOKEN}`])).status).toBe(401);
+      expect((await callWith(server, [`Authorization: Bearer ${await server.mint()}`])).status).toBe(401);
+      expect(server.ran).toEqual([]);
+      expect(credentials.asked).toEqual([]);
     } finally {
       await server.close();
     }
