@@ -78,7 +78,7 @@ interface DecisionFacts extends RequestFacts {
 
 /** A verified caller. */
 interface CallerFacts {
-  /** The issuer of the token, exactly as configured. */
+  /** The issuer of the token, exactly as configured; for another credential, `credential:` and its name. */
   readonly issuer: string;
   /** The client ID of the token; empty if the token names no client. */
   readonly clientId: string;
