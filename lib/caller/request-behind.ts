@@ -64,7 +64,9 @@ export function credentialsBehind(request: HttpRequest, names: readonly string[]
   const { headers, rawHeaders } = nodeRequest(request);
   if (headers['upgrade'] === undefined || rawHeaders === undefined) return request;
   return {
-    headers: Object.fromEntries(['authorization', ...names].map((name) => [name, valuesSent(rawHeaders, name)])),
+    headers: Object.fromEntries(
+      ['authorization', 'dpop', ...names].map((name) => [name, valuesSent(rawHeaders, name)]),
+    ),
   };
 }
 

@@ -27,8 +27,11 @@ interface DpopState {
 @Injectable()
 export class ProofOfPossession {
   readonly #states = new Map<ResolvedResource, DpopState>();
-  /** The proof that came with a request: several handlers may run for one request, even at once, and it counts once. */
-  readonly #counted = new WeakMap<object, { readonly text: string; readonly isFirst: Promise<boolean> }>();
+  /**
+   * The check of the proof that came with a request. Several handlers may run for one request, even at once, and a WebSocket
+   * connection has one request for all its messages: its proof is checked and counted once.
+   */
+  readonly #checks = new WeakMap<object, { readonly id: string; readonly check: Promise<CallerProof> }>();
 
   constructor(
     options: ResolvedOptions,
@@ -64,11 +67,23 @@ export class ProofOfPossession {
    * @throws {McpAuthError} `invalid_token`, `invalid_dpop_proof`, `use_dpop_nonce`, or `temporarily_unavailable` when it is not
    * known whether the proof was used before.
    */
-  async checkDpop({ token, verified, resource, source, request }: BoundCredentials): Promise<CallerProof> {
-    const state = this.#states.get(resource) as DpopState;
+  async checkDpop(credentials: BoundCredentials): Promise<CallerProof> {
+    const { token, verified, resource } = credentials;
     const thumbprint = thumbprintIn(verified.claims);
     if (thumbprint === undefined) throw new McpAuthError('invalid_token', 'unbound_token');
-    const text = proofIn(source);
+    const text = proofIn(credentials.source);
+    const source = nodeRequest(credentials.request);
+    const id = hash('sha256', [resource.id, thumbprint, token, text].join(' '));
+    const known = this.#checks.get(source);
+    if (known?.id === id) return known.check;
+    const check = this.#check(text, thumbprint, credentials);
+    this.#checks.set(source, { id, check });
+    return check;
+  }
+
+  async #check(text: string, thumbprint: string, credentials: BoundCredentials): Promise<CallerProof> {
+    const { token, resource, request } = credentials;
+    const state = this.#states.get(resource) as DpopState;
     const uri = requestUri(request, resource.identifier);
     const proof = await verifyDpopProof(text, {
       method: nodeRequest(request).method,
@@ -79,24 +94,16 @@ export class ProofOfPossession {
       windowSeconds: state.dpop.proofSeconds,
       now: this.clock.now() / 1000,
     });
-    this.#checkNonce(proof, state);
-    await this.#count(request, text, { proof, thumbprint, uri, state });
+    checkNonce(proof, state);
+    // Last of all checks: nobody else can use up the ids of a client.
+    if (!(await isFirst({ proof, thumbprint, uri, state }))) throw badProof('proof_replayed');
     return Object.freeze({ method: 'dpop', keyThumbprint: thumbprint });
   }
+}
 
-  #checkNonce({ nonce }: DpopProof, { nonces }: DpopState): void {
-    if (!nonces || (nonce !== undefined && nonces.isFresh(nonce))) return;
-    throw new McpAuthError('use_dpop_nonce', 'nonce_needed');
-  }
-
-  /** Last of all checks: nobody else can use up the ids of a client. */
-  async #count(request: HttpRequest, text: string, counted: CountedProof): Promise<void> {
-    const source = nodeRequest(request);
-    const known = this.#counted.get(source);
-    const once = known?.text === text ? known : { text, isFirst: isFirst(counted) };
-    this.#counted.set(source, once);
-    if (!(await once.isFirst)) throw badProof('proof_replayed');
-  }
+function checkNonce({ nonce }: DpopProof, { nonces }: DpopState): void {
+  if (!nonces || (nonce !== undefined && nonces.isFresh(nonce))) return;
+  throw new McpAuthError('use_dpop_nonce', 'nonce_needed');
 }
 
 /** A token of the scheme DPoP, with the request that it came with. */

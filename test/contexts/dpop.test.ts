@@ -3,10 +3,13 @@ import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import { Module, type Type } from '@nestjs/common';
 import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
 import type { MercuriusDriverConfig } from '@nestjs/mercurius';
+import { WsAdapter } from '@nestjs/platform-ws';
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { RequireScopes } from 'nestjs-mcp-auth';
 import { startDpopServer, type DpopServer } from '../support/dpop-server.js';
 import { MercuriusDriver } from '../support/mercurius.js';
-import type { Platform } from '../support/platforms.js';
+import { PLATFORMS, type Platform } from '../support/platforms.js';
+import { openWs } from '../support/sockets.js';
 
 @Resolver()
 class ClockResolver {
@@ -60,5 +63,50 @@ describe.each(DRIVERS)('DPoP with %s', (_name, platform, module) => {
     };
     expect(await ask()).toEqual({ data: { hours: '12', minutes: '30' } });
     expect(await ask()).toMatchObject({ errors: [{ extensions: { error: 'invalid_dpop_proof' } }] });
+  });
+});
+
+@WebSocketGateway()
+class ClockGateway {
+  @SubscribeMessage('hours')
+  @RequireScopes('a')
+  hours(): { event: string; data: string } {
+    return { event: 'hours', data: '12' };
+  }
+}
+
+describe.each(PLATFORMS)('DPoP with a WebSocket gateway on %s', (platform) => {
+  let dpop: DpopServer;
+
+  beforeAll(async () => {
+    dpop = await startDpopServer(
+      platform,
+      { dpop: 'accepted' },
+      { providers: [ClockGateway], prepare: (app) => void app.useWebSocketAdapter(new WsAdapter(app)) },
+    );
+  });
+  afterAll(() => dpop.close());
+
+  const open = async (token: string, proof: string): ReturnType<typeof openWs> =>
+    openWs(dpop.server.origin, { authorization: `DPoP ${token}`, dpop: proof });
+
+  it('RFC9449-7.1-a: checks the proof of the upgrade request once, for all messages of the connection', async () => {
+    const token = await dpop.mintBound({ scope: 'a', exp: Math.floor(dpop.server.clock.now / 1000) + 3_600 });
+    const proof = dpop.proof(token, { method: 'GET', url: `${dpop.server.origin}/` });
+    const socket = await open(token, proof);
+    expect(await socket.ask('hours')).toEqual({ event: 'hours', data: '12' });
+    dpop.server.clock.now += 600_000;
+    expect(await socket.ask('hours')).toEqual({ event: 'hours', data: '12' });
+    socket.close();
+  });
+
+  it('RFC9449-11.1-a: refuses the proof on another connection, and one for another method', async () => {
+    const token = await dpop.mintBound({ scope: 'a' });
+    const proof = dpop.proof(token, { method: 'GET', url: `${dpop.server.origin}/` });
+    const sockets = [await open(token, proof), await open(token, proof), await open(token, dpop.proof(token))];
+    const answers = [];
+    for (const socket of sockets) answers.push((await socket.ask('hours')).event);
+    expect(answers).toEqual(['hours', 'exception', 'exception']);
+    for (const socket of sockets) socket.close();
   });
 });
