@@ -40,6 +40,7 @@ import { logger } from './observability/logger.js';
 import { Listing } from './response/listing.js';
 import {
   ConfigurableModuleClass,
+  GLOBAL_GUARD,
   MODULE_OPTIONS_TOKEN,
   type ASYNC_OPTIONS_TYPE,
   type McpAuthModuleExtras,
@@ -70,11 +71,15 @@ THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthHealthIndicator }
 const PROVIDERS: Provider[] = [
   {
     provide: ResolvedOptions,
-    useFactory: (modules: ModulesContainer, options?: McpAuthModuleOptions) => {
+    useFactory: (modules: ModulesContainer, options?: McpAuthModuleOptions, extras?: McpAuthModuleExtras) => {
       checkImports(modules, MODULE_OPTIONS_TOKEN);
-      return readOptions(options as McpAuthModuleOptions);
+      return readOptions(options as McpAuthModuleOptions, extras?.globalGuard);
     },
-    inject: [ModulesContainer, { token: MODULE_OPTIONS_TOKEN, optional: true }],
+    inject: [
+      ModulesContainer,
+      { token: MODULE_OPTIONS_TOKEN, optional: true },
+      { token: GLOBAL_GUARD, optional: true },
+    ],
   },
   { provide: Clock, useClass: SystemClock },
   AuthEventEmitter,
@@ -265,13 +270,17 @@ export class McpAuthModule
   }
 }
 
-/** Adds the global guard. Only `false` itself limits it to MCP and decorated handlers, not any falsy value. */
+/** Adds the global guard, if any. A value that is not known stops the start, when the options are read. */
 function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtras): DynamicModule {
-  const guard: Provider = { provide: APP_GUARD, useExisting: globalGuard === false ? EndpointGuard : McpAuthGuard };
+  const guards: Provider[] =
+    globalGuard === false
+      ? []
+      : [{ provide: APP_GUARD, useExisting: globalGuard === 'mcp' ? EndpointGuard : McpAuthGuard }];
+  const extras: Provider = { provide: GLOBAL_GUARD, useValue: { globalGuard } };
   const foreign = providersOfOtherCopies();
   return {
     ...definition,
-    providers: [...(definition.providers ?? []), guard, ...foreign],
+    providers: [...(definition.providers ?? []), extras, ...guards, ...foreign],
     exports: [...(definition.exports ?? []), ...foreign.map((provider) => (provider as ClassProvider).provide)],
   };
 }

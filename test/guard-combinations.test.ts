@@ -105,7 +105,7 @@ const EVERYWHERE: [string, Provider[]][] = [
   ['of a class that injects it by way of a service', [Tokens, { provide: APP_GUARD, useClass: KeyOrTokenOfService }]],
 ];
 
-describe.each(PLATFORMS)('LIB-21: globalGuard: false, on %s', (platform) => {
+describe.each(PLATFORMS)('LIB-21: globalGuard: "mcp", on %s', (platform) => {
   let issuer: TestIssuer;
   beforeAll(async () => {
     issuer = await TestIssuer.start({ alg: 'ES256' });
@@ -131,7 +131,7 @@ describe.each(PLATFORMS)('LIB-21: globalGuard: false, on %s', (platform) => {
     async (_way, { bound, providers = [] }) => {
       const server = await startNotesServer(platform, {
         sharedIssuer: issuer,
-        options: { globalGuard: false },
+        options: { globalGuard: 'mcp' },
         controllers: [Inner, combined(bound)],
         providers,
       });
@@ -149,7 +149,7 @@ describe.each(PLATFORMS)('LIB-21: globalGuard: false, on %s', (platform) => {
   it.each(EVERYWHERE)('leaves everything to a global guard that combines it, %s', async (_way, providers) => {
     const server = await startNotesServer(platform, {
       sharedIssuer: issuer,
-      options: { globalGuard: false },
+      options: { globalGuard: 'mcp' },
       controllers: [Inner],
       providers,
     });

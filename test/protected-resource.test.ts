@@ -322,7 +322,7 @@ describe.each(PLATFORMS)('LIB-20: @ProtectedResource() alone, on %s', (platform)
     return started;
   };
 
-  it.each([true, false])(
+  it.each([true, 'mcp'] as const)(
     'guards a route, and leaves a public one public, with the global guard %s',
     async (globalGuard) => {
       const issuer = await TestIssuer.start({ alg: 'ES256' });
@@ -351,7 +351,7 @@ describe.each(PLATFORMS)('LIB-20: @ProtectedResource() alone, on %s', (platform)
     @ProtectedResource('a')
     class A extends McpHttpControllerFor(transport) {}
     const issuer = await TestIssuer.start({ alg: 'ES256' });
-    const { origin, log } = await opened(platform, [A, OfB, OfBoth], issuer, { globalGuard: false }, (application) => {
+    const { origin, log } = await opened(platform, [A, OfB, OfBoth], issuer, { globalGuard: 'mcp' }, (application) => {
       const strategy = new McpStrategy({ name: 'both', version: '1.0.0', transports: [transport], logging: false });
       strategy.setHttpAdapter(application.getHttpAdapter());
       application.connectMicroservice({ strategy });

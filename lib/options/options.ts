@@ -3,6 +3,7 @@ import type { ResolvedCache } from './cache-options.js';
 import type { ChallengeForm, CommonOptions } from './common-options.js';
 import type { ResolvedCredential } from './credential-options.js';
 import type { RedactArguments } from './event-arguments-option.js';
+import type { GlobalGuard } from './global-guard-option.js';
 import type { PolicyOption } from './policy-option.js';
 import type { ProtectedResourceOptions, ResolvedResource } from './resource-options.js';
 
@@ -49,6 +50,8 @@ export abstract class ResolvedOptions {
   abstract readonly tasks: 'bound' | 'bound-by-application';
   abstract readonly allowUnguardedMounts: boolean;
   abstract readonly rootMetadata: boolean;
+  /** Stands beside a factory, so it does not come from one. */
+  abstract readonly globalGuard: GlobalGuard;
   /** Logged at start: settings that weaken the protection, or are not used as they were written. */
   abstract readonly warnings: readonly string[];
 }

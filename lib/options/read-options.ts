@@ -1,6 +1,7 @@
 import { isRecord } from '../core/record.js';
 import { COMMON_OPTIONS } from './common-options.js';
 import { refuseAmbiguousCredentials } from './credential-options.js';
+import { readGlobalGuard } from './global-guard-option.js';
 import { OptionReader, readWhole } from './option-reader.js';
 import type { McpAuthModuleOptions, ResolvedOptions } from './options.js';
 import { refuseSharedResources, RESOURCE_OPTIONS, resourceOf } from './resource-options.js';
@@ -9,16 +10,17 @@ import { readVerifier } from './verifier-option.js';
 /**
  * Validates the options of the module and fills in the defaults.
  *
+ * @param globalGuard the value beside the options, since Nest needs it before a factory returns them
  * @throws {McpAuthConfigError} listing every problem.
  */
-export function readOptions(options: McpAuthModuleOptions): ResolvedOptions {
+export function readOptions(options: McpAuthModuleOptions, globalGuard?: unknown): ResolvedOptions {
   const given: unknown = isRecord(options) ? { ...options } : options;
   // Read first, since the check of every URL depends on it.
   const allowInsecureHttp = isRecord(given) && given['allowInsecureHttp'] === true;
-  return readWhole(OptionReader.of(given, '', allowInsecureHttp), readModule);
+  return readWhole(OptionReader.of(given, '', allowInsecureHttp), (option) => readModule(option, globalGuard));
 }
 
-function readModule(option: OptionReader): ResolvedOptions {
+function readModule(option: OptionReader, globalGuard: unknown): ResolvedOptions {
   if (!isRecord(option.value)) {
     option.refuse({ why: 'must be an object', write: 'Return the options of the module from the factory' });
   }
@@ -27,7 +29,12 @@ function readModule(option: OptionReader): ResolvedOptions {
   const servers = resources.flatMap(({ authorizationServers }) => authorizationServers);
   const tokenPrefixes = servers.flatMap(({ introspection }) => introspection?.tokenPrefix ?? []);
   refuseAmbiguousCredentials(option.at('credentials'), common.credentials, tokenPrefixes);
-  return { resources, ...common, warnings: option.warnings };
+  return {
+    resources,
+    ...common,
+    globalGuard: readGlobalGuard(option.at('globalGuard').withValue(globalGuard)),
+    warnings: option.warnings,
+  };
 }
 
 const MODULE_OPTIONS = [...Object.keys(COMMON_OPTIONS), 'verifier', 'resources'];

@@ -7,7 +7,7 @@ import { HandlerGuard } from './handler-enhancers.js';
 import { TransportRules } from '../authorization/transport-rules.js';
 
 /**
- * Global in place of `McpAuthGuard` where the option `globalGuard` is false: protects what a controller serves at the
+ * Global in place of `McpAuthGuard` if the option `globalGuard` is 'mcp': protects what a controller serves at the
  * path of a resource, and whatever gets a request of the MCP transport. Leaves every other route alone, and all that is no
  * HTTP; and the handlers for which a guard of the application combines `McpAuthGuard` with checks of its own.
  */

@@ -13,6 +13,14 @@ import { logger } from '../observability/logger.js';
 /** The most frequent path of MCP endpoints. */
 const USUAL_PATH = '/mcp';
 
+/** Why an MCP endpoint is refused if the module has no global guard, and what to do. */
+const UNBOUND = {
+  why: 'globalGuard is false, and McpAuthGuard does not run before it',
+  write:
+    "Write @UseGuards(McpAuthGuard) on the controller that serves it, or globalGuard: 'mcp'; if no controller serves it, let " +
+    'one do so',
+} as const;
+
 /** The used members of a Fastify application. */
 interface FastifyLike {
   addHook?(name: 'onReady', hook: () => Promise<void>): void;
@@ -87,7 +95,7 @@ export class StartCheck {
       ask(server, { method: 'POST', url }, this.options),
       ask(server, { method: 'GET', url }, this.options),
     ]);
-    const problems = [...unguarded('POST', url, posted), ...unguarded('GET', url, got)];
+    const problems = [...this.#unguarded('POST', url, posted), ...this.#unguarded('GET', url, got)];
     if (problems.length > 0) return problems;
     for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))])
       logger.warn(warning);
@@ -101,7 +109,14 @@ export class StartCheck {
     if (this.options.resources.some((resource) => new URL(resource.identifier.value).pathname === url.pathname))
       return [];
     const answer = await ask(server, { method: 'POST', url }, this.options);
-    return answer.text.includes('"jsonrpc"') ? unguarded('POST', url, answer) : [];
+    return answer.text.includes('"jsonrpc"') ? this.#unguarded('POST', url, answer) : [];
+  }
+
+  #unguarded(method: 'GET' | 'POST', { pathname }: URL, answer: StartAnswer): ConfigProblem[] {
+    if (!isUnguarded(method, answer)) return [];
+    const seen = `an answer with status ${answer.status} to a request without a token`;
+    const reason = this.options.globalGuard === false ? UNBOUND : UNGUARDED;
+    return [{ option: `${method} ${pathname}`, seen, ...reason }];
   }
 
   /** Problems that do not weaken the protection, but keep clients out or surprise the operator. */
@@ -159,21 +174,12 @@ export class StartCheck {
   }
 }
 
-/** A problem if code without the guard answered with a success, or in the form of MCP. */
-function unguarded(method: 'GET' | 'POST', { pathname }: URL, { context, status, text }: StartAnswer): ConfigProblem[] {
-  if (context || status === undefined) return [];
+/** Whether code without the guard answered with a success, or in the form of MCP. */
+function isUnguarded(method: 'GET' | 'POST', { context, status, text }: StartAnswer): boolean {
+  if (context || status === undefined) return false;
   const isSuccess = status >= 200 && status < 300;
   const isStream = /^content-type: *text\/event-stream/im.test(text);
   // An HTML page is not MCP: some applications answer unknown paths with a page.
   const isPage = /^content-type: *text\/html/im.test(text);
-  const isServed = method === 'POST' ? (isSuccess && !isPage) || text.includes('"jsonrpc"') : isSuccess && isStream;
-  return isServed
-    ? [
-        {
-          option: `${method} ${pathname}`,
-          seen: `an answer with status ${status} to a request without a token`,
-          ...UNGUARDED,
-        },
-      ]
-    : [];
+  return method === 'POST' ? (isSuccess && !isPage) || text.includes('"jsonrpc"') : isSuccess && isStream;
 }

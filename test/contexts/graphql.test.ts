@@ -355,7 +355,7 @@ describe.each(DRIVERS)('GraphQL resolvers with %s', (_name, platform, module) =>
   });
 
   it('are protected by decorators alone, too', async () => {
-    const other = await start({ options: { globalGuard: false } });
+    const other = await start({ options: { globalGuard: 'mcp' } });
     expect(await ask(other, '{ hello }')).toMatchObject({ data: { hello: 'ran' } });
     expect(await ask(other, '{ scoped }')).toMatchObject({ status: status(401) });
     expect(await ask(other, '{ guarded }')).toMatchObject({ status: status(401) });

@@ -243,7 +243,7 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
   });
 
   it('is protected by decorators alone, too', async () => {
-    const other = await start({ options: { globalGuard: false } });
+    const other = await start({ options: { globalGuard: 'mcp' } });
     const socket = await connect(other);
     expect(await socket.ask('hello', 1)).toEqual({ event: 'hello', data: 1 });
     for (const event of ['scoped', 'guarded', 'inside']) {

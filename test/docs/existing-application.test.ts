@@ -6,11 +6,13 @@ import {
   Injectable,
   Module,
   UnauthorizedException,
+  UseGuards,
   type CanActivate,
   type ExecutionContext,
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { Public } from 'nestjs-mcp-auth';
+import { McpHttpControllerFor, StreamableHttpTransport } from '@rekog/mcp-nest';
+import { McpAuthConfigError, McpAuthGuard, Public } from 'nestjs-mcp-auth';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
@@ -25,6 +27,14 @@ export class StatusController {
     return { ok: true };
   }
 }
+// #endregion
+
+const transport = new StreamableHttpTransport();
+
+// #region bound
+@Controller('mcp')
+@UseGuards(McpAuthGuard)
+export class McpHttpController extends McpHttpControllerFor(transport) {}
 // #endregion
 
 // #region own-guard
@@ -53,6 +63,12 @@ class OrdersController {
   }
 }
 
+/** What is bound to the controller of the page, for the controller of the test. */
+function bindingsOf(documented: object): ClassDecorator {
+  const guards = Reflect.getMetadata('__guards__', documented) as Parameters<typeof UseGuards>;
+  return UseGuards(...guards) as ClassDecorator;
+}
+
 describe.each(PLATFORMS)('an application that was there before, on %s', (platform) => {
   let server: NotesServer | undefined;
   afterEach(async () => server?.close());
@@ -63,8 +79,17 @@ describe.each(PLATFORMS)('an application that was there before, on %s', (platfor
     expect((await fetch(`${server.origin}/orders`)).status).toBe(401);
   });
 
-  it('keeps every route with globalGuard: false, and MCP is protected all the same', async () => {
-    server = await startNotesServer(platform, { options: { globalGuard: false }, controllers: [OrdersController] });
+  it('keeps every route with globalGuard: "mcp", and MCP is protected all the same', async () => {
+    server = await startNotesServer(platform, { options: { globalGuard: 'mcp' }, controllers: [OrdersController] });
+    expect((await fetch(`${server.origin}/orders`)).status).toBe(200);
+    expect((await server.callTool('ping')).status).toBe(401);
+    expect((await server.callTool('ping', await server.mint())).status).toBe(200);
+  });
+
+  it('keeps every route with globalGuard: false, and starts only if the guard is bound to MCP', async () => {
+    const settings = { options: { globalGuard: false }, controllers: [OrdersController] } as const;
+    await expect(startNotesServer(platform, settings)).rejects.toThrow(McpAuthConfigError);
+    server = await startNotesServer(platform, { ...settings, decorateEndpoint: bindingsOf(McpHttpController) });
     expect((await fetch(`${server.origin}/orders`)).status).toBe(200);
     expect((await server.callTool('ping')).status).toBe(401);
     expect((await server.callTool('ping', await server.mint())).status).toBe(200);
@@ -72,7 +97,7 @@ describe.each(PLATFORMS)('an application that was there before, on %s', (platfor
 
   it('keeps its own guard for its own routes', async () => {
     server = await startNotesServer(platform, {
-      options: { globalGuard: false },
+      options: { globalGuard: 'mcp' },
       controllers: [OrdersController],
       imports: [ApiKeyModule],
     });

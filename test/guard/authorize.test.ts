@@ -35,7 +35,7 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() in a guard of the application
   beforeAll(async () => {
     server = await startNotesServer(platform, {
       issuer,
-      options: { globalGuard: false },
+      options: { globalGuard: 'mcp' },
       providers: [{ provide: APP_GUARD, useClass: ApiKeyOrOAuthGuard }],
     });
     token = await server.mint({ scope: 'a' });
@@ -105,7 +105,7 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() in a guard of the application
   it('lets the caller use the session that it opened, and nobody else', async () => {
     const stateful = await startNotesServer(platform, {
       sharedIssuer: server.issuer,
-      options: { globalGuard: false },
+      options: { globalGuard: 'mcp' },
       providers: [{ provide: APP_GUARD, useClass: ApiKeyOrOAuthGuard }],
       transport: { statefulMode: true, enableJsonResponse: true },
     });
@@ -167,7 +167,7 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() with several resources, on %s
       authorizationServers: [{ issuer: 'https://login.example.com', jwks: { keys: [publicJwk] } }],
     }));
     const module = await Test.createTestingModule({
-      imports: [McpAuthModule.forRoot({ resources, globalGuard: false, checkAuthorizationServers: false })],
+      imports: [McpAuthModule.forRoot({ resources, globalGuard: 'mcp', checkAuthorizationServers: false })],
       controllers: [NotesController, BillingController],
       providers: [{ provide: APP_GUARD, useClass: OAuthGuard }],
     }).compile();

@@ -1,7 +1,16 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, UseGuards, type INestApplication } from '@nestjs/common';
-import { AuthInfo, McpAuthGuard, Public, RequireAnyScope, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
-import { expectRefusal, expectServed, resetRecorded, messagesOf } from '../support/expectations.js';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  Get,
+  Injectable,
+  UseGuards,
+  type CanActivate,
+  type ExecutionContext,
+  type INestApplication,
+} from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { McpAuthConfigError, McpAuthGuard, RequireScopes } from 'nestjs-mcp-auth';
+import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
@@ -9,189 +18,116 @@ import { bearer } from '../support/rpc.js';
 const issuer = { alg: 'ES256' } as const;
 
 describe.each(PLATFORMS)('globalGuard: false, on %s', (platform) => {
-  const reached: string[] = [];
+  let server: NotesServer | undefined;
+  afterEach(async () => {
+    await server?.close();
+    server = undefined;
+  });
 
-  @Controller('guarded')
-  @UseGuards(McpAuthGuard)
-  class GuardedController {
-    @Get()
-    get(@AuthInfo('subject') subject: string): object {
-      reached.push('guarded');
-      return { subject };
-    }
-
-    @Get('public')
-    @Public()
-    open(): object {
-      reached.push('guarded-public');
-      return { ok: true };
-    }
+  async function start(settings: NotesServerSettings): Promise<NotesServer> {
+    server = await startNotesServer(platform, { issuer, ...settings, options: { globalGuard: false } });
+    return server;
   }
 
-  @Controller('partly')
-  class PartlyGuardedController {
-    @Get()
-    get(@AuthInfo() auth: McpAuthInfo | undefined): object {
-      reached.push('partly');
-      return { caller: auth?.subject ?? null };
-    }
-
-    @Get('guarded')
-    @UseGuards(McpAuthGuard)
-    guarded(@AuthInfo('clientId') clientId: string): object {
-      reached.push('partly-guarded');
-      return { clientId };
-    }
-
-    @Get('scoped')
-    @RequireScopes('a')
-    scoped(@AuthInfo('scopes') scopes: string[]): object {
-      reached.push('partly-scoped');
-      return { scopes };
-    }
-
-    @Get('any')
-    @RequireAnyScope('a', 'admin')
-    any(): object {
-      reached.push('partly-any');
-      return { ok: true };
-    }
+  async function refusalOf(settings: NotesServerSettings): Promise<McpAuthConfigError> {
+    const outcome: unknown = await start(settings).catch((error: unknown) => error);
+    if (outcome instanceof McpAuthConfigError) return outcome;
+    throw outcome instanceof Error ? outcome : new Error('The application started');
   }
 
-  let server: NotesServer;
-  let witness: Pick<NotesServer, 'ran' | 'log' | 'resource'>;
-  const get = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
-    fetch(server.origin + path, { headers });
+  it('LIB-21: refuses to start if the MCP endpoint answers without a token, and says what to write', async () => {
+    const error = await refusalOf({});
+    expect(error.problems).toEqual([
+      {
+        option: 'POST /mcp',
+        seen: expect.stringMatching(/^an answer with status 20[01] to a request without a token$/),
+        why: 'globalGuard is false, and McpAuthGuard does not run before it',
+        write: expect.stringContaining('Write @UseGuards(McpAuthGuard) on the controller that serves it'),
+      },
+    ]);
+  });
 
-  describe('with the guard bound by decorators', () => {
-    beforeAll(async () => {
-      server = await startNotesServer(platform, {
-        issuer,
-        options: { globalGuard: false },
-        controllers: [GuardedController, PartlyGuardedController],
-      });
-      witness = { ran: reached, log: server.log, resource: server.resource };
-    });
-    afterAll(() => server.close());
-    beforeEach(() => {
-      resetRecorded(server);
-      reached.length = 0;
-    });
+  it('LIB-21: refuses to start if the MCP endpoint lies at /mcp, where no resource is', async () => {
+    const error = await refusalOf({ path: '/mcp', resourcePath: '/elsewhere' });
+    expect(error.problems.map(({ option }) => option)).toEqual(['POST /mcp']);
+  });
 
-    it('leaves routes without a decorator alone, and looks at no token there', async () => {
-      for (const headers of [{}, bearer('garbage'), bearer(await server.mint())]) {
-        reached.length = 0;
-        expect(await expectServed(witness, await get('/partly', headers), 'partly')).toBe('{"caller":null}');
+  it('LIB-21: refuses to start if a guard of the application admits anybody', async () => {
+    @Injectable()
+    class Anybody implements CanActivate {
+      canActivate(): boolean {
+        return true;
       }
-    });
-
-    it('protects a controller with @UseGuards(McpAuthGuard), but for what is public in it', async () => {
-      const token = await server.mint();
-      await expectRefusal(witness, await get('/guarded'), { status: 401 });
-      const bad = await get('/guarded', bearer('garbage'));
-      await expectRefusal(witness, bad, { status: 401, error: 'invalid_token', token: 'garbage' });
-      expect(await expectServed(witness, await get('/guarded', bearer(token)), 'guarded')).toBe('{"subject":"alice"}');
-      reached.length = 0;
-      await expectServed(witness, await get('/guarded/public'), 'guarded-public');
-    });
-
-    it('protects a method with @UseGuards(McpAuthGuard)', async () => {
-      await expectRefusal(witness, await get('/partly/guarded'), { status: 401 });
-      const response = await get('/partly/guarded', bearer(await server.mint()));
-      expect(await expectServed(witness, response, 'partly-guarded')).toBe('{"clientId":"test-client"}');
-    });
-
-    it('protects a method with @RequireScopes alone, which binds the guard by itself', async () => {
-      await expectRefusal(witness, await get('/partly/scoped'), { status: 401, scope: 'a' });
-      const poor = await server.mint({ scope: 'b' });
-      const expected = { status: 403, error: 'insufficient_scope', scope: 'a', token: poor } as const;
-      await expectRefusal(witness, await get('/partly/scoped', bearer(poor)), expected);
-      await expectRefusal(witness, await get('/partly/any', bearer(poor)), expected);
-      const rich = await server.mint({ scope: 'a b' });
-      expect(await expectServed(witness, await get('/partly/scoped', bearer(rich)), 'partly-scoped')).toBe(
-        '{"scopes":["a","b"]}',
-      );
-      reached.length = 0;
-      const admin = await server.mint({ scope: 'admin' });
-      await expectServed(witness, await get('/partly/any', bearer(admin)), 'partly-any');
-    });
-
-    it('protects the MCP endpoint all the same, for tools with and without a decorator', async () => {
-      await expectRefusal(server, await server.callTool('ping'), { status: 401 });
-      await expectRefusal(server, await server.callTool('write-note'), { status: 401, scope: 'a b' });
-      const poor = await server.mint({ scope: 'a' });
-      const refused = await server.callTool('write-note', poor);
-      await expectRefusal(server, refused, { status: 403, error: 'insufficient_scope', scope: 'a b', token: poor });
-      await expectServed(server, await server.callTool('ping', poor), 'ping');
-    });
-
-    it('lists a tool that needs scopes with these scopes, never as one for everybody', async () => {
-      const answer = await server.rpc('tools/list', {}, bearer(await server.mint()));
-      const [message] = messagesOf(await answer.text()) as [{ result: { tools: { name: string; _meta?: object }[] } }];
-      const tool = message.result.tools.find(({ name }) => name === 'write-note');
-      expect(tool).toMatchObject({ _meta: { securitySchemes: [{ type: 'oauth2', scopes: ['a', 'b'] }] } });
-      expect(JSON.stringify(tool)).not.toContain('noauth');
-    });
+    }
+    const error = await refusalOf({ decorateEndpoint: UseGuards(Anybody) as ClassDecorator });
+    expect(error.problems.map(({ option }) => option)).toEqual(['POST /mcp']);
   });
 
-  it.each<[string, NotesServerSettings]>([
-    ['at another path than the resource', { path: '/elsewhere/mcp', resourcePath: '/mcp' }],
-    ['below a prefix', { prepare: (app: INestApplication) => void app.setGlobalPrefix('api'), resourcePath: '/mcp' }],
-    // Fastify answers 415 where nothing parses JSON.
-    ...(platform === 'express'
-      ? [
-          ['where nothing parses its body', { path: '/elsewhere/mcp', resourcePath: '/mcp', bodyParser: false }] as [
-            string,
-            NotesServerSettings,
-          ],
-        ]
-      : []),
-  ])('protects MCP that a controller serves %s', async (_where, settings) => {
-    const elsewhere = await startNotesServer(platform, { issuer, options: { globalGuard: false }, ...settings });
-    try {
-      const url = `${elsewhere.origin}${settings.path ?? '/api/mcp'}`;
-      const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'ping', arguments: {} } };
-      const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
-      const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(message) });
-      await expectRefusal(elsewhere, response, { status: 401 });
-    } finally {
-      await elsewhere.close();
+  it.each<[string, ClassDecorator]>([
+    ['@UseGuards(McpAuthGuard)', UseGuards(McpAuthGuard) as ClassDecorator],
+    ['@RequireScopes()', RequireScopes('mcp') as ClassDecorator],
+  ])('protects an endpoint with %s, and leaves every other route alone', async (_decorator, decorateEndpoint) => {
+    @Controller('orders')
+    class Orders {
+      @Get()
+      get(): object {
+        return {};
+      }
     }
+    const started = await start({ decorateEndpoint, controllers: [Orders] });
+    expect((await fetch(`${started.origin}/orders`)).status).toBe(200);
+    expect((await fetch(`${started.origin}/plain`)).status).toBe(200);
+    resetRecorded(started);
+    await expectRefusal(started, await started.callTool('ping'), {
+      status: 401,
+      ...(_decorator !== '@UseGuards(McpAuthGuard)' && { scope: 'mcp' }),
+    });
+    const token = await started.mint({ scope: 'mcp a' });
+    await expectServed(started, await started.callTool('read-note', token), 'read-note');
   });
 
-  it('protects the MCP endpoint whole with @UseGuards(McpAuthGuard) on its controller', async () => {
-    server = await startNotesServer(platform, {
-      issuer,
-      options: { globalGuard: false },
-      decorateEndpoint: UseGuards(McpAuthGuard) as ClassDecorator,
-    });
-    try {
-      await expectRefusal(server, await server.callTool('ping'), { status: 401 });
-      await expectRefusal(server, await server.callTool('write-note'), { status: 401, scope: 'a b' });
-      const poor = await server.mint({ scope: 'a' });
-      const refused = await server.callTool('write-note', poor);
-      await expectRefusal(server, refused, { status: 403, error: 'insufficient_scope', scope: 'a b', token: poor });
-      const rich = await server.mint({ scope: 'a b' });
-      await expectServed(server, await server.callTool('write-note', rich), 'write-note');
-    } finally {
-      await server.close();
+  it('leaves MCP messages at other routes alone, unlike globalGuard: "mcp"', async () => {
+    @Controller('echo')
+    class Echo {
+      @Get()
+      get(): object {
+        return { ok: true };
+      }
     }
+    const started = await start({ controllers: [Echo], decorateEndpoint: UseGuards(McpAuthGuard) as ClassDecorator });
+    const response = await fetch(`${started.origin}/echo`, { headers: { 'mcp-session-id': 'x' } });
+    expect([response.status, await response.json()]).toEqual([200, { ok: true }]);
   });
 
-  it('protects the MCP endpoint with @RequireScopes on its controller, for every operation', async () => {
-    server = await startNotesServer(platform, {
-      issuer,
-      options: { globalGuard: false },
-      decorateEndpoint: RequireScopes('mcp'),
-    });
-    try {
-      await expectRefusal(server, await server.callTool('ping'), { status: 401, scope: 'mcp' });
-      const token = await server.mint({ scope: 'mcp' });
-      const refused = await server.callTool('read-note', token);
-      await expectRefusal(server, refused, { status: 403, error: 'insufficient_scope', scope: 'mcp a', token });
-      await expectServed(server, await server.callTool('ping', token), 'ping');
-    } finally {
-      await server.close();
+  it('starts with McpAuthGuard as a global guard of the application', async () => {
+    const started = await start({ providers: [{ provide: APP_GUARD, useExisting: McpAuthGuard }] });
+    expect((await fetch(`${started.origin}/plain`)).status).toBe(401);
+    expect((await started.callTool('ping')).status).toBe(401);
+    expect((await started.callTool('ping', await started.mint())).status).toBe(200);
+  });
+
+  it('starts with McpAuthGuard in useGlobalGuards()', async () => {
+    const prepare = (app: INestApplication): void => void app.useGlobalGuards(app.get(McpAuthGuard));
+    const started = await start({ prepare });
+    expect((await started.callTool('ping')).status).toBe(401);
+    expect((await started.callTool('ping', await started.mint())).status).toBe(200);
+  });
+
+  it('starts with a guard of the application that calls McpAuthGuard', async () => {
+    @Injectable()
+    class KeyOrToken implements CanActivate {
+      constructor(private readonly guard: McpAuthGuard) {}
+
+      async canActivate(context: ExecutionContext): Promise<boolean> {
+        const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, unknown> }>();
+        return headers['x-api-key'] === 'good' || (await this.guard.authorize(context), true);
+      }
     }
+    const started = await start({ decorateEndpoint: UseGuards(KeyOrToken) as ClassDecorator });
+    const call = (headers: Record<string, string>): Promise<Response> =>
+      started.rpc('tools/call', { name: 'ping', arguments: {} }, headers);
+    expect((await call({})).status).toBe(401);
+    expect((await call({ 'x-api-key': 'good' })).status).toBe(200);
+    expect((await call(bearer(await started.mint()))).status).toBe(200);
   });
 });

@@ -127,9 +127,6 @@ describe.each(PLATFORMS)('ways to give options, on %s', (platform) => {
     ['left out', {}],
     ['true', { globalGuard: true }],
     ['undefined', { globalGuard: undefined }],
-    ['null', { globalGuard: null }],
-    ['0', { globalGuard: 0 }],
-    ['an empty text', { globalGuard: '' }],
   ])('protects every route where globalGuard is %s', async (_, extras) => {
     expect(await guarded(McpAuthModule.forRoot({ ...GOOD, ...extras } as McpAuthModuleOptions))).toEqual([401, 401]);
     expect(await guarded(McpAuthModule.forRootAsync({ useFactory: () => GOOD, ...extras } as AsyncOptions))).toEqual([
@@ -137,10 +134,36 @@ describe.each(PLATFORMS)('ways to give options, on %s', (platform) => {
     ]);
   });
 
-  it('protects only what is decorated where globalGuard is false', async () => {
-    expect(await guarded(McpAuthModule.forRoot({ ...GOOD, globalGuard: false }))).toEqual([200, 401]);
-    expect(await guarded(McpAuthModule.forRootAsync({ useFactory: () => GOOD, globalGuard: false }))).toEqual([
-      200, 401,
-    ]);
+  it.each(['mcp', false] as const)('protects only what is decorated where globalGuard is %s', async (globalGuard) => {
+    expect(await guarded(McpAuthModule.forRoot({ ...GOOD, globalGuard }))).toEqual([200, 401]);
+    expect(await guarded(McpAuthModule.forRootAsync({ useFactory: () => GOOD, globalGuard }))).toEqual([200, 401]);
   });
+
+  it.each([
+    ['null', null],
+    ['0', 0],
+    ['""', ''],
+    ['"MCP"', 'MCP'],
+    ['"false"', 'false'],
+    ['an object', {}],
+  ])(
+    'refuses to start where globalGuard is %s, and reports that with all other problems',
+    async (seen, globalGuard) => {
+      const extras = { globalGuard } as unknown as { globalGuard: false };
+      const broken = { ...GOOD, resource: 'elsewhere' };
+      const ways = [
+        () => McpAuthModule.forRoot({ ...broken, ...extras }),
+        () => McpAuthModule.forRootAsync({ useFactory: () => broken, ...extras }),
+      ];
+      for (const way of ways) {
+        const error = await refusal(way, [NotesController], platform);
+        expect(error.problems.map((problem) => [problem.option, problem.seen])).toEqual([
+          ['resource', '"elsewhere"'],
+          ['globalGuard', seen],
+        ]);
+        expectHelpful(error);
+        expect(error.message).toContain('Write true, "mcp" or false');
+      }
+    },
+  );
 });
