@@ -22,6 +22,7 @@ import { DirectCalls } from './platform/direct-calls.js';
 import type { UnlistedMethod } from './handlers/declaration-check.js';
 import { EveryHandler } from './platform/every-handler.js';
 import { EndpointGuard } from './platform/endpoint-guard.js';
+import { GuardReach } from './platform/guard-reach.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
 import { EventOwners } from './authorization/event-owners.js';
@@ -58,7 +59,9 @@ import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
+import { NestRoutes } from './platform/nest-routes.js';
 import { StartCheck } from './platform/start-check.js';
+import { StartSummary } from './platform/start-summary.js';
 import { StateWatch } from './response/state-watch.js';
 import { TaskOwners } from './authorization/task-owners.js';
 import { TransportRules } from './authorization/transport-rules.js';
@@ -144,7 +147,15 @@ const PROVIDERS: Provider[] = [
   ResponseHooks,
   Listing,
   UnguardedMounts,
+  NestRoutes,
+  {
+    provide: GuardReach,
+    useFactory: (...dependencies: [ModulesContainer, ModuleRef, TransportRules, ResolvedOptions]) =>
+      new GuardReach(McpAuthGuard, ...dependencies),
+    inject: [ModulesContainer, ModuleRef, TransportRules, ResolvedOptions],
+  },
   StartCheck,
+  StartSummary,
   AccessControl,
   McpAuthGuard,
   EndpointGuard,
@@ -192,7 +203,9 @@ export class McpAuthModule
     private readonly copies: CopiesCheck,
     private readonly explorer: HandlerExplorer,
     private readonly mounts: UnguardedMounts,
+    private readonly reach: GuardReach,
     private readonly startCheck: StartCheck,
+    private readonly summary: StartSummary,
     private readonly wellKnown: WellKnownEndpoint,
     private readonly servers: ResourceServers,
     private readonly policies: Policies,
@@ -248,6 +261,7 @@ export class McpAuthModule
    * same checks here, since Nest does not call `configure` there.
    */
   async onModuleInit(): Promise<void> {
+    this.reach.settle();
     this.explorer.check();
     this.directCalls.protect();
     this.handlers.warn(McpAuthGuard);
@@ -258,6 +272,7 @@ export class McpAuthModule
   /** Nest calls this after it has registered the routes, before the application listens. */
   async onApplicationBootstrap(): Promise<void> {
     await this.startCheck.run();
+    this.summary.log();
     warnOfUnlisted(this.explorer.unlisted);
     // In the background: an authorization server that is slow or down must not delay or stop the start.
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();

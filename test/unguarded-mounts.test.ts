@@ -368,7 +368,9 @@ describe.each(PLATFORMS)('the question at the start, on %s', (platform) => {
       response.end('{}');
     });
     await listen(created);
-    expect(log.join('\n')).toMatch(/POST \/mcp.* is answered with 401 before McpAuthGuard is asked.*cannot sign in/);
+    expect(log.join('\n')).toMatch(
+      /POST \/mcp.* is answered with 401 before McpAuthGuard is asked.*cannot sign in\. A guard of the controller or a middleware/,
+    );
   });
 
   it.each(['before', 'after'])(
@@ -401,7 +403,7 @@ describe.each(PLATFORMS)('the question at the start, on %s', (platform) => {
       await listen(await create(platform, make()));
       const expected =
         order === 'before'
-          ? /is answered with 401 before McpAuthGuard is asked/
+          ? /is answered with 401 before McpAuthGuard is asked.*these global guards run before McpAuthGuard: JwtAuthGuard\. Let it accept/
           : /The global guard JwtAuthGuard refuses POST \/mcp, too/;
       expect(log.join('\n')).toMatch(expected);
       await app?.close();

@@ -74,8 +74,11 @@ export class TransportRules {
   }
 
   #isAtEndpoint(request: HttpRequest): boolean {
-    if (hasMcpField(request)) return true;
-    const path = targetPath(request);
+    return hasMcpField(request) || this.isEndpoint(targetPath(request));
+  }
+
+  /** Whether this is the path of a resource, in any spelling. */
+  isEndpoint(path: string): boolean {
     for (const endpoint of this.#endpoints.values()) if (isPathOf(endpoint, path)) return true;
     return false;
   }

@@ -126,6 +126,11 @@ export class HandlerExplorer {
     return new Set(this.#all().flatMap(({ declaration }) => declaration.policies));
   }
 
+  /** The methods that are routes, serve an MCP operation or declare something. */
+  get handlers(): readonly DirectHandler[] {
+    return this.#all();
+  }
+
   /** The handlers of MCP operations that only the MCP framework calls. */
   get directHandlers(): readonly DirectHandler[] {
     return this.#all().filter(isDirect);

@@ -5,8 +5,16 @@ export const FILTERS_METADATA = '__exceptionFilters__';
 /** Nest's key for the parameter decorators of a method. */
 export const PARAMETERS_METADATA = '__routeArguments__';
 
-/** Nest's key for the path of a route. */
+/** Nest's keys for the path, the HTTP method and the version of a route. Controllers have the first and the last, too. */
 export const ROUTE_PATH_METADATA = 'path';
+export const ROUTE_METHOD_METADATA = 'method';
+export const VERSION_METADATA = '__version__';
+
+/** Nest's key for the hosts of a controller. */
+export const HOST_METADATA = 'host';
+
+/** Nest's key for the path that `RouterModule` gives a module; the id of the application may follow. */
+export const MODULE_PATH_METADATA = '__module_path__';
 
 /** Nest's key for the message pattern of a microservice handler. */
 export const PATTERN_METADATA = 'microservices:pattern';

@@ -30,23 +30,27 @@ export class GuardCombinations {
     );
   }
 
+  /** Generous: also if the only such guard is one that may be global. */
   isCombined(context: ExecutionContext): boolean {
-    if (this.#isEverywhere) return true;
-    const classRef = context.getClass();
-    const handler = context.getHandler();
+    return this.#isEverywhere || this.isBoundTo(context.getClass(), context.getHandler());
+  }
+
+  /** Whether such a guard is bound to a handler. */
+  isBoundTo(classRef: object, handler: object): boolean {
     const ofClass = this.#known.get(classRef) ?? new WeakMap<object, boolean>();
     this.#known.set(classRef, ofClass);
     let isCombined = ofClass.get(handler);
-    if (isCombined === undefined) ofClass.set(handler, (isCombined = this.#isBound(classRef, handler)));
+    if (isCombined === undefined)
+      ofClass.set(
+        handler,
+        (isCombined = boundTo(classRef, handler, GUARDS_METADATA).some((guard) => this.combines(guard))),
+      );
     return isCombined;
   }
 
-  #isBound(classRef: object, handler: object): boolean {
-    return boundTo(classRef, handler, GUARDS_METADATA).some((guard) => {
-      const metatype =
-        typeof guard === 'function' ? guard : (guard as { readonly constructor?: unknown } | null)?.constructor;
-      return this.#isCombining({ metatype } as Wrapper, new Set());
-    });
+  /** Whether this guard, a class or an instance, is such a guard. */
+  combines(guard: unknown): boolean {
+    return this.#isCombining({ metatype: guardClassOf(guard) } as Wrapper, new Set());
   }
 
   #isCombining(wrapper: Wrapper, seen: Set<unknown>): boolean {
@@ -59,6 +63,11 @@ export class GuardCombinations {
       return (this.#byToken.get(token) ?? []).some((one) => this.#isCombining(one, seen));
     });
   }
+}
+
+/** The class of a guard that is bound as a class or as an instance. */
+export function guardClassOf(guard: unknown): unknown {
+  return typeof guard === 'function' ? guard : (guard as { readonly constructor?: unknown } | null)?.constructor;
 }
 
 /** Nest creates a token for each `APP_GUARD`. Request-scoped ones are among the injectables. */

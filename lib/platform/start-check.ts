@@ -1,6 +1,7 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
+import { GuardReach } from './guard-reach.js';
 import { HandlerGuard } from './handler-enhancers.js';
 import { httpAdapterOf } from './http-adapter.js';
 import { UnguardedMounts, UNGUARDED, postPathsOf } from './unguarded-mounts.js';
@@ -48,6 +49,7 @@ export class StartCheck {
     private readonly modules: ModulesContainer,
     private readonly mounts: UnguardedMounts,
     private readonly guard: HandlerGuard,
+    private readonly reach: GuardReach,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -131,9 +133,16 @@ export class StartCheck {
       ];
     return [
       `${at}, the resource "${url.href}", is answered with ${posted.status} before McpAuthGuard is asked: clients get no challenge ` +
-        'there, and cannot sign in. Another global guard or a middleware answers first. Let it accept requests to the MCP ' +
-        'controller: McpAuthGuard protects these',
+        `there, and cannot sign in. ${this.#answeringFirst()} Let it accept requests to the MCP controller: McpAuthGuard ` +
+        'protects these',
     ];
+  }
+
+  #answeringFirst(): string {
+    const earlier = this.reach.earlierGuards;
+    return earlier.length === 0
+      ? 'A guard of the controller or a middleware answers first.'
+      : `A middleware or a guard answers first; these global guards run before McpAuthGuard: ${earlier.join(', ')}.`;
   }
 
   /** An application without any POST route does not serve MCP, so it lacks nothing. */
