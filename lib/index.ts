@@ -13,6 +13,7 @@ export {
 } from './core/error.js';
 export { authzen } from './policies/authzen.js';
 export type { AuthzenOptions, AuthzenSubject } from './policies/authzen-options.js';
+export { formatAccessMap, type AccessMapRow } from './core/access-map.js';
 export { auth0 } from './products/auth0.js';
 export { cognito } from './products/cognito.js';
 export { descope } from './products/descope.js';

@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { AccessRequirements } from './authorization/access-requirements.js';
+import { AccessMap } from './platform/access-map.js';
 import { Authenticator } from './authorization/authenticator.js';
 import { Authorizer } from './authorization/authorizer.js';
 import { OperationAccess } from './authorization/operation-access.js';
@@ -18,6 +19,7 @@ import { RefusedRequests } from './authorization/refused-requests.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
+import { DeclaredAccess } from './authorization/declared-access.js';
 import { DirectCalls } from './platform/direct-calls.js';
 import type { UnlistedMethod } from './handlers/declaration-check.js';
 import { EveryHandler } from './platform/every-handler.js';
@@ -115,6 +117,7 @@ const PROVIDERS: Provider[] = [
   HandlerExplorer,
   AccessRequirements,
   ProofOfPossession,
+  DeclaredAccess,
   Authenticator,
   RefusedRequests,
   {
@@ -167,6 +170,7 @@ const PROVIDERS: Provider[] = [
   DirectCalls,
   EveryHandler,
   CallerTracking,
+  AccessMap,
   McpAuthService,
   McpAuthHealthIndicator,
   WellKnownEndpoint,

@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
+import type { AccessMapRow } from './core/access-map.js';
 import { currentCall, isTracking } from './caller/current-call.js';
 import type { McpAuthEvent } from './observability/event-types.js';
 import { AuthEventEmitter } from './observability/event-emitter.js';
 import { Authenticator } from './authorization/authenticator.js';
 import type { McpAuthInfo } from './core/auth-info.js';
 import { ResolvedOptions } from './options/options.js';
+import { AccessMap } from './platform/access-map.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
 
 const NOT_TRACKED =
@@ -19,6 +21,7 @@ export class McpAuthService {
     private readonly servers: ResourceServers,
     private readonly authenticator: Authenticator,
     private readonly events: AuthEventEmitter,
+    private readonly map: AccessMap,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -43,6 +46,20 @@ export class McpAuthService {
   get authInfo(): McpAuthInfo | undefined {
     if (!isTracking(this.options)) throw new Error(NOT_TRACKED);
     return currentCall(this.options)?.auth;
+  }
+
+  /**
+   * What every route, every MCP operation and every other handler needs, where that is declared, and what is open. Made by the
+   * rules that decide about requests. Sorted; the rows are frozen and can be written as JSON. `formatAccessMap()`
+   * makes a table of them.
+   *
+   * Does NOT list routes outside of Nest. An MCP operation that the application adds to its server by itself is covered by the
+   * row of kind `operation`, without its name.
+   *
+   * @throws {Error} before the application is initialized by `app.init()` or `app.listen()`.
+   */
+  accessMap(): readonly AccessMapRow[] {
+    return this.map.rows();
   }
 
   /**

@@ -36,6 +36,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'cognito',
       'descope',
       'entraId',
+      'formatAccessMap',
       'google',
       'keycloak',
       'logto',
@@ -50,6 +51,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'AccessPolicyClass',
       'AnnotationScopes',
       'AnonymousAccessOptions',
+      'AccessMapRow',
       'AnonymousEvent',
       'ArgumentsOmitted',
       'Denial',
@@ -117,8 +119,9 @@ const SURFACES: Readonly<Record<string, Surface>> = {
     ],
   },
   './testing': {
-    values: ['TestDpopKey', 'TestIssuer', 'generateTestKey', 'parseChallenges', 'symmetricTestKey'],
+    values: ['TestDpopKey', 'TestIssuer', 'formatAccessMap', 'generateTestKey', 'parseChallenges', 'symmetricTestKey'],
     types: [
+      'AccessMapRow',
       'AnswerIntrospection',
       'Challenge',
       'MintOptions',

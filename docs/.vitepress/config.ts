@@ -22,6 +22,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'Protect a server', link: '/guides/protect-a-server' },
       { text: 'Protect an existing application', link: '/guides/existing-application' },
       { text: 'Scopes and step-up', link: '/guides/scopes' },
+      { text: 'The access map', link: '/guides/access-map' },
       { text: 'Options', link: '/options' },
       { text: 'Authorization servers', link: '/providers' },
       { text: 'Test your app', link: '/guides/testing' },

@@ -48,6 +48,11 @@ export class AccessRequirements {
     this.#ofModule = policiesOfModule(options);
   }
 
+  /** The policies that the options name. They are asked about MCP messages, and about handlers outside HTTP. */
+  get policiesOfModule(): readonly PolicyOption[] {
+    return this.#ofModule;
+  }
+
   /**
    * What a request to this route needs: the baseline of the resource, what class and method declare, and what all MCP
    * operations in its body need together. Undefined for a public route.
@@ -130,13 +135,21 @@ export class AccessRequirements {
   }
 
   /** Whether an anonymous caller may send this request to this route. */
-  isOpen(request: HttpRequest, route: HandlerDeclaration, { resource }: ResourceServer, body: RpcBody): boolean {
+  isOpen(request: HttpRequest, route: HandlerDeclaration, server: ResourceServer, body: RpcBody): boolean {
     const { allowAnonymous } = this.options;
     if (!allowAnonymous) return false;
-    if (!isAt(resource, request) || !requiresNothing(route)) return false;
+    if (!isAt(server.resource, request)) return false;
     if (body.excess || body.operations.length > MAX_OPERATIONS_OF_ANYBODY) return false;
     if (!isOpenRequest(request, body, allowAnonymous)) return false;
-    return body.operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
+    return this.isOpenTo(route, server, body.operations);
+  }
+
+  /** Whether these operations at this route are public, so that anonymous callers whom the options allow may use them. */
+  isOpenTo(route: HandlerDeclaration, { resource }: ResourceServer, operations: readonly Operation[]): boolean {
+    const { allowAnonymous } = this.options;
+    if (!allowAnonymous || !requiresNothing(route)) return false;
+    if (operations.length > 0 && !allowAnonymous.call) return false;
+    return operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
   }
 
   /** What these operations and the route they are sent to need together. */

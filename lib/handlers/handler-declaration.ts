@@ -57,6 +57,14 @@ export function declarationPartsOf(target: object): readonly DeclarationPart[] {
   return (declaration && additions.get(declaration)) ?? [];
 }
 
+/** Whether a class declares anything itself, not only its base class. */
+export function hasOwnDeclaration(classRef: object): boolean {
+  return Reflect.hasOwnMetadata(DECLARATION, classRef);
+}
+
+/** The declaration of a handler without decorators. */
+export const UNDECLARED: HandlerDeclaration = { ...NOTHING, isDeclared: false };
+
 /**
  * What class and method declare together. Their requirements add up. The closest declaration decides whether the handler is
  * public: a method with requirements is protected in a public class, a public method is public in a protected class.

@@ -25,6 +25,9 @@ export interface DirectHandler {
   readonly operation?: ServedOperation | undefined;
 }
 
+/** A handler and what class and method declare for it. */
+export type ListedHandler = DirectHandler & Pick<DeclaredHandler, 'declaration'>;
+
 /** A method of a controller or provider that a request can reach. */
 type Handler = DirectHandler & DeclaredHandler;
 
@@ -127,7 +130,7 @@ export class HandlerExplorer {
   }
 
   /** The methods that are routes, serve an MCP operation or declare something. */
-  get handlers(): readonly DirectHandler[] {
+  get handlers(): readonly ListedHandler[] {
     return this.#all();
   }
 

@@ -55,7 +55,7 @@ const DECORATORS: readonly HostDecorator[] = [
 export const OPERATION_METADATA = 'nestjs-mcp-auth:operation';
 
 /** The metadata of the other handlers that Nest runs guards for: WebSocket messages and GraphQL resolvers. */
-const OTHER_HANDLERS_METADATA = [
+export const OTHER_HANDLERS_METADATA = [
   GATEWAY_MESSAGE_METADATA,
   RESOLVER_METADATA,
   FIELD_RESOLVER_METADATA,

@@ -24,7 +24,7 @@ export class GuardReach {
 
   /** @param guard the class `McpAuthGuard` */
   constructor(
-    private readonly guard: Type,
+    readonly guard: Type,
     modules: ModulesContainer,
     private readonly moduleRef: ModuleRef,
     private readonly transport: TransportRules,

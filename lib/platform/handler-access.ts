@@ -13,6 +13,7 @@ import type { HttpRequest } from '../request/http-message.js';
 import { DecisionRecorder } from '../observability/decision-recorder.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { HandlerFilter } from './handler-enhancers.js';
+import { OTHER_HANDLERS_METADATA } from '../handlers/mcp-frameworks.js';
 import type { OutsideKind } from '../handlers/handler-kind.js';
 import { httpAdapterOf } from './http-adapter.js';
 import {
@@ -181,6 +182,16 @@ export class HandlerAccess {
         why: 'with several resources, each protected handler must declare its resource',
         write: `Known are ${resources.map(({ id }) => `"${id}"`).join(', ')}; or declare the handler @Public()`,
       }));
+  }
+
+  /** The handlers that are neither routes nor operations, protected or not. */
+  get all(): readonly DirectHandler[] {
+    return this.#handlers(PATTERN_METADATA, ...OTHER_HANDLERS_METADATA);
+  }
+
+  /** Whether calls of a handler are checked, with the guard global or only bound by decorators. */
+  protects(handler: DirectHandler, guard: unknown, isGlobal: boolean): boolean {
+    return isGlobal ? this.#isProtected(handler, guard) : this.#isDecorated(handler, guard);
   }
 
   /**

@@ -27,6 +27,11 @@ interface FastifyLike {
   addHook?(name: 'onReady', hook: () => Promise<void>): void;
 }
 
+interface Endpoint {
+  readonly classRef: object;
+  readonly method: object;
+}
+
 /** The matched route, as Express and Fastify describe it. */
 interface RoutedRequest {
   readonly route?: { readonly path?: unknown };
@@ -43,6 +48,8 @@ interface RoutedRequest {
 export class StartCheck {
   #isAskedLater = false;
   #isOverridden = false;
+  /** The handlers that the guard was asked about, by the id of the resource. */
+  readonly #endpoints = new Map<string, Endpoint>();
 
   constructor(
     private readonly host: HttpAdapterHost,
@@ -75,6 +82,11 @@ export class StartCheck {
     if (!this.#isAskedLater) await this.#ask();
   }
 
+  /** The handler that serves POST at the path of a resource; undefined if it is unknown. */
+  endpointOf(resourceId: string): Endpoint | undefined {
+    return this.#endpoints.get(resourceId);
+  }
+
   async #ask(): Promise<void> {
     const server = httpAdapterOf(this.host)?.getHttpServer() as RequestEmitter | undefined;
     if (!server || this.options.allowUnguardedMounts) return;
@@ -99,6 +111,8 @@ export class StartCheck {
     ]);
     const problems = [...this.#unguarded('POST', url, posted), ...this.#unguarded('GET', url, got)];
     if (problems.length > 0) return problems;
+    if (posted.context)
+      this.#endpoints.set(resource.id, { classRef: posted.context.getClass(), method: posted.context.getHandler() });
     for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))])
       logger.warn(warning);
     return [];

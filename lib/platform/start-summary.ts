@@ -5,6 +5,7 @@ import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { logger } from '../observability/logger.js';
 import { ResolvedOptions } from '../options/options.js';
 import { GuardReach } from './guard-reach.js';
+import { HandlerAccess } from './handler-access.js';
 import { httpAdapterOf } from './http-adapter.js';
 import { NestRoutes, type NestRoute } from './nest-routes.js';
 
@@ -16,6 +17,7 @@ export class StartSummary {
     private readonly routes: NestRoutes,
     private readonly reach: GuardReach,
     private readonly explorer: HandlerExplorer,
+    private readonly others: HandlerAccess,
     private readonly transport: TransportRules,
     private readonly options: ResolvedOptions,
   ) {}
@@ -48,7 +50,7 @@ export class StartSummary {
       (route) => this.#isGuarded(route) && (withEndpoints || !this.transport.isEndpoint(route.path)),
     );
     const routeMethods = new Set(this.routes.all.map(({ method }) => method));
-    const others = [...this.explorer.handlers, ...this.explorer.rpcHandlers].filter(
+    const others = [...this.explorer.handlers, ...this.others.all].filter(
       (handler) =>
         !routeMethods.has(handler.method) &&
         this.reach.isBoundTo(handler.classRef, handler.method) &&

@@ -3,6 +3,8 @@
  *
  * @module nestjs-mcp-auth/testing
  */
+export { formatAccessMap } from '../core/access-map.js';
+export type { AccessMapRow } from '../core/access-map.js';
 export { parseChallenges } from '../core/challenge-parser.js';
 export type { Challenge } from '../core/challenge-parser.js';
 export { TestDpopKey } from './test-dpop-key.js';
