@@ -10,7 +10,8 @@ import { ENVIRONMENT_EXAMPLE, nextSteps } from './next-steps.js';
 import { SchematicError } from './schematic-error.js';
 import { DEV_SERVER_SCRIPT, devServerScript, exampleFiles, type TemplateFile } from './template-files.js';
 import { reads, tokenize } from './tokens.js';
-import { readText, type SchematicContext, type Tree } from './tree.js';
+import { ownControllers } from './own-controllers.js';
+import { readText, sourceFiles, type SchematicContext, type Tree } from './tree.js';
 
 /**
  * The options in schematics/nest-add.json. No flag can be negated, because version 12 of the Nest CLI passes `--no-example`
@@ -44,8 +45,8 @@ export async function addMcpAuth(
   formatter?: Formatter,
 ): Promise<void> {
   const application = findApplication(tree, options);
-  const present = moduleWithMcpAuth(tree, application);
-  const withExample = options.skipExample === undefined ? present === undefined : !options.skipExample;
+  const additions = additionsTo(tree, application, options.skipExample);
+  const { withExample } = additions;
   const files = [
     devServerScript(withExample),
     ...(withExample ? exampleFiles(application.sourceRoot, application.importExtension) : []),
@@ -53,7 +54,7 @@ export async function addMcpAuth(
   if (withExample) refuseForeignNotes(tree, files);
 
   const manifest = required(tree, 'package.json');
-  const additions = manifestAdditions(JSON.parse(manifest) as Manifest, DEV_SERVER_SCRIPT, withExample);
+  const packages = manifestAdditions(JSON.parse(manifest) as Manifest, DEV_SERVER_SCRIPT, withExample);
   const resource = localUrl(readText(tree, application.mainFile) ?? '', 'mcp');
   const environment = {
     MCP_AUTH_RESOURCE: resource,
@@ -61,8 +62,8 @@ export async function addMcpAuth(
     ...(withExample && { MCP_AUTH_REQUIRED_SCOPES: 'notes:read' }),
   };
   const edits = new Map([
-    ...editedSources(tree, application, present === undefined, withExample),
-    ['package.json', addToManifest(manifest, additions)],
+    ...editedSources(tree, application, additions),
+    ['package.json', addToManifest(manifest, packages)],
     [ENVIRONMENT_EXAMPLE, addToEnvironmentExample(readText(tree, ENVIRONMENT_EXAMPLE) ?? '', environment)],
     ...files.filter(({ path }) => !tree.exists(path)).map(({ path, content }) => [path, content] as const),
   ]);
@@ -72,51 +73,64 @@ export async function addMcpAuth(
   if (mustInstall && !options.skipInstall) context.addTask(INSTALLATION);
   const steps = {
     resource,
-    withExample,
+    ...additions,
     mustInstall: mustInstall && options.skipInstall === true,
     mustTellJest: hasCommonJsJest(manifest),
   };
-  context.logger.info(isChanged ? nextSteps(steps) : `Nothing to do: McpAuthModule is in ${present}.`);
+  context.logger.info(isChanged ? nextSteps(steps) : `Nothing to do: McpAuthModule is in ${additions.present}.`);
+}
+
+function additionsTo(tree: Tree, application: Application, skipExample: boolean | undefined): Additions {
+  const present = moduleWithMcpAuth(tree, application);
+  return {
+    present,
+    controllers: present === undefined ? ownControllers(tree, application.sourceRoot) : [],
+    withExample: skipExample === undefined ? present === undefined : !skipExample,
+  };
 }
 
 /** The file of the application that already uses McpAuthModule; undefined if there is none. */
 function moduleWithMcpAuth(tree: Tree, { sourceRoot, moduleFile }: Application): string | undefined {
-  const candidates = [moduleFile];
-  tree.getDir(sourceRoot).visit((path) => {
-    if (/(?<!\.d|\.spec|\.test|-spec)\.ts$/.test(path) && !path.includes('/node_modules/'))
-      candidates.push(path.replace(/^\//, ''));
-  });
-  return candidates.find((path) => {
+  return [moduleFile, ...sourceFiles(tree, sourceRoot)].find((path) => {
     const text = readText(tree, path) ?? '';
     const tokens = text.includes('McpAuthModule') ? tokenize(text) : [];
     return tokens.some((_, index) => reads(tokens, index, 'McpAuthModule', '.'));
   });
 }
 
+/** What is added to an application depends on what it has. */
+interface Additions {
+  /** The file that has McpAuthModule already; undefined if none has. */
+  readonly present: string | undefined;
+  /** The controllers whose routes must answer as before. */
+  readonly controllers: readonly string[];
+  readonly withExample: boolean;
+}
+
+const GUARDING_ALL = 'McpAuthModule.forRootAsync(mcpAuthConfig.asProvider())';
+const GUARDING_MCP = "McpAuthModule.forRootAsync({ ...mcpAuthConfig.asProvider(), globalGuard: 'mcp' })";
+
 /** The new text of the root module and, with the example, of the file that starts the application. */
-function editedSources(
-  tree: Tree,
-  application: Application,
-  addsModule: boolean,
-  withExample: boolean,
-): Map<string, string> {
+function editedSources(tree: Tree, application: Application, additions: Additions): Map<string, string> {
   const { moduleFile, mainFile } = application;
-  const edits = new Map([[moduleFile, editedModule(required(tree, moduleFile), application, addsModule, withExample)]]);
-  if (withExample) {
+  const edits = new Map([[moduleFile, editedModule(required(tree, moduleFile), application, additions)]]);
+  if (additions.withExample) {
     const main = connectStrategy(edits.get(mainFile) ?? required(tree, mainFile), 'mcp');
     edits.set(mainFile, addNamedImports(main, ['mcp'], notesModuleFrom(mainFile, application)));
   }
   return edits;
 }
 
-function editedModule(text: string, application: Application, addsModule: boolean, withExample: boolean): string {
+function editedModule(text: string, application: Application, additions: Additions): string {
+  const { present, controllers, withExample } = additions;
+  const addsModule = present === undefined;
   const tokens = tokenize(text);
   const calls = (...texts: string[]): boolean => tokens.some((_, index) => reads(tokens, index, ...texts));
   const addsConfig = addsModule && !calls('ConfigModule', '.', 'forRoot', '(');
   const addsNotes = withExample && !calls('NotesModule');
   const expressions = [
     ...(addsConfig ? ['ConfigModule.forRoot({ isGlobal: true })'] : []),
-    ...(addsModule ? ['McpAuthModule.forRootAsync(mcpAuthConfig.asProvider())'] : []),
+    ...(addsModule ? [controllers.length > 0 ? GUARDING_MCP : GUARDING_ALL] : []),
     ...(addsNotes ? ['NotesModule'] : []),
   ];
   let edited = addToModuleImports(text, application.moduleClass, expressions);

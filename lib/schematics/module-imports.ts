@@ -50,11 +50,16 @@ function moduleDecorators(tokens: readonly Token[]): ModuleDecorator[] {
   });
 }
 
-/** The name of the decorated class. Other decorators and modifiers may precede it. */
 function decoratedClass(tokens: readonly Token[], from: number): string | undefined {
+  const index = decoratedClassIndex(tokens, from);
+  return index === undefined ? undefined : tokens[index + 1]?.text;
+}
+
+/** The index of the `class` that a decorator is for. Other decorators and modifiers may precede it. */
+export function decoratedClassIndex(tokens: readonly Token[], from: number): number | undefined {
   for (let index = from; index < tokens.length; index++) {
     const { text } = tokens[index] as Token;
-    if (text === 'class') return tokens[index + 1]?.text;
+    if (text === 'class') return index;
     if (text === '(') index = closingIndex(tokens, index);
     else if (text === ';' || text === '{') return undefined;
   }

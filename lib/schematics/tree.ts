@@ -15,6 +15,16 @@ export interface SchematicContext {
   addTask(task: { toConfiguration(): { name: string; options: object } }): unknown;
 }
 
+/** The TypeScript files of an application, without tests and declarations. */
+export function sourceFiles(tree: Tree, sourceRoot: string): string[] {
+  const paths: string[] = [];
+  tree.getDir(sourceRoot).visit((path) => {
+    if (/(?<!\.d|\.spec|\.test|-spec)\.ts$/.test(path) && !path.includes('/node_modules/'))
+      paths.push(path.replace(/^\//, ''));
+  });
+  return paths;
+}
+
 export function readText(tree: Tree, path: string): string | undefined {
   const content = tree.exists(path) ? tree.read(path) : null;
   return content === null ? undefined : new TextDecoder().decode(content);

@@ -6,7 +6,14 @@ const guide = (name: string): Promise<string> =>
   readFile(new URL(`../../docs/guides/${name}.md`, import.meta.url), 'utf8');
 
 const printed = (mustTellJest: boolean): string =>
-  nextSteps({ resource: 'http://127.0.0.1:3000/mcp', withExample: true, mustInstall: false, mustTellJest });
+  nextSteps({
+    resource: 'http://127.0.0.1:3000/mcp',
+    present: undefined,
+    controllers: [],
+    withExample: true,
+    mustInstall: false,
+    mustTellJest,
+  });
 
 describe('the guides on nest add', () => {
   it('show what it prints', async () => {
