@@ -61,6 +61,7 @@ import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
+import { ListenCheck } from './platform/listen-check.js';
 import { NestRoutes } from './platform/nest-routes.js';
 import { StartCheck } from './platform/start-check.js';
 import { StartSummary } from './platform/start-summary.js';
@@ -158,6 +159,7 @@ const PROVIDERS: Provider[] = [
     inject: [ModulesContainer, ModuleRef, TransportRules, ResolvedOptions],
   },
   StartCheck,
+  ListenCheck,
   StartSummary,
   AccessControl,
   McpAuthGuard,
@@ -209,6 +211,7 @@ export class McpAuthModule
     private readonly mounts: UnguardedMounts,
     private readonly reach: GuardReach,
     private readonly startCheck: StartCheck,
+    private readonly listenCheck: ListenCheck,
     private readonly summary: StartSummary,
     private readonly wellKnown: WellKnownEndpoint,
     private readonly servers: ResourceServers,
@@ -254,6 +257,7 @@ export class McpAuthModule
     this.directCalls.protect();
     this.mounts.check();
     this.startCheck.prepare(McpAuthGuard);
+    this.listenCheck.prepare();
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
     this.handlers.mount(McpAuthGuard);

@@ -16,6 +16,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import express from 'express';
 import { McpAuthConfigError, McpAuthModule, Public, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import { until } from './support/until.js';
 import { adapterFor, listen, PLATFORMS, type Platform } from './support/platforms.js';
 import { openLogs, RECORDER } from './support/notes-server.js';
 
@@ -350,7 +351,11 @@ describe.each(PLATFORMS)('the question at the start, on %s', (platform) => {
     );
     await listen(created);
     expect(ran).toEqual([]);
-    expect(seen).toEqual(['POST /mcp 127.0.0.2 false', 'GET /mcp 127.0.0.2 false']);
+    // Once before the application listens, and once when it does.
+    const asked = ['POST /mcp 127.0.0.2 false', 'GET /mcp 127.0.0.2 false'];
+    await until(() => seen.length === 4);
+    expect(seen).toEqual([...asked, ...asked]);
+    expect(ran).toEqual([]);
     expect(log.join('\n')).not.toMatch(/the resource|Refused|no guard/);
   });
 

@@ -133,6 +133,15 @@ export interface CommonOptions {
    */
   allowUnguardedMounts?: boolean;
   /**
+   * What happens if other code than `McpAuthGuard` answers at a resource once the application listens. Before, the application
+   * does not start. `'log'`: an error in the log. `'close'`: a fatal line in the log, and the HTTP server closes with all its
+   * connections, so the application serves nothing; it does not end the process, nor does it call `app.close()`. Requests that
+   * come within the milliseconds of the check are served. An application that does not call `app.listen()`, as on serverless
+   * platforms, is checked before only.
+   * @default 'log'
+   */
+  startCheck?: 'log' | 'close';
+  /**
    * Whether the metadata of a single resource is also served at the root of the origin, without the path of the resource
    * (`/.well-known/oauth-protected-resource`). MCP clients look there last. Set `false` if the origin serves more than this
    * resource, since a client could apply the document to the whole origin. Has no effect with several resources, which are
@@ -171,6 +180,7 @@ export const COMMON_OPTIONS = {
   stdio: readStdio,
   tasks: readTasks,
   allowUnguardedMounts: (option) => option.flag(false),
+  startCheck: (option) => option.choice(['log', 'close']),
   rootMetadata: (option) => option.flag(true),
   allowInsecureHttp: (option) => option.flag(false),
   exposeErrorDetails: (option) => option.riskyFlag('clients are told why tokens are refused'),

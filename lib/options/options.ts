@@ -49,6 +49,7 @@ export abstract class ResolvedOptions {
   abstract readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
   abstract readonly tasks: 'bound' | 'bound-by-application';
   abstract readonly allowUnguardedMounts: boolean;
+  abstract readonly startCheck: 'log' | 'close';
   abstract readonly rootMetadata: boolean;
   /** Stands beside a factory, so it does not come from one. */
   abstract readonly globalGuard: GlobalGuard;

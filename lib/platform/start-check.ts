@@ -27,6 +27,14 @@ interface FastifyLike {
   addHook?(name: 'onReady', hook: () => Promise<void>): void;
 }
 
+/** The answers of a resource. */
+interface Answers {
+  readonly url: URL;
+  readonly posted: StartAnswer;
+  readonly got: StartAnswer;
+  readonly problems: readonly ConfigProblem[];
+}
+
 interface Endpoint {
   readonly classRef: object;
   readonly method: object;
@@ -42,12 +50,14 @@ interface RoutedRequest {
  * Before the application listens, sends it a request without a token at the path of each resource, through all
  * middleware, but without a connection. If the request does not reach the guard, other code serves that path: an MCP
  * endpoint without a guard stops the start, and anything that keeps clients from signing in causes a warning. The guard
- * answers the request itself, so no handler of a controller runs.
+ * answers the request itself, so no handler of a controller runs, unless the module has no global guard and the controller
+ * does not bind it.
  */
 @Injectable()
 export class StartCheck {
   #isAskedLater = false;
   #isOverridden = false;
+  #wasAsked = false;
   /** The handlers that the guard was asked about, by the id of the resource. */
   readonly #endpoints = new Map<string, Endpoint>();
 
@@ -95,6 +105,7 @@ export class StartCheck {
       logger.warn('A test has overridden McpAuthGuard: the requests that it accepts are not protected');
       return;
     }
+    this.#wasAsked = true;
     // All in parallel: an application that does not answer must not delay its start by one timeout for each.
     const problems = await Promise.all([
       ...this.options.resources.map((resource) => this.#askAt(server, resource)),
@@ -104,18 +115,45 @@ export class StartCheck {
   }
 
   async #askAt(server: RequestEmitter, resource: ResolvedResource): Promise<ConfigProblem[]> {
-    const url = new URL(resource.identifier.value);
-    const [posted, got] = await Promise.all([
-      ask(server, { method: 'POST', url }, this.options),
-      ask(server, { method: 'GET', url }, this.options),
-    ]);
-    const problems = [...this.#unguarded('POST', url, posted), ...this.#unguarded('GET', url, got)];
-    if (problems.length > 0) return problems;
+    const { url, posted, got, problems } = await this.#questions(server, resource);
+    if (problems.length > 0) return [...problems];
     if (posted.context)
       this.#endpoints.set(resource.id, { classRef: posted.context.getClass(), method: posted.context.getHandler() });
     for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))])
       logger.warn(warning);
     return [];
+  }
+
+  async #questions(server: RequestEmitter, { identifier }: ResolvedResource): Promise<Answers> {
+    const url = new URL(identifier.value);
+    const [posted, got] = await Promise.all([
+      ask(server, { method: 'POST', url }, this.options),
+      ask(server, { method: 'GET', url }, this.options),
+    ]);
+    return {
+      url,
+      posted,
+      got,
+      problems: [...this.#unguarded('POST', url, posted), ...this.#unguarded('GET', url, got)],
+    };
+  }
+
+  /** Asks once more. Empty if nothing was asked before. */
+  async askAgain(server: RequestEmitter): Promise<ConfigProblem[]> {
+    if (!this.#wasAsked) return [];
+    const problems = await Promise.all([
+      ...this.options.resources.map((resource) => this.#changes(server, resource)),
+      this.#askAtUsualPath(server),
+    ]);
+    return problems.flat();
+  }
+
+  /** Problems that a resource has now. It had none before, or the application would not have started. */
+  async #changes(server: RequestEmitter, resource: ResolvedResource): Promise<ConfigProblem[]> {
+    const { url, posted, problems } = await this.#questions(server, resource);
+    if (problems.length > 0 || posted.context || !this.#endpoints.has(resource.id)) return [...problems];
+    const seen = posted.status === undefined ? 'no answer' : `an answer with status ${posted.status}`;
+    return [{ option: `POST ${url.pathname}`, seen: `${seen} to a request without a token`, ...UNGUARDED }];
   }
 
   /** MCP may also be mounted at a path without a resource. There, only an answer in the form of MCP counts. */
