@@ -61,6 +61,7 @@ import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
+import { RouteResources } from './platform/route-resources.js';
 import { ListenCheck } from './platform/listen-check.js';
 import { NestRoutes } from './platform/nest-routes.js';
 import { StartCheck } from './platform/start-check.js';
@@ -158,6 +159,7 @@ const PROVIDERS: Provider[] = [
       new GuardReach(McpAuthGuard, ...dependencies),
     inject: [ModulesContainer, ModuleRef, TransportRules, ResolvedOptions],
   },
+  RouteResources,
   StartCheck,
   ListenCheck,
   StartSummary,
@@ -210,6 +212,7 @@ export class McpAuthModule
     private readonly explorer: HandlerExplorer,
     private readonly mounts: UnguardedMounts,
     private readonly reach: GuardReach,
+    private readonly routeResources: RouteResources,
     private readonly startCheck: StartCheck,
     private readonly listenCheck: ListenCheck,
     private readonly summary: StartSummary,
@@ -271,6 +274,7 @@ export class McpAuthModule
   async onModuleInit(): Promise<void> {
     this.reach.settle();
     this.explorer.check();
+    this.routeResources.check();
     this.directCalls.protect();
     this.handlers.warn(McpAuthGuard);
     await this.servers.ready();

@@ -194,10 +194,7 @@ export class HandlerExplorer {
           ...instanceProblems(classRef, wrapper.instance),
         ]),
       ),
-      ...this.#all().flatMap((handler) => [
-        ...contradictions(handler),
-        ...resourceProblems(handler, this.options.resources),
-      ]),
+      ...this.#all().flatMap((handler) => [...contradictions(handler), ...resourceProblems(handler, this.options)]),
     ];
     const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
     if (unique.size > 0) throw new McpAuthConfigError([...unique.values()]);

@@ -1,5 +1,6 @@
 import type { Type } from '@nestjs/common';
 import type { ConfigProblem } from '../core/error.js';
+import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { contradictsItself, type HandlerDeclaration } from './handler-declaration.js';
 
@@ -23,18 +24,40 @@ export function contradictions({ classRef, methodName, method }: DeclaredHandler
   return at.map((option) => ({ option, seen: '@Public() beside requirements', why, write }));
 }
 
-/** Reports a handler that names an unknown resource, and a route that must name a resource and does not. */
+/**
+ * Reports a handler that names an unknown resource, and a route that must name a resource and does not. Unless the guard is
+ * global, a route without decorators is left to {@link missingResources}.
+ */
 export function resourceProblems(
   { classRef, isRoute, declaration }: DeclaredHandler,
-  resources: readonly Pick<ResolvedResource, 'id'>[],
+  { resources, globalGuard }: Pick<ResolvedOptions, 'globalGuard'> & { readonly resources: readonly WithId[] },
 ): ConfigProblem[] {
-  const known = `Known are ${resources.map(({ id }) => `"${id}"`).join(', ')}`;
-  const option = `@ProtectedResource() of ${classRef.name}`;
   if (declaration.resourceId !== undefined) {
     if (resources.some(({ id }) => id === declaration.resourceId)) return [];
-    return [{ option, seen: `"${declaration.resourceId}"`, why: 'no resource has this id', write: known }];
+    const seen = `"${declaration.resourceId}"`;
+    return [{ option: optionOf(classRef), seen, why: 'no resource has this id', write: knownOf(resources) }];
   }
-  if (resources.length === 1 || !isRoute || declaration.isPublic) return [];
+  const isProtected = isRoute && (globalGuard === true || declaration.isDeclared);
+  return isProtected ? missingResources({ classRef, declaration }, resources) : [];
+}
+
+/** Reports a protected route that must name a resource and does not. */
+export function missingResources(
+  { classRef, declaration }: Pick<DeclaredHandler, 'classRef' | 'declaration'>,
+  resources: readonly WithId[],
+): ConfigProblem[] {
+  if (resources.length === 1 || declaration.isPublic || declaration.resourceId !== undefined) return [];
   const why = 'with several resources, each protected route must say whose tokens it accepts';
-  return [{ option, seen: 'nothing', why, write: `${known}; or declare the route @Public()` }];
+  const write = `${knownOf(resources)}; or declare the route @Public()`;
+  return [{ option: optionOf(classRef), seen: 'nothing', why, write }];
+}
+
+type WithId = Pick<ResolvedResource, 'id'>;
+
+function optionOf({ name }: Type): string {
+  return `@ProtectedResource() of ${name}`;
+}
+
+function knownOf(resources: readonly WithId[]): string {
+  return `Known are ${resources.map(({ id }) => `"${id}"`).join(', ')}`;
 }
