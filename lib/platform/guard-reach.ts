@@ -19,22 +19,21 @@ interface GuardedRoute {
 
 /** Knows which handlers the guard protects: by itself, as the option `globalGuard` says, or through guards of the application. */
 export class GuardReach {
-  readonly #combinations: GuardCombinations;
+  #combinations: GuardCombinations | undefined;
   #globalGuards: readonly unknown[] | undefined;
 
   /** @param guard the class `McpAuthGuard` */
   constructor(
     readonly guard: Type,
-    modules: ModulesContainer,
+    private readonly modules: ModulesContainer,
     private readonly moduleRef: ModuleRef,
     private readonly transport: TransportRules,
     private readonly options: ResolvedOptions,
-  ) {
-    this.#combinations = new GuardCombinations(modules, guard);
-  }
+  ) {}
 
   /** Call it when Nest has registered the routes: no later global guard applies to them. */
   settle(): void {
+    this.#combinations = new GuardCombinations(this.modules, this.guard);
     const config = applicationConfigOf(this.moduleRef);
     const perRequest = config.getGlobalRequestGuards().map(({ metatype }) => metatype);
     this.#globalGuards = [...config.getGlobalGuards().map(guardClassOf), ...perRequest];
@@ -74,7 +73,7 @@ export class GuardReach {
   guardsOf({ classRef, method, path }: GuardedRoute): string[] {
     const bound = boundTo(classRef, method, GUARDS_METADATA).map(guardClassOf);
     if (this.isGlobal || bound.includes(this.guard)) return [this.guard.name];
-    const combining = [...this.globalGuards, ...bound].filter((one) => this.#combinations.combines(one));
+    const combining = [...this.globalGuards, ...bound].filter((one) => this.#combinations?.combines(one));
     if (combining.length > 0) return combining.map((one) => (one as Type).name);
     return this.options.globalGuard === 'mcp' && this.transport.isEndpoint(path) ? [this.guard.name] : [];
   }
