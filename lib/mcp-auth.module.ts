@@ -10,7 +10,6 @@ import {
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, DiscoveryModule, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { AccessRequirements } from './authorization/access-requirements.js';
-import { AccessMap } from './platform/access-map.js';
 import { Authenticator } from './authorization/authenticator.js';
 import { Authorizer } from './authorization/authorizer.js';
 import { OperationAccess } from './authorization/operation-access.js';
@@ -21,10 +20,10 @@ import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
 import { DeclaredAccess } from './authorization/declared-access.js';
 import { DirectCalls } from './platform/direct-calls.js';
-import type { UnlistedMethod } from './handlers/declaration-check.js';
 import { EveryHandler } from './platform/every-handler.js';
 import { EndpointGuard } from './platform/endpoint-guard.js';
 import { GuardReach } from './platform/guard-reach.js';
+import { GUARD_START_PROVIDERS, GuardStart } from './platform/guard-start.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
 import { EventOwners } from './authorization/event-owners.js';
@@ -34,6 +33,7 @@ import { ErrorAnswers, McpAuthFilter } from './mcp-auth.filter.js';
 import { CallerTracking } from './platform/caller-tracking.js';
 import { AccessControl, McpAuthGuard } from './mcp-auth.guard.js';
 import { HandlerFilter, HandlerGuard } from './platform/handler-enhancers.js';
+import { warnOfUnlisted } from './platform/unlisted-warning.js';
 import { HandlerAccess } from './platform/handler-access.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { checkImports } from './platform/module-imports.js';
@@ -61,11 +61,6 @@ import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
-import { RouteResources } from './platform/route-resources.js';
-import { ListenCheck } from './platform/listen-check.js';
-import { NestRoutes } from './platform/nest-routes.js';
-import { StartCheck } from './platform/start-check.js';
-import { StartSummary } from './platform/start-summary.js';
 import { StateWatch } from './response/state-watch.js';
 import { TaskOwners } from './authorization/task-owners.js';
 import { TransportRules } from './authorization/transport-rules.js';
@@ -152,17 +147,13 @@ const PROVIDERS: Provider[] = [
   ResponseHooks,
   Listing,
   UnguardedMounts,
-  NestRoutes,
   {
     provide: GuardReach,
     useFactory: (...dependencies: [ModulesContainer, ModuleRef, TransportRules, ResolvedOptions]) =>
       new GuardReach(McpAuthGuard, ...dependencies),
     inject: [ModulesContainer, ModuleRef, TransportRules, ResolvedOptions],
   },
-  RouteResources,
-  StartCheck,
-  ListenCheck,
-  StartSummary,
+  ...GUARD_START_PROVIDERS,
   AccessControl,
   McpAuthGuard,
   EndpointGuard,
@@ -174,7 +165,6 @@ const PROVIDERS: Provider[] = [
   DirectCalls,
   EveryHandler,
   CallerTracking,
-  AccessMap,
   McpAuthService,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
@@ -211,11 +201,7 @@ export class McpAuthModule
     private readonly copies: CopiesCheck,
     private readonly explorer: HandlerExplorer,
     private readonly mounts: UnguardedMounts,
-    private readonly reach: GuardReach,
-    private readonly routeResources: RouteResources,
-    private readonly startCheck: StartCheck,
-    private readonly listenCheck: ListenCheck,
-    private readonly summary: StartSummary,
+    private readonly guardStart: GuardStart,
     private readonly wellKnown: WellKnownEndpoint,
     private readonly servers: ResourceServers,
     private readonly policies: Policies,
@@ -259,8 +245,7 @@ export class McpAuthModule
     this.handlers.check(McpAuthGuard);
     this.directCalls.protect();
     this.mounts.check();
-    this.startCheck.prepare(McpAuthGuard);
-    this.listenCheck.prepare();
+    this.guardStart.prepare(McpAuthGuard);
     for (const warning of this.options.warnings) logger.warn(warning);
     this.wellKnown.mount();
     this.handlers.mount(McpAuthGuard);
@@ -272,9 +257,8 @@ export class McpAuthModule
    * same checks here, since Nest does not call `configure` there.
    */
   async onModuleInit(): Promise<void> {
-    this.reach.settle();
     this.explorer.check();
-    this.routeResources.check();
+    this.guardStart.settle();
     this.directCalls.protect();
     this.handlers.warn(McpAuthGuard);
     await this.servers.ready();
@@ -283,8 +267,7 @@ export class McpAuthModule
 
   /** Nest calls this after it has registered the routes, before the application listens. */
   async onApplicationBootstrap(): Promise<void> {
-    await this.startCheck.run();
-    this.summary.log();
+    await this.guardStart.run();
     warnOfUnlisted(this.explorer.unlisted);
     // In the background: an authorization server that is slow or down must not delay or stop the start.
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
@@ -310,16 +293,4 @@ function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtr
     providers: [...(definition.providers ?? []), extras, ...guards, ...foreign],
     exports: [...(definition.exports ?? []), ...foreign.map((provider) => (provider as ClassProvider).provide)],
   };
-}
-
-/** Classes that a warning was logged for. */
-const warnedClasses = new WeakSet<object>();
-
-/** Warns once for each class in the process, since the class may belong to another application. */
-function warnOfUnlisted(methods: readonly UnlistedMethod[]): void {
-  for (const { classRef, name, decorator } of methods.filter((method) => !warnedClasses.has(method.classRef))) {
-    warnedClasses.add(classRef);
-    const what = `${name} has ${decorator}, but no module of this application lists its class, and no known framework calls it`;
-    logger.warn(`${what}: calls of it are not checked. Move the decorator to the handler that calls it`);
-  }
 }
