@@ -157,6 +157,24 @@ describe.each(PLATFORMS)('the access map, on %s', (platform) => {
     );
   });
 
+  it('names the policy of the options, and the scopes of annotations', async () => {
+    const table = await tableOf({
+      options: { authorize: isOwner, scopes: { annotations: { destructiveHint: ['destroy'] } } } as never,
+    });
+    expect(table).toContain('route | GET /plain | notes | token | - | -');
+    expect(table).toContain(
+      'tool | ping | notes | scopes | destroy, policy isOwner | options scopes.annotations, options authorize',
+    );
+    expect(table).toContain(
+      'operation | any operation without a row | notes | token | policy isOwner | options authorize',
+    );
+  });
+
+  it('shows no tool as anonymous, if callers without a token may only list', async () => {
+    const table = await tableOf({ controllers: [Open], options: { allowAnonymous: { list: true } } });
+    expect(table).toContain('tool | help | notes | token | - | Open.help');
+  });
+
   it('adds what the controller of the endpoint requires to every operation', async () => {
     const table = await tableOf({ decorateEndpoint: RequireScopes('endpoint') });
     expect(table).toContain('tool | ping | notes | scopes | endpoint | McpEndpoint');
