@@ -100,13 +100,13 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
     [
       'a key by DPoP',
       () => ({ cnf: { jkt: 'x', 'kc-jkt-type': 'DPoP' } }),
-      /\(bound by cnf\.jkt\).*Turn off DPoP \(cnf\.jkt\) or certificate-bound tokens \(cnf\.x5t#S256\)/,
+      /\(bound by cnf\.jkt\).*set the option dpop to "accepted"/,
     ],
     ['a key by mutual TLS', () => ({ cnf: { 'x5t#S256': 'x' } }), /bound by cnf\.x5t#S256/],
     [
       'a key by DPoP, as Keycloak has it',
       () => ({ typ: 'DPoP', cnf: { jkt: 'x' } }),
-      /is bound to a key.*bound by typ/,
+      /is bound to a key.*bound by cnf\.jkt/,
       /no access token/,
     ],
     ['a key of a kind that is not known', () => ({ cnf: {} }), /bound by cnf\)/],
@@ -187,7 +187,7 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
         });
         await expectRefusal(server, response, { status: 401, token });
         expect(line()).toMatch(
-          /the client sent a token that is bound to a key.*DPoP is not supported yet\. Turn off DPoP in the client/,
+          /the client sent a token that is bound to a key.*the option dpop is off\. Set the option dpop to "accepted"/,
         );
       },
     );
