@@ -100,6 +100,7 @@ export {
   type PolicyOption,
 } from './options/policy-option.js';
 export { deny, type Denial, type DenialDetails } from './core/denial.js';
+export { withOpenApiSecurity, type OpenApiSecurityOptions } from './openapi/openapi-security.js';
 export { McpAuthService } from './mcp-auth.service.js';
 export type { VerifierOption } from './options/verifier-option.js';
 export type { KindOf, PrincipalKind } from './core/principal-kind.js';

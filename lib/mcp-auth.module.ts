@@ -35,6 +35,8 @@ import { AccessControl, McpAuthGuard } from './mcp-auth.guard.js';
 import { HandlerFilter, HandlerGuard } from './platform/handler-enhancers.js';
 import { warnOfUnlisted } from './platform/unlisted-warning.js';
 import { HandlerAccess } from './platform/handler-access.js';
+import { GuardedRoutes } from './openapi/guarded-routes.js';
+import { OpenApiSecurity } from './openapi/openapi-security.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { checkImports } from './platform/module-imports.js';
 import { addInstance, removeInstance } from './caller/module-instances.js';
@@ -168,6 +170,8 @@ const PROVIDERS: Provider[] = [
   McpAuthService,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
+  GuardedRoutes,
+  OpenApiSecurity,
   { provide: APP_FILTER, useExisting: McpAuthFilter },
 ];
 

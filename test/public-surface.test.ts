@@ -45,6 +45,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'scalekit',
       'stytch',
       'supabase',
+      'withOpenApiSecurity',
       'workos',
     ],
     types: [
@@ -99,6 +100,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'McpAuthModuleOptions',
       'McpAuthReason',
       'McpMessageFacts',
+      'OpenApiSecurityOptions',
       'Policy',
       'PolicyContext',
       'PrincipalKind',

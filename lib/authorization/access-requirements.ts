@@ -65,6 +65,12 @@ export class AccessRequirements {
     return new AccessRequest(handler, server, body, new RouteFindings(this, request, route, server, body));
   }
 
+  /** What every request to this route needs, for documents; undefined for a public route. */
+  ofRoute(classRef: object, handler: object): AccessConditions | undefined {
+    const route = this.explorer.declarationOf(classRef, handler);
+    return route.isPublic ? undefined : conditionsOf(this.servers.get(route.resourceId), [route], []);
+  }
+
   /** What a handler needs that is neither an HTTP route nor an MCP operation. Anonymous callers are never allowed. */
   ofHandler(classRef: object, handler: object, args: unknown): AccessRequest {
     const declaration = this.explorer.declarationOf(classRef, handler);

@@ -47,13 +47,18 @@ export function copiesProblem(option: string, seen: string): ConfigProblem {
   };
 }
 
-/** The error of a decorated handler in an application without the module. */
+/**
+ * The error of what needs the module, in an application without it.
+ *
+ * @param what a class that decorators bind to handlers, or a function that the application calls
+ */
 export function moduleMissing(what: string): McpAuthConfigError {
   if (copies.length > 1)
     return new McpAuthConfigError([
       copiesProblem('imports', `${what} of another copy of ${PACKAGE} than McpAuthModule`),
     ]);
-  const seen = `${what}, as @RequireScopes() and the like bind it, in an application without McpAuthModule`;
+  const how = what.endsWith('()') ? '' : ', as @RequireScopes() and the like bind it,';
+  const seen = `${what}${how} in an application without McpAuthModule`;
   const write = 'Import McpAuthModule.forRoot({ resource, authorizationServers }) in the root module';
   return new McpAuthConfigError([{ option: 'imports', seen, why: 'it needs the providers of that module', write }]);
 }

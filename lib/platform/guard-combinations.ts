@@ -31,7 +31,7 @@ export class GuardCombinations {
   }
 
   /** Generous: also if the only such guard is one that may be global. */
-  isCombined(context: ExecutionContext): boolean {
+  isCombined(context: Pick<ExecutionContext, 'getClass' | 'getHandler'>): boolean {
     return this.#isEverywhere || this.isBoundTo(context.getClass(), context.getHandler());
   }
 

@@ -1,0 +1,77 @@
+import { Injectable, type ExecutionContext, type Type } from '@nestjs/common';
+import { ApplicationConfig, DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
+import { requiresNothing, type AccessConditions } from '../authorization/access-conditions.js';
+import { AccessRequirements } from '../authorization/access-requirements.js';
+import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import { hasRoute } from '../handlers/mcp-frameworks.js';
+import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
+import { ResolvedOptions } from '../options/options.js';
+import { GuardCombinations } from '../platform/guard-combinations.js';
+import { HandlerGuard } from '../platform/handler-enhancers.js';
+import type { RouteHandler } from './route-marks.js';
+
+/** Finds the routes of the application, and what each needs that `McpAuthGuard` protects. */
+@Injectable()
+export class GuardedRoutes {
+  #combinations: GuardCombinations | undefined;
+
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    private readonly explorer: HandlerExplorer,
+    private readonly requirements: AccessRequirements,
+    private readonly guard: HandlerGuard,
+    private readonly modules: ModulesContainer,
+    private readonly application: ApplicationConfig,
+    private readonly options: ResolvedOptions,
+  ) {}
+
+  /** The handlers of all routes. A class and its subclass may have the same method. */
+  get handlers(): RouteHandler[] {
+    return this.discovery.getControllers().flatMap(({ metatype }) => {
+      if (typeof metatype !== 'function') return [];
+      const prototype = (metatype as Type<object>).prototype as Record<string, object>;
+      return this.scanner.getAllMethodNames(prototype).flatMap((name) => {
+        const method = prototype[name];
+        return method && hasRoute(method) ? [{ classRef: metatype, method }] : [];
+      });
+    });
+  }
+
+  /** What requests to a route need; undefined for a route that is public, or that the guard leaves alone. */
+  conditionsOf({ classRef, method }: RouteHandler, path: string): AccessConditions | undefined {
+    if (!this.#isGlobal() && !this.#isEndpoint(path) && !this.#isBound(classRef, method)) return undefined;
+    return this.requirements.ofRoute(classRef, method);
+  }
+
+  /** Whether the endpoint of MCP takes callers without a token, too, because of the option `allowAnonymous`. */
+  isOpen({ classRef, method }: RouteHandler, path: string): boolean {
+    if (!this.options.allowAnonymous || !this.#isEndpoint(path)) return false;
+    return requiresNothing(this.explorer.declarationOf(classRef, method));
+  }
+
+  /** Nest has `APP_GUARD` among the global guards, too. */
+  #isGlobal(): boolean {
+    return this.application.getGlobalGuards().some((guard) => guard instanceof this.#guardClass);
+  }
+
+  #isEndpoint(path: string): boolean {
+    return this.options.resources.some(({ identifier }) => withoutSlash(identifier.path) === withoutSlash(path));
+  }
+
+  /** Whether a decorator binds the guard, or a guard of the application that asks it. */
+  #isBound(classRef: object, method: object): boolean {
+    if (boundTo(classRef, method, GUARDS_METADATA).includes(this.#guardClass)) return true;
+    this.#combinations ??= new GuardCombinations(this.modules, this.#guardClass);
+    const handler = { getClass: () => classRef, getHandler: () => method };
+    return this.#combinations.isCombined(handler as Pick<ExecutionContext, 'getClass' | 'getHandler'>);
+  }
+
+  get #guardClass(): Type {
+    return this.guard.constructor as Type;
+  }
+}
+
+function withoutSlash(path: string): string {
+  return path.replace(/\/$/, '');
+}
