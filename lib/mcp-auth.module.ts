@@ -35,7 +35,7 @@ import { AccessControl, McpAuthGuard } from './mcp-auth.guard.js';
 import { HandlerFilter, HandlerGuard } from './platform/handler-enhancers.js';
 import { warnOfUnlisted } from './platform/unlisted-warning.js';
 import { HandlerAccess } from './platform/handler-access.js';
-import { GuardedRoutes } from './openapi/guarded-routes.js';
+import { GuardedRoutes } from './platform/guarded-routes.js';
 import { OpenApiSecurity } from './openapi/openapi-security.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { checkImports } from './platform/module-imports.js';
@@ -63,6 +63,7 @@ import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
+import { SharedCaches } from './platform/shared-caches.js';
 import { StateWatch } from './response/state-watch.js';
 import { TaskOwners } from './authorization/task-owners.js';
 import { TransportRules } from './authorization/transport-rules.js';
@@ -171,6 +172,7 @@ const PROVIDERS: Provider[] = [
   McpAuthHealthIndicator,
   WellKnownEndpoint,
   GuardedRoutes,
+  SharedCaches,
   OpenApiSecurity,
   { provide: APP_FILTER, useExisting: McpAuthFilter },
 ];
@@ -212,6 +214,7 @@ export class McpAuthModule
     private readonly directCalls: DirectCalls,
     private readonly tracking: CallerTracking,
     private readonly handlers: HandlerAccess,
+    private readonly caches: SharedCaches,
     everyHandler: EveryHandler,
   ) {
     super();
@@ -247,6 +250,7 @@ export class McpAuthModule
     this.copies.check();
     this.explorer.check();
     this.handlers.check(McpAuthGuard);
+    this.caches.check();
     this.directCalls.protect();
     this.mounts.check();
     this.guardStart.prepare(McpAuthGuard);

@@ -1,6 +1,7 @@
-/** Nest's keys for the guards and filters of a class or method. */
+/** Nest's keys for the guards, filters and interceptors of a class or method. */
 export const GUARDS_METADATA = '__guards__';
 export const FILTERS_METADATA = '__exceptionFilters__';
+export const INTERCEPTORS_METADATA = '__interceptors__';
 
 /** Nest's key for the parameter decorators of a method. */
 export const PARAMETERS_METADATA = '__routeArguments__';

@@ -5,7 +5,7 @@ import { McpAuthConfigError } from '../core/error.js';
 import { showValue } from '../core/safe-text.js';
 import { ResolvedOptions } from '../options/options.js';
 import { both, isDocument, operationsAt, type OpenApiDocument, type OpenApiOperation } from './document.js';
-import { GuardedRoutes } from './guarded-routes.js';
+import { GuardedRoutes } from '../platform/guarded-routes.js';
 import { RouteMarks, withoutMarks } from './route-marks.js';
 import { SecuritySchemes } from './security-schemes.js';
 

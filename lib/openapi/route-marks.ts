@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { RouteHandler } from '../platform/guarded-routes.js';
 import type { SecurityRequirement } from './document.js';
 
 /** The key of `@nestjs/swagger` for the security requirements of a class or method (`DECORATORS.API_SECURITY`). */
@@ -8,11 +9,8 @@ const SECURITY_METADATA = 'swagger/apiSecurity';
 const CLASS_MARK = 'nestjs-mcp-auth:class';
 const METHOD_MARK = 'nestjs-mcp-auth:method';
 
-/** The handler of a route. */
-export interface RouteHandler {
-  readonly classRef: object;
-  readonly method: object;
-}
+/** The class and the method of a route. */
+export type MarkedRoute = Pick<RouteHandler, 'classRef' | 'method'>;
 
 /**
  * Marks the classes and methods of routes while `@nestjs/swagger` reads them, so that each operation of the document
@@ -24,7 +22,7 @@ export class RouteMarks {
   readonly #restore: (() => void)[] = [];
 
   /** Calls the function while the handlers are marked, and removes the marks afterwards. */
-  during<Result>(handlers: readonly RouteHandler[], create: () => Result): Result {
+  during<Result>(handlers: readonly MarkedRoute[], create: () => Result): Result {
     try {
       for (const classRef of new Set(handlers.map((handler) => handler.classRef))) this.#mark(CLASS_MARK, classRef);
       for (const method of new Set(handlers.map((handler) => handler.method))) this.#mark(METHOD_MARK, method);
@@ -35,10 +33,10 @@ export class RouteMarks {
   }
 
   /** The handler that the marks of an operation name; undefined if it has none. */
-  handlerOf(security: readonly SecurityRequirement[]): RouteHandler | undefined {
+  handlerOf(security: readonly SecurityRequirement[]): MarkedRoute | undefined {
     const classRef = this.#find(CLASS_MARK, security);
     const method = this.#find(METHOD_MARK, security);
-    return classRef && method && { classRef, method };
+    return classRef && method && { classRef: classRef as MarkedRoute['classRef'], method };
   }
 
   /** A subclass inherits the marks of its base class, but its own come first. */

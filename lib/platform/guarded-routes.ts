@@ -6,9 +6,15 @@ import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { hasRoute } from '../handlers/mcp-frameworks.js';
 import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
 import { ResolvedOptions } from '../options/options.js';
-import { GuardCombinations } from '../platform/guard-combinations.js';
-import { HandlerGuard } from '../platform/handler-enhancers.js';
-import type { RouteHandler } from './route-marks.js';
+import { GuardCombinations } from './guard-combinations.js';
+import { HandlerGuard } from './handler-enhancers.js';
+
+/** The handler of a route. */
+export interface RouteHandler {
+  readonly classRef: Type<object>;
+  readonly methodName: string;
+  readonly method: object;
+}
 
 /** Finds the routes of the application, and what each needs that `McpAuthGuard` protects. */
 @Injectable()
@@ -31,21 +37,27 @@ export class GuardedRoutes {
     return this.discovery.getControllers().flatMap(({ metatype }) => {
       if (typeof metatype !== 'function') return [];
       const prototype = (metatype as Type<object>).prototype as Record<string, object>;
-      return this.scanner.getAllMethodNames(prototype).flatMap((name) => {
-        const method = prototype[name];
-        return method && hasRoute(method) ? [{ classRef: metatype, method }] : [];
+      return this.scanner.getAllMethodNames(prototype).flatMap((methodName) => {
+        const method = prototype[methodName];
+        return method && hasRoute(method) ? [{ classRef: metatype as Type<object>, methodName, method }] : [];
       });
     });
   }
 
   /** What requests to a route need; undefined for a route that is public, or that the guard leaves alone. */
-  conditionsOf({ classRef, method }: RouteHandler, path: string): AccessConditions | undefined {
-    if (!this.#isGlobal() && !this.#isEndpoint(path) && !this.#isBound(classRef, method)) return undefined;
-    return this.requirements.ofRoute(classRef, method);
+  conditionsOf(handler: Pick<RouteHandler, 'classRef' | 'method'>, path: string): AccessConditions | undefined {
+    if (!this.#isEndpoint(path) && !this.isGuarded(handler)) return undefined;
+    return this.requirements.ofRoute(handler.classRef, handler.method);
+  }
+
+  /** Whether the guard protects a route, wherever it is. Does NOT count those at the path of a resource. */
+  isGuarded({ classRef, method }: Pick<RouteHandler, 'classRef' | 'method'>): boolean {
+    if (this.explorer.declarationOf(classRef, method).isPublic) return false;
+    return this.#isGlobal() || this.#isBound(classRef, method);
   }
 
   /** Whether the endpoint of MCP takes callers without a token, too, because of the option `allowAnonymous`. */
-  isOpen({ classRef, method }: RouteHandler, path: string): boolean {
+  isOpen({ classRef, method }: Pick<RouteHandler, 'classRef' | 'method'>, path: string): boolean {
     if (!this.options.allowAnonymous || !this.#isEndpoint(path)) return false;
     return requiresNothing(this.explorer.declarationOf(classRef, method));
   }
