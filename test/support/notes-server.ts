@@ -5,6 +5,7 @@ import {
   Controller,
   Get,
   Post,
+  type DynamicModule,
   type INestApplication,
   type LoggerService,
   type Provider,
@@ -77,7 +78,9 @@ export interface NotesServerSettings {
   readonly tools?: readonly GivenTool[];
   readonly controllers?: readonly Type[];
   readonly providers?: readonly Provider[];
-  readonly imports?: readonly Type[];
+  readonly imports?: readonly (Type | DynamicModule)[];
+  /** Imported before `McpAuthModule`: Nest runs global guards in the order of imports. */
+  readonly importsBefore?: readonly (Type | DynamicModule)[];
   readonly path?: string;
   /** Where clients reach the MCP endpoint, if a prefix or version comes before {@link path}. @default path */
   readonly resourcePath?: string;
@@ -217,7 +220,7 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     ...settings.options,
   } as McpAuthModuleOptions;
   const builder = Test.createTestingModule({
-    imports: [McpAuthModule.forRoot(options), ...(settings.imports ?? [])],
+    imports: [...(settings.importsBefore ?? []), McpAuthModule.forRoot(options), ...(settings.imports ?? [])],
     controllers: [
       McpEndpoint,
       NotesTools,
