@@ -63,6 +63,8 @@ import { Responder } from './response/responder.js';
 import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
+import { OutsideCheck } from './platform/outside-check.js';
+import { OutsideHandlers } from './platform/outside-handlers.js';
 import { SharedCaches } from './platform/shared-caches.js';
 import { StateWatch } from './response/state-watch.js';
 import { TaskOwners } from './authorization/task-owners.js';
@@ -164,6 +166,8 @@ const PROVIDERS: Provider[] = [
   McpAuthFilter,
   { provide: HandlerGuard, useExisting: McpAuthGuard },
   { provide: HandlerFilter, useExisting: McpAuthFilter },
+  OutsideHandlers,
+  OutsideCheck,
   HandlerAccess,
   DirectCalls,
   EveryHandler,
@@ -214,6 +218,7 @@ export class McpAuthModule
     private readonly directCalls: DirectCalls,
     private readonly tracking: CallerTracking,
     private readonly handlers: HandlerAccess,
+    private readonly outside: OutsideCheck,
     private readonly caches: SharedCaches,
     everyHandler: EveryHandler,
   ) {
@@ -249,7 +254,7 @@ export class McpAuthModule
   configure(): void {
     this.copies.check();
     this.explorer.check();
-    this.handlers.check(McpAuthGuard);
+    this.outside.check(McpAuthGuard);
     this.caches.check();
     this.directCalls.protect();
     this.mounts.check();
@@ -268,7 +273,7 @@ export class McpAuthModule
     this.explorer.check();
     this.guardStart.settle();
     this.directCalls.protect();
-    this.handlers.warn(McpAuthGuard);
+    this.outside.checkCallers(McpAuthGuard);
     await this.servers.ready();
     await this.policies.ready(this.options.authorize, this.explorer.policies);
   }

@@ -3,6 +3,7 @@ import type { ConfigProblem } from '../core/error.js';
 import { entriesOf, lineageOf, methodsOf, namesOf, type Lineage } from './lineage.js';
 import { lostDeclarations } from './lost-declarations.js';
 import { isHandler, KNOWN_HANDLERS } from './mcp-frameworks.js';
+import { TIMER_METADATA } from './nest-metadata.js';
 import { isOnClass, rememberedClasses, rememberedOn, type Remembered } from './written-declarations.js';
 
 /** A decorated method of a class that no module lists. */
@@ -51,9 +52,12 @@ function unrecognisedDeclarations(lineage: Lineage): ConfigProblem[] {
   const methods = namesOf(lineage).flatMap((name) => {
     const first = entriesOf(lineage, name).find(({ entry }) => restricts(entry));
     const isReached = first && lineage.prototypes.some((prototype) => isHandlerAt(prototype, name));
-    return first && !isReached
-      ? [unrecognised(`${classRef.name}.${String(name)}`, first.entry.decorator, 'no handler that is known')]
-      : [];
+    if (!first || isReached) return [];
+    const option = `${classRef.name}.${String(name)}`;
+    const isTimer = lineage.prototypes.some((prototype) => isTimerAt(prototype, name));
+    return isTimer
+      ? [onTimer(option, first.entry.decorator)]
+      : [unrecognised(option, first.entry.decorator, 'no handler that is known')];
   });
   const onClass = classes.flatMap((one) => rememberedOn(one).filter(isOnClass)).find(restricts);
   if (!onClass || methodsOf(lineage).some(isHandler)) return methods;
@@ -68,6 +72,17 @@ function restricts({ addition }: Remembered): boolean {
 function isHandlerAt(prototype: object, name: string | symbol): boolean {
   const value: unknown = Object.getOwnPropertyDescriptor(prototype, name)?.value;
   return typeof value === 'function' && isHandler(value);
+}
+
+function isTimerAt(prototype: object, name: string | symbol): boolean {
+  const value: unknown = Object.getOwnPropertyDescriptor(prototype, name)?.value;
+  return typeof value === 'function' && Reflect.hasMetadata(TIMER_METADATA, value);
+}
+
+function onTimer(option: string, decorator: string): ConfigProblem {
+  const why = 'a timer has no caller, and Nest runs no guards for it';
+  const write = `Remove ${decorator}, or put it on the handlers that requests reach`;
+  return { option, seen: `${decorator} on a method that @nestjs/schedule calls`, why, write };
 }
 
 function unrecognised(option: string, decorator: string, what: string): ConfigProblem {

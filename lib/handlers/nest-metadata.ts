@@ -26,6 +26,12 @@ export const RESOLVER_METADATA = 'graphql:resolver_type';
 export const FIELD_RESOLVER_METADATA = 'graphql:resolve_property';
 export const REFERENCE_RESOLVER_METADATA = 'graphql:resolve_reference';
 
+/** Nest's key for the port of a gateway; 0 for that of the application. */
+export const GATEWAY_PORT_METADATA = 'port';
+
+/** The key of `@nestjs/schedule` for a method that it calls: `@Cron()`, `@Interval()`, `@Timeout()`. */
+export const TIMER_METADATA = 'SCHEDULER_TYPE';
+
 /** What decorators such as `@UseGuards()` bind to a class and to its method. */
 export function boundTo(classRef: object, method: object, key: string): unknown[] {
   return [classRef, method].flatMap((target) => (Reflect.getMetadata(key, target) as unknown) ?? []);

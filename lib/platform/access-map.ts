@@ -11,7 +11,7 @@ import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explore
 import { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { GuardReach } from './guard-reach.js';
-import { HandlerAccess } from './handler-access.js';
+import { OutsideHandlers } from './outside-handlers.js';
 import { NestRoutes, type NestRoute } from './nest-routes.js';
 import { StartCheck } from './start-check.js';
 
@@ -36,7 +36,7 @@ export class AccessMap {
     private readonly explorer: HandlerExplorer,
     private readonly routes: NestRoutes,
     private readonly reach: GuardReach,
-    private readonly handlers: HandlerAccess,
+    private readonly handlers: OutsideHandlers,
     private readonly transport: TransportRules,
     private readonly startCheck: StartCheck,
     private readonly options: ResolvedOptions,

@@ -5,7 +5,7 @@ import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { logger } from '../observability/logger.js';
 import { ResolvedOptions } from '../options/options.js';
 import { GuardReach } from './guard-reach.js';
-import { HandlerAccess } from './handler-access.js';
+import { OutsideHandlers } from './outside-handlers.js';
 import { httpAdapterOf } from './http-adapter.js';
 import { NestRoutes, type NestRoute } from './nest-routes.js';
 
@@ -17,7 +17,7 @@ export class StartSummary {
     private readonly routes: NestRoutes,
     private readonly reach: GuardReach,
     private readonly explorer: HandlerExplorer,
-    private readonly others: HandlerAccess,
+    private readonly others: OutsideHandlers,
     private readonly transport: TransportRules,
     private readonly options: ResolvedOptions,
   ) {}

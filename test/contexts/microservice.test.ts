@@ -13,11 +13,21 @@ import {
   type ClientProxy,
 } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
-import { AuthInfo, Authorize, McpAuthError, McpAuthGuard, Public, RequireScopes } from 'nestjs-mcp-auth';
+import {
+  AuthInfo,
+  Authorize,
+  McpAuthConfigError,
+  McpAuthError,
+  McpAuthGuard,
+  Public,
+  RequireScopes,
+} from 'nestjs-mcp-auth';
+import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import { OutsideCheck } from '../../lib/platform/outside-check.js';
 import { resetRecorded } from '../support/expectations.js';
 import { freePort } from '../support/free-port.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
-import { PLATFORMS } from '../support/platforms.js';
+import { PLATFORMS, type Platform } from '../support/platforms.js';
 
 const ran: string[] = [];
 /** Emits `ran` with the name of each handler that runs. */
@@ -64,6 +74,14 @@ class Orders {
     note('paid');
   }
 
+  @Get()
+  route(): string {
+    return 'ran';
+  }
+}
+
+@Controller()
+class Protected {
   @MessagePattern('scoped')
   @RequireScopes('a')
   scoped(): void {
@@ -93,11 +111,6 @@ class Orders {
   boundEvent(_id: unknown): void {
     note('bound-event');
   }
-
-  @Get()
-  route(): string {
-    return 'ran';
-  }
 }
 
 @Controller()
@@ -114,6 +127,35 @@ interface Running {
   readonly client: ClientProxy;
 }
 
+async function start(
+  platform: Platform,
+  inheritAppConfig: boolean,
+  settings: NotesServerSettings = {},
+): Promise<Running> {
+  const port = await freePort();
+  const tcp = { transport: Transport.TCP as const, options: { host: '127.0.0.1', port } };
+  const server = await startNotesServer(platform, {
+    issuer: { alg: 'ES256' },
+    controllers: [Orders],
+    inheritAppConfig,
+    prepare: (app) => void app.connectMicroservice(tcp, { inheritAppConfig }),
+    ...settings,
+  });
+  return { server, client: ClientProxyFactory.create(tcp) };
+}
+
+async function stop({ server, client }: Running): Promise<void> {
+  client.close();
+  await server.close();
+}
+
+function send({ client }: Running, pattern: string, data: unknown = 7): Promise<unknown> {
+  return firstValueFrom(client.send<unknown>(pattern, data)).catch((error: unknown) => ({ error }));
+}
+
+/** Stands for handlers that are loaded after the start. */
+const NO_CHECK = { check: () => undefined, checkCallers: () => undefined };
+
 const CASES = PLATFORMS.flatMap((platform) => [true, false].map((inherits) => ({ platform, inherits })));
 
 describe.each(CASES)(
@@ -121,29 +163,10 @@ describe.each(CASES)(
   ({ platform, inherits }) => {
     let running: Running;
 
-    async function start(settings: NotesServerSettings = {}): Promise<Running> {
-      const port = await freePort();
-      const tcp = { transport: Transport.TCP as const, options: { host: '127.0.0.1', port } };
-      const server = await startNotesServer(platform, {
-        issuer: { alg: 'ES256' },
-        controllers: [Orders, WantsCaller],
-        inheritAppConfig: inherits,
-        prepare: (app) => void app.connectMicroservice(tcp, { inheritAppConfig: inherits }),
-        ...settings,
-      });
-      return { server, client: ClientProxyFactory.create(tcp) };
-    }
-
-    async function stop({ server, client }: Running): Promise<void> {
-      client.close();
-      await server.close();
-    }
-
-    const ask = (pattern: string, data: unknown = 7): Promise<unknown> =>
-      firstValueFrom(running.client.send<unknown>(pattern, data)).catch((error: unknown) => ({ error }));
+    const ask = (pattern: string, data?: unknown): Promise<unknown> => send(running, pattern, data);
 
     beforeAll(async () => {
-      running = await start();
+      running = await start(platform, inherits);
     });
     afterAll(() => stop(running));
     beforeEach(() => {
@@ -167,6 +190,80 @@ describe.each(CASES)(
       expect(await ask('open')).toBe('ran');
     });
 
+    it('gives a refusal of the application the same form', async () => {
+      expect(await ask('late')).toEqual({
+        error: { status: 'error', message: 'The access token lacks a scope that this operation needs: late.' },
+      });
+    });
+
+    it('leaves routes of the same controller, and MCP tools, protected as they were', async () => {
+      const { server } = running;
+      expect((await fetch(`${server.origin}/orders`)).status).toBe(401);
+      expect((await server.callTool('read-note')).status).toBe(401);
+      expect((await server.callTool('read-note', await server.mint())).status).toBe(403);
+      expect((await server.callTool('read-note', await server.mint({ scope: 'a' }))).status).toBe(200);
+      expect((await server.callTool('ping', await server.mint())).status).toBe(200);
+    });
+
+    it('does not start with protected handlers: each message would be refused, and events lost', async () => {
+      const sharedIssuer = await TestIssuer.start({ alg: 'ES256' });
+      const starting = start(platform, inherits, { sharedIssuer, controllers: [Orders, Protected, WantsCaller] });
+      const error = await starting.then(stop, (thrown: unknown) => thrown as McpAuthConfigError);
+      await sharedIssuer.close();
+      expect(error).toBeInstanceOf(McpAuthConfigError);
+      expect((error as McpAuthConfigError).problems.map(({ option }) => option)).toEqual([
+        'Protected.scoped',
+        'Protected.guarded',
+        'Protected.asked',
+        'Protected.guardedEvent',
+        'Protected.boundEvent',
+        'WantsCaller.me',
+      ]);
+      expect((error as McpAuthConfigError).message).toMatch(
+        /a protected handler of messages of a broker; messages carry no access token.*events would be lost.*declare it @Public\(\), and protect the broker itself/,
+      );
+      expect(ran).toEqual([]);
+    });
+
+    it('does not start where the requirements are those of a class with routes', async () => {
+      @Controller('both')
+      @RequireScopes('a')
+      class Both {
+        @Get()
+        route(): string {
+          return 'ran';
+        }
+
+        @EventPattern('both')
+        event(_id: unknown): void {}
+      }
+      const sharedIssuer = await TestIssuer.start({ alg: 'ES256' });
+      await expect(start(platform, inherits, { sharedIssuer, controllers: [Both] })).rejects.toThrow(
+        /- Both\.event: .*If they are those of its class, put them on the routes of the class/,
+      );
+      await sharedIssuer.close();
+    });
+  },
+);
+
+describe.each(CASES)(
+  'Protected handlers of messages that the check at the start did not see, on $platform, with inheritAppConfig: $inherits',
+  ({ platform, inherits }) => {
+    let running: Running;
+    const ask = (pattern: string, data?: unknown): Promise<unknown> => send(running, pattern, data);
+
+    beforeAll(async () => {
+      running = await start(platform, inherits, {
+        controllers: [Orders, Protected, WantsCaller],
+        configure: (builder) => builder.overrideProvider(OutsideCheck).useValue(NO_CHECK),
+      });
+    });
+    afterAll(() => stop(running));
+    beforeEach(() => {
+      resetRecorded(running.server);
+      ran.length = 0;
+    });
+
     it.each(['scoped', 'guarded', 'asked'])(
       'refuses the protected handler of %s, in the form of Nest and with a line of its own',
       async (pattern) => {
@@ -174,7 +271,7 @@ describe.each(CASES)(
         expect(ran).toEqual([]);
         const lines = running.server.log.filter((line) => line.includes('Refused 401'));
         expect(lines).toHaveLength(1);
-        expect(lines[0]).toContain(`Orders.${pattern}`);
+        expect(lines[0]).toContain(`Protected.${pattern}`);
         expect(lines[0]).toContain('a message called a microservice handler, and messages carry no verified caller');
         expect(running.server.log.join('\n')).not.toMatch(/stdio|Internal server error/);
       },
@@ -193,40 +290,10 @@ describe.each(CASES)(
       },
     );
 
-    it('gives a refusal of the application the same form', async () => {
-      expect(await ask('late')).toEqual({
-        error: { status: 'error', message: 'The access token lacks a scope that this operation needs: late.' },
-      });
-    });
-
     it('has no caller: what injects one is refused where the global guard holds', async () => {
       expect(await ask('me')).toEqual(
         inherits ? { error: { status: 'error', message: 'Authorization is required.' } } : 'nobody',
       );
-    });
-
-    it('leaves routes of the same controller, and MCP tools, protected as they were', async () => {
-      const { server } = running;
-      expect((await fetch(`${server.origin}/orders`)).status).toBe(401);
-      expect((await server.callTool('read-note')).status).toBe(401);
-      expect((await server.callTool('read-note', await server.mint())).status).toBe(403);
-      expect((await server.callTool('read-note', await server.mint({ scope: 'a' }))).status).toBe(200);
-      expect((await server.callTool('ping', await server.mint())).status).toBe(200);
-    });
-
-    it('is warned of at the start, for each protected handler that can never run', async () => {
-      const other = await start();
-      const warnings = other.server.log.filter((line) =>
-        line.includes('handles messages of a broker and is protected'),
-      );
-      expect(warnings.map((line) => line.split(' ')[0])).toEqual([
-        'Orders.scoped',
-        'Orders.guarded',
-        'Orders.asked',
-        'Orders.guardedEvent',
-        'Orders.boundEvent',
-      ]);
-      await stop(other);
     });
   },
 );

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { ParseIntPipe, UseGuards, type INestApplication } from '@nestjs/common';
+import { ParseIntPipe, UseGuards, type INestApplication, type Type } from '@nestjs/common';
 import { IoAdapter } from '@nestjs/platform-socket.io';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { MessageBody, SubscribeMessage, WebSocketGateway, WsException } from '@nestjs/websockets';
@@ -14,6 +14,7 @@ import {
   type McpAuthInfo,
   type PolicyContext,
 } from 'nestjs-mcp-auth';
+import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { resetRecorded } from '../support/expectations.js';
 import { freePort } from '../support/free-port.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
@@ -258,7 +259,7 @@ describe.each(CASES)('A gateway beside MCP, on %s with %s', (platform, name, ope
 });
 
 describe('A gateway on a port of its own', () => {
-  it('refuses protected handlers, in a line that says why, and leaves the others alone', async () => {
+  async function gatewayOnOwnPort(): Promise<{ Elsewhere: Type; port: number }> {
     const port = await freePort();
     @WebSocketGateway(port)
     class Elsewhere {
@@ -273,23 +274,52 @@ describe('A gateway on a port of its own', () => {
         return reply('needing');
       }
     }
+    return { Elsewhere, port };
+  }
+  const withWs = (app: INestApplication): void => void app.useWebSocketAdapter(new WsAdapter(app));
+
+  it('stops the start with ws, if a handler is protected, in a line that says why', async () => {
+    const { Elsewhere, port } = await gatewayOnOwnPort();
+    const sharedIssuer = await TestIssuer.start({ alg: 'ES256' });
+    await expect(
+      startNotesServer('express', { sharedIssuer, providers: [Elsewhere], prepare: withWs }),
+    ).rejects.toThrow(
+      `Elsewhere.needing: saw a protected handler of a gateway on port ${port}, with WsAdapter; the library does not see the ` +
+        'upgrade requests of that port, so it would refuse every message. Leave out the port, use IoAdapter, or declare',
+    );
+    await sharedIssuer.close();
+  });
+
+  it('is left alone with ws otherwise', async () => {
+    const port = await freePort();
+    @WebSocketGateway(port)
+    class Plain {
+      @SubscribeMessage('plain')
+      plain(): Reply {
+        return reply('plain');
+      }
+    }
     const server = await startNotesServer('express', {
       issuer: { alg: 'ES256' },
-      providers: [Elsewhere],
-      prepare: (app) => void app.useWebSocketAdapter(new WsAdapter(app)),
+      providers: [Plain],
+      prepare: withWs,
     });
-    const socket = await openWs(`http://127.0.0.1:${port}`, bearer(await server.mint({ scope: 'a' })));
+    const socket = await openWs(`http://127.0.0.1:${port}`);
     expect(await socket.ask('plain')).toMatchObject({ event: 'plain' });
-    expect(await socket.ask('needing')).toMatchObject({
-      event: 'exception',
-      data: { message: 'Authorization is required.' },
-    });
-    expect(ran).not.toContain('needing');
-    const line = server.log.find((one) => one.includes('Refused 401'));
-    expect(line).toContain('Elsewhere.needing');
-    expect(line).toContain('a WebSocket handler was called without a verified caller');
-    expect(line).toContain('looked for "an upgrade request on the port of the application"');
     socket.close();
+    await server.close();
+  });
+
+  it('is protected with socket.io', async () => {
+    const { Elsewhere, port } = await gatewayOnOwnPort();
+    const server = await startNotesServer('express', { issuer: { alg: 'ES256' }, providers: [Elsewhere] });
+    const origin = `http://127.0.0.1:${port}`;
+    const nobody = await openSocketIo(origin);
+    expect(await nobody.ask('plain')).toMatchObject({ event: 'plain' });
+    expect(await nobody.ask('needing')).toMatchObject({ event: 'exception' });
+    const somebody = await openSocketIo(origin, bearer(await server.mint({ scope: 'a' })));
+    expect(await somebody.ask('needing')).toMatchObject({ event: 'needing' });
+    for (const socket of [nobody, somebody]) socket.close();
     await server.close();
   });
 });

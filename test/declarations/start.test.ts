@@ -7,6 +7,7 @@ import {
   Inject,
   Injectable,
   Module,
+  Post,
   Scope,
   SetMetadata,
   type INestApplication,
@@ -15,7 +16,6 @@ import {
 } from '@nestjs/common';
 import { LazyModuleLoader, REQUEST } from '@nestjs/core';
 import { Query, ResolveField, Resolver } from '@nestjs/graphql';
-import { MessagePattern } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { SubscribeMessage } from '@nestjs/websockets';
 import {
@@ -245,9 +245,9 @@ describe.each(DECORATORS)('%s', (name, decorator) => {
     }
     @Controller('notes')
     class Notes extends Base {
-      @MessagePattern('message')
+      @Post('again')
       @decorator()
-      message(): void {}
+      again(): void {}
     }
     @Controller('again')
     @decorator()

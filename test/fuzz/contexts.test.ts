@@ -10,6 +10,7 @@ import * as fc from 'fast-check';
 import { GraphQLScalarType } from 'graphql';
 import { firstValueFrom } from 'rxjs';
 import { AuthInfo, McpAuthGuard, RequireScopes, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import { OutsideCheck } from '../../lib/platform/outside-check.js';
 import { freePort } from '../support/free-port.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { openSocketIo, openWs, type OpenSocket, type TestSocket } from '../support/sockets.js';
@@ -155,6 +156,7 @@ const known: fc.Arbitrary<unknown> = fc.constantFrom<unknown>(
 
 const anything = fc.oneof(known, lookalike(5), jsonValue);
 
+const NO_CHECK = { check: () => undefined, checkCallers: () => undefined };
 const REFUSED = 'Authorization is required.';
 
 type Options = NonNullable<McpAuthModuleOptions['stdio']>;
@@ -185,6 +187,8 @@ describe.each(CASES)(
         controllers: [Messages],
         providers: [Gateway, Queries],
         options: { stdio, allowAnonymous },
+        // It would refuse to start with protected handlers of messages.
+        configure: (builder) => builder.overrideProvider(OutsideCheck).useValue(NO_CHECK),
         prepare: (app) => {
           adapt(app);
           app.connectMicroservice(tcp, { inheritAppConfig: true });
