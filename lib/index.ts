@@ -81,6 +81,7 @@ export type {
 export type { ChallengeForm, CommonOptions } from './options/common-options.js';
 export type { EventArgumentsContext, RedactArguments } from './options/event-arguments-option.js';
 export type { ArgumentsOmitted } from './observability/redacted-arguments.js';
+export type { McpFramework, McpFrameworkCall, McpFrameworkOperation } from './options/framework-options.js';
 export type { McpAuthModuleOptions } from './options/options.js';
 export type { ResourceMetadataOptions } from './options/resource-metadata-options.js';
 export type { ProtectedResourceOptions, TrustedIssuerOption } from './options/resource-options.js';

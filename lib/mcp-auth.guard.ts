@@ -14,6 +14,7 @@ import type { Instance } from './caller/module-instances.js';
 import { moduleMissing } from './caller/package-copies.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
+import { describedContext } from './platform/direct-context.js';
 import { HandlerAccess } from './platform/handler-access.js';
 import { isHttpResponse, kindOfHandler } from './handlers/handler-kind.js';
 import type { McpAuthInfo } from './core/auth-info.js';
@@ -91,13 +92,17 @@ export class AccessControl {
   #activateHandler(context: ExecutionContext & { [ADMITTED_BY]?: Instance }, guard: unknown): MaybePromise<boolean> {
     // If the guard is bound several times, Nest passes the same context. One check is enough.
     if (context[ADMITTED_BY] === this.options) return true;
-    const kind = kindOfHandler(context, this.explorer);
-    const authorized =
-      kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, guard);
-    return continueWith(authorized, () => {
+    return continueWith(this.#authorizeHandler(context, guard), () => {
       context[ADMITTED_BY] = this.options;
       return true;
     });
+  }
+
+  #authorizeHandler(context: ExecutionContext, guard: unknown): MaybePromise<void> {
+    const described = describedContext(context, this.explorer);
+    if (described) return this.authorizer.authorizeHandler(described);
+    const kind = kindOfHandler(context, this.explorer);
+    return kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, guard);
   }
 
   #refuse(error: unknown, request: HttpRequest, response: HttpResponse, access: AccessRequest): Promise<never> {

@@ -56,6 +56,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'The official SDK', link: '/guides/official-sdk' },
       { text: '@rekog/mcp-nest 1.9', link: '/guides/mcp-nest-1' },
       { text: '@nestjs-mcp/server', link: '/guides/nestjs-mcp' },
+      { text: 'Another framework', link: '/guides/other-frameworks' },
       { text: 'Declarations that hold', link: '/guides/declarations' },
       { text: 'stdio', link: '/guides/stdio' },
       { text: 'GraphQL, WebSockets, microservices', link: '/guides/other-handlers' },

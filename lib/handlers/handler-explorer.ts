@@ -4,9 +4,17 @@ import { McpAuthConfigError } from '../core/error.js';
 import type { Operation } from '../request/rpc-body.js';
 import { declarationProblems, unlistedMethods, type UnlistedMethod } from './declaration-check.js';
 import { contradictions, resourceProblems, type DeclaredHandler } from './handler-problems.js';
+import { describedOperation } from './described-frameworks.js';
 import { checkIsMethod, instanceProblems, noteInstance } from './instance-methods.js';
 import { lostDeclarations } from './lost-declarations.js';
-import { hasRoute, isCalledByNest, isCalledOutside, servedOperation, type ServedOperation } from './mcp-frameworks.js';
+import {
+  hasRoute,
+  isCalledByNest,
+  isCalledOutside,
+  servedOperation,
+  type KnownHandlers,
+  type ServedOperation,
+} from './mcp-frameworks.js';
 import { annotationScopesOf, concerns, declarationsAt, type Declarations } from './declarations-at-resource.js';
 import { OperationIndex, type OperationEntry } from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
@@ -36,7 +44,7 @@ type Handler = DirectHandler & DeclaredHandler;
  * metadata of decorators, and imports no MCP framework. Reads the application once, when it is first needed.
  */
 @Injectable()
-export class HandlerExplorer {
+export class HandlerExplorer implements KnownHandlers {
   #handlers: readonly Handler[] | undefined;
   #index: OperationIndex | undefined;
   readonly #declarations = new WeakMap<object, WeakMap<object, HandlerDeclaration>>();
@@ -67,7 +75,7 @@ export class HandlerExplorer {
   }
 
   #checkIntact(classRef: object): void {
-    const problems = typeof classRef === 'function' ? lostDeclarations(classRef as Type<object>) : [];
+    const problems = typeof classRef === 'function' ? lostDeclarations(classRef as Type<object>, this) : [];
     if (problems.length > 0) throw new McpAuthConfigError(problems);
     this.#intact.add(classRef);
   }
@@ -115,8 +123,12 @@ export class HandlerExplorer {
   /** The operation that a method serves; undefined if it serves none. */
   operationOf(method: object): ServedOperation | undefined {
     let operation = this.#operations.get(method);
-    if (operation === undefined) this.#operations.set(method, (operation = servedOperation(method) ?? null));
+    if (operation === undefined) this.#operations.set(method, (operation = this.#operationOf(method) ?? null));
     return operation ?? undefined;
+  }
+
+  #operationOf(method: object): ServedOperation | undefined {
+    return servedOperation(method) ?? describedOperation(method, this.options.frameworks);
   }
 
   /** The operation and the declaration of every handler of an MCP operation. */
@@ -190,8 +202,8 @@ export class HandlerExplorer {
     const problems = [
       ...this.#wrappers().flatMap((wrapper) =>
         classOf(wrapper).flatMap((classRef) => [
-          ...declarationProblems(classRef),
-          ...instanceProblems(classRef, wrapper.instance),
+          ...declarationProblems(classRef, this),
+          ...instanceProblems(classRef, wrapper.instance, this),
         ]),
       ),
       ...this.#all().flatMap((handler) => [...contradictions(handler), ...resourceProblems(handler, this.options)]),
@@ -204,7 +216,7 @@ export class HandlerExplorer {
 
   /** Decorated methods of classes that no module lists, if no known framework calls them for a request. */
   get unlisted(): readonly UnlistedMethod[] {
-    return unlistedMethods(this.#wrappers().flatMap(classOf));
+    return unlistedMethods(this.#wrappers().flatMap(classOf), this);
   }
 
   #served(): OperationEntry[] {
@@ -251,7 +263,7 @@ export class HandlerExplorer {
     return this.scanner.getAllMethodNames(prototype).flatMap((methodName) => {
       const method = prototype[methodName] as object;
       const declaration = this.#declarationOf(classRef, method);
-      const operation = servedOperation(method);
+      const operation = this.operationOf(method);
       const isRoute = hasRoute(method);
       if (!declaration.isDeclared && !operation && !isRoute) return [];
       return [{ classRef, methodName, method, isRoute, operation, declaration }];

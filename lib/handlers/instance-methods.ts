@@ -3,7 +3,7 @@ import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { declarationPartsOf, handlerDeclaration } from './handler-declaration.js';
 import { entriesOf, findMethod, isRemembered, lineageOf, type Lineage } from './lineage.js';
 import { NOTHING } from './lost-declarations.js';
-import { isCalledByNest, servedOperation } from './mcp-frameworks.js';
+import { isCalledByNest, type KnownHandlers } from './mcp-frameworks.js';
 import { PARAMETERS_METADATA } from './nest-metadata.js';
 import { isWrapped, rememberedOn } from './written-declarations.js';
 
@@ -11,12 +11,12 @@ import { isWrapped, rememberedOn } from './written-declarations.js';
  * Problems with an instance that has a function of its own, such as a bound one, in place of a decorated method. Nest calls
  * that function, and does not find the declarations of the method.
  */
-export function instanceProblems(classRef: Type<object>, instance: unknown): ConfigProblem[] {
+export function instanceProblems(classRef: Type<object>, instance: unknown, known: KnownHandlers): ConfigProblem[] {
   if (typeof instance !== 'object' || instance === null || !isRemembered(lineageOf(classRef))) return [];
   return Object.entries(Object.getOwnPropertyDescriptors(instance)).flatMap(([name, { value }]) => {
     const declared = (classRef.prototype as Record<string, unknown>)[name];
     if (typeof value !== 'function' || typeof declared !== 'function' || value === declared) return [];
-    const isDirect = servedOperation(declared) !== undefined && !isCalledByNest(declared);
+    const isDirect = known.operationOf(declared) !== undefined && !isCalledByNest(declared);
     const isDeclared =
       isDirect &&
       (handlerDeclaration(classRef, declared).isDeclared || Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name));

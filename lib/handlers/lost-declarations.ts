@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common';
 import type { ConfigProblem } from '../core/error.js';
 import { declarationPartsOf, type DeclarationPart } from './handler-declaration.js';
 import { entriesOf, findMethod, lineageOf, methodsOf, namesOf, type Found, type Lineage } from './lineage.js';
-import { isHandler } from './mcp-frameworks.js';
+import { isHandler, type KnownHandlers } from './mcp-frameworks.js';
 import { boundTo, GUARDS_METADATA, PARAMETERS_METADATA } from './nest-metadata.js';
 import {
   canHold,
@@ -16,25 +16,28 @@ import {
 export const NOTHING = 'so nothing would enforce it';
 
 /** Problems with decorators that have no effect at their place, and with decorators that lost their metadata. */
-export function lostDeclarations(classRef: Type<object>): ConfigProblem[] {
+export function lostDeclarations(classRef: Type<object>, known: KnownHandlers): ConfigProblem[] {
   const lineage = lineageOf(classRef);
   const onClasses = lineage.classes.flatMap((one) => rememberedOn(one).flatMap((entry) => misplaced(classRef, entry)));
   return [
     ...onClasses,
-    ...namesOf(lineage).flatMap((name) => lostOfMethod(lineage, name)),
+    ...namesOf(lineage).flatMap((name) => lostOfMethod(lineage, name, known)),
     ...lostOfClass(lineage),
-    ...lostParameters(lineage),
+    ...lostParameters(lineage, known),
   ];
 }
 
-function lostOfMethod(lineage: Lineage, name: string | symbol): ConfigProblem[] {
+function lostOfMethod(lineage: Lineage, name: string | symbol, known: KnownHandlers): ConfigProblem[] {
   const { classRef, prototypes } = lineage;
   const found = findMethod(prototypes, name);
   return entriesOf(lineage, name).flatMap(({ prototype, entry }) => {
     const wrong = misplaced(classRef, entry);
     if (wrong.length > 0) return wrong;
     const isOverridden = found !== undefined && prototypes.indexOf(found.owner) < prototypes.indexOf(prototype);
-    return isOverridden ? overridden(classRef, prototype, found, entry) : dropped(classRef, found, entry);
+    if (!isOverridden) return dropped(classRef, found, entry);
+    // The overriding method is not a handler, or the lost decorator is `@AuthInfo()`, which it need not repeat.
+    const isKept = !found.method || !isHandler(found.method, known) || !entry.addition;
+    return isKept ? [] : overridden(classRef, prototype, found.method, entry);
   });
 }
 
@@ -58,10 +61,11 @@ function lostOfClass(lineage: Lineage): ConfigProblem[] {
 }
 
 /** Nest stores parameter decorators by class and method name, so a method that moves to another class loses them. */
-function lostParameters({ classRef, prototypes }: Lineage): ConfigProblem[] {
+function lostParameters({ classRef, prototypes }: Lineage, known: KnownHandlers): ConfigProblem[] {
   return prototypes.flatMap((prototype) =>
     Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { value }]) => {
-      if (typeof value !== 'function' || !injectsCaller(value as object) || !isHandler(value as object)) return [];
+      if (typeof value !== 'function' || !injectsCaller(value as object) || !isHandler(value as object, known))
+        return [];
       if (Reflect.hasMetadata(PARAMETERS_METADATA, classRef, name)) return [];
       return [
         {
@@ -76,9 +80,8 @@ function lostParameters({ classRef, prototypes }: Lineage): ConfigProblem[] {
 }
 
 /** A subclass that overrides a handler must repeat each kind of declaration of that handler. */
-function overridden(classRef: Type<object>, prototype: object, { method }: Found, entry: Remembered): ConfigProblem[] {
-  // The overriding method is not a handler, or the lost decorator is `@AuthInfo()`, which it need not repeat.
-  if (!method || !isHandler(method) || !entry.addition || isRepeated(entry, declarationPartsOf(method))) return [];
+function overridden(classRef: Type<object>, prototype: object, method: object, entry: Remembered): ConfigProblem[] {
+  if (isRepeated(entry, declarationPartsOf(method))) return [];
   const base = (prototype.constructor as Type).name;
   return [
     {

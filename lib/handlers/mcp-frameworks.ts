@@ -1,5 +1,6 @@
 import { behaviourOf, type ToolBehaviour } from '../core/tool-behaviour.js';
 import type { OperationKind } from '../request/rpc-body.js';
+import type { ResolvedFramework } from '../options/framework-options.js';
 import {
   FIELD_RESOLVER_METADATA,
   GATEWAY_MESSAGE_METADATA,
@@ -18,16 +19,18 @@ export interface ServedOperation {
   readonly syntax?: 'plain' | undefined;
   /** What the annotations of a tool say; undefined for other operations. */
   readonly behaviour?: ToolBehaviour | undefined;
-  /** The framework that calls the method. */
-  readonly host: McpFramework;
+  /** The name of the framework that calls the method. */
+  readonly host: string;
+  /** Set if the option `frameworks` describes that framework. */
+  readonly framework?: ResolvedFramework | undefined;
 }
 
-/** The MCP frameworks whose decorators this library recognises, without importing them. */
-export type McpFramework = '@rekog/mcp-nest' | '@nestjs-mcp/server' | 'nestjs-mcp-auth/sdk';
+/** The MCP frameworks whose decorators this library recognises by itself, without importing them. */
+type KnownFramework = '@rekog/mcp-nest' | '@nestjs-mcp/server' | 'nestjs-mcp-auth/sdk';
 
 /** The metadata that a decorator of a framework sets on a method. */
 interface HostDecorator {
-  readonly host: McpFramework;
+  readonly host: KnownFramework;
   readonly metadataKey: string;
   readonly kind: OperationKind;
   /** The member of the metadata that names the operation. */
@@ -65,7 +68,7 @@ export const OTHER_HANDLERS_METADATA = [
 /** Part of the errors that stop the start of the application. */
 export const KNOWN_HANDLERS =
   'This library knows the handlers of Nest (routes of controllers, messages of microservices and WebSockets, GraphQL) ' +
-  'and the MCP handlers of @rekog/mcp-nest, @nestjs-mcp/server and nestjs-mcp-auth/sdk';
+  'the MCP handlers of @rekog/mcp-nest, @nestjs-mcp/server and nestjs-mcp-auth/sdk, and those of the option frameworks';
 
 /** The operation that a method serves, if it serves one. */
 export function servedOperation(method: object): ServedOperation | undefined {
@@ -100,9 +103,17 @@ export function isCalledOutside(method: object): boolean {
   return OTHER_HANDLERS_METADATA.some((key) => Reflect.hasMetadata(key, method));
 }
 
+/** What an application knows of its methods: the frameworks of the option `frameworks` differ between applications. */
+export interface KnownHandlers {
+  /** The operation that a method serves; undefined if it serves none. */
+  operationOf(method: object): ServedOperation | undefined;
+}
+
 /** Whether Nest or a known MCP framework calls the method for requests, which is when its declarations are checked. */
-export function isHandler(method: object): boolean {
-  return isCalledOutside(method) || hasRoute(method) || isCalledByNest(method) || servedOperation(method) !== undefined;
+export function isHandler(method: object, known: KnownHandlers): boolean {
+  return (
+    isCalledOutside(method) || hasRoute(method) || isCalledByNest(method) || known.operationOf(method) !== undefined
+  );
 }
 
 function behaviourIn(kind: OperationKind, options: Record<string, unknown> | undefined): ToolBehaviour | undefined {

@@ -5,6 +5,7 @@ import { readAnonymousAccess, type AnonymousAccessOptions } from './anonymous-ac
 import { readCache, type CacheOptions } from './cache-options.js';
 import { readCredentialOptions, type CredentialOptions } from './credential-options.js';
 import { readEventArguments, type RedactArguments } from './event-arguments-option.js';
+import { readFrameworks, type McpFramework } from './framework-options.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readPolicy, type PolicyOption } from './policy-option.js';
 import type { VerifierOption } from './verifier-option.js';
@@ -126,6 +127,13 @@ export interface CommonOptions {
    */
   tasks?: 'bound' | 'bound-by-application';
   /**
+   * Further MCP frameworks for Nest, whose decorators and calls this library does not know by itself. Their handlers can then
+   * be decorated: requests are checked before dispatch, and the method itself is protected. Serve the MCP endpoint with a
+   * controller, as with every framework.
+   * @default none
+   */
+  frameworks?: McpFramework[];
+  /**
    * Starts even if an MCP endpoint is served outside Nest, where no guard runs before it. Any caller can then use tools
    * without requirements of their own; decorated tools are refused at the handler. At the start, this module then does not
    * test what answers at the path of each resource. Logged as a warning at every start.
@@ -179,6 +187,7 @@ export const COMMON_OPTIONS = {
   allowedOrigins: readAllowedOrigins,
   stdio: readStdio,
   tasks: readTasks,
+  frameworks: readFrameworks,
   allowUnguardedMounts: (option) => option.flag(false),
   startCheck: (option) => option.choice(['log', 'close']),
   rootMetadata: (option) => option.flag(true),

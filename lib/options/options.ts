@@ -4,6 +4,7 @@ import type { ChallengeForm, CommonOptions } from './common-options.js';
 import type { ResolvedCredential } from './credential-options.js';
 import type { RedactArguments } from './event-arguments-option.js';
 import type { GlobalGuard } from './global-guard-option.js';
+import type { ResolvedFramework } from './framework-options.js';
 import type { PolicyOption } from './policy-option.js';
 import type { ProtectedResourceOptions, ResolvedResource } from './resource-options.js';
 
@@ -48,6 +49,8 @@ export abstract class ResolvedOptions {
   abstract readonly allowedOrigins: readonly string[];
   abstract readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
   abstract readonly tasks: 'bound' | 'bound-by-application';
+  /** Described by the application, beside those that the library knows. */
+  abstract readonly frameworks: readonly ResolvedFramework[];
   abstract readonly allowUnguardedMounts: boolean;
   abstract readonly startCheck: 'log' | 'close';
   abstract readonly rootMetadata: boolean;

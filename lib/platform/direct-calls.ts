@@ -76,7 +76,7 @@ export class DirectCalls {
     }
   }
 
-  #wrap({ classRef, methodName, method, operation }: DirectHandler): void {
+  #wrap({ classRef, methodName, method }: DirectHandler): void {
     const known = wrappedMethods.get(method);
     // An inherited wrapper wraps the method for the base class, which may have fewer declarations.
     if (known && Object.hasOwn(classRef.prototype, methodName)) {
@@ -84,7 +84,7 @@ export class DirectCalls {
       return;
     }
     const wrappedMethod: WrappedMethod = { original: known?.original ?? (method as Method), application: this };
-    const handler = { classRef, methodName, method: wrappedMethod.original, operation };
+    const handler = { classRef, methodName, method: wrappedMethod.original };
     const wrapped = function (this: object, ...args: unknown[]): Promise<unknown> {
       const application = owners.get(this) ?? applicationUnderWay(classRef) ?? wrappedMethod.application;
       return application.#call(handler, this, args);
@@ -103,7 +103,8 @@ export class DirectCalls {
   }
 
   async #call(handler: DirectHandler, self: unknown, args: readonly unknown[]): Promise<unknown> {
-    const context = directContext(handler, args);
+    const operation = this.explorer.operationOf(handler.method);
+    const context = directContext({ ...handler, operation }, args);
     try {
       if (this.#isDecided(handler)) await this.guard.canActivate(context);
       const call = callOfContext(context, this.options);

@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream';
 import type { ExecutionContext } from '@nestjs/common';
 import type { OperationKind } from '../request/rpc-body.js';
-import { noteMcpContext } from '../request/mcp-origin.js';
-import type { DirectHandler } from '../handlers/handler-explorer.js';
+import { mcpOriginOf, noteMcpContext } from '../request/mcp-origin.js';
+import { isRecord } from '../core/record.js';
+import type { ServedOperation } from '../handlers/mcp-frameworks.js';
+import type { ResolvedFramework } from '../options/framework-options.js';
+import type { DirectHandler, HandlerExplorer } from '../handlers/handler-explorer.js';
 
 /** The arguments of an MCP framework for a handler, in the terms of Nest. */
 interface Called {
@@ -25,9 +28,8 @@ const METHODS: Readonly<Record<OperationKind, string>> = {
  * filter of this library use.
  */
 export function directContext(handler: DirectHandler, args: readonly unknown[]): ExecutionContext {
-  const { classRef, method, operation } = handler;
-  const { data, rpcContext, isStdio } =
-    operation?.host === '@nestjs-mcp/server' ? calledByNestjsMcp(handler, args) : calledByMcpNest(args);
+  const { classRef, method } = handler;
+  const { data, rpcContext, isStdio } = calledWith(handler, args);
   const context = {
     getType: () => 'rpc',
     getClass: () => classRef,
@@ -37,6 +39,44 @@ export function directContext(handler: DirectHandler, args: readonly unknown[]):
   };
   noteMcpContext(context, { isStdio });
   return context as unknown as ExecutionContext;
+}
+
+function calledWith(handler: DirectHandler, args: readonly unknown[]): Called {
+  const { operation } = handler;
+  if (operation?.framework) return calledByFramework(operation, operation.framework, args);
+  return operation?.host === '@nestjs-mcp/server' ? calledByNestjsMcp(handler, args) : calledByMcpNest(args);
+}
+
+/**
+ * The same for a handler that its framework calls through Nest, so that guards run; undefined if the option `frameworks` does
+ * not describe the framework. A context of this file is already in those terms.
+ */
+export function describedContext(context: ExecutionContext, explorer: HandlerExplorer): ExecutionContext | undefined {
+  const method = context.getHandler();
+  const operation = explorer.operationOf(method);
+  if (!operation?.framework || mcpOriginOf(context)) return undefined;
+  return directContext({ classRef: context.getClass(), methodName: method.name, method, operation }, context.getArgs());
+}
+
+/**
+ * The function of the application only says where to look: a caller counts if the guard set that very object, and a request
+ * if the guard admitted it.
+ */
+function calledByFramework(
+  { kind, name }: ServedOperation,
+  { callOf }: ResolvedFramework,
+  args: readonly unknown[],
+): Called {
+  const call: unknown = callOf(Object.freeze([...args]), Object.freeze({ kind, name }));
+  const { args: data, authInfo, request } = isRecord(call) ? call : {};
+  const isRead = kind === 'resource' || kind === 'resource-template';
+  const rpcContext = {
+    mcpRequest: { method: METHODS[kind], params: isRead ? { uri: name } : { name, arguments: data } },
+    sdkContext: { authInfo },
+    getSession: () => ({ stateless: true }),
+    getRawRequest: () => request,
+  };
+  return { data, rpcContext, isStdio: false };
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { ApplicationConfig, DiscoveryService } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
-import type { DirectHandler } from '../handlers/handler-explorer.js';
+import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { isHandler } from '../handlers/mcp-frameworks.js';
 import {
   boundTo,
@@ -24,6 +24,7 @@ const GRAPHQL_OPTIONS = 'GqlModuleOptions';
 export class OutsideCheck {
   constructor(
     private readonly handlers: OutsideHandlers,
+    private readonly explorer: HandlerExplorer,
     private readonly discovery: DiscoveryService,
     private readonly application: ApplicationConfig,
     private readonly options: ResolvedOptions,
@@ -102,7 +103,8 @@ export class OutsideCheck {
     return this.handlers
       .withMetadata(TIMER_METADATA)
       .filter(
-        ({ classRef, method }) => !isHandler(method) && boundTo(classRef, method, GUARDS_METADATA).includes(guard),
+        ({ classRef, method }) =>
+          !this.#isHandler(method) && boundTo(classRef, method, GUARDS_METADATA).includes(guard),
       )
       .filter(({ classRef, method }) => isBoundItself(method, guard) || !this.#hasHandlers(classRef))
       .map((handler) => ({
@@ -117,8 +119,12 @@ export class OutsideCheck {
     const { prototype } = classRef as { readonly prototype: Readonly<Record<string, unknown>> };
     return Object.getOwnPropertyNames(prototype).some((name) => {
       const method: unknown = Object.getOwnPropertyDescriptor(prototype, name)?.value;
-      return typeof method === 'function' && isHandler(method);
+      return typeof method === 'function' && this.#isHandler(method);
     });
+  }
+
+  #isHandler(method: object): boolean {
+    return isHandler(method, this.explorer);
   }
 
   #protected(guard: unknown, ...keys: readonly string[]): DirectHandler[] {
