@@ -13,8 +13,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** An application as it looks inside of a bundle, in JavaScript; prints what its routes answer. */
 const APPLICATION = `
 import 'reflect-metadata';
-import { Controller, Get, Module } from '@nestjs/common';
+import { Controller, Get, Module, UseInterceptors } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { CacheInterceptor, CacheModule } from '@nestjs/cache-manager';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { McpAuthModule, McpAuthError, McpAuthConfigError, RequireScopes, Public } from './lib/index.ts';
@@ -64,7 +65,17 @@ class Twice {}
 const once = () => McpAuthModule.forRoot({ resource, authorizationServers: [issuer] });
 Module({ imports: [once(), once()] })(Twice);
 const error = await NestFactory.create(Twice, new ExpressAdapter(), { logger: false, abortOnError: false }).catch((caught) => caught);
-console.log(JSON.stringify({ answers, isRefused: error instanceof McpAuthConfigError }));
+// What the library knows without importing it, it must not know by name either.
+class Cached { mine() { return {}; } }
+Get()(Cached.prototype, 'mine', Object.getOwnPropertyDescriptor(Cached.prototype, 'mine'));
+UseInterceptors(CacheInterceptor)(Cached);
+Controller('cached')(Cached);
+class Caching {}
+Module({ imports: [once(), CacheModule.register()], controllers: [Cached] })(Caching);
+const shared = await NestFactory.create(Caching, new ExpressAdapter(), { logger: false, abortOnError: false })
+  .then((app) => app.init()).catch((caught) => caught);
+const isCacheRefused = shared instanceof McpAuthConfigError && shared.problems[0].seen.startsWith('CacheInterceptor');
+console.log(JSON.stringify({ answers, isCacheRefused, isRefused: error instanceof McpAuthConfigError }));
 `;
 
 describe.each([false, true])('an application in one bundle (minified: %s)', (minify) => {
@@ -101,6 +112,10 @@ describe.each([false, true])('an application in one bundle (minified: %s)', (min
     const { stdout, stderr } = spawnSync(process.execPath, [outfile], { cwd: root, encoding: 'utf8' });
     expect(stderr).toBe('');
     const once = [200, 401, 403, 403, 200];
-    expect(JSON.parse(stdout)).toEqual({ answers: [...once, ...once, ...once, ...once], isRefused: true });
+    expect(JSON.parse(stdout)).toEqual({
+      answers: [...once, ...once, ...once, ...once],
+      isCacheRefused: true,
+      isRefused: true,
+    });
   }, 60_000);
 });

@@ -52,6 +52,13 @@ describe.each(PLATFORMS)('an application with two copies of the package, on %s',
       checkAuthorizationServers: false,
     });
 
+  it('names the copies where a document is to have the security of another one', async () => {
+    await start([]);
+    expect(() => two.withOpenApiSecurity(app!, () => ({ paths: {} }))).toThrow(
+      /withOpenApiSecurity\(\) of another copy of nestjs-mcp-auth than McpAuthModule.*version 9\.8\.7 at /,
+    );
+  });
+
   async function start(controllers: readonly Type[], providers: readonly Type[] = []): Promise<string> {
     @Module({ imports: [configured(one)], controllers: [...controllers], providers: [...providers] })
     class AppModule {}
