@@ -25,7 +25,7 @@ const DEFAULT_NAME = 'mcp-auth';
 const COMPONENT_NAME = /^[\w.-]+$/;
 
 /**
- * Adds to a document of `@nestjs/swagger` what {@link McpAuthGuard} requires: for each route that it protects, the scopes
+ * Adds to a document of `@nestjs/swagger` what `McpAuthGuard` requires: for each route that it protects, the scopes
  * of class, method and resource. Leaves public routes alone, and those that the guard does not protect.
  *
  * What the document already requires of a protected route is kept: both must hold. Policies of `@Authorize()` and

@@ -2,12 +2,12 @@ import { Injectable, type ExecutionContext, type Type } from '@nestjs/common';
 import { ApplicationConfig, DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { requiresNothing, type AccessConditions } from '../authorization/access-conditions.js';
 import { AccessRequirements } from '../authorization/access-requirements.js';
+import { THIS_COPY } from '../caller/package-copies.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { hasRoute } from '../handlers/mcp-frameworks.js';
 import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
 import { ResolvedOptions } from '../options/options.js';
 import { GuardCombinations } from './guard-combinations.js';
-import { HandlerGuard } from './handler-enhancers.js';
 
 /** The handler of a route. */
 export interface RouteHandler {
@@ -26,7 +26,6 @@ export class GuardedRoutes {
     private readonly scanner: MetadataScanner,
     private readonly explorer: HandlerExplorer,
     private readonly requirements: AccessRequirements,
-    private readonly guard: HandlerGuard,
     private readonly modules: ModulesContainer,
     private readonly application: ApplicationConfig,
     private readonly options: ResolvedOptions,
@@ -79,8 +78,9 @@ export class GuardedRoutes {
     return this.#combinations.isCombined(handler as Pick<ExecutionContext, 'getClass' | 'getHandler'>);
   }
 
+  /** The class itself: a test may have overridden the provider with another object. */
   get #guardClass(): Type {
-    return this.guard.constructor as Type;
+    return THIS_COPY.injectables['McpAuthGuard'] as Type;
   }
 }
 

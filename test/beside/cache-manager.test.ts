@@ -14,7 +14,7 @@ import {
 } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { McpController, Tool } from '@rekog/mcp-nest';
-import { AuthInfo, Public, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
+import { AuthInfo, McpAuthGuard, Public, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -204,6 +204,25 @@ describe.each(PLATFORMS)('CacheInterceptor of @nestjs/cache-manager, on %s', (pl
     expect(await refused({ imports: [Cached] })).toMatch(
       /- KeyedForAll\.mine, CachedTools\.mine, CachedTools\.sent: saw/,
     );
+  });
+
+  it('does not take a guard that a test has put in its place for one on every route', async () => {
+    @Controller('before')
+    @UseInterceptors(CacheInterceptor)
+    class Before {
+      @Get()
+      list(): object {
+        return { as: 'before' };
+      }
+    }
+    @Module({ imports: [CacheModule.register()], controllers: [Before] })
+    class Cached {}
+    await start({
+      imports: [Cached],
+      options: { globalGuard: false },
+      configure: (builder) => builder.overrideProvider(McpAuthGuard).useValue({ canActivate: () => true }),
+    });
+    expect(await get('before')).toEqual([200, 'MISS', { as: 'before' }]);
   });
 
   it('serves nobody the answer for another caller where the key has the caller in it', async () => {
