@@ -40,7 +40,7 @@ const PACKAGES = [
   'ws',
 ];
 
-/** Leaves the routes of the application alone. */
+/** Leaves the routes of the application alone, unless the schematic has written so already. */
 const IMPORT = 'McpAuthModule.forRootAsync(mcpAuthConfig.asProvider())';
 const IMPORT_FOR_MCP = 'McpAuthModule.forRootAsync({ ...mcpAuthConfig.asProvider(), globalGuard: false })';
 
@@ -75,8 +75,7 @@ function runSchematic() {
   run(process.execPath, [schematics, 'nestjs-mcp-auth:nest-add', '--source-root=src']);
   const module = join(app, 'src', 'app.module.ts');
   const source = readFileSync(module, 'utf8');
-  if (!source.includes(IMPORT)) throw new Error(`${IMPORT} is not in\n${source}`);
-  writeFileSync(module, source.replace(IMPORT, IMPORT_FOR_MCP));
+  if (!source.includes('globalGuard')) writeFileSync(module, source.replace(IMPORT, IMPORT_FOR_MCP));
   cpSync(join(app, '.env.example'), join(app, '.env'));
 }
 
