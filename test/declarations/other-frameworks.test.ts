@@ -77,6 +77,15 @@ class Notes {
   }
 }
 
+@Injectable()
+class Plain {
+  @AcmeTool('plain')
+  plain(): object {
+    ran.push('plain');
+    return {};
+  }
+}
+
 const CALLS = {
   plain: { method: 'tools/call', params: { name: 'plain', handler: 'plain' } },
   add: { method: 'tools/call', params: { name: 'add', arguments: {}, handler: 'add', input: { text: 'milk' } } },
@@ -238,6 +247,43 @@ describe.each(PLATFORMS)('a framework that hands on nothing, on %s', (platform) 
       await server.close();
     },
   );
+});
+
+describe.each(PLATFORMS)('annotations of tools that a framework describes, on %s', (platform) => {
+  it.each([
+    [{ readOnlyHint: true }, 'look'],
+    [{ destructiveHint: false }, 'add'],
+    [undefined, 'destroy'],
+  ])('count for scopes.annotations: %j needs %s', async (annotations, scope) => {
+    const annotated: McpFramework = {
+      ...acme,
+      decorators: {
+        'acme:operation': (metadata) => {
+          const { is, id } = metadata as { is: string; id: string };
+          return is === 'tool' ? { kind: 'tool', name: id, annotations } : undefined;
+        },
+      },
+    };
+    const scopes = { annotations: { readOnlyHint: ['look'], additive: ['add'], destructiveHint: ['destroy'] } };
+    const options = { frameworks: [annotated], scopes };
+    const server = await startNotesServer(platform, {
+      issuer: { alg: 'ES256' },
+      imports: [DiscoveryModule as Type],
+      controllers: [acmeServer('caller', false) as Type],
+      providers: [Plain],
+      options,
+    });
+    ran.length = 0;
+    await expectRefusal(server, await send(server, CALLS.plain, await server.mint({ scope: 'x' })), {
+      status: 403,
+      error: 'insufficient_scope',
+      scope,
+    });
+    expect(ran).toEqual([]);
+    await send(server, CALLS.plain, await server.mint({ scope }));
+    expect(ran).toEqual(['plain']);
+    await server.close();
+  });
 });
 
 describe('the option frameworks', () => {
