@@ -51,7 +51,6 @@ import {
   type McpAuthModuleExtras,
   type OPTIONS_TYPE,
 } from './mcp-auth.module-definition.js';
-import { warnOfUnlisted } from './platform/unlisted-methods.js';
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { readOptions } from './options/read-options.js';
 import { type McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
