@@ -47,6 +47,11 @@ export function metadataPath({ path }: ResourceIdentifier): string {
   return path === '/' ? WELL_KNOWN_SUFFIX : WELL_KNOWN_SUFFIX + path;
 }
 
+/** The path of the resource whose metadata document has this path; undefined for any other path. */
+export function metadataPathBelow(path: string): string | undefined {
+  return path.startsWith(`${WELL_KNOWN_SUFFIX}/`) ? path.slice(WELL_KNOWN_SUFFIX.length) : undefined;
+}
+
 /** The URL of the metadata document, as a challenge names it. Does not depend on a request. */
 export function metadataUrl(resource: ResourceIdentifier): string {
   return resource.origin + metadataPath(resource);
