@@ -1,6 +1,6 @@
 import { deepFreeze } from '../core/deep-freeze.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
-import type { ExpiringMap } from './expiring-map.js';
+import type { ExpiringStore } from './expiring-map.js';
 import { SingleFlight } from './single-flight.js';
 import { tokenHash } from '../issuer/token-hash.js';
 import type { CacheableVerifier, Verification } from './verification.js';
@@ -25,7 +25,7 @@ export class CachedVerifier {
 
   constructor(
     private readonly verifier: CacheableVerifier,
-    private readonly store: ExpiringMap<RememberedVerification>,
+    private readonly store: ExpiringStore<RememberedVerification>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {}

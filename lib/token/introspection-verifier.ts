@@ -1,7 +1,7 @@
 import { invalidToken, unavailable } from '../core/error.js';
 import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
 import { tokenHash } from '../issuer/token-hash.js';
-import type { ExpiringMap } from './expiring-map.js';
+import type { ExpiringStore } from './expiring-map.js';
 import { checkAudience, checkTimesPresent, firstStated, statedClaim, type AcceptanceRules } from './claims.js';
 import type { ClaimNames, ScopeRules } from '../core/token-format.js';
 import { grantedScopes } from './granted-scopes.js';
@@ -50,7 +50,7 @@ export class IntrospectionVerifier extends IssuerVerifier {
     private readonly endpoint: IntrospectionEndpoint,
     private readonly rules: IntrospectionRules,
     /** The hashes of inactive tokens. */
-    private readonly inactive: ExpiringMap<true>,
+    private readonly inactive: ExpiringStore<true>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
     /** Called for an inactive token: says whether it is a JWT with an `exp` in the future, which is not verified. */

@@ -1,7 +1,7 @@
 import { unavailable } from '../core/error.js';
 import { parseUrl } from '../core/resource.js';
 import { UnderWayLimit } from '../issuer/cool-down.js';
-import type { ExpiringMap } from './expiring-map.js';
+import type { ExpiringStore } from './expiring-map.js';
 import type { IssuerVerifier } from './issuer-verifier.js';
 import { SingleFlight } from './single-flight.js';
 import { TrustedIssuers, type ConfiguredIssuers, type TrustedIssuer } from './trusted-issuers.js';
@@ -47,8 +47,8 @@ export class IssuerLookup extends TrustedIssuers {
   constructor(
     private readonly configured: ConfiguredIssuers,
     private readonly lookUp: LookUp,
-    private readonly known: ExpiringMap<KnownIssuer>,
-    private readonly notTrusted: ExpiringMap<true>,
+    private readonly known: ExpiringStore<KnownIssuer>,
+    private readonly notTrusted: ExpiringStore<true>,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {
