@@ -7,7 +7,8 @@ import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from 
 import { isBodyUnread, mayHoldMessage, type BodySource } from '../request/unread-body.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
 import type { AccessRequest } from './access-request.js';
-import { nodeRequest, targetAuthority, targetPath, type HttpRequest } from '../request/http-message.js';
+import { repeatsHost, requestedHosts } from '../request/requested-host.js';
+import { nodeRequest, targetPath, type HttpRequest } from '../request/http-message.js';
 import { EventOwners } from './event-owners.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { EVENT_FIELD, forgetSession, hasMcpField, SESSION_FIELD, settleMcpFields } from '../request/mcp-fields.js';
@@ -38,7 +39,7 @@ export class TransportRules {
   ) {
     for (const resource of options.resources) {
       const { identifier } = resource;
-      const origins = originRules(identifier, this.options.allowedOrigins);
+      const origins = originRules(identifier, this.options);
       this.#endpoints.set(resource, { path: identifier.path, plainPath: plainPath(identifier.path), origins });
     }
   }
@@ -53,12 +54,8 @@ export class TransportRules {
     const endpoint = this.#endpoints.get(server.resource);
     if (!endpoint || !(body.messages.length > 0 || isMcpRequest(request, endpoint))) return;
     const origins = fieldValues(request, 'origin');
-    const hostFields = fieldValues(request, 'host');
-    const authority = targetAuthority(request);
-    // A target in absolute form names the host itself (RFC 9112 §3.2.2); over HTTP/2, `:authority` does.
-    const hosts = authority === undefined ? [...hostFields, ...fieldValues(request, ':authority')] : [authority];
-    // Two `Host` fields are never right (RFC 9112 §3.2).
-    const isHostAllowed = hostFields.length < 2 && areHostsAllowed(hosts, endpoint.origins);
+    const hosts = requestedHosts(request);
+    const isHostAllowed = !repeatsHost(request) && areHostsAllowed(hosts, endpoint.origins);
     if (isHostAllowed && isOriginAllowed(origins, endpoint.origins)) return;
     const seen = { Origin: origins, Host: hosts.length > 1 ? hosts : (hosts[0] ?? null) };
     throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen });

@@ -194,7 +194,8 @@ export const REFUSAL_ADVICE: Readonly<
   },
   origin_not_allowed: {
     level: 'warn',
-    advice: 'If it is yours, list the origin in allowedOrigins; a Host must be that of the resource',
+    advice:
+      'If it is yours, list the origin in allowedOrigins. A Host must be that of the resource: let the proxy pass on the Host of the client, or list the name that it writes there in allowedHosts',
   },
   headers_contradict_body: { level: 'log' },
   batch_not_allowed: { level: 'log' },

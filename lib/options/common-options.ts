@@ -1,4 +1,4 @@
-import { readAllowedOrigin } from '../request/origin.js';
+import { isAllowedHost, readAllowedOrigin } from '../request/origin.js';
 import { isRecord } from '../core/record.js';
 import { showValue } from '../core/safe-text.js';
 import { readAnonymousAccess, type AnonymousAccessOptions } from './anonymous-access.js';
@@ -106,6 +106,15 @@ export interface CommonOptions {
    */
   allowedOrigins?: string[];
   /**
+   * The hosts that requests to the MCP endpoint may name, besides that of the resource: what a reverse proxy writes into `Host`
+   * if it does not pass on the host of the client. Write them as in a `Host` field, in lower case: `backend.example.net`, on any
+   * port, or `backend.example.net:8080`. `[]` accepts the host of the resource alone. A resource on loopback accepts all of
+   * loopback as well. `X-Forwarded-Host` is never read.
+   * @default none: the host of the resource, and names that no page of the Internet can have: addresses, names of one label,
+   * and names under `internal`, `local`, `localhost`, `home.arpa`, `test` and `svc`
+   */
+  allowedHosts?: string[];
+  /**
    * Handling of MCP operations with requirements over stdio, where requests carry no token: refuse them (`'deny'`), trust the
    * user who started the process (`'trust'`), or verify the access token in an environment variable (`tokenEnv`).
    * @default 'deny'
@@ -185,6 +194,7 @@ export const COMMON_OPTIONS = {
   allowAnonymous: readAnonymousAccess,
   challenge: readChallenge,
   allowedOrigins: readAllowedOrigins,
+  allowedHosts: optional(readAllowedHosts),
   stdio: readStdio,
   tasks: readTasks,
   frameworks: readFrameworks,
@@ -214,6 +224,16 @@ function readAllowedOrigins(option: OptionReader): string[] {
     option.refuse({ seen: showValue(origin), why: 'must be an origin as browsers send it', write });
   }
   return origins;
+}
+
+function readAllowedHosts(option: OptionReader): string[] {
+  if (Array.isArray(option.value) && option.value.length === 0) return [];
+  const write = 'Write hosts as in a Host field, in lower case, such as "backend.example.net" or "10.0.0.5:8080"';
+  const hosts = option.texts(write) ?? [];
+  for (const host of hosts.filter((one) => !isAllowedHost(one))) {
+    option.refuse({ seen: showValue(host), why: 'must be a host, with or without a port', write });
+  }
+  return hosts;
 }
 
 function readStdio(option: OptionReader): 'deny' | 'trust' | { readonly tokenEnv: string } {

@@ -11,7 +11,7 @@ import type { ProtectedResourceOptions, ResolvedResource } from './resource-opti
 /**
  * Options of `McpAuthModule`: those of {@link CommonOptions}, and beside them those of one
  * {@link ProtectedResourceOptions | resource}, such as `resource` and `authorizationServers`. Several resources are listed
- * under `resources` instead, each with an `id` and a path of its own.
+ * under `resources` instead, each with an `id` of its own, and a path or a host of its own.
  */
 export type McpAuthModuleOptions = CommonOptions &
   (
@@ -20,7 +20,7 @@ export type McpAuthModuleOptions = CommonOptions &
         resources?: never;
       })
     | ({
-        /** At least one. Each has an `id` and a path of its own. */
+        /** At least one. Each has an `id` of its own, and a path or a host of its own. */
         resources: ProtectedResourceOptions[];
       } & { [K in Exclude<keyof ProtectedResourceOptions, keyof CommonOptions>]?: never })
   );
@@ -47,6 +47,8 @@ export abstract class ResolvedOptions {
   abstract readonly allowAnonymous: AnonymousAccess;
   abstract readonly challenge: (request: unknown) => ChallengeForm;
   abstract readonly allowedOrigins: readonly string[];
+  /** Undefined if only names that are certainly not those of a page are accepted besides the host of the resource. */
+  abstract readonly allowedHosts: readonly string[] | undefined;
   abstract readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
   abstract readonly tasks: 'bound' | 'bound-by-application';
   /** Described by the application, beside those that the library knows. */

@@ -8,6 +8,10 @@ export interface OriginRules {
   readonly schemes: ReadonlySet<string>;
   /** The `Host` of a request to the URL of the resource. */
   readonly ownHost: string;
+  /** The host names of the resource and of the option `allowedHosts`: without a port, or with the only accepted one. */
+  readonly hosts: ReadonlySet<string>;
+  /** Whether only {@link hosts} are accepted, since the option `allowedHosts` lists them. */
+  readonly onlyListedHosts: boolean;
   /** Whether every loopback origin and host is accepted: true for a resource on loopback. */
   readonly allowLoopback: boolean;
 }
@@ -40,14 +44,29 @@ function isCustom(scheme: string): boolean {
   return !SCHEMES_WITH_SITES.has(scheme) && !SCHEMES_WITHOUT_ORIGINS.has(scheme);
 }
 
+/** What the options accept, for all resources. */
+export interface AllowedSources {
+  readonly allowedOrigins: readonly string[];
+  /** Undefined if the option is not set. */
+  readonly allowedHosts: readonly string[] | undefined;
+}
+
+/** Whether a text is an entry of `allowedHosts`: host name or address, with or without a port, as in a `Host` field. */
+export function isAllowedHost(text: string): boolean {
+  if (!/^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[1-9]\d{0,4})?$/.test(text)) return false;
+  return parseUrl(`http://${text}`)?.host === text.replace(/:80$/, '');
+}
+
 /** The rules of a resource: it accepts the listed origins, its own origin and, if it is on loopback, all of loopback. */
-export function originRules({ value, origin }: ResourceIdentifier, allowed: readonly string[]): OriginRules {
+export function originRules({ value, origin }: ResourceIdentifier, options: AllowedSources): OriginRules {
   const url = new URL(value);
-  const read = allowed.flatMap((text) => readAllowedOrigin(text) ?? []);
+  const read = options.allowedOrigins.flatMap((text) => readAllowedOrigin(text) ?? []);
   return {
     allowed: new Set([new URL(origin).origin, ...read.flatMap((one) => ('origin' in one ? one.origin : []))]),
     schemes: new Set(read.flatMap((one) => ('scheme' in one ? one.scheme : []))),
     ownHost: url.host,
+    hosts: new Set([url.hostname, ...(options.allowedHosts ?? [])]),
+    onlyListedHosts: options.allowedHosts !== undefined,
     allowLoopback: isLoopback(url),
   };
 }
@@ -68,11 +87,45 @@ export function isOriginAllowed(values: readonly string[], rules: OriginRules): 
 }
 
 /**
- * Whether a request that names these hosts may go on: all of them must be allowed. Checked on loopback only, against pages
- * that let their host name resolve to this machine (DNS rebinding). Elsewhere a proxy may have set its own host name.
+ * Whether a request that names these hosts may go on: all of them must be allowed. Protects from pages that let their host name
+ * resolve to this server (DNS rebinding).
+ *
+ * A resource on loopback accepts hosts on loopback and listed ones. Any other resource accepts its own host and listed ones, on
+ * any port. Unless the option lists hosts, it also accepts the names that a proxy puts in the place of the host of the client,
+ * if no page can have them: see {@link isInternalHost}.
  */
-export function areHostsAllowed(hosts: readonly string[], { allowLoopback, ownHost }: OriginRules): boolean {
-  return !allowLoopback || (hosts.length > 0 && hosts.every((host) => host === ownHost || isLoopbackHost(host)));
+export function areHostsAllowed(hosts: readonly string[], rules: OriginRules): boolean {
+  if (rules.allowLoopback)
+    return hosts.length > 0 && hosts.every((host) => isListedHost(host, rules) || isLoopbackHost(host));
+  if (rules.onlyListedHosts) return hosts.length > 0 && hosts.every((host) => isListedHost(host, rules));
+  return hosts.every((host) => isListedHost(host, rules) || isInternalHost(host));
+}
+
+function isListedHost(host: string, { ownHost, hosts }: OriginRules): boolean {
+  if (host === ownHost) return true;
+  const { name, whole } = normalHost(host);
+  return name !== undefined && (hosts.has(name) || hosts.has(whole));
+}
+
+/** The host name or address without and with its port; no name if the text is no `Host` field. */
+function normalHost(host: string): { readonly name: string | undefined; readonly whole: string } {
+  const [, name] = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.exec(host) ?? [];
+  return { name: name?.toLowerCase(), whole: host.toLowerCase() };
+}
+
+/** Names that no public DNS server answers (RFC 2606, RFC 6761, RFC 6762, RFC 8375, ICANN), and those of Kubernetes services. */
+const INTERNAL_NAME = /\.(?:internal|local|localhost|home\.arpa|test|svc)$/;
+
+const IPV4 = /^\d{1,3}(?:\.\d{1,3}){3}$/;
+
+/**
+ * Whether no page of the Internet can have this host: a name of one label, such as that of a service in Docker, a name under a
+ * domain for private use, or an address. DNS rebinding needs a name that the attacker can register.
+ */
+function isInternalHost(host: string): boolean {
+  const { name } = normalHost(host);
+  if (name === undefined) return false;
+  return !name.includes('.') || name.startsWith('[') || IPV4.test(name) || INTERNAL_NAME.test(name);
 }
 
 function isLoopbackHost(host: string): boolean {

@@ -6,7 +6,7 @@ import { always } from '../fuzz/property.js';
 
 const RESOURCE = readResourceIdentifier('https://mcp.example.com/mcp') as ResourceIdentifier;
 const isAllowed = (origin: string, ...allowed: string[]): boolean =>
-  isOriginAllowed([origin], originRules(RESOURCE, allowed));
+  isOriginAllowed([origin], originRules(RESOURCE, { allowedOrigins: allowed, allowedHosts: undefined }));
 
 describe('allowedOrigins', () => {
   it.each([

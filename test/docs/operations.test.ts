@@ -5,6 +5,7 @@ import { McpAuthConfigError, McpAuthModule, type CommonOptions } from 'nestjs-mc
 import { Test } from '@nestjs/testing';
 import { expectRefusal, expectServed } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { sendRaw } from '../support/raw-http.js';
 
 /** The code of docs/guides/behind-a-proxy.md, replicas.md and stdio.md, and what these pages say of it. */
 
@@ -60,6 +61,27 @@ it('lets pages of the allowed origins through, and no others', async () => {
   expect(allowed.status).toBe(401);
   expect(allowed.headers.get('access-control-expose-headers')).toMatch(/WWW-Authenticate/);
   expect((await from('https://evil.example')).status).toBe(403);
+});
+
+it('accepts the hosts that a proxy writes, and no others', async () => {
+  server = await startNotesServer('express', {
+    issuer: { alg: 'ES256' },
+    resourcePath: '/api/mcp',
+    prepare: behindProxy,
+    options: {
+      ...options,
+      // #region allowed-hosts
+      allowedHosts: ['my-app.azurewebsites.net', '10.0.0.5:8080'],
+      // #endregion
+    },
+  });
+  const at = async (host: string): Promise<number> =>
+    (await sendRaw(server.origin, { path: '/api/mcp', headers: [`Host: ${host}`] })).status;
+  expect(await at('mcp.example.com')).toBe(401);
+  expect(await at('my-app.azurewebsites.net')).toBe(401);
+  expect(await at('10.0.0.5:8080')).toBe(401);
+  expect(await at('10.0.0.6')).toBe(403);
+  expect(await at('other.azurewebsites.net')).toBe(403);
 });
 
 it('answers 404 for a session that another replica opened, after which clients open a new one', async () => {
