@@ -63,6 +63,7 @@ export {
 export type { AuthorizationDetail } from './caller/authorization-details.js';
 export { authorizationDetails } from './caller/caller.js';
 export { type CallerProof, type McpAuthInfo } from './core/auth-info.js';
+export type { ResourceVariables } from './core/resource-template.js';
 export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
@@ -85,6 +86,7 @@ export type { McpFramework, McpFrameworkCall, McpFrameworkOperation } from './op
 export type { McpAuthModuleOptions } from './options/options.js';
 export type { ResourceMetadataOptions } from './options/resource-metadata-options.js';
 export type { ProtectedResourceOptions, TrustedIssuerOption } from './options/resource-options.js';
+export type { ResolveTenantOption, TenantSettings, TenantsOptions } from './options/template-options.js';
 export type {
   AnnotationScopes,
   ChallengeScopesContext,

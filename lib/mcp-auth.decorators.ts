@@ -94,7 +94,8 @@ export function Public(): ClassOrMethodDecorator {
 
 /**
  * Names the resource that a controller, a provider or one of their methods belongs to, by its `id` or resource identifier.
- * Needed with several configured resources. A tool, resource or prompt of one resource is refused at another, with any token.
+ * Needed with several configured resources, except for a route that serves several hosts: the host of each request then says
+ * which resource it is for. A tool, resource or prompt of one resource is refused at another, with any token.
  *
  * Binds {@link McpAuthGuard} to the handler, as {@link RequireScopes} does. A route that is declared `@Public()` stays public.
  */

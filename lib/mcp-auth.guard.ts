@@ -5,7 +5,7 @@ import type { AccessRequest } from './authorization/access-request.js';
 import { AccessRequirements } from './authorization/access-requirements.js';
 import { Authenticator } from './authorization/authenticator.js';
 import { Authorizer } from './authorization/authorizer.js';
-import { refusedRequestOf, RefusedRequests } from './authorization/refused-requests.js';
+import { refusedRequestOf, RefusedRequests, type RefusedRequest } from './authorization/refused-requests.js';
 import { rememberCall } from './caller/call-registry.js';
 import { callOfRequest } from './caller/request-marks.js';
 import { nodeRequest, nodeResponse, type HttpRequest, type HttpResponse } from './request/http-message.js';
@@ -13,6 +13,7 @@ import type { AuthorizedCall } from './caller/authorized-call.js';
 import type { Instance } from './caller/module-instances.js';
 import { moduleMissing } from './caller/package-copies.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
+import type { HandlerDeclaration } from './handlers/handler-declaration.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { describedContext } from './platform/direct-context.js';
 import { HandlerAccess } from './platform/handler-access.js';
@@ -63,23 +64,43 @@ export class AccessControl {
     if (callOfRequest(request, this.options)?.handler === handler) return true;
     const question = questionOf(request, this.options);
     if (question) return this.#answerQuestion(question, context, response);
-    const access = this.requirements.ofRequest(request, context.getClass(), handler);
+    const route = this.requirements.routeOf(context.getClass(), handler);
     // A public route may answer preflights itself.
-    if (!access) return true;
+    if (!route) return true;
     if (isPreflight(request)) return answered(this.responder.answerEmpty(response));
-    return this.#activateRoute(request, response, access);
+    return this.#activateRoute(request, response, route, handler);
   }
 
-  #activateRoute(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<boolean> {
+  /** Finds the resource that the request is for, which waits for the application only if it must be asked about a tenant. */
+  #activateRoute(
+    request: HttpRequest,
+    response: HttpResponse,
+    route: HandlerDeclaration,
+    handler: object,
+  ): MaybePromise<boolean> {
+    const refuse = (error: unknown): Promise<never> =>
+      this.#refuse(error, request, response, this.requirements.refusedAt(request, route));
+    let access: MaybePromise<AccessRequest>;
+    try {
+      access = this.requirements.ofRequest(request, route, handler);
+    } catch (error) {
+      return refuse(error);
+    }
+    return access instanceof Promise
+      ? access.then((found) => this.#activateAt(request, response, found), refuse)
+      : this.#activateAt(request, response, access);
+  }
+
+  #activateAt(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<boolean> {
     try {
       const admitted = this.#admit(request, response, access);
       if (!(admitted instanceof Promise)) return true;
       return admitted.then(
         () => true,
-        (error: unknown) => this.#refuse(error, request, response, access),
+        (error: unknown) => this.#refuse(error, request, response, refusedRequestOf(access)),
       );
     } catch (error) {
-      return this.#refuse(error, request, response, access);
+      return this.#refuse(error, request, response, refusedRequestOf(access));
     }
   }
 
@@ -105,9 +126,8 @@ export class AccessControl {
     return kind === 'mcp' ? this.authorizer.authorizeHandler(context) : this.handlers.authorize(context, kind, guard);
   }
 
-  #refuse(error: unknown, request: HttpRequest, response: HttpResponse, access: AccessRequest): Promise<never> {
+  #refuse(error: unknown, request: HttpRequest, response: HttpResponse, refused: RefusedRequest): Promise<never> {
     if (!(error instanceof McpAuthError)) throw error;
-    const refused = refusedRequestOf(access);
     this.recorder.recordRefusedRequest(error, request, refused);
     return answered(this.responder.refuse(error, request, response, refused));
   }
@@ -120,8 +140,9 @@ export class AccessControl {
     if (question) question.context = context;
     const earlier = callOfRequest(request, this.options);
     if (earlier?.handler === handler) return earlier.auth;
-    const access = this.requirements.ofRequest(request, context.getClass(), handler);
-    if (!access) return undefined;
+    const route = this.requirements.routeOf(context.getClass(), handler);
+    if (!route) return undefined;
+    const access = await this.requirements.ofRequest(request, route, handler);
     this.refusedRequests.note(request, access);
     await this.#admit(request, http.getResponse<HttpResponse>(), access);
     return access.caller;

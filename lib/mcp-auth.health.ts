@@ -41,7 +41,10 @@ export type McpAuthHealth<Key extends string = string> = Record<
     readonly status: 'up' | 'down';
     /** The configured authorization servers, by issuer. */
     readonly issuers: Readonly<Record<string, IssuerHealth>>;
-    /** The authorization servers that `trustedIssuer` accepted; undefined if the option is not set. */
+    /**
+     * The authorization servers that `trustedIssuer` accepted or that tenants have of their own; undefined without that option
+     * and without tenants.
+     */
     readonly lookedUp?: {
       /** Number of authorization servers that were asked for keys. */
       readonly asked: number;
@@ -91,7 +94,7 @@ export class McpAuthHealthIndicator {
   }
 
   #lookedUp(now: number): { lookedUp?: { asked: number; unreachable: number } } {
-    if (!this.options.resources.some(({ trustedIssuer }) => trustedIssuer)) return {};
+    if (!this.options.resources.some(({ trustedIssuer, template }) => trustedIssuer ?? template)) return {};
     const states = this.monitor.lookedUp;
     const unreachable = states.filter((state) => stateOfKeys(state, now) === 'unreachable').length;
     return { lookedUp: { asked: states.length, unreachable } };

@@ -15,6 +15,7 @@ import { Authorizer } from './authorization/authorizer.js';
 import { OperationAccess } from './authorization/operation-access.js';
 import { Policies } from './authorization/policies.js';
 import { RefusedRequests } from './authorization/refused-requests.js';
+import { RequestedResource } from './authorization/requested-resource.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
@@ -117,6 +118,7 @@ const PROVIDERS: Provider[] = [
   },
   CopiesCheck,
   HandlerExplorer,
+  RequestedResource,
   AccessRequirements,
   ProofOfPossession,
   DeclaredAccess,

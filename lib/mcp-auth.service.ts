@@ -65,10 +65,11 @@ export class McpAuthService {
   /**
    * Verifies an access token as the guard does. Does NOT check scopes.
    *
-   * @param resourceId the resource that the token must be for; optional if there is only one.
-   * @throws {McpAuthError} `invalid_token` or `temporarily_unavailable`.
+   * @param resourceId the resource that the token must be for; optional if there is only one. For a tenant, its resource
+   * identifier, such as `https://acme.example.com/mcp`.
+   * @throws {McpAuthError} `invalid_token` or `temporarily_unavailable`; `resource_not_found` if there is no such tenant.
    */
   async verify(token: string, resourceId?: string): Promise<McpAuthInfo> {
-    return this.authenticator.verify(token, this.servers.get(resourceId));
+    return this.authenticator.verify(token, await this.servers.find(resourceId));
   }
 }

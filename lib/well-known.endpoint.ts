@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { metadataPath, ROOT_METADATA_PATH } from './core/resource.js';
+import { RequestedResource } from './authorization/requested-resource.js';
+import { McpAuthError } from './core/error.js';
 import { enterApplication } from './caller/request-marks.js';
-import { targetPath, type HttpRequest } from './request/http-message.js';
+import type { HttpRequest } from './request/http-message.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { httpAdapterOf } from './platform/http-adapter.js';
 import { ResolvedOptions } from './options/options.js';
@@ -27,40 +28,35 @@ const ALLOWED_METHODS = 'GET, HEAD, OPTIONS';
  */
 @Injectable()
 export class WellKnownEndpoint {
-  readonly #documents = new Map<ResolvedResource, Document>();
+  /** Tenants come and go, so this must not keep them. */
+  readonly #documents = new WeakMap<ResolvedResource, Document>();
 
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly explorer: HandlerExplorer,
+    private readonly requested: RequestedResource,
     private readonly options: ResolvedOptions,
   ) {}
 
   /** Starts serving. Does nothing in an application without HTTP. */
   mount(): void {
     const adapter = httpAdapterOf(this.host);
-    const resources = this.#paths();
     adapter?.use((request: IncomingMessage, response: ServerResponse, next: () => void) => {
       enterApplication(request as HttpRequest, this.options);
-      // Neither decoded nor normalised: `/mcp` and `/mcp/` are one route to routers, but two resources.
-      const resource = resources.get(targetPath(request));
-      if (!resource) return next();
-      return this.#answer(resource, request, response);
+      // The path is neither decoded nor normalised: `/mcp` and `/mcp/` are one route to routers, but two resources.
+      const found = this.requested.documented(request as HttpRequest);
+      if (found === undefined) return next();
+      if (!(found instanceof Promise)) return this.#answer(found, request, response);
+      void found.then(
+        (resource) => this.#answer(resource ?? 'unknown', request, response),
+        (error: unknown) => answerUnavailable(error, response),
+      );
     });
   }
 
-  /**
-   * The path-inserted form for each resource. A single resource also gets the root, where MCP clients look if they do not know
-   * the path, unless the option `rootMetadata` is false. With several resources, the root would be ambiguous.
-   */
-  #paths(): Map<string, ResolvedResource> {
-    const paths = new Map(this.options.resources.map((resource) => [metadataPath(resource.identifier), resource]));
-    const [only, ...others] = this.options.resources;
-    if (others.length === 0 && this.options.rootMetadata) paths.set(ROOT_METADATA_PATH, only);
-    return paths;
-  }
-
-  #answer(resource: ResolvedResource, request: IncomingMessage, response: ServerResponse): void {
+  #answer(resource: ResolvedResource | 'unknown', request: IncomingMessage, response: ServerResponse): void {
     response.setHeader('Access-Control-Allow-Origin', '*');
+    if (resource === 'unknown') return endUncached(response, 404);
     switch (request.method) {
       case 'GET':
       case 'HEAD':
@@ -108,6 +104,18 @@ export class WellKnownEndpoint {
       ...resource.metadata,
     };
   }
+}
+
+/** Answers 503 if the application cannot say whether there is such a tenant. The failure has been reported. */
+function answerUnavailable(error: unknown, response: ServerResponse): void {
+  const { retryAfterSeconds = 5 } = error instanceof McpAuthError ? error : {};
+  response.setHeader('Retry-After', String(Math.ceil(retryAfterSeconds)));
+  endUncached(response, 503);
+}
+
+function endUncached(response: ServerResponse, status: number): void {
+  response.setHeader('Cache-Control', 'no-store');
+  end(response, status);
 }
 
 /** Allows any page to read the document: it is public, and clients in browsers need it. */

@@ -15,7 +15,7 @@ const caller = authInfoOf(
     expiresAt: 2_000_000_000,
     claims: { sub: 'alice' },
   },
-  'https://mcp.example.com/mcp',
+  { identifier: { value: 'https://mcp.example.com/mcp' } } as Parameters<typeof authInfoOf>[2],
 );
 
 /** Every combination of what makes Node print more. */

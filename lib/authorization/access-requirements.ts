@@ -2,20 +2,15 @@ import { Injectable, type ExecutionContext } from '@nestjs/common';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
-import type { AnonymousAccess } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { PolicyOption } from '../options/policy-option.js';
-import type { ResolvedResource } from '../options/resource-options.js';
-import { targetPath, type HttpRequest } from '../request/http-message.js';
-import {
-  HANDLER_METHODS,
-  openPurposeOf,
-  readRpcBody,
-  type Operation,
-  type RpcBody,
-  type RpcMessage,
-} from '../request/rpc-body.js';
+import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
+import type { HttpRequest } from '../request/http-message.js';
+import { HANDLER_METHODS, readRpcBody, type Operation, type RpcBody, type RpcMessage } from '../request/rpc-body.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
+import { isAt, isOpenRequest } from './open-requests.js';
+import type { RefusedRequest } from './refused-requests.js';
+import { RequestedResource } from './requested-resource.js';
 import { AccessRequest, MAX_OPERATIONS_OF_ANYBODY, type Findings } from './access-request.js';
 import {
   checksOfMessages,
@@ -33,15 +28,19 @@ import {
   type PolicyCheck,
 } from './access-conditions.js';
 
+type ConditionsByHandler = WeakMap<HandlerDeclaration, Map<object, AccessConditions>>;
+
 /** Determines what a request, a call or an operation needs. Does not look at the caller. */
 @Injectable()
 export class AccessRequirements {
   /** Conditions that are the same for every request: by the declaration of the handler, then by those of the operation. */
-  readonly #conditions = new WeakMap<HandlerDeclaration, Map<object, AccessConditions>>();
+  readonly #conditions: ConditionsByHandler = new WeakMap();
+  readonly #conditionsOfTenants = new WeakMap<ResourceServer, ConditionsByHandler>();
   readonly #ofModule: readonly PolicyOption[];
 
   constructor(
     private readonly servers: ResourceServers,
+    private readonly requested: RequestedResource,
     private readonly explorer: HandlerExplorer,
     private readonly options: ResolvedOptions,
   ) {
@@ -53,33 +52,63 @@ export class AccessRequirements {
     return this.#ofModule;
   }
 
+  /** What a route declares; undefined for a public route. */
+  routeOf(classRef: object, handler: object): HandlerDeclaration | undefined {
+    const route = this.explorer.declarationOf(classRef, handler);
+    return route.isPublic ? undefined : route;
+  }
+
   /**
    * What a request to this route needs: the baseline of the resource, what class and method declare, and what all MCP
-   * operations in its body need together. Undefined for a public route.
+   * operations in its body need together. Synchronous, unless the application is asked about a tenant.
+   *
+   * @throws {McpAuthError} if the request is for no resource, see {@link RequestedResource}.
    */
-  ofRequest(request: HttpRequest, classRef: object, handler: object): AccessRequest | undefined {
-    const route = this.explorer.declarationOf(classRef, handler);
-    if (route.isPublic) return undefined;
-    const server = this.servers.get(route.resourceId);
+  ofRequest(request: HttpRequest, route: HandlerDeclaration, handler: object): MaybePromise<AccessRequest> {
+    const server = this.requested.serverFor(request, route.resourceId);
+    return continueWith(server, (found) => this.#ofRequestTo(found, request, route, handler));
+  }
+
+  /** What the answer is built from if the resource of the request is not known. */
+  refusedAt(request: HttpRequest, route: HandlerDeclaration): RefusedRequest {
+    const resource = this.requested.declaredAs(route.resourceId);
+    return { resource, scopes: [], body: readRpcBody(request.body), caller: undefined, scheme: 'Bearer' };
+  }
+
+  #ofRequestTo(
+    server: ResourceServer,
+    request: HttpRequest,
+    route: HandlerDeclaration,
+    handler: object,
+  ): AccessRequest {
     const body = readRpcBody(request.body);
     return new AccessRequest(handler, server, body, new RouteFindings(this, request, route, server, body));
   }
 
-  /** What every request to this route needs, for documents; undefined for a public route. */
-  ofRoute(classRef: object, handler: object): AccessConditions | undefined {
-    const route = this.explorer.declarationOf(classRef, handler);
-    return route.isPublic ? undefined : conditionsOf(this.servers.get(route.resourceId), [route], []);
-  }
-
-  /** What a handler needs that is neither an HTTP route nor an MCP operation. Anonymous callers are never allowed. */
-  ofHandler(classRef: object, handler: object, args: unknown): AccessRequest {
+  /**
+   * What a handler needs that is neither an HTTP route nor an MCP operation. Anonymous callers are never allowed.
+   *
+   * @param request the HTTP request behind the call; undefined if there is none
+   * @throws as {@link ofRequest}
+   */
+  ofHandler(
+    classRef: object,
+    handler: object,
+    args: unknown,
+    request: HttpRequest | undefined,
+  ): MaybePromise<AccessRequest> {
     const declaration = this.explorer.declarationOf(classRef, handler);
-    const server = this.servers.get(declaration.resourceId);
+    const { resourceId } = declaration;
     const policyChecks = this.#checksAt(declaration, undefined).map((check) => ({ ...check, args }));
-    return new AccessRequest(handler, server, readRpcBody(undefined), {
-      isOpen: () => false,
-      conditions: () => conditionsOf(server, [declaration], policyChecks),
-    });
+    const found = request ? this.requested.serverFor(request, resourceId) : this.servers.get(resourceId);
+    return continueWith(
+      found,
+      (server) =>
+        new AccessRequest(handler, server, readRpcBody(undefined), {
+          isOpen: () => false,
+          conditions: () => conditionsOf(server, [declaration], policyChecks),
+        }),
+    );
   }
 
   /** What an MCP handler needs that is about to run. */
@@ -89,7 +118,7 @@ export class AccessRequirements {
     { resource }: AuthorizedCall,
     isOpen: boolean,
   ): AccessConditions {
-    const server = this.servers.get(resource.id);
+    const server = this.servers.of(resource);
     const handler = context.getHandler();
     const ofAnnotations = this.explorer.annotationRulesOf(handler, resource.id);
     if (!isOpen && !this.#asksAt(declaration)) return this.#sameConditions(declaration, server, server, ofAnnotations);
@@ -168,7 +197,9 @@ export class AccessRequirements {
     const [operation] = operations;
     if (operations.length < 2 && operation?.kind !== 'resource') {
       const declarations = operation && this.explorer.declarationsOf(operation, server.resource.id);
-      const known = this.#conditions.get(route)?.get(declarations ?? server);
+      const known = this.#conditionsAt(server)
+        .get(route)
+        ?.get(declarations ?? server);
       if (known) return known;
       const handlers = handlersOf(declarations);
       const asksNobody = !this.#asksAt(route) && !declarations?.isElsewhere && !handlers.some(hasPolicies);
@@ -209,12 +240,21 @@ export class AccessRequirements {
     server: ResourceServer,
     others: readonly HandlerDeclaration[],
   ): AccessConditions {
-    const ofHandler = this.#conditions.get(declaration);
+    const atServer = this.#conditionsAt(server);
+    const ofHandler = atServer.get(declaration);
     const known = ofHandler?.get(key);
     if (known) return known;
     const conditions = conditionsOf(server, [declaration, ...others], []);
-    this.#conditions.set(declaration, (ofHandler ?? new Map<object, AccessConditions>()).set(key, conditions));
+    atServer.set(declaration, (ofHandler ?? new Map<object, AccessConditions>()).set(key, conditions));
     return conditions;
+  }
+
+  /** Tenants share the declarations of their resource, but not its scopes. */
+  #conditionsAt(server: ResourceServer): ConditionsByHandler {
+    if (server.resource.tenant === undefined) return this.#conditions;
+    const known = this.#conditionsOfTenants.get(server) ?? new WeakMap();
+    this.#conditionsOfTenants.set(server, known);
+    return known;
   }
 }
 
@@ -235,31 +275,4 @@ class RouteFindings implements Findings {
   conditions(operations: readonly Operation[]): AccessConditions {
     return this.requirements.ofOperations(this.route, this.server, operations, this.body.messages);
   }
-}
-
-/**
- * Whether an anonymous caller may send this to an MCP endpoint, provided that all operations in it are public: a body whose
- * messages are all known and allowed; or no body, to open a stream or to end a session.
- */
-function isOpenRequest(
-  { method }: HttpRequest,
-  { messages, operations }: RpcBody,
-  allowed: Exclude<AnonymousAccess, false>,
-): boolean {
-  if (method === 'GET' || method === 'DELETE') return allowed.connect && (allowed.call || operations.length === 0);
-  return messages.length > 0 && messages.every((message) => isOpenMessage(message, allowed));
-}
-
-function isOpenMessage(message: RpcMessage, allowed: Exclude<AnonymousAccess, false>): boolean {
-  if (message.operations.length > 0) return allowed.call;
-  const purpose = openPurposeOf(message);
-  return purpose !== undefined && allowed[purpose];
-}
-
-function isAt({ identifier }: ResolvedResource, request: HttpRequest): boolean {
-  return withoutSlash(targetPath(request)) === withoutSlash(identifier.path);
-}
-
-function withoutSlash(path: string): string {
-  return path.replace(/\/$/, '');
 }

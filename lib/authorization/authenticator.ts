@@ -64,7 +64,7 @@ export class Authenticator {
     if (token === undefined) throw new McpAuthError('invalid_token', 'malformed_credentials');
     const verified = await verifier.verify(token);
     const proof = await this.proofs.checkDpop({ token, verified, resource, source, request });
-    return authInfoOf(token, verified, resource.identifier.value, proof);
+    return authInfoOf(token, verified, resource, proof);
   }
 
   /**
@@ -76,10 +76,9 @@ export class Authenticator {
     const credential = server.credentials.ofToken(token);
     if (credential) return this.#verifyCredential(token, credential, server);
     const { verifier, resource } = server;
-    const { value: identifier } = resource.identifier;
     return continueWith(verifier.verify(token), (verified) => {
       this.proofs.checkBearer(verified, resource);
-      return authInfoOf(token, verified, identifier);
+      return authInfoOf(token, verified, resource);
     });
   }
 
@@ -99,9 +98,8 @@ export class Authenticator {
     credential: ResourceCredential,
     { resource }: ResourceServer,
   ): MaybePromise<McpAuthInfo> {
-    const { value: identifier } = resource.identifier;
     return continueWith(credential.verify(text), (verified) =>
-      credentialInfoOf(credential.name, text, verified, identifier),
+      credentialInfoOf(credential.name, text, verified, resource),
     );
   }
 }

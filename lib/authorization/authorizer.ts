@@ -79,7 +79,12 @@ export class Authorizer {
       servers.every((server) => isEmptyRequirement(this.#scopesAt(server, context, declaration)));
     const stdio = this.options.stdio === 'deny' && needsNothing ? 'trust' : this.options.stdio;
     const call = await callOverStdio(context, stdio, this.servers.first, this.authenticator);
-    if (!call) throw this.#unauthenticated(context, declaration, resourceId);
+    if (!call)
+      throw this.#unauthenticated(
+        context,
+        declaration,
+        resourceId === undefined ? this.servers.first : this.servers.get(resourceId),
+      );
     if (call !== 'trusted') await this.#authorizeCall(context, declaration, call);
   }
 
@@ -90,16 +95,11 @@ export class Authorizer {
     const isOpen = allowsAnonymousCalls(this.options) && declaration.isPublic;
     if (call.auth)
       return this.decide(call.auth, this.requirements.ofMcpHandler(context, declaration, call, isOpen), undefined);
-    if (!isOpen) throw this.#unauthenticated(context, declaration, call.resource.id);
+    if (!isOpen) throw this.#unauthenticated(context, declaration, this.servers.of(call.resource));
   }
 
-  /** Names what the handler needs, at the first resource if neither the handler nor a call names one. */
-  #unauthenticated(
-    context: ExecutionContext,
-    declaration: HandlerDeclaration,
-    resourceId: string | undefined,
-  ): McpAuthError {
-    const server = resourceId === undefined ? this.servers.first : this.servers.get(resourceId);
+  /** Names what the handler needs at this resource. */
+  #unauthenticated(context: ExecutionContext, declaration: HandlerDeclaration, server: ResourceServer): McpAuthError {
     const scopes = challengeScopes(this.#scopesAt(server, context, declaration), [], server.hierarchy);
     this.refusedRequests.noteCall(context.switchToRpc().getContext(), server.resource, scopes);
     return new McpAuthError('authorization_required', 'handler_unauthenticated', { scopes });

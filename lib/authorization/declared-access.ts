@@ -6,7 +6,7 @@ import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import type { PolicyOption } from '../options/policy-option.js';
 import { HANDLER_METHODS, type Operation, type OperationKind } from '../request/rpc-body.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
-import { withoutScopes, type AccessConditions } from './access-conditions.js';
+import { conditionsOf, withoutScopes, type AccessConditions } from './access-conditions.js';
 import { AccessRequirements } from './access-requirements.js';
 
 /** What requests to a route, or uses of an operation, have in common. */
@@ -49,6 +49,12 @@ export class DeclaredAccess {
     return needs(server, this.requirements.ofOperations(route, server, [], []), isOpen, [route]);
   }
 
+  /** What every request to this route needs; undefined for a public route. */
+  conditionsOfRoute(classRef: object, method: object): AccessConditions | undefined {
+    const route = this.requirements.routeOf(classRef, method);
+    return route && conditionsOf(this.servers.get(route.resourceId), [route], []);
+  }
+
   /** What a call of an operation needs that is sent to this route. */
   ofOperation(route: HandlerDeclaration, resourceId: string, named: NamedOperation): DeclaredNeeds {
     const server = this.servers.get(resourceId);
@@ -80,14 +86,10 @@ export class DeclaredAccess {
 
   /** What a handler needs that is neither an HTTP route nor an MCP operation. */
   ofHandler(classRef: object, method: object): DeclaredNeeds {
-    const { server, conditions } = this.requirements.ofHandler(classRef, method, undefined);
-    return needs(
-      server,
-      conditions,
-      false,
-      [this.explorer.declarationOf(classRef, method)],
-      this.requirements.policiesOfModule,
-    );
+    const declaration = this.explorer.declarationOf(classRef, method);
+    const server = this.servers.get(declaration.resourceId);
+    const conditions = conditionsOf(server, [declaration], []);
+    return needs(server, conditions, false, [declaration], this.requirements.policiesOfModule);
   }
 }
 

@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
-import { ownerOf } from './caller-key.js';
+import { ownerOf, type CallerAt } from './caller-key.js';
 import { OwnedIds } from './owned-ids.js';
 
 /** Most event ids that are remembered. Clients resume a stream after one of its last events. */
@@ -20,7 +19,7 @@ export class EventOwners {
   readonly #sent = new OwnedIds<undefined>(LIMITS);
 
   /** Remembers an event that is sent to this caller. */
-  note(eventId: string, caller: McpAuthInfo | undefined): void {
+  note(eventId: string, caller: CallerAt): void {
     const owner = ownerOf(caller);
     this.#sent.add(`${owner} ${eventId}`, owner, undefined);
   }
@@ -30,7 +29,7 @@ export class EventOwners {
    *
    * @throws {McpAuthError} `session_not_found`
    */
-  check(eventId: string, caller: McpAuthInfo | undefined): void {
+  check(eventId: string, caller: CallerAt): void {
     const owner = ownerOf(caller);
     const sent = this.#sent.use(`${owner} ${eventId}`, owner);
     if (!sent || sent === 'of another') throw new McpAuthError('session_not_found', 'event_unknown');

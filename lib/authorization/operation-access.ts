@@ -5,6 +5,7 @@ import { challengeScopes } from '../core/requirement.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { allowsAnonymousCalls } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import { HANDLER_METHODS, type Operation } from '../request/rpc-body.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';
 import { Authorizer } from './authorizer.js';
@@ -33,12 +34,12 @@ export class OperationAccess {
   ) {}
 
   /** What a tool needs, in the form that ChatGPT reads; undefined if nothing is declared. */
-  securitySchemes(tool: string, resourceId: string): SecurityScheme[] | undefined {
-    const declarations = this.explorer.declarationsOf(callOf(tool), resourceId);
+  securitySchemes(tool: string, resource: ResolvedResource): SecurityScheme[] | undefined {
+    const declarations = this.explorer.declarationsOf(callOf(tool), resource.id);
     const handlers = handlersOf(declarations);
     if (handlers.length === 0) return undefined;
     if (allowsAnonymousCalls(this.options) && isPublic(declarations)) return [{ type: 'noauth' }];
-    const server = this.servers.get(resourceId);
+    const server = this.servers.of(resource);
     const { requirement } = conditionsOf(server, handlers, []);
     return [{ type: 'oauth2', scopes: challengeScopes(requirement, [], server.hierarchy) }];
   }
@@ -49,7 +50,7 @@ export class OperationAccess {
     if (declarations.isElsewhere) return 'denied';
     const isOpen = allowsAnonymousCalls(this.options) && isPublic(declarations);
     if (!call.auth) return isOpen ? 'allowed' : 'obtainable';
-    const server = this.servers.get(call.resource.id);
+    const server = this.servers.of(call.resource);
     const policyChecks = policyChecksOf([{ operation, declarations }], policiesOfModule(this.options));
     const conditions = conditionsOf(server, handlersOf(declarations), policyChecks);
     const needed = isOpen ? withoutScopes(conditions) : conditions;

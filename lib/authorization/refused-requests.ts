@@ -57,7 +57,7 @@ export class RefusedRequests {
   find(source: unknown, call?: AuthorizedCall, body?: unknown): RefusedRequest {
     const noted = this.#noted(source);
     if (noted) return { ...noted, caller: noted.caller ?? call?.auth };
-    const { resource } = call ? this.servers.get(call.resource.id) : this.servers.first;
+    const { resource } = call ? this.servers.of(call.resource) : this.servers.first;
     return {
       resource,
       scopes: [],

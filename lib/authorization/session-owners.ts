@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
-import { ANONYMOUS, ownerOf } from './caller-key.js';
+import { ownerOf, type CallerAt } from './caller-key.js';
 import { OwnedIds } from './owned-ids.js';
 
 /** Most sessions that are remembered. A request to a forgotten session gets 404. */
@@ -21,9 +20,9 @@ export class SessionOwners {
   readonly #owners = new OwnedIds<undefined>(LIMITS);
 
   /** Remembers a session that the MCP framework opened for this caller. */
-  open(sessionId: string, caller: McpAuthInfo | undefined): void {
+  open(sessionId: string, caller: CallerAt): void {
     const owner = ownerOf(caller);
-    this.#owners.add(sessionId, owner, undefined, owner === ANONYMOUS ? MAX_ANONYMOUS_SESSIONS : undefined);
+    this.#owners.add(sessionId, owner, undefined, caller.auth === undefined ? MAX_ANONYMOUS_SESSIONS : undefined);
   }
 
   /** Whether the session is known. */
@@ -40,7 +39,7 @@ export class SessionOwners {
    *
    * @throws {McpAuthError} `session_not_found`, after which a client opens a new session.
    */
-  check(sessionId: string, caller: McpAuthInfo | undefined): void {
+  check(sessionId: string, caller: CallerAt): void {
     const session = this.#owners.use(sessionId, ownerOf(caller));
     if (!session) throw new McpAuthError('session_not_found', 'session_unknown');
     if (session === 'of another') throw new McpAuthError('session_not_found', 'session_of_another');

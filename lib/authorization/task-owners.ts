@@ -2,9 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
 import { NO_OPERATIONS, type Operation } from '../request/rpc-body.js';
 import { listsTasks, tasksNamedIn } from '../request/task-messages.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
 import { ResolvedOptions } from '../options/options.js';
-import { ownerOf } from './caller-key.js';
+import { ownerOf, type CallerAt } from './caller-key.js';
 import { OwnedIds } from './owned-ids.js';
 
 /** Most tasks that are remembered. A forgotten task is answered like one that does not exist. */
@@ -28,12 +27,12 @@ export class TaskOwners {
   }
 
   /** Remembers a task that was created for this caller. A task that is known already keeps its owner. */
-  note(taskId: string, operations: readonly Operation[], caller: McpAuthInfo | undefined): void {
+  note(taskId: string, operations: readonly Operation[], caller: CallerAt): void {
     if (this.#tasks.get(taskId)) return;
     this.#tasks.add(taskId, ownerOf(caller), operations);
   }
 
-  isOwn(taskId: string, caller: McpAuthInfo | undefined): boolean {
+  isOwn(taskId: string, caller: CallerAt): boolean {
     return this.#tasks.get(taskId)?.owner === ownerOf(caller);
   }
 
@@ -43,7 +42,7 @@ export class TaskOwners {
    *
    * @throws {McpAuthError} `task_not_found`
    */
-  operationsOf(body: unknown, caller: McpAuthInfo | undefined): readonly Operation[] {
+  operationsOf(body: unknown, caller: CallerAt): readonly Operation[] {
     if (!this.areBoundHere) return NO_OPERATIONS;
     let operations: Set<Operation> | undefined;
     for (const taskId of tasksNamedIn(body)) {
@@ -53,7 +52,7 @@ export class TaskOwners {
     return operations ? [...operations] : NO_OPERATIONS;
   }
 
-  #operationsOf(taskId: unknown, caller: McpAuthInfo | undefined): readonly Operation[] {
+  #operationsOf(taskId: unknown, caller: CallerAt): readonly Operation[] {
     const task = typeof taskId === 'string' ? this.#tasks.use(taskId, ownerOf(caller)) : undefined;
     if (!task) throw new McpAuthError('task_not_found', 'task_unknown');
     if (task === 'of another') throw new McpAuthError('task_not_found', 'task_of_another');

@@ -10,7 +10,7 @@ import type { AccessRequest } from './access-request.js';
 import { repeatsHost, requestedHosts } from '../request/requested-host.js';
 import { nodeRequest, targetPath, type HttpRequest } from '../request/http-message.js';
 import { EventOwners } from './event-owners.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
+import type { CallerAt } from './caller-key.js';
 import { EVENT_FIELD, forgetSession, hasMcpField, SESSION_FIELD, settleMcpFields } from '../request/mcp-fields.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
@@ -19,17 +19,26 @@ import { isSseRoute } from '../handlers/sse-route.js';
 import { TaskOwners } from './task-owners.js';
 
 /** The MCP endpoint of a resource, and the origins that may call it. */
-interface Endpoint {
+interface Endpoint extends EndpointPath {
+  readonly origins: OriginRules;
+}
+
+/** The path of an MCP endpoint. */
+interface EndpointPath {
   readonly path: string;
   /** The form that all spellings of the path reduce to. */
   readonly plainPath: string;
-  readonly origins: OriginRules;
+  /** Matches the plain paths of all tenants, if the path has variables. */
+  readonly pattern?: RegExp;
 }
 
 /** The rules of the MCP transport that authorization depends on, whatever MCP framework serves the request. */
 @Injectable()
 export class TransportRules {
   readonly #endpoints = new Map<ResolvedResource, Endpoint>();
+  readonly #endpointsOfTenants = new WeakMap<ResolvedResource, Endpoint>();
+  /** Of all resources: those with variables have no endpoint of their own, but their tenants do. */
+  readonly #paths: readonly EndpointPath[];
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -37,11 +46,22 @@ export class TransportRules {
     private readonly tasks: TaskOwners,
     private readonly eventIds: EventOwners,
   ) {
-    for (const resource of options.resources) {
-      const { identifier } = resource;
-      const origins = originRules(identifier, this.options);
-      this.#endpoints.set(resource, { path: identifier.path, plainPath: plainPath(identifier.path), origins });
-    }
+    for (const resource of options.resources.filter(({ template }) => template === undefined))
+      this.#endpoints.set(resource, this.#endpointFor(resource));
+    this.#paths = options.resources.map(endpointPath);
+  }
+
+  #endpointFor(resource: ResolvedResource): Endpoint {
+    return { ...endpointPath(resource), origins: originRules(resource.identifier, this.options) };
+  }
+
+  #endpointOf(resource: ResolvedResource): Endpoint {
+    const endpoint =
+      resource.tenant === undefined ? this.#endpoints.get(resource) : this.#endpointsOfTenants.get(resource);
+    if (endpoint) return endpoint;
+    const created = this.#endpointFor(resource);
+    this.#endpointsOfTenants.set(resource, created);
+    return created;
   }
 
   /**
@@ -51,8 +71,8 @@ export class TransportRules {
    * @throws {McpAuthError} `origin_rejected`
    */
   checkOrigin(request: HttpRequest, { server, body }: AccessRequest): void {
-    const endpoint = this.#endpoints.get(server.resource);
-    if (!endpoint || !(body.messages.length > 0 || isMcpRequest(request, endpoint))) return;
+    const endpoint = this.#endpointOf(server.resource);
+    if (!(body.messages.length > 0 || isMcpRequest(request, endpoint))) return;
     const origins = fieldValues(request, 'origin');
     const hosts = requestedHosts(request);
     const isHostAllowed = !repeatsHost(request) && areHostsAllowed(hosts, endpoint.origins);
@@ -76,7 +96,7 @@ export class TransportRules {
 
   /** Whether this is the path of a resource, in any spelling. */
   isEndpoint(path: string): boolean {
-    for (const endpoint of this.#endpoints.values()) if (isPathOf(endpoint, path)) return true;
+    for (const endpoint of this.#paths) if (isPathOf(endpoint, path)) return true;
     return false;
   }
 
@@ -93,7 +113,8 @@ export class TransportRules {
    *
    * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected` or `session_not_found`
    */
-  checkMessage(request: HttpRequest, { body, handler, caller }: AccessRequest): void {
+  checkMessage(request: HttpRequest, { body, handler, caller: auth, server: { resource } }: AccessRequest): void {
+    const caller: CallerAt = { auth, resource };
     const source = nodeRequest(request);
     settleMcpFields(request);
     if (body.messages.length === 0) {
@@ -114,12 +135,12 @@ export class TransportRules {
    *
    * @throws {McpAuthError} `task_not_found`, also for the tasks of others
    */
-  creatorsOf(request: HttpRequest, { body, caller }: AccessRequest): readonly Operation[] {
-    return body.messages.length === 0 ? NO_OPERATIONS : this.tasks.operationsOf(request.body, caller);
+  creatorsOf(request: HttpRequest, { body, caller: auth, server: { resource } }: AccessRequest): readonly Operation[] {
+    return body.messages.length === 0 ? NO_OPERATIONS : this.tasks.operationsOf(request.body, { auth, resource });
   }
 
   /** Checks session and event fields. Most requests have neither. */
-  #checkState(source: HttpRequest, handler: object, caller: McpAuthInfo | undefined): void {
+  #checkState(source: HttpRequest, handler: object, caller: CallerAt): void {
     if (hasField(source, SESSION_FIELD)) this.sessions.check(fieldOf(source, SESSION_FIELD), caller);
     if (!hasField(source, EVENT_FIELD) || isSseRoute(handler)) return;
     this.eventIds.check(fieldOf(source, EVENT_FIELD), caller);
@@ -129,7 +150,7 @@ export class TransportRules {
    * Checks the session in the URL, for the transport HTTP+SSE (MCP 2024-11-05): the answer goes to the stream of that
    * session. The protocol version in the message does not matter there.
    */
-  #checkSessionInUrl(request: HttpRequest, body: unknown, caller: McpAuthInfo | undefined): void {
+  #checkSessionInUrl(request: HttpRequest, body: unknown, caller: CallerAt): void {
     const { named, known } = this.#sessionsInUrl(request);
     for (const session of [...named, ...known]) this.sessions.check(session, caller);
     if (named.length > 0 || known.length > 0) this.tasks.checkListable(body);
@@ -181,12 +202,23 @@ function fieldOf({ headers }: HttpRequest, name: string): string {
 }
 
 /** Generous: any spelling of the resource's path counts, and so does any field that only MCP clients send. */
-function isMcpRequest(request: HttpRequest, endpoint: Endpoint): boolean {
+function isMcpRequest(request: HttpRequest, endpoint: EndpointPath): boolean {
   return hasMcpField(request) || isPathOf(endpoint, targetPath(request));
 }
 
-function isPathOf(endpoint: Endpoint, path: string): boolean {
-  return path === endpoint.path || plainPath(path) === endpoint.plainPath;
+function isPathOf(endpoint: EndpointPath, path: string): boolean {
+  if (path === endpoint.path) return true;
+  const plain = plainPath(path);
+  return endpoint.pattern ? endpoint.pattern.test(plain) : plain === endpoint.plainPath;
+}
+
+function endpointPath({ identifier: { path }, template }: ResolvedResource): EndpointPath {
+  const plain = { path, plainPath: plainPath(path) };
+  if (!template?.template.hasPathVariables) return plain;
+  const parts = template.template.segments.map((part) =>
+    typeof part === 'string' ? plainPath(part).replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`) : '[^/]+',
+  );
+  return { ...plain, pattern: new RegExp(`^${parts.filter((part) => part !== '').join('/')}$`) };
 }
 
 function decoded(path: string): string {

@@ -5,6 +5,7 @@ import { currentCall, setCurrentCall } from './current-call.js';
 import { instancesWith, type Instance } from './module-instances.js';
 import { requestBehind } from './request-behind.js';
 import { callOfRequest, lastMark, mark } from './request-marks.js';
+import { configuredResource } from '../options/resource-options.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { mcpOriginOf } from '../request/mcp-origin.js';
 
@@ -114,7 +115,7 @@ function callerHandedOn(rpcContext: unknown): AuthorizedCall | undefined {
 }
 
 function ownCall(call: AuthorizedCall | undefined, instance: Instance): AuthorizedCall | undefined {
-  return call && instance.resources.includes(call.resource) ? call : undefined;
+  return call && instance.resources.includes(configuredResource(call.resource)) ? call : undefined;
 }
 
 function callOfCarriedRequest(rpcContext: RpcContext, instance: Instance): AuthorizedCall | undefined {

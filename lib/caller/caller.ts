@@ -4,11 +4,18 @@ import { authorizationDetailsOf, type AuthorizationDetail } from './authorizatio
 import { isRecord, ownMember } from '../core/record.js';
 import type { AuthorizedCall } from './authorized-call.js';
 import type { CallerProof, McpAuthInfo } from '../core/auth-info.js';
+import type { ResourceVariables } from '../core/resource-template.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import type { PrincipalKind } from '../core/principal-kind.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 
 /** Builds the caller from a verified token. */
-export function authInfoOf(token: string, verified: VerifiedToken, resource: string, proof?: CallerProof): McpAuthInfo {
+export function authInfoOf(
+  token: string,
+  verified: VerifiedToken,
+  resource: ResolvedResource,
+  proof?: CallerProof,
+): McpAuthInfo {
   return new Caller(token, verified, resource, { proof });
 }
 
@@ -28,7 +35,7 @@ export function credentialInfoOf(
   name: string,
   credential: string,
   verified: VerifiedToken,
-  resource: string,
+  resource: ResolvedResource,
 ): McpAuthInfo {
   return new Caller(handleOf(name, credential), verified, resource, { credential: name });
 }
@@ -40,10 +47,13 @@ interface Presentation {
   readonly credential?: string | undefined;
 }
 
+const NO_VARIABLES: ResourceVariables = Object.freeze({});
+
 /** Private fields hold what must not be copied, printed or replaced. */
 export class Caller implements McpAuthInfo {
   readonly #token: string;
   readonly #resourceIdentifier: string;
+  readonly #resourceVariables: ResourceVariables;
   #resource: URL | undefined;
   /** A separate object, because the caller itself is frozen. */
   readonly #bound: { call: AuthorizedCall | undefined } = { call: undefined };
@@ -60,10 +70,16 @@ export class Caller implements McpAuthInfo {
   readonly audience: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
 
-  constructor(token: string, verified: VerifiedToken, resourceIdentifier: string, { proof, credential }: Presentation) {
+  constructor(
+    token: string,
+    verified: VerifiedToken,
+    { identifier, tenant }: ResolvedResource,
+    { proof, credential }: Presentation,
+  ) {
     const { principalKey, kind, actor } = principalOf(verified);
     this.#token = token;
-    this.#resourceIdentifier = resourceIdentifier;
+    this.#resourceIdentifier = identifier.value;
+    this.#resourceVariables = tenant === undefined ? NO_VARIABLES : tenant.variables;
     this.clientId = verified.clientId ?? '';
     this.scopes = [...verified.scopes];
     this.expiresAt = verified.expiresAt;
@@ -86,6 +102,10 @@ export class Caller implements McpAuthInfo {
   /** Each caller has its own URL, because code that gets it can change it. Created on first use, which is rare. */
   get resource(): URL {
     return (this.#resource ??= new URL(this.#resourceIdentifier));
+  }
+
+  get resourceVariables(): ResourceVariables {
+    return this.#resourceVariables;
   }
 
   /** Prints only enumerable members: with `showHidden` and `getters`, Node would also print the token. */

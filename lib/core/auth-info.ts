@@ -1,3 +1,4 @@
+import type { ResourceVariables } from './resource-template.js';
 import type { PrincipalKind } from './principal-kind.js';
 
 /**
@@ -23,8 +24,13 @@ export interface McpAuthInfo {
   readonly scopes: string[];
   /** Seconds since the epoch. For another {@link credential}, at most `maxTokenLifetimeSeconds` after its verification. */
   readonly expiresAt: number;
-  /** The protected resource for which the token was accepted. */
+  /** The protected resource for which the token was accepted: that of the tenant, if the option `resource` has variables. */
   readonly resource: URL;
+  /**
+   * The values of the variables in the option `resource`, such as `{ tenant: 'acme' }` for `https://{tenant}.example.com/mcp`;
+   * empty if it has none. Frozen.
+   */
+  readonly resourceVariables: ResourceVariables;
   /** The issuer of the token, exactly as configured. For another {@link credential}, `credential:` and its name. */
   readonly issuer: string;
   /** The `name` of the entry of `credentials` by which the caller came; undefined for an access token. */

@@ -28,6 +28,7 @@ export type { McpAuthReason } from './refusal-reasons.js';
  * | `header_mismatch` | 400 | JSON-RPC error -32020: a header contradicts the body |
  * | `batch_rejected` | 400 | JSON-RPC error -32600: this protocol version has no batches, or the request names too much at once |
  * | `body_not_parsed` | 400 | the body was not parsed as JSON before the guard |
+ * | `resource_not_found` | 404 | there is no such tenant, or no such resource; whatever the token |
  * | `session_not_found` | 404 | the session or event does not exist, or belongs to another principal |
  * | `task_not_found` | 200 | JSON-RPC error -32602, as MCP frameworks answer: the task does not exist, or belongs to another principal |
  */
@@ -45,6 +46,7 @@ export type McpAuthErrorCode =
   | 'header_mismatch'
   | 'batch_rejected'
   | 'body_not_parsed'
+  | 'resource_not_found'
   | 'session_not_found'
   | 'task_not_found';
 
@@ -62,6 +64,7 @@ const STATUSES = {
   insufficient_scope: 403,
   access_denied: 403,
   origin_rejected: 403,
+  resource_not_found: 404,
   session_not_found: 404,
   temporarily_unavailable: 503,
   // As MCP frameworks answer: after 404, a client gives up its session.

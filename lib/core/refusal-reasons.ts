@@ -81,6 +81,11 @@ export const REASONS = {
     'the list of tasks would be sent on another stream, where tasks of other principals cannot be removed from it',
   issuer_unreachable: 'the metadata or keys of the authorization server cannot be fetched',
   key_undecided: 'the token names an unknown key, and the issuer may not be asked for its keys again yet',
+  tenant_unknown: 'no tenant has the name that the host or the path of the request has in the place of a variable',
+  tenant_malformed:
+    'the host or the path of the request is not that of the resource with a valid name of a tenant in it',
+  tenant_lookup_failed: 'the application could not decide whether there is such a tenant',
+  resource_undecided: 'several resources have this host, and none of them the path of the request',
   issuer_lookup_failed: 'the application could not decide whether it trusts the issuer',
   introspection_failed: 'the authorization server gave no usable answer about the token',
 } as const;

@@ -1,7 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { ConfigProblem } from '../core/error.js';
 import type { ResolvedOptions } from '../options/options.js';
-import type { ResolvedResource } from '../options/resource-options.js';
+import { shareRoutes, type ResolvedResource } from '../options/resource-options.js';
 import { contradictsItself, type HandlerDeclaration } from './handler-declaration.js';
 
 /** A method that a request can reach, with its declaration. */
@@ -30,7 +30,10 @@ export function contradictions({ classRef, methodName, method }: DeclaredHandler
  */
 export function resourceProblems(
   { classRef, isRoute, declaration }: DeclaredHandler,
-  { resources, globalGuard }: Pick<ResolvedOptions, 'globalGuard'> & { readonly resources: readonly WithId[] },
+  {
+    resources,
+    globalGuard,
+  }: Pick<ResolvedOptions, 'globalGuard'> & { readonly resources: readonly ResolvedResource[] },
 ): ConfigProblem[] {
   if (declaration.resourceId !== undefined) {
     if (resources.some(({ id }) => id === declaration.resourceId)) return [];
@@ -44,9 +47,11 @@ export function resourceProblems(
 /** Reports a protected route that must name a resource and does not. */
 export function missingResources(
   { classRef, declaration }: Pick<DeclaredHandler, 'classRef' | 'declaration'>,
-  resources: readonly WithId[],
+  resources: readonly ResolvedResource[],
 ): ConfigProblem[] {
-  if (resources.length === 1 || declaration.isPublic || declaration.resourceId !== undefined) return [];
+  // Resources that differ in their hosts are told apart by the host of each request.
+  if (resources.length === 1 || shareRoutes(resources)) return [];
+  if (declaration.isPublic || declaration.resourceId !== undefined) return [];
   const why = 'with several resources, each protected route must say whose tokens it accepts';
   const write = `${knownOf(resources)}; or declare the route @Public()`;
   return [{ option: optionOf(classRef), seen: 'nothing', why, write }];

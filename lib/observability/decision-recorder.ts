@@ -13,6 +13,8 @@ import type { HttpRequest } from '../request/http-message.js';
 import { ResolvedOptions } from '../options/options.js';
 import { redactedArguments, type ArgumentFacts } from './redacted-arguments.js';
 import { AuthEventEmitter } from './event-emitter.js';
+import type { ResourceVariables } from '../core/resource-template.js';
+import type { ResolvedResource } from '../options/resource-options.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { RefusalLog, type RefusalRecord } from './refusal-log.js';
 import { isQuestion } from '../request/start-question.js';
@@ -108,7 +110,7 @@ export class DecisionRecorder {
       code,
       reason,
       status: statusOf(error),
-      ...this.#requestFacts(sent, resource.id),
+      ...this.#requestFacts(sent, resource),
       durationMs,
       issuer: (caller ?? origin)?.issuer,
       clientId: clientId === undefined ? undefined : shortened(clientId),
@@ -121,7 +123,7 @@ export class DecisionRecorder {
   #tellSessionRefused({ error: { reason }, resource, caller }: RefusalRecord, sent: Sent): void {
     if (reason !== 'session_unknown' && reason !== 'session_of_another') return;
     const { principalKey, clientId } = caller ?? {};
-    const facts = this.#requestFacts(sent, resource.id);
+    const facts = this.#requestFacts(sent, resource);
     this.events.emit({ type: 'session-refused', reason, ...facts, principalKey, clientId });
   }
 
@@ -143,21 +145,23 @@ export class DecisionRecorder {
     if (known) return known;
     const { eventArguments: redact } = this.options;
     const tell = redact && ((operation: Operation) => redactedArguments(operation, redact, access.caller?.token));
-    const facts = this.#requestFacts(sentIn(request, access.body), access.server.resource.id, tell);
+    const facts = this.#requestFacts(sentIn(request, access.body), access.server.resource, tell);
     this.#facts.set(access, facts);
     return facts;
   }
 
   #requestFacts(
     { operations, body, message, request }: Sent,
-    resource: string,
+    resource: ResolvedResource,
     argumentsOf: (operation: Operation) => ArgumentFacts = () => ({}),
   ): RequestFacts {
     const messages = messageFacts(body, (operation) => ({
-      isDeclared: this.requirements.isDeclared(operation, resource),
+      isDeclared: this.requirements.isDeclared(operation, resource.id),
       ...argumentsOf(operation),
     }));
-    return { resource, operations, messages, ...this.#traceOf(message, request) };
+    const { id, tenant } = resource;
+    const ofTenant = tenant && { resourceVariables: tenant.variables };
+    return { resource: id, ...ofTenant, operations, messages, ...this.#traceOf(message, request) };
   }
 
   /** The span of this server is better to find than that of the client, and a message is more exact than its transport. */
@@ -180,6 +184,7 @@ export class DecisionRecorder {
 /** The members that events about a request have in common. */
 interface RequestFacts extends TraceFacts {
   readonly resource: string;
+  readonly resourceVariables?: ResourceVariables;
   readonly operations: string[];
   readonly messages: McpMessageFacts[];
 }

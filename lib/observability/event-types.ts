@@ -1,6 +1,7 @@
 import type { CallEnd } from '../core/call-outcome.js';
 import type { ArgumentsOmitted } from './redacted-arguments.js';
 import type { OperationKind } from '../request/rpc-body.js';
+import type { ResourceVariables } from '../core/resource-template.js';
 import type { McpAuthErrorCode, McpAuthReason } from '../core/error.js';
 
 /**
@@ -56,8 +57,13 @@ export interface TraceFacts {
 
 /** The members of every event about a request. */
 interface RequestFacts extends EventBase, TraceFacts {
-  /** The `id` of the protected resource. */
+  /** The `id` of the protected resource. All tenants of a resource have one. */
   readonly resource: string;
+  /**
+   * The values of the variables in the option `resource`, which name the tenant; no member for a resource without variables. Do
+   * not use them as labels of metrics: there may be many tenants.
+   */
+  readonly resourceVariables?: ResourceVariables;
   /**
    * The operations of the request: `tools/call add-note` for each message of an MCP request, at most twenty; `GET
    * /notes`, without the query, for other routes; `NotesResolver.notes` for GraphQL resolvers and message handlers.

@@ -62,6 +62,19 @@ export class FailureLog {
     );
   }
 
+  tenantLookUpFailed(identifier: string, error: unknown): void {
+    this.#warnNowAndThen(
+      `The lookup of the tenant ${quoted(identifier)} failed, and its request got 503: ${describeError(error)}`,
+    );
+  }
+
+  tenantsShareTokens(identifier: string, other: string): void {
+    this.#warnNowAndThen(
+      `The tenants ${quoted(identifier)} and ${quoted(other)} have an audience and an issuer in common, so each accepts the tokens of ` +
+        'the other. What to do: let resolveTenant return a different audience for each tenant, or leave the audience out',
+    );
+  }
+
   verifierFailed(error: unknown, token: string): void {
     const text = redactToken(describeError(error), token);
     this.#warnNowAndThen(`The configured verifier failed, and the token got 503: ${text}`);

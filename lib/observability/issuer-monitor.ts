@@ -124,6 +124,14 @@ export class IssuerMonitor implements FailureReports {
     this.log.lookUpFailed(issuer, error);
   }
 
+  tenantLookUpFailed(identifier: string, error: unknown): void {
+    this.log.tenantLookUpFailed(identifier, error);
+  }
+
+  tenantsShareTokens(identifier: string, other: string): void {
+    this.log.tenantsShareTokens(identifier, other);
+  }
+
   verifierFailed(error: unknown, token: string): void {
     this.log.verifierFailed(error, token);
   }

@@ -217,6 +217,20 @@ export const REFUSAL_ADVICE: Readonly<
     advice: 'See the line about the keys of this issuer: it says why they cannot be fetched',
   },
   key_undecided: { level: 'warn' },
+  tenant_unknown: { level: 'debug' },
+  tenant_malformed: {
+    level: 'warn',
+    advice:
+      'If it is a request of a client, let the proxy pass on the Host of the client and the path as sent: the tenant is read from them',
+  },
+  tenant_lookup_failed: {
+    level: 'warn',
+    advice: 'See the line about the look-up: the function resolveTenant failed',
+  },
+  resource_undecided: {
+    level: 'warn',
+    advice: 'Name the resource of the route with @ProtectedResource(), or declare the route @Public()',
+  },
   issuer_lookup_failed: {
     level: 'warn',
     advice: 'See the line about the look-up: the function trustedIssuer failed',

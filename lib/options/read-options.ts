@@ -4,7 +4,7 @@ import { refuseAmbiguousCredentials } from './credential-options.js';
 import { readGlobalGuard } from './global-guard-option.js';
 import { OptionReader, readWhole } from './option-reader.js';
 import type { McpAuthModuleOptions, ResolvedOptions } from './options.js';
-import { refuseSharedResources, RESOURCE_OPTIONS, resourceOf } from './resource-options.js';
+import { refuseSharedResources, RESOURCE_OPTIONS, resourceOf, resourceReaders } from './resource-options.js';
 import { readVerifier } from './verifier-option.js';
 
 /**
@@ -29,6 +29,7 @@ function readModule(option: OptionReader, globalGuard: unknown): ResolvedOptions
   const servers = resources.flatMap(({ authorizationServers }) => authorizationServers);
   const tokenPrefixes = servers.flatMap(({ introspection }) => introspection?.tokenPrefix ?? []);
   refuseAmbiguousCredentials(option.at('credentials'), common.credentials, tokenPrefixes);
+  if (typeof common.stdio === 'object' && resources[0].template) refuseStdioToken(option.at('stdio'));
   return {
     resources,
     ...common,
@@ -37,19 +38,25 @@ function readModule(option: OptionReader, globalGuard: unknown): ResolvedOptions
   };
 }
 
+/** Refuses a token of the environment where only a request could say which tenant it is for. */
+function refuseStdioToken(option: OptionReader): void {
+  const why = 'the first resource has variables, and over stdio nothing names the tenant that the token is for';
+  option.refuse({ why, write: 'Write "deny" or "trust", or list a resource without variables first' });
+}
+
 const MODULE_OPTIONS = [...Object.keys(COMMON_OPTIONS), 'verifier', 'resources'];
 
 /** Reads the options of a single resource, which are written beside those of the module. */
 function readSingleResource(option: OptionReader): ResolvedOptions['resources'] {
   option.refuseUnknown([...new Set([...MODULE_OPTIONS, ...Object.keys(RESOURCE_OPTIONS)])]);
-  return [resourceOf(option, option.members(RESOURCE_OPTIONS))];
+  return [resourceOf(option, option.members(resourceReaders(option)))];
 }
 
 function readSeveralResources(option: OptionReader): ResolvedOptions['resources'] {
   option.refuseUnknown(MODULE_OPTIONS);
   const verifier = readVerifier(option.at('verifier'));
   const list = option.at('resources');
-  const resources = list.entries().map((entry) => resourceOf(entry, entry.section(RESOURCE_OPTIONS), verifier));
+  const resources = list.entries().map((entry) => resourceOf(entry, entry.section(resourceReaders(entry)), verifier));
   refuseSharedResources(list, resources);
   const [first, ...others] = resources;
   if (first) return [first, ...others];

@@ -1,4 +1,5 @@
-import { metadataPath, metadataUrl, readResourceIdentifier, type ResourceIdentifier } from '../core/resource.js';
+import { metadataPath, metadataUrl, type ResourceIdentifier } from '../core/resource.js';
+import { isTemplate, type ResourceVariables } from '../core/resource-template.js';
 import type { ToolBehaviour } from '../core/tool-behaviour.js';
 import { showValue } from '../core/safe-text.js';
 import {
@@ -6,10 +7,12 @@ import {
   type AuthorizationServerOptions,
   type ResolvedAuthorizationServer,
 } from './authorization-server-options.js';
+import { readAuthorizationServers } from './authorization-servers-option.js';
 import { readDpop, type DpopOptions, type ResolvedDpop } from './dpop-options.js';
-import { ambiguousPrefixes } from './introspection-options.js';
+import { readIdentifier } from './identifier-option.js';
 import { jwksUriOf } from './issuer-sources.js';
 import { OptionReader, readWhole, type OptionsRead, type ReadersOf } from './option-reader.js';
+import { repetitions } from './repetitions.js';
 import { readResourceMetadata, refuseKeysOfOthers, type ResourceMetadataOptions } from './resource-metadata-options.js';
 import {
   SCOPE_OPTIONS,
@@ -18,7 +21,15 @@ import {
   type OperationScopes,
   type ScopeOptions,
 } from './scope-options.js';
-import { requireSecureUrl } from './url-option.js';
+import {
+  readResolveTenant,
+  refuseTemplateOptions,
+  resolvedTemplate,
+  TENANTS_OPTIONS,
+  type ResolvedTemplate,
+  type ResolveTenantOption,
+  type TenantsOptions,
+} from './template-options.js';
 import { readVerifier, type ResolvedVerifier, type VerifierOption } from './verifier-option.js';
 
 /** One protected resource. */
@@ -27,11 +38,25 @@ export interface ProtectedResourceOptions {
    * The resource identifier of RFC 9728: the URL at which MCP clients reach this server, such as
    * `https://mcp.example.com/mcp`. https, unless on loopback; without query and fragment. It is not a route pattern: it is
    * compared whole.
+   *
+   * With variables, such as `https://{tenant}.example.com/mcp` or `https://mcp.example.com/{tenant}/mcp`, it stands for a
+   * resource for each tenant. A variable stands for one whole label of the host, or one whole segment of the path.
    */
   resource: string;
+  /**
+   * Says whether a tenant exists and what it has of its own, if `resource` has variables. Required then, and refused otherwise.
+   * It gets the values of the variables, which have been checked: a label of a host in lower case, or a segment of letters,
+   * digits, `-`, `.`, `_` and `~`. Look them up among the tenants that you know.
+   *
+   * Called once for concurrent requests. Its answer is checked like options, frozen, and cached as `tenants` says. If it
+   * throws, or has not answered after five seconds, the request gets 503.
+   */
+  resolveTenant?: ResolveTenantOption;
+  /** How tenants are remembered, if `resource` has variables. @default those of {@link TenantsOptions} */
+  tenants?: TenantsOptions;
   /** Name of the resource in `@ProtectedResource()`. @default the resource identifier */
   id?: string;
-  /** At least one; a string is an issuer with default settings. */
+  /** At least one, unless `resolveTenant` returns those of each tenant; a string is an issuer with default settings. */
   authorizationServers: (string | AuthorizationServerOptions)[];
   /**
    * Looks up an issuer that is not listed in `authorizationServers`, for example with one issuer for each tenant. Returns the
@@ -50,8 +75,9 @@ export interface ProtectedResourceOptions {
    */
   verifier?: VerifierOption;
   /**
-   * Accepted values of the `aud` claim, compared whole. The check cannot be turned off.
-   * @default the resource identifier
+   * Accepted values of the `aud` claim, compared whole. The check cannot be turned off. If `resource` has variables, each value
+   * must have all of them, such as `api://{tenant}`: otherwise each tenant would accept the tokens of the others.
+   * @default the resource identifier, which is that of the tenant if `resource` has variables
    */
   audience?: string | string[];
   /**
@@ -93,12 +119,33 @@ export interface ResolvedResource {
   readonly annotationScopes: Readonly<Record<ToolBehaviour, readonly string[]>> | undefined;
   readonly listing: ListingPolicy;
   readonly challengeScopes: ChallengeScopesOption;
+  /**
+   * Set if the identifier has variables. Such a resource accepts no token and answers no request itself: its tenants do. Its
+   * identifier and `metadataUrl` then have the variables in them.
+   */
+  readonly template: ResolvedTemplate | undefined;
+  /** Set for the resource of a tenant, which has the `id` of the resource with the template. */
+  readonly tenant: ResolvedTenant | undefined;
+}
+
+/** The place of a resource among the tenants of a template. */
+export interface ResolvedTenant {
+  /** The resource with the template. */
+  readonly of: ResolvedResource;
+  readonly variables: ResourceVariables;
+}
+
+/** The configured resource: of a tenant, the one with the template. */
+export function configuredResource(resource: ResolvedResource): ResolvedResource {
+  return resource.tenant === undefined ? resource : resource.tenant.of;
 }
 
 export const RESOURCE_OPTIONS = {
   resource: readIdentifier,
   id: (option) => option.text(),
-  authorizationServers: readAuthorizationServers,
+  resolveTenant: readResolveTenant,
+  tenants: (option) => option.section(TENANTS_OPTIONS),
+  authorizationServers: (option) => readAuthorizationServers(option, true),
   trustedIssuer: readTrustedIssuer,
   verifier: readVerifier,
   audience: readAudience,
@@ -106,6 +153,13 @@ export const RESOURCE_OPTIONS = {
   metadata: readResourceMetadata,
   scopes: (option) => option.section(SCOPE_OPTIONS),
 } satisfies ReadersOf<ProtectedResourceOptions>;
+
+/** The readers of the options of this resource. If it has variables, its tenants may have all of the authorization servers. */
+export function resourceReaders(option: OptionReader): typeof RESOURCE_OPTIONS {
+  const { value } = option.at('resource');
+  if (typeof value !== 'string' || !isTemplate(value)) return RESOURCE_OPTIONS;
+  return { ...RESOURCE_OPTIONS, authorizationServers: (servers) => readAuthorizationServers(servers, false) };
+}
 
 /**
  * One resource, from its options.
@@ -117,7 +171,10 @@ export function resourceOf(
   given: OptionsRead<typeof RESOURCE_OPTIONS>,
   verifierOfModule?: ResolvedVerifier,
 ): ResolvedResource {
-  const { resource: identifier, authorizationServers, trustedIssuer, metadata, scopes } = given;
+  const { authorizationServers, trustedIssuer, metadata, scopes } = given;
+  const { identifier, template } = given.resource;
+  // Not after a problem of the identifier, which may be a template with a mistake.
+  if (!template && identifier.value !== '') refuseTemplateOptions(option);
   const verifier = given.verifier ?? verifierOfModule;
   if (verifier) refuseUnusedByVerifier(option.at('verifier'), authorizationServers);
   refuseKeysOfOthers(
@@ -131,7 +188,8 @@ export function resourceOf(
     authorizationServers,
     trustedIssuer,
     verifier,
-    audiences: given.audience ?? [identifier.value],
+    // No token is for a template.
+    audiences: template ? [] : (given.audience ?? [identifier.value]),
     dpop: given.dpop,
     metadata,
     requiredScopes: scopes.required,
@@ -141,21 +199,43 @@ export function resourceOf(
     annotationScopes: scopes.annotations,
     listing: scopes.listing,
     challengeScopes: scopes.challenge,
+    template: template && resolvedTemplate(option, template, given),
+    tenant: undefined,
   };
 }
 
-/**
- * Refuses resources that share an id or the path of their metadata. Requests find a resource by either of them, whatever
- * host they name.
- */
+/** Refuses resources that share an id, or an identifier: requests find a resource by either of them. */
 export function refuseSharedResources(option: OptionReader, resources: readonly ResolvedResource[]): void {
   const usable = resources.filter(({ identifier }) => identifier.value !== '');
-  const ids = usable.map(({ id }) => id);
-  const paths = usable.map(({ identifier }) => metadataPath(identifier));
-  for (const repeated of [...repetitions(ids), ...repetitions(paths)]) {
-    const why = 'several resources share this id, or the path of their metadata';
-    option.refuse({ seen: showValue(repeated), why, write: 'Give each resource a path and an id of its own' });
+  for (const repeated of repetitions(usable.map(({ id }) => id))) {
+    const why = 'several resources share this id';
+    option.refuse({ seen: showValue(repeated), why, write: 'Give each resource an id of its own' });
   }
+  for (const [index, resource] of usable.entries()) {
+    const other = usable.slice(0, index).find((earlier) => areAlike(earlier, resource));
+    if (!other) continue;
+    const why = `it shares host and path with "${other.identifier.value}", so a request could be for either of them`;
+    const write = 'Give each resource a path of its own, or a host of its own';
+    option.refuse({ seen: showValue(resource.identifier.value), why, write });
+  }
+}
+
+/** Whether one request can be for both resources: except for a template and one of its tenants, which is configured itself. */
+function areAlike(one: ResolvedResource, other: ResolvedResource): boolean {
+  if ((one.template === undefined) !== (other.template === undefined)) return false;
+  const hosts = [one, other].map(({ identifier }) => identifier.origin.replace(/^\w+:\/\//, '').split('.'));
+  const paths = [one, other].map(({ identifier }) => metadataPath(identifier).split('/'));
+  return [hosts, paths].every(([parts = [], others = []]) => {
+    const matches = (part: string, at: number): boolean =>
+      part === others[at] || isTemplate(part) || isTemplate(others[at] ?? '');
+    return parts.length === others.length && parts.every(matches);
+  });
+}
+
+/** Whether resources differ only in their hosts, so that one route may serve them all. */
+export function shareRoutes(resources: readonly ResolvedResource[]): boolean {
+  const paths = resources.map(({ identifier }) => metadataPath(identifier).replaceAll(/\{[^}]*\}/g, '{}'));
+  return repetitions(paths).length > 0;
 }
 
 /** Refuses settings of servers beside a verifier, which would not use them. */
@@ -169,60 +249,6 @@ function refuseUnusedByVerifier(option: OptionReader, servers: readonly Resolved
   unused('introspection', ({ introspection }) => introspection !== undefined);
   unused('grants', ({ scopeRules }) => scopeRules.grants.length > 0);
   unused('scopesOf', ({ scopeRules }) => scopeRules.scopesOf !== undefined);
-}
-
-/** The resource identifier; empty after a problem. */
-function readIdentifier(option: OptionReader): ResourceIdentifier {
-  const write = 'Write the URL clients use, such as "https://mcp.example.com/mcp"';
-  const { value } = option;
-  if (typeof value !== 'string' || value === '') {
-    option.refuse({ why: 'it is required: tokens must be issued for it, and clients look for it', write });
-  } else if (isRoutePattern(value)) {
-    refuseRoutePattern(option);
-  } else {
-    const read = readResourceIdentifier(value);
-    if (!('problem' in read)) return acceptIdentifier(option, read);
-    option.refuse({ why: read.problem, write });
-  }
-  return { value: '', origin: '', path: '' };
-}
-
-function acceptIdentifier(option: OptionReader, read: ResourceIdentifier): ResourceIdentifier {
-  if (read.value !== option.value) {
-    option.warn(`"${String(option.value)}" is used as "${read.value}": scheme and host are lower case`);
-  }
-  requireSecureUrl(option, read.value);
-  return read;
-}
-
-/** Whether a segment of the path is a parameter or has a wildcard, as in routes of Express and Fastify and in URI templates. */
-function isRoutePattern(resource: string): boolean {
-  const [, path = ''] = /^[^/]*\/\/[^/]*(.*)$/s.exec(resource) ?? [];
-  return path.split('/').some((segment) => /^:[A-Za-z_]|[*{]|%7B/i.test(segment));
-}
-
-function refuseRoutePattern(option: OptionReader): void {
-  const why =
-    'it looks like the pattern of a route, but a resource is one URL: it is compared whole with `aud`, and never matched';
-  const write = 'Write the URL of each resource under `resources`, such as "https://mcp.example.com/orgs/acme/mcp"';
-  option.refuse({ why, write });
-}
-
-function readAuthorizationServers(option: OptionReader): ResolvedAuthorizationServer[] {
-  const servers = option.entries().map(readAuthorizationServer);
-  if (servers.length === 0) {
-    const write = 'Name at least one issuer, such as ["https://login.example.com"]';
-    option.refuse({ why: 'MCP requires at least one authorization server', write });
-  }
-  for (const issuer of repetitions(servers.map((server) => server.issuer).filter((one) => one !== ''))) {
-    option.refuse({ seen: showValue(issuer), why: 'it is listed twice', write: 'List every issuer once' });
-  }
-  for (const prefix of ambiguousPrefixes(servers.flatMap(({ introspection }) => introspection?.tokenPrefix ?? []))) {
-    const write = 'Give each `introspection.tokenPrefix` a beginning of its own';
-    const why = 'tokens that begin like this could belong to two servers';
-    option.refuse({ seen: showValue(prefix), why, write });
-  }
-  return servers;
 }
 
 function readTrustedIssuer(option: OptionReader): ResolvedResource['trustedIssuer'] {
@@ -257,9 +283,4 @@ function readAudience(option: OptionReader): string[] | undefined {
   return option
     .asList()
     .texts('Name the audience the tokens carry, or leave it out to require the resource identifier');
-}
-
-/** Every value that occurred before, once for each repetition. */
-function repetitions(values: readonly string[]): string[] {
-  return values.filter((value, index) => values.indexOf(value) < index);
 }

@@ -1,7 +1,8 @@
 import { Injectable, type ExecutionContext, type Type } from '@nestjs/common';
 import { ApplicationConfig, DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { requiresNothing, type AccessConditions } from '../authorization/access-conditions.js';
-import { AccessRequirements } from '../authorization/access-requirements.js';
+import { DeclaredAccess } from '../authorization/declared-access.js';
+import { TransportRules } from '../authorization/transport-rules.js';
 import { THIS_COPY } from '../caller/package-copies.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { hasRoute } from '../handlers/mcp-frameworks.js';
@@ -25,9 +26,10 @@ export class GuardedRoutes {
     private readonly discovery: DiscoveryService,
     private readonly scanner: MetadataScanner,
     private readonly explorer: HandlerExplorer,
-    private readonly requirements: AccessRequirements,
+    private readonly access: DeclaredAccess,
     private readonly modules: ModulesContainer,
     private readonly application: ApplicationConfig,
+    private readonly transport: TransportRules,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -45,8 +47,8 @@ export class GuardedRoutes {
 
   /** What requests to a route need; undefined for a route that is public, or that the guard leaves alone. */
   conditionsOf(handler: Pick<RouteHandler, 'classRef' | 'method'>, path: string): AccessConditions | undefined {
-    if (!this.#isEndpoint(path) && !this.isGuarded(handler)) return undefined;
-    return this.requirements.ofRoute(handler.classRef, handler.method);
+    if (!this.transport.isEndpoint(path) && !this.isGuarded(handler)) return undefined;
+    return this.access.conditionsOfRoute(handler.classRef, handler.method);
   }
 
   /** Whether the guard protects a route, wherever it is. Does NOT count those at the path of a resource. */
@@ -57,17 +59,13 @@ export class GuardedRoutes {
 
   /** Whether the endpoint of MCP takes callers without a token, too, because of the option `allowAnonymous`. */
   isOpen({ classRef, method }: Pick<RouteHandler, 'classRef' | 'method'>, path: string): boolean {
-    if (!this.options.allowAnonymous || !this.#isEndpoint(path)) return false;
+    if (!this.options.allowAnonymous || !this.transport.isEndpoint(path)) return false;
     return requiresNothing(this.explorer.declarationOf(classRef, method));
   }
 
   /** Nest has `APP_GUARD` among the global guards, too. */
   #isGlobal(): boolean {
     return this.application.getGlobalGuards().some((guard) => guard instanceof this.#guardClass);
-  }
-
-  #isEndpoint(path: string): boolean {
-    return this.options.resources.some(({ identifier }) => withoutSlash(identifier.path) === withoutSlash(path));
   }
 
   /** Whether a decorator binds the guard, or a guard of the application that asks it. */
@@ -82,8 +80,4 @@ export class GuardedRoutes {
   get #guardClass(): Type {
     return THIS_COPY.injectables['McpAuthGuard'] as Type;
   }
-}
-
-function withoutSlash(path: string): string {
-  return path.replace(/\/$/, '');
 }

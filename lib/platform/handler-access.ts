@@ -60,11 +60,20 @@ export class HandlerAccess {
     const classRef = context.getClass();
     const method = context.getHandler();
     if (!this.handlers.isProtected({ classRef, method, methodName: method.name }, guard)) return;
-    const access = this.requirements.ofHandler(classRef, method, argumentsOf(context));
+    const request = requestBehind(context);
+    const access = this.requirements.ofHandler(classRef, method, argumentsOf(context), request);
+    return continueWith(access, (found) => this.#authorizeAt(context, kind, found, request));
+  }
+
+  #authorizeAt(
+    context: ExecutionContext,
+    kind: OutsideKind,
+    access: AccessRequest,
+    request: HttpRequest | undefined,
+  ): MaybePromise<void> {
     const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, access);
     try {
-      const request = requestBehind(context) ?? this.#refuseUnknown(kind, access);
-      const admitted = this.#admit(request, access);
+      const admitted = this.#admit(request ?? this.#refuseUnknown(kind, access), access);
       return admitted instanceof Promise ? admitted.catch(refuse) : admitted;
     } catch (error) {
       return refuse(error);

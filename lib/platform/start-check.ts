@@ -117,15 +117,20 @@ export class StartCheck {
   async #askAt(server: RequestEmitter, resource: ResolvedResource): Promise<ConfigProblem[]> {
     const { url, posted, got, problems } = await this.#questions(server, resource);
     if (problems.length > 0) return [...problems];
+    const { template } = resource;
+    if (template && !template.isProbeGiven && !posted.context && !got.context) {
+      logger.warn(probeInVain(resource, url));
+      return [];
+    }
     if (posted.context)
       this.#endpoints.set(resource.id, { classRef: posted.context.getClass(), method: posted.context.getHandler() });
-    for (const warning of [...this.#doubts(url, posted, got), ...(await this.#otherGuards(url, posted))])
+    for (const warning of [...this.#doubts(resource, posted, got), ...(await this.#otherGuards(url, posted))])
       logger.warn(warning);
     return [];
   }
 
-  async #questions(server: RequestEmitter, { identifier }: ResolvedResource): Promise<Answers> {
-    const url = new URL(identifier.value);
+  async #questions(server: RequestEmitter, resource: ResolvedResource): Promise<Answers> {
+    const url = urlOf(resource);
     const [posted, got] = await Promise.all([
       ask(server, { method: 'POST', url }, this.options),
       ask(server, { method: 'GET', url }, this.options),
@@ -158,10 +163,9 @@ export class StartCheck {
 
   /** MCP may also be mounted at a path without a resource. There, only an answer in the form of MCP counts. */
   async #askAtUsualPath(server: RequestEmitter): Promise<ConfigProblem[]> {
-    const [{ identifier }] = this.options.resources;
-    const url = new URL(USUAL_PATH, identifier.value);
-    if (this.options.resources.some((resource) => new URL(resource.identifier.value).pathname === url.pathname))
-      return [];
+    const [first] = this.options.resources;
+    const url = new URL(USUAL_PATH, urlOf(first));
+    if (this.options.resources.some((resource) => urlOf(resource).pathname === url.pathname)) return [];
     const answer = await ask(server, { method: 'POST', url }, this.options);
     return answer.text.includes('"jsonrpc"') ? this.#unguarded('POST', url, answer) : [];
   }
@@ -174,11 +178,12 @@ export class StartCheck {
   }
 
   /** Problems that do not weaken the protection, but keep clients out or surprise the operator. */
-  #doubts(url: URL, posted: StartAnswer, got: StartAnswer): string[] {
+  #doubts(resource: ResolvedResource, posted: StartAnswer, got: StartAnswer): string[] {
+    const url = urlOf(resource);
     const at = `POST ${url.pathname}`;
-    if (posted.context) return this.#parameters(url, posted.context);
+    if (posted.context) return this.#parameters(resource, posted.context);
     if (posted.status === 404 || posted.status === 405)
-      return got.context ? this.#parameters(url, got.context) : this.#missing(url);
+      return got.context ? this.#parameters(resource, got.context) : this.#missing(url);
     if (posted.status === undefined)
       return [
         `${at}, the resource "${url.href}", gave no answer at the start, so it is unknown whether McpAuthGuard sees its requests`,
@@ -212,14 +217,17 @@ export class StartCheck {
   }
 
   /** A route with parameters serves many URLs, but tokens name only one. */
-  #parameters(url: URL, context: ExecutionContext): string[] {
+  #parameters(resource: ResolvedResource, context: ExecutionContext): string[] {
+    // The guard itself compares the path of each request with the template.
+    if (resource.template?.template.hasPathVariables) return [];
+    const url = urlOf(resource);
     const { route, routeOptions } = context.switchToHttp().getRequest<RoutedRequest>();
     const pattern = String(route?.path ?? routeOptions?.url ?? '');
     if (!/[:{]/.test(pattern)) return [];
     return [
       `The route "${pattern}" serves the resource "${url.href}" and, with other values of its parameters, every other path that it ` +
-        'matches: a token for this resource is accepted at all of them. Let the handler compare the parameter with a claim ' +
-        'of the caller, or give each path a controller and a resource of its own',
+        'matches: a token for this resource is accepted at all of them. If the parameter names a tenant, write it as a variable ' +
+        'in `resource`, with the option `resolveTenant`; otherwise let the handler compare it with a claim of the caller',
     ];
   }
 
@@ -233,6 +241,18 @@ export class StartCheck {
         'accept requests to the MCP controller: McpAuthGuard protects these',
     );
   }
+}
+
+/** The URL at which the request at the start is sent: of a template, the one of its probe. */
+function urlOf({ identifier, template }: ResolvedResource): URL {
+  return new URL((template ? template.probe : identifier).value);
+}
+
+function probeInVain({ identifier }: ResolvedResource, url: URL): string {
+  return (
+    `The check at the start asked at "${url.href}", for a tenant of "${identifier.value}" that need not exist, and McpAuthGuard did ` +
+    'not see the request. Name a tenant that exists in tenants.probe, so that the check can say whether its MCP endpoint is protected'
+  );
 }
 
 /** Whether code without the guard answered with a success, or in the form of MCP. */

@@ -97,28 +97,34 @@ export class UnguardedMounts {
 
   #unguardedPaths(): string[] {
     const platform: unknown = httpAdapterOf(this.host)?.getInstance();
-    const resources = this.options.resources.map(({ identifier }) => (identifier.path === '' ? '/' : identifier.path));
+    const resources = this.options.resources.map(({ identifier }) => shapeOf(identifier.path || '/'));
     const hasOperations = this.explorer.operations.length > 0;
     const candidates = new Set([...resources, ...(hasOperations ? USUAL_PATHS : [])]);
     const express = expressRoutes(platform as ExpressLike | undefined)
       // Within a router, a path is only a part of the whole path.
       .filter(
         ({ route, isNested }) =>
-          (!isNested && candidates.has(String(route.path))) || route.stack?.some(({ handle }) => isTransport(handle)),
+          (!isNested && candidates.has(shapeOf(String(route.path)))) ||
+          route.stack?.some(({ handle }) => isTransport(handle)),
       )
       .map(({ route }) => String(route.path));
     const { platform: watched, earlier, seen } = this.#fastify;
     const laid = watched === platform ? seen : [];
-    const recognised = laid.filter(({ url, handler }) => candidates.has(url) || isTransport(handler));
+    const recognised = laid.filter(({ url, handler }) => candidates.has(shapeOf(url)) || isTransport(handler));
     if (hasOperations) warnOfOthers(laid.filter((route) => !recognised.includes(route)));
     // If the application has tools, every route with an unknown handler may be an MCP endpoint.
     const unknown = watched === platform ? earlier : fastifyPaths(platform as FastifyLike | undefined);
     const fastify = [
       ...recognised.map(({ url }) => url),
-      ...unknown.filter((path) => hasOperations || candidates.has(path)),
+      ...unknown.filter((path) => hasOperations || candidates.has(shapeOf(path))),
     ];
     return [...express, ...fastify];
   }
+}
+
+/** A path with the same text for each variable, whether it is written as in a route or as in a resource. */
+function shapeOf(path: string): string {
+  return path.replaceAll(/\/(?::[A-Za-z_]\w*|\{[^{}/]*\})(?=\/|$)/g, '/{}');
 }
 
 /** The paths of all POST routes of the platform, of Nest or not. Leaves out routes within routers. */

@@ -7,7 +7,7 @@ import { isRecord, ownMember } from '../core/record.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 import type { ResolvedDpop } from '../options/dpop-options.js';
 import { ResolvedOptions } from '../options/options.js';
-import type { ResolvedResource } from '../options/resource-options.js';
+import { configuredResource, type ResolvedResource } from '../options/resource-options.js';
 import { fieldValues, type HeaderSource } from '../request/header-fields.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { MemoryReplayStore } from '../shared-state/memory-replay-store.js';
@@ -26,6 +26,7 @@ interface DpopState {
 /** Checks whether the sender of a token holds the key to which it is bound. Does not verify the token. */
 @Injectable()
 export class ProofOfPossession {
+  /** By configured resource: the tenants of a resource share what is kept. A proof names the URI of one of them. */
   readonly #states = new Map<ResolvedResource, DpopState>();
   /**
    * The check of the proof that came with a request. Several handlers may run for one request, even at once, and a WebSocket
@@ -46,7 +47,7 @@ export class ProofOfPossession {
 
   /** The nonce that a proof for this resource should have now; undefined if none is needed. */
   nonceFor(resource: ResolvedResource): string | undefined {
-    return this.#states.get(resource)?.nonces?.current;
+    return this.#states.get(configuredResource(resource))?.nonces?.current;
   }
 
   /**
@@ -83,7 +84,7 @@ export class ProofOfPossession {
 
   async #check(text: string, thumbprint: string, credentials: BoundCredentials): Promise<CallerProof> {
     const { token, resource, request } = credentials;
-    const state = this.#states.get(resource) as DpopState;
+    const state = this.#states.get(configuredResource(resource)) as DpopState;
     const uri = requestUri(request, resource.identifier);
     const proof = await verifyDpopProof(text, {
       method: nodeRequest(request).method,

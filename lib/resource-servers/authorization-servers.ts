@@ -6,6 +6,8 @@ import type { Outbound } from '../issuer/outbound.js';
 import type { ResolvedAuthorizationServer } from '../options/authorization-server-options.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { FailureReports } from './failure-reports.js';
+import { ExpiringMap } from '../token/expiring-map.js';
+import { transformOf } from './settings-version.js';
 
 /** Dependencies of the authorization servers. */
 export interface ServerDependencies {
@@ -24,6 +26,9 @@ export interface SharedServer {
   needsMetadata: boolean;
 }
 
+/** Most servers of tenants whose keys are shared. A tenant keeps its server while it is remembered itself. */
+const MAX_SERVERS_OF_TENANTS = 1_000;
+
 /**
  * The authorization servers of the module. Resources that trust the same issuer share its keys. An issuer that the application
  * looked up has keys of its own, which are dropped with it.
@@ -34,6 +39,8 @@ export class AuthorizationServers {
   readonly #closing = new AbortController();
   /** Keyed by issuer and URL of the endpoint. */
   readonly #introspectionAccess = new Map<string, IntrospectionAccess>();
+  /** Created with the first tenant that has a server of its own. */
+  #ofTenants: ExpiringMap<AuthorizationServer> | undefined;
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -52,6 +59,20 @@ export class AuthorizationServers {
     const shared: SharedServer = { settings, server: this.create(settings), warmUps: [], needsMetadata: false };
     this.#shared.push(shared);
     return shared;
+  }
+
+  /**
+   * The server of tenants, which share its keys if nothing distinguishes their settings. At most some are remembered, since
+   * tenants come and go.
+   */
+  ofTenants(settings: ResolvedAuthorizationServer): AuthorizationServer {
+    const { issuer, metadata, keys } = settings;
+    if (transformOf(settings) !== undefined) return this.create(settings);
+    this.#ofTenants ??= new ExpiringMap(MAX_SERVERS_OF_TENANTS, this.dependencies.now);
+    const source = JSON.stringify([issuer, metadata, keys]);
+    const server = this.#ofTenants.get(source) ?? this.create(settings);
+    this.#ofTenants.set(source, server, Infinity);
+    return server;
   }
 
   /** Creates a server with keys of its own. */
@@ -122,9 +143,4 @@ function isSameSource(one: ResolvedAuthorizationServer, other: ResolvedAuthoriza
   const source = ({ issuer, metadata, keys }: ResolvedAuthorizationServer): string =>
     JSON.stringify([issuer, metadata, keys]);
   return source(one) === source(other) && transformOf(one) === transformOf(other);
-}
-
-/** The function of the application that repairs the metadata; undefined if there is none. */
-export function transformOf({ metadata }: ResolvedAuthorizationServer): unknown {
-  return metadata.kind === 'discovery' ? metadata.transform : undefined;
 }

@@ -14,6 +14,10 @@ export interface FailureReports {
   introspectionInactive(issuer: string, inactive: InactiveToken): void;
   /** @param issuer from an unverified token */
   lookUpFailed(issuer: string, error: unknown): void;
+  /** @param identifier of the tenant that was asked for */
+  tenantLookUpFailed(identifier: string, error: unknown): void;
+  /** Two tenants accept the same tokens: they have an audience and an issuer in common. */
+  tenantsShareTokens(identifier: string, other: string): void;
   verifierFailed(error: unknown, token: string): void;
   /** @param name of the credential in the options */
   credentialFailed(name: string, error: unknown, credential: string): void;

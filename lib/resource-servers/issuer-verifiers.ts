@@ -5,12 +5,12 @@ import type { ResolvedIntrospection } from '../options/introspection-options.js'
 import type { ResolvedAuthorizationServer } from '../options/authorization-server-options.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
-import { ExpiringMap } from '../token/expiring-map.js';
 import { IntrospectionVerifier } from '../token/introspection-verifier.js';
 import type { IssuerVerifier } from '../token/issuer-verifier.js';
 import { JwtVerifier } from '../token/jwt-verifier.js';
 import { acceptanceRules } from './acceptance-rules.js';
 import type { AuthorizationServers, ServerDependencies } from './authorization-servers.js';
+import type { TokenStores } from './token-stores.js';
 
 /** An issuer that one resource trusts, and what its verifier needs. */
 export interface IssuerAtResource {
@@ -18,6 +18,7 @@ export interface IssuerAtResource {
   readonly resource: ResolvedResource;
   readonly server: AuthorizationServer;
   readonly access: IntrospectionAccess;
+  readonly stores: TokenStores;
 }
 
 /** A verifier, and a function that fetches in advance what it needs. The function reports a failure, and does not throw it. */
@@ -58,7 +59,7 @@ export class IssuerVerifiers {
     const verifier = new IntrospectionVerifier(
       endpoint,
       { ...acceptanceRules(this.options, resource), ...ofIssuer, ...ofAnswers },
-      new ExpiringMap(this.options.cache.maxEntries, now),
+      at.stores.inactive(),
       now,
       (isInTime) => failures.introspectionInactive(issuer, { isInTime, clientId }),
     );

@@ -11,25 +11,23 @@ import { CachedVerifier } from '../token/cached-verifier.js';
 import type { Verify } from '../token/application-answer.js';
 import { CredentialVerifier } from '../token/credential-verifier.js';
 import { CustomVerifier } from '../token/custom-verifier.js';
-import { ExpiringMap } from '../token/expiring-map.js';
-import { IssuerLookup, type FoundIssuer, type KnownIssuer } from '../token/issuer-lookup.js';
+import { IssuerLookup, type FoundIssuer } from '../token/issuer-lookup.js';
 import { IssuerRouter, type OpaqueRoute } from '../token/issuer-router.js';
 import type { IssuerVerifier } from '../token/issuer-verifier.js';
 import { ConfiguredIssuers, type TrustedIssuers } from '../token/trusted-issuers.js';
 import type { CacheableVerifier } from '../token/verification.js';
 import { acceptanceRules } from './acceptance-rules.js';
-import { AuthorizationServers, transformOf, type ServerDependencies } from './authorization-servers.js';
+import { AuthorizationServers, type ServerDependencies } from './authorization-servers.js';
 import { ResourceCredential, ResourceCredentials } from './resource-credentials.js';
-import { IssuerVerifiers } from './issuer-verifiers.js';
+import { IssuerVerifiers, type IssuerAtResource } from './issuer-verifiers.js';
+import { versionOf } from './settings-version.js';
+import { OwnStores, SharedStores, type TokenStores } from './token-stores.js';
 
 /** Dependencies of the verifiers. */
 export interface VerifierDependencies extends ServerDependencies {
   /** Finds the verifier of the application by its class. */
   readonly findVerifier: (type: VerifierClass) => Promise<TokenVerifier>;
 }
-
-/** Most issuers that are remembered for each resource, besides the configured ones. */
-const MAX_LOOKED_UP_ISSUERS = 1_000;
 
 /** Most calls of a function of the application that are under way at a time, for each resource and function. */
 const MAX_VERIFICATIONS_UNDER_WAY = 256;
@@ -49,29 +47,40 @@ export class VerifierFactory {
   }
 
   /** Creates the verifier of a resource. Opens no connection, and asks Nest for no provider before the first token. */
-  verifierOf(resource: ResolvedResource): CachedVerifier {
-    const { now } = this.dependencies;
+  verifierOf(resource: ResolvedResource, stores: TokenStores = this.#ownStores()): CachedVerifier {
     const verifiers = new Map(
-      resource.authorizationServers.map((settings) => [settings.issuer, this.#configuredVerifier(settings, resource)]),
+      resource.authorizationServers.map((settings) => [
+        settings.issuer,
+        this.#issuerVerifier({ settings, resource, stores }),
+      ]),
     );
-    const issuers = this.#trustedIssuers(resource, verifiers);
+    const issuers = this.#trustedIssuers(resource, stores, verifiers);
     const verifier: CacheableVerifier = resource.verifier
       ? this.#customVerifier(resource.verifier, resource, issuers)
       : new IssuerRouter(issuers, opaqueRoutes(resource, verifiers));
-    return new CachedVerifier(verifier, new ExpiringMap(this.options.cache.maxEntries, now), now);
+    return new CachedVerifier(verifier, stores.verified(), this.dependencies.now);
+  }
+
+  /** The stores for the tenants of a template. */
+  sharedStores(): SharedStores {
+    return new SharedStores(this.options.cache.maxEntries, this.dependencies.now);
+  }
+
+  #ownStores(): TokenStores {
+    return new OwnStores(this.options.cache.maxEntries, this.dependencies.now);
   }
 
   /** Creates the verifiers of the credentials that the application verifies itself. */
-  credentialsOf(resource: ResolvedResource): ResourceCredentials {
+  credentialsOf(resource: ResolvedResource, stores: TokenStores = this.#ownStores()): ResourceCredentials {
     return new ResourceCredentials(
       this.options.credentials.map((settings) => {
         const { name, header, bearerPrefix } = settings;
-        return new ResourceCredential(name, header, bearerPrefix, this.#credentialVerifier(settings, resource));
+        return new ResourceCredential(name, header, bearerPrefix, this.#credentialVerifier(settings, resource, stores));
       }),
     );
   }
 
-  #credentialVerifier(settings: ResolvedCredential, resource: ResolvedResource): CachedVerifier {
+  #credentialVerifier(settings: ResolvedCredential, resource: ResolvedResource, stores: TokenStores): CachedVerifier {
     const { name, verify, cacheSeconds } = settings;
     const { now, failures } = this.dependencies;
     const context = Object.freeze({ resource: resource.identifier.value });
@@ -80,7 +89,7 @@ export class VerifierFactory {
     const rules = { name, toleranceSeconds, maxLifetimeSeconds, reuseSeconds: cacheSeconds };
     const onFailure = (error: unknown, credential: string): void => failures.credentialFailed(name, error, credential);
     const verifier = new CredentialVerifier(ask, rules, now, onFailure);
-    return new CachedVerifier(verifier, new ExpiringMap(this.options.cache.maxEntries, now), now);
+    return new CachedVerifier(verifier, stores.verified(), now);
   }
 
   /** Limits the time of a function of the application, and how many calls of it are under way. */
@@ -100,10 +109,23 @@ export class VerifierFactory {
     }
   }
 
-  #configuredVerifier(settings: ResolvedAuthorizationServer, resource: ResolvedResource): IssuerVerifier {
+  /** The verifier of an issuer in the options, or of an issuer that a tenant has of its own. */
+  #issuerVerifier(at: Omit<IssuerAtResource, 'server' | 'access'>): IssuerVerifier {
+    const { tenant } = at.resource;
+    if (tenant === undefined) return this.#configuredVerifier(at);
+    const isShared = tenant.of.authorizationServers.includes(at.settings);
+    const server = isShared ? this.servers.shared(at.settings).server : this.servers.ofTenants(at.settings);
+    const access = isShared
+      ? this.servers.introspectionAccess(at.settings)
+      : new IntrospectionAccess(this.dependencies.now);
+    return this.#issuers.prepare({ ...at, server, access }).verifier;
+  }
+
+  #configuredVerifier(at: Omit<IssuerAtResource, 'server' | 'access'>): IssuerVerifier {
+    const { settings, resource } = at;
     const shared = this.servers.shared(settings);
     const access = this.servers.introspectionAccess(settings);
-    const { verifier, warmUp } = this.#issuers.prepare({ settings, resource, server: shared.server, access });
+    const { verifier, warmUp } = this.#issuers.prepare({ ...at, server: shared.server, access });
     // A verifier of the application replaces this one, and needs nothing from the server.
     if (!resource.verifier) {
       shared.warmUps.push(warmUp);
@@ -112,17 +134,19 @@ export class VerifierFactory {
     return verifier;
   }
 
-  #trustedIssuers(resource: ResolvedResource, verifiers: ReadonlyMap<string, IssuerVerifier>): TrustedIssuers {
-    const { now } = this.dependencies;
+  #trustedIssuers(
+    resource: ResolvedResource,
+    stores: TokenStores,
+    verifiers: ReadonlyMap<string, IssuerVerifier>,
+  ): TrustedIssuers {
     const configured = new ConfiguredIssuers(verifiers);
     const { trustedIssuer } = resource;
     if (!trustedIssuer) return configured;
     const lookUp = async (issuer: string): Promise<FoundIssuer | undefined> => {
-      const server = await this.#lookUp(issuer, trustedIssuer);
-      return server && this.#foundIssuer(server, resource);
+      const settings = await this.#lookUp(issuer, trustedIssuer);
+      return settings && this.#foundIssuer({ settings, resource, stores });
     };
-    const known = new ExpiringMap<KnownIssuer>(MAX_LOOKED_UP_ISSUERS, now);
-    return new IssuerLookup(configured, lookUp, known, new ExpiringMap(MAX_LOOKED_UP_ISSUERS, now), now);
+    return new IssuerLookup(configured, lookUp, stores.knownIssuers(), stores.notTrusted(), this.dependencies.now);
   }
 
   async #lookUp(
@@ -137,22 +161,12 @@ export class VerifierFactory {
     }
   }
 
-  /**
-   * An issuer that was looked up. It has no version if its settings contain a function, such as one that holds the secret for
-   * introspection: a change of a function cannot be detected.
-   */
-  #foundIssuer(settings: ResolvedAuthorizationServer, resource: ResolvedResource): FoundIssuer {
-    const holdsFunction = settings.introspection !== undefined || transformOf(settings) !== undefined;
+  #foundIssuer(at: Omit<IssuerAtResource, 'server' | 'access'>): FoundIssuer {
     const create = (): IssuerVerifier => {
       const access = new IntrospectionAccess(this.dependencies.now);
-      return this.#issuers.prepare({ settings, resource, server: this.servers.create(settings), access }).verifier;
+      return this.#issuers.prepare({ ...at, server: this.servers.create(at.settings), access }).verifier;
     };
-    return {
-      version: holdsFunction
-        ? undefined
-        : JSON.stringify([settings, numberOf(settings.kindOf), numberOf(settings.scopeRules.scopesOf)]),
-      create,
-    };
+    return { version: versionOf(at.settings), create };
   }
 
   #customVerifier(verifier: ResolvedVerifier, resource: ResolvedResource, issuers: TrustedIssuers): CacheableVerifier {
@@ -171,17 +185,6 @@ export class VerifierFactory {
     this.#provided.set(type, known);
     return known;
   }
-}
-
-/** Numbers of functions, to recognise the same function: a preset has one for all tenants. */
-const numbers = new WeakMap<object, number>();
-let nextNumber = 1;
-
-function numberOf(used: unknown): number {
-  if (typeof used !== 'function') return 0;
-  const known = numbers.get(used) ?? nextNumber++;
-  numbers.set(used, known);
-  return known;
 }
 
 function opaqueRoutes(

@@ -58,7 +58,7 @@ export class Listing {
     } catch {
       return ofTasks ? '' : json;
     }
-    if (ofTasks) keepTasks(value, (taskId) => this.tasks.isOwn(taskId, call.auth));
+    if (ofTasks) keepTasks(value, (taskId) => this.tasks.isOwn(taskId, call));
     for (const message of [value].flat()) await this.#changeMessage(message, call);
     return JSON.stringify(value);
   }
@@ -81,7 +81,7 @@ export class Listing {
   /** Adds what a tool needs to its entry. Leaves tools without declarations as the MCP framework describes them. */
   #advertise(entry: unknown, { resource }: AuthorizedCall): void {
     if (!isRecord(entry) || typeof entry['name'] !== 'string') return;
-    const schemes = this.operations.securitySchemes(entry['name'], resource.id);
+    const schemes = this.operations.securitySchemes(entry['name'], resource);
     if (!schemes) return;
     entry['_meta'] = { ...(isRecord(entry['_meta']) && entry['_meta']), securitySchemes: schemes };
     // Some MCP frameworks set this member themselves.

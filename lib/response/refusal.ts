@@ -52,6 +52,7 @@ const DESCRIPTIONS = {
   batch_rejected:
     'A JSON-RPC batch is not accepted in this protocol version, nor is a request that asks for too much at once.',
   body_not_parsed: 'The body of the request was not read as JSON.',
+  resource_not_found: 'Not found.',
   session_not_found: 'There is no such session.',
   task_not_found: 'Failed to retrieve task: Task not found',
 } as const;
@@ -153,6 +154,7 @@ function errorParameters(error: McpAuthError, errorDescription: string): Partial
     case 'header_mismatch':
     case 'batch_rejected':
     case 'body_not_parsed':
+    case 'resource_not_found':
     case 'session_not_found':
     case 'task_not_found':
       return undefined;

@@ -66,13 +66,13 @@ export class ResponseHooks {
     return [refusal.status, ...rest];
   }
 
-  #noteSession({ headers, method }: HttpRequest, response: ServerResponse, { auth }: AuthorizedCall): void {
+  #noteSession({ headers, method }: HttpRequest, response: ServerResponse, call: AuthorizedCall): void {
     const opened = response.getHeader(SESSION_FIELD);
     const asked = headers[SESSION_FIELD];
     if (method === 'DELETE') {
       if (typeof asked === 'string' && response.statusCode < 300) this.sessions.close(asked);
     } else if (typeof opened === 'string' && opened !== asked) {
-      this.sessions.open(opened, auth);
+      this.sessions.open(opened, call);
     }
   }
 

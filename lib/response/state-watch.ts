@@ -48,11 +48,11 @@ export class StateWatch {
     const hasOwnIds = isSseRoute(call.handler);
     let last: string | undefined;
     // The client resumes the stream after this event, even if its owner has received many events on other streams.
-    if (!hasOwnIds) response.once('close', () => last !== undefined && this.eventIds.note(last, call.auth));
+    if (!hasOwnIds) response.once('close', () => last !== undefined && this.eventIds.note(last, call));
     const reader = new EventStreamReader({
       id: (id) => {
         last = id;
-        if (!hasOwnIds) this.eventIds.note(id, call.auth);
+        if (!hasOwnIds) this.eventIds.note(id, call);
       },
       event: ({ type, data }) => {
         if (type === 'endpoint') this.#noteEndpoint(data, response, call);
@@ -67,24 +67,24 @@ export class StateWatch {
    * and the session ends with the stream. If no parameter has the name of a session parameter, each long value counts as a
    * session. A known session keeps its owner.
    */
-  #noteEndpoint(url: string, response: ServerResponse, { auth }: AuthorizedCall): void {
+  #noteEndpoint(url: string, response: ServerResponse, call: AuthorizedCall): void {
     const { named, others } = sessionsInUrl(url);
     const ids = named.length > 0 ? named : others.filter(({ length }) => length >= MIN_SESSION_LENGTH);
     for (const session of ids.filter((id) => !this.sessions.has(id))) {
-      this.sessions.open(session, auth);
+      this.sessions.open(session, call);
       response.once('close', () => this.sessions.close(session));
     }
   }
 
-  #noteTasks(answer: unknown, requests: TaskRequests, { auth, resource }: AuthorizedCall): void {
+  #noteTasks(answer: unknown, requests: TaskRequests, call: AuthorizedCall): void {
     for (const { taskId, requestId } of tasksCreatedIn(answer)) {
       const messages = requests.get(requestId);
       if (!messages) continue;
       const operations = messages.flatMap((message) => readRpcBody(message).operations);
       this.tasks.note(
         taskId,
-        operations.map((operation) => this.requirements.memorable(operation, resource.id)),
-        auth,
+        operations.map((operation) => this.requirements.memorable(operation, call.resource.id)),
+        call,
       );
     }
   }

@@ -240,10 +240,11 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: several
   it.each([
     ['the same identifier', 'https://mcp.example.com/notes'],
     ['the same host in upper case', 'https://MCP.example.com/notes'],
-    ['another host, since a document is found by its path', 'https://other.example.com/notes'],
-  ])('LIB-14: refuses to start with two resources that share a metadata path: %s', async (_, resource) => {
+    ['the same host by plain http', 'http://mcp.example.com/notes'],
+  ])('LIB-14: refuses to start with two resources that share host and path: %s', async (_, resource) => {
     const { problems } = await startProblem({
       resources: [...resources, { resource, id: 'other', authorizationServers: [ISSUER] }],
+      allowInsecureHttp: true,
     });
     expect(problems.map(({ option }) => option)).toEqual(['resources']);
   });

@@ -169,7 +169,7 @@ const RESOURCE_ROWS: readonly Row[] = [
     { ...GOOD, resource: 'http://localhost.example.com/mcp' },
     ['resource', '"http://localhost.example.com/mcp"', HTTP_WHY],
   ],
-  ...['/orgs/:org/mcp', '/orgs/{org}/mcp', '/orgs/%7Borg%7D/mcp', '/orgs/*org/mcp', '/orgs/*'].map((path): Row => {
+  ...['/orgs/:org/mcp', '/orgs/%7Borg%7D/mcp', '/orgs/*org/mcp', '/orgs/*'].map((path): Row => {
     const pattern = `https://mcp.example.com${path}`;
     return [
       `a resource that is the pattern of a route: ${path}`,
@@ -221,13 +221,13 @@ const RESOURCE_ROWS: readonly Row[] = [
       { ...ONE, resource: 'https://mcp.example.com/c', id: 'd' },
     ),
     ['resources', '"a"', /share/],
-    ['resources', '"/.well-known/oauth-protected-resource/c"', /share/],
+    ['resources', '"https://mcp.example.com/c"', /shares host and path/],
   ],
   [
     'three resources of one URL, one problem for each that is too many',
     several({ ...ONE, id: 'a' }, { ...ONE, id: 'b' }, { ...ONE, id: 'c' }),
-    ['resources', '"/.well-known/oauth-protected-resource/mcp"', /share/],
-    ['resources', '"/.well-known/oauth-protected-resource/mcp"', /share/],
+    ['resources', '"https://mcp.example.com/mcp"', /shares host and path/],
+    ['resources', '"https://mcp.example.com/mcp"', /shares host and path/],
   ],
   [
     'two resources without a URL, which share nothing',

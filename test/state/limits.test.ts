@@ -1,13 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import type { McpAuthInfo } from 'nestjs-mcp-auth';
+import type { CallerAt } from '../../lib/authorization/caller-key.js';
 import { EventOwners } from '../../lib/authorization/event-owners.js';
 import { SessionOwners } from '../../lib/authorization/session-owners.js';
 import { TaskOwners } from '../../lib/authorization/task-owners.js';
 import type { ResolvedOptions } from '../../lib/options/options.js';
 
-const caller = (principalKey: string): McpAuthInfo => ({ principalKey, clientId: 'client' }) as McpAuthInfo;
-const CALLERS: [string, McpAuthInfo | undefined][] = [
-  ['anonymous callers', undefined],
+const resource = { identifier: { value: 'https://mcp.example.com/mcp' } } as CallerAt['resource'];
+const caller = (principalKey: string): CallerAt => ({
+  auth: { principalKey, clientId: 'client' } as McpAuthInfo,
+  resource,
+});
+const CALLERS: [string, CallerAt][] = [
+  ['anonymous callers', { auth: undefined, resource }],
   ['one principal', caller('bob')],
 ];
 
