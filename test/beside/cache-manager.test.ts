@@ -219,7 +219,7 @@ describe.each(PLATFORMS)('CacheInterceptor of @nestjs/cache-manager, on %s', (pl
     class Cached {}
     await start({
       imports: [Cached],
-      options: { globalGuard: false },
+      options: { globalGuard: 'mcp' },
       configure: (builder) => builder.overrideProvider(McpAuthGuard).useValue({ canActivate: () => true }),
     });
     expect(await get('before')).toEqual([200, 'MISS', { as: 'before' }]);
@@ -244,7 +244,7 @@ describe.each(PLATFORMS)('CacheInterceptor of @nestjs/cache-manager, on %s', (pl
   it('gives cached answers only to callers whom the guard admits, and caches other routes as before', async () => {
     @Module({ imports: [CacheModule.register()], controllers: [Catalogue] })
     class Cached {}
-    const server = await start({ imports: [Cached], options: { globalGuard: false } });
+    const server = await start({ imports: [Cached], options: { globalGuard: 'mcp' } });
     const [alice, bob] = await Promise.all(['alice', 'bob'].map((sub) => server.mint({ sub, scope: 'a' })));
     expect(await get('catalogue', alice)).toEqual([200, 'MISS', { same: 'for all' }]);
     expect(await get('catalogue', bob)).toEqual([200, 'HIT', { same: 'for all' }]);

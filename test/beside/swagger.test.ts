@@ -213,7 +213,7 @@ describe.each(PLATFORMS)('An OpenAPI document of @nestjs/swagger, on %s', (platf
   });
 
   it('names only guarded routes where the guard is not global', async () => {
-    const server = await startNotesServer(platform, { ...SETTINGS, options: { globalGuard: false } });
+    const server = await startNotesServer(platform, { ...SETTINGS, options: { globalGuard: 'mcp' } });
     const document = documentOf(server.app);
     expect(securityAt(document, '/plain/undecorated')).toBeUndefined();
     expect(securityAt(document, '/plain/own')).toEqual([{ bearer: [] }]);

@@ -42,7 +42,7 @@ const PACKAGES = [
 
 /** Leaves the routes of the application alone, unless the schematic has written so already. */
 const IMPORT = 'McpAuthModule.forRootAsync(mcpAuthConfig.asProvider())';
-const IMPORT_FOR_MCP = 'McpAuthModule.forRootAsync({ ...mcpAuthConfig.asProvider(), globalGuard: false })';
+const IMPORT_FOR_MCP = "McpAuthModule.forRootAsync({ ...mcpAuthConfig.asProvider(), globalGuard: 'mcp' })";
 
 let passed = 0;
 let failed = 0;
