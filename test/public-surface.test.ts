@@ -138,6 +138,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'SignedAnswerChanges',
       'TestAlgorithm',
       'TestEndpoint',
+      'TestConfirmation',
       'TestFault',
       'TestIntrospectionOptions',
       'TestIssuerOptions',

@@ -66,6 +66,7 @@ export interface McpAuthInfo {
 
 /** The proof of a key that came with a request. */
 export interface CallerProof {
+  /** DPoP (RFC 9449). */
   readonly method: 'dpop';
   /** The SHA-256 thumbprint of the public key (RFC 7638), base64url. */
   readonly keyThumbprint: string;

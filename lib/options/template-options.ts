@@ -16,10 +16,11 @@ export interface TenantSettings {
   authorizationServers?: (string | AuthorizationServerOptions)[];
   /** Accepted values of the `aud` claim. @default that of the resource, with the variables of this tenant in it */
   audience?: string | string[];
+  /** As in `ScopeOptions`. @default those of the resource */
   scopes?: {
-    /** @default that of the resource */
+    /** Scopes that every protected request needs. @default those of the resource */
     required?: string[];
-    /** @default that of the resource */
+    /** Published as `scopes_supported`. @default those of the resource */
     supported?: string[];
   };
 }

@@ -8,7 +8,7 @@ export type { AccessMapRow } from '../core/access-map.js';
 export { parseChallenges } from '../core/challenge-parser.js';
 export type { Challenge } from '../core/challenge-parser.js';
 export { TestDpopKey } from './test-dpop-key.js';
-export type { TestProofOptions } from './test-dpop-key.js';
+export type { TestConfirmation, TestProofOptions } from './test-dpop-key.js';
 export type { TestFault } from './test-fault.js';
 export type { AnswerIntrospection, SignedAnswerChanges, TestIntrospectionOptions } from './test-introspection.js';
 export { TestIssuer } from './test-issuer.js';

@@ -17,6 +17,12 @@ export interface TestProofOptions extends MintOptions {
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
+/** The claim `cnf` of a token that is bound to a key (RFC 9449 §6.1). */
+export interface TestConfirmation {
+  /** The thumbprint of the key. */
+  readonly jkt: string;
+}
+
 /**
  * A key of a client FOR TESTS ONLY, which proves that an access token is its own.
  *
@@ -38,14 +44,18 @@ export class TestDpopKey {
     readonly publicJwk: JWK,
   ) {}
 
-  /** @param options `alg`: that of the proofs; ES256 by default. */
+  /**
+   * Generates a key.
+   *
+   * @param options `alg`: that of the proofs; ES256 by default.
+   */
   static async generate({ alg = 'ES256' }: Pick<TestKeyOptions, 'alg'> = {}): Promise<TestDpopKey> {
     const key = await generateTestKey({ alg, jwk: { kid: undefined, alg: undefined, use: undefined } });
     return new TestDpopKey(key, await calculateJwkThumbprint(key.publicJwk), key.publicJwk);
   }
 
   /** The claim `cnf` of a token that is bound to this key. */
-  get confirmation(): { readonly jkt: string } {
+  get confirmation(): TestConfirmation {
     return { jkt: this.thumbprint };
   }
 
