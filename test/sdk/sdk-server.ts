@@ -168,7 +168,7 @@ export async function startSdkServer(settings: SdkServerSettings, ran: string[] 
     providers: [...settings.providers],
   })
     .overrideProvider(Clock)
-    .useValue({ now: () => clock.now, schedule: () => () => undefined })
+    .useValue({ now: () => clock.now, monotonic: () => clock.now, schedule: () => () => undefined })
     .compile();
   openLogs.add(log);
   const app = module.createNestApplication(adapterFor(platform), { logger: RECORDER });
