@@ -116,6 +116,7 @@ const SEGMENT = /^[A-Za-z0-9._~-]{1,255}$/;
 
 const MAX_HOST_LENGTH = 253;
 
+/** A name that begins with `xn--` must be one that URLs may have; Node up to 22 refuses more of them than later versions. */
 function isLabel(text: string): boolean {
   return (
     LABEL.test(text) && (!text.startsWith('xn--') || parseUrl(`http://${text}.example`)?.host === `${text}.example`)
