@@ -79,17 +79,19 @@ describe.each(PLATFORMS)('docs/guides/dpop.md on %s', (platform) => {
   });
 
   it('makes proofs in tests', async () => {
-    const { server } = await start({ dpop: 'accepted' });
-    const { issuer, resource } = server;
+    const audience = 'https://notes.example/mcp';
+    const settings = { issuer: { alg: 'ES256', audience } } as const;
+    const dpop = await startDpopServer(platform, { dpop: 'required', audience }, settings);
+    started.push(dpop);
+    const { issuer, resource } = dpop.server;
     // #region test
     const key = await TestDpopKey.generate();
     const token = await issuer.mint({ cnf: key.confirmation });
     const proof = key.proof({ method: 'POST', url: resource, token });
     const headers = { Authorization: `DPoP ${token}`, DPoP: proof };
     // #endregion
-    const bound = await server.mint({ cnf: key.confirmation });
-    expect(token).not.toBe(bound);
-    expect(Object.keys(headers)).toEqual(['Authorization', 'DPoP']);
+    expect((await dpop.call(headers)).status).toBe(200);
+    expect((await dpop.call({ ...headers, DPoP: 'x' })).status).toBe(401);
   });
 
   it('remembers used proofs in the store, and refuses with 503 while it is down', async () => {
