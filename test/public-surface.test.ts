@@ -355,7 +355,7 @@ describe('package.json', () => {
   it('publishes what was built, and no sources', () => {
     expect(manifest.files).toEqual(['dist', 'schematics', 'README.md', 'CHANGELOG.md', 'LICENSE']);
     expect(manifest.schematics).toBe('./schematics/collection.json');
-    expect(manifest.files.filter((name) => /^(?:lib|test|sample|bench|scripts)\b/.test(name))).toEqual([]);
+    expect(manifest.files.filter((name) => /^(?:lib|test|sample|bench|lab|scripts)\b/.test(name))).toEqual([]);
   });
 
   it('declares every package that lib imports', () => {
