@@ -70,6 +70,7 @@ export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
 export type { AuthorizationServerOptions } from './options/authorization-server-options.js';
 export type { DpopNonceOptions, DpopOptions } from './options/dpop-options.js';
 export type { ReplayStore } from './shared-state/replay-store.js';
+export type { RevocationChanges, RevocationStore, StoredRevocation } from './shared-state/revocation-store.js';
 export type { ClaimValues } from './options/claim-value-options.js';
 export type { CacheOptions } from './options/cache-options.js';
 export type { AnonymousAccessOptions } from './options/anonymous-access.js';
