@@ -131,7 +131,15 @@ const SURFACES: Readonly<Record<string, Surface>> = {
     ],
   },
   './testing': {
-    values: ['TestDpopKey', 'TestIssuer', 'formatAccessMap', 'generateTestKey', 'parseChallenges', 'symmetricTestKey'],
+    values: [
+      'TEST_PROOF_FAULTS',
+      'TestDpopKey',
+      'TestIssuer',
+      'formatAccessMap',
+      'generateTestKey',
+      'parseChallenges',
+      'symmetricTestKey',
+    ],
     types: [
       'AccessMapRow',
       'AnswerIntrospection',
@@ -147,6 +155,8 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'TestIssuerOptions',
       'TestKey',
       'TestKeyOptions',
+      'TestProofFault',
+      'TestProofHeaders',
       'TestProofOptions',
       'WellKnownForm',
     ],

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { Authorize, type McpAuthModuleOptions, type ReplayStore } from 'nestjs-mcp-auth';
-import { TestDpopKey } from 'nestjs-mcp-auth/testing';
+import { TEST_PROOF_FAULTS, TestDpopKey, type TestProofHeaders } from 'nestjs-mcp-auth/testing';
 import { startDpopServer, type DpopServer } from '../support/dpop-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
@@ -87,11 +87,17 @@ describe.each(PLATFORMS)('docs/guides/dpop.md on %s', (platform) => {
     // #region test
     const key = await TestDpopKey.generate();
     const token = await issuer.mint({ cnf: key.confirmation });
-    const proof = key.proof({ method: 'POST', url: resource, token });
-    const headers = { Authorization: `DPoP ${token}`, DPoP: proof };
+    const headers = key.headers({ method: 'POST', url: resource, token });
     // #endregion
-    expect((await dpop.call(headers)).status).toBe(200);
+    expect((await dpop.call({ ...headers })).status).toBe(200);
     expect((await dpop.call({ ...headers, DPoP: 'x' })).status).toBe(401);
+    const call = (fields: TestProofHeaders): Promise<Response> => dpop.call({ ...fields });
+    // #region faults
+    for (const fault of TEST_PROOF_FAULTS) {
+      const response = await call(key.headers({ method: 'POST', url: resource, token, fault }));
+      expect(response.status).toBe(401);
+    }
+    // #endregion
   });
 
   it('remembers used proofs in the store, and refuses with 503 while it is down', async () => {
