@@ -35,6 +35,7 @@ export {
   Public,
   RequireAnyScope,
   RequireAuthentication,
+  RequireProof,
   RequireScopes,
 } from './mcp-auth.decorators.js';
 export type { CallEnd, CallOutcome } from './core/call-outcome.js';

@@ -84,6 +84,20 @@ export function RequireAuthentication(requirement: {
 }
 
 /**
+ * Requires a token that is bound to a key of the client, with the proof of that key: DPoP (RFC 9449). A caller with a token
+ * that works for whoever has it gets `401`, with a challenge only for the schemes that would do. Scopes are checked, too, and
+ * afterwards: `@RequireScopes()` adds to it.
+ *
+ * Does NOT turn DPoP on: the option `dpop` of the resource does.
+ *
+ * @throws {McpAuthConfigError} at the start, if no resource of the handler accepts such tokens.
+ * @see RFC 9449 §7.1; SEP-1932
+ */
+export function RequireProof(): ClassOrMethodDecorator {
+  return protect('@RequireProof()', { needsProof: true });
+}
+
+/**
  * Declares that an HTTP route, GraphQL resolver or message handler needs no token. Tokens are NOT verified there, and the
  * handler sees no caller. On MCP tools, resources and prompts it has an effect only with the option `allowAnonymous`:
  * then they also work without a token, and a token in the request is verified.

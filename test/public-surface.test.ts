@@ -27,6 +27,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'Public',
       'RequireAnyScope',
       'RequireAuthentication',
+      'RequireProof',
       'RequireScopes',
       'TokenVerifier',
       'auth0',

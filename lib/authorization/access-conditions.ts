@@ -22,6 +22,8 @@ export interface AccessConditions {
   readonly server: ResourceServer;
   readonly requirement: Requirement;
   readonly authentications: readonly AuthenticationRequirement[];
+  /** Whether the caller must prove to hold the key to which the token is bound. */
+  readonly needsProof: boolean;
   readonly policyChecks: readonly PolicyCheck[];
   /** Whether policies are asked even if scopes are missing, so that one challenge names all scopes. */
   readonly asksBeforeScopes: boolean;
@@ -45,6 +47,7 @@ export function conditionsOf(
     server,
     requirement: combineAll([server.baseline, ...handlers.map(({ requirement }) => requirement)]),
     authentications: handlers.flatMap(({ authentications }) => authentications),
+    needsProof: handlers.some(({ needsProof }) => needsProof),
     policyChecks,
     asksBeforeScopes: false,
     refusal: undefined,
@@ -152,6 +155,6 @@ export function hasPolicies({ policies }: HandlerDeclaration): boolean {
 }
 
 /** Whether neither class nor method declares anything that a caller must meet. */
-export function requiresNothing({ requirement, authentications, policies }: HandlerDeclaration): boolean {
-  return isEmptyRequirement(requirement) && authentications.length === 0 && policies.length === 0;
+export function requiresNothing({ requirement, authentications, needsProof, policies }: HandlerDeclaration): boolean {
+  return isEmptyRequirement(requirement) && authentications.length === 0 && !needsProof && policies.length === 0;
 }

@@ -111,12 +111,13 @@ export class Authorizer {
   }
 
   /**
-   * Checks how the user signed in, then all scopes together with those that policies ask for, then whether a policy denies.
+   * Checks whether the caller has proven to hold the key of the token, then how the user signed in, then all scopes together with those that policies ask for, then whether a policy denies.
    *
    * @throws {McpAuthError} when the caller is refused.
    */
   decide(auth: McpAuthInfo, conditions: AccessConditions, request: HttpRequest | undefined): MaybePromise<void> {
     if (conditions.refusal) throw new McpAuthError('access_denied', conditions.refusal);
+    if (conditions.needsProof && auth.proof === undefined) throw proofRequired(auth);
     if (conditions.policyChecks.length > 0) return this.#decideWithPolicies(auth, conditions, request);
     this.#check(auth, conditions);
   }
@@ -170,6 +171,14 @@ export class Authorizer {
     const tolerance = this.options.clockToleranceSeconds;
     return authentications.every((one) => meetsAuthentication(one, claims, now, tolerance));
   }
+}
+
+/**
+ * The refusal of a caller whose token works for whoever has it. A credential that is no token has no error code: the client has
+ * no token that it could renew (RFC 6750 §3.1).
+ */
+function proofRequired({ credential }: McpAuthInfo): McpAuthError {
+  return new McpAuthError(credential === undefined ? 'invalid_token' : 'authorization_required', 'proof_required');
 }
 
 /** The refusal of a caller whom a policy denies. Another token would not help. */

@@ -16,6 +16,8 @@ export interface DeclaredNeeds {
   readonly isOpen: boolean;
   readonly requirement: Requirement;
   readonly authentications: readonly AuthenticationRequirement[];
+  /** Whether the caller must prove to hold the key to which the token is bound. */
+  readonly needsProof: boolean;
   readonly policies: readonly PolicyOption[];
   /** Whether the options name a policy for all MCP messages. */
   readonly hasModulePolicy: boolean;
@@ -100,12 +102,13 @@ function needs(
   declarations: readonly HandlerDeclaration[],
   ofModule: readonly PolicyOption[] = [],
 ): DeclaredNeeds {
-  const { requirement, authentications } = isOpen ? withoutScopes(conditions) : conditions;
+  const { requirement, authentications, needsProof } = isOpen ? withoutScopes(conditions) : conditions;
   return {
     resourceId: server.resource.id,
     isOpen,
     requirement,
     authentications,
+    needsProof,
     policies: [...ofModule, ...declarations.flatMap(({ policies }) => policies)],
     hasModulePolicy: ofModule.length > 0,
     hasBaseline: !isOpen && !isEmptyRequirement(server.baseline),

@@ -36,6 +36,8 @@ export interface AccessMapRow {
     /** In whole seconds; null: any. */
     readonly maxAgeSeconds: number | null;
   }[];
+  /** Whether the caller must prove to hold the key to which the token is bound. */
+  readonly needsProof: boolean;
   /** The names of the policies that decide, too; `anonymous function` for one without a name. */
   readonly policies: readonly string[];
   /** `Class.method`, `Class`, `options …`, or `guard Name` for a guard of the application that calls `McpAuthGuard`. */
@@ -90,7 +92,7 @@ export function formatAccessMap(map: readonly AccessMapRow[]): string {
     .join('\n');
 }
 
-function needsOf({ scopes, authentications, policies }: AccessMapRow): string {
+function needsOf({ scopes, authentications, needsProof, policies }: AccessMapRow): string {
   const needs = [
     ...scopes.allOf,
     ...scopes.anyOf.map((group) => `(${group.join(' or ')})`),
@@ -98,6 +100,7 @@ function needsOf({ scopes, authentications, policies }: AccessMapRow): string {
       ...(acr.length > 0 ? [`acr ${acr.join(' or ')}`] : []),
       ...(maxAgeSeconds === null ? [] : [`signed in within ${maxAgeSeconds} s`]),
     ]),
+    ...(needsProof ? ['proof of a key'] : []),
     ...policies.map((name) => `policy ${name}`),
   ];
   return needs.join(', ') || '-';

@@ -30,6 +30,7 @@ export const REASONS = {
   sender_constrained: 'the token is bound to a key (cnf), and this resource does not accept that kind of proof',
   bound_token_without_proof: 'the token is bound to a key, and was sent as a Bearer token, without a proof of that key',
   unbound_token: 'the token is not bound to a key, so that nobody can prove to be its holder',
+  proof_required: 'the operation needs a token that is bound to a key, with the proof of that key',
   proof_missing: 'the request has no DPoP proof, which the Authorization scheme DPoP needs',
   proof_repeated: 'the request has more than one DPoP proof',
   proof_malformed: 'the DPoP proof is not a signed JWT of the type dpop+jwt with the members that it needs',

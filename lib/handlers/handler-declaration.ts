@@ -8,6 +8,8 @@ import { COPY_METADATA, THIS_COPY, type Copy } from '../caller/package-copies.js
 interface Declaration {
   readonly requirement: Requirement;
   readonly authentications: readonly AuthenticationRequirement[];
+  /** Whether the caller must prove to hold the key to which the token is bound. */
+  readonly needsProof: boolean;
   readonly policies: readonly PolicyOption[];
   readonly isPublic: boolean;
   readonly resourceId: string | undefined;
@@ -30,6 +32,7 @@ const additions = new WeakMap<Declaration, readonly DeclarationPart[]>();
 const NOTHING: Declaration = {
   requirement: NO_REQUIREMENT,
   authentications: [],
+  needsProof: false,
   policies: [],
   isPublic: false,
   resourceId: undefined,
@@ -41,6 +44,7 @@ export function addDeclaration(target: object, addition: DeclarationPart): void 
   const declaration: Declaration = {
     requirement: combine(before.requirement, addition.requirement ?? NO_REQUIREMENT),
     authentications: [...before.authentications, ...(addition.authentications ?? [])],
+    needsProof: before.needsProof || (addition.needsProof ?? false),
     policies: [...before.policies, ...(addition.policies ?? [])],
     isPublic: before.isPublic || (addition.isPublic ?? false),
     resourceId: addition.resourceId ?? before.resourceId,
@@ -77,6 +81,7 @@ export function handlerDeclaration(classRef: object, handler: object): HandlerDe
   return {
     requirement: combine(inherited.requirement, own.requirement),
     authentications: [...inherited.authentications, ...own.authentications],
+    needsProof: inherited.needsProof || own.needsProof,
     policies: [...inherited.policies, ...own.policies],
     isPublic: own.isPublic || (inherited.isPublic && !hasRequirements(own)),
     resourceId: own.resourceId ?? inherited.resourceId,
@@ -90,8 +95,10 @@ export function contradictsItself(target: object): boolean {
   return declaration !== undefined && declaration.isPublic && hasRequirements(declaration);
 }
 
-function hasRequirements({ requirement, authentications, policies }: Declaration): boolean {
-  return [requirement.allOf, requirement.anyOf, authentications, policies].some((list) => list.length > 0);
+function hasRequirements({ requirement, authentications, needsProof, policies }: Declaration): boolean {
+  return (
+    needsProof || [requirement.allOf, requirement.anyOf, authentications, policies].some((list) => list.length > 0)
+  );
 }
 
 /** The declaration of a class or method. A class inherits from its base classes, as with Nest's own decorators. */

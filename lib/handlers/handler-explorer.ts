@@ -3,7 +3,7 @@ import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError } from '../core/error.js';
 import type { Operation } from '../request/rpc-body.js';
 import { declarationProblems, unlistedMethods, type UnlistedMethod } from './declaration-check.js';
-import { contradictions, resourceProblems, type DeclaredHandler } from './handler-problems.js';
+import { contradictions, proofProblems, resourceProblems, type DeclaredHandler } from './handler-problems.js';
 import { describedOperation } from './described-frameworks.js';
 import { checkIsMethod, instanceProblems, noteInstance } from './instance-methods.js';
 import { lostDeclarations } from './lost-declarations.js';
@@ -206,7 +206,11 @@ export class HandlerExplorer implements KnownHandlers {
           ...instanceProblems(classRef, wrapper.instance, this),
         ]),
       ),
-      ...this.#all().flatMap((handler) => [...contradictions(handler), ...resourceProblems(handler, this.options)]),
+      ...this.#all().flatMap((handler) => [
+        ...contradictions(handler),
+        ...resourceProblems(handler, this.options),
+        ...proofProblems(handler, this.options.resources),
+      ]),
     ];
     const unique = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
     if (unique.size > 0) throw new McpAuthConfigError([...unique.values()]);

@@ -57,6 +57,24 @@ export function missingResources(
   return [{ option: optionOf(classRef), seen: 'nothing', why, write }];
 }
 
+/** Reports a handler that needs a proof of a key, if no resource that it may belong to accepts one: nobody could call it. */
+export function proofProblems(
+  { classRef, methodName, declaration }: Omit<DeclaredHandler, 'isRoute' | 'method'>,
+  resources: readonly Pick<ResolvedResource, 'id' | 'dpop'>[],
+): ConfigProblem[] {
+  const { needsProof, resourceId } = declaration;
+  const possible = resources.filter(({ id }) => resourceId === undefined || id === resourceId);
+  if (!needsProof || possible.length === 0 || possible.some(acceptsProof)) return [];
+  const option = `@RequireProof() of ${classRef.name}.${methodName}`;
+  const ids = possible.map(({ id }) => `"${id}"`).join(', ');
+  const why = `the resource ${ids} accepts no tokens that are bound to a key, so nobody could call it`;
+  return [{ option, seen: 'dpop "off"', why, write: 'Set the option dpop of the resource to "accepted"' }];
+}
+
+function acceptsProof({ dpop }: Pick<ResolvedResource, 'dpop'>): boolean {
+  return dpop !== undefined;
+}
+
 type WithId = Pick<ResolvedResource, 'id'>;
 
 function optionOf({ name }: Type): string {

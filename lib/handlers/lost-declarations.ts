@@ -103,7 +103,7 @@ function isRepeated({ addition }: Remembered, found: readonly DeclarationPart[])
   return found.some((one) => kindOf(one) === kind || (one.isPublic === true && kind !== 'resourceId'));
 }
 
-/** `requirement`, `policies`, `authentications`, `isPublic` or `resourceId`: each decorator adds one member. */
+/** `requirement`, `policies`, `authentications`, `needsProof`, `isPublic` or `resourceId`: each decorator adds one member. */
 function kindOf(addition: DeclarationPart): string | undefined {
   return Object.keys(addition)[0];
 }

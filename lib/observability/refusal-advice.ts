@@ -106,6 +106,7 @@ export const REFUSAL_ADVICE: Readonly<
     level: 'warn',
     advice: 'Turn on DPoP for this client at the authorization server, so that its tokens have cnf.jkt',
   },
+  proof_required: { level: 'log' },
   proof_missing: { level: 'log' },
   proof_repeated: { level: 'log' },
   proof_malformed: { level: 'log' },

@@ -29,7 +29,7 @@ const COMPONENT_NAME = /^[\w.-]+$/;
  * of class, method and resource. Leaves public routes alone, and those that the guard does not protect.
  *
  * What the document already requires of a protected route is kept: both must hold. Policies of `@Authorize()` and
- * requirements of `@RequireAuthentication()` do NOT appear, since OpenAPI has no form for them.
+ * requirements of `@RequireAuthentication()` and `@RequireProof()` do NOT appear, since OpenAPI has no form for them.
  *
  * A scheme has the endpoints of the authorization server if the option `metadata` names them, otherwise the URL of its
  * metadata. Sends no request.

@@ -126,7 +126,7 @@ export class AccessMap {
   }
 
   #guarded(named: Named, needs: DeclaredNeeds, declaredAt: readonly string[]): AccessMapRow {
-    const { requirement, authentications, policies, isOpen, resourceId } = needs;
+    const { requirement, authentications, needsProof, policies, isOpen, resourceId } = needs;
     const required = isEmptyRequirement(requirement) ? 'token' : 'scopes';
     const sources = [
       ...declaredAt,
@@ -141,6 +141,7 @@ export class AccessMap {
       access: isOpen ? 'anonymous' : required,
       scopes: { allOf: [...requirement.allOf], anyOf: requirement.anyOf.map((group) => [...group]) },
       authentications: authentications.map(({ acr, maxAgeSeconds = null }) => ({ acr: [...acr], maxAgeSeconds })),
+      needsProof,
       policies: policies.map(({ name }) => name || 'anonymous function'),
       declaredAt: [...new Set(sources)],
     };
@@ -161,6 +162,7 @@ function open(named: Named, access: 'public' | 'unguarded', declaredAt: readonly
     access,
     scopes,
     authentications: [],
+    needsProof: false,
     policies: [],
     declaredAt: [...new Set(declaredAt)],
   };

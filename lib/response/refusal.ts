@@ -1,5 +1,5 @@
 import { formatChallenge, type AuthenticationScheme, type Challenge } from '../core/challenge.js';
-import { statusOf, type McpAuthError, type RefusalStatus } from '../core/error.js';
+import { statusOf, type McpAuthError, type McpAuthReason, type RefusalStatus } from '../core/error.js';
 import { isScopeToken } from '../core/scopes.js';
 
 /** A refusal as an HTTP answer, independent of the platform. */
@@ -60,6 +60,9 @@ const DESCRIPTIONS = {
 /** Says of `temporarily_unavailable` that the token is not the cause. */
 const POLICY_UNAVAILABLE = 'It cannot be decided at the moment whether the caller is permitted to do this.';
 
+/** Says of `invalid_token` that a valid token is not enough. */
+const PROOF_REQUIRED = 'This operation needs an access token that is bound to a key of the client.';
+
 /**
  * Turns a refusal into status, headers and body. Pure; the one mapping from {@link McpAuthError} to the wire.
  *
@@ -88,6 +91,7 @@ const MAX_SCOPE_LENGTH = 100;
 function descriptionOf({ code, reason, clientMessage, missingScopes }: McpAuthError): string {
   if (code === 'access_denied' && clientMessage !== undefined) return clientMessage;
   if (reason === 'policy_unavailable') return POLICY_UNAVAILABLE;
+  if (reason === 'proof_required') return PROOF_REQUIRED;
   if (reason === 'several_credentials') return 'The request must carry one credential only.';
   const isNamed = missingScopes.length > 0 && missingScopes.length <= MAX_SCOPES_NAMED;
   const isFit = missingScopes.every((scope) => isScopeToken(scope) && scope.length <= MAX_SCOPE_LENGTH);
@@ -108,16 +112,16 @@ export function challengeOf(
   const ofError = errorParameters(error, errorDescription);
   if (!ofError) return undefined;
   const common = { scopes: context.scopes(), resourceMetadata: context.resourceMetadata };
-  return schemesOf(context)
+  return schemesOf(context, error.reason)
     .map((scheme, index) => ({ scheme, ...common, ...(index === 0 && ofError), ...algorithmsFor(scheme, context) }))
     .map(formatChallenge)
     .join(', ');
 }
 
-/** The accepted schemes, that of the request first. */
-function schemesOf({ dpop, scheme }: ChallengeContext): AuthenticationScheme[] {
+/** The accepted schemes, that of the request first; only those that would do if the refused token has no key. */
+function schemesOf({ dpop, scheme }: ChallengeContext, reason: McpAuthReason): AuthenticationScheme[] {
   if (!dpop) return ['Bearer'];
-  if (dpop.mode === 'required') return ['DPoP'];
+  if (dpop.mode === 'required' || reason === 'proof_required') return ['DPoP'];
   return scheme === 'DPoP' ? ['DPoP', 'Bearer'] : ['Bearer', 'DPoP'];
 }
 

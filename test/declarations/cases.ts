@@ -19,6 +19,7 @@ import {
   McpAuthModule,
   RequireAnyScope,
   RequireAuthentication,
+  RequireProof,
   RequireScopes,
 } from 'nestjs-mcp-auth';
 import { McpTool } from 'nestjs-mcp-auth/sdk';
@@ -33,6 +34,7 @@ export const REQUIRING = {
   RequireAnyScope: () => RequireAnyScope('admin', 'root'),
   Authorize: () => Authorize(() => false),
   RequireAuthentication: () => RequireAuthentication({ acr: 'urn:example:mfa' }),
+  RequireProof: () => RequireProof(),
 };
 export type Requiring = keyof typeof REQUIRING;
 
@@ -271,7 +273,10 @@ const CALLS: Readonly<Record<Target, Call>> = {
 };
 
 async function callSdk(classRef: Type<object>, platform: Platform): Promise<number> {
-  const server = await startSdkServer({ sdk: 'v2', platform, providers: [classRef] }, []);
+  const server = await startSdkServer(
+    { sdk: 'v2', platform, providers: [classRef], options: { dpop: 'accepted' } },
+    [],
+  );
   try {
     const token = await server.mint({ scope: '' });
     return (await server.rpc('tools/call', { name: 'act', arguments: {} }, { token })).status;
@@ -281,7 +286,11 @@ async function callSdk(classRef: Type<object>, platform: Platform): Promise<numb
 }
 
 async function callMcpNest(classRef: Type<object>, platform: Platform, sharedIssuer: TestIssuer): Promise<number> {
-  const server = await startNotesServer(platform, { sharedIssuer, controllers: [classRef] });
+  const server = await startNotesServer(platform, {
+    sharedIssuer,
+    controllers: [classRef],
+    options: { dpop: 'accepted' },
+  });
   try {
     return (await server.callTool('act', await server.mint({ scope: '' }))).status;
   } finally {
@@ -309,7 +318,12 @@ async function statusOf(
   request: RequestInit,
 ): Promise<number> {
   const resource = 'https://mcp.example.com/mcp';
-  const options = { resource, authorizationServers: [issuer.issuer], checkAuthorizationServers: false };
+  const options = {
+    resource,
+    dpop: 'accepted' as const,
+    authorizationServers: [issuer.issuer],
+    checkAuthorizationServers: false,
+  };
   const root = { module: AppModule, imports: [McpAuthModule.forRoot(options)], ...classes };
   const app = await NestFactory.create(root, adapterFor(platform), { abortOnError: false, logger: false });
   try {

@@ -26,6 +26,7 @@ import {
   ProtectedResource,
   Public,
   RequireAuthentication,
+  RequireProof,
   RequireScopes,
 } from 'nestjs-mcp-auth';
 import { McpTool } from 'nestjs-mcp-auth/sdk';
@@ -36,6 +37,7 @@ import { decorateMethod } from './cases.js';
 const OPTIONS = {
   resource: 'https://mcp.example.com/mcp',
   authorizationServers: ['https://login.example.com'],
+  dpop: 'accepted' as const,
   checkAuthorizationServers: false,
 };
 
@@ -117,6 +119,7 @@ const DECORATORS: readonly (readonly [name: string, decorator: () => MethodDecor
   ['@RequireScopes("a")', () => RequireScopes('a')],
   ['@Authorize()', () => Authorize(() => true)],
   ['@RequireAuthentication()', () => RequireAuthentication({ acr: 'x' })],
+  ['@RequireProof()', () => RequireProof()],
   ['@ProtectedResource("https://mcp.example.com/mcp")', () => ProtectedResource('https://mcp.example.com/mcp')],
   ['@Public()', () => Public()],
 ];

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { McpController, Tool } from '@rekog/mcp-nest';
-import { Authorize, type McpAuthModuleOptions, type ReplayStore } from 'nestjs-mcp-auth';
+import { RequireProof, type McpAuthModuleOptions, type ReplayStore } from 'nestjs-mcp-auth';
 import { TEST_PROOF_FAULTS, TestDpopKey, type TestProofHeaders } from 'nestjs-mcp-auth/testing';
 import { startDpopServer, type DpopServer } from '../support/dpop-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -32,9 +32,9 @@ class SharedReplays implements ReplayStore {
 
 @McpController()
 class DangerousTools {
-  // #region policy
+  // #region require
   @Tool({ name: 'delete-all', description: 'Delete all notes' })
-  @Authorize(({ auth }) => auth.proof !== undefined)
+  @RequireProof()
   deleteAll(): object {
     // #endregion
     return { content: [{ type: 'text', text: 'deleted' }] };
@@ -67,7 +67,7 @@ describe.each(PLATFORMS)('docs/guides/dpop.md on %s', (platform) => {
     for (const { close } of started.splice(0)) await close();
   });
 
-  it('lets a policy ask for a proof', async () => {
+  it('lets a tool require a proof', async () => {
     const dpop = await start({
       // #region options
       dpop: 'accepted',
@@ -75,7 +75,7 @@ describe.each(PLATFORMS)('docs/guides/dpop.md on %s', (platform) => {
     });
     const answer = await callBound(dpop, 'delete-all');
     expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('deleted')]);
-    expect((await dpop.call(bearer(await dpop.server.mint()), 'delete-all')).status).toBe(403);
+    expect((await dpop.call(bearer(await dpop.server.mint()), 'delete-all')).status).toBe(401);
   });
 
   it('makes proofs in tests', async () => {
