@@ -49,7 +49,7 @@ export function compatibilityPage(results) {
 function productTable(products) {
   return table(
     ['', ...products.map(({ name, variant }) => text(variant === undefined ? name : `${name}, ${variant}`))],
-    triedIn(products).map(({ id, what }) => [text(what), ...products.map((product) => markOf(product, id))]),
+    triedIn(products).map(({ id, what }) => [markdown(what), ...products.map((product) => markOf(product, id))]),
   );
 }
 
@@ -84,24 +84,22 @@ function runsOf(results) {
 /** @param {Result} result */
 function details(result) {
   const lines = result.rows.map(({ what, result: outcome, seen, note }) => [
-    text(what),
+    markdown(what),
     MARKS[outcome],
-    text(note === undefined ? seen : `${seen}. ${note}`),
+    note === undefined ? text(seen) : `${text(seen)}. ${markdown(note)}`,
   ]);
   return `### ${titleOf(result)}\n\n${table(['what was tried', '', 'what was seen'], lines)}`;
 }
 
 function meanings(results) {
   return triedIn(results)
-    .map(({ id, what }) => `- **${id}**: ${text(what)}`)
+    .map(({ id, what }) => `- **${id}**: ${what}`)
     .join('\n');
 }
 
 function notes(results) {
   const all = results.flatMap((result) =>
-    result.rows.flatMap(({ id, note }) =>
-      note === undefined ? [] : [`- ${text(titleOf(result))}, ${id}: ${text(note)}`],
-    ),
+    result.rows.flatMap(({ id, note }) => (note === undefined ? [] : [`- ${text(titleOf(result))}, ${id}: ${note}`])),
   );
   return all.length === 0 ? '' : `Notes:\n\n${all.join('\n')}`;
 }
@@ -136,6 +134,11 @@ function table(head, lines) {
 }
 
 const line = (cells) => `|${cells.map((cell) => (cell === '' ? ' |' : ` ${cell} |`)).join('')}`;
+
+/** Markdown of ours, in a cell. */
+function markdown(value) {
+  return value.replaceAll('|', String.raw`\|`);
+}
 
 /** Text that came from elsewhere, in a cell: no markup, no line breaks, no HTML. */
 function text(value) {

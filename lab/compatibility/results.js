@@ -7,12 +7,12 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 /**
  * @typedef {object} Row one thing that was tried
  * @property {string} id names the row of the table, the same in all results, such as `step-up`
- * @property {string} what one plain phrase that says what was tried
+ * @property {string} what one plain phrase that says what was tried, as Markdown
  * @property {string} expected what the run had to see
  * @property {string} seen what the run saw
  * @property {boolean} ok whether `seen` is what the run had to see; only results without a false one are published
  * @property {'works' | 'fails' | 'absent'} result what a user gets: it works; it does not; the product has no such thing
- * @property {string} [note] why it does not work, or what is particular: one sentence
+ * @property {string} [note] why it does not work, or what is particular: one sentence, as Markdown with links from `docs/`
  */
 
 /**

@@ -94,10 +94,12 @@ describe('the page of results', () => {
 
   it('shows what a server said as text, whatever it contains', () => {
     const page = compatibilityPage([
-      result('product', 'A|B', [row('a', 'fails', 'error="a|b" <script>\n[x](y) `code` {{ 1 }}')]),
+      result('product', 'A|B', [
+        { ...row('a', 'fails', 'See [x](y).'), seen: 'error="a|b" <script>\n[x](y) `code` {{ 1 }}' },
+      ]),
     ]);
     expect(page).toContain(
-      String.raw`error="a\|b" &lt;script> \[x\](y) ` + String.raw`\`code\` ` + String.raw`\{\{ 1 \}\}`,
+      String.raw`error="a\|b" &lt;script> \[x\](y) ` + String.raw`\`code\` \{\{ 1 \}\}. See [x](y). |`,
     );
     expect(page).toContain(String.raw`| | A\|B |`);
   });

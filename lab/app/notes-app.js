@@ -1,0 +1,68 @@
+/** The application that is protected: an MCP server on @rekog/mcp-nest with three tools, and the library as it is built. */
+import 'reflect-metadata';
+import '@nestjs/microservices';
+import { Controller, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTransport, Tool } from '@rekog/mcp-nest';
+import { AuthInfo, McpAuthModule, RequireScopes } from '../../dist/index.js';
+import { log } from './log.js';
+
+export const SCOPES = ['notes:read', 'notes:write'];
+
+/**
+ * Starts the application.
+ *
+ * @param {{ port: number, options: import('../../dist/index.js').McpAuthModuleOptions }} settings
+ */
+export async function startNotesApp({ port, options }) {
+  const transport = new StreamableHttpTransport({ statefulMode: false });
+  class McpEndpoint extends McpHttpControllerFor(transport) {}
+  Controller('mcp')(McpEndpoint);
+  class AppModule {}
+  Module({ imports: [McpAuthModule.forRoot(options)], controllers: [McpEndpoint, notesTools()] })(AppModule);
+  const app = await NestFactory.create(AppModule, { logger: log, abortOnError: false });
+  // The next application has the same port: clients must not send it a request on a connection to this one.
+  app.use((_request, response, next) => {
+    response.setHeader('connection', 'close');
+    next();
+  });
+  app.connectMicroservice({ strategy: new McpStrategy({ name: 'notes', version: '1.0.0', transports: [transport] }) });
+  await app.startAllMicroservices();
+  await app.listen(port, '127.0.0.1');
+  return { close: () => app.close() };
+}
+
+/** The tools of a server, as a new class: Nest keeps what decorators say on the class itself. */
+function notesTools() {
+  class NotesTools {
+    whoami({ principalKey, kind, proof }) {
+      return { principalKey, kind, proof: proof?.method };
+    }
+
+    listNotes() {
+      return [];
+    }
+
+    deleteNote() {
+      return { deleted: true };
+    }
+  }
+  decorate(NotesTools, 'whoami', [Tool({ name: 'whoami', description: 'Tell who is calling' })], [AuthInfo()]);
+  decorate(NotesTools, 'listNotes', [
+    Tool({ name: 'list-notes', description: 'List your notes' }),
+    RequireScopes('notes:read'),
+  ]);
+  decorate(NotesTools, 'deleteNote', [
+    Tool({ name: 'delete-note', description: 'Delete your last note' }),
+    RequireScopes('notes:write'),
+  ]);
+  McpController()(NotesTools);
+  return NotesTools;
+}
+
+/** Applies decorators to a method and to its parameters, as compiled code does. */
+function decorate(target, name, decorators, ofParameters = []) {
+  ofParameters.forEach((decorator, index) => decorator(target.prototype, name, index));
+  const descriptor = Object.getOwnPropertyDescriptor(target.prototype, name);
+  for (const decorator of decorators) decorator(target.prototype, name, descriptor);
+}

@@ -1,0 +1,31 @@
+/** One MCP call with a token, and what the server answered. */
+
+/**
+ * @param {string} url of the MCP endpoint
+ * @param {string | undefined} token
+ * @param {string} tool
+ * @param {{ key?: import('./dpop-key.js').DpopKey }} [proof] sends the token as a DPoP token, with a proof
+ * @returns {Promise<{ status: number, error?: string, retryAfter?: string, result?: any }>} `result`: what the tool returned
+ */
+export async function callTool(url, token, tool, { key } = {}) {
+  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  if (token !== undefined) headers.authorization = `${key ? 'DPoP' : 'Bearer'} ${token}`;
+  if (key) headers.dpop = key.proof({ method: 'POST', url, token });
+  const params = { name: tool, arguments: {} };
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+  const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(15_000) });
+  const text = await response.text();
+  return {
+    status: response.status,
+    error: /\berror="([^"]*)"/.exec(response.headers.get('www-authenticate') ?? '')?.[1],
+    retryAfter: response.headers.get('retry-after') ?? undefined,
+    result: response.ok ? resultIn(text) : undefined,
+  };
+}
+
+/** The result of the tool, from a JSON-RPC answer as JSON or as the data of an event. */
+function resultIn(text) {
+  const json = text.startsWith('{') ? text : /^data: (.*)$/m.exec(text)?.[1];
+  const { result } = JSON.parse(json ?? '{}');
+  return JSON.parse(result?.content?.[0]?.text ?? 'null');
+}

@@ -1,0 +1,4 @@
+/** `npm run lab:page` */
+import { writePage } from './write.js';
+
+writePage();

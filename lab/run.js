@@ -1,0 +1,60 @@
+/**
+ * `npm run lab -- [--list] [--check] [product…]`: runs the library with real authorization servers, all or those that are
+ * named, and writes what they did to `results/` and docs/compatibility.md. Exits with 1 if anything was not as it is written
+ * down. With `--check` it writes nothing.
+ */
+import { parseArgs } from 'node:util';
+import { writePage } from './compatibility/write.js';
+import { writeResults } from './compatibility/results.js';
+import { PRODUCTS } from './products/index.js';
+import { titleOfProduct } from './products/product.js';
+import { runProduct } from './scenario/run.js';
+
+const { values, positionals } = parseArgs({
+  options: { list: { type: 'boolean' }, check: { type: 'boolean' } },
+  allowPositionals: true,
+});
+
+if (values.list) list();
+else for (const [file, product] of chosen()) await runOne(file, product);
+// Clients of the steps may keep connections open.
+process.exit();
+
+function list() {
+  for (const [file, product] of Object.entries(PRODUCTS)) {
+    const missing = product.missing();
+    const remarks = [product.onlyByName && 'only by name', missing && `needs ${missing}`].filter(Boolean);
+    const remark = remarks.length > 0 ? ` (${remarks.join('; ')})` : '';
+    console.log(`${file.padEnd(24)} ${titleOfProduct(product)}${remark}`);
+  }
+}
+
+function chosen() {
+  const unknown = positionals.filter((name) => !(name in PRODUCTS));
+  if (unknown.length > 0) {
+    console.error(`There is no product "${unknown.join('", "')}", only ${Object.keys(PRODUCTS).join(', ')}`);
+    process.exit(2);
+  }
+  return positionals.length > 0
+    ? positionals.map((name) => [name, PRODUCTS[name]])
+    : Object.entries(PRODUCTS).filter(([, { onlyByName }]) => !onlyByName);
+}
+
+async function runOne(file, product) {
+  const missing = product.missing();
+  if (missing !== undefined) {
+    console.log(`${file} is skipped: it needs ${missing}`);
+    return;
+  }
+  console.log(titleOfProduct(product));
+  const start = performance.now();
+  const result = await runProduct(product, (line) => console.log(line));
+  const bad = result.rows.filter(({ ok }) => !ok);
+  if (bad.length > 0) process.exitCode = 1;
+  else if (!values.check) {
+    writeResults(file, result);
+    writePage();
+  }
+  const seconds = Math.round((performance.now() - start) / 1_000);
+  console.log(`  ${result.rows.length} steps in ${seconds} s, ${bad.length} not as written down`);
+}
