@@ -119,6 +119,12 @@ export interface BoundCredentials {
   readonly request: HttpRequest;
 }
 
+/**
+ * How much longer a used proof is remembered than it is accepted, in seconds: the clock of a shared store, or of another replica,
+ * may differ from this one.
+ */
+const CLOCK_MARGIN_SECONDS = 60;
+
 interface CountedProof {
   readonly proof: DpopProof;
   readonly thumbprint: string;
@@ -128,8 +134,10 @@ interface CountedProof {
 
 async function isFirst({ proof, thumbprint, uri, state }: CountedProof): Promise<boolean> {
   const key = hash('sha256', JSON.stringify([thumbprint, proof.jti, uri]), 'base64url');
+  // A whole number: `iat` may have fractions, and stores such as Redis refuse them.
+  const until = Math.ceil((proof.issuedAt + state.dpop.proofSeconds + CLOCK_MARGIN_SECONDS) * 1000);
   try {
-    const isAbsent: unknown = await state.replays.insertOnce(key, (proof.issuedAt + state.dpop.proofSeconds) * 1000);
+    const isAbsent: unknown = await state.replays.insertOnce(key, until);
     if (typeof isAbsent === 'boolean') return isAbsent;
     throw new TypeError('insertOnce must return true or false');
   } catch (cause) {

@@ -62,9 +62,25 @@ export class Responder {
   markPrivate(response: HttpResponse, { caller, server }: Pick<AccessRequest, 'caller' | 'server'>): void {
     const raw = nodeResponse(response);
     const nonce = caller?.proof && this.proofs.nonceFor(server.resource);
-    if (nonce !== undefined) giveNonce(raw, nonce);
+    if (nonce !== undefined) this.#giveNonce(nonce, response);
     raw.setHeader('Cache-Control', withoutSharing(raw.getHeader('Cache-Control')));
     raw.appendHeader('Vary', this.#vary);
+  }
+
+  /**
+   * Gives the client the nonce for its next proof (RFC 9449 §8.2), also to scripts of other origins. An answer with a nonce must not
+   * be stored.
+   */
+  #giveNonce(nonce: string, response: HttpResponse): void {
+    const adapter = this.host.httpAdapter;
+    const raw = nodeResponse(response);
+    const exposed = adapter.getHeader?.(response, EXPOSED) as unknown;
+    const value = merged(EXPOSED, 'DPoP-Nonce', exposed ?? raw.getHeader(EXPOSED));
+    raw.setHeader('DPoP-Nonce', nonce);
+    raw.setHeader('Cache-Control', 'no-store');
+    raw.setHeader(EXPOSED, value);
+    // Otherwise the list of a CORS layer on Fastify, which has its own header fields, replaces this one.
+    if (exposed !== undefined) adapter.setHeader(response, EXPOSED, value);
   }
 
   /** Sets the headers of a refusal on Node's response, for an answer that a framework is about to write there. */
@@ -119,30 +135,33 @@ export class Responder {
     const [message] = body.messages;
     const isToolCall = !body.isBatch && message?.method === 'tools/call' && body.requestId !== undefined;
     if (!isToolCall || this.formFor(request) !== 'tool-result') return undefined;
-    if (!hasChallenge(error)) return undefined;
+    // A client with a key makes another proof only after 401 (SEP-1932).
+    if (!hasChallenge(error) || isAboutProof(error)) return undefined;
     const result = this.toolResult(error, refused);
     const type = message.isSessionless ? { resultType: 'complete' } : {};
     return { jsonrpc: '2.0', id: body.requestId, result: { ...type, ...result } };
   }
 }
 
-/** Gives the client the nonce for its next proof (RFC 9449 §8.2). An answer with a nonce must not be stored. */
-function giveNonce(response: ServerResponse, nonce: string): void {
-  response.setHeader('DPoP-Nonce', nonce);
-  response.setHeader('Cache-Control', 'no-store');
+function isAboutProof({ code }: McpAuthError): boolean {
+  return code === 'invalid_dpop_proof' || code === 'use_dpop_nonce';
 }
+
+/** Names the header fields that scripts of other origins may read. */
+const EXPOSED = 'Access-Control-Expose-Headers';
 
 /** The value of a header. Header fields that a CORS layer exposes to scripts stay exposed. */
 function merged(name: string, value: string, existing: unknown): string {
-  if (name !== 'Access-Control-Expose-Headers') return value;
-  const names = [existing ?? []].flat().flatMap((list) =>
-    String(list)
-      .split(',')
-      .map((one) => one.trim()),
-  );
-  return names.some((one) => one.toLowerCase() === value.toLowerCase())
-    ? names.join(', ')
-    : [...names, value].join(', ');
+  if (name !== EXPOSED) return value;
+  const names = [existing ?? []].flat().flatMap(listed);
+  const known = new Set(names.map((one) => one.toLowerCase()));
+  return [...names, ...listed(value).filter((one) => !known.has(one.toLowerCase()))].join(', ');
+}
+
+function listed(value: unknown): string[] {
+  return String(value)
+    .split(',')
+    .map((one) => one.trim());
 }
 
 /** Directives that let shared caches store an answer (RFC 9111 §5.2.2), and `private` for some header fields only. */

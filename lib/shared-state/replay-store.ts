@@ -10,7 +10,8 @@ export interface ReplayStore {
    * true.
    *
    * @param key 43 characters of base64url
-   * @param until when the key may be forgotten, in milliseconds since the epoch
+   * @param until when the key may be forgotten, in whole milliseconds since the epoch: a minute after the proof is no longer
+   * accepted, since clocks differ
    * @returns whether the key was absent. Throws, or rejects, if the store cannot decide: the request then gets 503.
    */
   insertOnce(key: string, until: number): boolean | Promise<boolean>;
