@@ -15,6 +15,8 @@ export interface DoctorCommand {
   readonly verbose: boolean;
   /** Where to read a sample token; by default the environment, which need not have one. */
   readonly tokenSource: { readonly file: string } | 'stdin' | 'environment';
+  /** A file with the key of the token; by default the environment, which need not have one. */
+  readonly dpopKeyFile: string | undefined;
   readonly audiences: readonly string[];
   readonly clientId: string | undefined;
   readonly redirectUri: string | undefined;
@@ -29,6 +31,8 @@ Examines a running MCP server and its authorization servers as a client would, a
   --issuer               the URL is the issuer of an authorization server; detected without this option
   --token-file <path>    checks a sample access token, and sends it to the MCP server
   --token -              the same, from standard input; or put it in MCP_AUTH_TOKEN
+  --dpop-key-file <path> the private key (JWK) to which the token is bound, or put it in MCP_AUTH_DPOP_KEY:
+                         sends the token with good and bad proofs (DPoP)
   --audience <value>     an audience that the MCP server accepts besides its own URL; may be repeated
   --client-id <id>       tests what the authorization endpoint refuses; with the secret in MCP_AUTH_CLIENT_SECRET
                          and an issuer as URL, also requests a token with the client credentials grant
@@ -46,6 +50,7 @@ const OPTIONS = {
   issuer: { type: 'boolean' },
   token: { type: 'string' },
   'token-file': { type: 'string' },
+  'dpop-key-file': { type: 'string' },
   audience: { type: 'string', multiple: true },
   'client-id': { type: 'string' },
   'redirect-uri': { type: 'string' },
@@ -91,6 +96,7 @@ function doctorCommand(values: Values, [command, target, ...others]: readonly st
     json: values.json ?? false,
     verbose: values.verbose ?? false,
     tokenSource,
+    dpopKeyFile: values['dpop-key-file'],
     audiences: values.audience ?? [],
     clientId: values['client-id'],
     redirectUri: values['redirect-uri'],

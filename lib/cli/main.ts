@@ -5,6 +5,7 @@ import { wantsColours, type Console } from './console.js';
 import { reportJson } from './doctor/report-json.js';
 import { reportText } from './doctor/report-text.js';
 import { runDoctor } from './doctor/run-doctor.js';
+import { readKeyOfToken } from './dpop-key-file.js';
 import { readSampleToken } from './sample-token.js';
 
 /** Runs one command and returns the exit code: 0 no errors, 1 at least one error, 2 wrong usage or no server answers. */
@@ -27,12 +28,15 @@ export async function main(args: readonly string[], console: Console): Promise<n
 async function doctor(command: DoctorCommand, console: Console): Promise<number> {
   const read = await readSampleToken(command.tokenSource, console);
   if ('why' in read) return refuse(read.why, console);
+  const found = await readKeyOfToken(command, console);
+  if ('why' in found) return refuse(found.why, console);
   const { target, isIssuer, audiences, clientId, redirectUri, register, timeoutMs } = command;
   const clientSecret = console.environment['MCP_AUTH_CLIENT_SECRET'];
   const report = await runDoctor({
     target,
     isIssuer,
     token: read.token,
+    dpopKey: found.key,
     audiences,
     probes: { clientId, clientSecret, redirectUri, register },
     limits: { ...OUTBOUND_LIMITS, timeoutMs },

@@ -5,6 +5,7 @@ import { clientSecretBasic } from '../../issuer/client-authentication.js';
 import { metadataUrls } from '../../issuer/discovery.js';
 import { textsAt } from './check.js';
 import { preflightRequest } from './cross-origin.js';
+import type { DpopOffer } from './dpop-offer.js';
 import type { Prober } from './prober.js';
 import { registerClient, type RegistrationAnswers } from './registration.js';
 import { documentOf, type ProbeResult } from './probe-result.js';
@@ -19,6 +20,8 @@ export interface ResourceView {
   /** The scopes that a client requests first: those of the challenge, else those of the metadata. */
   readonly firstScopes: readonly string[];
   readonly acrValues: readonly string[];
+  /** What the MCP server says about tokens that are bound to a key. */
+  readonly dpop?: DpopOffer | undefined;
   /** The metadata of the resource. */
   readonly document: Document;
 }

@@ -10,14 +10,14 @@ const ROWS = ['MCP-25-RS-02', 'RFC6750-3.1-a', 'MCP-26-RS-08', 'MCP-26-RS-11'];
 /** Checks the challenge to a call without a token. */
 export function checkChallenge(facts: McpServerFacts): Check[] {
   const { challenge } = facts;
-  if (!('bearer' in challenge))
+  if (!('main' in challenge))
     return [missing(facts), ...ROWS.map((id) => notVerifiable(id, 'there is no challenge to read'))];
-  const { bearer } = challenge;
+  const { main, bearer } = challenge;
   return [
-    ok('RFC9110-15.5.2-a', 'the challenge is well-formed, and of the scheme Bearer'),
-    namesMetadata(bearer, facts),
-    accusesNobody(bearer),
-    namesScopes(bearer),
+    ok('RFC9110-15.5.2-a', `the challenge is well-formed, and of the scheme ${bearer ? 'Bearer' : 'DPoP'}`),
+    namesMetadata(main, facts),
+    accusesNobody(main),
+    namesScopes(main),
     asksForNoServerScopes(challengeScopes(facts)),
   ];
 }

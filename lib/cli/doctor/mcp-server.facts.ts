@@ -1,5 +1,7 @@
 import { isLoopback, isSecureOrLocal, metadataUrl, parseUrl, type ResourceIdentifier } from '../../core/resource.js';
 import { browserOrigin, FOREIGN_ORIGIN, preflightRequest } from './cross-origin.js';
+import { DpopKey } from './dpop-key.js';
+import { dpopOfferOf, usableAlgorithm, type DpopOffer } from './dpop-offer.js';
 import { initializeRequest } from './mcp-request.js';
 import type { Prober } from './prober.js';
 import { readChallenge, type ReadChallenge } from './read-challenge.js';
@@ -33,6 +35,10 @@ export interface McpServerFacts {
   readonly wellKnownPreflight: ProbeResult;
   /** The metadata at the URL in the challenge; undefined if the challenge names none. */
   readonly advertised: ProbeResult | undefined;
+  /** What metadata and challenge say about tokens that are bound to a key; undefined if neither mentions them. */
+  readonly dpop?: DpopOffer | undefined;
+  /** The answer to an invented token with a good proof; undefined if that was not tried. */
+  readonly boundGarbage?: ProbeResult | undefined;
 }
 
 /** An invented token that does not look like a JWT. */
@@ -49,10 +55,10 @@ export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier
   // Sent alone, because its times are used to compare the clocks.
   const post = await ask();
   const challenge = readChallenge(post);
-  const advertisedUrl = 'bearer' in challenge ? challenge.bearer.params['resource_metadata'] : undefined;
+  const advertisedUrl = 'main' in challenge ? challenge.main.params['resource_metadata'] : undefined;
   const [fromPage, preflight, fromForeignPage, get, garbage, query, twin] = await Promise.all([
     ask({ origin: pageOrigin }),
-    prober.send(url, preflightRequest(pageOrigin, 'POST', 'authorization, content-type, mcp-protocol-version')),
+    prober.send(url, preflightRequest(pageOrigin, 'POST', fieldsOf(challenge))),
     isLocal ? ask({ origin: FOREIGN_ORIGIN }) : undefined,
     prober.send(url, { method: 'GET', headers: { accept: 'text/event-stream' } }),
     ask({ authorization: `Bearer ${GARBAGE}` }),
@@ -67,21 +73,38 @@ export async function gatherMcpServer(prober: Prober, target: ResourceIdentifier
     isElsewhere ? prober.get(advertisedUrl, { origin: pageOrigin }) : undefined,
   ]);
   const advertised = advertisedUrl === wellKnownUrl ? wellKnown : elsewhere;
+  const dpop = dpopOfferOf(challenge, resourceMetadata({ advertised, wellKnown }));
+  const boundGarbage = dpop && (await sendBoundGarbage(prober, url, dpop));
   const asked = { post, fromPage, pageOrigin, preflight, fromForeignPage, get, garbage, query, twin };
-  return { url, isLocal, ...asked, challenge, wellKnown, wellKnownHead, wellKnownPreflight, advertised };
+  const documents = { wellKnown, wellKnownHead, wellKnownPreflight, advertised };
+  return { url, isLocal, ...asked, challenge, ...documents, dpop, boundGarbage };
+}
+
+/** The header fields that a page asks to send. */
+function fieldsOf(challenge: ReadChallenge): string {
+  const proof = 'main' in challenge && challenge.dpop ? ', dpop' : '';
+  return `authorization, content-type, mcp-protocol-version${proof}`;
+}
+
+async function sendBoundGarbage(prober: Prober, url: string, offer: DpopOffer): Promise<ProbeResult | undefined> {
+  const algorithm = usableAlgorithm(offer);
+  if (algorithm === undefined) return undefined;
+  const key = await DpopKey.generate(algorithm);
+  const proof = await key.prove({ method: 'POST', url, token: GARBAGE, nonce: undefined, now: prober.now });
+  return prober.send(url, initializeRequest({ authorization: `DPoP ${GARBAGE}`, dpop: proof }));
 }
 
 /** The metadata that clients use: the document that the challenge names, else the one at the well-known URL. */
 export function resourceMetadata({
   advertised,
   wellKnown,
-}: McpServerFacts): Readonly<Record<string, unknown>> | undefined {
+}: Pick<McpServerFacts, 'advertised' | 'wellKnown'>): Readonly<Record<string, unknown>> | undefined {
   return documentOf(advertised) ?? documentOf(wellKnown);
 }
 
 /** The scopes in the challenge to a call without a token. */
 export function challengeScopes({ challenge }: Pick<McpServerFacts, 'challenge'>): string[] {
-  const scope = 'bearer' in challenge ? challenge.bearer.params['scope'] : undefined;
+  const scope = 'main' in challenge ? challenge.main.params['scope'] : undefined;
   return (scope ?? '').split(' ').filter((name) => name !== '');
 }
 

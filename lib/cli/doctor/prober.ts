@@ -24,6 +24,11 @@ export interface ProberSettings {
 export class Prober {
   constructor(private readonly settings: ProberSettings) {}
 
+  /** Milliseconds since the epoch. */
+  get now(): number {
+    return this.settings.now();
+  }
+
   get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<ProbeResult> {
     return this.send(url, { method: 'GET', headers: { accept: 'application/json', ...headers } });
   }

@@ -190,7 +190,7 @@ function keepsRefusalsOutOfCaches({ post }: McpServerFacts): Check {
   });
 }
 
-function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
+function answersPreflight({ preflight, pageOrigin, challenge }: McpServerFacts): Check {
   const id = 'LIB-02';
   const seen = `preflight from ${pageOrigin}: ${describe(preflight)}`;
   if (preflight.kind === 'answer' && preflight.status === 401) {
@@ -208,6 +208,12 @@ function answersPreflight({ preflight, pageOrigin }: McpServerFacts): Check {
     mayRead(preflight.headers, pageOrigin) &&
     // The wildcard does not cover this header (Fetch §4.9).
     (preflight.headers.get('access-control-allow-headers') ?? '').toLowerCase().includes('authorization');
+  const needsProof = 'main' in challenge && challenge.dpop !== undefined;
+  if (allowed && needsProof && !lists(preflight.headers, 'access-control-allow-headers', 'dpop')) {
+    const remedy = 'add DPoP to the allowed header fields of CORS';
+    const lacking = 'pages may call the server, but not send the header field DPoP';
+    return problem('note', id, { seen: lacking, consequence: 'clients in a browser can send no proofs', remedy });
+  }
   if (allowed) return ok(id, `pages of ${pageOrigin} may call the server`);
   const consequence = 'clients in a browser cannot use the server; others can';
   return problem('note', id, {

@@ -11,10 +11,11 @@ import {
 } from './authorization-server.facts.js';
 import { checkChallenge } from './challenge.checks.js';
 import { textsAt, notVerifiable, type Check } from './check.js';
+import type { DpopKey } from './dpop-key.js';
+import { checkDpop } from './dpop.checks.js';
 import { checkDiscovery } from './discovery.checks.js';
 import { checkEndpoints } from './endpoint.checks.js';
 import { checkKeySet, publishedKeys } from './key-set.checks.js';
-import { initializeRequest } from './mcp-request.js';
 import { challengeScopes, gatherMcpServer, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
 import { browserOrigin } from './cross-origin.js';
 import { Prober } from './prober.js';
@@ -24,7 +25,7 @@ import { checkResourceMetadata } from './resource-metadata.checks.js';
 import { Secrets } from './secrets.js';
 import { checkServerMetadata } from './server-metadata.checks.js';
 import { detectTarget } from './target.js';
-import { checkTokenAnswer } from './token-answer.checks.js';
+import { sendToken } from './send-token.js';
 import { reviewToken } from './token.checks.js';
 
 export interface DoctorOptions {
@@ -34,6 +35,8 @@ export interface DoctorOptions {
   readonly isIssuer: boolean;
   /** A sample token, which the doctor checks and then sends to the MCP server. */
   readonly token: string | undefined;
+  /** The key to which the sample token is bound. */
+  readonly dpopKey: DpopKey | undefined;
   /** Audiences that the MCP server accepts besides its own URL. */
   readonly audiences: readonly string[];
   readonly probes: ClientProbes;
@@ -47,8 +50,8 @@ const MOST_ISSUERS = 5;
 
 /** Examines an MCP server and its authorization servers, or one authorization server, as a client would. Does not throw. */
 export async function runDoctor(options: DoctorOptions): Promise<Report> {
-  const { target, token, probes, limits, now } = options;
-  const secrets = secretsOf(token, probes);
+  const { target, limits, now } = options;
+  const secrets = secretsOf(options);
   const prober = new Prober({ target: new URL(target.value), limits, now, secrets });
   const about = { target: target.value };
   const kind = options.isIssuer ? await issuerIfReached(prober, target) : await detectTarget(prober, target);
@@ -70,11 +73,13 @@ async function issuerIfReached(prober: Prober, { value: identifier }: ResourceId
   return seen.kind === 'answer' ? 'authorization-server' : { unreachable: seen.why };
 }
 
-/** The token, the client secret, and the Basic credentials that contain it (RFC 6749 §2.3.1). */
-function secretsOf(token: string | undefined, { clientId, clientSecret }: ClientProbes): Secrets {
+/** The token and its key, the client secret, and the Basic credentials that contain it (RFC 6749 §2.3.1). */
+function secretsOf({ token, dpopKey, probes: { clientId, clientSecret } }: DoctorOptions): Secrets {
   const basic =
     clientSecret === undefined || clientId === undefined ? undefined : basicCredentials(clientId, clientSecret);
-  return new Secrets([token, clientSecret, basic].filter((secret) => secret !== undefined));
+  return new Secrets(
+    [token, clientSecret, basic, ...(dpopKey?.secrets ?? [])].filter((secret) => secret !== undefined),
+  );
 }
 
 interface Examined {
@@ -96,7 +101,7 @@ async function examineMcpServer(prober: Prober, options: DoctorOptions): Promise
     {
       subject: 'mcp-server',
       name: facts.url,
-      checks: [...checkRefusals(facts), ...checkChallenge(facts), ...checkResourceMetadata(facts)],
+      checks: [...checkRefusals(facts), ...checkChallenge(facts), ...checkResourceMetadata(facts), ...checkDpop(facts)],
     },
     ...servers.map(sectionOf),
     await examineToken(prober, options, servers, facts),
@@ -145,23 +150,25 @@ function byId(one: Check, other: Check): number {
 /** The facts of the MCP server with which the authorization servers are compared. */
 function viewOf(facts: McpServerFacts): ResourceView {
   const document = resourceMetadata(facts) ?? {};
-  const acr = 'bearer' in facts.challenge ? (facts.challenge.bearer.params['acr_values'] ?? '') : '';
+  const acr = 'main' in facts.challenge ? (facts.challenge.main.params['acr_values'] ?? '') : '';
   const [challenged, supported] = [challengeScopes(facts), textsAt(document, 'scopes_supported')];
   return {
     url: facts.url,
     scopes: [...new Set([...challenged, ...supported])],
     firstScopes: challenged.length > 0 ? challenged : supported,
     acrValues: acr.split(' ').filter((value) => value !== ''),
+    dpop: facts.dpop,
     document,
   };
 }
 
 async function examineToken(
   prober: Prober,
-  { token, audiences, now }: DoctorOptions,
+  options: DoctorOptions,
   servers: readonly AuthorizationServerFacts[],
   mcp: McpServerFacts | undefined,
 ): Promise<Section> {
+  const { token, audiences, now } = options;
   const section = { subject: 'token', name: '' } as const;
   if (token === undefined) {
     const why = 'needs a sample token: --token-file, --token - or MCP_AUTH_TOKEN';
@@ -173,18 +180,14 @@ async function examineToken(
     resource: mcp?.url,
     audiences,
     scopes: mcp ? challengeScopes(mcp) : [],
+    dpop: mcp?.dpop,
     now: now(),
   });
   if (!mcp) return { ...section, checks };
-  const answer = await sendToken(prober, mcp, token);
-  return { ...section, checks: [...checks, checkTokenAnswer(answer, verdict)] };
-}
-
-/** Sends the token, but never over plain http to another machine, where others could read it. */
-async function sendToken(prober: Prober, { url, isLocal }: McpServerFacts, token: string) {
-  if (!url.startsWith('https:') && !isLocal)
-    return { kind: 'no-answer', url, why: 'the server is not reached by https' } as const;
-  return prober.send(url, initializeRequest({ authorization: `Bearer ${token}` }));
+  return {
+    ...section,
+    checks: [...checks, ...(await sendToken(prober, mcp, { token, key: options.dpopKey, verdict }))],
+  };
 }
 
 /** The published keys; empty unless the metadata names this issuer. */

@@ -1,8 +1,10 @@
-import { ownMember } from '../../core/record.js';
+import { isRecord, ownMember } from '../../core/record.js';
+import { parseUrl } from '../../core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
 import { showValue } from '../../core/safe-text.js';
 import { reviewMetadata } from '../../products/metadata-review.js';
 import type { AuthorizationServerFacts, ResourceView } from './authorization-server.facts.js';
+import { algorithmsIn, DPOP_ALGORITHMS } from './dpop-offer.js';
 import { memberText, ok, problem, textsAt, notVerifiable, type Check } from './check.js';
 
 type Document = Readonly<Record<string, unknown>>;
@@ -56,7 +58,11 @@ function dpopText(document: Document): string {
 
 function compared(document: Document, resource: ResourceView | undefined): Check[] {
   if (!resource) return COMPARED_ROWS.map((id) => notVerifiable(id, 'there is no MCP server to compare it with'));
-  return [knowsScopes, knowsResource, knowsAcr, knowsDetails, bindsTokens].map((rule) => rule(document, resource));
+  return [
+    ...[knowsScopes, knowsResource, knowsAcr, knowsDetails, bindsTokens].map((rule) => rule(document, resource)),
+    ...bindsToKeys(document, resource),
+    ...hasSoundAliases(document),
+  ];
 }
 
 function knowsScopes(document: Document, { scopes }: ResourceView): Check {
@@ -126,6 +132,44 @@ function bindsTokens(document: Document, resource: ResourceView): Check {
     consequence: 'the MCP server wants tokens that this server does not issue',
     remedy: 'turn on certificate-bound access tokens there, or do not ask for them',
   });
+}
+
+/**
+ * A client makes all proofs with the key to which its token is bound, so that both servers must accept one algorithm.
+ *
+ * @see RFC 9449 §5.1; SEP-1932
+ */
+function bindsToKeys(document: Document, { dpop }: ResourceView): Check[] {
+  if (!dpop) return [];
+  const wanted = algorithmsIn(dpop);
+  const level = dpop.isRequired || !dpop.offersBearer ? 'error' : 'warning';
+  const consequence = 'no client gets a token with which it can prove to hold the key';
+  const present = textsAt(document, DPOP_ALGORITHMS);
+  if (present.length === 0) {
+    const remedy = 'turn on DPoP there, or turn it off in the MCP server';
+    const seen = `it does not say that it binds tokens to keys (${DPOP_ALGORITHMS}), and the MCP server accepts such tokens`;
+    return [problem(level, 'AS-09', { seen, consequence, remedy })];
+  }
+  if (wanted.length === 0 || wanted.some((name) => present.includes(name))) return [];
+  const seen = `${DPOP_ALGORITHMS} is ${showValue(present)}, and the MCP server accepts ${showValue(wanted)}`;
+  return [problem(level, 'AS-09', { seen, consequence, remedy: 'let both accept one algorithm, such as "ES256"' })];
+}
+
+/** @see RFC 8705 §5 */
+function hasSoundAliases(document: Document): Check[] {
+  const name = 'mtls_endpoint_aliases';
+  const aliases = ownMember(document, name);
+  if (aliases === undefined) return [];
+  const isSound = (url: unknown): boolean => typeof url === 'string' && parseUrl(url)?.protocol === 'https:';
+  const bad = isRecord(aliases) ? Object.keys(aliases).filter((alias) => !isSound(ownMember(aliases, alias))) : [name];
+  if (bad.length === 0) return [ok('AS-25', `${name} has https URLs`)];
+  return [
+    problem('warning', 'AS-25', {
+      seen: `in ${name}, ${showValue(bad)} must be https URLs`,
+      consequence: 'clients with a certificate do not find the endpoints that ask for it',
+      remedy: 'write the URL of each endpoint that takes certificates (RFC 8705 §5)',
+    }),
+  ];
 }
 
 function extensions(document: Document): Check[] {

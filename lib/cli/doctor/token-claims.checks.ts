@@ -2,6 +2,7 @@ import { ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
 import { CLIENT_ID_CLAIMS } from '../../core/token-format.js';
 import { productOf } from '../../products/known-products.js';
+import { checkBinding } from '../../token/token-kind.js';
 import { checkAudience, stringClaim } from '../../token/claims.js';
 import { scopesOf } from '../../token/granted-scopes.js';
 import type { DecodedJwt } from '../../token/decoded-jwt.js';
@@ -87,13 +88,34 @@ export function scopes({ claims }: DecodedJwt, { scopes: needed }: TokenContext)
 }
 
 /** @see RFC 7800 §3.1, RFC 9449 §7.2 */
-export function binding({ claims }: DecodedJwt): Check {
+export function binding({ claims }: DecodedJwt, { dpop, resource }: TokenContext): Check {
   const id = 'RFC9449-7.2-a';
-  if (ownMember(claims, 'cnf') === undefined) return ok(id, 'it is bound to no key (cnf)');
-  const remedy = 'have the server issue Bearer tokens to this client';
+  const isUnbound = refusalOf(() => checkBinding(claims, false)) === undefined;
+  if (isUnbound) return dpop?.isRequired ? unbound(id) : ok(id, 'it is bound to no key (cnf)');
+  if (refusalOf(() => checkBinding(claims, true)) !== undefined) return boundOtherwise(id, claims);
+  if (dpop || resource === undefined) return ok(id, 'it is bound to a key by DPoP (cnf.jkt)');
   return problem('error', id, {
-    seen: 'it is bound to a key (cnf)',
-    consequence: 'proof of possession is not supported: it is refused',
-    remedy,
+    seen: 'it is bound to a key by DPoP (cnf.jkt), and the MCP server does not say that it accepts such tokens',
+    consequence: REFUSED,
+    remedy: 'let the MCP server accept DPoP (option dpop), or have the server issue Bearer tokens to this client',
+  });
+}
+
+function unbound(id: string): Check {
+  return problem('error', id, {
+    seen: 'it is bound to no key (cnf), and the MCP server requires that',
+    consequence: REFUSED,
+    remedy: 'turn on DPoP for this client at the authorization server, and let the client ask with a proof',
+  });
+}
+
+function boundOtherwise(id: string, claims: DecodedJwt['claims']): Check {
+  const hasKey = ownMember(claims, 'cnf') !== undefined;
+  return problem('error', id, {
+    seen: hasKey
+      ? 'it is bound to a certificate, or to a key that cnf does not name by its thumbprint (jkt)'
+      : 'it says that it is bound to a key, and cnf does not say to which',
+    consequence: 'nobody can prove to be its holder: it is refused',
+    remedy: 'have the server issue tokens with cnf.jkt, or Bearer tokens, to this client',
   });
 }

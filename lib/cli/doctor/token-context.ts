@@ -1,5 +1,6 @@
 import { McpAuthError } from '../../core/error.js';
 import { CLIENT_ID_CLAIMS, SCOPE_CLAIMS, type ClaimNames } from '../../core/token-format.js';
+import type { DpopOffer } from './dpop-offer.js';
 
 /** What a sample token is checked against. */
 export interface TokenContext {
@@ -13,6 +14,8 @@ export interface TokenContext {
   readonly audiences: readonly string[];
   /** The scopes that the challenge asks for. */
   readonly scopes: readonly string[];
+  /** What the MCP server says about tokens that are bound to a key; undefined if it accepts none. */
+  readonly dpop?: DpopOffer | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }

@@ -1,4 +1,5 @@
 import { McpAuthError } from '../../core/error.js';
+import { isRecord, ownMember } from '../../core/record.js';
 import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decoded-jwt.js';
 import { problem, notVerifiable, type Check } from './check.js';
 import { SCOPE_ROW, audience, binding, client, issuer, scopes, subject } from './token-claims.checks.js';
@@ -31,6 +32,15 @@ export async function reviewToken(token: string, context: TokenContext): Promise
   const whole = isBad ? [] : await asAWhole(token, jwt, context);
   const all = [...checks, ...whole];
   return { checks: all, verdict: verdictOf(all) };
+}
+
+/** The thumbprint of the key to which a token says that it is bound by DPoP; undefined if it is opaque, or does not say so. */
+export function thumbprintIn(token: string): string | undefined {
+  const jwt = hasJwtForm(token) ? decoded(token) : undefined;
+  if (!jwt || jwt instanceof McpAuthError) return undefined;
+  const confirmation = ownMember(jwt.claims, 'cnf');
+  const thumbprint = isRecord(confirmation) ? ownMember(confirmation, 'jkt') : undefined;
+  return typeof thumbprint === 'string' ? thumbprint : undefined;
 }
 
 function verdictOf(checks: readonly Check[]): TokenVerdict {
