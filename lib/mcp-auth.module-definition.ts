@@ -6,6 +6,7 @@ import { Authorizer } from './authorization/authorizer.js';
 import { OperationAccess } from './authorization/operation-access.js';
 import { Policies } from './authorization/policies.js';
 import { RefusedRequests } from './authorization/refused-requests.js';
+import { ParameterRoutes } from './authorization/parameter-routes.js';
 import { RequestedResource } from './authorization/requested-resource.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { CopiesCheck } from './platform/copies-check.js';
@@ -124,6 +125,7 @@ export const PROVIDERS: Provider[] = [
   },
   CopiesCheck,
   HandlerExplorer,
+  ParameterRoutes,
   RequestedResource,
   AccessRequirements,
   ProofOfPossession,

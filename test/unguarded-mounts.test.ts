@@ -432,7 +432,7 @@ describe.each(PLATFORMS)('the question at the start, on %s', (platform) => {
       ),
     );
     expect(log.join('\n')).toMatch(
-      /The route "\/orgs\/:org\/mcp" serves the resource .*a token for this resource is accepted at all of them/,
+      /The route "\/orgs\/:org\/mcp" has a parameter, and the resource .*requests with another value get 404/,
     );
   });
 

@@ -13,6 +13,7 @@ import { ResolvedOptions } from '../options/options.js';
 import { shareRoutes, type ResolvedResource } from '../options/resource-options.js';
 import { targetPath, type HttpRequest } from '../request/http-message.js';
 import { requestedAuthority, requestedHosts } from '../request/requested-host.js';
+import { ParameterRoutes } from './parameter-routes.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
 
 /** Finds the resource that a request is for: by the declaration of its route, by its host, and by the variables in its URL. */
@@ -29,6 +30,7 @@ export class RequestedResource {
 
   constructor(
     private readonly servers: ResourceServers,
+    private readonly parameterRoutes: ParameterRoutes,
     options: ResolvedOptions,
   ) {
     this.#isChosenByHost = shareRoutes(options.resources);
@@ -50,6 +52,7 @@ export class RequestedResource {
   serverFor(request: HttpRequest, resourceId: string | undefined): MaybePromise<ResourceServer> {
     const server =
       resourceId === undefined && this.#isChosenByHost ? this.#serverByHost(request) : this.servers.get(resourceId);
+    this.parameterRoutes.check(request, server.resource);
     return server.tenants === undefined ? server : tenantOf(server, request);
   }
 

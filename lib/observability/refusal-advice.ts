@@ -228,6 +228,11 @@ export const REFUSAL_ADVICE: Readonly<
     level: 'warn',
     advice: 'See the line about the look-up: the function resolveTenant failed',
   },
+  path_of_no_resource: {
+    level: 'warn',
+    advice:
+      'If the parameter names a tenant, write it as a variable in `resource`, with the option `resolveTenant`; otherwise write the path of the resource as a route of its own',
+  },
   resource_undecided: {
     level: 'warn',
     advice: 'Name the resource of the route with @ProtectedResource(), or declare the route @Public()',

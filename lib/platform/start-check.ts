@@ -8,6 +8,9 @@ import { UnguardedMounts, UNGUARDED, postPathsOf } from './unguarded-mounts.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { refusingPassportGuards } from './passport-guards.js';
+import { ParameterRoutes } from '../authorization/parameter-routes.js';
+import { hasParameter, routePattern } from '../request/route-pattern.js';
+import type { HttpRequest } from '../request/http-message.js';
 import { ask, type RequestEmitter, type StartAnswer } from './start-question.js';
 import { logger } from '../observability/logger.js';
 
@@ -40,12 +43,6 @@ interface Endpoint {
   readonly method: object;
 }
 
-/** The matched route, as Express and Fastify describe it. */
-interface RoutedRequest {
-  readonly route?: { readonly path?: unknown };
-  readonly routeOptions?: { readonly url?: unknown };
-}
-
 /**
  * Before the application listens, sends it a request without a token at the path of each resource, through all
  * middleware, but without a connection. If the request does not reach the guard, other code serves that path: an MCP
@@ -67,6 +64,7 @@ export class StartCheck {
     private readonly mounts: UnguardedMounts,
     private readonly guard: HandlerGuard,
     private readonly reach: GuardReach,
+    private readonly parameterRoutes: ParameterRoutes,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -216,18 +214,16 @@ export class StartCheck {
     ];
   }
 
-  /** A route with parameters serves many URLs, but tokens name only one. */
+  /** A route with parameters matches many URLs, of which the resource is one. The guard compares the others with a template. */
   #parameters(resource: ResolvedResource, context: ExecutionContext): string[] {
-    // The guard itself compares the path of each request with the template.
     if (resource.template?.template.hasPathVariables) return [];
-    const url = urlOf(resource);
-    const { route, routeOptions } = context.switchToHttp().getRequest<RoutedRequest>();
-    const pattern = String(route?.path ?? routeOptions?.url ?? '');
-    if (!/[:{]/.test(pattern)) return [];
+    const pattern = routePattern(context.switchToHttp().getRequest<HttpRequest>());
+    if (pattern === undefined || !hasParameter(pattern)) return [];
+    this.parameterRoutes.note(pattern, resource);
     return [
-      `The route "${pattern}" serves the resource "${url.href}" and, with other values of its parameters, every other path that it ` +
-        'matches: a token for this resource is accepted at all of them. If the parameter names a tenant, write it as a variable ' +
-        'in `resource`, with the option `resolveTenant`; otherwise let the handler compare it with a claim of the caller',
+      `The route "${pattern}" has a parameter, and the resource "${urlOf(resource).href}" has one value for it: requests with another ` +
+        'value get 404. If the parameter names a tenant, write it as a variable in `resource`, with the option `resolveTenant`; ' +
+        'otherwise write the path of the resource as a route of its own',
     ];
   }
 

@@ -46,7 +46,7 @@ export interface TenantsSettings {
   /** Those of one resource, with the issuer of the server as the default; or a function from that issuer to all options. */
   readonly options: (Partial<McpAuthModuleOptions> & McpAuthModuleExtras) | ((issuer: string) => McpAuthModuleOptions);
   /** The path of the controller. @default mcp */
-  readonly route?: string;
+  readonly route?: string | string[];
   readonly controllers?: readonly Type[];
   readonly providers?: readonly Provider[];
   /** Options of the MCP transport. */
