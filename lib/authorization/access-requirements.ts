@@ -66,7 +66,9 @@ export class AccessRequirements {
    */
   ofRequest(request: HttpRequest, route: HandlerDeclaration, handler: object): MaybePromise<AccessRequest> {
     const server = this.requested.serverFor(request, route.resourceId);
-    return continueWith(server, (found) => this.#ofRequestTo(found, request, route, handler));
+    return server instanceof Promise
+      ? server.then((found) => this.#ofRequestTo(found, request, route, handler))
+      : this.#ofRequestTo(server, request, route, handler);
   }
 
   /** What the answer is built from if the resource of the request is not known. */

@@ -5,6 +5,7 @@ import { McpAuthError } from '../core/error.js';
 import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
 import { Plain } from '../core/safe-text.js';
 import { readCredentials, type HeaderCredential } from '../request/credentials.js';
+import type { VerifiedToken } from '../core/token-verifier.js';
 import type { HeaderSource } from '../request/header-fields.js';
 import type { HttpRequest } from '../request/http-message.js';
 import type { ResourceCredential } from '../resource-servers/resource-credentials.js';
@@ -75,11 +76,15 @@ export class Authenticator {
   verify(token: string, server: ResourceServer): MaybePromise<McpAuthInfo> {
     const credential = server.credentials.ofToken(token);
     if (credential) return this.#verifyCredential(token, credential, server);
-    const { verifier, resource } = server;
-    return continueWith(verifier.verify(token), (verified) => {
-      this.proofs.checkBearer(verified, resource);
-      return authInfoOf(token, verified, resource);
-    });
+    const verified = server.verifier.verify(token);
+    return verified instanceof Promise
+      ? verified.then((known) => this.#callerOf(token, known, server))
+      : this.#callerOf(token, verified, server);
+  }
+
+  #callerOf(token: string, verified: VerifiedToken, { resource }: ResourceServer): McpAuthInfo {
+    this.proofs.checkBearer(verified, resource);
+    return authInfoOf(token, verified, resource);
   }
 
   #verifyHeader({ header, value }: HeaderCredential, server: ResourceServer): MaybePromise<McpAuthInfo> {

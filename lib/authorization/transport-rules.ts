@@ -7,7 +7,7 @@ import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from 
 import { isBodyUnread, mayHoldMessage, type BodySource } from '../request/unread-body.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
 import type { AccessRequest } from './access-request.js';
-import { repeatsHost, requestedHosts } from '../request/requested-host.js';
+import { requestedHosts } from '../request/requested-host.js';
 import { nodeRequest, targetPath, type HttpRequest } from '../request/http-message.js';
 import { EventOwners } from './event-owners.js';
 import type { CallerAt } from './caller-key.js';
@@ -74,8 +74,10 @@ export class TransportRules {
     const endpoint = this.#endpointOf(server.resource);
     if (!(body.messages.length > 0 || isMcpRequest(request, endpoint))) return;
     const origins = fieldValues(request, 'origin');
-    const hosts = requestedHosts(request);
-    const isHostAllowed = !repeatsHost(request) && areHostsAllowed(hosts, endpoint.origins);
+    const hostFields = fieldValues(request, 'host');
+    const hosts = requestedHosts(request, hostFields);
+    // Two `Host` fields are never right (RFC 9112 §3.2).
+    const isHostAllowed = hostFields.length < 2 && areHostsAllowed(hosts, endpoint.origins);
     if (isHostAllowed && isOriginAllowed(origins, endpoint.origins)) return;
     const seen = { Origin: origins, Host: hosts.length > 1 ? hosts : (hosts[0] ?? null) };
     throw new McpAuthError('origin_rejected', 'origin_not_allowed', { seen });

@@ -52,8 +52,8 @@ const NO_VARIABLES: ResourceVariables = Object.freeze({});
 /** Private fields hold what must not be copied, printed or replaced. */
 export class Caller implements McpAuthInfo {
   readonly #token: string;
-  readonly #resourceIdentifier: string;
-  readonly #resourceVariables: ResourceVariables;
+  /** As configured, or that of a tenant. */
+  readonly #at: ResolvedResource;
   #resource: URL | undefined;
   /** A separate object, because the caller itself is frozen. */
   readonly #bound: { call: AuthorizedCall | undefined } = { call: undefined };
@@ -70,16 +70,10 @@ export class Caller implements McpAuthInfo {
   readonly audience: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
 
-  constructor(
-    token: string,
-    verified: VerifiedToken,
-    { identifier, tenant }: ResolvedResource,
-    { proof, credential }: Presentation,
-  ) {
+  constructor(token: string, verified: VerifiedToken, resource: ResolvedResource, { proof, credential }: Presentation) {
     const { principalKey, kind, actor } = principalOf(verified);
     this.#token = token;
-    this.#resourceIdentifier = identifier.value;
-    this.#resourceVariables = tenant === undefined ? NO_VARIABLES : tenant.variables;
+    this.#at = resource;
     this.clientId = verified.clientId ?? '';
     this.scopes = [...verified.scopes];
     this.expiresAt = verified.expiresAt;
@@ -101,18 +95,18 @@ export class Caller implements McpAuthInfo {
 
   /** Each caller has its own URL, because code that gets it can change it. Created on first use, which is rare. */
   get resource(): URL {
-    return (this.#resource ??= new URL(this.#resourceIdentifier));
+    return (this.#resource ??= new URL(this.#at.identifier.value));
   }
 
   get resourceVariables(): ResourceVariables {
-    return this.#resourceVariables;
+    return this.#at.tenant?.variables ?? NO_VARIABLES;
   }
 
   /** Prints only enumerable members: with `showHidden` and `getters`, Node would also print the token. */
   [inspect.custom](depth: number, options: InspectOptions): string {
     return depth < 0
       ? '[McpAuthInfo]'
-      : `McpAuthInfo ${inspect({ ...this, resource: this.#resourceIdentifier }, { ...options, depth })}`;
+      : `McpAuthInfo ${inspect({ ...this, resource: this.#at.identifier.value }, { ...options, depth })}`;
   }
 
   /** Binds the caller to its admitted call. */
@@ -127,7 +121,7 @@ export class Caller implements McpAuthInfo {
 
   /** The resource identifier as configured, which a URL may spell differently; empty for a lookalike of a caller. */
   static resourceIdentifierOf(auth: McpAuthInfo): string {
-    return #resourceIdentifier in auth ? auth.#resourceIdentifier : '';
+    return #at in auth ? auth.#at.identifier.value : '';
   }
 }
 

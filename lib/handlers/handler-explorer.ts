@@ -39,6 +39,8 @@ export type ListedHandler = DirectHandler & Pick<DeclaredHandler, 'declaration'>
 /** A method of a controller or provider that a request can reach. */
 type Handler = DirectHandler & DeclaredHandler;
 
+type DeclarationsByEntries = WeakMap<object, Map<string, Declarations>>;
+
 /**
  * Finds the declarations of the application's handlers and the MCP operation that each of them serves. Reads only the
  * metadata of decorators, and imports no MCP framework. Reads the application once, when it is first needed.
@@ -48,8 +50,10 @@ export class HandlerExplorer implements KnownHandlers {
   #handlers: readonly Handler[] | undefined;
   #index: OperationIndex | undefined;
   readonly #declarations = new WeakMap<object, WeakMap<object, HandlerDeclaration>>();
-  /** By the entries that the index found, then by resource, and whether the operation is a tool. */
-  readonly #declared = new WeakMap<object, Map<string, Declarations>>();
+  /** By the entries that the index found, then by resource. */
+  readonly #declared: DeclarationsByEntries = new WeakMap();
+  /** The same for tools: unknown names of all kinds have the same entries, and annotations are those of tools only. */
+  readonly #declaredTools: DeclarationsByEntries = new WeakMap();
   readonly #operations = new WeakMap<object, ServedOperation | null>();
   /** Classes that are known to have all of their declarations. */
   readonly #intact = new WeakSet<object>();
@@ -98,14 +102,14 @@ export class HandlerExplorer implements KnownHandlers {
   declarationsOf(operation: Operation, resourceId: string): Declarations {
     this.#index ??= new OperationIndex([...this.#served(), ...this.#configured()]);
     const entries = this.#index.find(operation);
-    const ofEntries = this.#declared.get(entries);
-    // Unknown names of all kinds have the same entries, and annotations are those of tools only.
-    const key = operation.kind === 'tool' ? `tool ${resourceId}` : resourceId;
-    const known = ofEntries?.get(key);
+    const isTool = operation.kind === 'tool';
+    const declared = isTool ? this.#declaredTools : this.#declared;
+    const ofEntries = declared.get(entries);
+    const known = ofEntries?.get(resourceId);
     if (known) return known;
-    const rules = operation.kind === 'tool' ? this.#annotationScopes(resourceId) : undefined;
+    const rules = isTool ? this.#annotationScopes(resourceId) : undefined;
     const declarations = declarationsAt(resourceId, entries, rules);
-    this.#declared.set(entries, (ofEntries ?? new Map<string, Declarations>()).set(key, declarations));
+    declared.set(entries, (ofEntries ?? new Map<string, Declarations>()).set(resourceId, declarations));
     return declarations;
   }
 

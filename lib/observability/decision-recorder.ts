@@ -20,9 +20,6 @@ import { RefusalLog, type RefusalRecord } from './refusal-log.js';
 import { isQuestion } from '../request/start-question.js';
 import { StepUps } from './step-ups.js';
 
-/** The decisions whose duration somebody may want to know. */
-const DECISIONS = ['authenticated', 'anonymous', 'refused', 'completed'] as const;
-
 /** Records the decisions about requests in the operator's log and as events. */
 @Injectable()
 export class DecisionRecorder {
@@ -42,7 +39,7 @@ export class DecisionRecorder {
 
   /** The decision about a request begins. Does nothing without listeners. */
   recordStart(access: AccessRequest): void {
-    if (DECISIONS.some((type) => this.events.hasListeners(type))) access.startedAt = this.clock.monotonic();
+    if (this.events.areDecisionsHeard) access.startedAt = this.clock.monotonic();
   }
 
   /** The function to call when an admitted request has ended; undefined without listeners. */

@@ -24,6 +24,9 @@ const CHANNELS = {
   'issuer-recovered': channel('nestjs-mcp-auth:issuer-recovered'),
 } satisfies Record<EventType, unknown>;
 
+/** The channels of the events that tell a duration. */
+const DECISIONS = [CHANNELS.authenticated, CHANNELS.anonymous, CHANNELS.refused, CHANNELS.completed];
+
 /**
  * Emits events to the subscribers in this application, and to the channels of `node:diagnostics_channel`, to which
  * other tools can subscribe. Call {@link hasListeners} before you build an event: usually there are no listeners.
@@ -41,6 +44,11 @@ export class AuthEventEmitter {
 
   hasListeners(type: EventType): boolean {
     return this.#subject.observed || CHANNELS[type].hasSubscribers;
+  }
+
+  /** Whether there are listeners to any event about a decision. */
+  get areDecisionsHeard(): boolean {
+    return this.#subject.observed || DECISIONS.some(({ hasSubscribers }) => hasSubscribers);
   }
 
   /** Adds the time and freezes the event: all subscribers get the same object. */
