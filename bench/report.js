@@ -29,8 +29,8 @@ Written by \`npm run bench\` from \`results.json\`; see [README.md](README.md). 
 
 const HOW_TO_READ = `## How to read them
 
-Read ratios, not times: the times are those of one machine, which also ran the load. A ratio compares a server with the
-unguarded one that ran right before or right after it: 0.90 means that nine of ten requests are left. The tables show the
+Read ratios, not times: the times are those of one machine, which also ran the load. A ratio compares a server with an
+unguarded one that only it has, and that runs as often: 0.90 means that nine of ten requests are left. The tables show the
 median of the rounds, the middle half of them, and the lowest and the highest. "No guard, a second process" is the unguarded
 server once more: as far as its ratio is from 1.00, any other may be off.
 
@@ -144,8 +144,8 @@ function throughputSection({ alg, rounds, seconds, unfit, series, node }) {
     ),
   );
   const left = unfit.map(({ label, why }) => `Not measured: ${label}, since ${why}.`);
-  const intro = `${rounds} rounds of ${seconds} s for each server, each next to a round of the unguarded server; 16 connections, ${alg}, every
-server in a process of its own.`;
+  const intro = `${rounds} rounds of ${seconds} s for each server and for an unguarded one beside it, in processes of their own that are replaced after
+half of the rounds; 16 connections, ${alg}.`;
   return [`## Throughput on Node ${node}`, intro, ...left, ...parts].join('\n\n');
 }
 

@@ -1,25 +1,23 @@
-/** Arranges servers into rounds, and summarizes the rounds of one server. Pure. */
+/** Orders the two servers of a pair, and summarizes the rounds of one server. Pure. */
 import { median } from './measure.js';
 
 /**
- * Processor time in microseconds a request. Ratios compare the server with the unguarded run next to it: 0.9 means that the
+ * Processor time in microseconds a request. Ratios compare the server with the unguarded one that ran in the same round: 0.9 means that the
  * guarded server answers nine requests in the time of ten unguarded ones.
  *
  * @typedef {{ cpu: number, perSecond: number, cpuRatio: number, ratio: number }} Round
  */
 
 /**
- * The servers of one round in pairs. The unguarded server runs between the two of a pair. Every round begins with another
- * server, so each server runs sometimes before and sometimes after the unguarded one.
+ * The order of a round: a guarded server and its unguarded one run equally often, and take turns in going first.
  *
- * @param {string[]} ids
+ * @template T
+ * @param {[unguarded: T, guarded: T]} pair
  * @param {number} round
- * @returns {[before: string, after?: string][]}
+ * @returns {T[]}
  */
-export function neighbours(ids, round) {
-  const first = round % ids.length;
-  const turned = [...ids.slice(first), ...ids.slice(0, first)];
-  return Array.from({ length: Math.ceil(turned.length / 2) }, (_, pair) => turned.slice(2 * pair, 2 * pair + 2));
+export function orderOf(pair, round) {
+  return round % 2 === 0 ? [...pair] : pair.toReversed();
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Measures processor time and requests a second of every server, beside the unguarded one. */
 import { send } from './load.js';
-import { compare, neighbours, summaryOf } from './rounds.js';
+import { compare, orderOf, summaryOf } from './rounds.js';
 import { ALG, measureOnce, startIssuer, startServers, stopServers, warmUpServer } from './server-processes.js';
 import { GROUPS, SUBJECTS } from './servers/subjects.js';
 
@@ -10,7 +10,7 @@ const SERIES = [
   { title: '1,000 tokens in turn', tokens: 1_000, groups: ['GET /notes, Express'] },
 ];
 
-/** Requests before each round. Without them, the unguarded server would have warmer caches, because it runs more often. */
+/** Requests before each round, since another server has used the processor. */
 const LEAD_IN = 160;
 
 /**
@@ -18,9 +18,9 @@ const LEAD_IN = 160;
  * by default that of this process. Another one runs the series with one token only.
  */
 export async function throughput({ quick, log, node }) {
-  const { rounds, seconds, warmUp } = quick
-    ? { rounds: 4, seconds: 0.2, warmUp: 0.1 }
-    : { rounds: 20, seconds: 0.3, warmUp: 1 };
+  const { rounds, seconds, warmUp, processes } = quick
+    ? { rounds: 4, seconds: 0.2, warmUp: 0.1, processes: 1 }
+    : { rounds: 20, seconds: 0.3, warmUp: 1, processes: 2 };
   const issuer = await startIssuer();
   try {
     const { fit, unfit, version } = await sortOut(issuer, node);
@@ -29,7 +29,7 @@ export async function throughput({ quick, log, node }) {
     for (const { title, tokens, groups } of node ? SERIES.slice(0, 1) : SERIES) {
       const chosen = groups.map((group) => ({ group, ids: GROUPS[group].filter((id) => fit.has(id)) }));
       log(`${title}: ${chosen.flatMap(({ ids }) => ids).length} servers, ${rounds} rounds of ${seconds} s`);
-      const measured = await measure(chosen, { issuer, node, tokens, rounds, seconds, warmUp });
+      const measured = await measure(chosen, { issuer, node, tokens, rounds, seconds, warmUp, processes });
       series.push({ title, groups: chosen.map(({ group, ids }) => ({ group, rows: rowsOf(ids, measured) })) });
     }
     return { alg: ALG, rounds, seconds, unfit, series, node: version };
@@ -86,44 +86,41 @@ async function faultOf({ id, url }, { good, bad }) {
 }
 
 /**
- * Measures fresh servers: on Node 20, some Express servers that were checked in the same process ran nearly twice as fast as
- * others, whatever their guard.
+ * Measures each guarded server beside an unguarded one of its own. With one unguarded server for all, that one would run more
+ * often than the others, and take a fifth less processor time a request for that reason alone. The processes are new ones, and
+ * replaced at times: some run faster than others for their whole life, whatever their guard.
  *
  * @returns {Promise<Map<string, import('./rounds.js').Round[]>>}
  */
-async function measure(groups, { issuer, node, tokens, rounds, seconds, warmUp }) {
-  const servers = await startServers(
-    groups.flatMap(({ ids }) => ids),
-    issuer.settings,
-    node,
-  );
+async function measure(groups, options) {
+  const measured = new Map(groups.flatMap(({ ids }) => ids).map((id) => [id, []]));
+  for (const { ids } of groups) {
+    const [unguarded, ...others] = ids;
+    for (const id of others)
+      for (let count = 0; count < options.processes; count += 1) {
+        await measurePair([unguarded, id], options, measured);
+      }
+  }
+  return measured;
+}
+
+async function measurePair(pair, { issuer, node, tokens, rounds, seconds, warmUp, processes }, measured) {
+  const servers = await startServers(pair, issuer.settings, node);
   try {
     const tokensOf = new Map();
     for (const { id, resource } of servers.values())
       tokensOf.set(id, await issuer.child.ask('mint', tokens, { aud: resource }));
-    const run = async (id) => {
-      await measureOnce(servers.get(id), { tokens: tokensOf.get(id), requests: LEAD_IN });
-      return measureOnce(servers.get(id), { tokens: tokensOf.get(id), seconds });
-    };
     for (const [id, server] of servers) await warmUpServer(server, tokensOf.get(id), warmUp);
-    const measured = new Map([...servers.keys()].map((id) => [id, []]));
-    for (let round = 0; round < rounds; round += 1) {
-      for (const { ids } of groups) await measureRound(ids, round, run, measured);
+    for (let round = 0; round < rounds / processes; round += 1) {
+      const runs = new Map();
+      for (const id of orderOf(pair, round)) {
+        await measureOnce(servers.get(id), { tokens: tokensOf.get(id), requests: LEAD_IN });
+        runs.set(id, await measureOnce(servers.get(id), { tokens: tokensOf.get(id), seconds }));
+      }
+      for (const id of pair) measured.get(id).push(compare(runs.get(id), runs.get(pair[0])));
     }
-    return measured;
   } finally {
     stopServers(servers);
-  }
-}
-
-/** Every server runs right before or right after the unguarded one, and is compared with that run only. */
-async function measureRound([unguarded, ...others], round, run, measured) {
-  for (const [before, after] of neighbours(others, round)) {
-    const first = await run(before);
-    const baseline = await run(unguarded);
-    measured.get(unguarded).push(compare(baseline, baseline));
-    measured.get(before).push(compare(first, baseline));
-    if (after !== undefined) measured.get(after).push(compare(await run(after), baseline));
   }
 }
 
