@@ -9,7 +9,7 @@ export interface Exchange {
   readonly operation: string | undefined;
   readonly status: number;
   readonly statusText: string;
-  /** The parameters of a `WWW-Authenticate: Bearer` answer. */
+  /** The parameters of a `WWW-Authenticate: Bearer` answer; of the scheme DPoP, where the server accepts only that. */
   readonly challenge: Readonly<Record<string, string>> | undefined;
 }
 
@@ -55,6 +55,6 @@ function operationOf(body: unknown): string | undefined {
 
 function challengeOf(header: string | null): Record<string, string> | undefined {
   const challenges = header === null ? [] : parseChallenges(header);
-  const bearer = challenges.find(({ scheme }) => scheme === 'Bearer');
-  return bearer && { ...bearer.params };
+  const challenge = ['Bearer', 'DPoP'].flatMap((name) => challenges.find(({ scheme }) => scheme === name) ?? [])[0];
+  return challenge && { ...challenge.params };
 }

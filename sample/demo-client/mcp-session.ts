@@ -11,14 +11,18 @@ import { InMemoryOAuthProvider } from './oauth-provider.js';
 /** One user with one MCP client, on the official SDK, at one MCP server. */
 export class McpSession {
   readonly exchanges = new RecordedExchanges();
-  readonly oauth = new InMemoryOAuthProvider();
 
   readonly #client: Client;
   readonly #url: URL;
   readonly #browser: ScriptedBrowser;
   #transport: StreamableHTTPClientTransport | undefined;
 
-  constructor(url: string, person: Person, mode: VersionNegotiationMode) {
+  constructor(
+    url: string,
+    person: Person,
+    mode: VersionNegotiationMode,
+    readonly oauth = new InMemoryOAuthProvider(),
+  ) {
     this.#client = new Client({ name: 'quick-start-demo', version: '1.0.0' }, { versionNegotiation: { mode } });
     this.#url = new URL(url);
     this.#browser = new ScriptedBrowser(person);

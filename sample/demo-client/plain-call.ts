@@ -11,7 +11,11 @@ export interface Answer extends Exchange {
 export async function callTool(
   resource: string,
   name: string,
-  { token, args = {} }: { token?: string | undefined; args?: Record<string, unknown> } = {},
+  {
+    token,
+    proof,
+    args = {},
+  }: { token?: string | undefined; proof?: string | undefined; args?: Record<string, unknown> } = {},
 ): Promise<Answer> {
   const exchanges = new RecordedExchanges();
   const response = await exchanges.fetch(resource, {
@@ -20,17 +24,18 @@ export async function callTool(
       'content-type': 'application/json',
       accept: 'application/json, text/event-stream',
       'mcp-protocol-version': '2025-11-25',
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(token !== undefined && { authorization: `${proof === undefined ? 'Bearer' : 'DPoP'} ${token}` }),
+      ...(proof !== undefined && { dpop: proof }),
     },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } }),
   });
   return { ...exchanges.next(), result: resultOf(await response.text()) };
 }
 
-/** Asserts that the call was refused with exactly this challenge; ignores its text for people. */
+/** Asserts that the call was refused with exactly this challenge; ignores its text for people, and the algorithms of proofs. */
 export function assertRefused(answer: Answer, status: number, expected: Record<string, string>): string[] {
   assert.equal(answer.status, status);
-  const { error_description: _, ...challenge } = answer.challenge ?? {};
+  const { error_description: _, algs: __, ...challenge } = answer.challenge ?? {};
   assert.deepEqual(challenge, expected);
   assert.equal(answer.result, undefined, 'the tool ran');
   return describe(answer);

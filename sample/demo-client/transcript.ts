@@ -33,7 +33,7 @@ export function describe({ method, url, operation, status, statusText, challenge
   const parameters = Object.entries(challenge ?? {});
   return [
     `${request} → ${status} ${statusText}`,
-    ...(challenge ? ['WWW-Authenticate: Bearer'] : []),
+    ...(challenge ? [`WWW-Authenticate: ${challenge.algs ? 'DPoP' : 'Bearer'}`] : []),
     ...parameters.map(([name, value], i) => `  ${name}="${value}"${i < parameters.length - 1 ? ',' : ''}`),
   ];
 }

@@ -15,7 +15,7 @@ export interface Ports {
 }
 
 /** The settings in which a sample differs from the first one. */
-export interface Settings extends Pick<DevAuthorizationServerOptions, 'introspection'> {
+export interface Settings extends Pick<DevAuthorizationServerOptions, 'introspection' | 'dpop'> {
   /** The protected resources at an origin. */
   resourcesAt?: (origin: string) => [DevResource, ...DevResource[]];
   onNotice?: (notice: string) => void;
