@@ -50,6 +50,7 @@ export type {
   McpAuthEvent,
   McpMessageFacts,
   RefusedEvent,
+  RevokedEvent,
   SessionRefusedEvent,
   StepUpEvent,
   TraceFacts,
@@ -60,6 +61,7 @@ export {
   type IssuerHealth,
   type IssuerHealthState,
   type McpAuthHealth,
+  type RevocationHealth,
 } from './mcp-auth.health.js';
 export type { AuthorizationDetail } from './caller/authorization-details.js';
 export { authorizationDetails } from './caller/caller.js';
@@ -106,7 +108,10 @@ export {
 } from './options/policy-option.js';
 export { deny, type Denial, type DenialDetails } from './core/denial.js';
 export { withOpenApiSecurity, type OpenApiSecurityOptions } from './openapi/openapi-security.js';
+export { McpAuthRevocations, type RevokeOptions } from './mcp-auth.revocations.js';
 export { McpAuthService } from './mcp-auth.service.js';
+export type { RevocationOptions } from './options/revocation-options.js';
+export type { RevocationTarget } from './revocation/revocation-target.js';
 export type { VerifierOption } from './options/verifier-option.js';
 export type { KindOf, PrincipalKind } from './core/principal-kind.js';
 export type { ScopesOf } from './core/token-format.js';

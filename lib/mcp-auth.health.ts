@@ -5,6 +5,7 @@ import type { IssuerPart } from './observability/event-types.js';
 import { IssuerMonitor, type IssuerFailure, type IssuerState } from './observability/issuer-monitor.js';
 import type { ResolvedAuthorizationServer } from './options/authorization-server-options.js';
 import { ResolvedOptions } from './options/options.js';
+import { Revocations } from './revocation/revocations.js';
 
 /**
  * The state of an authorization server, as the last requests to it showed:
@@ -33,11 +34,21 @@ export interface IssuerHealth {
   };
 }
 
+/** The state of revocations. */
+export interface RevocationHealth {
+  /** `unreadable`: the store could not be read for longer than `revocation.staleSeconds`; requests with a token get 503. */
+  readonly state: 'ready' | 'unreadable';
+  /** Number of revocations that are kept. */
+  readonly kept: number;
+  /** Whole seconds since the store was read; undefined without a store, and before. */
+  readonly ageSeconds?: number;
+}
+
 /** The result in the form that `@nestjs/terminus` takes. */
 export type McpAuthHealth<Key extends string = string> = Record<
   Key,
   {
-    /** `down` while tokens of a configured authorization server get 503. */
+    /** `down` while tokens of a configured authorization server get 503, or those of all because of the store of revocations. */
     readonly status: 'up' | 'down';
     /** The configured authorization servers, by issuer. */
     readonly issuers: Readonly<Record<string, IssuerHealth>>;
@@ -51,6 +62,8 @@ export type McpAuthHealth<Key extends string = string> = Record<
       /** Number of authorization servers whose tokens get 503. */
       readonly unreachable: number;
     };
+    /** Undefined without the option `revocation`. */
+    readonly revocations?: RevocationHealth;
   }
 >;
 
@@ -75,6 +88,7 @@ export class McpAuthHealthIndicator {
     private readonly monitor: IssuerMonitor,
     private readonly options: ResolvedOptions,
     private readonly clock: Clock,
+    private readonly revocations: Revocations,
   ) {}
 
   /**
@@ -88,9 +102,26 @@ export class McpAuthHealthIndicator {
     const issuers = Object.fromEntries(
       servers.map((server) => [server.issuer, healthOf(server, this.monitor.stateOf(server.issuer) ?? {}, now)]),
     );
-    const isDown = Object.values(issuers).some(({ state }) => state === 'unreachable');
-    const result = { status: isDown ? 'down' : 'up', issuers, ...this.#lookedUp(now) } as const;
+    const revocations = this.#revocations();
+    const isDown =
+      revocations.revocations?.state === 'unreadable' ||
+      Object.values(issuers).some(({ state }) => state === 'unreachable');
+    const result = { status: isDown ? 'down' : 'up', issuers, ...this.#lookedUp(now), ...revocations } as const;
     return { [key]: result } as McpAuthHealth<Key>;
+  }
+
+  #revocations(): { revocations?: RevocationHealth } {
+    const { state } = this.revocations;
+    if (!state) return {};
+    const { count, age: since, isUsable } = state;
+    const isRead = since !== undefined && Number.isFinite(since);
+    return {
+      revocations: {
+        state: isUsable ? 'ready' : 'unreadable',
+        kept: count,
+        ...(isRead && { ageSeconds: seconds(since) }),
+      },
+    };
   }
 
   #lookedUp(now: number): { lookedUp?: { asked: number; unreachable: number } } {

@@ -25,6 +25,7 @@ import { ErrorAnswers, McpAuthFilter } from './mcp-auth.filter.js';
 import { CallerTracking } from './platform/caller-tracking.js';
 import { AccessControl, McpAuthGuard } from './mcp-auth.guard.js';
 import { HandlerFilter, HandlerGuard } from './platform/handler-enhancers.js';
+import { ConnectionEnd } from './platform/connection-end.js';
 import { HandlerAccess } from './platform/handler-access.js';
 import { GuardedRoutes } from './platform/guarded-routes.js';
 import { OpenApiSecurity } from './openapi/openapi-security.js';
@@ -32,6 +33,7 @@ import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { checkImports } from './platform/module-imports.js';
 import { IssuerMonitor } from './observability/issuer-monitor.js';
 import { logger } from './observability/logger.js';
+import { RevocationMonitor } from './observability/revocation-monitor.js';
 import { Listing } from './response/listing.js';
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { readOptions } from './options/read-options.js';
@@ -42,7 +44,9 @@ import { isVerifier } from './options/verifier-option.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
 import { ChallengeScopes } from './response/challenge-scopes.js';
 import { Responder } from './response/responder.js';
+import { RevokedAnswers } from './response/revoked-answers.js';
 import { ResponseHooks } from './response/response-hooks.js';
+import { McpAuthRevocations } from './mcp-auth.revocations.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
 import { OutsideCheck } from './platform/outside-check.js';
@@ -53,6 +57,7 @@ import { TaskOwners } from './authorization/task-owners.js';
 import { TransportRules } from './authorization/transport-rules.js';
 import { findProvider } from './resource-servers/application-providers.js';
 import { ProofOfPossession } from './proof/proof-of-possession.js';
+import { Revocations } from './revocation/revocations.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 import type { GlobalGuard } from './options/global-guard-option.js';
 
@@ -123,6 +128,12 @@ export const PROVIDERS: Provider[] = [
       }),
     inject: [ResolvedOptions, Clock, IssuerMonitor, ModuleRef],
   },
+  {
+    provide: Revocations,
+    useFactory: (options: ResolvedOptions, events: AuthEventEmitter, clock: Clock) =>
+      new Revocations(options, clock, new RevocationMonitor(logger, events, () => clock.now())),
+    inject: [ResolvedOptions, AuthEventEmitter, Clock],
+  },
   CopiesCheck,
   HandlerExplorer,
   ParameterRoutes,
@@ -159,6 +170,7 @@ export const PROVIDERS: Provider[] = [
     inject: [HandlerExplorer, Clock],
   },
   Responder,
+  RevokedAnswers,
   ResponseHooks,
   Listing,
   UnguardedMounts,
@@ -178,11 +190,13 @@ export const PROVIDERS: Provider[] = [
   { provide: HandlerFilter, useExisting: McpAuthFilter },
   OutsideHandlers,
   OutsideCheck,
+  ConnectionEnd,
   HandlerAccess,
   DirectCalls,
   EveryHandler,
   CallerTracking,
   McpAuthService,
+  McpAuthRevocations,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
   GuardedRoutes,

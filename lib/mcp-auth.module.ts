@@ -37,12 +37,14 @@ import {
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { ResolvedOptions } from './options/options.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
+import { McpAuthRevocations } from './mcp-auth.revocations.js';
 import { McpAuthService } from './mcp-auth.service.js';
+import { Revocations } from './revocation/revocations.js';
 import { OutsideCheck } from './platform/outside-check.js';
 import { SharedCaches } from './platform/shared-caches.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
-THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthHealthIndicator };
+THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthRevocations, McpAuthHealthIndicator };
 
 /**
  * Makes the application an OAuth 2.1 protected resource: metadata for clients, a guard on every route, and the
@@ -60,7 +62,15 @@ THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthHealthIndicator }
   providers: PROVIDERS,
   // Nest builds the guard and filter of a decorator in the module of the handler, from the last two.
   // `nestjs-mcp-auth/opentelemetry` injects the emitter: a user of McpAuthService would turn the tracking of callers on.
-  exports: [McpAuthGuard, McpAuthService, McpAuthHealthIndicator, AccessControl, ErrorAnswers, AuthEventEmitter],
+  exports: [
+    McpAuthGuard,
+    McpAuthService,
+    McpAuthRevocations,
+    McpAuthHealthIndicator,
+    AccessControl,
+    ErrorAnswers,
+    AuthEventEmitter,
+  ],
 })
 export class McpAuthModule
   extends ConfigurableModuleClass
@@ -83,6 +93,7 @@ export class McpAuthModule
     private readonly handlers: HandlerAccess,
     private readonly outside: OutsideCheck,
     private readonly caches: SharedCaches,
+    private readonly revocations: Revocations,
     everyHandler: EveryHandler,
   ) {
     super();
@@ -138,6 +149,7 @@ export class McpAuthModule
     this.directCalls.protect();
     this.outside.checkCallers(McpAuthGuard);
     await this.servers.ready();
+    await this.revocations.start();
     await this.policies.ready(this.options.authorize, this.explorer.policies);
   }
 
@@ -152,6 +164,7 @@ export class McpAuthModule
   /** Nest calls this when the application shuts down. Aborts pending requests to authorization servers. */
   onApplicationShutdown(): void {
     this.servers.close();
+    this.revocations.close();
     removeInstance(this.options);
   }
 }

@@ -84,6 +84,7 @@ const ROOT_FILES = [
   'mcp-auth.health',
   'mcp-auth.module',
   'mcp-auth.module-definition',
+  'mcp-auth.revocations',
   'mcp-auth.service',
   'well-known.endpoint',
 ];

@@ -37,6 +37,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'Several resources in one app', link: '/guides/several-resources' },
       { text: 'Opaque tokens', link: '/guides/opaque-tokens' },
       { text: 'Tokens bound to a key', link: '/guides/dpop' },
+      { text: 'Cut somebody off now', link: '/guides/revocation' },
       { text: 'Many tenants', link: '/guides/tenants' },
       { text: 'API keys and other credentials', link: '/guides/api-keys' },
       { text: 'A verifier of your own', link: '/guides/custom-verifier' },

@@ -11,12 +11,16 @@ import type { HttpRequest } from '../request/http-message.js';
 import type { ResourceCredential } from '../resource-servers/resource-credentials.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
 import { ProofOfPossession } from '../proof/proof-of-possession.js';
+import { Revocations } from '../revocation/revocations.js';
 import type { AccessRequest } from './access-request.js';
 
 /** Determines who is calling. Does not decide what they may do. */
 @Injectable()
 export class Authenticator {
-  constructor(private readonly proofs: ProofOfPossession) {}
+  constructor(
+    private readonly proofs: ProofOfPossession,
+    private readonly revocations: Revocations,
+  ) {}
 
   /**
    * The caller of a request; undefined if the request is allowed without a token and has none. Synchronous if the token is
@@ -65,7 +69,7 @@ export class Authenticator {
     if (token === undefined) throw new McpAuthError('invalid_token', 'malformed_credentials');
     const verified = await verifier.verify(token);
     const proof = await this.proofs.checkDpop({ token, verified, resource, source, request });
-    return authInfoOf(token, verified, resource, proof);
+    return this.revocations.admit(authInfoOf(token, verified, resource, proof));
   }
 
   /**
@@ -82,9 +86,9 @@ export class Authenticator {
       : this.#callerOf(token, verified, server);
   }
 
-  #callerOf(token: string, verified: VerifiedToken, { resource }: ResourceServer): McpAuthInfo {
+  #callerOf(token: string, verified: VerifiedToken, { resource }: ResourceServer): MaybePromise<McpAuthInfo> {
     this.proofs.checkBearer(verified, resource);
-    return authInfoOf(token, verified, resource);
+    return this.revocations.admit(authInfoOf(token, verified, resource));
   }
 
   #verifyHeader({ header, value }: HeaderCredential, server: ResourceServer): MaybePromise<McpAuthInfo> {
@@ -104,7 +108,7 @@ export class Authenticator {
     { resource }: ResourceServer,
   ): MaybePromise<McpAuthInfo> {
     return continueWith(credential.verify(text), (verified) =>
-      credentialInfoOf(credential.name, text, verified, resource),
+      this.revocations.admit(credentialInfoOf(credential.name, text, verified, resource)),
     );
   }
 }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
 import { ownerOf, type CallerAt } from './caller-key.js';
+import { Revocations } from '../revocation/revocations.js';
+import type { RevocationSubject } from '../revocation/revocation-subject.js';
 import { OwnedIds } from './owned-ids.js';
 
 /** Most sessions that are remembered. A request to a forgotten session gets 404. */
@@ -13,16 +15,22 @@ const MAX_ANONYMOUS_SESSIONS = 10_000;
  * Remembers who opened which MCP session (protocol versions up to 2025-11-25). A session id does not authenticate: whoever
  * sends it must be the principal who opened the session. In memory, like the sessions of the MCP frameworks.
  *
+ * A session ends when the token is revoked that opened it.
+ *
  * @see MCP, Security Best Practices, "Session Hijacking"
  */
 @Injectable()
 export class SessionOwners {
-  readonly #owners = new OwnedIds<undefined>(LIMITS);
+  /** With what can be revoked of the token that opened the session. */
+  readonly #owners = new OwnedIds<RevocationSubject | undefined>(LIMITS);
+
+  constructor(private readonly revocations: Revocations) {}
 
   /** Remembers a session that the MCP framework opened for this caller. */
   open(sessionId: string, caller: CallerAt): void {
     const owner = ownerOf(caller);
-    this.#owners.add(sessionId, owner, undefined, caller.auth === undefined ? MAX_ANONYMOUS_SESSIONS : undefined);
+    const subject = this.revocations.subjectOf(caller.auth);
+    this.#owners.add(sessionId, owner, subject, caller.auth === undefined ? MAX_ANONYMOUS_SESSIONS : undefined);
   }
 
   /** Whether the session is known. */
@@ -43,5 +51,8 @@ export class SessionOwners {
     const session = this.#owners.use(sessionId, ownerOf(caller));
     if (!session) throw new McpAuthError('session_not_found', 'session_unknown');
     if (session === 'of another') throw new McpAuthError('session_not_found', 'session_of_another');
+    if (session.value === undefined || !this.revocations.isRevoked(session.value)) return;
+    this.close(sessionId);
+    throw new McpAuthError('session_not_found', 'session_unknown');
   }
 }

@@ -140,7 +140,8 @@ function principalOf(verified: VerifiedToken): Principal {
   return principal;
 }
 
-function principalKeyOf(issuer: string, subject: string | undefined, clientId: string | undefined): string {
+/** The stable key of a principal: of issuer and subject, or of issuer and client if there is no subject. */
+export function principalKeyOf(issuer: string, subject: string | undefined, clientId: string | undefined): string {
   const principal = subject === undefined ? [issuer, 'client', clientId] : [issuer, 'subject', subject];
   return hash('sha256', JSON.stringify(principal), 'base64url');
 }

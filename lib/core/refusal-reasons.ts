@@ -44,6 +44,10 @@ export const REASONS = {
   proof_replayed: 'the DPoP proof was used before',
   nonce_needed: 'the DPoP proof has no nonce of this server, or an old one',
   replay_undecided: 'the store of used DPoP proofs cannot say whether the proof was used before',
+  revoked: 'the token was revoked here: it, its session, its client, or all tokens of its principal',
+  outlives_revocations:
+    'the token lives longer than revocations are kept, so that it could be accepted again after one',
+  revocations_unreadable: 'the store of revocations could not be read for too long, so the token may have been revoked',
   subject_missing:
     'the token belongs to a user but does not identify the user: it names no subject, or its client as the subject',
   no_principal: 'the token names neither a subject nor a client',

@@ -22,6 +22,7 @@ const CHANNELS = {
   'keys-refreshed': channel('nestjs-mcp-auth:keys-refreshed'),
   'issuer-unreachable': channel('nestjs-mcp-auth:issuer-unreachable'),
   'issuer-recovered': channel('nestjs-mcp-auth:issuer-recovered'),
+  revoked: channel('nestjs-mcp-auth:revoked'),
 } satisfies Record<EventType, unknown>;
 
 /** The channels of the events that tell a duration. */

@@ -213,6 +213,21 @@ export interface IssuerRecoveredEvent extends EventBase {
   readonly afterMs: number;
 }
 
+/**
+ * Tokens were revoked in this process, by `McpAuthRevocations` or by a logout token. Replicas that learn of it from the store emit
+ * no event.
+ */
+export interface RevokedEvent extends EventBase {
+  /** Discriminates the event types. */
+  readonly type: 'revoked';
+  /** What was revoked. */
+  readonly what: 'principal' | 'session' | 'token' | 'client';
+  /** The issuer of the tokens; undefined for a principal that was named by its key. */
+  readonly issuer: string | undefined;
+  /** Who asked for it: the application, or the authorization server with a logout token. */
+  readonly by: 'application' | 'logout';
+}
+
 /** Every authorization event, discriminated by `type`. Later versions may add types and members. */
 export type McpAuthEvent =
   | AuthenticatedEvent
@@ -223,4 +238,5 @@ export type McpAuthEvent =
   | SessionRefusedEvent
   | KeysRefreshedEvent
   | IssuerUnreachableEvent
-  | IssuerRecoveredEvent;
+  | IssuerRecoveredEvent
+  | RevokedEvent;

@@ -132,6 +132,16 @@ export const REFUSAL_ADVICE: Readonly<
     level: 'warn',
     advice: 'See that dpop.replayStore is reachable and has room; in memory, raise dpop.maxProofs',
   },
+  revoked: { level: 'log' },
+  outlives_revocations: {
+    level: 'warn',
+    advice:
+      'Let the authorization server issue tokens that expire sooner, or raise revocation.maxTokenSeconds to their longest life',
+  },
+  revocations_unreadable: {
+    level: 'warn',
+    advice: 'See the line about the store of revocations: it says why revocation.store cannot be read',
+  },
   subject_missing: { level: 'warn', advice: adviseOnSubject },
   no_principal: {
     level: 'warn',

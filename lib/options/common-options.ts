@@ -8,6 +8,7 @@ import { readEventArguments, type RedactArguments } from './event-arguments-opti
 import { readFrameworks, type McpFramework } from './framework-options.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readPolicy, type PolicyOption } from './policy-option.js';
+import { readRevocation, type RevocationOptions } from './revocation-options.js';
 import type { VerifierOption } from './verifier-option.js';
 
 /**
@@ -58,6 +59,12 @@ export interface CommonOptions {
   clockToleranceSeconds?: number;
   /** Tokens that expire later than this many seconds from now are refused. @default 86400 */
   maxTokenLifetimeSeconds?: number;
+  /**
+   * Lets `McpAuthRevocations` refuse the tokens of a user, of a session or of a client before they expire, and end their streams
+   * and MCP sessions.
+   * @default none: a token works until it expires
+   */
+  revocation?: RevocationOptions;
   /**
    * Makes the caller available below handlers, as `McpAuthService.authInfo`. Uses `AsyncLocalStorage`, which costs a small
    * route a tenth of its throughput up to Node.js 22; `@AuthInfo()` does not need it. Set `true` if you get the service without
@@ -188,6 +195,7 @@ export const COMMON_OPTIONS = {
   cache: readCache,
   clockToleranceSeconds: (option) => option.seconds(5, 0, 300),
   maxTokenLifetimeSeconds: (option) => option.seconds(86_400, 1, 31_536_000),
+  revocation: readRevocation,
   followCaller: optional((option) => option.flag(false)),
   eventArguments: readEventArguments,
   authorize: readPolicy,

@@ -2,6 +2,7 @@ import { SIGNATURE_ALGORITHMS } from '../issuer/algorithms.js';
 import { showValue } from '../core/safe-text.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
+import { readReplayStore } from './replay-store-option.js';
 
 /** How a resource accepts tokens that are bound to a key of the client (RFC 9449, DPoP). */
 export interface DpopOptions {
@@ -98,16 +99,4 @@ function readSecrets(option: OptionReader): [string, ...string[]] {
   const seen = option.isGiven ? 'a value that is not shown' : 'nothing';
   option.refuse({ seen, why: 'must be a secret that nobody can guess', write });
   return [''];
-}
-
-function readReplayStore(option: OptionReader): ReplayStore | undefined {
-  const { value } = option;
-  if (!option.isGiven) return undefined;
-  if (typeof value === 'object' && value !== null && 'insertOnce' in value && typeof value.insertOnce === 'function') {
-    const store = value as ReplayStore;
-    // The options are frozen, but the store keeps state.
-    return { insertOnce: (key, until) => store.insertOnce(key, until) };
-  }
-  option.refuse({ why: 'must have a method insertOnce(key, until)', write: 'Write a store, or leave it out' });
-  return undefined;
 }

@@ -7,6 +7,7 @@ import type { GlobalGuard } from './global-guard-option.js';
 import type { ResolvedFramework } from './framework-options.js';
 import type { PolicyOption } from './policy-option.js';
 import type { ProtectedResourceOptions, ResolvedResource } from './resource-options.js';
+import type { ResolvedRevocation } from './revocation-options.js';
 
 /**
  * Options of `McpAuthModule`: those of {@link CommonOptions}, and beside them those of one
@@ -30,6 +31,8 @@ export abstract class ResolvedOptions {
   abstract readonly resources: readonly [ResolvedResource, ...ResolvedResource[]];
   abstract readonly clockToleranceSeconds: number;
   abstract readonly maxTokenLifetimeSeconds: number;
+  /** Undefined if nothing can be revoked. */
+  abstract readonly revocation: ResolvedRevocation | undefined;
   /** Whether plain http URLs beyond loopback are accepted from metadata and `trustedIssuer`. */
   abstract readonly allowInsecureHttp: boolean;
   abstract readonly checkAuthorizationServers: boolean;

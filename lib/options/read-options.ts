@@ -5,6 +5,7 @@ import { readGlobalGuard } from './global-guard-option.js';
 import { OptionReader, readWhole } from './option-reader.js';
 import type { McpAuthModuleOptions, ResolvedOptions } from './options.js';
 import { refuseSharedResources, RESOURCE_OPTIONS, resourceOf, resourceReaders } from './resource-options.js';
+import { completeRevocation } from './revocation-options.js';
 import { readVerifier } from './verifier-option.js';
 
 /**
@@ -33,6 +34,7 @@ function readModule(option: OptionReader, globalGuard: unknown): ResolvedOptions
   return {
     resources,
     ...common,
+    revocation: completeRevocation(option.at('revocation'), common.revocation, common.maxTokenLifetimeSeconds),
     globalGuard: readGlobalGuard(option.at('globalGuard').withValue(globalGuard)),
     warnings: option.warnings,
   };

@@ -12,6 +12,7 @@ import { rememberHandlerCall } from '../caller/call-registry.js';
 import type { HttpRequest } from '../request/http-message.js';
 import { DecisionRecorder } from '../observability/decision-recorder.js';
 import type { DirectHandler } from '../handlers/handler-explorer.js';
+import { ConnectionEnd } from './connection-end.js';
 import { HandlerFilter } from './handler-enhancers.js';
 import type { OutsideKind } from '../handlers/handler-kind.js';
 import { httpAdapterOf } from './http-adapter.js';
@@ -47,6 +48,7 @@ export class HandlerAccess {
     private readonly filter: HandlerFilter,
     private readonly handlers: OutsideHandlers,
     private readonly host: HttpAdapterHost,
+    private readonly connections: ConnectionEnd,
   ) {}
 
   /**
@@ -87,6 +89,7 @@ export class HandlerAccess {
       access.caller = auth;
       return continueWith(this.authorizer.authorize(access, request), () => {
         rememberHandlerCall(request, { auth, resource: access.server.resource, handler: access.handler });
+        this.connections.watch(request, auth);
         this.recorder.recordAdmitted(request, access);
       });
     });

@@ -9,7 +9,8 @@ import { nodeRequest, nodeResponse, type HttpRequest, type HttpResponse } from '
 import { SESSION_FIELD } from '../request/mcp-fields.js';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { Responder } from './responder.js';
-import { mediaTypeOf } from '../core/media-type.js';
+import { RevokedAnswers } from './revoked-answers.js';
+import { endStream, isStream } from './stream-answer.js';
 import { headerInHead, addWriteHeadHook, type Head } from './write-head-hook.js';
 import { SessionOwners } from '../authorization/session-owners.js';
 import { StateWatch } from './state-watch.js';
@@ -26,6 +27,7 @@ export class ResponseHooks {
     private readonly sessions: SessionOwners,
     private readonly state: StateWatch,
     private readonly clock: Clock,
+    private readonly revoked: RevokedAnswers,
   ) {}
 
   /** @param call its `handlerError` is read when the answer begins. */
@@ -37,6 +39,7 @@ export class ResponseHooks {
     // Each property that is added to a response on Express takes microseconds, and most answers are not event streams. Clients
     // that resume event streams accept them in their request. For other clients, the piece written with the head is missed.
     const mayStream = access.body.messages.length > 0 || acceptsEvents(source);
+    this.revoked.watch(response, access);
     if (mayStream) this.state.attach(request, response, call);
     addWriteHeadHook(response, {
       before: (head) =>
@@ -77,34 +80,11 @@ export class ResponseHooks {
   }
 
   /**
-   * Ends a stream at the `exp` of the token: the client must send a new token to go on. What the MCP framework writes after
-   * that is dropped.
+   * Ends a stream at the `exp` of the token: the client must send a new token to go on.
    */
   #endWithToken(response: ServerResponse, { auth }: AuthorizedCall): void {
     if (!auth) return;
-    const callOff = this.clock.schedule(auth.expiresAt * 1000, () => {
-      response.end();
-      response.write = () => true;
-      response.end = () => response;
-    });
+    const callOff = this.clock.schedule(auth.expiresAt * 1000, () => endStream(response));
     response.once('close', callOff);
   }
-}
-
-/**
- * Media types of answers that continue for as long as there are messages. Any other answer, such as a file, has a size that is
- * fixed when it begins: it may take longer than its token is valid.
- */
-const STREAM_TYPES: ReadonlySet<string> = new Set([
-  'text/event-stream',
-  'application/x-ndjson',
-  'application/ndjson',
-  'application/jsonl',
-  'application/json-seq',
-  'application/stream+json',
-  'multipart/x-mixed-replace',
-]);
-
-function isStream(contentType: unknown): boolean {
-  return STREAM_TYPES.has(mediaTypeOf(contentType));
 }

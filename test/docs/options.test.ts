@@ -8,6 +8,7 @@ import { DPOP_OPTIONS } from '../../lib/options/dpop-options.js';
 import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.js';
 import { OPENTELEMETRY_OPTIONS } from '../../lib/options/opentelemetry-options.js';
 import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/options/option-reader.js';
+import { REVOCATION_OPTIONS } from '../../lib/options/revocation-options.js';
 import { RESOURCE_OPTIONS } from '../../lib/options/resource-options.js';
 import { SCOPE_OPTIONS } from '../../lib/options/scope-options.js';
 import { TENANTS_OPTIONS } from '../../lib/options/template-options.js';
@@ -37,6 +38,7 @@ const SECTIONS: readonly Section[] = [
     readers: AUTHORIZATION_SERVER_OPTIONS,
   },
   { file: 'dpop-options', name: 'DpopOptions', prefix: 'dpop.', readers: DPOP_OPTIONS },
+  { file: 'revocation-options', name: 'RevocationOptions', prefix: 'revocation.', readers: REVOCATION_OPTIONS },
   { file: 'template-options', name: 'TenantsOptions', prefix: 'tenants.', readers: TENANTS_OPTIONS },
   { file: 'scope-options', name: 'ScopeOptions', prefix: 'scopes.', readers: SCOPE_OPTIONS },
   { file: 'resource-metadata-options', name: 'ResourceMetadataOptions', prefix: 'metadata.', readers: {} },

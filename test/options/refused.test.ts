@@ -22,6 +22,34 @@ import {
 
 const withMetadata = (metadata: unknown): object => ({ ...GOOD, metadata });
 
+const withRevocation = (revocation: unknown): object => ({ ...GOOD, revocation });
+
+const REVOCATION: readonly Row[] = [
+  ['true', withRevocation(true), ['revocation', 'true', /must be an object/]],
+  ['a misspelt option', withRevocation({ poll: 1 }), ['revocation.poll', 'a value', /no such option/]],
+  [
+    'a store that can only add',
+    withRevocation({ store: { add: () => undefined } }),
+    ['revocation.store', 'an object', /add\(revocation\) and changes/],
+  ],
+  [
+    'the URL of a store',
+    withRevocation({ store: 'redis://localhost' }),
+    ['revocation.store', '"redis://localhost"', /must have the methods/],
+  ],
+  [
+    'revocations that are forgotten before their tokens',
+    { ...withRevocation({ maxTokenSeconds: 3_600 }), maxTokenLifetimeSeconds: 7_200 },
+    ['revocation.maxTokenSeconds', '3600', /at least maxTokenLifetimeSeconds, which is 7200/],
+  ],
+  ['a poll without pause', withRevocation({ pollMs: 0 }), ['revocation.pollMs', '0', /from 50 to 10000/]],
+  [
+    'polls too rare',
+    withRevocation({ pollMs: 900, staleSeconds: 1 }),
+    ['revocation.staleSeconds', '1', /at least twice pollMs, which is 900 ms/],
+  ],
+];
+
 const GENERAL: readonly Row[] = [
   ['a misspelt option', { ...GOOD, clockTolerance: 5 }, ['clockTolerance', 'a value', /no such option/]],
   [
@@ -333,7 +361,10 @@ const METADATA_ROWS: readonly Row[] = [
 describe('options that cannot be used', () => {
   afterEach(stop);
 
-  it.each([...GENERAL, ...RESOURCE_ROWS, ...SCOPE_ROWS, ...METADATA_ROWS])('refuses to start with %s', expectProblems);
+  it.each([...GENERAL, ...RESOURCE_ROWS, ...SCOPE_ROWS, ...METADATA_ROWS, ...REVOCATION])(
+    'refuses to start with %s',
+    expectProblems,
+  );
 
   it('lists every problem at once', async () => {
     const error = await problems({

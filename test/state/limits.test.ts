@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { McpAuthInfo } from 'nestjs-mcp-auth';
 import type { CallerAt } from '../../lib/authorization/caller-key.js';
 import { EventOwners } from '../../lib/authorization/event-owners.js';
+import type { Revocations } from '../../lib/revocation/revocations.js';
 import { SessionOwners } from '../../lib/authorization/session-owners.js';
 import { TaskOwners } from '../../lib/authorization/task-owners.js';
 import type { ResolvedOptions } from '../../lib/options/options.js';
@@ -16,6 +17,8 @@ const CALLERS: [string, CallerAt][] = [
   ['one principal', caller('bob')],
 ];
 
+const NOTHING_REVOKED = { subjectOf: () => undefined, isRevoked: () => false } as unknown as Revocations;
+
 describe.each(CALLERS)('however much state %s make', (_who, other) => {
   const alice = caller('alice');
   // More than all of them together may have, of events as well.
@@ -24,7 +27,7 @@ describe.each(CALLERS)('however much state %s make', (_who, other) => {
   };
 
   it('MCP-25-SES-02: others keep their sessions', () => {
-    const sessions = new SessionOwners();
+    const sessions = new SessionOwners(NOTHING_REVOKED);
     sessions.open('hers', alice);
     many((id) => sessions.open(id, other));
     expect(() => sessions.check('hers', alice)).not.toThrow();

@@ -1,0 +1,15 @@
+import type { ReplayStore } from '../shared-state/replay-store.js';
+import type { OptionReader } from './option-reader.js';
+
+/** A store of the application; undefined if there is none. */
+export function readReplayStore(option: OptionReader): ReplayStore | undefined {
+  const { value } = option;
+  if (!option.isGiven) return undefined;
+  if (typeof value === 'object' && value !== null && 'insertOnce' in value && typeof value.insertOnce === 'function') {
+    const store = value as ReplayStore;
+    // The options are frozen, but the store keeps state.
+    return { insertOnce: (key, until) => store.insertOnce(key, until) };
+  }
+  option.refuse({ why: 'must have a method insertOnce(key, until)', write: 'Write a store, or leave it out' });
+  return undefined;
+}
