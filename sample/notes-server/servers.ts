@@ -14,8 +14,10 @@ export interface Ports {
   authorizationServer: number;
 }
 
+type ServerSettings = 'introspection' | 'dpop' | 'accessTokenTtlSeconds' | 'clientMetadataDocuments';
+
 /** The settings in which a sample differs from the first one. */
-export interface Settings extends Pick<DevAuthorizationServerOptions, 'introspection' | 'dpop'> {
+export interface Settings extends Pick<DevAuthorizationServerOptions, ServerSettings> {
   /** The protected resources at an origin. */
   resourcesAt?: (origin: string) => [DevResource, ...DevResource[]];
   onNotice?: (notice: string) => void;

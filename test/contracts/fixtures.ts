@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Ctx, Payload } from '@nestjs/microservices';
 import { McpContext, McpController, Prompt, Resource, ResourceTemplate, Tool } from '@rekog/mcp-nest';
 import { z } from 'zod';
@@ -65,7 +66,11 @@ export class ToolFixtures {
 
   @Tool({ name: 'test_tool_with_progress', description: 'Reports its progress', parameters: EMPTY })
   async progresses(@Ctx() context: McpContext) {
-    for (const progress of [0, 50, 100]) await context.reportProgress({ progress, total: 100 });
+    // The suite asks for a tool that takes some time, and misses what comes with the result.
+    for (const progress of [0, 50, 100]) {
+      await context.reportProgress({ progress, total: 100 });
+      await sleep(50);
+    }
     return { content: [text('done')] };
   }
 
