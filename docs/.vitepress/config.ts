@@ -41,6 +41,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'Many tenants', link: '/guides/tenants' },
       { text: 'API keys and other credentials', link: '/guides/api-keys' },
       { text: 'A verifier of your own', link: '/guides/custom-verifier' },
+      { text: 'Enterprise-managed authorization', link: '/guides/enterprise-managed-authorization' },
     ],
   },
   {
@@ -78,6 +79,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'Architecture', link: '/architecture' },
       { text: 'Change something', link: '/change-something' },
       { text: 'Security', link: '/security' },
+      { text: 'Security controls', link: '/security-controls' },
       { text: 'Contributing', link: '/contributing' },
       { text: 'Changelog', link: '/changelog' },
     ],
