@@ -1,9 +1,10 @@
 /**
- * `npm run lab -- [--list] [--check] [product…]`: runs the library with real authorization servers, all or those that are
- * named, and writes what they did to `results/` and docs/compatibility.md. Exits with 1 if anything was not as it is written
- * down. With `--check` it writes nothing.
+ * `npm run lab -- [--list] [--check] [product…] [client:name…]`: runs the library with real authorization servers, all or
+ * those that are named, and with real clients that are named. Writes what they did to `results/` and docs/compatibility.md.
+ * Exits with 1 if anything was not as it is written down. With `--check` it writes nothing.
  */
 import { parseArgs } from 'node:util';
+import { listClients, runClients } from './clients/run.js';
 import { writePage } from './compatibility/write.js';
 import { writeResults } from './compatibility/results.js';
 import { PRODUCTS } from './products/index.js';
@@ -15,8 +16,15 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
+const CLIENT = /^client:/;
+const names = positionals.filter((name) => !CLIENT.test(name));
+const clients = positionals.filter((name) => CLIENT.test(name)).map((name) => name.replace(CLIENT, ''));
+
 if (values.list) list();
-else for (const [file, product] of chosen()) await runOne(file, product);
+else {
+  for (const [file, product] of chosen()) await runOne(file, product);
+  if (!(await runClients(clients, { writes: !values.check }))) process.exitCode = 1;
+}
 // Clients of the steps may keep connections open.
 process.exit();
 
@@ -27,16 +35,17 @@ function list() {
     const remark = remarks.length > 0 ? ` (${remarks.join('; ')})` : '';
     console.log(`${file.padEnd(24)} ${titleOfProduct(product)}${remark}`);
   }
+  for (const { name, title } of listClients()) console.log(`${`client:${name}`.padEnd(24)} ${title}`);
 }
 
 function chosen() {
-  const unknown = positionals.filter((name) => !(name in PRODUCTS));
+  const unknown = names.filter((name) => !(name in PRODUCTS));
   if (unknown.length > 0) {
     console.error(`There is no product "${unknown.join('", "')}", only ${Object.keys(PRODUCTS).join(', ')}`);
     process.exit(2);
   }
   return positionals.length > 0
-    ? positionals.map((name) => [name, PRODUCTS[name]])
+    ? names.map((name) => [name, PRODUCTS[name]])
     : Object.entries(PRODUCTS).filter(([, { onlyByName }]) => !onlyByName);
 }
 
