@@ -28,6 +28,7 @@ export default {
     '^nestjs-mcp-auth/dev-server$': '<rootDir>/lib/dev-server/index.ts',
     '^nestjs-mcp-auth/sdk$': '<rootDir>/lib/sdk/index.ts',
     '^nestjs-mcp-auth/opentelemetry$': '<rootDir>/lib/opentelemetry/index.ts',
+    '^nestjs-mcp-auth/redis$': '<rootDir>/lib/redis/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
     // Published as CommonJS that requires the ESM packages of Nest 12, which Jest cannot do on Node 20; its package
     // holds the TypeScript source too. The samples and the packed apps of CI run it as published.

@@ -53,6 +53,8 @@ export type {
   RevokedEvent,
   SessionRefusedEvent,
   StepUpEvent,
+  StoreRecoveredEvent,
+  StoreUnreachableEvent,
   TraceFacts,
 } from './observability/event-types.js';
 export { McpAuthGuard } from './mcp-auth.guard.js';
@@ -62,10 +64,12 @@ export {
   type IssuerHealthState,
   type McpAuthHealth,
   type RevocationHealth,
+  type StoreHealth,
 } from './mcp-auth.health.js';
 export type { AuthorizationDetail } from './caller/authorization-details.js';
 export { authorizationDetails } from './caller/caller.js';
 export { type CallerProof, type McpAuthInfo } from './core/auth-info.js';
+export type { SharedStoreOption } from './shared-state/store-reports.js';
 export type { ResourceVariables } from './core/resource-template.js';
 export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';

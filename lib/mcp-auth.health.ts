@@ -3,6 +3,8 @@ import { REMOTE_KEY_SET_TIMES } from './issuer/remote-key-set.js';
 import { Clock } from './core/clock.js';
 import type { IssuerPart } from './observability/event-types.js';
 import { IssuerMonitor, type IssuerFailure, type IssuerState } from './observability/issuer-monitor.js';
+import { StoreMonitor, type StoreState } from './observability/store-monitor.js';
+import type { SharedStoreOption } from './shared-state/store-reports.js';
 import type { ResolvedAuthorizationServer } from './options/authorization-server-options.js';
 import { ResolvedOptions } from './options/options.js';
 import { Revocations } from './revocation/revocations.js';
@@ -44,6 +46,14 @@ export interface RevocationHealth {
   readonly ageSeconds?: number;
 }
 
+/** The state of a store of the application, which replicas may share. It has no error texts: see the log. */
+export interface StoreHealth {
+  /** `failing`: what depends on the store gets 503. */
+  readonly state: 'ready' | 'not asked yet' | 'failing';
+  /** Whole seconds since the first failure; undefined while there is none. */
+  readonly failingForSeconds?: number;
+}
+
 /** The result in the form that `@nestjs/terminus` takes. */
 export type McpAuthHealth<Key extends string = string> = Record<
   Key,
@@ -64,6 +74,11 @@ export type McpAuthHealth<Key extends string = string> = Record<
     };
     /** Undefined without the option `revocation`. */
     readonly revocations?: RevocationHealth;
+    /**
+     * The stores that the options set, by the option, such as `dpop.replayStore`; undefined without them. They never make it
+     * `down`: a replica that is taken out for the sake of a store that all replicas share would be missing for other requests.
+     */
+    readonly stores?: Readonly<Partial<Record<SharedStoreOption, StoreHealth>>>;
   }
 >;
 
@@ -86,6 +101,7 @@ const FAILURE_COUNTS_MS = 60_000;
 export class McpAuthHealthIndicator {
   constructor(
     private readonly monitor: IssuerMonitor,
+    private readonly stores: StoreMonitor,
     private readonly options: ResolvedOptions,
     private readonly clock: Clock,
     private readonly revocations: Revocations,
@@ -106,7 +122,13 @@ export class McpAuthHealthIndicator {
     const isDown =
       revocations.revocations?.state === 'unreadable' ||
       Object.values(issuers).some(({ state }) => state === 'unreachable');
-    const result = { status: isDown ? 'down' : 'up', issuers, ...this.#lookedUp(now), ...revocations } as const;
+    const result = {
+      status: isDown ? 'down' : 'up',
+      issuers,
+      ...this.#lookedUp(now),
+      ...revocations,
+      ...this.#stores(now),
+    } as const;
     return { [key]: result } as McpAuthHealth<Key>;
   }
 
@@ -124,12 +146,23 @@ export class McpAuthHealthIndicator {
     };
   }
 
+  #stores(now: number): { stores?: Partial<Record<SharedStoreOption, StoreHealth>> } {
+    if (!this.options.resources.some(({ dpop }) => dpop?.replayStore)) return {};
+    const option = 'dpop.replayStore';
+    return { stores: { [option]: healthOfStore(this.stores.stateOf(option) ?? {}, now) } };
+  }
+
   #lookedUp(now: number): { lookedUp?: { asked: number; unreachable: number } } {
     if (!this.options.resources.some(({ trustedIssuer, template }) => trustedIssuer ?? template)) return {};
     const states = this.monitor.lookedUp;
     const unreachable = states.filter((state) => stateOfKeys(state, now) === 'unreachable').length;
     return { lookedUp: { asked: states.length, unreachable } };
   }
+}
+
+function healthOfStore({ failure, answeredAt }: StoreState, now: number): StoreHealth {
+  if (failure) return { state: 'failing', failingForSeconds: seconds(now - failure.since) };
+  return { state: answeredAt === undefined ? 'not asked yet' : 'ready' };
 }
 
 function healthOf({ keys, introspection }: ResolvedAuthorizationServer, known: IssuerState, now: number): IssuerHealth {

@@ -34,6 +34,8 @@ import { checkImports } from './platform/module-imports.js';
 import { IssuerMonitor } from './observability/issuer-monitor.js';
 import { logger } from './observability/logger.js';
 import { RevocationMonitor } from './observability/revocation-monitor.js';
+import { StoreMonitor } from './observability/store-monitor.js';
+import { StoreReports } from './shared-state/store-reports.js';
 import { Listing } from './response/listing.js';
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { readOptions } from './options/read-options.js';
@@ -117,6 +119,15 @@ export const PROVIDERS: Provider[] = [
     },
     inject: [ResolvedOptions, AuthEventEmitter, Clock],
   },
+  {
+    provide: StoreMonitor,
+    useFactory: (events: AuthEventEmitter, clock: Clock) => {
+      const now = (): number => clock.now();
+      return new StoreMonitor(new FailureLog(logger, now), events, now);
+    },
+    inject: [AuthEventEmitter, Clock],
+  },
+  { provide: StoreReports, useExisting: StoreMonitor },
   {
     provide: ResourceServers,
     useFactory: (options: ResolvedOptions, clock: Clock, failures: IssuerMonitor, modules: ModuleRef) =>

@@ -34,6 +34,7 @@ import {
   type OPTIONS_TYPE,
   PROVIDERS,
 } from './mcp-auth.module-definition.js';
+import { ProofOfPossession } from './proof/proof-of-possession.js';
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { ResolvedOptions } from './options/options.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
@@ -94,6 +95,7 @@ export class McpAuthModule
     private readonly outside: OutsideCheck,
     private readonly caches: SharedCaches,
     private readonly revocations: Revocations,
+    private readonly proofs: ProofOfPossession,
     everyHandler: EveryHandler,
   ) {
     super();
@@ -158,6 +160,7 @@ export class McpAuthModule
     await this.guardStart.run();
     warnOfUnlisted(this.explorer.unlisted);
     // In the background: an authorization server that is slow or down must not delay or stop the start.
+    void this.proofs.checkStores();
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
   }
 

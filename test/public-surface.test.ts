@@ -97,6 +97,10 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'McpAuthErrorCode',
       'McpAuthEvent',
       'McpAuthHealth',
+      'SharedStoreOption',
+      'StoreHealth',
+      'StoreRecoveredEvent',
+      'StoreUnreachableEvent',
       'McpAuthInfo',
       'McpAuthModuleExtras',
       'McpAuthModuleOptions',
@@ -203,6 +207,10 @@ const SURFACES: Readonly<Record<string, Surface>> = {
   './opentelemetry': {
     values: ['McpAuthOpenTelemetryModule'],
     types: ['McpAuthOpenTelemetryOptions'],
+  },
+  './redis': {
+    values: ['RedisReplayStore', 'RedisReplayStoreError', 'RedisUnavailableError'],
+    types: ['IoRedisClient', 'NodeRedisClient', 'RedisClient', 'RedisReplayStoreOptions', 'RedisStoreOptions'],
   },
 };
 

@@ -91,6 +91,7 @@ const ENTRY_POINTS = [
   'nestjs-mcp-auth',
   'nestjs-mcp-auth/sdk',
   'nestjs-mcp-auth/opentelemetry',
+  'nestjs-mcp-auth/redis',
   'nestjs-mcp-auth/testing',
   'nestjs-mcp-auth/dev-server',
 ];

@@ -23,6 +23,8 @@ const CHANNELS = {
   'issuer-unreachable': channel('nestjs-mcp-auth:issuer-unreachable'),
   'issuer-recovered': channel('nestjs-mcp-auth:issuer-recovered'),
   revoked: channel('nestjs-mcp-auth:revoked'),
+  'store-unreachable': channel('nestjs-mcp-auth:store-unreachable'),
+  'store-recovered': channel('nestjs-mcp-auth:store-recovered'),
 } satisfies Record<EventType, unknown>;
 
 /** The channels of the events that tell a duration. */

@@ -1,4 +1,5 @@
 import type { CallEnd } from '../core/call-outcome.js';
+import type { SharedStoreOption } from '../shared-state/store-reports.js';
 import type { ArgumentsOmitted } from './redacted-arguments.js';
 import type { OperationKind } from '../request/rpc-body.js';
 import type { ResourceVariables } from '../core/resource-template.js';
@@ -228,6 +229,26 @@ export interface RevokedEvent extends EventBase {
   readonly by: 'application' | 'logout';
 }
 
+/** A store of the application, which replicas may share, no longer answers as it should. Emitted once per outage. */
+export interface StoreUnreachableEvent extends EventBase {
+  /** Discriminates the event types. */
+  readonly type: 'store-unreachable';
+  /** The option that sets the store. */
+  readonly store: SharedStoreOption;
+  /** The error of the store. */
+  readonly error: string;
+}
+
+/** A store of the application answers again. */
+export interface StoreRecoveredEvent extends EventBase {
+  /** Discriminates the event types. */
+  readonly type: 'store-recovered';
+  /** The option that sets the store. */
+  readonly store: SharedStoreOption;
+  /** Milliseconds since the first failure. */
+  readonly afterMs: number;
+}
+
 /** Every authorization event, discriminated by `type`. Later versions may add types and members. */
 export type McpAuthEvent =
   | AuthenticatedEvent
@@ -239,4 +260,6 @@ export type McpAuthEvent =
   | KeysRefreshedEvent
   | IssuerUnreachableEvent
   | IssuerRecoveredEvent
-  | RevokedEvent;
+  | RevokedEvent
+  | StoreUnreachableEvent
+  | StoreRecoveredEvent;

@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import type { InactiveToken } from '../resource-servers/failure-reports.js';
 import { productOf } from '../products/known-products.js';
 import type { Finding } from '../products/metadata-review/finding.js';
+import type { SharedStoreOption } from '../shared-state/store-reports.js';
 import { describeError, quoted, redactToken, redactTokens } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import { adviceForFailure } from './failure-advice.js';
@@ -9,6 +10,12 @@ import { writeLine } from './log-line.js';
 
 /** Shortest time between two lines about failures that any request can cause, in milliseconds. */
 const QUIET_MS = 30_000;
+
+/** What depends on each store. */
+const STORE_CONSEQUENCES: Readonly<Record<SharedStoreOption, string>> = {
+  'dpop.replayStore': 'requests with a DPoP proof',
+  'sessions.store': 'requests that name an MCP session',
+};
 
 /** Writes failures to the log: what failed and how. Never writes a token or a part of one. */
 export class FailureLog {
@@ -54,6 +61,18 @@ export class FailureLog {
       introspection: `The introspection endpoint of ${issuer} answers again`,
     }[what];
     writeLine(this.logger, 'log', line);
+  }
+
+  storeFailed(option: SharedStoreOption, text: string): void {
+    writeLine(
+      this.logger,
+      'warn',
+      `The store of the option ${option} does not answer as it should; ${STORE_CONSEQUENCES[option]} get 503 until it does: ${text}`,
+    );
+  }
+
+  storeRecovered(option: SharedStoreOption): void {
+    writeLine(this.logger, 'log', `The store of the option ${option} answers again`);
   }
 
   lookUpFailed(issuer: string, error: unknown): void {

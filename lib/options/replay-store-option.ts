@@ -8,8 +8,11 @@ export function readReplayStore(option: OptionReader): ReplayStore | undefined {
   if (typeof value === 'object' && value !== null && 'insertOnce' in value && typeof value.insertOnce === 'function') {
     const store = value as ReplayStore;
     // The options are frozen, but the store keeps state.
-    return { insertOnce: (key, until) => store.insertOnce(key, until) };
+    return {
+      insertOnce: (key, until, madeAt) => store.insertOnce(key, until, madeAt),
+      ...(store.check && { check: async () => store.check?.() }),
+    };
   }
-  option.refuse({ why: 'must have a method insertOnce(key, until)', write: 'Write a store, or leave it out' });
+  option.refuse({ why: 'must have a method insertOnce(key, until, madeAt)', write: 'Write a store, or leave it out' });
   return undefined;
 }

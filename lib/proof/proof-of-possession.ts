@@ -12,6 +12,7 @@ import { fieldValues, type HeaderSource } from '../request/header-fields.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { MemoryReplayStore } from '../shared-state/memory-replay-store.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
+import { StoreReports } from '../shared-state/store-reports.js';
 import { DpopNonces } from './dpop-nonces.js';
 import { badProof, verifyDpopProof, type DpopProof } from './dpop-proof.js';
 import { requestUri } from './proof-target.js';
@@ -21,7 +22,11 @@ interface DpopState {
   readonly dpop: ResolvedDpop;
   readonly nonces: DpopNonces | undefined;
   readonly replays: ReplayStore;
+  /** Undefined for the memory of this process. */
+  readonly reports: StoreReports | undefined;
 }
+
+const STORE_OPTION = 'dpop.replayStore';
 
 /** Checks whether the sender of a token holds the key to which it is bound. Does not verify the token. */
 @Injectable()
@@ -37,11 +42,24 @@ export class ProofOfPossession {
   constructor(
     options: ResolvedOptions,
     private readonly clock: Clock,
+    private readonly reports: StoreReports,
   ) {
     const now = (): number => clock.now();
     for (const resource of options.resources) {
       const { dpop } = resource;
-      if (dpop) this.#states.set(resource, stateOf(resource, dpop, now));
+      if (dpop) this.#states.set(resource, stateOf(resource, dpop, now, reports));
+    }
+  }
+
+  /** Asks the stores of the application whether they can be used, and reports what they say. Never rejects. */
+  async checkStores(): Promise<void> {
+    for (const { dpop } of this.#states.values()) {
+      try {
+        await dpop.replayStore?.check?.();
+        if (dpop.replayStore?.check) this.reports.storeAnswered(STORE_OPTION);
+      } catch (error) {
+        this.reports.storeFailed(STORE_OPTION, error);
+      }
     }
   }
 
@@ -134,13 +152,16 @@ interface CountedProof {
 
 async function isFirst({ proof, thumbprint, uri, state }: CountedProof): Promise<boolean> {
   const key = hash('sha256', JSON.stringify([thumbprint, proof.jti, uri]), 'base64url');
-  // A whole number: `iat` may have fractions, and stores such as Redis refuse them.
+  // Whole numbers: `iat` may have fractions, and stores such as Redis refuse them.
   const until = Math.ceil((proof.issuedAt + state.dpop.proofSeconds + CLOCK_MARGIN_SECONDS) * 1000);
+  const madeAt = Math.floor(proof.issuedAt * 1000);
   try {
-    const isAbsent: unknown = await state.replays.insertOnce(key, until);
-    if (typeof isAbsent === 'boolean') return isAbsent;
-    throw new TypeError('insertOnce must return true or false');
+    const isAbsent: unknown = await state.replays.insertOnce(key, until, madeAt);
+    if (typeof isAbsent !== 'boolean') throw new TypeError('insertOnce must return true or false');
+    state.reports?.storeAnswered(STORE_OPTION);
+    return isAbsent;
   } catch (cause) {
+    state.reports?.storeFailed(STORE_OPTION, cause);
     throw unavailable('replay_undecided', cause);
   }
 }
@@ -161,11 +182,17 @@ function thumbprintIn(claims: VerifiedToken['claims']): string | undefined {
   return typeof thumbprint === 'string' ? thumbprint : undefined;
 }
 
-function stateOf({ identifier }: ResolvedResource, dpop: ResolvedDpop, now: () => number): DpopState {
+function stateOf(
+  { identifier }: ResolvedResource,
+  dpop: ResolvedDpop,
+  now: () => number,
+  reports: StoreReports,
+): DpopState {
   const { nonce, replayStore, maxProofs } = dpop;
   return {
     dpop,
     nonces: nonce && new DpopNonces(nonce.secrets, identifier.value, nonce.seconds, now),
     replays: replayStore ?? new MemoryReplayStore(maxProofs, now),
+    reports: replayStore && reports,
   };
 }

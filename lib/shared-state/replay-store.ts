@@ -12,7 +12,14 @@ export interface ReplayStore {
    * @param key 43 characters of base64url
    * @param until when the key may be forgotten, in whole milliseconds since the epoch: a minute after the proof is no longer
    * accepted, since clocks differ
+   * @param madeAt when the proof was made, in whole milliseconds since the epoch, as its sender says. A store that has lost keys
+   * cannot decide about what was made before that.
    * @returns whether the key was absent. Throws, or rejects, if the store cannot decide: the request then gets 503.
    */
-  insertOnce(key: string, until: number): boolean | Promise<boolean>;
+  insertOnce(key: string, until: number, madeAt: number): boolean | Promise<boolean>;
+  /**
+   * Called once, in the background, when the application has started. Rejects if the store cannot be used, with an error that
+   * says what to change: the log then shows it. Requests do not wait for this.
+   */
+  check?(): Promise<void>;
 }

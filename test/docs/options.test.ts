@@ -9,6 +9,7 @@ import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.j
 import { OPENTELEMETRY_OPTIONS } from '../../lib/options/opentelemetry-options.js';
 import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/options/option-reader.js';
 import { REVOCATION_OPTIONS } from '../../lib/options/revocation-options.js';
+import { REDIS_REPLAY_STORE_OPTIONS } from '../../lib/options/redis-options.js';
 import { RESOURCE_OPTIONS } from '../../lib/options/resource-options.js';
 import { SCOPE_OPTIONS } from '../../lib/options/scope-options.js';
 import { TENANTS_OPTIONS } from '../../lib/options/template-options.js';
@@ -47,6 +48,18 @@ const SECTIONS: readonly Section[] = [
   { file: 'cache-options', name: 'CacheOptions', prefix: undefined, readers: CACHE_OPTIONS },
   { file: 'credential-options', name: 'CredentialOptions', prefix: undefined, readers: CREDENTIAL_OPTIONS },
   {
+    file: 'redis-options',
+    name: 'RedisStoreOptions',
+    prefix: undefined,
+    readers: REDIS_REPLAY_STORE_OPTIONS,
+  },
+  {
+    file: 'redis-options',
+    name: 'RedisReplayStoreOptions',
+    prefix: undefined,
+    readers: REDIS_REPLAY_STORE_OPTIONS,
+  },
+  {
     file: 'opentelemetry-options',
     name: 'McpAuthOpenTelemetryOptions',
     prefix: undefined,
@@ -63,7 +76,7 @@ interface DocumentedOption {
 /** The members of an interface, as they stand in the source, with their documentation. */
 function membersIn(source: string, name: string, indent = '  '): DocumentedOption[] {
   const outer = indent.slice(2);
-  const head = `${outer}(?:export interface ${name} |${name}\\?: )`;
+  const head = `${outer}(?:export interface ${name} (?:extends \\w+ )?|${name}\\?: )`;
   const body = new RegExp(`^${head}\\{\\n([^]*?)^${outer}\\}`, 'm').exec(source)![1]!;
   const member = new RegExp(`^${indent}(?:/\\*\\*((?:(?!\\*/)[^])*)\\*/\\n${indent})?(\\w+)\\??:`, 'gm');
   return [...body.matchAll(member)].map(([, comment = '', option]) => ({

@@ -1,7 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryReplayStore, ReplayStoreFullError } from '../../lib/shared-state/memory-replay-store.js';
+import { keepsReplayContract } from '../support/replay-store-contract.js';
 
 const MINUTE = 60_000;
+
+describe('MemoryReplayStore, as every store', () => {
+  const store = new MemoryReplayStore(1_000, Date.now);
+  keepsReplayContract(() => [store, store]);
+});
 
 describe('MemoryReplayStore', () => {
   let now: number;

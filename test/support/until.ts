@@ -7,3 +7,14 @@ export async function until(condition: () => boolean): Promise<void> {
     await turn();
   }
 }
+
+/** Tries until it no longer fails, and returns the result. */
+export async function eventually<T>(attempt: () => T | Promise<T>): Promise<T> {
+  for (const end = Date.now() + 15_000; ; await turn()) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+  }
+}

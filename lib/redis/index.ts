@@ -1,0 +1,10 @@
+/**
+ * State that replicas share, in Redis or Valkey. The application passes the client that it has, of the package `redis` or of
+ * `ioredis`, and none of them is needed besides. Begin at {@link RedisReplayStore}.
+ *
+ * @module nestjs-mcp-auth/redis
+ */
+export { RedisReplayStore, RedisReplayStoreError } from './redis-replay-store.js';
+export { RedisUnavailableError } from './redis-connection.js';
+export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis-connection.js';
+export type { RedisReplayStoreOptions, RedisStoreOptions } from '../options/redis-options.js';
