@@ -1,0 +1,85 @@
+/** Sends requests to a server, and compares the answers with what they must be. */
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+
+const agent = new Agent({ keepAlive: true, maxSockets: 128 });
+
+/** An answer that is not what it must be. The message has no token in it. */
+export class WrongAnswer extends Error {}
+
+/**
+ * @param {string} url
+ * @param {{ method?: string, headers?: Record<string, string>, body?: unknown, signal?: AbortSignal }} message
+ * @returns {Promise<{ status: number, headers: import('node:http').IncomingHttpHeaders, text: string, endedAt: number }>}
+ */
+export function send(url, { method = 'POST', headers = {}, body, signal }) {
+  return new Promise((resolve, reject) => {
+    const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+    const outgoing = request(url, { method, agent, signal, headers: { ...TYPES, ...headers } }, (response) => {
+      let received = '';
+      response.setEncoding('utf8');
+      response.on('data', (piece) => (received += piece));
+      response.on('error', reject);
+      response.on('close', () =>
+        resolve({ status: response.statusCode, headers: response.headers, text: received, endedAt: Date.now() }),
+      );
+    });
+    outgoing.on('error', reject);
+    outgoing.end(text);
+  });
+}
+
+const TYPES = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+
+/** Sends bytes as they are, and resolves with the status of the answer; undefined if the connection was closed without one. */
+export function sendBytes(url, text, { destroyAfterMs } = {}) {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    let received = '';
+    socket.setEncoding('latin1');
+    const end = () => {
+      socket.destroy();
+      const [, status] = /^HTTP\/1\.1 (\d{3})/.exec(received) ?? [];
+      resolve(status === undefined ? undefined : Number(status));
+    };
+    socket.on('data', (piece) => {
+      received += piece;
+      if (destroyAfterMs === undefined && received.includes('\r\n\r\n')) end();
+    });
+    socket.on('error', end);
+    socket.on('close', end);
+    if (destroyAfterMs !== undefined) setTimeout(end, destroyAfterMs);
+  });
+}
+
+/** Fails unless the answer has one of these statuses. */
+export function mustBe(what, answer, ...statuses) {
+  if (statuses.includes(answer.status)) return;
+  throw new WrongAnswer(`${what}: ${answer.status} instead of ${statuses.join(' or ')}: ${answer.text.slice(0, 200)}`);
+}
+
+/** Fails unless a refusal has the header fields that clients act on. */
+export function mustChallenge(what, { headers, status }, error) {
+  const challenge = headers['www-authenticate'] ?? '';
+  if (status === 503) {
+    if (/^\d+$/.test(headers['retry-after'] ?? '')) return;
+    throw new WrongAnswer(`${what}: 503 without Retry-After`);
+  }
+  if (!challenge.includes('resource_metadata="'))
+    throw new WrongAnswer(`${what}: no resource_metadata in the challenge`);
+  if (error !== undefined && !challenge.includes(`error="${error}"`))
+    throw new WrongAnswer(`${what}: the challenge has no error="${error}"`);
+  if (error === undefined && challenge.includes('error='))
+    throw new WrongAnswer(`${what}: an error in the challenge to a request without a token`);
+}
+
+/** The result of a call, from JSON or from an event stream; undefined if there is none. */
+export function resultIn({ text }) {
+  const json = /^data: (\{.*"result".*\})$/m.exec(text)?.[1] ?? text;
+  try {
+    return JSON.parse(json).result;
+  } catch {
+    return undefined;
+  }
+}
