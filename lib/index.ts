@@ -68,13 +68,14 @@ export {
 } from './mcp-auth.health.js';
 export type { AuthorizationDetail } from './caller/authorization-details.js';
 export { authorizationDetails } from './caller/caller.js';
-export { type CallerProof, type McpAuthInfo } from './core/auth-info.js';
+export type { CallerProof, DpopCallerProof, McpAuthInfo, MutualTlsCallerProof } from './core/auth-info.js';
 export type { SharedStoreOption } from './shared-state/store-reports.js';
 export type { ResourceVariables } from './core/resource-template.js';
 export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
 export type { AuthorizationServerOptions } from './options/authorization-server-options.js';
+export type { CertificateFormat, CertificateHeaderOptions, MutualTlsOptions } from './options/mutual-tls-options.js';
 export type { DpopNonceOptions, DpopOptions } from './options/dpop-options.js';
 export type { ReplayStore } from './shared-state/replay-store.js';
 export type { RevocationChanges, RevocationStore, StoredRevocation } from './shared-state/revocation-store.js';

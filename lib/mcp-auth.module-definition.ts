@@ -9,6 +9,7 @@ import { RefusedRequests } from './authorization/refused-requests.js';
 import { ParameterRoutes } from './authorization/parameter-routes.js';
 import { RequestedResource } from './authorization/requested-resource.js';
 import { Clock, SystemClock } from './core/clock.js';
+import { CertificateRequest } from './platform/certificate-request.js';
 import { CopiesCheck } from './platform/copies-check.js';
 import { DeclaredAccess } from './authorization/declared-access.js';
 import { DirectCalls } from './platform/direct-calls.js';
@@ -58,6 +59,7 @@ import { StateWatch } from './response/state-watch.js';
 import { TaskOwners } from './authorization/task-owners.js';
 import { TransportRules } from './authorization/transport-rules.js';
 import { findProvider } from './resource-servers/application-providers.js';
+import { CertificateBinding } from './proof/certificate-binding.js';
 import { ProofOfPossession } from './proof/proof-of-possession.js';
 import { Revocations } from './revocation/revocations.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
@@ -151,6 +153,7 @@ export const PROVIDERS: Provider[] = [
   RequestedResource,
   AccessRequirements,
   ProofOfPossession,
+  CertificateBinding,
   DeclaredAccess,
   Authenticator,
   RefusedRequests,
@@ -212,6 +215,7 @@ export const PROVIDERS: Provider[] = [
   WellKnownEndpoint,
   GuardedRoutes,
   SharedCaches,
+  CertificateRequest,
   OpenApiSecurity,
   { provide: APP_FILTER, useExisting: McpAuthFilter },
 ];

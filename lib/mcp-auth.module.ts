@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
 import { Policies } from './authorization/policies.js';
+import { CertificateRequest } from './platform/certificate-request.js';
 import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
 import { DirectCalls } from './platform/direct-calls.js';
@@ -96,6 +97,7 @@ export class McpAuthModule
     private readonly caches: SharedCaches,
     private readonly revocations: Revocations,
     private readonly proofs: ProofOfPossession,
+    private readonly certificates: CertificateRequest,
     everyHandler: EveryHandler,
   ) {
     super();
@@ -136,6 +138,7 @@ export class McpAuthModule
     this.mounts.check();
     this.guardStart.prepare(McpAuthGuard);
     for (const warning of this.options.warnings) logger.warn(warning);
+    this.certificates.check();
     this.wellKnown.mount();
     this.handlers.mount(McpAuthGuard);
     this.tracking.mount();

@@ -101,6 +101,7 @@ export class WellKnownEndpoint {
         dpop_signing_alg_values_supported: resource.dpop.algorithms,
         dpop_bound_access_tokens_required: resource.dpop.mode === 'required',
       }),
+      ...(resource.mutualTls && { tls_client_certificate_bound_access_tokens: true }),
       ...resource.metadata,
     };
   }

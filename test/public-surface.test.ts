@@ -68,6 +68,11 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'AuthzenSubject',
       'CacheOptions',
       'CallerProof',
+      'CertificateFormat',
+      'CertificateHeaderOptions',
+      'DpopCallerProof',
+      'MutualTlsCallerProof',
+      'MutualTlsOptions',
       'CallEnd',
       'CallOutcome',
       'ChallengeForm',
@@ -144,6 +149,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
   './testing': {
     values: [
       'TEST_PROOF_FAULTS',
+      'TestCertificate',
       'TestDpopKey',
       'TestIssuer',
       'formatAccessMap',
@@ -160,6 +166,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'SignedAnswerChanges',
       'TestAlgorithm',
       'TestEndpoint',
+      'TestCertificateConfirmation',
       'TestConfirmation',
       'TestFault',
       'TestIntrospectionOptions',

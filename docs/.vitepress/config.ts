@@ -38,6 +38,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'Opaque tokens', link: '/guides/opaque-tokens' },
       { text: 'Tokens bound to a key', link: '/guides/dpop' },
       { text: 'Cut somebody off now', link: '/guides/revocation' },
+      { text: 'Tokens bound to a certificate', link: '/guides/mutual-tls' },
       { text: 'Many tenants', link: '/guides/tenants' },
       { text: 'API keys and other credentials', link: '/guides/api-keys' },
       { text: 'A verifier of your own', link: '/guides/custom-verifier' },

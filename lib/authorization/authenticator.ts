@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { authInfoOf, credentialInfoOf } from '../caller/caller.js';
-import type { McpAuthInfo } from '../core/auth-info.js';
+import type { CallerProof, McpAuthInfo } from '../core/auth-info.js';
 import { McpAuthError } from '../core/error.js';
 import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
 import { Plain } from '../core/safe-text.js';
@@ -10,6 +10,8 @@ import type { HeaderSource } from '../request/header-fields.js';
 import type { HttpRequest } from '../request/http-message.js';
 import type { ResourceCredential } from '../resource-servers/resource-credentials.js';
 import type { ResourceServer } from '../resource-servers/resource-servers.js';
+import { CertificateBinding } from '../proof/certificate-binding.js';
+import type { ShownRequest } from '../proof/client-certificates.js';
 import { ProofOfPossession } from '../proof/proof-of-possession.js';
 import { Revocations } from '../revocation/revocations.js';
 import type { AccessRequest } from './access-request.js';
@@ -19,6 +21,7 @@ import type { AccessRequest } from './access-request.js';
 export class Authenticator {
   constructor(
     private readonly proofs: ProofOfPossession,
+    private readonly certificates: CertificateBinding,
     private readonly revocations: Revocations,
   ) {}
 
@@ -48,7 +51,11 @@ export class Authenticator {
       case 'malformed':
         throw new McpAuthError('invalid_token', 'malformed_credentials');
       case 'bearer':
-        return this.verify(credentials.token, access.server);
+        return this.verify(
+          credentials.token,
+          access.server,
+          access.server.resource.mutualTls ? { source, request } : undefined,
+        );
       case 'dpop':
         return this.#verifyBound(credentials.token, access, source, request);
       case 'header':
@@ -68,27 +75,37 @@ export class Authenticator {
     access.scheme = 'DPoP';
     if (token === undefined) throw new McpAuthError('invalid_token', 'malformed_credentials');
     const verified = await verifier.verify(token);
-    const proof = await this.proofs.checkDpop({ token, verified, resource, source, request });
+    const certificateThumbprint = this.certificates.check(verified, resource, { source, request });
+    const credentials = { token, verified, resource, source, request, certificateThumbprint };
+    const proof = await this.proofs.checkDpop(credentials);
     return this.revocations.admit(authInfoOf(token, verified, resource, proof));
   }
 
   /**
    * Verifies an access token, or another Bearer credential, for this resource, and returns its caller.
    *
+   * @param shown the request that it came with. Without it, no token is accepted that is bound to a certificate.
    * @throws {McpAuthError} when the token is refused, or cannot be verified now.
    */
-  verify(token: string, server: ResourceServer): MaybePromise<McpAuthInfo> {
+  verify(token: string, server: ResourceServer, shown?: ShownRequest): MaybePromise<McpAuthInfo> {
     const credential = server.credentials.ofToken(token);
     if (credential) return this.#verifyCredential(token, credential, server);
     const verified = server.verifier.verify(token);
     return verified instanceof Promise
-      ? verified.then((known) => this.#callerOf(token, known, server))
-      : this.#callerOf(token, verified, server);
+      ? verified.then((known) => this.#callerOf(token, known, server, shown))
+      : this.#callerOf(token, verified, server, shown);
   }
 
-  #callerOf(token: string, verified: VerifiedToken, { resource }: ResourceServer): MaybePromise<McpAuthInfo> {
+  #callerOf(
+    token: string,
+    verified: VerifiedToken,
+    { resource }: ResourceServer,
+    shown: ShownRequest | undefined,
+  ): MaybePromise<McpAuthInfo> {
     this.proofs.checkBearer(verified, resource);
-    return this.revocations.admit(authInfoOf(token, verified, resource));
+    const certificate = this.certificates.check(verified, resource, shown);
+    const proof = certificate === undefined ? undefined : shownBy(certificate);
+    return this.revocations.admit(authInfoOf(token, verified, resource, proof));
   }
 
   #verifyHeader({ header, value }: HeaderCredential, server: ResourceServer): MaybePromise<McpAuthInfo> {
@@ -111,6 +128,11 @@ export class Authenticator {
       this.revocations.admit(credentialInfoOf(credential.name, text, verified, resource)),
     );
   }
+}
+
+/** The proof of a caller with the scheme Bearer who has shown this certificate. */
+function shownBy(certificateThumbprint: string): CallerProof {
+  return Object.freeze({ method: 'mtls', keyThumbprint: undefined, certificateThumbprint });
 }
 
 /**

@@ -63,7 +63,7 @@ export class RefusedRequests {
       scopes: [],
       body: readRpcBody(body),
       caller: call?.auth,
-      scheme: call?.auth?.proof ? 'DPoP' : 'Bearer',
+      scheme: call?.auth?.proof?.method === 'dpop' ? 'DPoP' : 'Bearer',
     };
   }
 

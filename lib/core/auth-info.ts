@@ -54,8 +54,8 @@ export interface McpAuthInfo {
   /** The party acting for the subject: the outermost `act` only; nested ones are history (RFC 8693 §4.1). */
   readonly actor: Readonly<Record<string, unknown>> | undefined;
   /**
-   * How the caller proved that the token is theirs; undefined for a Bearer token, which works for whoever has it.
-   * @see RFC 9449
+   * How the caller proved that the token is theirs; undefined for a token that works for whoever has it.
+   * @see RFC 9449, RFC 8705
    */
   readonly proof: CallerProof | undefined;
   /** The complete `aud` of the token. The resource accepted one of its values. */
@@ -64,10 +64,22 @@ export interface McpAuthInfo {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** The proof of a key that came with a request. */
-export interface CallerProof {
-  /** DPoP (RFC 9449). */
+/** The proof of a key that came with a request: a signature in the request, or the TLS connection. */
+export type CallerProof = DpopCallerProof | MutualTlsCallerProof;
+
+/** DPoP (RFC 9449), perhaps over a connection with the certificate to which the token is bound, too. */
+export interface DpopCallerProof {
   readonly method: 'dpop';
   /** The SHA-256 thumbprint of the public key (RFC 7638), base64url. */
   readonly keyThumbprint: string;
+  /** That of the certificate, as in {@link MutualTlsCallerProof}; undefined if the token is bound to none. */
+  readonly certificateThumbprint: string | undefined;
+}
+
+/** A TLS connection with the certificate of the client (RFC 8705). */
+export interface MutualTlsCallerProof {
+  readonly method: 'mtls';
+  readonly keyThumbprint: undefined;
+  /** The SHA-256 of the certificate in DER (`x5t#S256`), base64url. */
+  readonly certificateThumbprint: string;
 }

@@ -60,7 +60,7 @@ export function missingResources(
 /** Reports a handler that needs a proof of a key, if no resource that it may belong to accepts one: nobody could call it. */
 export function proofProblems(
   { classRef, methodName, declaration }: Omit<DeclaredHandler, 'isRoute' | 'method'>,
-  resources: readonly Pick<ResolvedResource, 'id' | 'dpop'>[],
+  resources: readonly Pick<ResolvedResource, 'id' | 'dpop' | 'mutualTls'>[],
 ): ConfigProblem[] {
   const { needsProof, resourceId } = declaration;
   const possible = resources.filter(({ id }) => resourceId === undefined || id === resourceId);
@@ -68,11 +68,12 @@ export function proofProblems(
   const option = `@RequireProof() of ${classRef.name}.${methodName}`;
   const ids = possible.map(({ id }) => `"${id}"`).join(', ');
   const why = `the resource ${ids} accepts no tokens that are bound to a key, so nobody could call it`;
-  return [{ option, seen: 'dpop "off"', why, write: 'Set the option dpop of the resource to "accepted"' }];
+  const write = 'Set the option dpop or mutualTls of the resource to "accepted"';
+  return [{ option, seen: 'dpop "off", mutualTls "off"', why, write }];
 }
 
-function acceptsProof({ dpop }: Pick<ResolvedResource, 'dpop'>): boolean {
-  return dpop !== undefined;
+function acceptsProof({ dpop, mutualTls }: Pick<ResolvedResource, 'dpop' | 'mutualTls'>): boolean {
+  return dpop !== undefined || mutualTls !== undefined;
 }
 
 type WithId = Pick<ResolvedResource, 'id'>;

@@ -99,14 +99,29 @@ export const REFUSAL_ADVICE: Readonly<
   sender_constrained: {
     level: 'warn',
     advice:
-      'For DPoP (cnf.jkt), set the option dpop to "accepted"; turn off certificate-bound tokens (cnf.x5t#S256) for this client or this resource at the authorization server',
+      'For DPoP (cnf.jkt), set the option dpop to "accepted"; for certificates (cnf.x5t#S256), the option mutualTls',
   },
   bound_token_without_proof: { level: 'log' },
   unbound_token: {
     level: 'warn',
-    advice: 'Turn on DPoP for this client at the authorization server, so that its tokens have cnf.jkt',
+    advice:
+      'Turn on DPoP for this client at the authorization server, so that its tokens have cnf.jkt; or, with mutualTls "required", certificate-bound tokens (cnf.x5t#S256)',
   },
   proof_required: { level: 'log' },
+  certificate_missing: {
+    level: 'warn',
+    advice:
+      'See that the server or its proxy asks clients for their certificates, and that the proxy passes them on in mutualTls.certificate.header',
+  },
+  certificate_untrusted: {
+    level: 'warn',
+    advice: 'If this peer is your proxy, add its address to mutualTls.certificate.trustedProxies',
+  },
+  certificate_malformed: {
+    level: 'warn',
+    advice: 'Let the proxy replace the header field, and write one certificate in the format of mutualTls.certificate',
+  },
+  certificate_of_another: { level: 'log' },
   proof_missing: { level: 'log' },
   proof_repeated: { level: 'log' },
   proof_malformed: { level: 'log' },

@@ -1,8 +1,8 @@
 import { isRecord } from '../core/record.js';
 import type { PrincipalKind } from '../core/principal-kind.js';
 import { showValue } from '../core/safe-text.js';
-import { isMcpField } from '../request/mcp-fields.js';
 import { ambiguousPrefixes } from './introspection-options.js';
+import { readHeaderName } from './header-name-option.js';
 import type { OptionReader, ReadersOf } from './option-reader.js';
 
 /** A credential that the application issues and verifies itself, beside the access tokens of the authorization servers. */
@@ -159,6 +159,7 @@ function readVerify(option: OptionReader): VerifyCredential {
   return verify ?? (() => undefined);
 }
 
+const WRITE_HEADER = 'Write the name of a header field of your own, such as "x-api-key"';
 const WRITE_SOURCE = "Write { header: 'x-api-key' } or { bearerPrefix: 'sk_' }";
 
 function readSource(option: OptionReader): Pick<ResolvedCredential, 'header' | 'bearerPrefix'> {
@@ -174,41 +175,9 @@ function readSource(option: OptionReader): Pick<ResolvedCredential, 'header' | '
     return { header: undefined, bearerPrefix: undefined };
   }
   return {
-    header: header.isGiven ? readHeaderName(header) : undefined,
+    header: header.isGiven ? readHeaderName(header, WRITE_SOURCE, WRITE_HEADER) : undefined,
     bearerPrefix: bearerPrefix.isGiven ? readBearerPrefix(bearerPrefix) : undefined,
   };
-}
-
-/** Proxies drop or rewrite names with underscores. */
-const HEADER_NAME = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
-
-/** Fields with a meaning of their own: of HTTP (RFC 9110, hop-by-hop fields of §7.6.1), of browsers, of proxies and of objects. */
-const RESERVED_HEADERS: ReadonlySet<string> = new Set(
-  [
-    'authorization cookie set-cookie host origin referer user-agent from dpop www-authenticate authentication-info',
-    'connection keep-alive te trailer transfer-encoding upgrade via expect date range vary etag constructor',
-    'forwarded x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-real-ip',
-  ].flatMap((names) => names.split(' ')),
-);
-
-const RESERVED_PREFIXES = ['mcp-', 'sec-', 'proxy-', 'content-', 'accept', 'access-control-', 'if-', 'cache-'];
-
-function readHeaderName(option: OptionReader): string | undefined {
-  const name = option.requiredText(WRITE_SOURCE);
-  const write = 'Write the name of a header field of your own, such as "x-api-key"';
-  if (name === '') return undefined;
-  if (!HEADER_NAME.test(name) || name.length > 64) {
-    option.refuse({ why: 'must be at most 64 lower case letters, digits and single hyphens', write });
-  } else if (
-    RESERVED_HEADERS.has(name) ||
-    isMcpField(name) ||
-    RESERVED_PREFIXES.some((prefix) => name.startsWith(prefix))
-  ) {
-    option.refuse({ why: 'this header field has a meaning of its own', write });
-  } else {
-    return name;
-  }
-  return undefined;
 }
 
 /** `token68` without the padding at its end (RFC 9110 §11.2). */

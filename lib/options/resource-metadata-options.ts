@@ -75,7 +75,7 @@ function refuseSignedMetadata(option: OptionReader): void {
 }
 
 function refuseProofOfPossession(option: OptionReader): void {
-  option.refuse({ why: 'proof of possession is not supported, so it would be untrue', write: 'Remove it' });
+  option.refuse({ why: 'it follows from the options dpop and mutualTls', write: 'Remove it here' });
 }
 
 function refuseNoSignature(option: OptionReader): void {

@@ -11,6 +11,7 @@ import { readAuthorizationServers } from './authorization-servers-option.js';
 import { readDpop, type DpopOptions, type ResolvedDpop } from './dpop-options.js';
 import { readIdentifier } from './identifier-option.js';
 import { jwksUriOf } from './issuer-sources.js';
+import { readMutualTls, type MutualTlsOptions, type ResolvedMutualTls } from './mutual-tls-options.js';
 import { OptionReader, readWhole, type OptionsRead, type ReadersOf } from './option-reader.js';
 import { repetitions } from './repetitions.js';
 import { readResourceMetadata, refuseKeysOfOthers, type ResourceMetadataOptions } from './resource-metadata-options.js';
@@ -86,6 +87,12 @@ export interface ProtectedResourceOptions {
    * @default off: such tokens are refused
    */
   dpop?: 'off' | 'accepted' | 'required' | DpopOptions;
+  /**
+   * Accepts tokens that are bound to a certificate of the client, over TLS connections with that certificate (RFC 8705). A proxy
+   * that accepts the connections must pass the certificate on: see {@link MutualTlsOptions}. Without it, such tokens are refused.
+   * @default off: such tokens are refused
+   */
+  mutualTls?: 'off' | 'accepted' | 'required' | MutualTlsOptions;
   /** Further members of the metadata document. @default none */
   metadata?: ResourceMetadataOptions;
   /** What calls need beyond a valid token. @default nothing beyond what decorators say */
@@ -109,6 +116,8 @@ export interface ResolvedResource {
   readonly audiences: readonly string[];
   /** Undefined if tokens that are bound to a key are refused. */
   readonly dpop: ResolvedDpop | undefined;
+  /** Undefined if tokens that are bound to a certificate are refused. */
+  readonly mutualTls: ResolvedMutualTls | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly requiredScopes: readonly string[];
   /** Undefined if `required` or the decorators determine them. */
@@ -150,6 +159,7 @@ export const RESOURCE_OPTIONS = {
   verifier: readVerifier,
   audience: readAudience,
   dpop: readDpop,
+  mutualTls: readMutualTls,
   metadata: readResourceMetadata,
   scopes: (option) => option.section(SCOPE_OPTIONS),
 } satisfies ReadersOf<ProtectedResourceOptions>;
@@ -191,6 +201,7 @@ export function resourceOf(
     // No token is for a template.
     audiences: template ? [] : (given.audience ?? [identifier.value]),
     dpop: given.dpop,
+    mutualTls: given.mutualTls,
     metadata,
     requiredScopes: scopes.required,
     supportedScopes: scopes.supported,

@@ -84,7 +84,7 @@ export class HandlerAccess {
 
   #admit(request: HttpRequest, access: AccessRequest): MaybePromise<void> {
     this.recorder.recordStart(access);
-    const source = credentialsBehind(request, access.server.credentials.headers);
+    const source = credentialsBehind(request, fieldsOf(access.server));
     return continueWith(this.authenticator.authenticate(source, access, request), (auth) => {
       access.caller = auth;
       return continueWith(this.authorizer.authorize(access, request), () => {
@@ -132,6 +132,12 @@ export class HandlerAccess {
 function argumentsOf(context: ExecutionContext): unknown {
   const args = context.getArgs<unknown[]>();
   return context.getType<string>() === 'graphql' && args.length === 3 ? undefined : args[1];
+}
+
+/** The header fields that show who sends a request, besides those of every resource. */
+function fieldsOf({ credentials, resource }: AccessRequest['server']): readonly string[] {
+  const certificate = resource.mutualTls?.certificate ?? 'connection';
+  return certificate === 'connection' ? credentials.headers : [...credentials.headers, certificate.header];
 }
 
 /**

@@ -1,4 +1,4 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { compactVerify } from 'jose/jws/compact/verify';
 import { McpAuthError } from '../core/error.js';
 import { ownMember } from '../core/record.js';
@@ -6,6 +6,7 @@ import type { McpAuthReason } from '../core/refusal-reasons.js';
 import { decodeJwt, type DecodedJwt } from '../token/decoded-jwt.js';
 import { proofKeyOf, type ProofKey } from './proof-key.js';
 import { namesUri } from './proof-target.js';
+import { isSame } from './thumbprint.js';
 
 /** What a proof must show. */
 export interface ProofRules {
@@ -113,12 +114,6 @@ function textIn(claims: DecodedJwt['claims'], name: string): string {
 
 function malformed(member: string): McpAuthError {
   return badProof('proof_malformed', undefined, { member });
-}
-
-/** Compares in constant time. */
-function isSame(one: string, other: string): boolean {
-  const [bytes, others] = [Buffer.from(one), Buffer.from(other)];
-  return bytes.length === others.length && timingSafeEqual(bytes, others);
 }
 
 /** An {@link McpAuthError} for a bad proof: always 401 (SEP-1932). */

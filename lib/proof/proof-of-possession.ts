@@ -3,7 +3,6 @@ import { Injectable } from '@nestjs/common';
 import type { CallerProof } from '../core/auth-info.js';
 import { Clock } from '../core/clock.js';
 import { McpAuthError, unavailable } from '../core/error.js';
-import { isRecord, ownMember } from '../core/record.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 import type { ResolvedDpop } from '../options/dpop-options.js';
 import { ResolvedOptions } from '../options/options.js';
@@ -16,6 +15,7 @@ import { StoreReports } from '../shared-state/store-reports.js';
 import { DpopNonces } from './dpop-nonces.js';
 import { badProof, verifyDpopProof, type DpopProof } from './dpop-proof.js';
 import { requestUri } from './proof-target.js';
+import { boundThumbprint } from './thumbprint.js';
 
 /** What is kept for a resource that accepts DPoP. */
 interface DpopState {
@@ -76,7 +76,8 @@ export class ProofOfPossession {
    */
   checkBearer({ claims }: VerifiedToken, { dpop }: ResolvedResource): void {
     if (!dpop) return;
-    if (thumbprintIn(claims) !== undefined) throw new McpAuthError('invalid_token', 'bound_token_without_proof');
+    if (boundThumbprint(claims, 'jkt') !== undefined)
+      throw new McpAuthError('invalid_token', 'bound_token_without_proof');
     if (dpop.mode === 'required') throw new McpAuthError('invalid_token', 'unbound_token');
   }
 
@@ -88,7 +89,7 @@ export class ProofOfPossession {
    */
   async checkDpop(credentials: BoundCredentials): Promise<CallerProof> {
     const { token, verified, resource } = credentials;
-    const thumbprint = thumbprintIn(verified.claims);
+    const thumbprint = boundThumbprint(verified.claims, 'jkt');
     if (thumbprint === undefined) throw new McpAuthError('invalid_token', 'unbound_token');
     const text = proofIn(credentials.source);
     const source = nodeRequest(credentials.request);
@@ -101,7 +102,7 @@ export class ProofOfPossession {
   }
 
   async #check(text: string, thumbprint: string, credentials: BoundCredentials): Promise<CallerProof> {
-    const { token, resource, request } = credentials;
+    const { token, resource, request, certificateThumbprint } = credentials;
     const state = this.#states.get(configuredResource(resource)) as DpopState;
     const uri = requestUri(request, resource.identifier);
     const proof = await verifyDpopProof(text, {
@@ -116,7 +117,7 @@ export class ProofOfPossession {
     checkNonce(proof, state);
     // Last of all checks: nobody else can use up the ids of a client.
     if (!(await isFirst({ proof, thumbprint, uri, state }))) throw badProof('proof_replayed');
-    return Object.freeze({ method: 'dpop', keyThumbprint: thumbprint });
+    return Object.freeze({ method: 'dpop', keyThumbprint: thumbprint, certificateThumbprint });
   }
 }
 
@@ -135,6 +136,8 @@ export interface BoundCredentials {
   readonly source: HeaderSource;
   /** The request that the proof must be for. */
   readonly request: HttpRequest;
+  /** The thumbprint of the certificate that the sender has shown, and to which the token is bound, too. */
+  readonly certificateThumbprint: string | undefined;
 }
 
 /**
@@ -173,13 +176,6 @@ function proofIn(source: HeaderSource): string {
   if (text === undefined) throw badProof('proof_missing');
   if (values.length > 1 || text.includes(',')) throw badProof('proof_repeated');
   return text;
-}
-
-/** The thumbprint of the key to which a token is bound (RFC 9449 §6.1). */
-function thumbprintIn(claims: VerifiedToken['claims']): string | undefined {
-  const confirmation = ownMember(claims, 'cnf');
-  const thumbprint = isRecord(confirmation) ? ownMember(confirmation, 'jkt') : undefined;
-  return typeof thumbprint === 'string' ? thumbprint : undefined;
 }
 
 function stateOf(

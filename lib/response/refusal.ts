@@ -21,6 +21,8 @@ export interface ChallengeContext {
   readonly scheme: AuthenticationScheme;
   /** How the resource accepts tokens that are bound to a key; undefined if it does not. */
   readonly dpop: { readonly mode: 'accepted' | 'required'; readonly algorithms: readonly string[] } | undefined;
+  /** Whether the resource accepts tokens that are bound to a certificate. Their scheme is Bearer. */
+  readonly acceptsCertificates: boolean;
 }
 
 /** What a refusal is built from, besides the error. */
@@ -119,9 +121,13 @@ export function challengeOf(
 }
 
 /** The accepted schemes, that of the request first; only those that would do if the refused token has no key. */
-function schemesOf({ dpop, scheme }: ChallengeContext, reason: McpAuthReason): AuthenticationScheme[] {
+function schemesOf(
+  { dpop, scheme, acceptsCertificates }: ChallengeContext,
+  reason: McpAuthReason,
+): AuthenticationScheme[] {
   if (!dpop) return ['Bearer'];
-  if (dpop.mode === 'required' || reason === 'proof_required') return ['DPoP'];
+  const offersBearer = reason !== 'proof_required' || acceptsCertificates;
+  if (dpop.mode === 'required' || !offersBearer) return ['DPoP'];
   return scheme === 'DPoP' ? ['DPoP', 'Bearer'] : ['Bearer', 'DPoP'];
 }
 

@@ -61,7 +61,7 @@ export class Responder {
    */
   markPrivate(response: HttpResponse, { caller, server }: Pick<AccessRequest, 'caller' | 'server'>): void {
     const raw = nodeResponse(response);
-    const nonce = caller?.proof && this.proofs.nonceFor(server.resource);
+    const nonce = caller?.proof?.method === 'dpop' ? this.proofs.nonceFor(server.resource) : undefined;
     if (nonce !== undefined) this.#giveNonce(nonce, response);
     raw.setHeader('Cache-Control', withoutSharing(raw.getHeader('Cache-Control')));
     raw.appendHeader('Vary', this.#vary);
@@ -126,7 +126,13 @@ export class Responder {
   #challengeContextOf(error: McpAuthError, refused: RefusedRequest): ChallengeContext {
     const { resource, scheme } = refused;
     const scopes = (): readonly string[] => this.challengeScopes.choose(error, refused);
-    return { resourceMetadata: resource.metadataUrl, scopes, scheme, dpop: resource.dpop };
+    return {
+      resourceMetadata: resource.metadataUrl,
+      scopes,
+      scheme,
+      dpop: resource.dpop,
+      acceptsCertificates: resource.mutualTls !== undefined,
+    };
   }
 
   /** A refused tool call as a tool result; undefined if the client acts on the HTTP status, or if there is no challenge. */

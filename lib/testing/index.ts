@@ -7,6 +7,8 @@ export { formatAccessMap } from '../core/access-map.js';
 export type { AccessMapRow } from '../core/access-map.js';
 export { parseChallenges } from '../core/challenge-parser.js';
 export type { Challenge } from '../core/challenge-parser.js';
+export { TestCertificate } from './test-certificate.js';
+export type { TestCertificateConfirmation } from './test-certificate.js';
 export { TestDpopKey } from './test-dpop-key.js';
 export type { TestConfirmation, TestProofHeaders, TestProofOptions } from './test-dpop-key.js';
 export type { TestFault } from './test-fault.js';

@@ -56,8 +56,8 @@ export interface TimeRules {
 export interface AcceptanceRules extends TimeRules {
   /** Accepted audiences; never empty. */
   readonly audiences: ReadonlySet<string>;
-  /** Whether tokens may be bound to the key of a DPoP proof. The proof is checked elsewhere. */
-  readonly acceptsDpop: boolean;
+  /** The members of `cnf` by which tokens may be bound to a key. That the sender holds the key is checked elsewhere. */
+  readonly bindings: ReadonlySet<string>;
 }
 
 /** What a token must meet, and how long its verification may be reused. */

@@ -64,7 +64,8 @@ export class CredentialVerifier extends CacheableVerifier {
     if (!isRecord(result)) throw malformedClaim('result', result);
     if (statedClaim(result, 'subject') === undefined) throw invalidToken('no_principal', undefined, { subject: null });
     const claims = copyOfClaims(ownClaim(result, 'claims') ?? {});
-    checkBinding(claims, false);
+    // No credential comes with a proof.
+    checkBinding(claims, new Set());
     const kind = statedClaim(result, 'kind') ?? 'unknown';
     if (!isPrincipalKind(kind)) throw malformedClaim('kind', kind);
     const expiresAt = this.#expiryOf(result, askedAtSeconds);

@@ -60,7 +60,7 @@ export class CustomVerifier extends CacheableVerifier {
     const expiresAt = checkTimes({ exp: ownClaim(result, 'expiresAt') }, this.now() / 1000, this.rules);
     const audience = checkAudience({ aud: ownClaim(result, 'audience') }, this.rules.audiences);
     const claims = copyOfClaims(ownClaim(result, 'claims') ?? {});
-    checkBinding(claims, this.rules.acceptsDpop);
+    checkBinding(claims, this.rules.bindings);
     const kind = statedClaim(result, 'kind');
     if (kind !== undefined && !isPrincipalKind(kind)) throw malformedClaim('kind', kind);
     const token = { issuer, ...identify(result, MEMBERS, claims), audience: [...audience], expiresAt, claims };

@@ -11,7 +11,13 @@ import { IssuerVerifier } from './issuer-verifier.js';
 import { identify } from './principal.js';
 import { kindOfToken } from './principal-kind.js';
 import type { KindRules } from '../core/principal-kind.js';
-import { checkBinding, checkKindBeforeAsking, checkKindOfAnswer, isDeclaredAccessToken } from './token-kind.js';
+import {
+  checkBinding,
+  checkSameBinding,
+  checkKindBeforeAsking,
+  checkKindOfAnswer,
+  isDeclaredAccessToken,
+} from './token-kind.js';
 import type { Verification } from './verification.js';
 
 /** What an answer must meet, and how long it is used. */
@@ -90,9 +96,8 @@ export class IntrospectionVerifier extends IssuerVerifier {
     const expiresAt =
       checkTimesPresent(answer, this.now() / 1000, this.rules) ?? Math.ceil(askedAt / 1000) + UNDATED_SECONDS;
     const audience = isUnnamed ? [] : checkAudience(answer, audiences, claimNames.audience);
-    // An answer that leaves out the key must not turn a token that is bound to it into a Bearer token.
-    if (jwt && statedClaim(answer, 'cnf') === undefined) checkBinding(jwt.claims, false);
-    checkBinding(answer, this.rules.acceptsDpop);
+    if (jwt) checkSameBinding(jwt.claims, answer);
+    checkBinding(answer, this.rules.bindings);
     // The token may name a user whom the answer leaves out.
     const shown = jwt ? { ...jwt.claims, ...answer } : answer;
     const token = { issuer, ...identify(answer, claimNames, shown), audience, expiresAt, claims: answer };

@@ -78,7 +78,7 @@ export class JwtVerifier extends IssuerVerifier {
     checkKind(header, claims, profile);
     const expiresAt = checkTimes(claims, nowSeconds, this.rules);
     const audience = checkAudience(claims, this.rules.audiences, claimNames.audience);
-    checkBinding(claims, this.rules.acceptsDpop);
+    checkBinding(claims, this.rules.bindings);
     return { issuer, ...identify(claims, claimNames), audience, expiresAt, claims };
   }
 }

@@ -191,17 +191,29 @@ function otherKind(because: string, seen: Members = {}): McpAuthError {
 }
 
 /**
- * Refuses a token that is bound to a key, unless it is the key of a DPoP proof and the resource accepts these. Unknown members of
- * `cnf` do not matter beside a known one (RFC 7800 §3.1); of several known ones, each must be proven.
+ * Refuses a token that is bound to a key, unless the resource accepts that kind of binding. Unknown members of `cnf` do not
+ * matter beside a known one (RFC 7800 §3.1); of several known ones, each must be proven.
+ *
+ * @param accepted members of `cnf`
  */
-export function checkBinding(claims: Members, acceptsDpop: boolean): void {
+export function checkBinding(claims: Members, accepted: ReadonlySet<string>): void {
   const binding = statedClaim(claims, 'cnf');
-  if (binding === undefined) return refuseUnnamedKey(claims);
-  const members = isRecord(binding) ? Object.keys(binding).filter((name) => BINDINGS.has(name)) : [];
-  const member = members.find((name) => name !== 'jkt' || !acceptsDpop) ?? 'cnf';
-  const thumbprint = isRecord(binding) ? ownClaim(binding, 'jkt') : undefined;
-  if (member === 'cnf' && typeof thumbprint === 'string' && THUMBPRINT.test(thumbprint)) return;
-  throw boundToKey(member === 'cnf' ? member : `cnf.${member}`);
+  const members = bindingsOf(claims);
+  if (binding !== undefined && members.length === 0) throw boundToKey('cnf');
+  const refused = members.find(([name, value]) => !accepted.has(name) || !isThumbprint(value));
+  if (refused) throw boundToKey(`cnf.${refused[0]}`);
+  if (!members.some(([name]) => name === 'jkt')) refuseUnnamedKey(claims);
+}
+
+/**
+ * Refuses a token if the answer about it leaves out a key to which it is bound, or names another: the answer must not turn it
+ * into a token that works for whoever has it.
+ */
+export function checkSameBinding(claims: Members, answer: Members): void {
+  const stated = new Map(bindingsOf(answer));
+  const left = bindingsOf(claims).find(([name, value]) => stated.get(name) !== value);
+  if (left) throw boundToKey(`cnf.${left[0]}`);
+  if (statedClaim(answer, 'cnf') === undefined) checkBinding(claims, new Set());
 }
 
 /** Refuses a token that says it is bound to a key, and does not say to which. */
@@ -212,11 +224,19 @@ function refuseUnnamedKey(claims: Members): void {
   }
 }
 
-/** Members of `cnf` that bind a token to a key (RFC 9449 §6.1, RFC 8705 §3.1). */
+/** Members of `cnf` that bind a token to a key (RFC 9449 §6.1) or to a certificate (RFC 8705 §3.1). */
 const BINDINGS: ReadonlySet<string> = new Set(['jkt', 'x5t#S256']);
 
-/** @see RFC 7638: SHA-256, base64url */
-const THUMBPRINT = /^[\w-]{43}$/;
+/** The known members of `cnf`. */
+function bindingsOf(claims: Members): [name: string, value: unknown][] {
+  const binding = statedClaim(claims, 'cnf');
+  return isRecord(binding) ? Object.entries(binding).filter(([name]) => BINDINGS.has(name)) : [];
+}
+
+/** @see RFC 7638, RFC 8705 §3.1: SHA-256, base64url */
+function isThumbprint(value: unknown): boolean {
+  return typeof value === 'string' && /^[\w-]{43}$/.test(value);
+}
 
 function boundToKey(by: string): McpAuthError {
   return invalidToken('sender_constrained', undefined, { 'bound by': new Plain(by) });

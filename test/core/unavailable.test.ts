@@ -24,7 +24,7 @@ describe('a token that nobody can judge now', () => {
     const verifier = new CustomVerifier(
       () => limit.run(() => new Promise(() => undefined)),
       new ConfiguredIssuers(new Map()),
-      { audiences: new Set(['r']), toleranceSeconds: 0, acceptsDpop: false, maxLifetimeSeconds: 60, reuseSeconds: 0 },
+      { audiences: new Set(['r']), toleranceSeconds: 0, bindings: new Set(), maxLifetimeSeconds: 60, reuseSeconds: 0 },
       () => 0,
       () => undefined,
     );

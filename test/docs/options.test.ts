@@ -5,6 +5,7 @@ import { CACHE_OPTIONS } from '../../lib/options/cache-options.js';
 import { COMMON_OPTIONS } from '../../lib/options/common-options.js';
 import { CREDENTIAL_OPTIONS } from '../../lib/options/credential-options.js';
 import { DPOP_OPTIONS } from '../../lib/options/dpop-options.js';
+import { CERTIFICATE_HEADER_OPTIONS, MUTUAL_TLS_OPTIONS } from '../../lib/options/mutual-tls-options.js';
 import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.js';
 import { OPENTELEMETRY_OPTIONS } from '../../lib/options/opentelemetry-options.js';
 import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/options/option-reader.js';
@@ -40,6 +41,13 @@ const SECTIONS: readonly Section[] = [
   },
   { file: 'dpop-options', name: 'DpopOptions', prefix: 'dpop.', readers: DPOP_OPTIONS },
   { file: 'revocation-options', name: 'RevocationOptions', prefix: 'revocation.', readers: REVOCATION_OPTIONS },
+  { file: 'mutual-tls-options', name: 'MutualTlsOptions', prefix: 'mutualTls.', readers: MUTUAL_TLS_OPTIONS },
+  {
+    file: 'mutual-tls-options',
+    name: 'CertificateHeaderOptions',
+    prefix: 'mutualTls.certificate.',
+    readers: CERTIFICATE_HEADER_OPTIONS,
+  },
   { file: 'template-options', name: 'TenantsOptions', prefix: 'tenants.', readers: TENANTS_OPTIONS },
   { file: 'scope-options', name: 'ScopeOptions', prefix: 'scopes.', readers: SCOPE_OPTIONS },
   { file: 'resource-metadata-options', name: 'ResourceMetadataOptions', prefix: 'metadata.', readers: {} },
@@ -102,7 +110,7 @@ const onPage = sections
   .map(({ name, prefix, options }) => ({ name, options: options.map((option) => prefix + option.name) }));
 
 it.each(onPage)('docs/options.md: has a row for each member of $name', ({ options }) => {
-  expect(options.length).toBeGreaterThan(3);
+  expect(options.length).toBeGreaterThan(1);
   expect(options.filter((option) => !rowNames.includes(option))).toEqual([]);
 });
 

@@ -105,6 +105,7 @@ describe('any challenge', () => {
         scopes: () => scopes,
         scheme: 'Bearer' as const,
         dpop: undefined,
+        acceptsCertificates: false,
         nonce: undefined,
         requestId,
         exposeErrorDetails,

@@ -329,7 +329,7 @@ const METADATA_ROWS: readonly Row[] = [
   ].map((name): Row => [
     `the metadata member ${name}`,
     withMetadata({ [name]: true }),
-    [`metadata.${name}`, 'true', /proof of possession is not supported/],
+    [`metadata.${name}`, 'true', /follows from the options dpop and mutualTls/],
   ]),
   [
     'metadata with URLs that are none',

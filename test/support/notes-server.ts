@@ -41,7 +41,7 @@ import type { LogLimits } from '../../lib/observability/log-limit.js';
 import { freePort } from './free-port.js';
 import { toolController, type GivenTool } from './given-tool.js';
 import { ManualClock } from './manual-clock.js';
-import { adapterFor, type Platform } from './platforms.js';
+import { adapterFor, type HttpsOptions, type Platform } from './platforms.js';
 import { bearer, rpcTo, type SendRpc } from './rpc.js';
 
 /** What a test of a protected MCP server works with. */
@@ -50,7 +50,7 @@ export interface NotesServer {
   /** The MCP server, to register capabilities at run time. */
   readonly strategy: McpStrategy;
   readonly issuer: TestIssuer;
-  /** `http://127.0.0.1:<port>` */
+  /** `http://127.0.0.1:<port>`; `https:` with the setting {@link NotesServerSettings.https} */
   readonly origin: string;
   /** The resource identifier, which is also the URL of the MCP endpoint. */
   readonly resource: string;
@@ -86,6 +86,8 @@ export interface NotesServerSettings {
   readonly resourcePath?: string;
   /** Replaces the default adapter, for example by one with HTTP/2. */
   readonly adapter?: AbstractHttpAdapter;
+  /** Serves over TLS. An adapter of the test must do so itself. @default plain HTTP */
+  readonly https?: HttpsOptions;
   /** Options of the MCP transport, such as `statefulMode`. They do not affect the endpoint at {@link path}. */
   readonly transport?: StreamableHttpTransportOptions;
   /** Whether Nest parses bodies, before the guard sees them. @default true */
@@ -210,7 +212,8 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
 
   // The resource contains the port, so the port must be known first.
   const port = await freePort();
-  const origin = `http://127.0.0.1:${port}`;
+  const { https } = settings;
+  const origin = `${https ? 'https' : 'http'}://127.0.0.1:${port}`;
   const resource = origin + (settings.resourcePath ?? path);
   const options = {
     resource,
@@ -237,9 +240,10 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
     .useValue(UNLIMITED);
   const module = await (settings.configure?.(builder) ?? builder).compile();
   openLogs.add(log);
-  const app = module.createNestApplication(settings.adapter ?? adapterFor(platform), {
+  const app = module.createNestApplication(settings.adapter ?? adapterFor(platform, https), {
     logger: RECORDER,
     bodyParser: settings.bodyParser ?? true,
+    ...(https && platform === 'express' && { httpsOptions: https }),
   });
   await settings.prepare?.(app);
   strategy.setHttpAdapter(app.getHttpAdapter());

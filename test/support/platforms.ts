@@ -4,12 +4,23 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 
+/** How a server accepts TLS connections. */
+export interface HttpsOptions {
+  readonly key: string;
+  readonly cert: string;
+  /** Whether it asks clients for their certificates. */
+  readonly requestCert?: boolean;
+  /** Whether it accepts only certificates that a known authority has issued. @default true */
+  readonly rejectUnauthorized?: boolean;
+}
+
 /** The HTTP platforms on which every black-box test runs. */
 export const PLATFORMS = ['express', 'fastify'] as const;
 export type Platform = (typeof PLATFORMS)[number];
 
-export function adapterFor(platform: Platform): AbstractHttpAdapter {
-  return platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
+export function adapterFor(platform: Platform, https?: HttpsOptions): AbstractHttpAdapter {
+  if (platform === 'express') return new ExpressAdapter();
+  return https ? new FastifyAdapter({ https }) : new FastifyAdapter();
 }
 
 /** The request that a platform passes to `@Req()`: Node's request, or a wrapper of it. */

@@ -44,9 +44,17 @@ function socketOf(send: TestSocket['send'], inbox: Inbox, close: () => void): Te
   return { ask, send, next: () => inbox.next(), close };
 }
 
-/** For `WsAdapter`. */
-export const openWs: OpenSocket = async (origin, headers = {}) => {
-  const socket = new WebSocket(`${origin.replace('http', 'ws')}/`, { headers });
+/**
+ * For `WsAdapter`.
+ *
+ * @param tls options of the TLS connection
+ */
+export const openWs = async (
+  origin: string,
+  headers: Record<string, string> = {},
+  tls: object = {},
+): Promise<TestSocket> => {
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/`, { ...tls, headers });
   const inbox = new Inbox();
   socket.on('message', (text: Buffer) => inbox.put(JSON.parse(text.toString()) as SocketMessage));
   await once(socket, 'open');

@@ -90,9 +90,9 @@ export function scopes({ claims }: DecodedJwt, { scopes: needed }: TokenContext)
 /** @see RFC 7800 §3.1, RFC 9449 §7.2 */
 export function binding({ claims }: DecodedJwt, { dpop, resource }: TokenContext): Check {
   const id = 'RFC9449-7.2-a';
-  const isUnbound = refusalOf(() => checkBinding(claims, false)) === undefined;
+  const isUnbound = refusalOf(() => checkBinding(claims, new Set())) === undefined;
   if (isUnbound) return dpop?.isRequired ? unbound(id) : ok(id, 'it is bound to no key (cnf)');
-  if (refusalOf(() => checkBinding(claims, true)) !== undefined) return boundOtherwise(id, claims);
+  if (refusalOf(() => checkBinding(claims, new Set(['jkt']))) !== undefined) return boundOtherwise(id, claims);
   if (dpop || resource === undefined) return ok(id, 'it is bound to a key by DPoP (cnf.jkt)');
   return problem('error', id, {
     seen: 'it is bound to a key by DPoP (cnf.jkt), and the MCP server does not say that it accepts such tokens',

@@ -57,7 +57,7 @@ export async function asAWhole(token: string, jwt: DecodedJwt, context: TokenCon
   const rules = {
     ...TIMES,
     audiences: new Set([context.resource, ...context.audiences]),
-    acceptsDpop: context.dpop !== undefined,
+    bindings: new Set(context.dpop === undefined ? [] : ['jkt']),
     reuseSeconds: 0,
   };
   try {
