@@ -147,8 +147,8 @@ export class IntrospectionEndpoint {
   }
 
   async #send(url: string, headers: Record<string, string>, body: URLSearchParams): Promise<Response> {
-    const isExpected = this.settings.signed ? (type: string): boolean => type === SIGNED_ANSWER : isJson;
-    const { contentType, text } = await postForm(url, { headers, body }, isExpected, this.outbound);
+    const isType = this.settings.signed ? (type: string): boolean => type === SIGNED_ANSWER : isJson;
+    const { contentType, text } = await postForm(url, { headers, body }, { isType }, this.outbound);
     return new Response(text, { headers: { 'content-type': contentType } });
   }
 

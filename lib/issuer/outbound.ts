@@ -27,11 +27,20 @@ export interface OutboundRequest {
   readonly body?: URLSearchParams | string;
 }
 
-/** A complete answer with status 200. */
+/** A complete answer. */
 export interface OutboundAnswer {
+  /** 200, unless the request expects others. */
+  readonly status: number;
   /** In lower case, without parameters. */
   readonly contentType: string;
   readonly text: string;
+}
+
+/** Which answers are read to their end. All others are errors. */
+export interface ExpectedAnswer {
+  readonly isType: (contentType: string) => boolean;
+  /** @default 200 alone */
+  readonly isStatus?: (status: number) => boolean;
 }
 
 /**
@@ -45,22 +54,21 @@ export interface OutboundAnswer {
  */
 export async function fetchJsonObject(url: string, outbound: Outbound): Promise<Record<string, unknown>> {
   const request = { method: 'GET', headers: { accept: 'application/json' } } as const;
-  return parseObject(`GET ${url}`, await exchange(url, request, () => true, outbound));
+  return parseObject(`GET ${url}`, await exchange(url, request, { isType: () => true }, outbound));
 }
 
 /**
  * Posts a form with the same limits. The caller writes the headers, including the credentials.
  *
- * @param isExpected whether the answer may have that content type
- * @throws {OutboundError} for anything but status 200 and an expected content type. Contains nothing of what was sent.
+ * @throws {OutboundError} for anything but an expected status and content type. Contains nothing of what was sent.
  */
 export function postForm(
   url: string,
   form: { readonly headers: Readonly<Record<string, string>>; readonly body: URLSearchParams },
-  isExpected: (contentType: string) => boolean,
+  expected: ExpectedAnswer,
   outbound: Outbound,
 ): Promise<OutboundAnswer> {
-  return exchange(url, { method: 'POST', ...form }, isExpected, outbound);
+  return exchange(url, { method: 'POST', ...form }, expected, outbound);
 }
 
 /**
@@ -77,7 +85,7 @@ export async function postJson(
 ): Promise<Record<string, unknown>> {
   const ofJson = { 'content-type': 'application/json', accept: 'application/json' };
   const request = { method: 'POST', headers: { ...headers, ...ofJson }, body } as const;
-  return parseObject(`POST ${url}`, await exchange(url, request, isJson, outbound));
+  return parseObject(`POST ${url}`, await exchange(url, request, { isType: isJson }, outbound));
 }
 
 /**
@@ -121,13 +129,13 @@ export function requestName(url: string, { method }: OutboundRequest): string {
 async function exchange(
   url: string,
   request: OutboundRequest,
-  isExpected: (contentType: string) => boolean,
+  expected: ExpectedAnswer,
   outbound: Outbound,
 ): Promise<OutboundAnswer> {
   const deadline = new Deadline(outbound);
   try {
     const response = await send(url, request, outbound, deadline);
-    return await readAnswer(response, url, request, isExpected, outbound, deadline);
+    return await readAnswer(response, url, request, expected, outbound, deadline);
   } finally {
     deadline.clear();
   }
@@ -137,7 +145,7 @@ async function readAnswer(
   response: Response,
   url: string,
   request: OutboundRequest,
-  isExpected: (contentType: string) => boolean,
+  { isType, isStatus = isOk }: ExpectedAnswer,
   { maxBytes }: Outbound,
   deadline: Deadline,
 ): Promise<OutboundAnswer> {
@@ -145,11 +153,12 @@ async function readAnswer(
   try {
     if (response.redirected || isElsewhere(response.url, url))
       throw new OutboundError(name, 'a redirect was followed', 302);
-    if (response.status !== 200) throw unexpectedStatus(name, url, response);
+    const { status } = response;
+    if (!isStatus(status)) throw unexpectedStatus(name, url, response);
     const contentType = mediaTypeOf(response.headers.get('content-type'));
-    if (!isExpected(contentType)) throw unexpectedType(name, contentType, request.headers['accept'] ?? 'another');
+    if (!isType(contentType)) throw unexpectedType(name, contentType, request.headers['accept'] ?? 'another');
     try {
-      return { contentType, text: await readText(name, response, maxBytes, deadline) };
+      return { status, contentType, text: await readText(name, response, maxBytes, deadline) };
     } catch (cause) {
       const isOfType = isJson(contentType) || contentType === request.headers['accept'];
       // A wrong content type explains more about an unreadable body than the error does.
@@ -163,6 +172,10 @@ async function readAnswer(
   } finally {
     endTransfer(response);
   }
+}
+
+function isOk(status: number): boolean {
+  return status === 200;
 }
 
 /**

@@ -1,0 +1,188 @@
+import {
+  allowInsecureRequests,
+  clockSkew,
+  customFetch,
+  genericTokenEndpointRequest,
+  type AuthorizationServer,
+  type Client,
+} from 'oauth4webapi';
+import { isJson } from '../core/media-type.js';
+import { isRecord } from '../core/record.js';
+import type { ClientAuthentication } from './client-authentication.js';
+import { CoolDown, UnderWayLimit } from './cool-down.js';
+import { FAILURE_COOL_DOWN_MS } from './discovered-metadata.js';
+import type { DiscoveredEndpoint } from './introspection-endpoint.js';
+import { OutboundError } from './outbound-error.js';
+import { postForm, type Outbound, type OutboundAnswer } from './outbound.js';
+import {
+  readIssuedToken,
+  readRefusal,
+  TokenAnswerError,
+  type ExpectedToken,
+  type IssuedToken,
+} from './token-answer.js';
+
+export interface TokenEndpointSettings {
+  readonly issuer: string;
+  /** The URL, or how to find it. */
+  readonly endpoint: string | DiscoveredEndpoint;
+  readonly clientId: string;
+  readonly authenticate: ClientAuthentication;
+}
+
+/** One request for a token. */
+export interface TokenRequest {
+  readonly grantType: string;
+  /** Names may be repeated (RFC 8693 §2.1). */
+  readonly parameters: readonly (readonly [name: string, value: string])[];
+  readonly expected: ExpectedToken;
+}
+
+/** Most requests that are under way at a time. */
+const MAX_UNDER_WAY = 256;
+
+/** Longest answer, in bytes. A token is a few thousand. */
+const MAX_ANSWER_BYTES = 65_536;
+
+/** Longest pause that a server can ask for (`Retry-After`), in milliseconds. */
+const MAX_COOL_DOWN_MS = 60_000;
+
+/**
+ * The token endpoint of one authorization server, for one client. Remembers no tokens. Sends no requests for a short while after
+ * an outage, or while too many are under way.
+ *
+ * @see RFC 6749 §5
+ */
+export class TokenEndpoint {
+  readonly #underWay = new UnderWayLimit(MAX_UNDER_WAY);
+  readonly #failed: CoolDown;
+
+  constructor(
+    private readonly settings: TokenEndpointSettings,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
+    private readonly outbound: Outbound,
+  ) {
+    this.#failed = new CoolDown(now);
+  }
+
+  /**
+   * Requests a token.
+   *
+   * @throws {TokenRefusedError} when the server refuses; {@link TokenAnswerError} when its answer cannot be used;
+   * {@link OutboundError} or {@link MetadataUnavailableError} when there is none; {@link NotAskedError} when it was not asked. No
+   * error contains a token or a secret.
+   */
+  async request(request: TokenRequest): Promise<IssuedToken> {
+    this.#failed.check();
+    return this.#underWay.run(async () => {
+      try {
+        const token = await this.#ask(await this.#url(), request);
+        this.#failed.end();
+        return token;
+      } catch (error) {
+        if (isOutage(error)) this.#pause(error);
+        throw error;
+      }
+    });
+  }
+
+  async #url(): Promise<string> {
+    const { endpoint } = this.settings;
+    return typeof endpoint === 'string' ? endpoint : endpoint.url('token');
+  }
+
+  async #ask(url: string, { grantType, parameters, expected }: TokenRequest): Promise<IssuedToken> {
+    const { issuer, clientId, authenticate } = this.settings;
+    const server: AuthorizationServer = { issuer, token_endpoint: url };
+    const client: Client = { client_id: clientId, [clockSkew]: seconds(this.now()) - seconds(Date.now()) };
+    let answer: OutboundAnswer | undefined;
+    let secrets: readonly string[] = [];
+    await genericTokenEndpointRequest(
+      server,
+      client,
+      authenticate,
+      grantType,
+      parameters.map(([name, value]) => [name, value]),
+      {
+        // The options and the discovery have checked the scheme.
+        [allowInsecureRequests]: true,
+        [customFetch]: async (to, { headers, body }) => {
+          secrets = secretsIn(body as URLSearchParams);
+          answer = await this.#send(to, headers, body as URLSearchParams);
+          return new Response(null);
+        },
+      },
+    );
+    return readAnswer(`POST ${url}`, answer as OutboundAnswer, expected, secrets);
+  }
+
+  async #send(url: string, headers: Record<string, string>, body: URLSearchParams): Promise<OutboundAnswer> {
+    const outbound = { ...this.outbound, maxBytes: MAX_ANSWER_BYTES };
+    try {
+      return await postForm(url, { headers, body }, { isType: () => true, isStatus: isAnswer }, outbound);
+    } catch (error) {
+      const { endpoint } = this.settings;
+      const status = error instanceof OutboundError ? error.status : 200;
+      if ((status === undefined || status === 404 || status === 410) && typeof endpoint !== 'string') endpoint.forget();
+      throw error;
+    }
+  }
+
+  /** Begins a pause, which a server may make longer. */
+  #pause(error: unknown): void {
+    const asked = error instanceof OutboundError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+    this.#failed.begin(error, Math.min(Math.max(asked, FAILURE_COOL_DOWN_MS), MAX_COOL_DOWN_MS));
+  }
+}
+
+/** The parameters that must never be shown (RFC 8693 §2.1, RFC 7521 §4, RFC 6749 §2.3.1). */
+const SECRET_PARAMETERS = ['subject_token', 'actor_token', 'assertion', 'client_assertion', 'client_secret'];
+
+function secretsIn(body: URLSearchParams): string[] {
+  return SECRET_PARAMETERS.flatMap((name) => body.getAll(name));
+}
+
+/** The statuses with which token endpoints answer requests (RFC 6749 §5.1, §5.2); some products refuse with 403. */
+function isAnswer(status: number): boolean {
+  return status === 200 || status === 400 || status === 401 || status === 403;
+}
+
+/**
+ * The token in an answer, or the error that the server answered.
+ *
+ * @param secrets of the request, which the server may repeat
+ */
+function readAnswer(
+  request: string,
+  { status, contentType, text }: OutboundAnswer,
+  expected: ExpectedToken,
+  secrets: readonly string[],
+): IssuedToken {
+  const body = isJson(contentType) ? parsed(text) : undefined;
+  if (status === 200) {
+    if (isRecord(body)) return readIssuedToken(body, expected);
+    throw new TokenAnswerError('the answer of the token endpoint is no JSON object', 'malformed');
+  }
+  const refusal = isRecord(body) ? readRefusal(body, status, secrets) : undefined;
+  throw refusal ?? new OutboundError(request, `status ${status}`, status);
+}
+
+/** Whether an error says that the server has trouble, rather than that this request is wrong. */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof OutboundError)) return false;
+  const { status } = error;
+  return status === undefined || status === 408 || status === 429 || status >= 500;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}
