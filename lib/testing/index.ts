@@ -20,3 +20,4 @@ export type { RecordedRequest, TestEndpoint, TestIssuerOptions, WellKnownForm } 
 export { generateTestKey, symmetricTestKey } from './test-key.js';
 export type { TestAlgorithm, TestKey, TestKeyOptions } from './test-key.js';
 export type { MintOptions } from './test-token.js';
+export type { AnswerToken, TestTokenEndpointOptions } from './test-token-endpoint.js';

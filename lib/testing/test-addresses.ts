@@ -5,6 +5,7 @@ export class TestAddresses {
   readonly issuer: string;
   readonly jwksUri: string;
   readonly introspectionUri: string;
+  readonly tokenUri: string;
   readonly wellKnownUris: Readonly<Record<WellKnownForm, string>>;
 
   constructor(
@@ -15,6 +16,7 @@ export class TestAddresses {
     this.issuer = `${origin}${path}`;
     this.jwksUri = `${origin}${bare}/jwks`;
     this.introspectionUri = `${origin}${bare}/introspect`;
+    this.tokenUri = `${origin}${bare}/token`;
     this.wellKnownUris = {
       oauth: `${origin}/.well-known/oauth-authorization-server${bare}`,
       'oidc-insert': `${origin}/.well-known/openid-configuration${bare}`,
@@ -30,6 +32,7 @@ export class TestAddresses {
   endpointAt(place: string): TestEndpoint {
     if (place === this.jwksUri) return 'jwks';
     if (place === this.introspectionUri) return 'introspection';
+    if (place === this.tokenUri) return 'token';
     if (Object.values(this.wellKnownUris).includes(place)) return 'metadata';
     return place.startsWith(this.#canary) ? 'canary' : 'other';
   }

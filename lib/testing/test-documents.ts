@@ -34,12 +34,12 @@ export class TestDocuments {
 
   /** @param changes members that are added or replaced; `undefined` removes one */
   metadata(changes: Readonly<Record<string, unknown>>): object {
-    const { issuer, jwksUri, introspectionUri } = this.addresses;
+    const { issuer, jwksUri, introspectionUri, tokenUri } = this.addresses;
     const base = issuer.replace(/\/$/, '');
     return {
       issuer,
       authorization_endpoint: `${base}/authorize`,
-      token_endpoint: `${base}/token`,
+      token_endpoint: tokenUri,
       jwks_uri: jwksUri,
       ...(this.options.introspection !== undefined && { introspection_endpoint: introspectionUri }),
       response_types_supported: ['code'],

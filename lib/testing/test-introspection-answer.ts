@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { AnswerToken, TokenOutcome } from './test-token-endpoint.js';
 import type { AnswerIntrospection, IntrospectionOutcome, SignedAnswerChanges } from './test-introspection.js';
 
 const SIGNED_ANSWER = 'application/token-introspection+jwt';
@@ -26,13 +27,29 @@ export async function sendOutcome(
 ): Promise<void> {
   if (outcome.kind === 'refusal') return sendRefusal(outcome, response);
   const answer = answerIntrospection ? answerIntrospection(outcome.answer, outcome.token) : outcome.answer;
-  if (answer instanceof Response) {
-    response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    return void response.end(Buffer.from(await answer.arrayBuffer()));
-  }
+  if (answer instanceof Response) return sendResponse(answer, response);
   const isSigned = signedAnswer !== 'never' && accept === SIGNED_ANSWER;
   response.writeHead(200, { 'content-type': isSigned ? SIGNED_ANSWER : 'application/json' });
   response.end(isSigned ? sign(answer, signedAnswer) : JSON.stringify(answer));
+}
+
+/** Sends the answer of a token endpoint. */
+export async function sendToken(
+  { status, body }: TokenOutcome,
+  form: URLSearchParams,
+  response: ServerResponse,
+  answerToken: AnswerToken | undefined,
+): Promise<void> {
+  const changed = answerToken ? answerToken(body, form) : undefined;
+  if (changed instanceof Response) return sendResponse(changed, response);
+  const challenge = status === 401 ? { 'www-authenticate': 'Basic realm="test"' } : {};
+  response.writeHead(answerToken ? 200 : status, { 'content-type': 'application/json', ...challenge });
+  response.end(JSON.stringify(answerToken ? changed : body));
+}
+
+async function sendResponse(answer: Response, response: ServerResponse): Promise<void> {
+  response.writeHead(answer.status, Object.fromEntries(answer.headers));
+  response.end(Buffer.from(await answer.arrayBuffer()));
 }
 
 function sendRefusal(

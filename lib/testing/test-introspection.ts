@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { compactVerify, createLocalJWKSet, importJWK, jwtVerify, type JSONWebKeySet, type JWK } from 'jose';
+import type { JSONWebKeySet, JWK } from 'jose';
 import { mediaTypeOf } from '../core/media-type.js';
-import type { MintOptions } from './test-token.js';
+import { TestClient } from './test-client.js';
+import { verifiedClaims, type MintOptions } from './test-token.js';
 
 /** The one client that may introspect at a {@link TestIssuer}: the server under test. */
 export interface TestIntrospectionOptions {
@@ -46,8 +47,6 @@ export type IntrospectionOutcome =
   | { readonly kind: 'answer'; readonly token: string; readonly answer: Readonly<Record<string, unknown>> }
   | { readonly kind: 'refusal'; readonly status: 400 | 401; readonly error: string };
 
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-
 /**
  * The state of an introspection endpoint FOR TESTS ONLY: opaque tokens with their members, and revoked tokens. Recognises the
  * JWTs of its issuer by their signatures.
@@ -57,7 +56,7 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 export class TestIntrospection {
   readonly clientId: string;
   readonly clientSecret: string;
-  readonly #clientKey: JWK | undefined;
+  readonly #client: TestClient;
   readonly #opaque = new Map<string, Readonly<Record<string, unknown>>>();
   readonly #revoked = new Set<string>();
 
@@ -67,7 +66,7 @@ export class TestIntrospection {
   ) {
     this.clientId = options.clientId ?? 'resource-server';
     this.clientSecret = options.clientSecret ?? 'resource-server-secret';
-    this.#clientKey = options.clientKey;
+    this.#client = new TestClient({ ...options, clientId: this.clientId, clientSecret: this.clientSecret }, host);
   }
 
   /** Issues a token with these members. */
@@ -89,66 +88,17 @@ export class TestIntrospection {
     if (type !== 'application/x-www-form-urlencoded' || token === undefined || others.length > 0) {
       return { kind: 'refusal', status: 400, error: 'invalid_request' };
     }
-    if (!(await this.#isAuthenticated(headers.authorization, form))) {
+    if (!(await this.#client.isAuthenticated(headers.authorization, form))) {
       return { kind: 'refusal', status: 401, error: 'invalid_client' };
     }
-    return { kind: 'answer', token, answer: await this.#answerFor(token) };
+    return { kind: 'answer', token, answer: await this.answerFor(token) };
   }
 
   /** @see RFC 7662 §2.2: an answer about an inactive token says nothing else. */
-  async #answerFor(token: string): Promise<Readonly<Record<string, unknown>>> {
-    const members = this.#opaque.get(token) ?? (await this.#claimsOf(token));
+  async answerFor(token: string): Promise<Readonly<Record<string, unknown>>> {
+    const members = this.#opaque.get(token) ?? (await verifiedClaims(token, this.host.keys()));
     const isExpired = typeof members?.['exp'] === 'number' && members['exp'] <= this.host.now() / 1000;
     if (!members || isExpired || this.#revoked.has(token)) return { active: false };
     return { active: true, token_type: 'Bearer', ...members };
   }
-
-  async #claimsOf(jwt: string): Promise<Record<string, unknown> | undefined> {
-    try {
-      const { payload } = await compactVerify(jwt, createLocalJWKSet(this.host.keys()));
-      return JSON.parse(Buffer.from(payload).toString()) as Record<string, unknown>;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** Whether the client is authenticated, by exactly one method (RFC 6749 §2.3). */
-  async #isAuthenticated(authorization: string | undefined, form: URLSearchParams): Promise<boolean> {
-    const assertion = form.get('client_assertion');
-    const secret = form.get('client_secret');
-    const used = [authorization, assertion, secret].filter(
-      (credential) => credential !== undefined && credential !== null,
-    );
-    if (used.length !== 1) return false;
-    if (authorization !== undefined) return this.#isBasic(authorization);
-    if (form.get('client_id') !== this.clientId) return false;
-    if (secret !== null) return secret === this.clientSecret;
-    return form.get('client_assertion_type') === ASSERTION_TYPE && this.#isAssertion(assertion ?? '');
-  }
-
-  #isBasic(authorization: string): boolean {
-    const encoded = /^Basic ([A-Za-z0-9+/]+=*)$/.exec(authorization)?.[1] ?? '';
-    const credentials = Buffer.from(encoded, 'base64').toString().split(':').map(formDecoded);
-    return credentials.length === 2 && credentials[0] === this.clientId && credentials[1] === this.clientSecret;
-  }
-
-  async #isAssertion(assertion: string): Promise<boolean> {
-    if (!this.#clientKey) return false;
-    try {
-      const { payload } = await jwtVerify(assertion, await importJWK(this.#clientKey), {
-        issuer: this.clientId,
-        subject: this.clientId,
-        audience: this.host.issuer,
-        requiredClaims: ['exp', 'jti'],
-        currentDate: new Date(this.host.now()),
-      });
-      return typeof payload.jti === 'string';
-    } catch {
-      return false;
-    }
-  }
-}
-
-function formDecoded(text: string): string {
-  return new URLSearchParams(`text=${text}`).get('text') ?? '';
 }

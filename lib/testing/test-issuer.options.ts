@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { TestIntrospectionOptions } from './test-introspection.js';
+import type { TestTokenEndpointOptions } from './test-token-endpoint.js';
 import type { TestKeyOptions } from './test-key.js';
 
 /**
@@ -14,10 +15,10 @@ import type { TestKeyOptions } from './test-key.js';
 export type WellKnownForm = 'oauth' | 'oidc-insert' | 'oidc-append';
 
 /** The endpoint of a request. `canary` is the target of the fault `redirect`; `other` answers 404. */
-export type TestEndpoint = 'metadata' | 'jwks' | 'introspection' | 'canary' | 'other';
+export type TestEndpoint = 'metadata' | 'jwks' | 'introspection' | 'token' | 'canary' | 'other';
 
 /** The endpoints that {@link TestIssuer.fail} breaks. */
-export type FaultyEndpoint = 'metadata' | 'jwks' | 'introspection';
+export type FaultyEndpoint = 'metadata' | 'jwks' | 'introspection' | 'token';
 
 /** One request to a {@link TestIssuer}. */
 export interface RecordedRequest {
@@ -25,11 +26,11 @@ export interface RecordedRequest {
   readonly method: string;
   /** Path and query, as received. */
   readonly url: string;
-  /** The headers, as Node parsed them. At the introspection endpoint, they contain the credentials of the client. */
+  /** The headers, as Node parsed them. At the introspection and token endpoints, they contain the credentials of the client. */
   readonly headers: IncomingHttpHeaders;
   /** The endpoint that received the request. */
   readonly endpoint: TestEndpoint;
-  /** The body, only for requests to the introspection endpoint. */
+  /** The body, only for requests to the introspection and token endpoints. */
   readonly body?: string;
 }
 
@@ -68,6 +69,13 @@ export interface TestIssuerOptions {
    * @default none: there is no such endpoint, and no `introspection_endpoint` in the metadata
    */
   readonly introspection?: TestIntrospectionOptions | true;
+  /**
+   * Adds a token endpoint for this client; `true` for a client with default credentials. It exchanges access tokens of this issuer
+   * (RFC 8693; `jwt-bearer` with `requested_token_use=on_behalf_of`), and issues tokens by client credentials. It has no other
+   * grants, and gives every token that is asked for.
+   * @default none: the `token_endpoint` of the metadata answers 404
+   */
+  readonly tokenEndpoint?: TestTokenEndpointOptions | true;
   /**
    * The clock of `iat` and `exp`, in milliseconds since 1970.
    * @default Date.now

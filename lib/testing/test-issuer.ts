@@ -14,7 +14,8 @@ import type {
 } from './test-issuer.options.js';
 import { generateTestKey, type TestKey, type TestKeyOptions } from './test-key.js';
 import { TestRequests } from './test-requests.js';
-import { signToken, type MintOptions } from './test-token.js';
+import { TestTokenEndpoint, type AnswerToken } from './test-token-endpoint.js';
+import { signToken, verifiedClaims, type MintOptions } from './test-token.js';
 
 /**
  * An authorization server FOR TESTS ONLY: a real HTTP server on a free port of 127.0.0.1, with metadata, keys, tokens for
@@ -22,8 +23,10 @@ import { signToken, type MintOptions } from './test-token.js';
  *
  * With `introspection`, it also issues, introspects and revokes opaque tokens.
  *
- * It does NOT run any OAuth flow: the authorization and token endpoints in its metadata answer 404. For a flow with a browser
- * or a client, use `nestjs-mcp-auth/dev-server`.
+ * With `tokenEndpoint`, it exchanges its tokens for those of other APIs (RFC 8693).
+ *
+ * It does NOT run any OAuth flow: the authorization endpoint in its metadata answers 404, as does the token endpoint without that
+ * option. For a flow with a browser or a client, use `nestjs-mcp-auth/dev-server`.
  *
  * ```ts
  * const issuer = await TestIssuer.start({ audience: 'http://localhost:3000/mcp' });
@@ -45,10 +48,14 @@ export class TestIssuer {
   readonly wellKnownUris: Readonly<Record<WellKnownForm, string>>;
   /** The URL of the introspection endpoint, if the options turn it on. */
   readonly introspectionUri: string;
+  /** The URL of the token endpoint, which answers 404 unless the options turn it on. */
+  readonly tokenUri: string;
   /** Changes to the metadata, from the next request on; `undefined` removes a member. */
   metadata: Record<string, unknown>;
   /** Changes the answers of the introspection endpoint, from the next request on. */
   answerIntrospection: AnswerIntrospection | undefined;
+  /** Changes the answers of the token endpoint, from the next request on. */
+  answerToken: AnswerToken | undefined;
   /**
    * Changes to signed answers of the introspection endpoint (RFC 9701), from the next request on; `never` sends plain JSON even
    * if the client asks for a signed answer.
@@ -59,6 +66,7 @@ export class TestIssuer {
   readonly #alg: NonNullable<TestKeyOptions['alg']>;
   readonly #documents: TestDocuments;
   readonly #introspection: TestIntrospection | undefined;
+  readonly #tokenEndpoint: TestTokenEndpoint | undefined;
   readonly #requests: TestRequests;
 
   /**
@@ -80,15 +88,18 @@ export class TestIssuer {
     this.issuer = addresses.issuer;
     this.jwksUri = addresses.jwksUri;
     this.introspectionUri = addresses.introspectionUri;
+    this.tokenUri = addresses.tokenUri;
     this.wellKnownUris = addresses.wellKnownUris;
     this.metadata = { ...options.metadata };
     this.#server = server;
     this.#alg = options.alg ?? 'RS256';
     this.#documents = new TestDocuments(addresses, options, key);
     this.#introspection = introspectionOf(options, addresses, this.#documents);
-    this.#requests = new TestRequests(addresses, this.#documents, this.#introspection, () => ({
+    this.#tokenEndpoint = this.#tokenEndpointOf(options);
+    this.#requests = new TestRequests(addresses, this.#documents, this.#introspection, this.#tokenEndpoint, () => ({
       metadata: this.metadata,
       answerIntrospection: this.answerIntrospection,
+      answerToken: this.answerToken,
       signedAnswer: this.signedAnswer,
       sign: (answer, changes) => this.#signAnswer(answer, changes),
     }));
@@ -127,6 +138,19 @@ export class TestIssuer {
     readonly clientSecret: string;
   } {
     const { clientId, clientSecret } = this.#introspecting();
+    return { clientId, clientSecret };
+  }
+
+  /** The client that may use the token endpoint. */
+  get tokenClient(): {
+    /** As in the options, or their default. */
+    readonly clientId: string;
+    /** As in the options, or their default. */
+    readonly clientSecret: string;
+  } {
+    if (!this.#tokenEndpoint)
+      throw new TypeError('This issuer has no token endpoint: start it with { tokenEndpoint: true }');
+    const { clientId, clientSecret } = this.#tokenEndpoint;
     return { clientId, clientSecret };
   }
 
@@ -224,6 +248,26 @@ export class TestIssuer {
     const defaults = { iss: this.issuer, aud: this.#introspecting().clientId, iat, token_introspection: answer };
     const header = { typ: 'token-introspection+jwt', ...options.header };
     return signToken({ ...defaults, ...claims }, options.key ?? this.key, { ...options, header });
+  }
+
+  #tokenEndpointOf({ tokenEndpoint, now = Date.now }: TestIssuerOptions): TestTokenEndpoint | undefined {
+    if (tokenEndpoint === undefined) return undefined;
+    return new TestTokenEndpoint(tokenEndpoint === true ? {} : tokenEndpoint, {
+      issuer: this.issuer,
+      now,
+      mint: (claims) => this.mint(claims),
+      claimsOf: (token) => this.#claimsOf(token, now),
+    });
+  }
+
+  /** What is known about a token that is still valid. */
+  async #claimsOf(token: string, now: () => number): Promise<Readonly<Record<string, unknown>> | undefined> {
+    if (this.#introspection) {
+      const answer = await this.#introspection.answerFor(token);
+      return answer['active'] === true ? answer : undefined;
+    }
+    const claims = await verifiedClaims(token, this.#documents.keySet());
+    return typeof claims?.['exp'] === 'number' && claims['exp'] > now() / 1000 ? claims : undefined;
   }
 
   #introspecting(): TestIntrospection {

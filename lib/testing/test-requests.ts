@@ -2,12 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TestAddresses } from './test-addresses.js';
 import type { TestDocuments } from './test-documents.js';
 import { answer, answerJson, type TestFault } from './test-fault.js';
-import { sendOutcome, type AnswerSettings } from './test-introspection-answer.js';
+import { sendOutcome, sendToken, type AnswerSettings } from './test-introspection-answer.js';
 import type { TestIntrospection } from './test-introspection.js';
+import type { AnswerToken, TestTokenEndpoint } from './test-token-endpoint.js';
 import type { FaultyEndpoint, RecordedRequest, TestEndpoint } from './test-issuer.options.js';
 
 /** Settings that may change between requests. */
 export interface RequestSettings extends AnswerSettings {
+  /** Changes the answers of the token endpoint. */
+  readonly answerToken: AnswerToken | undefined;
   /** Changes to the metadata. */
   readonly metadata: Readonly<Record<string, unknown>>;
 }
@@ -22,11 +25,13 @@ export class TestRequests {
     private readonly documents: TestDocuments,
     /** Undefined if there is no introspection endpoint. */
     private readonly introspection: TestIntrospection | undefined,
+    /** Undefined if the token endpoint answers 404. */
+    private readonly tokenEndpoint: TestTokenEndpoint | undefined,
     private readonly settings: () => RequestSettings,
   ) {}
 
   fail(fault: TestFault, on: FaultyEndpoint | 'all'): void {
-    for (const endpoint of ['metadata', 'jwks', 'introspection'] as const) {
+    for (const endpoint of ['metadata', 'jwks', 'introspection', 'token'] as const) {
       if (on === 'all' || on === endpoint) this.#faults.set(endpoint, { fault, turns: 0 });
     }
   }
@@ -45,6 +50,9 @@ export class TestRequests {
         response.destroy(error),
       );
     }
+    if (endpoint === 'token' && this.tokenEndpoint) {
+      return void this.#issue(request, response, this.tokenEndpoint).catch((error: Error) => response.destroy(error));
+    }
     this.recorded.push({ method, url, headers, endpoint });
     request.resume();
     if (method !== 'GET' && method !== 'HEAD') return void response.writeHead(405, { allow: 'GET, HEAD' }).end();
@@ -56,6 +64,7 @@ export class TestRequests {
 
   #endpointAt(place: string): TestEndpoint {
     const endpoint = this.addresses.endpointAt(place);
+    if (endpoint === 'token' && !this.tokenEndpoint) return 'other';
     return endpoint === 'introspection' && !this.introspection ? 'other' : endpoint;
   }
 
@@ -71,6 +80,17 @@ export class TestRequests {
     const outcome = await introspection.outcomeOf({ headers, body });
     if (!this.#faults.has('introspection')) return sendOutcome(outcome, headers.accept, response, this.settings());
     this.#answer('introspection', outcome.kind === 'answer' ? outcome.answer : { error: outcome.error }, response);
+  }
+
+  async #issue(request: IncomingMessage, response: ServerResponse, tokenEndpoint: TestTokenEndpoint): Promise<void> {
+    const { method = 'GET', url = '/', headers } = request;
+    const body = await textOf(request);
+    this.recorded.push({ method, url, headers, endpoint: 'token', body });
+    if (method !== 'POST') return void response.writeHead(405, { allow: 'POST' }).end();
+    const form = new URLSearchParams(body);
+    const outcome = await tokenEndpoint.outcomeOf(headers, form);
+    if (this.#faults.has('token')) return this.#answer('token', outcome.body, response);
+    await sendToken(outcome, form, response, this.settings().answerToken);
   }
 
   /** Answers as the fault of the endpoint says, if it has one. */

@@ -1,3 +1,4 @@
+import { compactVerify, createLocalJWKSet, type JSONWebKeySet } from 'jose';
 import { signText, type TestAlgorithm, type TestKey } from './test-key.js';
 
 /** How a token differs from a correct one, besides its claims. */
@@ -28,6 +29,16 @@ export function signToken(claims: Record<string, unknown>, key: TestKey, options
   const header = options.rawHeader ?? JSON.stringify({ alg, typ: 'at+jwt', kid: key.kid, ...options.header });
   const signed = `${base64url(header)}.${base64url(options.payload ?? JSON.stringify(claims))}`;
   return `${signed}.${options.signature ?? signText(signed, key.privateKey, alg).toString('base64url')}`;
+}
+
+/** The claims of a JWT that one of these keys signed; undefined for any other text. */
+export async function verifiedClaims(jwt: string, keys: JSONWebKeySet): Promise<Record<string, unknown> | undefined> {
+  try {
+    const { payload } = await compactVerify(jwt, createLocalJWKSet(keys));
+    return JSON.parse(Buffer.from(payload).toString()) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
 }
 
 function base64url(text: string): string {
