@@ -14,6 +14,8 @@ export {
 export { authzen } from './policies/authzen.js';
 export type { AuthzenOptions, AuthzenSubject } from './policies/authzen-options.js';
 export { formatAccessMap, type AccessMapRow } from './core/access-map.js';
+export { McpAuthDownstreamError } from './downstream/downstream-error.js';
+export { McpAuthDownstream } from './downstream/mcp-auth-downstream.js';
 export { auth0 } from './products/auth0.js';
 export { cognito } from './products/cognito.js';
 export { descope } from './products/descope.js';
@@ -77,6 +79,7 @@ export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
 export type { AuthorizationServerOptions } from './options/authorization-server-options.js';
 export type { CertificateFormat, CertificateHeaderOptions, MutualTlsOptions } from './options/mutual-tls-options.js';
 export type { DpopNonceOptions, DpopOptions } from './options/dpop-options.js';
+export type { DownstreamGrant, DownstreamOptions } from './options/downstream-options.js';
 export type { ReplayStore } from './shared-state/replay-store.js';
 export type { RevocationChanges, RevocationStore, StoredRevocation } from './shared-state/revocation-store.js';
 export type { ClaimValues } from './options/claim-value-options.js';

@@ -12,6 +12,8 @@ import { Clock, SystemClock } from './core/clock.js';
 import { CertificateRequest } from './platform/certificate-request.js';
 import { CopiesCheck } from './platform/copies-check.js';
 import { DeclaredAccess } from './authorization/declared-access.js';
+import { DownstreamTokens } from './downstream/downstream-tokens.js';
+import { McpAuthDownstream } from './downstream/mcp-auth-downstream.js';
 import { DirectCalls } from './platform/direct-calls.js';
 import { EveryHandler } from './platform/every-handler.js';
 import { EndpointGuard } from './platform/endpoint-guard.js';
@@ -209,6 +211,8 @@ export const PROVIDERS: Provider[] = [
   DirectCalls,
   EveryHandler,
   CallerTracking,
+  DownstreamTokens,
+  McpAuthDownstream,
   McpAuthService,
   McpAuthRevocations,
   McpAuthHealthIndicator,

@@ -13,6 +13,7 @@ import { Policies } from './authorization/policies.js';
 import { CertificateRequest } from './platform/certificate-request.js';
 import { CopiesCheck } from './platform/copies-check.js';
 import { MODULE_MARK, providersOfOtherCopies, THIS_COPY } from './caller/package-copies.js';
+import { McpAuthDownstream } from './downstream/mcp-auth-downstream.js';
 import { DirectCalls } from './platform/direct-calls.js';
 import { EveryHandler } from './platform/every-handler.js';
 import { EndpointGuard } from './platform/endpoint-guard.js';
@@ -46,7 +47,7 @@ import { OutsideCheck } from './platform/outside-check.js';
 import { SharedCaches } from './platform/shared-caches.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
-THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthRevocations, McpAuthHealthIndicator };
+THIS_COPY.injectables = { McpAuthDownstream, McpAuthGuard, McpAuthService, McpAuthRevocations, McpAuthHealthIndicator };
 
 /**
  * Makes the application an OAuth 2.1 protected resource: metadata for clients, a guard on every route, and the
@@ -68,6 +69,7 @@ THIS_COPY.injectables = { McpAuthGuard, McpAuthService, McpAuthRevocations, McpA
     McpAuthGuard,
     McpAuthService,
     McpAuthRevocations,
+    McpAuthDownstream,
     McpAuthHealthIndicator,
     AccessControl,
     ErrorAnswers,
@@ -102,7 +104,7 @@ export class McpAuthModule
   ) {
     super();
     addInstance(options, explorer.classes);
-    tracking.prepare(McpAuthService);
+    tracking.prepare([McpAuthService, McpAuthDownstream]);
     handlers.prepare();
     everyHandler.prepare();
     directCalls.protectClasses();

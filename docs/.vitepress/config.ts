@@ -43,6 +43,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'API keys and other credentials', link: '/guides/api-keys' },
       { text: 'A verifier of your own', link: '/guides/custom-verifier' },
       { text: 'Enterprise-managed authorization', link: '/guides/enterprise-managed-authorization' },
+      { text: 'Call other APIs', link: '/guides/downstream-apis' },
     ],
   },
   {

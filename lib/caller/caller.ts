@@ -119,6 +119,11 @@ export class Caller implements McpAuthInfo {
     return typeof auth === 'object' && auth !== null && #bound in auth ? auth.#bound.call : undefined;
   }
 
+  /** Whether this library made the object: it may hold a token that was verified. */
+  static isCaller(value: unknown): value is McpAuthInfo {
+    return typeof value === 'object' && value !== null && #token in value;
+  }
+
   /** The resource identifier as configured, which a URL may spell differently; empty for a lookalike of a caller. */
   static resourceIdentifierOf(auth: McpAuthInfo): string {
     return #at in auth ? auth.#at.identifier.value : '';

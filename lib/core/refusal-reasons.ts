@@ -67,6 +67,13 @@ export const REASONS = {
   scope_missing: 'the token lacks a scope the operation needs',
   authentication_insufficient: 'the user signed in too long ago, or not strongly enough',
   upstream_rejected: 'a service behind this one no longer accepts its credentials for the caller',
+  downstream_sign_in:
+    'the authorization server issues no token for an API behind this one before the user has signed in again',
+  downstream_consent: 'the authorization server issues no token for an API behind this one without another consent',
+  downstream_denied: 'the authorization server issues no token for an API behind this one for this caller',
+  downstream_subject: 'the caller has no access token that may be exchanged for a token of an API behind this one',
+  downstream_unavailable:
+    'the authorization server gave no usable answer to a request for a token for an API behind this one',
   policy_denied: 'a policy of the application refused the operation',
   policy_unavailable: 'a policy of the application could not decide',
   policy_not_asked: 'a policy needs the variables of a resource template, and this request does not provide them',

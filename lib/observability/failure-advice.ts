@@ -2,10 +2,11 @@ import { OutboundError } from '../issuer/outbound-error.js';
 import type { IssuerPart } from './event-types.js';
 
 /** The option that sets the URL of each part. */
-const URL_OPTIONS: Readonly<Record<IssuerPart, string>> = {
+const URL_OPTIONS: Readonly<Record<IssuerPart | 'token', string>> = {
   metadata: 'discovery: { url } (or the whole document as metadata)',
   keys: 'jwksUri',
   introspection: 'introspection.endpoint',
+  token: 'tokenEndpoint',
 };
 
 const UNKNOWN_AUTHORITY =
@@ -31,7 +32,7 @@ const CERTIFICATE_ADVICE: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What to do about a failed request to an authorization server; undefined if the message of the error is enough. */
-export function adviceForFailure(error: unknown, part: IssuerPart): string | undefined {
+export function adviceForFailure(error: unknown, part: IssuerPart | 'token'): string | undefined {
   if (!(error instanceof OutboundError)) return undefined;
   const { status, code } = error;
   if (status !== undefined && status >= 300 && status < 400)

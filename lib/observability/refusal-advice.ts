@@ -186,6 +186,18 @@ export const REFUSAL_ADVICE: Readonly<
   scope_missing: { level: 'debug', advice: adviseOnScopes },
   authentication_insufficient: { level: 'debug' },
   upstream_rejected: { level: 'debug' },
+  downstream_sign_in: { level: 'debug' },
+  downstream_consent: { level: 'debug' },
+  downstream_denied: { level: 'log' },
+  downstream_subject: {
+    level: 'warn',
+    advice:
+      'Let the caller come with an access token of an issuer in subjectIssuers of this API; or use the grant client-credentials',
+  },
+  downstream_unavailable: {
+    level: 'warn',
+    advice: 'See the line about the tokens for this API: it says what the token endpoint answered',
+  },
   policy_denied: { level: 'log' },
   policy_unavailable: {
     level: 'warn',

@@ -203,7 +203,7 @@ function scopeNamesOf(scopes: ScopeClaims): Pick<ClaimNames, 'scopes' | 'unitesS
 const ABSOLUTE_URL = /^[a-z][a-z0-9+.-]*:\/\/[^\s\p{Cc}\p{Cs}\\]+$/iu;
 
 /** The issuer; empty after a problem. */
-function readIssuer(option: OptionReader): string {
+export function readIssuer(option: OptionReader): string {
   const { value } = option;
   const write = 'Write the issuer as the server itself spells it, such as "https://login.example.com/realms/main"';
   if (typeof value !== 'string' || !ABSOLUTE_URL.test(value) || !parseUrl(value)) {

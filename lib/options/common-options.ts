@@ -3,6 +3,7 @@ import { isRecord } from '../core/record.js';
 import { showValue } from '../core/safe-text.js';
 import { readAnonymousAccess, type AnonymousAccessOptions } from './anonymous-access.js';
 import { readCache, type CacheOptions } from './cache-options.js';
+import { readDownstream, type DownstreamOptions } from './downstream-options.js';
 import { readCredentialOptions, type CredentialOptions } from './credential-options.js';
 import { readEventArguments, type RedactArguments } from './event-arguments-option.js';
 import { readFrameworks, type McpFramework } from './framework-options.js';
@@ -49,6 +50,12 @@ export interface CommonOptions {
    */
   credentials?: CredentialOptions[];
   /**
+   * The APIs that tools call, by name, and how this server obtains a token for each: `McpAuthDownstream` then gives the token for
+   * the current caller. The access token of the caller is for this server alone, and is never sent to an API.
+   * @default none
+   */
+  downstream?: Record<string, DownstreamOptions>;
+  /**
    * Caches verified JWTs by their SHA-256. `false` verifies the signature again for every request, but only once for
    * concurrent requests with the same token. Results of `verifier` are cached only if you set this option, since only you
    * know what they depend on. Introspection has its own cache times.
@@ -66,10 +73,10 @@ export interface CommonOptions {
    */
   revocation?: RevocationOptions;
   /**
-   * Makes the caller available below handlers, as `McpAuthService.authInfo`. Uses `AsyncLocalStorage`, which costs a small
-   * route a tenth of its throughput up to Node.js 22; `@AuthInfo()` does not need it. Set `true` if you get the service without
-   * injection, for example with `app.get()`; set `false` if you inject it only for its other members.
-   * @default whether a provider or controller of the application injects `McpAuthService`
+   * Makes the caller available below handlers, as `McpAuthService.authInfo` and for `McpAuthDownstream`. Uses
+   * `AsyncLocalStorage`, which costs a small route a tenth of its throughput up to Node.js 22; `@AuthInfo()` does not need it. Set
+   * `true` if you get one of the two without injection, for example with `app.get()`; set `false` if you inject it only for its other members.
+   * @default whether a provider or controller of the application injects `McpAuthService` or `McpAuthDownstream`
    */
   followCaller?: boolean;
   /**
@@ -192,6 +199,7 @@ export const COMMON_OPTIONS = {
   checkAuthorizationServers: (option) => option.flag(true),
   fetch: (option) => option.function<typeof fetch>('Write a function like the global fetch'),
   credentials: readCredentialOptions,
+  downstream: readDownstream,
   cache: readCache,
   clockToleranceSeconds: (option) => option.seconds(5, 0, 300),
   maxTokenLifetimeSeconds: (option) => option.seconds(86_400, 1, 31_536_000),

@@ -10,20 +10,20 @@ import { isRecord } from '../core/record.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readUrl } from './url-option.js';
 
-/** How this server authenticates at the introspection endpoint. */
+/** How this server authenticates at the introspection endpoint, or at the token endpoint for an API behind it. */
 export type IntrospectionAuth =
   /** Id and secret in the `Authorization` header, as most servers expect it (RFC 6749 §2.3.1). */
   | {
       /** RFC 6749 §2.3.1, first form. */
       method: 'client_secret_basic';
-      /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so it never appears in a logged object. */
+      /** The secret of the client. Kept in a function, so it never appears in a logged object. */
       clientSecret: string;
     }
   /** Id and secret in the body, for servers that do not accept them in the header. */
   | {
       /** RFC 6749 §2.3.1, second form. */
       method: 'client_secret_post';
-      /** The secret of {@link IntrospectionOptions.clientId}. Kept in a function, so it never appears in a logged object. */
+      /** The secret of the client. Kept in a function, so it never appears in a logged object. */
       clientSecret: string;
     }
   /**
@@ -116,7 +116,7 @@ export interface ResolvedIntrospection {
 export const INTROSPECTION_OPTIONS = {
   endpoint: optional(readUrl),
   clientId: readClientId,
-  auth: readAuthentication,
+  auth: readClientAuthentication,
   signed: (option) => option.flag(false),
   audienceBound: (option) => option.riskyFlag('tokens are accepted even if the answer names no audience'),
   accessTokensOnly: (option) =>
@@ -153,7 +153,8 @@ function readClientId(option: OptionReader): string {
   return option.requiredText(write, 'it is required: the endpoint answers only clients that it knows');
 }
 
-function readAuthentication(option: OptionReader): ClientAuthentication {
+/** How this server authenticates as a client of an authorization server. */
+export function readClientAuthentication(option: OptionReader): ClientAuthentication {
   switch (option.at('method').value) {
     case 'client_secret_basic':
       return authenticationBy(clientSecretBasic, option.section(AUTHENTICATION_WITH_SECRET));

@@ -3,6 +3,7 @@ import type { ResolvedCache } from './cache-options.js';
 import type { ChallengeForm, CommonOptions } from './common-options.js';
 import type { ResolvedCredential } from './credential-options.js';
 import type { RedactArguments } from './event-arguments-option.js';
+import type { ResolvedDownstream } from './downstream-options.js';
 import type { GlobalGuard } from './global-guard-option.js';
 import type { ResolvedFramework } from './framework-options.js';
 import type { PolicyOption } from './policy-option.js';
@@ -39,6 +40,8 @@ export abstract class ResolvedOptions {
   /** Undefined for the global `fetch`. */
   abstract readonly fetch: typeof fetch | undefined;
   abstract readonly credentials: readonly ResolvedCredential[];
+  /** The APIs for which tools need tokens. */
+  abstract readonly downstream: readonly ResolvedDownstream[];
   abstract readonly cache: ResolvedCache;
   abstract readonly exposeErrorDetails: boolean;
   /** Undefined if it depends on whether the application injects `McpAuthService`. */

@@ -1,6 +1,7 @@
 import { isRecord } from '../core/record.js';
 import { COMMON_OPTIONS } from './common-options.js';
 import { refuseAmbiguousCredentials } from './credential-options.js';
+import { resolveDownstream } from './downstream-options.js';
 import { readGlobalGuard } from './global-guard-option.js';
 import { OptionReader, readWhole } from './option-reader.js';
 import type { McpAuthModuleOptions, ResolvedOptions } from './options.js';
@@ -35,9 +36,15 @@ function readModule(option: OptionReader, globalGuard: unknown): ResolvedOptions
     resources,
     ...common,
     revocation: completeRevocation(option.at('revocation'), common.revocation, common.maxTokenLifetimeSeconds),
+    downstream: resolveDownstream(option.at('downstream'), common.downstream, servers, trustsOthers(resources)),
     globalGuard: readGlobalGuard(option.at('globalGuard').withValue(globalGuard)),
     warnings: option.warnings,
   };
+}
+
+/** Whether a function of the application may name further issuers. */
+function trustsOthers(resources: ResolvedOptions['resources']): boolean {
+  return resources.some(({ trustedIssuer, template }) => trustedIssuer !== undefined || template !== undefined);
 }
 
 /** Refuses a token of the environment where only a request could say which tenant it is for. */

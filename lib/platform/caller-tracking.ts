@@ -22,7 +22,7 @@ const intercepted = new WeakSet<object>();
 
 /**
  * Makes the caller available below handlers through `AsyncLocalStorage`, but only if something needs it: a provider that
- * injects `McpAuthService`, an MCP framework that calls handlers as plain methods, or anonymous callers of MCP, which the
+ * injects `McpAuthService` or `McpAuthDownstream`, an MCP framework that calls handlers as plain methods, or anonymous callers of MCP, which the
  * messages of the framework do not show.
  *
  * Remove with Node 22: the condition. On Node.js 20 and 22, `AsyncLocalStorage` slows down every promise of the process, which
@@ -41,12 +41,14 @@ export class CallerTracking {
    * Prepares handlers that have no HTTP request. Call it while Nest instantiates the application: Nest builds the
    * handlers of microservices when one is connected, before any other hook.
    *
-   * @param token of the provider whose users need tracking
+   * @param tokens of the providers whose users need tracking
    */
-  prepare(token: unknown): void {
+  prepare(tokens: readonly unknown[]): void {
     const isWanted =
       this.options.followCaller ??
-      wrappersIn([...this.modules.values()]).some((wrapper) => dependenciesOf(wrapper).includes(token));
+      wrappersIn([...this.modules.values()]).some((wrapper) =>
+        dependenciesOf(wrapper).some((dependency) => tokens.includes(dependency)),
+      );
     if (!isWanted) return;
     startTracking(this.options);
     for (const handler of this.explorer.rpcHandlers) intercept(handler);

@@ -4,7 +4,7 @@ import { McpAuthError } from '../core/error.js';
 import { callOfContext } from '../caller/call-registry.js';
 import { currentCall, runInCall } from '../caller/current-call.js';
 import type { Instance } from '../caller/module-instances.js';
-import { concernsEveryHandler } from './every-handler.js';
+import { concernsEveryHandler, mayRefuseInEveryHandler } from './every-handler.js';
 import { directContext } from './direct-context.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { HandlerFilter, HandlerGuard } from './handler-enhancers.js';
@@ -71,8 +71,8 @@ export class DirectCalls {
 
   #protect(handlers: readonly DirectHandler[]): void {
     for (const handler of handlers) {
-      if (this.#isDecided(handler) || callerParameters(handler.classRef, handler.methodName).length > 0)
-        this.#wrap(handler);
+      const isWrapped = this.#isDecided(handler) || mayRefuseInEveryHandler(this.options);
+      if (isWrapped || callerParameters(handler.classRef, handler.methodName).length > 0) this.#wrap(handler);
     }
   }
 

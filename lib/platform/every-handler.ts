@@ -5,7 +5,7 @@ import type { MaybePromise } from '../core/maybe-promise.js';
 import { callOfContext } from '../caller/call-registry.js';
 import { instancesWith, type Instance } from '../caller/module-instances.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
-import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
+import { boundTo, FILTERS_METADATA, GUARDS_METADATA } from '../handlers/nest-metadata.js';
 import { ResolvedOptions } from '../options/options.js';
 import { HandlerFilter, HandlerGuard } from './handler-enhancers.js';
 
@@ -14,13 +14,19 @@ export function concernsEveryHandler({ authorize, resources }: ResolvedOptions):
   return authorize !== undefined || resources.some(({ annotationScopes }) => annotationScopes !== undefined);
 }
 
-/** The applications whose options concern every handler. */
+/** Whether every MCP handler may throw a refusal: by asking for a token for an API on behalf of its caller. */
+export function mayRefuseInEveryHandler({ downstream }: ResolvedOptions): boolean {
+  return downstream.length > 0;
+}
+
+/** The applications that bind something to every handler. */
 const applications = new WeakMap<Instance, EveryHandler>();
 
 /**
  * Binds the guard and the filter to MCP handlers without a decorator that Nest calls, if the options concern them: their
- * framework would run them without the guard, for example over stdio. `DirectCalls` does the same for handlers that a
- * framework calls directly.
+ * framework would run them without the guard, for example over stdio. If such a handler may only refuse its caller itself, binds
+ * the filter alone, without which the client would not see the challenge. `DirectCalls` does the same for handlers that a framework
+ * calls directly.
  *
  * Several applications of one process may share a class, so what is bound belongs to none of them.
  */
@@ -35,30 +41,39 @@ export class EveryHandler {
 
   /** Call it while Nest instantiates the application: Nest reads what is bound when a microservice is connected. */
   prepare(): void {
-    if (!concernsEveryHandler(this.options)) return;
+    const isGuarding = this.isGuarding;
+    if (!isGuarding && !mayRefuseInEveryHandler(this.options)) return;
     applications.set(this.options, this);
-    for (const handler of this.explorer.rpcHandlers) if (this.#isUnguarded(handler)) bind(handler);
+    for (const handler of this.explorer.rpcHandlers) if (this.#isUnguarded(handler)) bind(handler, isGuarding);
+  }
+
+  /** Whether the guard decides about calls of every handler. */
+  get isGuarding(): boolean {
+    return concernsEveryHandler(this.options);
   }
 
   #isUnguarded({ classRef, method }: DirectHandler): boolean {
     const bound = boundTo(classRef, method, GUARDS_METADATA);
     return (
       this.explorer.operationOf(method) !== undefined &&
-      ![this.guard.constructor, GUARD].some((one) => bound.includes(one))
+      ![this.guard.constructor, GUARD].some((one) => bound.includes(one)) &&
+      (this.isGuarding || !boundTo(classRef, method, FILTERS_METADATA).includes(FILTER))
     );
   }
 }
 
 class SharedGuard implements CanActivate {
   canActivate(context: ExecutionContext): MaybePromise<boolean> {
-    return applicationOf(context, context.getClass())?.guard.canActivate(context) ?? true;
+    return (
+      applicationOf(context, context.getClass(), ({ isGuarding }) => isGuarding)?.guard.canActivate(context) ?? true
+    );
   }
 }
 
 @Catch(McpAuthError)
 class SharedFilter implements ExceptionFilter<McpAuthError> {
   catch(error: McpAuthError, host: ArgumentsHost): unknown {
-    const application = applicationOf(host, undefined);
+    const application = applicationOf(host, undefined, () => true);
     if (!application) throw error;
     // oxlint-disable-next-line promise/valid-params -- an exception filter is no promise
     return application.filter.catch(error, host);
@@ -72,17 +87,20 @@ const FILTER = new SharedFilter();
  * The application that decides about a call: the one that admitted its request. A call without a request, such as one over
  * stdio, is decided by an application whose options concern every handler, if there is one.
  */
-function applicationOf(host: ArgumentsHost, classRef: unknown): EveryHandler | undefined {
+function applicationOf(
+  host: ArgumentsHost,
+  classRef: unknown,
+  isRight: (application: EveryHandler) => boolean,
+): EveryHandler | undefined {
   const instances = instancesWith(classRef);
   const admitting = instances.filter((instance) => callOfContext(host, instance) !== undefined);
-  const [first] = (admitting.length > 0 ? admitting : instances).flatMap(
-    (instance) => applications.get(instance) ?? [],
-  );
-  return first;
+  return (admitting.length > 0 ? admitting : instances)
+    .flatMap((instance) => applications.get(instance) ?? [])
+    .find(isRight);
 }
 
-function bind({ classRef, methodName, method }: DirectHandler): void {
+function bind({ classRef, methodName, method }: DirectHandler, isGuarding: boolean): void {
   const descriptor = { value: method };
-  UseGuards(GUARD)(classRef.prototype as object, methodName, descriptor);
+  if (isGuarding) UseGuards(GUARD)(classRef.prototype as object, methodName, descriptor);
   UseFilters(FILTER)(classRef.prototype as object, methodName, descriptor);
 }

@@ -26,6 +26,9 @@ export interface SharedServer {
   needsMetadata: boolean;
 }
 
+/** Where metadata and keys of a server are found. */
+export type ServerSource = Pick<ResolvedAuthorizationServer, 'issuer' | 'metadata' | 'keys'>;
+
 /** Most servers of tenants whose keys are shared. A tenant keeps its server while it is remembered itself. */
 const MAX_SERVERS_OF_TENANTS = 1_000;
 
@@ -76,7 +79,7 @@ export class AuthorizationServers {
   }
 
   /** Creates a server with keys of its own. */
-  create({ issuer, metadata, keys }: ResolvedAuthorizationServer): AuthorizationServer {
+  create({ issuer, metadata, keys }: ServerSource): AuthorizationServer {
     const { now, failures } = this.dependencies;
     const { allowInsecureHttp } = this.options;
     return new AuthorizationServer(

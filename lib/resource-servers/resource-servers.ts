@@ -2,6 +2,7 @@ import { McpAuthError } from '../core/error.js';
 import { matchIdentifier } from '../core/resource-template.js';
 import type { Requirement } from '../core/requirement.js';
 import { ScopeHierarchy } from '../core/scopes.js';
+import type { AuthorizationServers } from './authorization-servers.js';
 import type { CachedVerifier } from '../token/cached-verifier.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
@@ -38,6 +39,10 @@ export class ResourceServers {
     this.#verifiers = new VerifierFactory(options, dependencies);
     const [first, ...others] = options.resources;
     this.all = [this.#resourceServer(first), ...others.map((other) => this.#resourceServer(other))];
+  }
+
+  get authorizationServers(): AuthorizationServers {
+    return this.#verifiers.servers;
   }
 
   get first(): ResourceServer {

@@ -59,11 +59,14 @@ const DESCRIPTIONS = {
   task_not_found: 'Failed to retrieve task: Task not found',
 } as const;
 
-/** Says of `temporarily_unavailable` that the token is not the cause. */
-const POLICY_UNAVAILABLE = 'It cannot be decided at the moment whether the caller is permitted to do this.';
-
-/** Says of `invalid_token` that a valid token is not enough. */
-const PROOF_REQUIRED = 'This operation needs an access token that is bound to a key of the client.';
+/** The sentences of reasons for which that of the code would be wrong: the token in the request is not the cause. */
+const DESCRIPTIONS_BY_REASON: Partial<Record<McpAuthReason, string>> = {
+  policy_unavailable: 'It cannot be decided at the moment whether the caller is permitted to do this.',
+  proof_required: 'This operation needs an access token that is bound to a key of the client.',
+  several_credentials: 'The request must carry one credential only.',
+  downstream_sign_in: 'The user has to sign in again before this server can use an API on behalf of the user.',
+  downstream_unavailable: 'An API behind this server cannot be used at the moment.',
+};
 
 /**
  * Turns a refusal into status, headers and body. Pure; the one mapping from {@link McpAuthError} to the wire.
@@ -92,9 +95,9 @@ const MAX_SCOPE_LENGTH = 100;
  */
 function descriptionOf({ code, reason, clientMessage, missingScopes }: McpAuthError): string {
   if (code === 'access_denied' && clientMessage !== undefined) return clientMessage;
-  if (reason === 'policy_unavailable') return POLICY_UNAVAILABLE;
-  if (reason === 'proof_required') return PROOF_REQUIRED;
-  if (reason === 'several_credentials') return 'The request must carry one credential only.';
+  // A handler in JavaScript may name any reason.
+  const ofReason = Object.hasOwn(DESCRIPTIONS_BY_REASON, reason) ? DESCRIPTIONS_BY_REASON[reason] : undefined;
+  if (ofReason !== undefined) return ofReason;
   const isNamed = missingScopes.length > 0 && missingScopes.length <= MAX_SCOPES_NAMED;
   const isFit = missingScopes.every((scope) => isScopeToken(scope) && scope.length <= MAX_SCOPE_LENGTH);
   if (code !== 'insufficient_scope' || !isNamed || !isFit) return DESCRIPTIONS[code];

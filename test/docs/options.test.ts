@@ -4,6 +4,7 @@ import { AUTHORIZATION_SERVER_OPTIONS, CLAIM_OPTIONS } from '../../lib/options/a
 import { CACHE_OPTIONS } from '../../lib/options/cache-options.js';
 import { COMMON_OPTIONS } from '../../lib/options/common-options.js';
 import { CREDENTIAL_OPTIONS } from '../../lib/options/credential-options.js';
+import { DOWNSTREAM_OPTIONS } from '../../lib/options/downstream-options.js';
 import { DPOP_OPTIONS } from '../../lib/options/dpop-options.js';
 import { CERTIFICATE_HEADER_OPTIONS, MUTUAL_TLS_OPTIONS } from '../../lib/options/mutual-tls-options.js';
 import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.js';
@@ -53,6 +54,7 @@ const SECTIONS: readonly Section[] = [
   { file: 'resource-metadata-options', name: 'ResourceMetadataOptions', prefix: 'metadata.', readers: {} },
   { file: 'common-options', name: 'CommonOptions', prefix: '', readers: { ...COMMON_OPTIONS, verifier: readVerifier } },
   { file: 'introspection-options', name: 'IntrospectionOptions', prefix: '', readers: INTROSPECTION_OPTIONS },
+  { file: 'downstream-options', name: 'DownstreamOptions', prefix: 'downstream.', readers: DOWNSTREAM_OPTIONS },
   { file: 'cache-options', name: 'CacheOptions', prefix: undefined, readers: CACHE_OPTIONS },
   { file: 'credential-options', name: 'CredentialOptions', prefix: undefined, readers: CREDENTIAL_OPTIONS },
   {

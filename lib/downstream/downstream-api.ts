@@ -1,0 +1,149 @@
+import type { McpAuthInfo } from '../core/auth-info.js';
+import type { AuthorizationServer } from '../issuer/authorization-server.js';
+import { withinTime } from '../issuer/deadline.js';
+import type { DiscoveredEndpoint } from '../issuer/introspection-endpoint.js';
+import type { Outbound } from '../issuer/outbound.js';
+import { TokenAnswerError, TokenRefusedError, type IssuedToken } from '../issuer/token-answer.js';
+import { TokenEndpoint } from '../issuer/token-endpoint.js';
+import { tokenHash } from '../issuer/token-hash.js';
+import type { ResolvedDownstream } from '../options/downstream-options.js';
+import { McpAuthDownstreamError } from './downstream-error.js';
+import type { DownstreamLog } from './downstream-log.js';
+import { failureOf, refusalFor, subjectRefusal, type TokenFailure } from './downstream-refusal.js';
+import { tokenRequestFor } from './token-parameters.js';
+import { TokenStore, type StoredToken } from './token-store.js';
+
+/** How a request for a token ended. */
+export type TokenOutcome = 'issued' | TokenFailure;
+
+/** What an API needs besides its options. */
+export interface DownstreamDependencies {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly outbound: Outbound;
+  readonly log: DownstreamLog;
+  /** Called with the outcome of each request to the authorization server. */
+  readonly requested: (api: ResolvedDownstream, caller: McpAuthInfo | undefined, outcome: TokenOutcome) => void;
+}
+
+/** How long a token is valid if the server does not say it, in seconds. RFC 6749 §5.1 only recommends to say it. */
+const UNSTATED_LIFETIME_SECONDS = 60;
+
+/** How long before its expiry a token is not used again, in milliseconds; at most half of its lifetime. */
+const MARGIN_MS = 30_000;
+
+/** Longest token of the application that is sent, in characters. */
+const MAX_ACTOR_TOKEN_LENGTH = 16_384;
+
+/** The keys of callers, by the object that the guard created for the request: hashing a token costs more than finding one. */
+const keys = new WeakMap<McpAuthInfo, string>();
+
+/** One API that tools call: obtains tokens for it, and remembers them. */
+export class DownstreamApi {
+  readonly #store = new TokenStore();
+  readonly #endpoint: TokenEndpoint;
+  /** Whether the authorization server has issued a token for this API. */
+  #hasIssued = false;
+
+  /** @param server finds the endpoint, if the options do not name it */
+  constructor(
+    readonly options: ResolvedDownstream,
+    server: AuthorizationServer,
+    private readonly dependencies: DownstreamDependencies,
+  ) {
+    const { issuer, clientId, authenticate, tokenEndpoint } = options;
+    const endpoint: string | DiscoveredEndpoint = tokenEndpoint ?? {
+      url: (purpose) => server.endpoint('token_endpoint', purpose),
+      forget: () => server.forgetMetadata(),
+    };
+    const settings = { issuer, clientId, authenticate, endpoint };
+    this.#endpoint = new TokenEndpoint(settings, dependencies.now, dependencies.outbound);
+  }
+
+  /**
+   * A token for the API.
+   *
+   * @param caller undefined for none
+   * @param rejected a token that the API did not accept, and that must not be returned again
+   * @throws {McpAuthError} if the caller must do something first; {@link McpAuthDownstreamError} if the operator must.
+   */
+  async tokenFor(caller: McpAuthInfo | undefined, rejected?: string): Promise<string> {
+    const now = this.dependencies.now();
+    const subject = this.options.grant === 'client-credentials' ? undefined : this.#subject(caller, now);
+    const key = subject === undefined ? '' : keyOf(subject);
+    if (rejected !== undefined) this.#store.drop(key, rejected);
+    const stored = this.#store.get(key, now);
+    return stored ? stored.token : (await this.#store.obtain(key, now, () => this.#request(subject, now))).token;
+  }
+
+  /** Forgets the tokens that were obtained for a principal. */
+  forget(principalKey: string): void {
+    this.#store.dropPrincipal(principalKey);
+  }
+
+  #subject(caller: McpAuthInfo | undefined, now: number): McpAuthInfo {
+    const refusal = subjectRefusal(this.options, caller, now);
+    if (refusal) throw refusal;
+    return caller as McpAuthInfo;
+  }
+
+  async #request(caller: McpAuthInfo | undefined, now: number): Promise<StoredToken> {
+    const { requested } = this.dependencies;
+    try {
+      const tokens = { subject: caller?.token, actor: await this.#actorToken() };
+      const issued = await this.#endpoint.request(tokenRequestFor(this.options, tokens));
+      this.#check(issued, caller);
+      this.#hasIssued = true;
+      requested(this.options, caller, 'issued');
+      return { token: issued.token, principal: caller?.principalKey ?? '', until: this.#until(issued, caller, now) };
+    } catch (error) {
+      throw this.#toRefusal(error, caller);
+    }
+  }
+
+  /** @throws {TokenAnswerError} for a token that must not be sent to the API, {@link TokenRefusedError} for too few scopes. */
+  #check({ token, scopes }: IssuedToken, caller: McpAuthInfo | undefined): void {
+    const { scopes: needed, requireScopes } = this.options;
+    if (token === caller?.token) throw new TokenAnswerError('it answered with the token of the caller', 'unsuitable');
+    const missing = requireScopes && scopes ? needed.filter((scope) => !scopes.includes(scope)) : [];
+    if (missing.length === 0) return;
+    throw new TokenRefusedError('insufficient_scope', 200, undefined, `the token lacks ${missing.join(' ')}`);
+  }
+
+  /** Never later than the end of the token, of the token of its caller, or of `cacheSeconds`. */
+  #until({ lifetimeSeconds }: IssuedToken, caller: McpAuthInfo | undefined, now: number): number {
+    const lifetime = (lifetimeSeconds ?? UNSTATED_LIFETIME_SECONDS) * 1000;
+    const ends = [now + lifetime - Math.min(MARGIN_MS, lifetime / 2), now + this.options.cacheSeconds * 1000];
+    return Math.min(...ends, caller ? caller.expiresAt * 1000 : Infinity);
+  }
+
+  async #actorToken(): Promise<string | undefined> {
+    const { actorToken, name } = this.options;
+    if (!actorToken) return undefined;
+    const token = await withinTime(actorToken, this.dependencies.outbound);
+    if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token) && token.length <= MAX_ACTOR_TOKEN_LENGTH)
+      return token;
+    throw new TypeError(
+      `the function actorToken of downstream.${name} must return a token, and returned another value`,
+    );
+  }
+
+  #toRefusal(error: unknown, caller: McpAuthInfo | undefined): Error {
+    const { log, requested } = this.dependencies;
+    const failure = failureOf(error, this.options, this.#hasIssued);
+    requested(this.options, caller, failure);
+    const refusal = refusalFor(failure, error, this.options, caller);
+    if (failure === 'outage') log.outage(this.options, error);
+    if (!refusal) log.mistake(this.options, error);
+    return refusal ?? new McpAuthDownstreamError(this.options.name);
+  }
+}
+
+/** Tells the tokens of callers apart: by principal, client and token. The resource is part of none: a token is for one. */
+function keyOf(caller: McpAuthInfo): string {
+  const known = keys.get(caller);
+  if (known !== undefined) return known;
+  const key = JSON.stringify([caller.principalKey, caller.clientId, tokenHash(caller.token)]);
+  keys.set(caller, key);
+  return key;
+}

@@ -1,0 +1,116 @@
+import type { McpAuthInfo } from '../core/auth-info.js';
+import { McpAuthError, unavailable, type McpAuthReason } from '../core/error.js';
+import { NotAskedError } from '../core/not-asked-error.js';
+import { MetadataUnavailableError } from '../issuer/discovery.js';
+import { OutboundError } from '../issuer/outbound-error.js';
+import { TokenAnswerError, TokenRefusedError } from '../issuer/token-answer.js';
+import { isOutage } from '../issuer/token-endpoint.js';
+import type { ResolvedDownstream } from '../options/downstream-options.js';
+
+/**
+ * What an error of the token endpoint means:
+ *
+ * - `subject`: the token of the caller no longer counts: the client gets another one;
+ * - `interaction`: the user has to do something at the authorization server;
+ * - `scope`: the caller lacks scopes;
+ * - `denied`: this caller gets no token, whatever they do;
+ * - `outage`: later it may work;
+ * - `operator`: only who runs this server can change it.
+ */
+export type TokenFailure = 'subject' | 'interaction' | 'scope' | 'denied' | 'outage' | 'operator';
+
+/** By error code: RFC 6749 §5.2, RFC 8693 §2.2.2, OpenID Connect Core §3.1.2.6. An unknown code is for the operator. */
+const FAILURES: ReadonlyMap<string, TokenFailure> = new Map<string, TokenFailure>([
+  ['invalid_grant', 'subject'],
+  ['invalid_token', 'subject'],
+  ['interaction_required', 'interaction'],
+  ['login_required', 'interaction'],
+  ['consent_required', 'interaction'],
+  ['account_selection_required', 'interaction'],
+  ['insufficient_user_authentication', 'interaction'],
+  ['insufficient_scope', 'scope'],
+  ['invalid_scope', 'scope'],
+  ['access_denied', 'denied'],
+  ['temporarily_unavailable', 'outage'],
+  ['server_error', 'outage'],
+  ['slow_down', 'outage'],
+]);
+
+/**
+ * What an error means.
+ *
+ * @param hasIssued whether the server has issued a token for this API before. Then the configuration is right, and what it calls an
+ * invalid request is the token of this caller: RFC 8693 §2.2.2 wants that code for it.
+ */
+export function failureOf(
+  error: unknown,
+  { grant }: Pick<ResolvedDownstream, 'grant'>,
+  hasIssued: boolean,
+): TokenFailure {
+  if (error instanceof TokenRefusedError) {
+    const closer = error.suberror === undefined ? undefined : FAILURES.get(error.suberror);
+    // Entra ID answers invalid_grant, and consent_required beside it.
+    if (closer === 'interaction') return closer;
+    if (error.code === 'invalid_request' && grant === 'token-exchange' && hasIssued) return 'subject';
+    return FAILURES.get(error.code) ?? 'operator';
+  }
+  if (error instanceof TokenAnswerError) return error.kind === 'malformed' ? 'outage' : 'operator';
+  if (error instanceof OutboundError) return isOutage(error) || error.status === 200 ? 'outage' : 'operator';
+  if (error instanceof NotAskedError || error instanceof MetadataUnavailableError) return 'outage';
+  return 'operator';
+}
+
+/** The refusal of the caller; undefined if the failure is for the operator. */
+export function refusalFor(
+  failure: TokenFailure,
+  error: unknown,
+  api: ResolvedDownstream,
+  caller: McpAuthInfo | undefined,
+): McpAuthError | undefined {
+  const seen = seenIn(error, api);
+  const missingScopes = api.stepUpScopes.filter((scope) => caller?.scopes.includes(scope) !== true);
+  const isConsentUseful = caller !== undefined && missingScopes.length > 0;
+  if ((failure === 'scope' || failure === 'interaction') && isConsentUseful) {
+    const details = { scopes: api.stepUpScopes, missingScopes, seen };
+    return new McpAuthError('insufficient_scope', 'downstream_consent', details);
+  }
+  switch (failure) {
+    case 'subject':
+      return new McpAuthError('invalid_token', 'upstream_rejected', { seen });
+    case 'interaction':
+      return new McpAuthError('insufficient_user_authentication', 'downstream_sign_in', {
+        authentication: { acr: [], maxAgeSeconds: 0 },
+        seen,
+      });
+    case 'denied':
+      return new McpAuthError('access_denied', 'downstream_denied', { seen });
+    case 'outage':
+      return unavailable('downstream_unavailable', error);
+    case 'scope':
+    case 'operator':
+      return undefined;
+  }
+}
+
+/** The refusal of a caller whose token this server must not or cannot send to the authorization server; undefined if it may. */
+export function subjectRefusal(
+  api: ResolvedDownstream,
+  caller: McpAuthInfo | undefined,
+  now: number,
+): McpAuthError | undefined {
+  if (!caller) return new McpAuthError('authorization_required', 'no_credentials');
+  if (caller.expiresAt * 1000 <= now)
+    return new McpAuthError('invalid_token', 'expired', { seen: { exp: caller.expiresAt } });
+  const reason: McpAuthReason = 'downstream_subject';
+  if (caller.credential !== undefined)
+    return new McpAuthError('access_denied', reason, { seen: { api: api.name, credential: caller.credential } });
+  if (!api.subjectIssuers.includes(caller.issuer))
+    return new McpAuthError('access_denied', reason, { seen: { api: api.name, issuer: caller.issuer } });
+  return undefined;
+}
+
+/** What the log shows of the answer. Clients never get it. */
+function seenIn(error: unknown, { name }: ResolvedDownstream): Readonly<Record<string, unknown>> {
+  if (!(error instanceof TokenRefusedError)) return { api: name };
+  return { api: name, error: error.code, suberror: error.suberror, description: error.description };
+}

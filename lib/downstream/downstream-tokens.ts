@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '../core/clock.js';
+import type { AuthorizationServer } from '../issuer/authorization-server.js';
+import { logger } from '../observability/logger.js';
+import { DISCOVERED, type ResolvedDownstream } from '../options/downstream-options.js';
+import { ResolvedOptions } from '../options/options.js';
+import { ResourceServers } from '../resource-servers/resource-servers.js';
+import { DownstreamApi, type DownstreamDependencies } from './downstream-api.js';
+import { DownstreamLog } from './downstream-log.js';
+
+/** The tokens for all APIs of the option `downstream`. Opens no connection before one is needed. */
+@Injectable()
+export class DownstreamTokens {
+  readonly #apis: ReadonlyMap<string, DownstreamApi>;
+
+  constructor(
+    options: ResolvedOptions,
+    private readonly servers: ResourceServers,
+    clock: Clock,
+  ) {
+    const now = (): number => clock.now();
+    const dependencies: DownstreamDependencies = {
+      now,
+      outbound: servers.authorizationServers.outbound,
+      log: new DownstreamLog(logger, now),
+      requested: () => undefined,
+    };
+    this.#apis = new Map(
+      options.downstream.map((api) => [api.name, new DownstreamApi(api, this.#serverOf(api), dependencies)]),
+    );
+  }
+
+  /** @throws {Error} if there is no such API. */
+  api(name: string): DownstreamApi {
+    const api = this.#apis.get(name);
+    if (api) return api;
+    const names = [...this.#apis.keys()].map((known) => `"${known}"`).join(', ');
+    throw new Error(
+      `The option downstream has no API "${String(name)}"; it has ${names === '' ? 'none' : names}. Add it to the options of McpAuthModule`,
+    );
+  }
+
+  /** Forgets the tokens that were obtained for a principal, at every API. */
+  forget(principalKey: string): void {
+    for (const api of this.#apis.values()) api.forget(principalKey);
+  }
+
+  /** A configured server shares its metadata with the verifiers. */
+  #serverOf({ issuer, server }: ResolvedDownstream): AuthorizationServer {
+    const { authorizationServers } = this.servers;
+    return server
+      ? authorizationServers.shared(server).server
+      : authorizationServers.create({ issuer, metadata: DISCOVERED, keys: { kind: 'metadata' } });
+  }
+}

@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { Caller } from '../caller/caller.js';
+import { currentCall, isTracking } from '../caller/current-call.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
+import { ResolvedOptions } from '../options/options.js';
+import { fetchApi } from './api-request.js';
+import type { DownstreamApi } from './downstream-api.js';
+import { DownstreamTokens } from './downstream-tokens.js';
+
+const NOT_TRACKED =
+  'McpAuthDownstream was called without a caller, and callers are not tracked: nothing injects McpAuthDownstream, or followCaller ' +
+  'is false. Inject it in a constructor, set followCaller: true, or pass the caller that @AuthInfo() injects';
+
+const NO_CALL =
+  'McpAuthDownstream was called outside of a request that McpAuthGuard admitted, so no caller is known whose token could be ' +
+  'exchanged. Call it below a handler, pass the caller that @AuthInfo() injects, or use the grant client-credentials';
+
+const NO_CALLER =
+  'The caller that was passed to McpAuthDownstream is not the object that @AuthInfo() injects. Pass that one';
+
+/**
+ * Calls APIs on behalf of the caller, with tokens that were issued for these APIs: those of the option `downstream`. The access
+ * token of the caller is never sent to an API: it is for this server alone (MCP, "Token Passthrough").
+ *
+ * If the authorization server refuses, a method throws what the client of the caller can act on, and `McpAuthFilter` answers it: let
+ * it pass. It may be that the user has to sign in again (401), has to consent to more (403), or that the server is down (503). A
+ * mistake of the configuration is a {@link McpAuthDownstreamError}, and a line in the log that says what to do.
+ */
+@Injectable()
+export class McpAuthDownstream {
+  constructor(
+    private readonly tokens: DownstreamTokens,
+    private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * A token for an API, and for the caller of the current request. It is remembered for this caller and this token of theirs. Send
+   * it to the API alone, and do NOT store or log it.
+   *
+   * @param name of the API in the option `downstream`
+   * @param caller as `@AuthInfo()` injects it, where the current request is not known: over stdio, or with `followCaller: false`
+   * @throws {McpAuthError} if the caller has to do something first, or the authorization server is down.
+   * @throws {McpAuthDownstreamError} if the configuration has to be changed.
+   * @throws {Error} if there is no such API, or no caller is known.
+   */
+  async tokenFor(name: string, caller?: McpAuthInfo): Promise<string> {
+    const api = this.tokens.api(name);
+    return api.tokenFor(this.#callerFor(api, caller));
+  }
+
+  /**
+   * Sends a request to an API with such a token, as `fetch` does. The token goes to the `origins` of the API only. If the API
+   * answers 401, the request is sent once more with a new token; a body that is a stream is not sent again. Redirects are followed
+   * for GET and HEAD, and within one origin; others are returned. Does NOT limit time or size: pass a `signal`.
+   *
+   * @param url absolute
+   * @throws as {@link tokenFor}; {TypeError} for a URL of another origin, and whatever `fetch` throws.
+   */
+  async fetch(name: string, url: string | URL, init?: RequestInit, caller?: McpAuthInfo): Promise<Response> {
+    const api = this.tokens.api(name);
+    const known = this.#callerFor(api, caller);
+    const { origins } = api.options;
+    return fetchApi({ name, origins, tokenFor: (rejected) => api.tokenFor(known, rejected) }, url, init);
+  }
+
+  /**
+   * Forgets all tokens that were obtained for a principal, for example after a user was locked. Does NOT revoke them: the APIs
+   * accept them until they expire.
+   *
+   * @param principalKey as in `McpAuthInfo`
+   */
+  forget(principalKey: string): void {
+    this.tokens.forget(principalKey);
+  }
+
+  /** The caller whose token is needed; undefined for an anonymous one, and if the grant needs none. */
+  #callerFor({ options }: DownstreamApi, caller: McpAuthInfo | undefined): McpAuthInfo | undefined {
+    if (options.grant === 'client-credentials') return undefined;
+    if (caller !== undefined) {
+      if (Caller.isCaller(caller)) return caller;
+      throw new TypeError(NO_CALLER);
+    }
+    const call = currentCall(this.options);
+    if (call) return call.auth;
+    throw new Error(isTracking(this.options) ? NO_CALL : NOT_TRACKED);
+  }
+}

@@ -1,0 +1,269 @@
+import { isRecord } from '../core/record.js';
+import { isRequestableScope, isScopeToken } from '../core/scopes.js';
+import { parseUrl } from '../core/resource.js';
+import { showValue } from '../core/safe-text.js';
+import type { ClientAuthentication } from '../issuer/client-authentication.js';
+import type { MetadataSource } from '../issuer/authorization-server.js';
+import { readIssuer, type ResolvedAuthorizationServer } from './authorization-server-options.js';
+import { readClientAuthentication, type IntrospectionAuth } from './introspection-options.js';
+import { optional, type OptionReader, type OptionsRead, type ReadersOf } from './option-reader.js';
+import { readUrl, requireSecureUrl } from './url-option.js';
+
+/**
+ * How a token for an API is obtained:
+ *
+ * - `token-exchange`: the access token of the caller is exchanged for one of the API (RFC 8693);
+ * - `jwt-bearer`: the same as Entra ID has it, "on behalf of": the access token of the caller is the assertion (RFC 7523 §2.1,
+ *   with `requested_token_use=on_behalf_of`);
+ * - `client-credentials`: this server acts for itself, whoever calls (RFC 6749 §4.4). The token says nothing about the caller.
+ */
+export type DownstreamGrant = 'token-exchange' | 'jwt-bearer' | 'client-credentials';
+
+/** An API that tools call, and how this server obtains tokens for it. */
+export interface DownstreamOptions {
+  /** How a token is obtained. */
+  grant: DownstreamGrant;
+  /**
+   * The issuer identifier of the authorization server that issues the tokens. If it is one of `authorizationServers`, its
+   * metadata is found as configured there. Required if several issuers are trusted: this server sends it the secret of its client.
+   * @default the only authorization server of the module
+   */
+  authorizationServer?: string;
+  /**
+   * URL of the token endpoint: https, or http on loopback.
+   * @default `token_endpoint` of the server's metadata
+   */
+  tokenEndpoint?: string;
+  /** The client id of this server at that authorization server. */
+  clientId: string;
+  /** How this server authenticates as that client. */
+  auth: IntrospectionAuth;
+  /**
+   * The issuers whose access tokens may be sent to the authorization server as subject token or assertion. Callers with a token
+   * of another issuer get 403. Not with `client-credentials`, which sends no token of a caller.
+   * @default the authorization server itself
+   */
+  subjectIssuers?: string[];
+  /** The identifier of the API, one or several (RFC 8707, RFC 8693 §2.1). @default none */
+  resource?: string | string[];
+  /** The name of the API at the authorization server, one or several (RFC 8693 §2.1). @default none */
+  audience?: string | string[];
+  /** The scopes of the token, such as `calendar.read`, or `api://calendar/.default` for Entra ID. @default none */
+  scopes?: string[];
+  /** Further parameters of the request, for a product that needs them. @default none */
+  parameters?: Record<string, string>;
+  /**
+   * Returns the token of the party that acts for the caller, an access token of this server (RFC 8693 §2.1, `actor_token`). Called
+   * for each exchange. Only with `token-exchange`.
+   * @default none: the authorization server knows this server by its client
+   */
+  actorToken?: () => string | Promise<string>;
+  /**
+   * The origins to which `McpAuthDownstream.fetch` sends the token, such as `https://calendar.example.com`: https, or http on
+   * loopback.
+   * @default none: `fetch` refuses every URL, and `tokenFor` works
+   */
+  origins?: string[];
+  /**
+   * The scopes of this MCP server without which the authorization server issues no token for the API. If it refuses because of
+   * scopes or consent, a caller who lacks them gets `403 insufficient_scope` with a challenge that names them.
+   * @default none: such a refusal asks the user to sign in again
+   */
+  stepUpScopes?: string[];
+  /**
+   * Whether a token is refused if the answer names fewer scopes than `scopes`. Off by default, since the API refuses what a token
+   * does not allow, and some products name scopes differently in their answer.
+   * @default false
+   */
+  requireScopes?: boolean;
+  /**
+   * Longest time for which a token is used again, in seconds; 0: never. It is never used after it has expired, nor after the token
+   * of its caller has.
+   * @default 300
+   */
+  cacheSeconds?: number;
+}
+
+/** An API that tools call, with every default filled in. Holds secrets in functions only. */
+export interface ResolvedDownstream {
+  readonly name: string;
+  readonly grant: DownstreamGrant;
+  /** The authorization server that issues the tokens. */
+  readonly issuer: string;
+  /** Its settings, if its access tokens are accepted, too. */
+  readonly server: ResolvedAuthorizationServer | undefined;
+  /** Undefined if it comes from the metadata. */
+  readonly tokenEndpoint: string | undefined;
+  readonly clientId: string;
+  readonly authenticate: ClientAuthentication;
+  readonly subjectIssuers: readonly string[];
+  readonly resources: readonly string[];
+  readonly audiences: readonly string[];
+  readonly scopes: readonly string[];
+  readonly parameters: readonly (readonly [name: string, value: string])[];
+  readonly actorToken: (() => unknown) | undefined;
+  readonly origins: readonly string[];
+  readonly stepUpScopes: readonly string[];
+  readonly requireScopes: boolean;
+  readonly cacheSeconds: number;
+}
+
+/** Where the metadata of a server is found that the options do not list. */
+export const DISCOVERED: MetadataSource = { kind: 'discovery', discovery: 'auto', transform: undefined };
+
+const GRANTS = ['token-exchange', 'jwt-bearer', 'client-credentials'] as const;
+
+export const DOWNSTREAM_OPTIONS = {
+  grant: readGrant,
+  authorizationServer: optional(readIssuer),
+  tokenEndpoint: optional(readUrl),
+  clientId: (option) => option.requiredText('Write the client id of this server at the authorization server'),
+  auth: readClientAuthentication,
+  subjectIssuers: (option) => option.texts('Write a list of issuers, such as ["https://login.example.com"]'),
+  resource: (option) =>
+    option.asList().texts('Write the identifier of the API, such as "https://api.example.com"') ?? [],
+  audience: (option) => option.asList().texts('Write the name of the API, such as "calendar"') ?? [],
+  scopes: (option) => readScopes(option),
+  parameters: readParameters,
+  actorToken: (option) => option.function<() => unknown>('Write () => an access token of this server'),
+  origins: readOrigins,
+  stepUpScopes: (option) => readScopes(option, isRequestableScope),
+  requireScopes: (option) => option.flag(false),
+  cacheSeconds: (option) => option.seconds(300, 0, 3_600),
+} satisfies ReadersOf<DownstreamOptions>;
+
+/** An entry as it was read, before it is compared with the authorization servers of the module. */
+export type DownstreamRead = OptionsRead<typeof DOWNSTREAM_OPTIONS> & { readonly name: string };
+
+/** Names are labels of metrics and words in the log. */
+const NAME = /^[A-Za-z][\w-]{0,63}$/;
+
+/** Reads the APIs by their names. */
+export function readDownstream(option: OptionReader): DownstreamRead[] {
+  return option.keys().flatMap((name) => {
+    const entry = option.atKey(name);
+    if (!NAME.test(name)) {
+      const why = 'the name of an API must begin with a letter, and have only letters, digits, _ and -';
+      entry.refuse({ seen: showValue(name), why, write: 'Write a name such as calendar' });
+    }
+    if (!isRecord(entry.value)) {
+      const write = 'Write { grant: "token-exchange", clientId: …, auth: …, audience: … }';
+      entry.refuse({ seen: 'something else', why: 'must be an object', write });
+      return [];
+    }
+    return [{ name, ...entry.section(DOWNSTREAM_OPTIONS) }];
+  });
+}
+
+/**
+ * Completes the APIs with what the options say about authorization servers.
+ *
+ * @param servers those of all resources
+ * @param isOpen whether other issuers may be trusted, too: those that a function finds
+ */
+export function resolveDownstream(
+  option: OptionReader,
+  entries: readonly DownstreamRead[],
+  servers: readonly ResolvedAuthorizationServer[],
+  isOpen: boolean,
+): ResolvedDownstream[] {
+  return entries.map(({ authorizationServer, auth, resource, audience, ...entry }) => {
+    const at = option.atKey(entry.name);
+    const issuer = authorizationServer ?? onlyIssuer(at, servers, isOpen);
+    const server = servers.find((one) => one.issuer === issuer);
+    refuseUnused(at, entry);
+    refuseNoTarget(at, [...resource, ...audience, ...entry.scopes]);
+    const subjectIssuers = entry.subjectIssuers ?? [issuer];
+    if (entry.grant !== 'client-credentials') requireTrusted(at, subjectIssuers, servers, isOpen);
+    const targets = { resources: resource, audiences: audience };
+    return { ...entry, ...targets, authenticate: auth, issuer, server, subjectIssuers };
+  });
+}
+
+/** The issuer that an entry without `authorizationServer` means; empty after a problem. */
+function onlyIssuer(entry: OptionReader, servers: readonly ResolvedAuthorizationServer[], isOpen: boolean): string {
+  const [issuer, ...others] = [...new Set(servers.map((server) => server.issuer))];
+  if (issuer !== undefined && others.length === 0 && !isOpen) return issuer;
+  const why = 'it is required unless exactly one issuer is trusted: the secret of the client is for one server alone';
+  entry.at('authorizationServer').refuse({ why, write: 'Write the issuer that issues tokens for the API' });
+  return '';
+}
+
+/** Refuses options that the grant has no use for. */
+function refuseUnused(entry: OptionReader, { grant }: Pick<DownstreamRead, 'grant'>): void {
+  const unused = [
+    ...(grant === 'client-credentials' ? ['subjectIssuers', 'stepUpScopes'] : []),
+    ...(grant === 'token-exchange' ? [] : ['actorToken']),
+  ];
+  for (const name of unused.filter((one) => entry.at(one).isGiven)) {
+    const why = `the grant ${grant} has no use for it`;
+    entry.at(name).refuse({ seen: 'a value', why, write: 'Remove it, or choose another grant' });
+  }
+}
+
+function refuseNoTarget(entry: OptionReader, targets: readonly string[]): void {
+  if (targets.length > 0) return;
+  const why = 'nothing says which API the token is for, so it would be for any';
+  entry.refuse({ seen: 'no resource, audience or scopes', why, write: 'Write one of the three' });
+}
+
+/** Refuses issuers whose tokens this server does not accept: no caller could have a token of theirs. */
+function requireTrusted(
+  entry: OptionReader,
+  issuers: readonly string[],
+  servers: readonly ResolvedAuthorizationServer[],
+  isOpen: boolean,
+): void {
+  for (const issuer of issuers) {
+    if (issuer === '' || isOpen || servers.some((server) => server.issuer === issuer)) continue;
+    const why = 'callers come with tokens of authorizationServers only, and this is none of them';
+    const write = 'Write the issuers of the callers whose tokens may be sent to that authorization server';
+    entry.at('subjectIssuers').refuse({ seen: showValue(issuer), why, write });
+  }
+}
+
+function readGrant(option: OptionReader): DownstreamGrant {
+  if (!option.isGiven) {
+    option.refuse({ why: 'it is required', write: `Write one of ${GRANTS.map((grant) => `"${grant}"`).join(', ')}` });
+  }
+  return option.choice(GRANTS);
+}
+
+function readScopes(option: OptionReader, isRight: (scope: string) => boolean = isScopeToken): string[] {
+  const write = 'Write a list of scopes, such as ["calendar.read"]';
+  const scopes = option.texts(write) ?? [];
+  for (const scope of scopes.filter((one) => !isRight(one))) {
+    option.refuse({ seen: showValue(scope), why: 'must be a scope that a client may ask for', write });
+  }
+  return scopes;
+}
+
+/** What this library writes itself: another value would change what a request means, or for whom it is. */
+const OWN_PARAMETERS =
+  /^(?:grant_type|subject_token|subject_token_type|actor_token|actor_token_type|assertion|requested_token_use|resource|audience|scope|client_.*)$/;
+
+function readParameters(option: OptionReader): (readonly [string, string])[] {
+  return option.keys().flatMap((name) => {
+    const parameter = option.atKey(name);
+    const { value } = parameter;
+    if (OWN_PARAMETERS.test(name)) {
+      const why = 'this parameter is written from the other options';
+      parameter.refuse({ seen: 'a value', why, write: 'Remove it, and set the option of that name' });
+    } else if (typeof value !== 'string') {
+      parameter.refuse({ seen: 'something else', why: 'must be text', write: 'Write text' });
+    } else {
+      return [[name, value] as const];
+    }
+    return [];
+  });
+}
+
+function readOrigins(option: OptionReader): string[] {
+  const write = 'Write scheme, host and port in lower case, such as "https://calendar.example.com"';
+  const origins = option.texts(write) ?? [];
+  for (const origin of origins) {
+    if (parseUrl(origin)?.origin === origin) requireSecureUrl(option, origin);
+    else option.refuse({ seen: showValue(origin), why: 'must be an origin', write });
+  }
+  return origins;
+}

@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Injectable } from '@nestjs/common';
+import { McpController, Tool } from '@rekog/mcp-nest';
+import {
+  McpAuthDownstream,
+  McpAuthDownstreamError,
+  McpAuthService,
+  type DownstreamOptions,
+  type McpAuthModuleOptions,
+} from 'nestjs-mcp-auth';
+import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import { decodeJwt } from 'jose';
+import { startNotesServer, type NotesServer } from '../support/notes-server.js';
+import { CalendarApi, textOfTool } from '../support/downstream-server.js';
+
+const issuer = await TestIssuer.start({ alg: 'ES256', tokenEndpoint: true });
+const api = await CalendarApi.start();
+const calendarUrl = `${api.origin}/events`;
+
+const SECRET = issuer.tokenClient.clientSecret;
+
+// #region options
+const downstream = {
+  calendar: {
+    grant: 'token-exchange',
+    clientId: 'resource-server',
+    auth: { method: 'client_secret_basic', clientSecret: SECRET },
+    audience: 'https://calendar.example.com',
+    scopes: ['calendar.read'],
+    origins: [new URL(calendarUrl).origin],
+    stepUpScopes: ['calendar'],
+  },
+} satisfies McpAuthModuleOptions['downstream'];
+// #endregion
+
+// #region tool
+@McpController()
+class CalendarTools {
+  constructor(private readonly apis: McpAuthDownstream) {}
+
+  @Tool({ name: 'events', description: 'The events of the caller' })
+  async events(): Promise<string> {
+    const response = await this.apis.fetch('calendar', calendarUrl, { signal: AbortSignal.timeout(5_000) });
+    return response.text();
+  }
+}
+// #endregion
+
+// #region client-of-your-own
+@Injectable()
+class Mail {
+  constructor(private readonly apis: McpAuthDownstream) {}
+
+  async send(client: { send(token: string): Promise<void> }): Promise<void> {
+    await client.send(await this.apis.tokenFor('calendar'));
+  }
+}
+// #endregion
+
+// #region entra-id
+const graph: DownstreamOptions = {
+  grant: 'jwt-bearer',
+  clientId: '8b1f6c1e-0000-4000-8000-000000000000',
+  auth: { method: 'client_secret_post', clientSecret: SECRET },
+  scopes: ['https://graph.microsoft.com/Calendars.Read'],
+  origins: ['https://graph.microsoft.com'],
+};
+// #endregion
+
+// #region keycloak
+const inventory: DownstreamOptions = {
+  grant: 'token-exchange',
+  clientId: 'notes-server',
+  auth: { method: 'client_secret_basic', clientSecret: SECRET },
+  audience: 'inventory',
+  origins: ['https://inventory.example.com'],
+};
+// #endregion
+
+// #region itself
+const search: DownstreamOptions = {
+  grant: 'client-credentials',
+  clientId: 'notes-server',
+  auth: { method: 'client_secret_basic', clientSecret: SECRET },
+  resource: 'https://search.example.com',
+  origins: ['https://search.example.com'],
+};
+// #endregion
+
+let server: NotesServer;
+beforeAll(async () => {
+  server = await startNotesServer('express', {
+    sharedIssuer: issuer,
+    options: { authorizationServers: [issuer.issuer], downstream: { ...downstream, graph, inventory, search } },
+    controllers: [CalendarTools],
+    providers: [Mail],
+  });
+});
+afterAll(async () => {
+  await server.close();
+  await issuer.close();
+  await api.close();
+});
+
+it('docs/guides/downstream-apis.md: calls an API on behalf of the caller', async () => {
+  const answer = await textOfTool(await server.callTool('events', await server.mint({ sub: 'ada' })));
+  expect(answer).toContain('ada');
+  expect(decodeJwt(api.calls.at(-1)!.token).aud).toEqual(['https://calendar.example.com']);
+});
+
+it.each([
+  ['graph', 'jwt-bearer'],
+  ['inventory', 'token-exchange'],
+  ['search', 'client_credentials'],
+])('docs/guides/downstream-apis.md: requests a token for %s by %s', async (name, grant) => {
+  issuer.clearRequests();
+  const caller = await server.app.get(McpAuthService).verify(await server.mint());
+  const own = { graph, inventory, search }[name]!;
+  // This issuer does not know the clients of the page, and records what they ask for.
+  await expect(server.app.get(McpAuthDownstream).tokenFor(name, caller)).rejects.toThrow(McpAuthDownstreamError);
+  const request = issuer.requests.find(({ endpoint }) => endpoint === 'token');
+  const form = new URLSearchParams(request?.body);
+  expect(form.get('grant_type')).toContain(grant);
+  expect(form.get('scope') ?? undefined).toBe(own.scopes?.join(' '));
+});

@@ -1,0 +1,119 @@
+import 'reflect-metadata';
+import { describe, expect, it } from '@jest/globals';
+import { readOptions } from '../../lib/options/read-options.js';
+import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import { GOOD, ISSUER, problems, expectProblems, type Row } from './started-app.js';
+
+const ENTRY = {
+  grant: 'token-exchange',
+  clientId: 'notes',
+  auth: { method: 'client_secret_basic', clientSecret: 'canary-secret' },
+  audience: 'calendar',
+};
+
+const withCalendar = (entry: unknown): object => ({ ...GOOD, downstream: { calendar: entry } });
+const changed = (changes: object): object => withCalendar({ ...ENTRY, ...changes });
+const at = (name: string): string => `downstream["calendar"].${name}`;
+
+const REFUSED: readonly Row[] = [
+  ['no object', { ...GOOD, downstream: 'calendar' }, ['downstream', '"calendar"', /must be an object/]],
+  ['an entry that is no object', withCalendar('x'), ['downstream["calendar"]', 'something else', /must be an object/]],
+  [
+    'a name with a space',
+    { ...GOOD, downstream: { 'my api': ENTRY } },
+    ['downstream["my api"]', '"my api"', /must begin with a letter/],
+  ],
+  ['no grant', changed({ grant: undefined }), [at('grant'), 'nothing', /required/]],
+  ['an unknown grant', changed({ grant: 'password' }), [at('grant'), '"password"', /not a known value/]],
+  ['a misspelt option', changed({ scope: 'a' }), [at('scope'), 'a value', /no such option/]],
+  ['no client', changed({ clientId: '' }), [at('clientId'), '""', /non-empty/]],
+  ['no authentication', changed({ auth: undefined }), [at('auth'), 'nothing', /method is not known/]],
+  [
+    'an empty secret',
+    changed({ auth: { method: 'client_secret_post', clientSecret: '' } }),
+    [at('auth.clientSecret'), 'a value', /non-empty string/],
+  ],
+  [
+    'nothing that names the API',
+    changed({ audience: undefined }),
+    ['downstream["calendar"]', 'no resource, audience or scopes', /for any/],
+  ],
+  [
+    'plain http',
+    changed({ tokenEndpoint: 'http://as.test/token' }),
+    [at('tokenEndpoint'), '"http://as.test/token"', /loopback only/],
+  ],
+  [
+    'an origin with a path',
+    changed({ origins: ['https://api.test/v1'] }),
+    [at('origins'), '"https://api.test/v1"', /must be an origin/],
+  ],
+  [
+    'an origin on plain http',
+    changed({ origins: ['http://api.test'] }),
+    [at('origins'), '["http://api.test"]', /loopback only/],
+  ],
+  ['a scope with a space', changed({ scopes: ['a b'] }), [at('scopes'), '"a b"', /must be a scope/]],
+  [
+    'a scope for clients only',
+    changed({ stepUpScopes: ['offline_access'] }),
+    [at('stepUpScopes'), '"offline_access"', /may ask for/],
+  ],
+  [
+    'a parameter of this library',
+    changed({ parameters: { subject_token: 'canary-secret' } }),
+    [at('parameters["subject_token"]'), 'a value', /written from the other options/],
+  ],
+  ['a parameter that is no text', changed({ parameters: { a: 1 } }), [at('parameters["a"]'), 'something else', /text/]],
+  [
+    'an issuer that nobody trusts',
+    changed({ subjectIssuers: ['https://other.test'] }),
+    [at('subjectIssuers'), '"https://other.test"', /none of them/],
+  ],
+  [
+    'another authorization server without subjectIssuers',
+    changed({ authorizationServer: 'https://other.test' }),
+    [at('subjectIssuers'), '"https://other.test"', /none of them/],
+  ],
+  [
+    'an actor for another grant',
+    changed({ grant: 'jwt-bearer', actorToken: () => 'x' }),
+    [at('actorToken'), 'a value', /no use for it/],
+  ],
+  [
+    'a subject for client credentials',
+    changed({ grant: 'client-credentials', subjectIssuers: [ISSUER] }),
+    [at('subjectIssuers'), 'a value', /no use for it/],
+  ],
+  [
+    'several issuers, and none named',
+    { ...changed({}), authorizationServers: [ISSUER, 'https://other.test'] },
+    [at('authorizationServer'), 'nothing', /exactly one issuer/],
+  ],
+];
+
+describe('The option downstream', () => {
+  it.each(REFUSED)('stops the start: %s', expectProblems);
+
+  it('shows no secret in a problem', async () => {
+    const { message } = await problems(
+      changed({ parameters: { subject_token: 'canary-secret' }, auth: 'canary-secret' }),
+    );
+    expect(message).not.toContain('canary-secret');
+  });
+
+  it('reports all problems of all entries together', async () => {
+    const { problems: found } = await problems({
+      ...GOOD,
+      downstream: { one: { ...ENTRY, grant: 1 }, two: { ...ENTRY, clientId: 2 } },
+    });
+    expect(found.map(({ option }) => option)).toEqual(['downstream["one"].grant', 'downstream["two"].clientId']);
+  });
+
+  it('has no secret in the resolved options', () => {
+    const resolved = readOptions(changed({}) as McpAuthModuleOptions);
+    expect(resolved.downstream).toHaveLength(1);
+    expect(resolved.downstream[0]).toMatchObject({ issuer: ISSUER, subjectIssuers: [ISSUER], cacheSeconds: 300 });
+    expect(JSON.stringify(resolved)).not.toContain('canary-secret');
+  });
+});

@@ -1,0 +1,166 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { Controller, Get } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import { McpController, Tool } from '@rekog/mcp-nest';
+import { decodeJwt, type JWTPayload } from 'jose';
+import { z } from 'zod';
+import { McpAuthDownstream, Public, type DownstreamOptions, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import { TestIssuer, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
+import { startNotesServer, type NotesServer, type NotesServerSettings } from './notes-server.js';
+import type { Platform } from './platforms.js';
+
+/** A request that reached an API. */
+export interface ApiCall {
+  readonly method: string;
+  readonly path: string;
+  readonly token: string;
+  readonly body: string;
+}
+
+/** An API on real HTTP, which accepts only tokens for itself. It answers whose token it got. */
+export class CalendarApi {
+  readonly calls: ApiCall[] = [];
+  /** Answers a request instead of the API, from the next one on; false if it does not. */
+  answer: (request: IncomingMessage, response: ServerResponse, call: ApiCall) => boolean = () => false;
+  readonly #server = createServer((request, response) => void this.#handle(request, response));
+
+  static async start(): Promise<CalendarApi> {
+    const api = new CalendarApi();
+    api.#server.listen(0, '127.0.0.1');
+    await once(api.#server, 'listening');
+    return api;
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const { method = '', url: path = '', headers } = request;
+    const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
+    const call = { method, path, token, body: Buffer.concat(chunks).toString() };
+    this.calls.push(call);
+    if (this.answer(request, response, call)) return;
+    const claims = token === '' ? {} : decodeJwt(token);
+    const isForThis = [claims.aud].flat().includes(AUDIENCE);
+    response.writeHead(isForThis ? 200 : 401, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(isForThis ? { owner: claims.sub, act: (claims as JWTPayload)['act'] } : {}));
+  }
+}
+
+/** What the API calls itself. */
+export const AUDIENCE = 'https://calendar.example.com';
+
+/** A notes server with tools that call an API. */
+export interface DownstreamServer extends NotesServer {
+  readonly api: CalendarApi;
+}
+
+export interface DownstreamSettings {
+  /** Changes the options of the API `calendar`. */
+  readonly calendar?: Partial<DownstreamOptions>;
+  /** Further APIs. */
+  readonly others?: Record<string, DownstreamOptions>;
+  readonly issuer?: TestIssuerOptions;
+  readonly options?: NotesServerSettings['options'];
+}
+
+/** The entry of the API `calendar`, exchanged at this issuer. */
+export function calendarAt(
+  issuer: TestIssuer,
+  api: CalendarApi,
+  changes: Partial<DownstreamOptions> = {},
+): DownstreamOptions {
+  const { clientId, clientSecret } = issuer.tokenClient;
+  return {
+    grant: 'token-exchange',
+    clientId,
+    auth: { method: 'client_secret_basic', clientSecret },
+    audience: AUDIENCE,
+    scopes: ['calendar.read'],
+    origins: [api.origin],
+    ...changes,
+  };
+}
+
+/**
+ * Starts a notes server whose tools call an API: `events` by `fetch`, `token` by `tokenFor` (it answers the token, as no real tool
+ * may), each with the argument `url` or `name`. The route GET `/calendar` does the same as `events`; `/public` without a caller.
+ */
+export async function startDownstreamServer(
+  platform: Platform,
+  settings: DownstreamSettings = {},
+): Promise<DownstreamServer> {
+  const api = await CalendarApi.start();
+  let now = (): number => Date.now();
+  const issuer = await TestIssuer.start({ alg: 'ES256', tokenEndpoint: true, now: () => now(), ...settings.issuer });
+
+  @McpController()
+  class CalendarTools {
+    constructor(private readonly downstream: McpAuthDownstream) {}
+
+    @Tool({ name: 'events', description: 'Calls the API', parameters: z.object({ url: z.string().optional() }) })
+    async events(@Payload() { url }: { url?: string }): Promise<object> {
+      const response = await this.downstream.fetch('calendar', url ?? `${api.origin}/events`);
+      return { content: [{ type: 'text', text: `${response.status} ${await response.text()}` }] };
+    }
+
+    @Tool({ name: 'token', description: 'The token itself', parameters: z.object({ name: z.string() }) })
+    async token(@Payload() { name }: { name: string }): Promise<object> {
+      return { content: [{ type: 'text', text: await this.downstream.tokenFor(name) }] };
+    }
+  }
+
+  @Controller()
+  class CalendarController {
+    constructor(private readonly downstream: McpAuthDownstream) {}
+
+    @Get('calendar')
+    async events(): Promise<unknown> {
+      const response = await this.downstream.fetch('calendar', `${api.origin}/events`);
+      return response.json();
+    }
+
+    @Get('public')
+    @Public()
+    async open(): Promise<unknown> {
+      return this.downstream.tokenFor('calendar');
+    }
+  }
+
+  const options = {
+    authorizationServers: [issuer.issuer],
+    downstream: { calendar: calendarAt(issuer, api, settings.calendar), ...settings.others },
+    ...settings.options,
+  } as Partial<McpAuthModuleOptions>;
+  const server = await startNotesServer(platform, {
+    sharedIssuer: issuer,
+    options,
+    controllers: [CalendarTools, CalendarController],
+  });
+  now = (): number => server.clock.now;
+  const close = async (): Promise<void> => {
+    await server.close();
+    await issuer.close();
+    await api.close();
+  };
+  return { ...server, api, close };
+}
+
+/** The text of the result of a tool, as JSON or as an event stream. */
+export async function textOfTool(response: Response): Promise<string> {
+  const body = await response.text();
+  const json = body.startsWith('{') ? body : (/^data: (.+)$/m.exec(body)?.[1] ?? '{}');
+  const { result } = JSON.parse(json) as { result?: { content?: { text?: string }[] } };
+  return result?.content?.[0]?.text ?? body;
+}
