@@ -90,12 +90,20 @@ describe('AS-07: the doctor registers as the official clients do', () => {
   });
 
   it.each([
-    ['those that the authorization server has', ['x', 'y'], 'x y'],
+    ['one that the authorization server has', ['x', 'y'], 'x'],
+    ['openid among others', ['x', 'openid'], 'openid'],
     ['one that every OpenID provider has', undefined, 'openid'],
   ])('names %s, where it looks at the authorization server alone', async (_what, scopes, scope) => {
     const { origin, registered } = await serve(created, scopes ? { scopes } : {});
     await examine(origin, ['--probe-dcr', '--issuer']);
     expect(registered).toEqual([expect.objectContaining({ scope })]);
+  });
+
+  it('does not complain of a server that refuses some of its many scopes to such clients', async () => {
+    const { origin } = await serve((metadata) => (metadata['scope'] === 'openid' ? created(metadata) : [403, {}]), {
+      scopes: ['address', 'openid', 'roles'],
+    });
+    expect(await rows(origin, ['--issuer'])).not.toContainEqual(expect.objectContaining({ level: 'warning' }));
   });
 
   it('says that it registered one, which may be deleted', async () => {

@@ -7,7 +7,7 @@ import { textsAt } from './check.js';
 import { preflightRequest } from './cross-origin.js';
 import type { DpopOffer } from './dpop-offer.js';
 import type { Prober } from './prober.js';
-import { registerClient, type RegistrationAnswers } from './registration.js';
+import { registerClient, SOME_SCOPE, type RegistrationAnswers } from './registration.js';
 import { documentOf, type ProbeResult } from './probe-result.js';
 
 type Document = Readonly<Record<string, unknown>>;
@@ -113,9 +113,14 @@ function form(members: Readonly<Record<string, string>>, headers: Readonly<Recor
   return { method: 'POST', headers: { ...type, ...headers }, body: new URLSearchParams(members).toString() } as const;
 }
 
-/** The scopes of a first sign-in; without an MCP server, those that the authorization server supports. */
+/**
+ * The scopes of a first sign-in. Without an MCP server, one scope that the authorization server supports: no client asks for
+ * all of them, and a policy may refuse some to clients that register themselves.
+ */
 function scopesOf(document: Document, resource: ResourceView | undefined): readonly string[] {
-  return resource ? resource.firstScopes : textsAt(document, 'scopes_supported');
+  if (resource) return resource.firstScopes;
+  const supported = textsAt(document, 'scopes_supported');
+  return supported.includes(SOME_SCOPE) ? [SOME_SCOPE] : supported.slice(0, 1);
 }
 
 async function askForToken(

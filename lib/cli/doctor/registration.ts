@@ -15,7 +15,7 @@ export interface RegistrationAnswers {
 const MOST_SCOPES = 50;
 
 /** The scope to send if no scopes are known. Every OpenID Connect server has it. */
-const SOME_SCOPE = 'openid';
+export const SOME_SCOPE = 'openid';
 
 /**
  * Registers a client with the members that the official clients send for a redirect to this machine, `application_type` and
