@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { listClients, runClients } from './clients/run.js';
 import { writePage } from './compatibility/write.js';
 import { writeResults } from './compatibility/results.js';
+import { NotInstalled } from './machine/install.js';
 import { PRODUCTS } from './products/index.js';
 import { titleOfProduct } from './products/product.js';
 import { runProduct } from './scenario/run.js';
@@ -51,13 +52,16 @@ function chosen() {
 
 async function runOne(file, product) {
   const missing = product.missing();
-  if (missing !== undefined) {
-    console.log(`${file} is skipped: it needs ${missing}`);
-    return;
-  }
+  if (missing !== undefined) return skip(file, `it needs ${missing}`);
   console.log(titleOfProduct(product));
   const start = performance.now();
-  const result = await runProduct(product, (line) => console.log(line));
+  let result;
+  try {
+    result = await runProduct(product, (line) => console.log(line));
+  } catch (error) {
+    if (error instanceof NotInstalled) return skip(file, error.message);
+    throw error;
+  }
   const bad = result.rows.filter(({ ok }) => !ok);
   if (bad.length > 0) process.exitCode = 1;
   else if (!values.check) {
@@ -66,4 +70,8 @@ async function runOne(file, product) {
   }
   const seconds = Math.round((performance.now() - start) / 1_000);
   console.log(`  ${result.rows.length} steps in ${seconds} s, ${bad.length} not as written down`);
+}
+
+function skip(file, reason) {
+  console.log(`${file} is skipped: ${reason}`);
 }

@@ -115,11 +115,13 @@ class Provider {
   saveDiscoveryState = (discovery) => void (this.#kept.discovery = discovery);
 }
 
-/** An OAuth error code if there is one, otherwise the kind of the error and its first words. */
+/** An OAuth error code, or the kind of the error and what the server said, or its first words. */
 function reasonOf(error) {
   const code = error.code ?? error.errorCode;
   if (typeof code === 'string') return code;
-  return /^[a-z_]+$/.test(error.message)
-    ? error.message
-    : `${error.name}: ${error.message.split('\n', 1)[0].slice(0, 120)}`;
+  if (/^[a-z_]+$/.test(error.message)) return error.message;
+  // A schema of the client refused the answer.
+  if (error.issues) return `${error.name}: ${[...new Set(error.issues.map(({ path }) => path.join('.')))].join(', ')}`;
+  const description = /"error_description":"([^"]*)"/.exec(error.message)?.[1];
+  return `${error.name}: ${description ?? error.message.split('\n', 1)[0].slice(0, 120)}`;
 }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { cacheFolder } from '../machine/cache.js';
 import { freePort } from '../machine/free-port.js';
 import { certificate } from '../machine/certificate.js';
+import { install } from '../machine/install.js';
 import { npmInstall } from '../machine/npm.js';
 import { ServerProcess } from '../machine/processes.js';
 import { signIn } from '../client/oauth.js';
@@ -22,7 +23,7 @@ const startWith =
   (format) =>
   async ({ resource }) => {
     const folder = cacheFolder(`oidc-provider-${VERSION}`);
-    npmInstall(folder, { 'oidc-provider': VERSION });
+    install(() => npmInstall(folder, { 'oidc-provider': VERSION }));
     copyFileSync(SCRIPT, join(folder, 'server.js'));
     const port = await freePort();
     const issuer = `http://127.0.0.1:${port}`;

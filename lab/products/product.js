@@ -16,6 +16,8 @@
  * @property {string} issuer
  * @property {Record<'alice' | 'bob', { username: string, password: string }>} users
  * @property {import('../client/oauth.js').OAuthClient} client a public client that was registered before
+ * @property {import('../client/oauth.js').OAuthClient} [confidentialClient] where public clients get no refresh tokens and cannot revoke: one
+ *   that can
  * @property {Record<string, unknown>} [options] of the library, beyond the issuer, without which its tokens are refused
  * @property {Record<string, unknown>} [preset] what a preset of the library returns
  * @property {Record<string, unknown>} [introspection] the option of that name

@@ -17,6 +17,11 @@ export class Lab {
     this.metadata = this.places[0].document;
   }
 
+  /** The client that gets refresh tokens and may revoke its tokens. */
+  get privilegedClient() {
+    return this.server.confidentialClient ?? this.server.client;
+  }
+
   /** The entry of `authorizationServers` that a user writes: the plain issuer, where that is enough. */
   get authorizationServer() {
     const { issuer, options } = this.server;

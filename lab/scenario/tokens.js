@@ -2,7 +2,7 @@
 import { callTool } from '../client/call.js';
 import { DpopKey } from '../client/dpop-key.js';
 import { officialClient } from '../client/official-client.js';
-import { post, refresh } from '../client/oauth.js';
+import { claimsOf, post, refresh } from '../client/oauth.js';
 import { log } from '../app/log.js';
 import { NOT_OFFERED } from '../products/expectation.js';
 import { registeredBefore } from './clients.js';
@@ -41,9 +41,9 @@ export const TOKENS = [
     id: 'refresh',
     what: 'a refreshed token',
     run: async (lab) => {
-      const { refresh_token: refreshToken } = await lab.tokens();
+      const client = lab.privilegedClient;
+      const { refresh_token: refreshToken } = await lab.tokens({ client });
       if (refreshToken === undefined) return NOT_OFFERED;
-      const { client } = lab.server;
       const { body } = await refresh(lab.metadata, refreshToken, { client, resource: lab.resource });
       if (body?.access_token === undefined) return String(body?.error);
       const isRotated = body.refresh_token !== undefined && body.refresh_token !== refreshToken;
@@ -57,7 +57,7 @@ export const TOKENS = [
     id: 'other-tokens',
     what: 'tokens of other kinds, and for others',
     run: async (lab) => {
-      const { refresh_token: refreshToken, id_token: idToken } = await lab.tokens();
+      const { refresh_token: refreshToken, id_token: idToken } = await lab.tokens({ client: lab.privilegedClient });
       const others = {
         'refresh token': refreshToken,
         'ID token': idToken,
@@ -71,7 +71,8 @@ export const TOKENS = [
     what: 'with `introspection`: an access token, and tokens of other kinds',
     when: ({ server }) => server.introspection !== undefined,
     run: async (lab) => {
-      const { access_token: token, refresh_token: refreshToken, id_token: idToken } = await lab.tokens();
+      const tokens = await lab.tokens({ client: lab.privilegedClient });
+      const { access_token: token, refresh_token: refreshToken, id_token: idToken } = tokens;
       const all = { 'access token': token, 'refresh token': refreshToken, 'ID token': idToken, invented: 'invented' };
       return lab.withApp({ authorizationServers: [lab.introspecting] }, (url) => callsWith(url, all));
     },
@@ -81,7 +82,7 @@ export const TOKENS = [
     what: 'with `introspection.audienceBound`: refresh and ID tokens',
     when: ({ server }) => server.introspection !== undefined,
     run: async (lab) => {
-      const { refresh_token: refreshToken, id_token: idToken } = await lab.tokens();
+      const { refresh_token: refreshToken, id_token: idToken } = await lab.tokens({ client: lab.privilegedClient });
       const { introspection, ...others } = lab.introspecting;
       const authorizationServers = [{ ...others, introspection: { ...introspection, audienceBound: true } }];
       const all = { 'refresh token': refreshToken, 'ID token': idToken };
@@ -94,7 +95,7 @@ export const TOKENS = [
     run: async (lab) => {
       if (lab.metadata.revocation_endpoint === undefined) return NOT_OFFERED;
       return withAndWithout(lab, ({ access_token: token }) =>
-        post(lab.metadata.revocation_endpoint, { token }, { client: lab.server.client }),
+        post(lab.metadata.revocation_endpoint, { token }, { client: lab.privilegedClient }),
       );
     },
   },
@@ -148,7 +149,7 @@ export const TOKENS = [
   },
   {
     id: 'token-exchange',
-    what: 'token exchange (RFC 8693): what the new token says',
+    what: 'token exchange (RFC 8693), as a client of the MCP server',
     when: ({ server }) => server.exchangingClient !== undefined,
     run: async (lab) => {
       const { access_token: token } = await lab.tokens();
@@ -163,9 +164,10 @@ export const TOKENS = [
         { client: lab.server.exchangingClient },
       );
       if (body?.access_token === undefined) return String(body?.error);
+      const actor = claimsOf(body.access_token)?.act === undefined ? 'without act' : 'with act';
       return lab.withApp(
         {},
-        async (url) => `new token: list-notes ${shown(await callTool(url, body.access_token, 'list-notes'))}`,
+        async (url) => `new token ${actor}: list-notes ${shown(await callTool(url, body.access_token, 'list-notes'))}`,
       );
     },
   },
@@ -178,7 +180,7 @@ async function withAndWithout(lab, end) {
     lab.authorizationServer,
     ...(lab.server.introspection ? [lab.introspecting] : []),
   ]) {
-    const tokens = await lab.tokens();
+    const tokens = await lab.tokens({ client: lab.privilegedClient });
     seen.push(
       await lab.withApp({ authorizationServers: [authorizationServer] }, async (url) => {
         const before = await callTool(url, tokens.access_token, 'list-notes');

@@ -1,0 +1,104 @@
+/** Spring Authorization Server in Spring Boot, from Maven Central: one class, built here. */
+import { cpSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cacheFolder } from '../machine/cache.js';
+import { freePort } from '../machine/free-port.js';
+import { install } from '../machine/install.js';
+import { missingJava } from '../machine/java.js';
+import { run, ServerProcess } from '../machine/processes.js';
+import { signIn } from '../client/oauth.js';
+import { absent, fails, works } from './expectation.js';
+
+/** The version in Spring Boot 4.1.2, which `spring/pom.xml` names. */
+const VERSION = '7.1.2';
+const SOURCES = fileURLToPath(new URL('spring/', import.meta.url));
+const SECRET = 'api-secret';
+const API = { clientId: 'notes-api', clientSecret: SECRET };
+
+const STORY = 'signs in, whoami works, list-notes works, delete-note works after step-up';
+const REFUSED = 'RegistrationRejectedError: Invalid Client Registration: scope';
+const REFUSES = 'It refuses every client that names a scope, as MCP clients do: register them.';
+
+/** @type {import('./product.js').Product} */
+export const spring = {
+  name: 'Spring Authorization Server',
+  version: VERSION,
+  missing: () => missingJava(17),
+
+  async start({ resource }) {
+    const port = await freePort();
+    const issuer = `http://127.0.0.1:${port}`;
+    const folder = install(build);
+    const server = new ServerProcess({
+      command: 'java',
+      args: ['-Xmx256m', '-jar', 'target/lab-1.jar', '--server.address=127.0.0.1', `--server.port=${port}`],
+      cwd: folder,
+      env: { ISSUER: issuer, RESOURCE: resource, API_SECRET: SECRET },
+      ready: `${issuer}/.well-known/oauth-authorization-server`,
+      seconds: 180,
+    });
+    await server.start();
+    const users = Object.fromEntries(
+      ['alice', 'bob'].map((username) => [username, { username, password: `${username}-password` }]),
+    );
+    return {
+      issuer,
+      users,
+      client: { clientId: 'mcp-public' },
+      confidentialClient: { clientId: 'mcp-confidential', clientSecret: `confidential-${SECRET}` },
+      introspection: { clientId: API.clientId, auth: { method: 'client_secret_basic', clientSecret: SECRET } },
+      standardScopes: 'openid',
+      tokenForOthers: async ({ metadata }) =>
+        (await signIn(metadata, { client: { clientId: 'mcp-default' }, user: users.alice, scope: 'notes:read' }))
+          .access_token,
+      kill: () => server.kill(),
+      restart: () => server.start(),
+      rotateKeys: () => fetch(`${issuer}/rotate`, { method: 'POST' }),
+      exchangingClient: API,
+    };
+  },
+
+  expected: {
+    metadata: works('RFC 8414 inserted, OIDC appended'),
+    features: works('PKCE S256, registration, introspection, revocation, DPoP, certificate-bound tokens'),
+    'doctor-issuer': works('warning AS-07, AS-08', 'It refuses clients that name a scope, and does not send `iss`.'),
+    'doctor-registration': works('warning AS-07', 'The doctor says that no MCP client can register.'),
+    'doctor-token': works('nothing to complain of'),
+    'doctor-other-token': works('error RFC9068-4-c', 'Without a customizer, the audience is the client.'),
+    registered: works(STORY, 'A customizer of the application sets the audience.'),
+    'dynamic-registration': fails(REFUSED, REFUSES),
+    'dynamic-registration-all': fails(REFUSED, REFUSES),
+    'client-metadata-document': absent(),
+    'two-users': works('alice is one principal, bob is another'),
+    scopes: works('list-notes 200, delete-note 403 insufficient_scope'),
+    refresh: works('200, the refresh token stays', 'Only confidential clients get refresh tokens.'),
+    'other-tokens': works('refresh token 401 invalid_token, ID token 401 invalid_token, for others 401 invalid_token'),
+    introspection: works(
+      'access token 200, refresh token 401 invalid_token, ID token 401 invalid_token, invented 401 invalid_token',
+    ),
+    'audience-bound': works('refresh token 401 invalid_token, ID token 401 invalid_token'),
+    revocation: works(
+      '200 before, 200 after; where introspected, 200 before, 401 invalid_token after',
+      'A JWT counts until it expires. Introspection ends it at once, with `cacheSeconds: 0`.',
+    ),
+    dpop: works('token_type DPoP: 200, 401 invalid_token, 401 invalid_token'),
+    'dpop-off': works('401 invalid_token, the log says why'),
+    'dpop-client': works(`token_type DPoP, ${STORY}`),
+    'token-exchange': works('new token without act: list-notes 200', 'With an actor token, the new one has `act`.'),
+    'key-rotation': works('200 before; new key: 200; the old token: 401', 'The run deletes the old key.'),
+    outage: works(
+      'meanwhile 200; an application started then: 503 with Retry-After, 401 once the server is back; a new token: 200',
+      'It keeps its keys in memory, so tokens from before the restart are unknown.',
+    ),
+  },
+};
+
+function build() {
+  const folder = cacheFolder(`spring-${VERSION}`);
+  if (!existsSync(join(folder, 'target/lab-1.jar'))) {
+    cpSync(SOURCES, folder, { recursive: true });
+    run('mvn', ['-q', '-B', '-DskipTests', 'package'], { cwd: folder });
+  }
+  return folder;
+}
