@@ -222,7 +222,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
     types: ['McpAuthOpenTelemetryOptions'],
   },
   './redis': {
-    values: ['RedisReplayStore', 'RedisReplayStoreError', 'RedisUnavailableError'],
+    values: ['RedisReplayStore', 'RedisRevocationStore', 'RedisStoreError', 'RedisUnavailableError'],
     types: ['IoRedisClient', 'NodeRedisClient', 'RedisClient', 'RedisReplayStoreOptions', 'RedisStoreOptions'],
   },
 };

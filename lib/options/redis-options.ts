@@ -46,6 +46,15 @@ export function readRedisReplayStoreOptions(
   return readWhole(OptionReader.of(options), (option) => option.section(REDIS_REPLAY_STORE_OPTIONS));
 }
 
+/**
+ * Validates the options of the other stores and fills in the defaults.
+ *
+ * @throws {McpAuthConfigError} listing every problem.
+ */
+export function readRedisStoreOptions(options: RedisStoreOptions | undefined): ResolvedRedisStoreOptions {
+  return readWhole(OptionReader.of(options), (option) => option.section(STORE_OPTIONS));
+}
+
 /** Braces would change the slot of a key in a cluster. */
 const PREFIX = /^[\w:.\-/]{1,100}$/;
 

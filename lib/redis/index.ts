@@ -4,7 +4,9 @@
  *
  * @module nestjs-mcp-auth/redis
  */
-export { RedisReplayStore, RedisReplayStoreError } from './redis-replay-store.js';
+export { RedisReplayStore } from './redis-replay-store.js';
+export { RedisRevocationStore } from './redis-revocation-store.js';
+export { RedisStoreError } from './server-mark.js';
 export { RedisUnavailableError } from './redis-connection.js';
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis-connection.js';
 export type { RedisReplayStoreOptions, RedisStoreOptions } from '../options/redis-options.js';

@@ -1,6 +1,7 @@
 import { readRedisReplayStoreOptions, type RedisReplayStoreOptions } from '../options/redis-options.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
 import { RedisConnection, type RedisClient } from './redis-connection.js';
+import { evictionError, READ_MARK, RedisStoreError } from './server-mark.js';
 
 /** How far the clock of a client may be ahead of that of this process, in milliseconds. */
 const CLOCK_TOLERANCE_MS = 5_000;
@@ -9,37 +10,18 @@ const CLOCK_TOLERANCE_MS = 5_000;
 const BUCKETS = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'];
 
 /**
- * Inserts a key, unless Redis may have forgotten it. Beside the keys stands a mark: which run of which server keeps them, since
- * when, and whether that server evicts keys. A mark of another run, or none, means that keys may have been lost: by a restart, by
- * a failover to a replica that lagged, or by FLUSHALL.
+ * Inserts a key, unless Redis may have forgotten it. The value of the mark is the time since when keys are kept.
  *
- * KEYS: the mark, the key. ARGV: the time now; the time at which the proof was made; how long to keep the key, in
- * milliseconds; `insert` or `check`; `yes` if eviction is allowed.
+ * KEYS[2]: the key. ARGV from the fourth: the time at which the proof was made; how long to keep the key, in milliseconds;
+ * `insert` or `check`.
  */
-const SCRIPT = `
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or 'unknown'
-local mark = redis.call('GET', KEYS[1]) or ''
-local known, since, policy = string.match(mark, '^(%w+) (%d+) (%S+)$')
-if known ~= run or ARGV[4] == 'check' or (policy ~= 'none' and ARGV[5] ~= 'yes') then
-  local memory = redis.call('INFO', 'memory')
-  policy = string.match(memory, 'maxmemory_policy:([%w-]+)') or 'unknown'
-  if policy == 'noeviction' or string.match(memory, 'maxmemory:(%d+)') == '0' then policy = 'none' end
-  if known ~= run then since = ARGV[1] end
-  redis.call('SET', KEYS[1], run .. ' ' .. since .. ' ' .. policy)
-end
-if policy ~= 'none' and ARGV[5] ~= 'yes' then return 'evicts ' .. policy end
-if ARGV[4] == 'check' then return 'usable' end
+const SCRIPT = `${READ_MARK}
+if ARGV[6] == 'check' then return 'usable' end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'known' end
-if tonumber(ARGV[2]) <= tonumber(since) then return 'forgotten' end
-redis.call('SET', KEYS[2], '1', 'PX', ARGV[3])
+if tonumber(ARGV[4]) <= tonumber(value) then return 'forgotten' end
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[5])
 return 'new'
 `;
-
-/** Redis cannot say whether a key was used before. */
-export class RedisReplayStoreError extends Error {
-  /** Distinguishes it from other errors. */
-  override readonly name = 'RedisReplayStoreError';
-}
 
 /**
  * A {@link ReplayStore} in Redis (6 or later) or Valkey, for the option `dpop.replayStore`: replicas that share it accept each
@@ -77,7 +59,7 @@ export class RedisReplayStore implements ReplayStore {
 
   /** Whether the store can be used. Starts to watch over its keys, so that the first proofs need not wait. */
   async check(): Promise<void> {
-    for (const reply of await Promise.all(BUCKETS.map((bucket) => this.#run(bucket, ['0', '0', 'check'])))) {
+    for (const reply of await Promise.all(BUCKETS.map((bucket) => this.#run(bucket, ['yes', '0', '0', 'check'])))) {
       if (reply !== 'usable') throw this.#refusal(reply);
     }
   }
@@ -86,7 +68,7 @@ export class RedisReplayStore implements ReplayStore {
   async insertOnce(key: string, until: number, madeAt: number): Promise<boolean> {
     // By the time that is left: the clock of Redis may be another.
     const leftMs = Math.max(1, until - Date.now());
-    const reply = await this.#run(key, [String(madeAt - CLOCK_TOLERANCE_MS), String(leftMs), 'insert']);
+    const reply = await this.#run(key, ['no', String(madeAt - CLOCK_TOLERANCE_MS), String(leftMs), 'insert']);
     if (reply === 'new') return true;
     if (reply === 'known') return false;
     if (reply === 'forgotten') this.#markAll();
@@ -106,19 +88,13 @@ export class RedisReplayStore implements ReplayStore {
     // The braces put mark and keys of a bucket into one slot of a cluster.
     const bucket = `{${this.#prefix}replay:${key.slice(0, 1)}}:`;
     const now = String(Date.now());
-    return this.#connection.run(SCRIPT, [`${bucket}mark`, bucket + key], [now, ...values, this.#allowEviction]);
+    return this.#connection.run(SCRIPT, [`${bucket}mark`, bucket + key], [now, this.#allowEviction, ...values]);
   }
 
   #refusal(reply: unknown): Error {
-    if (reply === 'forgotten') {
-      const text = 'Redis is new, was restarted or lost keys after this proof was made: it may have been used before';
-      return new RedisReplayStoreError(text);
-    }
-    const policy = typeof reply === 'string' ? /^evicts ([\w-]{1,50})$/.exec(reply)?.[1] : undefined;
-    if (policy === undefined) return this.#connection.unexpected(reply);
-    return new RedisReplayStoreError(
-      `Redis evicts keys when its memory is full (maxmemory-policy is ${policy}), so a proof could be used again. ` +
-        'Set maxmemory-policy to noeviction, or use a Redis of its own for this store',
+    if (reply !== 'forgotten') return evictionError(reply) ?? this.#connection.unexpected(reply);
+    return new RedisStoreError(
+      'Redis is new, was restarted or lost keys after this proof was made: it may have been used before',
     );
   }
 }

@@ -3,7 +3,7 @@ import { Cluster, Redis } from 'ioredis';
 import { RedisReplayStore, RedisUnavailableError, type RedisClient } from 'nestjs-mcp-auth/redis';
 import { connectCluster, connectNodeRedis, connectSentinel, type NodeRedis } from '../support/redis-clients.js';
 import { RedisServer } from '../support/redis-server.js';
-import { keepsReplayContract, laterOn, someKey } from '../support/replay-store-contract.js';
+import { keepsReplayContract, laterOn, someKey } from '../shared-state/replay-store.contract.js';
 import { eventually } from '../support/until.js';
 
 /** `RedisReplayStore` on a real `redis-server`: `npm run test:brokers`. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createClient } from 'redis';
 import { McpAuthHealthIndicator, McpAuthService, type McpAuthEvent, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
-import { RedisReplayStore } from 'nestjs-mcp-auth/redis';
+import { RedisReplayStore, RedisRevocationStore } from 'nestjs-mcp-auth/redis';
 import { callOf } from '../support/challenge-cases.js';
 import { startDpopServer, type DpopServer } from '../support/dpop-server.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
@@ -34,6 +34,7 @@ function optionsWith(redis: Redis): Partial<McpAuthModuleOptions> {
   return {
     // #region store
     dpop: { replayStore: new RedisReplayStore(redis) },
+    revocation: { store: new RedisRevocationStore(redis) },
     // #endregion
   };
 }

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryReplayStore, ReplayStoreFullError } from '../../lib/shared-state/memory-replay-store.js';
-import { keepsReplayContract } from '../support/replay-store-contract.js';
+import { keepsReplayContract } from '../shared-state/replay-store.contract.js';
 
 const MINUTE = 60_000;
 
