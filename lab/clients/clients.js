@@ -1,6 +1,7 @@
 /** Every client, by the name that `npm run lab -- client:NAME` takes. */
 import { fastmcp } from './install/fastmcp.js';
 import { go } from './install/go.js';
+import { inspector } from './install/inspector.js';
 import { java } from './install/java.js';
 import { mcpRemote } from './install/mcp-remote.js';
 import { python1, python2 } from './install/python.js';
@@ -21,5 +22,6 @@ export const CLIENTS = {
   'mcp-remote': { needs: ['npm'], clients: [mcpRemote] },
   go: { needs: ['go'], clients: [go] },
   rust: { needs: ['cargo'], clients: [rust] },
+  inspector: { needs: ['npm', 'chromium'], clients: [inspector] },
   java: { needs: ['mvn', 'javac'], clients: [java] },
 };
