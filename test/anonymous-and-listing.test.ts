@@ -64,7 +64,14 @@ class MixedTools {
 }
 
 const start = (platform: (typeof PLATFORMS)[number], options: object, transport = {}): Promise<NotesServer> =>
-  startNotesServer(platform, { issuer: { alg: 'ES256' }, controllers: [MixedTools], options, transport });
+  startNotesServer(platform, {
+    issuer: { alg: 'ES256' },
+    controllers: [MixedTools],
+    // What the server itself says; it does not know that its lists differ by caller.
+    cacheHints: { 'tools/list': { cacheScope: 'public', ttlMs: 60_000 } },
+    options,
+    transport,
+  });
 
 const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
@@ -220,6 +227,12 @@ describe.each(PLATFORMS)('lists, on %s', (platform) => {
     expect(message.result.tools.map(({ name }) => name)).not.toContain('save');
     const hidden = await server.callTool('save', token);
     await expectRefusal(server, hidden, { status: 403, error: 'insufficient_scope', scope: 'a' });
+  });
+
+  it('stay public where they are the same for every caller', async () => {
+    await open('show');
+    const response = await sendMcp2026(server, 'tools/list', {}, await server.mint({ scope: '' }));
+    expect(messagesOf(await response.text())).toMatchObject([{ result: { cacheScope: 'public' } }]);
   });
 
   it('say what each tool needs where clients look for it', async () => {

@@ -20,6 +20,7 @@ import {
   McpStrategy,
   StreamableHttpTransport,
   Tool,
+  type McpServerOptions,
   type StreamableHttpTransportOptions,
 } from '@rekog/mcp-nest';
 import { z } from 'zod';
@@ -90,6 +91,8 @@ export interface NotesServerSettings {
   readonly https?: HttpsOptions;
   /** Options of the MCP transport, such as `statefulMode`. They do not affect the endpoint at {@link path}. */
   readonly transport?: StreamableHttpTransportOptions;
+  /** What the MCP server says of caching its lists (SEP-2549). */
+  readonly cacheHints?: McpServerOptions['cacheHints'];
   /** Whether Nest parses bodies, before the guard sees them. @default true */
   readonly bodyParser?: boolean;
   /** Whether global enhancers apply to MCP handlers, too. @default false */
@@ -117,7 +120,13 @@ export async function startNotesServer(platform: Platform, settings: NotesServer
   const issuer = settings.sharedIssuer ?? (await TestIssuer.start({ now: () => clock.now, ...settings.issuer }));
   const path = settings.path ?? '/mcp';
   const transport = new StreamableHttpTransport(settings.transport);
-  const strategy = new McpStrategy({ name: 'notes', version: '1.0.0', transports: [transport], logging: false });
+  const strategy = new McpStrategy({
+    name: 'notes',
+    version: '1.0.0',
+    transports: [transport],
+    logging: false,
+    ...(settings.cacheHints && { cacheHints: settings.cacheHints }),
+  });
 
   @Controller(path)
   class McpEndpoint extends McpHttpControllerFor(transport) {}
