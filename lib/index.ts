@@ -55,6 +55,7 @@ export type {
   RevokedEvent,
   SessionRefusedEvent,
   StepUpEvent,
+  TokenRequestedEvent,
   StoreRecoveredEvent,
   StoreUnreachableEvent,
   TraceFacts,

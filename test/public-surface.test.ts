@@ -141,6 +141,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'ScopesOf',
       'SessionRefusedEvent',
       'StepUpEvent',
+      'TokenRequestedEvent',
       'TenantSettings',
       'TenantsOptions',
       'TraceFacts',

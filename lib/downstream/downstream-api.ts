@@ -1,4 +1,5 @@
 import type { McpAuthInfo } from '../core/auth-info.js';
+import type { MaybePromise } from '../core/maybe-promise.js';
 import type { AuthorizationServer } from '../issuer/authorization-server.js';
 import { withinTime } from '../issuer/deadline.js';
 import type { DiscoveredEndpoint } from '../issuer/introspection-endpoint.js';
@@ -14,16 +15,26 @@ import { tokenRequestFor } from './token-parameters.js';
 import { TokenStore, type StoredToken } from './token-store.js';
 
 /** How a request for a token ended. */
-export type TokenOutcome = 'issued' | TokenFailure;
+export interface TokenRequested {
+  readonly outcome: 'issued' | TokenFailure;
+  /** Milliseconds, by a clock that never goes back. */
+  readonly durationMs: number;
+  /** Undefined if this server acts for itself. */
+  readonly caller: McpAuthInfo | undefined;
+}
 
 /** What an API needs besides its options. */
 export interface DownstreamDependencies {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Milliseconds, by a clock that never goes back. */
+  readonly monotonic: () => number;
   readonly outbound: Outbound;
   readonly log: DownstreamLog;
   /** Called with the outcome of each request to the authorization server. */
-  readonly requested: (api: ResolvedDownstream, caller: McpAuthInfo | undefined, outcome: TokenOutcome) => void;
+  readonly requested: (api: ResolvedDownstream, request: TokenRequested) => void;
+  /** Refuses a caller whose token was revoked. Synchronous, if nothing has to be asked. */
+  readonly admit: (caller: McpAuthInfo) => MaybePromise<McpAuthInfo>;
 }
 
 /** How long a token is valid if the server does not say it, in seconds. RFC 6749 §5.1 only recommends to say it. */
@@ -72,8 +83,14 @@ export class DownstreamApi {
     const subject = this.options.grant === 'client-credentials' ? undefined : this.#subject(caller, now);
     const key = subject === undefined ? '' : keyOf(subject);
     if (rejected !== undefined) this.#store.drop(key, rejected);
+    const { admit } = this.dependencies;
+    if (subject) await admit(subject);
     const stored = this.#store.get(key, now);
-    return stored ? stored.token : (await this.#store.obtain(key, now, () => this.#request(subject, now))).token;
+    if (stored) return stored.token;
+    const { token } = await this.#store.obtain(key, now, () => this.#request(subject, now));
+    // The token of the caller may have been revoked in the meantime.
+    if (subject) await admit(subject);
+    return token;
   }
 
   /** Forgets the tokens that were obtained for a principal. */
@@ -88,16 +105,21 @@ export class DownstreamApi {
   }
 
   async #request(caller: McpAuthInfo | undefined, now: number): Promise<StoredToken> {
-    const { requested } = this.dependencies;
+    const { monotonic, requested } = this.dependencies;
+    const begin = monotonic();
+    const end = (outcome: TokenRequested['outcome']): void =>
+      requested(this.options, { outcome, durationMs: monotonic() - begin, caller });
     try {
       const tokens = { subject: caller?.token, actor: await this.#actorToken() };
       const issued = await this.#endpoint.request(tokenRequestFor(this.options, tokens));
       this.#check(issued, caller);
       this.#hasIssued = true;
-      requested(this.options, caller, 'issued');
+      end('issued');
       return { token: issued.token, principal: caller?.principalKey ?? '', until: this.#until(issued, caller, now) };
     } catch (error) {
-      throw this.#toRefusal(error, caller);
+      const failure = failureOf(error, this.options, this.#hasIssued);
+      end(failure);
+      throw this.#toRefusal(failure, error, caller);
     }
   }
 
@@ -128,10 +150,8 @@ export class DownstreamApi {
     );
   }
 
-  #toRefusal(error: unknown, caller: McpAuthInfo | undefined): Error {
-    const { log, requested } = this.dependencies;
-    const failure = failureOf(error, this.options, this.#hasIssued);
-    requested(this.options, caller, failure);
+  #toRefusal(failure: TokenFailure, error: unknown, caller: McpAuthInfo | undefined): Error {
+    const { log } = this.dependencies;
     const refusal = refusalFor(failure, error, this.options, caller);
     if (failure === 'outage') log.outage(this.options, error);
     if (!refusal) log.mistake(this.options, error);

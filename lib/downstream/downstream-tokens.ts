@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { Clock } from '../core/clock.js';
 import type { AuthorizationServer } from '../issuer/authorization-server.js';
+import { AuthEventEmitter } from '../observability/event-emitter.js';
 import { logger } from '../observability/logger.js';
 import { DISCOVERED, type ResolvedDownstream } from '../options/downstream-options.js';
 import { ResolvedOptions } from '../options/options.js';
+import { Revocations } from '../revocation/revocations.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';
-import { DownstreamApi, type DownstreamDependencies } from './downstream-api.js';
+import { DownstreamApi, type DownstreamDependencies, type TokenRequested } from './downstream-api.js';
 import { DownstreamLog } from './downstream-log.js';
 
 /** The tokens for all APIs of the option `downstream`. Opens no connection before one is needed. */
@@ -17,13 +19,17 @@ export class DownstreamTokens {
     options: ResolvedOptions,
     private readonly servers: ResourceServers,
     clock: Clock,
+    private readonly events: AuthEventEmitter,
+    revocations: Revocations,
   ) {
     const now = (): number => clock.now();
     const dependencies: DownstreamDependencies = {
       now,
       outbound: servers.authorizationServers.outbound,
       log: new DownstreamLog(logger, now),
-      requested: () => undefined,
+      monotonic: () => clock.monotonic(),
+      requested: (api, request) => this.#emit(api, request),
+      admit: (caller) => revocations.admit(caller),
     };
     this.#apis = new Map(
       options.downstream.map((api) => [api.name, new DownstreamApi(api, this.#serverOf(api), dependencies)]),
@@ -43,6 +49,20 @@ export class DownstreamTokens {
   /** Forgets the tokens that were obtained for a principal, at every API. */
   forget(principalKey: string): void {
     for (const api of this.#apis.values()) api.forget(principalKey);
+  }
+
+  #emit({ name, issuer }: ResolvedDownstream, { outcome, durationMs, caller }: TokenRequested): void {
+    if (!this.events.hasListeners('token-requested')) return;
+    const { principalKey, clientId } = caller ?? {};
+    this.events.emit({
+      type: 'token-requested',
+      downstream: name,
+      issuer,
+      outcome,
+      durationMs,
+      principalKey,
+      clientId,
+    });
   }
 
   /** A configured server shares its metadata with the verifiers. */

@@ -22,6 +22,7 @@ const CHANNELS = {
   'keys-refreshed': channel('nestjs-mcp-auth:keys-refreshed'),
   'issuer-unreachable': channel('nestjs-mcp-auth:issuer-unreachable'),
   'issuer-recovered': channel('nestjs-mcp-auth:issuer-recovered'),
+  'token-requested': channel('nestjs-mcp-auth:token-requested'),
   revoked: channel('nestjs-mcp-auth:revoked'),
   'store-unreachable': channel('nestjs-mcp-auth:store-unreachable'),
   'store-recovered': channel('nestjs-mcp-auth:store-recovered'),

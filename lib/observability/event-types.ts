@@ -249,6 +249,28 @@ export interface StoreRecoveredEvent extends EventBase {
   readonly afterMs: number;
 }
 
+/** A token for an API behind this server was requested at an authorization server. A token that is used again causes none. */
+export interface TokenRequestedEvent extends EventBase {
+  /** Discriminates the event types. */
+  readonly type: 'token-requested';
+  /** The name of the API in the option `downstream`. */
+  readonly downstream: string;
+  /** The authorization server. */
+  readonly issuer: string;
+  /**
+   * `issued`; or what the failure means: the token of the caller no longer counts (`subject`), the user has to do something
+   * (`interaction`), the caller lacks scopes (`scope`) or is refused (`denied`), the server gave no usable answer (`outage`), or the
+   * configuration is wrong (`operator`). A closed list: suitable as a label of metrics.
+   */
+  readonly outcome: 'issued' | 'subject' | 'interaction' | 'scope' | 'denied' | 'outage' | 'operator';
+  /** Milliseconds until the answer, by a clock that never goes back. */
+  readonly durationMs: number;
+  /** The caller for whom it was requested; undefined if this server acts for itself. */
+  readonly principalKey: string | undefined;
+  /** The client of the caller; undefined if this server acts for itself. */
+  readonly clientId: string | undefined;
+}
+
 /** Every authorization event, discriminated by `type`. Later versions may add types and members. */
 export type McpAuthEvent =
   | AuthenticatedEvent
@@ -260,6 +282,7 @@ export type McpAuthEvent =
   | KeysRefreshedEvent
   | IssuerUnreachableEvent
   | IssuerRecoveredEvent
+  | TokenRequestedEvent
   | RevokedEvent
   | StoreUnreachableEvent
   | StoreRecoveredEvent;

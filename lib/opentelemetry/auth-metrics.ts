@@ -1,6 +1,6 @@
 import type { Attributes, BatchObservableResult, Meter } from '@opentelemetry/api';
 import type { IssuerHealth, IssuerHealthState } from '../mcp-auth.health.js';
-import type { CompletedEvent, McpAuthEvent } from '../observability/event-types.js';
+import type { CompletedEvent, McpAuthEvent, TokenRequestedEvent } from '../observability/event-types.js';
 import { failureOf, labelsOf } from './call-attributes.js';
 import { ATTRIBUTES, DECISION_BUCKETS, OPERATION_BUCKETS, OTHER, STEP_UP_BUCKETS } from './semantic-conventions.js';
 
@@ -20,6 +20,7 @@ export class AuthMetrics {
   readonly #stepUpDuration;
   readonly #outages;
   readonly #keyFetches;
+  readonly #tokenRequests;
   readonly #state;
   readonly #keys;
 
@@ -52,6 +53,12 @@ export class AuthMetrics {
       unit: '{fetch}',
       description: 'Successful fetches of the keys of an authorization server.',
     });
+    this.#tokenRequests = histogram(
+      meter,
+      'mcp_auth.downstream.token_request.duration',
+      OPERATION_BUCKETS,
+      'Time to request a token for an API behind this server.',
+    );
     this.#state = meter.createObservableUpDownCounter('mcp_auth.issuer.status', {
       unit: '1',
       description: '1 for the current state of an authorization server, 0 for the other states.',
@@ -82,9 +89,16 @@ export class AuthMetrics {
         return this.#stepUpDuration.record(event.afterMs / 1_000, { [ATTRIBUTES.resource]: event.resource });
       case 'issuer-unreachable':
         return this.#outages.add(1, { ...this.#issuer(event.issuer), [ATTRIBUTES.issuerPart]: event.what });
+      case 'token-requested':
+        return this.#tokenRequested(event);
       case 'keys-refreshed':
         return this.#keyFetches.add(1, this.#issuer(event.issuer));
     }
+  }
+
+  #tokenRequested({ downstream, issuer, outcome, durationMs }: TokenRequestedEvent): void {
+    const attributes = { [ATTRIBUTES.downstream]: downstream, [ATTRIBUTES.outcome]: outcome };
+    this.#tokenRequests.record(durationMs / 1_000, { ...attributes, ...this.#issuer(issuer) });
   }
 
   #decided(

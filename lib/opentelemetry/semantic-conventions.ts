@@ -18,6 +18,7 @@ export const ATTRIBUTES = {
   clientId: 'mcp_auth.client.id',
   code: 'mcp_auth.error.code',
   decision: 'mcp_auth.decision',
+  downstream: 'mcp_auth.downstream',
   issuer: 'mcp_auth.issuer',
   issuerPart: 'mcp_auth.issuer.part',
   issuerState: 'mcp_auth.issuer.state',
