@@ -119,7 +119,7 @@ export { deny, type Denial, type DenialDetails } from './core/denial.js';
 export { withOpenApiSecurity, type OpenApiSecurityOptions } from './openapi/openapi-security.js';
 export { McpAuthRevocations, type RevokeOptions } from './mcp-auth.revocations.js';
 export { McpAuthService } from './mcp-auth.service.js';
-export type { RevocationOptions } from './options/revocation-options.js';
+export type { BackChannelLogoutOptions, LogoutClientIds, RevocationOptions } from './options/revocation-options.js';
 export type { RevocationTarget } from './revocation/revocation-target.js';
 export type { VerifierOption } from './options/verifier-option.js';
 export type { KindOf, PrincipalKind } from './core/principal-kind.js';

@@ -8,6 +8,7 @@ import { Policies } from './authorization/policies.js';
 import { RefusedRequests } from './authorization/refused-requests.js';
 import { ParameterRoutes } from './authorization/parameter-routes.js';
 import { RequestedResource } from './authorization/requested-resource.js';
+import { BackChannelLogoutEndpoint } from './back-channel-logout.endpoint.js';
 import { Clock, SystemClock } from './core/clock.js';
 import { CertificateRequest } from './platform/certificate-request.js';
 import { CopiesCheck } from './platform/copies-check.js';
@@ -217,6 +218,7 @@ export const PROVIDERS: Provider[] = [
   McpAuthRevocations,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
+  BackChannelLogoutEndpoint,
   GuardedRoutes,
   SharedCaches,
   CertificateRequest,

@@ -9,6 +9,7 @@ import {
   type Provider,
 } from '@nestjs/common';
 import { APP_GUARD, DiscoveryModule } from '@nestjs/core';
+import { BackChannelLogoutEndpoint } from './back-channel-logout.endpoint.js';
 import { Policies } from './authorization/policies.js';
 import { CertificateRequest } from './platform/certificate-request.js';
 import { CopiesCheck } from './platform/copies-check.js';
@@ -90,6 +91,7 @@ export class McpAuthModule
     private readonly mounts: UnguardedMounts,
     private readonly guardStart: GuardStart,
     private readonly wellKnown: WellKnownEndpoint,
+    private readonly logout: BackChannelLogoutEndpoint,
     private readonly servers: ResourceServers,
     private readonly policies: Policies,
     private readonly directCalls: DirectCalls,
@@ -142,6 +144,7 @@ export class McpAuthModule
     for (const warning of this.options.warnings) logger.warn(warning);
     this.certificates.check();
     this.wellKnown.mount();
+    this.logout.mount();
     this.handlers.mount(McpAuthGuard);
     this.tracking.mount();
   }

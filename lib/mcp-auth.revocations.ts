@@ -45,7 +45,7 @@ export class McpAuthRevocations {
     this.#checkIssuer(found);
     const issuedBefore = this.#issuedBefore(found, options) * 1000;
     const { key, what, issuer } = found;
-    await this.revocations.revoke(key, issuedBefore, { what, issuer, by: 'application' });
+    await this.revocations.revoke([key], issuedBefore, { what, issuer, by: 'application' });
   }
 
   /** In seconds since the epoch. */

@@ -76,6 +76,7 @@ function filesIn(file: string): string[] {
 
 /** What a Nest reader expects at the root of `lib`. Everything else belongs to a step. */
 const ROOT_FILES = [
+  'back-channel-logout.endpoint',
   'index',
   'mcp-auth.config',
   'mcp-auth.decorators',

@@ -84,6 +84,25 @@ export class RequestedResource {
     return candidates.length === 0 ? undefined : documentedAt(request, candidates, below);
   }
 
+  /**
+   * The resource at whose path, followed by a suffix, a request is; where several have that path, by the host, too. `'unknown'` if
+   * there is no such tenant; undefined for any other path.
+   *
+   * @param suffix begins with a slash
+   * @throws {McpAuthError} as {@link serverFor}, `temporarily_unavailable` only.
+   */
+  below(request: HttpRequest, suffix: string): MaybePromise<ResolvedResource | 'unknown' | undefined> {
+    const path = targetPath(request);
+    if (!path.endsWith(suffix)) return undefined;
+    const base = path.slice(0, -suffix.length);
+    const candidates = this.servers.all.filter(({ resource }) =>
+      resource.template?.template.hasPathVariables
+        ? isPathLike(resource, base)
+        : resource.identifier.path.replace(/\/$/, '') === base,
+    );
+    return candidates.length === 0 ? undefined : documentedAt(request, candidates, base);
+  }
+
   /** The resource with the host of the request; with its path, too, if several have the host. */
   #serverByHost(request: HttpRequest): ResourceServer {
     const authority = requestedAuthority(request)?.toLowerCase();

@@ -1,6 +1,8 @@
+import type { ReplayStore } from '../shared-state/replay-store.js';
 import type { RevocationStore } from '../shared-state/revocation-store.js';
 import type { OptionReader, ReadersOf } from './option-reader.js';
 import { optional } from './option-reader.js';
+import { readReplayStore } from './replay-store-option.js';
 
 /** How tokens are refused before they expire, since `McpAuthRevocations` revoked them. */
 export interface RevocationOptions {
@@ -24,6 +26,32 @@ export interface RevocationOptions {
    * @default 5
    */
   staleSeconds?: number;
+  /**
+   * Accepts logout tokens of the authorization servers (OpenID Connect Back-Channel Logout 1.0): who logs out there is logged out
+   * here.
+   * @default none: there is no such endpoint
+   */
+  backChannelLogout?: BackChannelLogoutOptions;
+}
+
+/** The client IDs whose logout tokens of one issuer are accepted; a function may be asynchronous. */
+export type LogoutClientIds = string[] | ((issuer: string) => string[] | Promise<string[]>);
+
+/** The endpoint for logout tokens. */
+export interface BackChannelLogoutOptions {
+  /**
+   * Where the endpoint is, below the path of each resource: with `/backchannel-logout`, the resource
+   * `https://mcp.example.com/mcp` has it at `https://mcp.example.com/mcp/backchannel-logout`. That is the back-channel logout URI
+   * of the client. Each resource accepts the tokens of its own authorization servers, and each tenant those of its own.
+   */
+  path: string;
+  /** The client IDs for which logout tokens are issued (`aud`); or a function that returns those of an issuer. */
+  clientIds: LogoutClientIds;
+  /**
+   * Remembers used logout tokens. Without one, each replica accepts a logout token once, which revokes nothing more.
+   * @default the memory of this process
+   */
+  replayStore?: ReplayStore;
 }
 
 /** The settings for revocations, with every default filled in. */
@@ -32,6 +60,17 @@ export interface ResolvedRevocation {
   readonly maxTokenSeconds: number;
   readonly pollMs: number;
   readonly staleSeconds: number;
+  /** Undefined if there is no endpoint for logout tokens. */
+  readonly backChannelLogout: ResolvedBackChannelLogout | undefined;
+}
+
+/** The settings of the endpoint for logout tokens. */
+export interface ResolvedBackChannelLogout {
+  /** Begins with a slash. */
+  readonly path: string;
+  /** What a function of the application returns is not checked. */
+  readonly clientIds: (issuer: string) => unknown;
+  readonly replayStore: ReplayStore | undefined;
 }
 
 /** What is read of the options, before those of the whole module fill in the rest. */
@@ -41,11 +80,18 @@ export type RevocationRead = Omit<ResolvedRevocation, 'maxTokenSeconds'> & {
 
 const YEAR = 31_536_000;
 
+export const BACK_CHANNEL_LOGOUT_OPTIONS = {
+  path: readPath,
+  clientIds: readClientIds,
+  replayStore: readReplayStore,
+} satisfies ReadersOf<BackChannelLogoutOptions>;
+
 export const REVOCATION_OPTIONS = {
   store: readStore,
   maxTokenSeconds: optional((option) => option.seconds(86_400, 1, YEAR)),
   pollMs: (option) => option.number(250, 50, 10_000, 'Write milliseconds, such as'),
   staleSeconds: (option) => option.seconds(5, 1, 300),
+  backChannelLogout: optional((option) => option.section(BACK_CHANNEL_LOGOUT_OPTIONS)),
 } satisfies ReadersOf<RevocationOptions>;
 
 /** The settings for revocations; undefined if nothing can be revoked. */
@@ -77,6 +123,27 @@ export function completeRevocation(
     });
   }
   return { ...read, maxTokenSeconds };
+}
+
+/** Only characters that no URL parser changes. */
+const PATH = /^(?:\/[\w~-][\w.~-]*)+$/;
+
+function readPath(option: OptionReader): string {
+  const write = 'Write a path below that of the resource, such as "/backchannel-logout"';
+  const path = option.requiredText(write);
+  if (path !== '' && !PATH.test(path)) {
+    option.refuse({ why: 'must begin with a slash, end without one, and have only letters, digits and -._~', write });
+  }
+  return path;
+}
+
+function readClientIds(option: OptionReader): (issuer: string) => unknown {
+  const { value } = option;
+  if (typeof value === 'function') return (issuer) => (value as (issuer: string) => unknown)(issuer);
+  const write = 'Write the client IDs that clients have at the authorization server, such as ["mcp-client"]';
+  if (!option.isGiven) option.refuse({ why: 'it is required: a logout token is for one client', write });
+  const clientIds = option.asList().texts(write) ?? [];
+  return () => clientIds;
 }
 
 function readStore(option: OptionReader): RevocationStore | undefined {

@@ -51,13 +51,14 @@ export class IssuerVerifiers {
   #introspectionVerifier(at: IssuerAtResource, introspection: ResolvedIntrospection): PreparedVerifier {
     const { now, failures } = this.dependencies;
     const { settings, resource, server } = at;
-    const { issuer, claimNames, kindOf, scopeRules } = settings;
+    const { issuer, claimNames, kindOf, scopeRules, algorithms } = settings;
     const { clientId, audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds } = introspection;
     const endpoint = this.#endpoint(at, introspection);
     const ofIssuer = { issuer, claimNames, kindOf, scopeRules };
     const ofAnswers = { audienceBound, accessTokensOnly, cacheSeconds, negativeCacheSeconds };
     const verifier = new IntrospectionVerifier(
       endpoint,
+      { keys: server.keys, algorithms },
       { ...acceptanceRules(this.options, resource), ...ofIssuer, ...ofAnswers },
       at.stores.inactive(),
       now,

@@ -4,6 +4,7 @@ import type { Requirement } from '../core/requirement.js';
 import { ScopeHierarchy } from '../core/scopes.js';
 import type { AuthorizationServers } from './authorization-servers.js';
 import type { CachedVerifier } from '../token/cached-verifier.js';
+import type { TrustedIssuers } from '../token/trusted-issuers.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import type { ResourceCredentials } from './resource-credentials.js';
@@ -17,6 +18,8 @@ import { VerifierFactory, type VerifierDependencies } from './verifier-factory.j
 export interface ResourceServer {
   readonly resource: ResolvedResource;
   readonly verifier: CachedVerifier;
+  /** Those whose tokens the verifier accepts. */
+  readonly issuers: TrustedIssuers;
   /** Verify what is not an access token. */
   readonly credentials: ResourceCredentials;
   readonly hierarchy: ScopeHierarchy;
@@ -117,7 +120,7 @@ export class ResourceServers {
   #resourceServer(resource: ResolvedResource, stores?: TokenStores): ResourceServer {
     return {
       resource,
-      verifier: this.#verifiers.verifierOf(resource, stores),
+      ...this.#verifiers.verifierOf(resource, stores),
       credentials: this.#verifiers.credentialsOf(resource, stores),
       hierarchy: new ScopeHierarchy(resource.scopeHierarchy),
       baseline: { allOf: resource.requiredScopes, anyOf: [] },

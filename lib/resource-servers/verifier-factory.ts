@@ -29,6 +29,12 @@ export interface VerifierDependencies extends ServerDependencies {
   readonly findVerifier: (type: VerifierClass) => Promise<TokenVerifier>;
 }
 
+/** The verifier of one resource. */
+export interface ResourceVerifier {
+  readonly verifier: CachedVerifier;
+  readonly issuers: TrustedIssuers;
+}
+
 /** Most calls of a function of the application that are under way at a time, for each resource and function. */
 const MAX_VERIFICATIONS_UNDER_WAY = 256;
 
@@ -46,8 +52,11 @@ export class VerifierFactory {
     this.#issuers = new IssuerVerifiers(options, this.servers, dependencies);
   }
 
-  /** Creates the verifier of a resource. Opens no connection, and asks Nest for no provider before the first token. */
-  verifierOf(resource: ResolvedResource, stores: TokenStores = this.#ownStores()): CachedVerifier {
+  /**
+   * Creates the verifier of a resource, with the issuers that it trusts. Opens no connection, and asks Nest for no provider before
+   * the first token.
+   */
+  verifierOf(resource: ResolvedResource, stores: TokenStores = this.#ownStores()): ResourceVerifier {
     const verifiers = new Map(
       resource.authorizationServers.map((settings) => [
         settings.issuer,
@@ -58,7 +67,7 @@ export class VerifierFactory {
     const verifier: CacheableVerifier = resource.verifier
       ? this.#customVerifier(resource.verifier, resource, issuers)
       : new IssuerRouter(issuers, opaqueRoutes(resource, verifiers));
-    return new CachedVerifier(verifier, stores.verified(), this.dependencies.now);
+    return { verifier: new CachedVerifier(verifier, stores.verified(), this.dependencies.now), issuers };
   }
 
   /** The stores for the tenants of a template. */

@@ -13,6 +13,8 @@ export interface RevocationReport {
 /** Reports revocations, and why those of other replicas are not known. */
 export interface RevocationReports {
   revoked(report: RevocationReport): void;
+  /** A logout token was refused, or could not be accepted now. Anybody can send one. */
+  logoutRefused(error: unknown): void;
   /** Called at each failure. */
   storeFailed(task: 'read' | 'add', error: unknown): void;
   /** Called when the store is read again after a failure. */

@@ -35,7 +35,7 @@ export class Revocations {
   constructor(
     private readonly options: ResolvedOptions,
     private readonly clock: Clock,
-    private readonly reports: RevocationReports,
+    readonly reports: RevocationReports,
   ) {
     if (options.revocation) this.#running = this.#run(options.revocation);
   }
@@ -106,15 +106,15 @@ export class Revocations {
    * @param issuedBefore in milliseconds since the epoch
    * @throws if the option is off, or if the store did not take it; then this process still refuses the tokens, and tries again.
    */
-  async revoke(key: string, issuedBefore: number, report: RevocationReport): Promise<void> {
+  async revoke(keys: readonly string[], issuedBefore: number, report: RevocationReport): Promise<void> {
     if (!this.#running) throw new Error(OFF);
     const { list, sync, settings } = this.#running;
     const seconds = settings.maxTokenSeconds + this.options.clockToleranceSeconds;
     const until = Math.ceil(Math.max(this.clock.now(), issuedBefore)) + seconds * 1000;
-    const revocation = { key, issuedBefore: Math.ceil(issuedBefore), until };
-    list.add([revocation]);
+    const revocations = keys.map((key) => ({ key, issuedBefore: Math.ceil(issuedBefore), until }));
+    list.add(revocations);
     this.reports.revoked(report);
-    await sync?.add(revocation);
+    if (sync) await Promise.all(revocations.map((one) => sync.add(one)));
   }
 
   async #admitAfterReading(caller: McpAuthInfo, running: Running, sync: RevocationSync): Promise<McpAuthInfo> {

@@ -1,5 +1,6 @@
 import { invalidToken, unavailable } from '../core/error.js';
 import type { IntrospectionAnswer, IntrospectionEndpoint } from '../issuer/introspection-endpoint.js';
+import type { SignatureRules } from '../issuer/signature.js';
 import { tokenHash } from '../issuer/token-hash.js';
 import type { ExpiringStore } from './expiring-map.js';
 import { checkAudience, checkTimesPresent, firstStated, statedClaim, type AcceptanceRules } from './claims.js';
@@ -54,6 +55,7 @@ const UNDATED_SECONDS = 60;
 export class IntrospectionVerifier extends IssuerVerifier {
   constructor(
     private readonly endpoint: IntrospectionEndpoint,
+    override readonly signatures: SignatureRules,
     private readonly rules: IntrospectionRules,
     /** The hashes of inactive tokens. */
     private readonly inactive: ExpiringStore<true>,

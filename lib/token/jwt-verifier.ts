@@ -1,6 +1,6 @@
 import { invalidToken } from '../core/error.js';
 import type { KeyHint, KeySet } from '../issuer/key-set.js';
-import { verifySignature } from '../issuer/signature.js';
+import { verifySignature, type SignatureRules } from '../issuer/signature.js';
 import { checkAudience, checkTimes, ownClaim, type ReuseRules } from './claims.js';
 import type { ClaimNames, JwtProfile, ScopeRules } from '../core/token-format.js';
 import { grantedScopes } from './granted-scopes.js';
@@ -47,6 +47,10 @@ export class JwtVerifier extends IssuerVerifier {
     private readonly now: () => number,
   ) {
     super();
+  }
+
+  override get signatures(): SignatureRules {
+    return { keys: this.trusted.keys, algorithms: [...this.trusted.algorithms] };
   }
 
   override async verify(token: string, jwt: DecodedJwt | undefined): Promise<Verification> {

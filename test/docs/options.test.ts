@@ -10,7 +10,7 @@ import { CERTIFICATE_HEADER_OPTIONS, MUTUAL_TLS_OPTIONS } from '../../lib/option
 import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.js';
 import { OPENTELEMETRY_OPTIONS } from '../../lib/options/opentelemetry-options.js';
 import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/options/option-reader.js';
-import { REVOCATION_OPTIONS } from '../../lib/options/revocation-options.js';
+import { BACK_CHANNEL_LOGOUT_OPTIONS, REVOCATION_OPTIONS } from '../../lib/options/revocation-options.js';
 import { REDIS_REPLAY_STORE_OPTIONS } from '../../lib/options/redis-options.js';
 import { RESOURCE_OPTIONS } from '../../lib/options/resource-options.js';
 import { SCOPE_OPTIONS } from '../../lib/options/scope-options.js';
@@ -48,6 +48,12 @@ const SECTIONS: readonly Section[] = [
     name: 'CertificateHeaderOptions',
     prefix: 'mutualTls.certificate.',
     readers: CERTIFICATE_HEADER_OPTIONS,
+  },
+  {
+    file: 'revocation-options',
+    name: 'BackChannelLogoutOptions',
+    prefix: 'revocation.backChannelLogout.',
+    readers: BACK_CHANNEL_LOGOUT_OPTIONS,
   },
   { file: 'template-options', name: 'TenantsOptions', prefix: 'tenants.', readers: TENANTS_OPTIONS },
   { file: 'scope-options', name: 'ScopeOptions', prefix: 'scopes.', readers: SCOPE_OPTIONS },

@@ -12,6 +12,7 @@ import {
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
+import { mintLogoutToken, sendLogout } from '../support/logout.js';
 import { SharedRevocations } from '../support/shared-revocations.js';
 
 /** The code of docs/guides/revocation.md, and what the page says of it. */
@@ -61,6 +62,14 @@ function onReplicas(store: TableRevocations): Partial<McpAuthModuleOptions> {
   };
 }
 
+function withLogout(): Partial<McpAuthModuleOptions> {
+  return {
+    // #region logout
+    revocation: { backChannelLogout: { path: '/backchannel-logout', clientIds: ['mcp-client'] } },
+    // #endregion
+  };
+}
+
 @Module({ controllers: [UsersController] })
 class UsersModule {}
 
@@ -83,5 +92,14 @@ describe.each(PLATFORMS)('docs/guides/revocation.md on %s', (platform) => {
     expect((await fetch(url, { method: 'DELETE', headers: bearer(user) })).status).toBe(403);
     expect((await fetch(url, { method: 'DELETE', headers: bearer(operator) })).status).toBe(200);
     expect((await server.callTool('ping', user)).status).toBe(401);
+  });
+
+  it('logs out whoever has logged out at the authorization server', async () => {
+    const server = await startNotesServer(platform, { issuer: { alg: 'ES256' }, options: withLogout() });
+    running.push(server);
+    const token = await server.mint({ sid: 's1' });
+    expect((await server.callTool('ping', token)).status).toBe(200);
+    expect((await sendLogout(server.resource, await mintLogoutToken(server.issuer, { sid: 's1' }))).status).toBe(200);
+    expect((await server.callTool('ping', token)).status).toBe(401);
   });
 });

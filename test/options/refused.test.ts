@@ -42,6 +42,27 @@ const REVOCATION: readonly Row[] = [
     { ...withRevocation({ maxTokenSeconds: 3_600 }), maxTokenLifetimeSeconds: 7_200 },
     ['revocation.maxTokenSeconds', '3600', /at least maxTokenLifetimeSeconds, which is 7200/],
   ],
+  [
+    'logout without anything',
+    withRevocation({ backChannelLogout: {} }),
+    ['revocation.backChannelLogout.path', 'nothing', /required/],
+    ['revocation.backChannelLogout.clientIds', 'nothing', /required/],
+  ],
+  [
+    'logout for no client',
+    withRevocation({ backChannelLogout: { path: '/logout', clientIds: [] } }),
+    ['revocation.backChannelLogout.clientIds', '[]', /list of non-empty/],
+  ],
+  [
+    'logout at a URL',
+    withRevocation({ backChannelLogout: { path: 'https://example.com/logout', clientIds: 'a' } }),
+    ['revocation.backChannelLogout.path', '"https://example.com/logout"', /must begin with a slash/],
+  ],
+  [
+    'logout at a path with dots',
+    withRevocation({ backChannelLogout: { path: '/a/../logout', clientIds: 'a' } }),
+    ['revocation.backChannelLogout.path', '"/a/../logout"', /must begin with a slash/],
+  ],
   ['a poll without pause', withRevocation({ pollMs: 0 }), ['revocation.pollMs', '0', /from 50 to 10000/]],
   [
     'polls too rare',

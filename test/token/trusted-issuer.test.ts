@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { KindOf, McpAuthModuleOptions, TrustedIssuerOption } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import { StaticKeySet } from '../../lib/issuer/static-key-set.js';
 import { ExpiringMap } from '../../lib/token/expiring-map.js';
 import { IssuerLookup, type FoundIssuer, type KnownIssuer } from '../../lib/token/issuer-lookup.js';
 import { IssuerVerifier } from '../../lib/token/issuer-verifier.js';
@@ -264,6 +265,8 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
 
 describe('IssuerLookup', () => {
   class Nothing extends IssuerVerifier {
+    override readonly signatures = { keys: new StaticKeySet({ keys: [] }), algorithms: [] };
+
     override verify(): never {
       throw new Error('never');
     }
