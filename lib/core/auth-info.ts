@@ -69,6 +69,7 @@ export type CallerProof = DpopCallerProof | MutualTlsCallerProof;
 
 /** DPoP (RFC 9449), perhaps over a connection with the certificate to which the token is bound, too. */
 export interface DpopCallerProof {
+  /** Tells it from mutual TLS. */
   readonly method: 'dpop';
   /** The SHA-256 thumbprint of the public key (RFC 7638), base64url. */
   readonly keyThumbprint: string;
@@ -78,7 +79,9 @@ export interface DpopCallerProof {
 
 /** A TLS connection with the certificate of the client (RFC 8705). */
 export interface MutualTlsCallerProof {
+  /** Tells it from DPoP. */
   readonly method: 'mtls';
+  /** There is none. */
   readonly keyThumbprint: undefined;
   /** The SHA-256 of the certificate in DER (`x5t#S256`), base64url. */
   readonly certificateThumbprint: string;

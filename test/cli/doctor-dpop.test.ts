@@ -133,6 +133,12 @@ describe('doctor on a server that accepts DPoP', () => {
     ['a server that accepts none', 'off', () => ({ cnf: { jkt } }), /^RFC9449-7\.2-a: .*does not say that it accepts/],
     ['no key where one is required', { mode: 'required' }, () => ({}), /^RFC9449-7\.2-a: it is bound to no key/],
     ['a certificate', {}, () => ({ cnf: { 'x5t#S256': 'x' } }), /^RFC9449-7\.2-a: it is bound to a certificate/],
+    [
+      'a certificate where none is accepted',
+      {},
+      () => ({ cnf: { 'x5t#S256': 'a'.repeat(43) } }),
+      /^RFC9449-7\.2-a: it is bound to a certificate .*does not say that it accepts/,
+    ],
     ['another key', {}, () => ({ cnf: { jkt: 'a'.repeat(43) } }), /^RFC9449-4\.3-12b: the key is not the one/],
   ])('RFC9449-7.2-a: names the fault of a token with %s', async (_what, dpop, claims, row) => {
     const server = await start(dpop);

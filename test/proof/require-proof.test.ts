@@ -204,6 +204,21 @@ describe.each(PLATFORMS)('@RequireProof(), on %s', (platform) => {
     expect(ran).toEqual(['pay']);
   });
 
+  it('shows the tool in lists that hide what a token may not use only to a token with a key', async () => {
+    const hiding = await startDpopServer(
+      platform,
+      { dpop: 'accepted', scopes: { listing: 'hide' } },
+      { controllers: CONTROLLERS },
+    );
+    const toolsFor = async (headers: Record<string, string>): Promise<string> =>
+      (await hiding.server.rpc('tools/list', {}, headers)).text();
+    const token = await hiding.mintBound();
+    expect(await toolsFor({ authorization: `DPoP ${token}`, dpop: hiding.proof(token) })).toContain('"pay"');
+    const unbound = await toolsFor(bearer(await hiding.server.mint()));
+    expect([unbound.includes('"ping"'), unbound.includes('"pay"')]).toEqual([true, false]);
+    await hiding.close();
+  });
+
   describe('at the start', () => {
     const started: { close(): Promise<void> }[] = [];
     afterEach(async () => {

@@ -147,6 +147,9 @@ function byId(one: Check, other: Check): number {
   return one.id < other.id ? -1 : one.id > other.id ? 1 : 0;
 }
 
+/** @see RFC 9728 §2 */
+const BOUND_TO_CERTIFICATES = 'tls_client_certificate_bound_access_tokens';
+
 /** The facts of the MCP server with which the authorization servers are compared. */
 function viewOf(facts: McpServerFacts): ResourceView {
   const document = resourceMetadata(facts) ?? {};
@@ -181,6 +184,7 @@ async function examineToken(
     audiences,
     scopes: mcp ? challengeScopes(mcp) : [],
     dpop: mcp?.dpop,
+    acceptsCertificates: mcp && ownMember(resourceMetadata(mcp) ?? {}, BOUND_TO_CERTIFICATES) === true,
     now: now(),
   });
   if (!mcp) return { ...section, checks };

@@ -12,6 +12,9 @@ import { CLAIM_NAMES, REFUSED, refusalOf, type TokenContext } from './token-cont
 /** The row about scopes. A token that lacks a scope is still valid. */
 export const SCOPE_ROW = 'OA21-5.2-a';
 
+/** The row about what a token is bound to. */
+export const BINDING_ROW = 'RFC9449-7.2-a';
+
 export function issuer({ claims }: DecodedJwt, { issuers }: TokenContext): Check {
   const id = 'RFC9068-4-b';
   const iss = ownMember(claims, 'iss');
@@ -87,17 +90,32 @@ export function scopes({ claims }: DecodedJwt, { scopes: needed }: TokenContext)
   });
 }
 
-/** @see RFC 7800 §3.1, RFC 9449 §7.2 */
-export function binding({ claims }: DecodedJwt, { dpop, resource }: TokenContext): Check {
-  const id = 'RFC9449-7.2-a';
+/** @see RFC 7800 §3.1, RFC 9449 §7.2, RFC 8705 §3 */
+export function binding({ claims }: DecodedJwt, context: TokenContext): Check {
+  const { dpop, resource } = context;
+  const id = BINDING_ROW;
   const isUnbound = refusalOf(() => checkBinding(claims, new Set())) === undefined;
   if (isUnbound) return dpop?.isRequired ? unbound(id) : ok(id, 'it is bound to no key (cnf)');
-  if (refusalOf(() => checkBinding(claims, new Set(['jkt']))) !== undefined) return boundOtherwise(id, claims);
+  if (refusalOf(() => checkBinding(claims, new Set(['jkt', 'x5t#S256']))) !== undefined)
+    return boundOtherwise(id, claims);
+  if (refusalOf(() => checkBinding(claims, new Set(['jkt']))) !== undefined) return boundToCertificate(id, context);
   if (dpop || resource === undefined) return ok(id, 'it is bound to a key by DPoP (cnf.jkt)');
   return problem('error', id, {
     seen: 'it is bound to a key by DPoP (cnf.jkt), and the MCP server does not say that it accepts such tokens',
     consequence: REFUSED,
     remedy: 'let the MCP server accept DPoP (option dpop), or have the server issue Bearer tokens to this client',
+  });
+}
+
+function boundToCertificate(id: string, { acceptsCertificates, resource }: TokenContext): Check {
+  const seen = 'it is bound to a certificate (cnf.x5t#S256)';
+  if (acceptsCertificates || resource === undefined)
+    return notVerifiable(id, `${seen}, and the doctor has none to show`);
+  return problem('error', id, {
+    seen: `${seen}, and the MCP server does not say that it accepts such tokens`,
+    consequence: REFUSED,
+    remedy:
+      'let the MCP server accept mutual TLS (option mutualTls), or have the server issue Bearer tokens to this client',
   });
 }
 
@@ -113,9 +131,9 @@ function boundOtherwise(id: string, claims: DecodedJwt['claims']): Check {
   const hasKey = ownMember(claims, 'cnf') !== undefined;
   return problem('error', id, {
     seen: hasKey
-      ? 'it is bound to a certificate, or to a key that cnf does not name by its thumbprint (jkt)'
+      ? 'it is bound to a certificate or a key that cnf does not name by its thumbprint (jkt, x5t#S256)'
       : 'it says that it is bound to a key, and cnf does not say to which',
     consequence: 'nobody can prove to be its holder: it is refused',
-    remedy: 'have the server issue tokens with cnf.jkt, or Bearer tokens, to this client',
+    remedy: 'have the server issue tokens with cnf.jkt or cnf.x5t#S256, or Bearer tokens, to this client',
   });
 }

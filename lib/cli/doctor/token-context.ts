@@ -16,6 +16,8 @@ export interface TokenContext {
   readonly scopes: readonly string[];
   /** What the MCP server says about tokens that are bound to a key; undefined if it accepts none. */
   readonly dpop?: DpopOffer | undefined;
+  /** Whether the MCP server says that it accepts tokens that are bound to a certificate. */
+  readonly acceptsCertificates?: boolean | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }

@@ -57,7 +57,7 @@ export async function asAWhole(token: string, jwt: DecodedJwt, context: TokenCon
   const rules = {
     ...TIMES,
     audiences: new Set([context.resource, ...context.audiences]),
-    bindings: new Set(context.dpop === undefined ? [] : ['jkt']),
+    bindings: new Set([...(context.dpop ? ['jkt'] : []), ...(context.acceptsCertificates ? ['x5t#S256'] : [])]),
     reuseSeconds: 0,
   };
   try {

@@ -2,7 +2,7 @@ import { McpAuthError } from '../../core/error.js';
 import { isRecord, ownMember } from '../../core/record.js';
 import { decodeJwt, hasJwtForm, type DecodedJwt } from '../../token/decoded-jwt.js';
 import { problem, notVerifiable, type Check } from './check.js';
-import { SCOPE_ROW, audience, binding, client, issuer, scopes, subject } from './token-claims.checks.js';
+import { BINDING_ROW, SCOPE_ROW, audience, binding, client, issuer, scopes, subject } from './token-claims.checks.js';
 import type { TokenContext } from './token-context.js';
 import { algorithm, kind } from './token-header.checks.js';
 import { asAWhole, keyId, signature } from './token-signature.checks.js';
@@ -46,7 +46,7 @@ export function thumbprintIn(token: string): string | undefined {
 function verdictOf(checks: readonly Check[]): TokenVerdict {
   const errors = checks.filter(({ level }) => level === 'error');
   if (errors.some(({ id }) => id !== SCOPE_ROW)) return 'refused';
-  if (checks.some(({ id, level }) => level === 'unseen' && ['RFC9068-4-d', 'RFC9068-4-c'].includes(id)))
+  if (checks.some(({ id, level }) => level === 'unseen' && ['RFC9068-4-d', 'RFC9068-4-c', BINDING_ROW].includes(id)))
     return 'unknown';
   return errors.length > 0 ? 'accepted, but lacks scopes' : 'accepted';
 }
