@@ -27,7 +27,7 @@ export interface DpopOptions {
    */
   replayStore?: ReplayStore;
   /**
-   * Most proofs that are remembered in the memory of this process, for about ten minutes each; a proof takes 110 bytes. When
+   * Most proofs that are remembered in the memory of this process, for 6 to 13 minutes each; a proof takes 110 bytes. When
    * there are more, requests with a proof get 503.
    * @default 500000
    */

@@ -27,8 +27,14 @@ const MAX_MEMBER_LENGTH = 683;
 /** Longest public exponent of RSA, in characters: 32 bits. */
 const MAX_EXPONENT_LENGTH = 6;
 
-/** Imported keys, by algorithm and thumbprint: a client uses one key for all its proofs. */
-const imported = new LRUCache<string, Promise<CryptoKey>>({ max: 1_000 });
+/** A key that was imported, since a token is bound to it. */
+interface ImportedKey {
+  readonly thumbprint: string;
+  readonly key: Promise<CryptoKey>;
+}
+
+/** Imported keys, by algorithm and members: a client uses one key for all its proofs. */
+const imported = new LRUCache<string, ImportedKey>({ max: 1_000 });
 
 /**
  * Reads the public key in the header of a proof; undefined if it is missing, holds a private member, is symmetric, or is larger
@@ -45,8 +51,10 @@ export function proofKeyOf(value: unknown, alg: string): ProofKey | undefined {
   if (!members.every(([name, member]) => isFit(name, member))) return undefined;
   // Only these members are imported: nothing else in the header can change what the key is or may do.
   const key = Object.fromEntries(members);
-  const thumbprint = hash('sha256', JSON.stringify(key), 'base64url');
-  return { thumbprint, import: () => importOnce(key as JWK, alg, thumbprint) };
+  const text = JSON.stringify(key);
+  const name = `${alg} ${text}`;
+  const thumbprint = imported.get(name)?.thumbprint ?? hash('sha256', text, 'base64url');
+  return { thumbprint, import: () => importOnce(key as JWK, alg, { name, thumbprint }) };
 }
 
 /** Whether a member is text of a length that keys in use have. base64url needs no escapes in JSON. */
@@ -55,12 +63,15 @@ function isFit(name: string, member: unknown): boolean {
   return member.length <= (name === 'e' ? MAX_EXPONENT_LENGTH : MAX_MEMBER_LENGTH);
 }
 
-function importOnce(key: JWK, alg: string, thumbprint: string): Promise<CryptoKey> {
-  const name = `${alg} ${thumbprint}`;
+function importOnce(
+  key: JWK,
+  alg: string,
+  { name, thumbprint }: { readonly name: string; readonly thumbprint: string },
+): Promise<CryptoKey> {
   const known = imported.get(name);
-  if (known) return known;
+  if (known) return known.key;
   const importing = importJWK(key, alg) as Promise<CryptoKey>;
-  imported.set(name, importing);
+  imported.set(name, { thumbprint, key: importing });
   // Only keys that can be imported are remembered.
   importing.catch(() => imported.delete(name));
   return importing;

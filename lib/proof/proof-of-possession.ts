@@ -28,6 +28,15 @@ interface DpopState {
 
 const STORE_OPTION = 'dpop.replayStore';
 
+/** The check of a proof, and what it was about. */
+interface RememberedCheck {
+  readonly token: string;
+  readonly text: string;
+  readonly thumbprint: string;
+  readonly resourceId: string;
+  readonly check: Promise<CallerProof>;
+}
+
 /** Checks whether the sender of a token holds the key to which it is bound. Does not verify the token. */
 @Injectable()
 export class ProofOfPossession {
@@ -37,7 +46,7 @@ export class ProofOfPossession {
    * The check of the proof that came with a request. Several handlers may run for one request, even at once, and a WebSocket
    * connection has one request for all its messages: its proof is checked and counted once.
    */
-  readonly #checks = new WeakMap<object, { readonly id: string; readonly check: Promise<CallerProof> }>();
+  readonly #checks = new WeakMap<object, RememberedCheck>();
 
   constructor(
     options: ResolvedOptions,
@@ -93,11 +102,11 @@ export class ProofOfPossession {
     if (thumbprint === undefined) throw new McpAuthError('invalid_token', 'unbound_token');
     const text = proofIn(credentials.source);
     const source = nodeRequest(credentials.request);
-    const id = hash('sha256', [resource.id, thumbprint, token, text].join(' '));
     const known = this.#checks.get(source);
-    if (known?.id === id) return known.check;
+    const isSame = known?.token === token && known.text === text && known.thumbprint === thumbprint;
+    if (isSame && known.resourceId === resource.id) return known.check;
     const check = this.#check(text, thumbprint, credentials);
-    this.#checks.set(source, { id, check });
+    this.#checks.set(source, { token, text, thumbprint, resourceId: resource.id, check });
     return check;
   }
 
