@@ -20,21 +20,33 @@ export function median(values) {
  * @typedef {{ prepare?: () => unknown, run: (prepared: any) => Promise<unknown> }} Measured
  */
 
+/** The time in microseconds. */
+function wallTime() {
+  return Number(process.hrtime.bigint()) / 1_000;
+}
+
+/** The processor time of this process with all its threads, in microseconds: other processes change it little. */
+export function processorTime() {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
 /**
- * Runs the subjects in turn, round after round: changes in the speed of the machine affect all of them. Returns for each
- * subject the time of one call in every round, in microseconds.
+ * Runs the subjects in turn, round after round, and in the opposite order every second round: changes in the speed of the machine
+ * affect all of them. Returns for each subject the time of one call in every round, in microseconds.
  *
  * @param {Record<string, Measured>} subjects
- * @param {{ rounds?: number, calls?: number }} [options]
+ * @param {{ rounds?: number, calls?: number, clock?: () => number }} [options]
  */
-export async function interleaved(subjects, { rounds = 30, calls = 2_000 } = {}) {
+export async function interleaved(subjects, { rounds = 30, calls = 2_000, clock = wallTime } = {}) {
+  const entries = Object.entries(subjects);
   const times = Object.fromEntries(Object.keys(subjects).map((name) => [name, /** @type {number[]} */ ([])]));
   for (let round = -3; round < rounds; round += 1) {
-    for (const [name, { prepare = () => undefined, run }] of Object.entries(subjects)) {
+    for (const [name, { prepare = () => undefined, run }] of round % 2 === 0 ? entries : entries.toReversed()) {
       const prepared = Array.from({ length: calls }, prepare);
-      const start = process.hrtime.bigint();
+      const start = clock();
       for (const one of prepared) await run(one);
-      const elapsed = Number(process.hrtime.bigint() - start) / 1_000 / calls;
+      const elapsed = (clock() - start) / calls;
       // The first rounds warm up.
       if (round >= 0) times[name]?.push(elapsed);
     }

@@ -21,6 +21,19 @@ export async function memory({ quick, log }) {
   };
 }
 
+/** Proofs that the library remembers by default. */
+const REMEMBERED_PROOFS = 500_000;
+
+/** @param {{ quick: boolean, log: (line: string) => void }} options */
+export async function dpopMemory({ quick, log }) {
+  const most = quick ? 50_000 : 1_000_000;
+  log(`Memory: ${most} proofs${quick ? '' : ', which takes some minutes'}`);
+  const { rows, seconds } = await measured('memory/proofs.js', [most / 10, most / 2, most]);
+  const [first, last] = [rows[0], rows.at(-1)];
+  const each = (last.heap - first.heap) / (last.proofs - first.proofs);
+  return { rows, seconds, bounds: { each, most: each * REMEMBERED_PROOFS } };
+}
+
 async function measured(script, marks) {
   const child = startChild(new URL(script, import.meta.url), { execArgv: ['--expose-gc'] });
   try {

@@ -11,19 +11,32 @@ import { parseArgs } from 'node:util';
 import { counts } from './counts.js';
 import { decisions } from './in-process/decisions.js';
 import { operations } from './in-process/operations.js';
+import { proofs } from './in-process/proofs.js';
 import { imports } from './imports.js';
 import { keySets, signatures } from './in-process/signatures.js';
-import { memory } from './memory.js';
+import { dpopMemory, memory } from './memory.js';
 import { profile } from './profile.js';
 import { chartsOf, report } from './report.js';
 import { keepResult, readResults } from './results.js';
 import { throughput } from './throughput.js';
 import { assertSameJose } from './versions.js';
 
-const PARTS = { counts, decisions, operations, signatures, keySets, imports, profile, throughput, memory };
+const PARTS = {
+  counts,
+  decisions,
+  operations,
+  signatures,
+  keySets,
+  dpop: proofs,
+  imports,
+  profile,
+  throughput,
+  memory,
+  dpopMemory,
+};
 
 /** Parts that run only on request, because they take long. */
-const EXTRA = new Set(['memory']);
+const EXTRA = new Set(['memory', 'dpopMemory']);
 
 /** Parts that another Node can run, and the names under which its figures are stored. */
 const ELSEWHERE = { imports: 'importsElsewhere', profile: 'profileElsewhere', throughput: 'throughputElsewhere' };

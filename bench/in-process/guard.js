@@ -21,12 +21,12 @@ Controller('notes')(Notes);
 /**
  * Returns the guard of an application with tools named `tool-0`, `tool-1` and so on, which need the scope `tools`.
  *
- * @param {{ tools: number, issuer: string }} settings
+ * @param {{ tools: number, issuer: string, options?: object }} settings `options`: further options of the module
  */
-export async function guardOf({ tools, issuer }) {
+export async function guardOf({ tools, issuer, options }) {
   class AppModule {}
   Module({
-    imports: [McpAuthModule.forRoot({ resource: RESOURCE, authorizationServers: [issuer] })],
+    imports: [McpAuthModule.forRoot({ resource: RESOURCE, authorizationServers: [issuer], ...options })],
     controllers: [Endpoint, Notes],
     providers: [toolsClass(tools)],
   })(AppModule);
@@ -35,12 +35,12 @@ export async function guardOf({ tools, issuer }) {
   return app.get(McpAuthGuard);
 }
 
-/** @param {string} token */
-export function plainRequest(token) {
+/** @param {string} token @param {object} [headers] */
+export function plainRequest(token, headers = {}) {
   return contextOf(Notes, 'list', {
     method: 'GET',
     url: '/notes',
-    headers: { ...headersWith(token), accept: 'application/json' },
+    headers: { ...headersWith(token), accept: 'application/json', ...headers },
   });
 }
 

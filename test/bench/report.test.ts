@@ -49,6 +49,28 @@ describe('a report', () => {
     expect(aimOf({ decisions: part(figures) }, 'a decision')).toContain(`| ${met} |`);
   });
 
+  it.each([
+    [1.154, '1.15, 0.60 | yes'],
+    [1.156, '1.16, 0.60 | **no**'],
+  ])('judges a proof beside jose: %d', (ratio, verdict) => {
+    const row = { alg: 'ES256', guard: 115, embedded: 100, signature: 80, bearer: 8 };
+    const results = {
+      dpop: part([
+        { ...row, ratio },
+        { ...row, ratio: 0.6 },
+      ]),
+    };
+    expect(aimOf(results, 'a known token with a proof')).toContain(`| ${verdict} |`);
+    expect(report(results)).toContain(`| ES256 | 115 | 100 | 80 | 8 | ${ratio.toFixed(2)} |`);
+  });
+
+  it('judges the memory for used proofs', () => {
+    const rows = [{ proofs: 1_000_000, heap: 2 ** 27, rss: 2 ** 28 }];
+    const results = { dpopMemory: part({ rows, seconds: 300, bounds: { each: 95.3, most: 95.3 * 500_000 } }) };
+    expect(aimOf(results, 'memory for a used proof')).toContain('| ≤ 110 | 95 | yes |');
+    expect(report(results)).toContain('| 1,000,000 | 128.0 | 256.0 |');
+  });
+
   it('judges the import of the package, built and packed', () => {
     const rows = [80, 81].map((millis) => ({ label: 'x', millis, lowest: 1, highest: 99, cpu: 70 }));
     const aim = aimOf({ imports: part({ node: 'v24.1.0', rows }) }, 'import of the package');
