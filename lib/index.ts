@@ -33,6 +33,7 @@ export { mcpAuthConfig } from './mcp-auth.config.js';
 export {
   AuthInfo,
   Authorize,
+  DownstreamToken,
   ProtectedResource,
   Public,
   RequireAnyScope,

@@ -4,6 +4,7 @@ import { showValue } from './core/safe-text.js';
 import { isRequestableScope, isScopeToken } from './core/scopes.js';
 import { McpAuthFilter } from './mcp-auth.filter.js';
 import { McpAuthGuard } from './mcp-auth.guard.js';
+import { injectedToken } from './caller/injected-token.js';
 import { injectedCaller } from './caller/injected-caller.js';
 import type { McpAuthInfo } from './core/auth-info.js';
 import { addDeclaration, type DeclarationPart } from './handlers/handler-declaration.js';
@@ -135,6 +136,24 @@ export function AuthInfo(key?: keyof McpAuthInfo): ParameterDecorator {
   const inject = injectCaller(key);
   return (target, propertyKey, index) => {
     const what = { decorator: '@AuthInfo()', addition: undefined, guard: undefined };
+    if (remember(target, propertyKey, index, what)) inject(target, propertyKey, index);
+  };
+}
+
+/** Nest's decorator, which calls {@link injectedToken}. */
+const injectToken: (name: string) => ParameterDecorator = createParamDecorator(injectedToken);
+
+/**
+ * Injects a token for an API of the option `downstream`, on behalf of the caller, into an HTTP or MCP handler:
+ * `@DownstreamToken('calendar') token: string`. The handler does not run if none is issued: then the client gets what
+ * `McpAuthDownstream.tokenFor` throws.
+ *
+ * Protects the handler where `@AuthInfo()` does.
+ */
+export function DownstreamToken(name: string): ParameterDecorator {
+  const inject = injectToken(name);
+  return (target, propertyKey, index) => {
+    const what = { decorator: '@DownstreamToken()', addition: undefined, guard: undefined };
     if (remember(target, propertyKey, index, what)) inject(target, propertyKey, index);
   };
 }

@@ -17,6 +17,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'AccessPolicy',
       'AuthInfo',
       'Authorize',
+      'DownstreamToken',
       'McpAuthConfigError',
       'McpAuthDownstream',
       'McpAuthDownstreamError',

@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { provideTokens } from '../caller/injected-token.js';
+import type { McpAuthInfo } from '../core/auth-info.js';
 import { Clock } from '../core/clock.js';
 import type { AuthorizationServer } from '../issuer/authorization-server.js';
 import { AuthEventEmitter } from '../observability/event-emitter.js';
@@ -34,6 +36,12 @@ export class DownstreamTokens {
     this.#apis = new Map(
       options.downstream.map((api) => [api.name, new DownstreamApi(api, this.#serverOf(api), dependencies)]),
     );
+    provideTokens(options, (name, caller) => this.tokenFor(name, caller));
+  }
+
+  /** @throws as `McpAuthDownstream.tokenFor` */
+  async tokenFor(name: string, caller: McpAuthInfo | undefined): Promise<string> {
+    return this.api(name).tokenFor(caller);
   }
 
   /** @throws {Error} if there is no such API. */

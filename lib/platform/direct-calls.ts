@@ -10,7 +10,6 @@ import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explore
 import { HandlerFilter, HandlerGuard } from './handler-enhancers.js';
 import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
 import { callerParameters } from './caller-parameters.js';
-import { injectedCaller } from '../caller/injected-caller.js';
 import { instancesWith } from '../caller/module-instances.js';
 import { ResolvedOptions } from '../options/options.js';
 import { markWrapped } from '../handlers/written-declarations.js';
@@ -108,7 +107,8 @@ export class DirectCalls {
     try {
       if (this.#isDecided(handler)) await this.guard.canActivate(context);
       const call = callOfContext(context, this.options);
-      const run = (): unknown => Reflect.apply(handler.method as Method, self, withCaller(handler, args, context));
+      const injected = await withCaller(handler, args, context);
+      const run = (): unknown => Reflect.apply(handler.method as Method, self, injected);
       return await (call ? runInCall(call, this.options, run) : run());
     } catch (error) {
       if (!(error instanceof McpAuthError)) throw error;
@@ -132,9 +132,13 @@ function copyNameAndMetadata(from: Method, to: Method): void {
     Reflect.defineMetadata(key, Reflect.getOwnMetadata(key, from), to);
 }
 
-function withCaller(handler: DirectHandler, args: readonly unknown[], context: ExecutionContext): unknown[] {
+async function withCaller(
+  handler: DirectHandler,
+  args: readonly unknown[],
+  context: ExecutionContext,
+): Promise<unknown[]> {
   const all = [...args];
-  for (const { index, data } of callerParameters(handler.classRef, handler.methodName))
-    all[index] = injectedCaller(data, context);
+  for (const { index, inject } of callerParameters(handler.classRef, handler.methodName))
+    all[index] = await inject(context);
   return all;
 }
