@@ -21,7 +21,7 @@ const SHOWN = ['response_type', 'scope', 'resource', 'code_challenge_method', 'g
 const PRESENT = ['code', 'code_verifier', 'code_challenge', 'state', 'refresh_token', 'client_id'];
 const MOST_BYTES = 100_000;
 
-/** @param {(exchange: Exchange) => void} tell called when an answer is complete */
+/** @param {(exchange: Exchange) => void} tell called when an answer is complete, or cut off */
 export function watchExchanges(tell) {
   const emit = http.Server.prototype.emit;
   http.Server.prototype.emit = function (event, request, response, ...rest) {
@@ -37,7 +37,10 @@ function follow(port, request, response, tell) {
     if (chunk && body.length < MOST_BYTES) body += chunk;
     return push.call(this, chunk, encoding);
   };
-  response.once('close', () => {
+  let isTold = false;
+  const onEnd = () => {
+    if (isTold) return;
+    isTold = true;
     const { pathname, searchParams } = new URL(request.url, 'http://localhost');
     tell({
       port,
@@ -50,7 +53,8 @@ function follow(port, request, response, tell) {
       parameters: parametersOf(searchParams, formOf(request, body)),
       challenge: response.getHeader('www-authenticate')?.toString(),
     });
-  });
+  };
+  response.once('finish', onEnd).once('close', onEnd);
 }
 
 function formOf(request, body) {

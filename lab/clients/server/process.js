@@ -8,6 +8,8 @@ import { watchExchanges } from './exchanges.js';
 const build = (path) => import(new URL(`../../../build/sample/${path}`, import.meta.url).href);
 
 watchExchanges((exchange) => process.send?.({ exchange }));
+// Messages arrive in order: after the answer, the parent has every exchange.
+process.on('message', () => setImmediate(() => process.send?.({ told: true })));
 process.once('disconnect', () => process.exit());
 
 const [{ createApp }, { platform }, { startNotesServer }] = await Promise.all(

@@ -1,6 +1,6 @@
 /** The server that a client is run with, in a process of its own. */
 import { fork } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /** How long an access token is good for: long enough for a sign-in on a busy machine. */
@@ -26,11 +26,17 @@ export async function startQuickStart({ platform, hasSessions = false }) {
   child.on('message', (message) => {
     if (message.exchange) exchanges.push(message.exchange);
   });
-  const { ready } = await firstMessage(child, () => errors);
+  const message = await messageWith(child, 'ready');
+  if (!message) throw new Error(`The quick start did not start:\n${errors}`);
   return {
-    ...ready,
+    ...message.ready,
     exchanges,
     async stop() {
+      if (child.connected) {
+        const told = messageWith(child, 'told');
+        child.send({ tell: true });
+        await told;
+      }
       const ended = once(child, 'exit');
       child.kill();
       await ended;
@@ -38,8 +44,14 @@ export async function startQuickStart({ platform, hasSessions = false }) {
   };
 }
 
-async function firstMessage(child, errors) {
-  const [message] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
-  if (!message?.ready) throw new Error(`The quick start did not start:\n${errors()}`);
-  return message;
+/** Waits for a message with this member, among those about exchanges. Undefined if the process ends before. */
+async function messageWith(child, member) {
+  const ended = new AbortController();
+  child.once('exit', () => ended.abort());
+  try {
+    for await (const [message] of on(child, 'message', { signal: ended.signal })) if (message[member]) return message;
+  } catch (error) {
+    if (!ended.signal.aborted) throw error;
+  }
+  return undefined;
 }
