@@ -12,15 +12,16 @@ export const SCOPES = ['notes:read', 'notes:write'];
 /**
  * Starts the application.
  *
- * @param {{ port: number, options: import('../../dist/index.js').McpAuthModuleOptions }} settings
+ * @param {{ port: number, options: import('../../dist/index.js').McpAuthModuleOptions,
+ *   tls?: import('node:tls').TlsOptions }} settings
  */
-export async function startNotesApp({ port, options }) {
+export async function startNotesApp({ port, options, tls }) {
   const transport = new StreamableHttpTransport({ statefulMode: false });
   class McpEndpoint extends McpHttpControllerFor(transport) {}
   Controller('mcp')(McpEndpoint);
   class AppModule {}
   Module({ imports: [McpAuthModule.forRoot(options)], controllers: [McpEndpoint, notesTools()] })(AppModule);
-  const app = await NestFactory.create(AppModule, { logger: log, abortOnError: false });
+  const app = await NestFactory.create(AppModule, { logger: log, abortOnError: false, httpsOptions: tls });
   // The next application has the same port: clients must not send it a request on a connection to this one.
   app.use((_request, response, next) => {
     response.setHeader('connection', 'close');

@@ -8,11 +8,8 @@
  * @returns {Promise<{ status: number, error?: string, retryAfter?: string, result?: any }>} `result`: what the tool returned
  */
 export async function callTool(url, token, tool, { key } = {}) {
-  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
-  if (token !== undefined) headers.authorization = `${key ? 'DPoP' : 'Bearer'} ${token}`;
-  if (key) headers.dpop = key.proof({ method: 'POST', url, token });
-  const params = { name: tool, arguments: {} };
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+  const { headers, body } = callRequest(token, tool);
+  if (key) Object.assign(headers, { authorization: `DPoP ${token}`, dpop: key.proof({ method: 'POST', url, token }) });
   const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(15_000) });
   const text = await response.text();
   return {
@@ -21,6 +18,14 @@ export async function callTool(url, token, tool, { key } = {}) {
     retryAfter: response.headers.get('retry-after') ?? undefined,
     result: response.ok ? resultIn(text) : undefined,
   };
+}
+
+/** The header fields and the body of a call with a Bearer token. */
+export function callRequest(token, tool) {
+  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  if (token !== undefined) headers.authorization = `Bearer ${token}`;
+  const params = { name: tool, arguments: {} };
+  return { headers, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }) };
 }
 
 /** The result of the tool, from a JSON-RPC answer as JSON or as the data of an event. */

@@ -97,6 +97,7 @@ export const betterAuth = {
     dpop: works('token_type DPoP: 200, 401 invalid_token, 401 invalid_token'),
     'dpop-off': works('401 invalid_token, the log says why'),
     'dpop-client': works(`token_type DPoP, ${STORY}`),
+    'mutual-tls': absent(),
     'key-rotation': works('200 before; new key: 200; the old token: 401', 'The run deletes the old key.'),
     outage: works(
       'meanwhile 200; an application started then: 503 with Retry-After, 200 once the server is back; a new token: 200',

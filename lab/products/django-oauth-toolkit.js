@@ -108,6 +108,7 @@ export const djangoOauthToolkit = {
     dpop: absent(),
     'dpop-off': absent(),
     'dpop-client': absent(),
+    'mutual-tls': absent(),
     'django-without-subject': fails(
       '401 invalid_token, the log says what to write',
       'All users of a client would be one principal.',

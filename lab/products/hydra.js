@@ -42,6 +42,7 @@ const EXPECTED = {
   dpop: absent(),
   'dpop-off': absent(),
   'dpop-client': absent(),
+  'mutual-tls': absent(),
   outage: works(
     'meanwhile 200; an application started then: 503 with Retry-After, 401 once the server is back; a new token: 200',
     'Here it keeps everything in memory, so tokens from before the restart are unknown.',

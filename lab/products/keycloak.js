@@ -1,17 +1,19 @@
 /** Keycloak in development mode, from Maven Central. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keycloak as preset } from '../../dist/index.js';
+import { TestCertificate } from '../../dist/testing/index.js';
 import { cacheFolder } from '../machine/cache.js';
 import { certificate } from '../machine/certificate.js';
 import { freePort } from '../machine/free-port.js';
 import { install } from '../machine/install.js';
 import { missingJava } from '../machine/java.js';
 import { run, ServerProcess } from '../machine/processes.js';
+import { tokenOverTls } from '../client/certificate-bound.js';
 import { post, signIn } from '../client/oauth.js';
 import { absent, fails, works } from './expectation.js';
-import { ADMIN, API, KeycloakAdmin, REALM } from './keycloak/admin.js';
-import { KEYCLOAK_STEPS } from './keycloak/steps.js';
+import { ADMIN, API, BOUND, KeycloakAdmin, REALM } from './keycloak/admin.js';
+import { KEYCLOAK_STEPS, WITHOUT_CLIENT_POLICY } from './keycloak/steps.js';
 
 const VERSION = '26.7.3';
 
@@ -47,6 +49,7 @@ const EXPECTED = {
   dpop: works('token_type DPoP: 200, 401 invalid_token, 401 invalid_token'),
   'dpop-off': works('401 invalid_token, the log says why'),
   'dpop-client': works(`token_type DPoP, ${STORY}`),
+  'mutual-tls': works('200, 401 invalid_token, 401 invalid_token'),
   'token-exchange': works('new token without act: list-notes 200', 'The new token does not say who exchanged it.'),
   'keycloak-at-jwt': works('200'),
   'keycloak-es256': works('200'),
@@ -92,7 +95,7 @@ export const keycloakCimd = {
   onlyByName: true,
   missing: () => missingJava(17),
   start: ({ resource }) => start(resource, ['cimd']),
-  steps: KEYCLOAK_STEPS,
+  steps: [...KEYCLOAK_STEPS, WITHOUT_CLIENT_POLICY],
   expected: {
     ...EXPECTED,
     features: works(
@@ -100,21 +103,35 @@ export const keycloakCimd = {
     ),
     'doctor-registration': works('warning AS-07', 'The doctor says that step-up will fail for such clients.'),
     'client-metadata-document': works(STORY),
+    'keycloak-cimd-without-policy': fails(
+      'Error: /realms/notes/protocol/openid-connect/auth answered 400: We are sorry... Client not found.',
+      'The metadata offers such clients all the same: turn on both the feature and the policy, or neither.',
+    ),
   },
 };
 
 /** @param {string} resource @param {string[]} features experimental ones */
 async function start(resource, features) {
   const folder = install(distribution);
-  const port = await freePort();
+  const [port, tlsPort] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
+  const bound = TestCertificate.generate();
+  const boundFile = join(cacheFolder(`keycloak-${VERSION}`), 'client.pem');
+  writeFileSync(boundFile, bound.cert);
+  const { file, keyFile } = certificate();
   const server = new ServerProcess({
     command: join(folder, 'bin/kc.sh'),
     args: [
       'start-dev',
       '--http-host=127.0.0.1',
       `--http-port=${port}`,
-      ...(features.length > 0 ? [`--features=${features.join(',')}`, `--truststore-paths=${certificate().file}`] : []),
+      `--https-port=${tlsPort}`,
+      `--https-certificate-file=${file}`,
+      `--https-certificate-key-file=${keyFile}`,
+      '--https-client-auth=request',
+      // Certificates of clients, and that of the server with the metadata documents.
+      `--truststore-paths=${boundFile},${file}`,
+      ...(features.length > 0 ? [`--features=${features.join(',')}`] : []),
     ],
     cwd: folder,
     env: {
@@ -129,7 +146,14 @@ async function start(resource, features) {
   const admin = new KeycloakAdmin(url);
   await admin.prepareRealm(resource);
   if (features.includes('cimd')) await admin.allowMetadataDocuments();
-  return serverOf({ url, server, admin });
+  return { ...serverOf({ url, server, admin }), admin, boundToken: () => boundToken(url, tlsPort, bound) };
+}
+
+/** Keycloak names the issuer as the client reached it, here over TLS. Its keys are the same. */
+function boundToken(url, tlsPort, bound) {
+  const issuer = `https://127.0.0.1:${tlsPort}/realms/${REALM}`;
+  const options = { jwksUri: `${url}/realms/${REALM}/protocol/openid-connect/certs` };
+  return tokenOverTls(`${issuer}/protocol/openid-connect/token`, BOUND, { issuer, options, certificate: bound });
 }
 
 /** The distribution, without the data of an earlier run. */

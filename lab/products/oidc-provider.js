@@ -8,6 +8,7 @@ import { certificate } from '../machine/certificate.js';
 import { install } from '../machine/install.js';
 import { npmInstall } from '../machine/npm.js';
 import { ServerProcess } from '../machine/processes.js';
+import { tokenOverTls } from '../client/certificate-bound.js';
 import { signIn } from '../client/oauth.js';
 import { fails, works } from './expectation.js';
 
@@ -26,7 +27,9 @@ const startWith =
     install(() => npmInstall(folder, { 'oidc-provider': VERSION }));
     copyFileSync(SCRIPT, join(folder, 'server.js'));
     const port = await freePort();
+    const tlsPort = await freePort();
     const issuer = `http://127.0.0.1:${port}`;
+    const { file, keyFile } = certificate();
     const server = new ServerProcess({
       command: process.execPath,
       args: ['server.js'],
@@ -36,7 +39,10 @@ const startWith =
         RESOURCE: resource,
         API_SECRET: API.clientSecret,
         FORMAT: format,
-        NODE_EXTRA_CA_CERTS: certificate().file,
+        TLS_PORT: String(tlsPort),
+        TLS_KEY: keyFile,
+        TLS_CERT: file,
+        NODE_EXTRA_CA_CERTS: file,
       },
       ready: `${issuer}/.well-known/openid-configuration`,
     });
@@ -45,16 +51,19 @@ const startWith =
     const client = { clientId: 'mcp-public' };
     const auth = { method: 'client_secret_basic', clientSecret: API.clientSecret };
     const introspection = { clientId: API.clientId, auth };
+    const options = format === 'opaque' ? { introspection } : undefined;
     return {
       issuer,
       users,
       client,
-      ...(format === 'opaque' && { introspection, options: { introspection } }),
+      ...(format === 'opaque' && { introspection, options }),
       standardScopes: 'openid offline_access',
       // Without it, the server issues no refresh token (OpenID Connect Core §11).
       parameters: { prompt: 'consent' },
       tokenForOthers: async ({ metadata }) =>
         (await signIn(metadata, { client, user: users.alice, scope: 'openid' })).access_token,
+      boundToken: () =>
+        tokenOverTls(`https://127.0.0.1:${tlsPort}/token`, API, { issuer, options, parameters: { resource } }),
       kill: () => server.kill(),
       restart: () => server.start(),
     };
@@ -69,7 +78,7 @@ const ASKED = 'The server answers 400, not `active: false`, when it is asked abo
 const SHARED = {
   metadata: works('RFC 8414 inserted, OIDC appended'),
   features: works(
-    'PKCE S256, registration, client ID metadata documents, iss in responses, introspection, revocation, DPoP',
+    'PKCE S256, registration, client ID metadata documents, iss in responses, introspection, revocation, DPoP, certificate-bound tokens',
   ),
   'doctor-issuer': works('nothing to complain of'),
   'doctor-registration': works('warning AS-07', 'The doctor says that step-up will fail for such clients.'),
@@ -83,6 +92,7 @@ const SHARED = {
   scopes: works('list-notes 200, delete-note 403 insufficient_scope'),
   refresh: works('200, the refresh token is replaced'),
   dpop: works('token_type DPoP: 200, 401 invalid_token, 401 invalid_token'),
+  'mutual-tls': works('200, 401 invalid_token, 401 invalid_token'),
   'dpop-off': works('401 invalid_token, the log says why'),
   'dpop-client': works(`token_type DPoP, ${STORY}`),
 };

@@ -28,6 +28,8 @@
  * @property {() => Promise<void>} restart after it was killed, with the same data where the product keeps any
  * @property {() => Promise<unknown>} [rotateKeys] from then on it signs with another key
  * @property {(tokens: Record<string, any>) => Promise<{ status: number }>} [logOut] ends the session of a user
+ * @property {() => Promise<{ token: string, certificate: import('../../dist/testing/index.js').TestCertificate,
+ *   authorizationServer: unknown }>} [boundToken] a token that is bound to a certificate, and how its issuer is trusted
  * @property {import('../client/oauth.js').OAuthClient} [exchangingClient] a client that may exchange tokens
  */
 

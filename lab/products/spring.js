@@ -1,5 +1,5 @@
 /** Spring Authorization Server in Spring Boot, from Maven Central: one class, built here. */
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheFolder } from '../machine/cache.js';
@@ -96,9 +96,15 @@ export const spring = {
 
 function build() {
   const folder = cacheFolder(`spring-${VERSION}`);
-  if (!existsSync(join(folder, 'target/lab-1.jar'))) {
+  if (!isNewerThanSources(join(folder, 'target/lab-1.jar'))) {
     cpSync(SOURCES, folder, { recursive: true });
     run('mvn', ['-q', '-B', '-DskipTests', 'package'], { cwd: folder });
   }
   return folder;
+}
+
+function isNewerThanSources(jar) {
+  const built = statSync(jar, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' });
+  return sources.every((file) => statSync(join(SOURCES, file)).mtimeMs < built);
 }

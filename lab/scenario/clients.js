@@ -39,7 +39,7 @@ export const CLIENTS = [
   {
     id: 'client-metadata-document',
     what: 'the official client with a client ID metadata document: sign-in, calls, step-up',
-    run: (lab) => (lab.metadata.client_id_metadata_document_supported ? withDocument(lab) : NOT_OFFERED),
+    run: (lab) => (lab.metadata.client_id_metadata_document_supported ? storyWithDocument(lab) : NOT_OFFERED),
   },
 ];
 
@@ -55,7 +55,7 @@ export function registeredBefore({ server, metadata }) {
 }
 
 /** Publishes the document of a client at https, as the official client requires. */
-async function withDocument(lab) {
+export async function storyWithDocument(lab) {
   const server = createServer(certificate(), (_request, response) => {
     const metadata = { ...CLIENT_METADATA, client_id: urlOf(server) };
     response.setHeader('content-type', 'application/json').end(JSON.stringify(metadata));

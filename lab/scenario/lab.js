@@ -1,3 +1,4 @@
+import { TestCertificate } from '../../dist/testing/index.js';
 import { startNotesApp, SCOPES } from '../app/notes-app.js';
 import { log } from '../app/log.js';
 import { metadataPlaces, signIn } from '../client/oauth.js';
@@ -50,6 +51,28 @@ export class Lab {
     });
     try {
       return await work(resourceAt(port));
+    } finally {
+      await app.close();
+    }
+  }
+
+  /**
+   * Runs an application that accepts TLS connections itself, and asks for certificates. Tokens name the resource without TLS.
+   *
+   * @template T
+   * @param {Record<string, unknown>} options
+   * @param {(url: string) => Promise<T>} work
+   */
+  async withTlsApp(options, work) {
+    const url = resourceAt(this.port).replace('http:', 'https:');
+    const { key, cert } = TestCertificate.generate();
+    const app = await startNotesApp({
+      port: this.port,
+      options: { resource: url, audience: this.resource, ...options },
+      tls: { key, cert, requestCert: true, rejectUnauthorized: false },
+    });
+    try {
+      return await work(url);
     } finally {
       await app.close();
     }

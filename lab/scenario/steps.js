@@ -1,3 +1,4 @@
+import { CERTIFICATES } from './certificates.js';
 import { CLIENTS } from './clients.js';
 import { DISCOVERY } from './discovery.js';
 import { FAILURES } from './failures.js';
@@ -18,5 +19,5 @@ import { TOKENS } from './tokens.js';
  * @returns {Step[]}
  */
 export function stepsOf({ steps = [] }) {
-  return [...DISCOVERY, ...CLIENTS, ...TOKENS, ...steps, ...FAILURES];
+  return [...DISCOVERY, ...CLIENTS, ...TOKENS, ...CERTIFICATES, ...steps, ...FAILURES];
 }

@@ -3,6 +3,7 @@
 export const REALM = 'notes';
 export const API = { clientId: 'notes-api', clientSecret: 'notes-api-secret' };
 export const OTHER_API = { clientId: 'other-api', clientSecret: 'other-api-secret' };
+export const BOUND = { clientId: 'mcp-bound', clientSecret: 'mcp-bound-secret' };
 export const ADMIN = { username: 'admin', password: 'admin' };
 
 const SCOPES = ['notes:read', 'notes:write'];
@@ -79,6 +80,11 @@ export class KeycloakAdmin {
     });
   }
 
+  /** Leaves the feature on, and takes the client policy away. */
+  async forbidMetadataDocuments() {
+    await this.send('PUT', '/client-policies/policies', { policies: [] });
+  }
+
   async #removeDefaultScope(clientId, name) {
     const [client] = await this.send('GET', `/clients?clientId=${clientId}`);
     const { id } = (await this.send('GET', '/client-scopes')).find((scope) => scope.name === name);
@@ -148,6 +154,7 @@ function realm() {
       publicClient('mcp-lightweight', { 'client.use.lightweight.access.token.enabled': 'true' }),
       confidentialClient(API, { 'standard.token.exchange.enabled': 'true' }),
       confidentialClient(OTHER_API),
+      confidentialClient(BOUND, { 'tls.client.certificate.bound.access.tokens': 'true' }),
     ],
   };
 }

@@ -2,6 +2,7 @@
 import { callTool } from '../../client/call.js';
 import { post } from '../../client/oauth.js';
 import { log } from '../../app/log.js';
+import { storyWithDocument } from '../../scenario/clients.js';
 import { API, OTHER_API } from './admin.js';
 
 const introspectionBy = ({ clientId, clientSecret }) => ({
@@ -66,6 +67,21 @@ export const KEYCLOAK_STEPS = [
     },
   },
 ];
+
+/** @type {import('../../scenario/steps.js').Step} */
+export const WITHOUT_CLIENT_POLICY = {
+  id: 'keycloak-cimd-without-policy',
+  what: 'a client with a metadata document where the client policy is missing',
+  run: async (lab) => {
+    const { admin } = lab.server;
+    await admin.forbidMetadataDocuments();
+    try {
+      return await storyWithDocument(lab);
+    } finally {
+      await admin.allowMetadataDocuments();
+    }
+  },
+};
 
 /** One call with a token of a client; if it is refused, whether the log gives the reason. */
 async function callAs(lab, clientId, reason, options = {}) {

@@ -1,7 +1,9 @@
 /** An authorization server on node-oidc-provider, with its own sign-in pages, which accept any password. */
+import { readFileSync } from 'node:fs';
+import https from 'node:https';
 import { Provider } from 'oidc-provider';
 
-const { PORT, RESOURCE, API_SECRET, FORMAT } = process.env;
+const { PORT, TLS_PORT, TLS_KEY, TLS_CERT, RESOURCE, API_SECRET, FORMAT } = process.env;
 const SCOPES = ['notes:read', 'notes:write'];
 const LIFETIME = 300;
 
@@ -22,6 +24,7 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
       redirect_uris: [],
       response_types: [],
       grant_types: ['client_credentials'],
+      tls_client_certificate_bound_access_tokens: true,
     },
   ],
   features: {
@@ -30,6 +33,11 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
     introspection: { enabled: true, allowedPolicy: () => true },
     clientCredentials: { enabled: true },
     dPoP: { enabled: true },
+    mTLS: {
+      enabled: true,
+      certificateBoundAccessTokens: true,
+      getCertificate: (ctx) => ctx.socket.getPeerX509Certificate?.(),
+    },
     clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
     resourceIndicators: {
       enabled: true,
@@ -52,3 +60,7 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
   ttl: { AccessToken: LIFETIME, Grant: 3_600, Interaction: 600, Session: 3_600, RefreshToken: 3_600 },
 });
 provider.listen(Number(PORT), '127.0.0.1');
+
+// The same endpoints for clients with certificates.
+const tls = { key: readFileSync(TLS_KEY), cert: readFileSync(TLS_CERT), requestCert: true, rejectUnauthorized: false };
+https.createServer(tls, provider.callback()).listen(Number(TLS_PORT), '127.0.0.1');
