@@ -73,6 +73,8 @@ export {
 export type { AuthorizationDetail } from './caller/authorization-details.js';
 export { authorizationDetails } from './caller/caller.js';
 export type { CallerProof, DpopCallerProof, McpAuthInfo, MutualTlsCallerProof } from './core/auth-info.js';
+export type { SessionOwnerStore } from './shared-state/session-owner-store.js';
+export type { SessionOptions } from './options/session-options.js';
 export type { SharedStoreOption } from './shared-state/store-reports.js';
 export type { ResourceVariables } from './core/resource-template.js';
 export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';

@@ -165,7 +165,13 @@ export class AccessControl {
     caller: McpAuthInfo | undefined,
   ): MaybePromise<void> {
     access.caller = caller;
-    this.transport.checkMessage(request, access);
+    const checked = this.transport.checkMessage(request, access);
+    return checked instanceof Promise
+      ? checked.then(() => this.#authorizeRequest(request, response, access))
+      : this.#authorizeRequest(request, response, access);
+  }
+
+  #authorizeRequest(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<void> {
     const authorized = this.authorizer.authorize(access, request);
     return authorized instanceof Promise
       ? authorized.then(() => this.#admitTasks(request, response, access))

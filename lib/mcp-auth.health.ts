@@ -147,9 +147,13 @@ export class McpAuthHealthIndicator {
   }
 
   #stores(now: number): { stores?: Partial<Record<SharedStoreOption, StoreHealth>> } {
-    if (!this.options.resources.some(({ dpop }) => dpop?.replayStore)) return {};
-    const option = 'dpop.replayStore';
-    return { stores: { [option]: healthOfStore(this.stores.stateOf(option) ?? {}, now) } };
+    const { resources, sessions } = this.options;
+    const options: SharedStoreOption[] = [];
+    if (resources.some(({ dpop }) => dpop?.replayStore)) options.push('dpop.replayStore');
+    if (sessions.store) options.push('sessions.store');
+    if (options.length === 0) return {};
+    const states = options.map((option) => [option, healthOfStore(this.stores.stateOf(option) ?? {}, now)]);
+    return { stores: Object.fromEntries(states) as Partial<Record<SharedStoreOption, StoreHealth>> };
   }
 
   #lookedUp(now: number): { lookedUp?: { asked: number; unreachable: number } } {

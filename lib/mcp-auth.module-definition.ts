@@ -55,6 +55,7 @@ import { ResponseHooks } from './response/response-hooks.js';
 import { McpAuthRevocations } from './mcp-auth.revocations.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
+import { SharedSessions } from './authorization/shared-sessions.js';
 import { OutsideCheck } from './platform/outside-check.js';
 import { OutsideHandlers } from './platform/outside-handlers.js';
 import { SharedCaches } from './platform/shared-caches.js';
@@ -171,6 +172,7 @@ export const PROVIDERS: Provider[] = [
   Authorizer,
   OperationAccess,
   SessionOwners,
+  SharedSessions,
   TaskOwners,
   EventOwners,
   StateWatch,

@@ -108,6 +108,8 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'McpAuthErrorCode',
       'McpAuthEvent',
       'McpAuthHealth',
+      'SessionOptions',
+      'SessionOwnerStore',
       'SharedStoreOption',
       'StoreHealth',
       'StoreRecoveredEvent',
@@ -226,8 +228,21 @@ const SURFACES: Readonly<Record<string, Surface>> = {
     types: ['McpAuthOpenTelemetryOptions'],
   },
   './redis': {
-    values: ['RedisReplayStore', 'RedisRevocationStore', 'RedisStoreError', 'RedisUnavailableError'],
-    types: ['IoRedisClient', 'NodeRedisClient', 'RedisClient', 'RedisReplayStoreOptions', 'RedisStoreOptions'],
+    values: [
+      'RedisReplayStore',
+      'RedisRevocationStore',
+      'RedisSessionOwnerStore',
+      'RedisStoreError',
+      'RedisUnavailableError',
+    ],
+    types: [
+      'IoRedisClient',
+      'NodeRedisClient',
+      'RedisClient',
+      'RedisReplayStoreOptions',
+      'RedisSessionOwnerStoreOptions',
+      'RedisStoreOptions',
+    ],
   },
 };
 

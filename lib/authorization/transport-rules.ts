@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
+import type { MaybePromise } from '../core/maybe-promise.js';
 import { acceptsEvents, fieldValues, hasField } from '../request/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from '../request/mcp-headers.js';
 import { NO_OPERATIONS, readRpcBody, type Operation } from '../request/rpc-body.js';
@@ -15,6 +16,7 @@ import { EVENT_FIELD, forgetSession, hasMcpField, SESSION_FIELD, settleMcpFields
 import { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { SessionOwners } from './session-owners.js';
+import { SharedSessions } from './shared-sessions.js';
 import { isSseRoute } from '../handlers/sse-route.js';
 import { TaskOwners } from './task-owners.js';
 
@@ -43,6 +45,7 @@ export class TransportRules {
   constructor(
     private readonly options: ResolvedOptions,
     private readonly sessions: SessionOwners,
+    private readonly shared: SharedSessions,
     private readonly tasks: TaskOwners,
     private readonly eventIds: EventOwners,
   ) {
@@ -113,9 +116,15 @@ export class TransportRules {
    * Checks what an authenticated caller sent: the body is parsed, headers and body agree, a batch is allowed and not too
    * long, and sessions and events belong to the caller.
    *
-   * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected` or `session_not_found`
+   * A promise only if the owner of the session is in a store that replicas share.
+   *
+   * @throws {McpAuthError} `body_not_parsed`, `header_mismatch`, `batch_rejected`, `session_not_found` or
+   * `temporarily_unavailable`
    */
-  checkMessage(request: HttpRequest, { body, handler, caller: auth, server: { resource } }: AccessRequest): void {
+  checkMessage(
+    request: HttpRequest,
+    { body, handler, caller: auth, server: { resource } }: AccessRequest,
+  ): MaybePromise<void> {
     const caller: CallerAt = { auth, resource };
     const source = nodeRequest(request);
     settleMcpFields(request);
@@ -127,8 +136,8 @@ export class TransportRules {
     if (body.isBatch && !isBatchAllowed(source.headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
     if (body.excess) throw new McpAuthError('batch_rejected', `too_many_${body.excess}`);
     this.#checkSessionInUrl(source, request.body, caller);
-    if (body.messages.some(({ isSessionless }) => isSessionless)) forgetSession(request);
-    else this.#checkState(source, handler, caller);
+    if (!body.messages.some(({ isSessionless }) => isSessionless)) return this.#checkState(source, handler, caller);
+    forgetSession(request);
   }
 
   /**
@@ -142,8 +151,16 @@ export class TransportRules {
   }
 
   /** Checks session and event fields. Most requests have neither. */
-  #checkState(source: HttpRequest, handler: object, caller: CallerAt): void {
-    if (hasField(source, SESSION_FIELD)) this.sessions.check(fieldOf(source, SESSION_FIELD), caller);
+  #checkState(source: HttpRequest, handler: object, caller: CallerAt): MaybePromise<void> {
+    if (!hasField(source, SESSION_FIELD)) return this.#checkEvent(source, handler, caller);
+    const session = fieldOf(source, SESSION_FIELD);
+    if (this.shared.areOn)
+      return this.shared.check(session, caller).then(() => this.#checkEvent(source, handler, caller));
+    this.sessions.check(session, caller);
+    this.#checkEvent(source, handler, caller);
+  }
+
+  #checkEvent(source: HttpRequest, handler: object, caller: CallerAt): void {
     if (!hasField(source, EVENT_FIELD) || isSseRoute(handler)) return;
     this.eventIds.check(fieldOf(source, EVENT_FIELD), caller);
   }

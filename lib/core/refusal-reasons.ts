@@ -91,6 +91,7 @@ export const REASONS = {
   body_unseen: 'the body was not parsed as JSON before the request reached the guard',
   session_unknown: 'there is no such session',
   session_of_another: 'the session was opened by another principal',
+  session_undecided: 'the store of the owners of sessions cannot say who opened the session',
   event_unknown: 'no event with that Last-Event-ID was sent to this principal',
   task_unknown: 'there is no such task',
   task_of_another: 'the task was created for another principal',

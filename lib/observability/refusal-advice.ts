@@ -246,6 +246,7 @@ export const REFUSAL_ADVICE: Readonly<
   },
   session_unknown: { level: 'debug' },
   session_of_another: { level: 'log' },
+  session_undecided: { level: 'warn', advice: 'See that the store of the option sessions is reachable' },
   event_unknown: { level: 'log' },
   task_unknown: { level: 'debug' },
   task_of_another: { level: 'log' },

@@ -10,6 +10,7 @@ import { readFrameworks, type McpFramework } from './framework-options.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readPolicy, type PolicyOption } from './policy-option.js';
 import { readRevocation, type RevocationOptions } from './revocation-options.js';
+import { readSessions, type SessionOptions } from './session-options.js';
 import type { VerifierOption } from './verifier-option.js';
 
 /**
@@ -150,6 +151,11 @@ export interface CommonOptions {
    */
   tasks?: 'bound' | 'bound-by-application';
   /**
+   * Lets replicas share the owners of MCP sessions: `{ store }`.
+   * @default none: the memory of this process
+   */
+  sessions?: SessionOptions;
+  /**
    * Further MCP frameworks for Nest, whose decorators and calls this library does not know by itself. Their handlers can then
    * be decorated: requests are checked before dispatch, and the method itself is protected. Serve the MCP endpoint with a
    * controller, as with every framework.
@@ -213,6 +219,7 @@ export const COMMON_OPTIONS = {
   allowedHosts: optional(readAllowedHosts),
   stdio: readStdio,
   tasks: readTasks,
+  sessions: readSessions,
   frameworks: readFrameworks,
   allowUnguardedMounts: (option) => option.flag(false),
   startCheck: (option) => option.choice(['log', 'close']),

@@ -7,6 +7,7 @@ import type { ResolvedDownstream } from './downstream-options.js';
 import type { GlobalGuard } from './global-guard-option.js';
 import type { ResolvedFramework } from './framework-options.js';
 import type { PolicyOption } from './policy-option.js';
+import type { ResolvedSessions } from './session-options.js';
 import type { ProtectedResourceOptions, ResolvedResource } from './resource-options.js';
 import type { ResolvedRevocation } from './revocation-options.js';
 
@@ -57,6 +58,7 @@ export abstract class ResolvedOptions {
   abstract readonly allowedHosts: readonly string[] | undefined;
   abstract readonly stdio: 'deny' | 'trust' | { readonly tokenEnv: string };
   abstract readonly tasks: 'bound' | 'bound-by-application';
+  abstract readonly sessions: ResolvedSessions;
   /** Described by the application, beside those that the library knows. */
   abstract readonly frameworks: readonly ResolvedFramework[];
   abstract readonly allowUnguardedMounts: boolean;

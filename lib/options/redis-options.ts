@@ -22,6 +22,12 @@ export interface RedisReplayStoreOptions extends RedisStoreOptions {
   allowEviction?: boolean;
 }
 
+/** Options of `RedisSessionOwnerStore`. */
+export interface RedisSessionOwnerStoreOptions extends RedisStoreOptions {
+  /** After how many seconds without a request a session is forgotten, 60 to 604800. Its client opens another. @default 14400 */
+  idleSeconds?: number;
+}
+
 const STORE_OPTIONS = {
   prefix: readPrefix,
   timeoutSeconds: (option) => option.seconds(1, 1, 30),
@@ -31,6 +37,11 @@ export const REDIS_REPLAY_STORE_OPTIONS = {
   ...STORE_OPTIONS,
   allowEviction: (option) => option.flag(false),
 } satisfies ReadersOf<RedisReplayStoreOptions>;
+
+export const REDIS_SESSION_OWNER_STORE_OPTIONS = {
+  ...STORE_OPTIONS,
+  idleSeconds: (option) => option.seconds(14_400, 60, 604_800),
+} satisfies ReadersOf<RedisSessionOwnerStoreOptions>;
 
 /** The options of every store, after validation. */
 export type ResolvedRedisStoreOptions = OptionsRead<typeof STORE_OPTIONS>;
@@ -53,6 +64,17 @@ export function readRedisReplayStoreOptions(
  */
 export function readRedisStoreOptions(options: RedisStoreOptions | undefined): ResolvedRedisStoreOptions {
   return readWhole(OptionReader.of(options), (option) => option.section(STORE_OPTIONS));
+}
+
+/**
+ * Validates the options of `RedisSessionOwnerStore` and fills in the defaults.
+ *
+ * @throws {McpAuthConfigError} listing every problem.
+ */
+export function readRedisSessionOwnerStoreOptions(
+  options: RedisSessionOwnerStoreOptions | undefined,
+): OptionsRead<typeof REDIS_SESSION_OWNER_STORE_OPTIONS> {
+  return readWhole(OptionReader.of(options), (option) => option.section(REDIS_SESSION_OWNER_STORE_OPTIONS));
 }
 
 /** Braces would change the slot of a key in a cluster. */

@@ -6,7 +6,12 @@
  */
 export { RedisReplayStore } from './redis-replay-store.js';
 export { RedisRevocationStore } from './redis-revocation-store.js';
+export { RedisSessionOwnerStore } from './redis-session-owner-store.js';
 export { RedisStoreError } from './server-mark.js';
 export { RedisUnavailableError } from './redis-connection.js';
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './redis-connection.js';
-export type { RedisReplayStoreOptions, RedisStoreOptions } from '../options/redis-options.js';
+export type {
+  RedisReplayStoreOptions,
+  RedisSessionOwnerStoreOptions,
+  RedisStoreOptions,
+} from '../options/redis-options.js';

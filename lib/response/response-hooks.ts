@@ -13,6 +13,8 @@ import { RevokedAnswers } from './revoked-answers.js';
 import { endStream, isStream } from './stream-answer.js';
 import { headerInHead, addWriteHeadHook, type Head } from './write-head-hook.js';
 import { SessionOwners } from '../authorization/session-owners.js';
+import { SharedSessions } from '../authorization/shared-sessions.js';
+import { holdAnswer } from './held-answer.js';
 import { StateWatch } from './state-watch.js';
 
 /**
@@ -25,6 +27,7 @@ export class ResponseHooks {
   constructor(
     private readonly responder: Responder,
     private readonly sessions: SessionOwners,
+    private readonly shared: SharedSessions,
     private readonly state: StateWatch,
     private readonly clock: Clock,
     private readonly revoked: RevokedAnswers,
@@ -51,6 +54,16 @@ export class ResponseHooks {
         this.#endWithToken(response, call);
       },
     });
+    if (concernsSession && this.shared.areOn && source.method !== 'DELETE') this.#shareSession(source, response, call);
+  }
+
+  /** Lets all replicas know a new session before its client does. */
+  #shareSession(source: HttpRequest, response: ServerResponse, call: AuthorizedCall): void {
+    holdAnswer(response, (head) => {
+      const opened = headerInHead(response, head, SESSION_FIELD);
+      const isNew = typeof opened === 'string' && opened !== source.headers[SESSION_FIELD];
+      return isNew ? this.shared.open(opened, call) : undefined;
+    });
   }
 
   /** Gives the answer the status of the refusal. A stream keeps its status: the client finds the challenge in the result. */
@@ -73,10 +86,15 @@ export class ResponseHooks {
     const opened = response.getHeader(SESSION_FIELD);
     const asked = headers[SESSION_FIELD];
     if (method === 'DELETE') {
-      if (typeof asked === 'string' && response.statusCode < 300) this.sessions.close(asked);
+      if (typeof asked === 'string' && response.statusCode < 300) this.#closeSession(asked);
     } else if (typeof opened === 'string' && opened !== asked) {
       this.sessions.open(opened, call);
     }
+  }
+
+  #closeSession(sessionId: string): void {
+    this.sessions.close(sessionId);
+    if (this.shared.areOn) void this.shared.close(sessionId);
   }
 
   /**

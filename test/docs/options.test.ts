@@ -11,8 +11,9 @@ import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.j
 import { OPENTELEMETRY_OPTIONS } from '../../lib/options/opentelemetry-options.js';
 import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/options/option-reader.js';
 import { BACK_CHANNEL_LOGOUT_OPTIONS, REVOCATION_OPTIONS } from '../../lib/options/revocation-options.js';
-import { REDIS_REPLAY_STORE_OPTIONS } from '../../lib/options/redis-options.js';
+import { REDIS_REPLAY_STORE_OPTIONS, REDIS_SESSION_OWNER_STORE_OPTIONS } from '../../lib/options/redis-options.js';
 import { RESOURCE_OPTIONS } from '../../lib/options/resource-options.js';
+import { SESSION_OPTIONS } from '../../lib/options/session-options.js';
 import { SCOPE_OPTIONS } from '../../lib/options/scope-options.js';
 import { TENANTS_OPTIONS } from '../../lib/options/template-options.js';
 import { VARIABLES } from '../../lib/options/variables.js';
@@ -75,6 +76,13 @@ const SECTIONS: readonly Section[] = [
     prefix: undefined,
     readers: REDIS_REPLAY_STORE_OPTIONS,
   },
+  {
+    file: 'redis-options',
+    name: 'RedisSessionOwnerStoreOptions',
+    prefix: undefined,
+    readers: REDIS_SESSION_OWNER_STORE_OPTIONS,
+  },
+  { file: 'session-options', name: 'SessionOptions', prefix: undefined, readers: SESSION_OPTIONS },
   {
     file: 'opentelemetry-options',
     name: 'McpAuthOpenTelemetryOptions',

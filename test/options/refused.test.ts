@@ -72,6 +72,16 @@ const REVOCATION: readonly Row[] = [
 ];
 
 const GENERAL: readonly Row[] = [
+  [
+    'a store of sessions that forgets nothing',
+    { ...GOOD, sessions: { store: { open: () => undefined, ownerOf: () => undefined } } },
+    ['sessions.store', 'an object', /open\(session, owner\), ownerOf\(session\) and close\(session\)/],
+  ],
+  [
+    'a misspelt option of sessions',
+    { ...GOOD, sessions: { stores: {} } },
+    ['sessions.stores', 'a value', /no such option/],
+  ],
   ['a misspelt option', { ...GOOD, clockTolerance: 5 }, ['clockTolerance', 'a value', /no such option/]],
   [
     'an option of another library',
