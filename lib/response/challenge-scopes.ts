@@ -20,8 +20,9 @@ export class ChallengeScopes {
   ) {}
 
   /** The scopes for the challenge of a refusal that has one. */
-  choose(error: McpAuthError, { resource, scopes, caller }: RefusedRequest): readonly string[] {
-    const needed = error.scopes.length > 0 ? error.scopes : scopes;
+  choose(error: McpAuthError, refused: RefusedRequest): readonly string[] {
+    const { resource, caller } = refused;
+    const needed = neededScopes(error, refused);
     const option = resource.challengeScopes;
     if (option === 'minimum') return needed;
     const supported = this.supportedScopes(resource);
@@ -35,6 +36,15 @@ export class ChallengeScopes {
       return needed;
     }
   }
+}
+
+/** What the refused operation needs. An API behind this server needs its scopes beside those of the operation. */
+function neededScopes(
+  { scopes: named, reason }: McpAuthError,
+  { resource, scopes }: RefusedRequest,
+): readonly string[] {
+  if (reason === 'downstream_consent') return union(union(resource.requiredScopes, scopes), named);
+  return named.length > 0 ? named : scopes;
 }
 
 /** @throws {TypeError} naming what is wrong with the scopes. */

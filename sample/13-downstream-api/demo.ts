@@ -43,7 +43,7 @@ await show(({ step }) =>
       const [challenge] = parseChallenges(response.headers.get('www-authenticate') ?? []);
       assert.equal(response.status, 403);
       assert.equal(challenge?.params['error'], 'insufficient_scope');
-      assert.equal(challenge?.params['scope'], 'calendar');
+      assert.equal(challenge?.params['scope'], 'notes:read calendar');
       return [`POST /mcp  (tools/call list-events) → ${response.status}, scope="${challenge.params['scope']}"`];
     });
   }),

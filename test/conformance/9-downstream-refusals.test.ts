@@ -206,6 +206,21 @@ describe.each(PLATFORMS)('9. Step-up for an API, on %s', (platform) => {
     },
   );
 
+  it('MCP-26-RS-07: names the scopes of the operation beside them: one step-up is enough', async () => {
+    const other = await startDownstreamServer(platform, {
+      calendar: { stepUpScopes: ['calendar'] },
+      options: { scopes: { required: ['base'] } },
+    });
+    try {
+      other.issuer.answerToken = () => refusal('consent_required');
+      const response = await other.callTool('events', await other.mint({ scope: 'base' }));
+      const [challenge] = challengesOf(response);
+      expect(challenge?.params).toMatchObject({ error: 'insufficient_scope', scope: 'base calendar' });
+    } finally {
+      await other.close();
+    }
+  });
+
   it('does not ask for scopes that the caller has: that would never end', async () => {
     server.issuer.answerToken = () => refusal('consent_required');
     const token = await server.mint({ scope: 'profile calendar' });
