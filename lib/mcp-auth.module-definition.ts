@@ -6,7 +6,7 @@ import { Authorizer } from './authorization/authorizer.js';
 import { OperationAccess } from './authorization/operation-access.js';
 import { Policies } from './authorization/policies.js';
 import { RefusedRequests } from './authorization/refused-requests.js';
-import { ParameterRoutes } from './authorization/parameter-routes.js';
+import { ResourceRoutes } from './authorization/resource-routes.js';
 import { RequestedResource } from './authorization/requested-resource.js';
 import { BackChannelLogoutEndpoint } from './back-channel-logout.endpoint.js';
 import { Clock, SystemClock } from './core/clock.js';
@@ -153,7 +153,7 @@ export const PROVIDERS: Provider[] = [
   },
   CopiesCheck,
   HandlerExplorer,
-  ParameterRoutes,
+  ResourceRoutes,
   RequestedResource,
   AccessRequirements,
   ProofOfPossession,

@@ -13,7 +13,7 @@ import { ResolvedOptions } from '../options/options.js';
 import { shareRoutes, type ResolvedResource } from '../options/resource-options.js';
 import { targetPath, type HttpRequest } from '../request/http-message.js';
 import { requestedAuthority, requestedHosts } from '../request/requested-host.js';
-import { ParameterRoutes } from './parameter-routes.js';
+import { ResourceRoutes } from './resource-routes.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
 
 /** Finds the resource that a request is for: by the declaration of its route, by its host, and by the variables in its URL. */
@@ -30,7 +30,7 @@ export class RequestedResource {
 
   constructor(
     private readonly servers: ResourceServers,
-    private readonly parameterRoutes: ParameterRoutes,
+    private readonly routes: ResourceRoutes,
     options: ResolvedOptions,
   ) {
     this.#isChosenByHost = shareRoutes(options.resources);
@@ -50,9 +50,8 @@ export class RequestedResource {
    * whether the tenant exists.
    */
   serverFor(request: HttpRequest, resourceId: string | undefined): MaybePromise<ResourceServer> {
-    const server =
-      resourceId === undefined && this.#isChosenByHost ? this.#serverByHost(request) : this.servers.get(resourceId);
-    this.parameterRoutes.check(request, server.resource);
+    const server = resourceId === undefined ? this.#undeclared(request) : this.servers.get(resourceId);
+    this.routes.checkPath(request, server.resource);
     return server.tenants === undefined ? server : tenantOf(server, request);
   }
 
@@ -61,8 +60,14 @@ export class RequestedResource {
    * for no resource.
    */
   declaredAs(resourceId: string | undefined): ResolvedResource {
-    const isKnown = resourceId !== undefined || !this.#isChosenByHost;
-    return (isKnown ? this.servers.get(resourceId) : this.servers.first).resource;
+    return (resourceId === undefined ? this.servers.first : this.servers.get(resourceId)).resource;
+  }
+
+  /** The server for a route that declares no resource. The check at the start knows of each such route with a guard. */
+  #undeclared(request: HttpRequest): ResourceServer {
+    if (this.servers.all.length === 1) return this.servers.first;
+    if (this.#isChosenByHost) return this.#serverByHost(request);
+    throw new McpAuthError('resource_not_found', 'resource_undecided', { seen: seenIn(request) });
   }
 
   /**

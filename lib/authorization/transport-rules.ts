@@ -9,6 +9,7 @@ import { isBodyUnread, mayHoldMessage, type BodySource } from '../request/unread
 import { sessionsInUrl } from '../request/session-parameter.js';
 import type { AccessRequest } from './access-request.js';
 import { requestedHosts } from '../request/requested-host.js';
+import { isMcpMessage } from '../request/mcp-methods.js';
 import { nodeRequest, targetPath, type HttpRequest } from '../request/http-message.js';
 import { EventOwners } from './event-owners.js';
 import type { CallerAt } from './caller-key.js';
@@ -87,11 +88,11 @@ export class TransportRules {
   }
 
   /**
-   * Whether a request belongs to the MCP transport: by its path, its header fields, or the messages in its body. A request
-   * with an unparsed body is recognised by what the transport sends with it.
+   * Whether a request belongs to the MCP transport: by its path, its header fields, or a message of MCP in its body. Other APIs
+   * use JSON-RPC, too. A request with an unparsed body is recognised by what the transport sends with it.
    */
   isMcpRequest(request: HttpRequest): boolean {
-    if (this.#isAtEndpoint(request) || readRpcBody(request.body).messages.length > 0) return true;
+    if (this.#isAtEndpoint(request) || readRpcBody(request.body).messages.some(isMcpMessage)) return true;
     return isBodyUnread(request.body, nodeRequest(request)) && this.#isSentByTransport(request);
   }
 

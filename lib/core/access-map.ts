@@ -6,7 +6,7 @@ export interface AccessMapRow {
    * - `route`: a method of a controller at one of its paths;
    * - `tool`, `resource`, `resource-template`, `prompt`: an MCP operation with a handler, or in the option `scopes.operations`;
    * - `operation`: every MCP operation of the resource that has no row, such as those of a server of the official SDK to which
-   *   the application adds them itself;
+   *   the application adds them itself. With `scopes.annotations`, a row of the kind `tool` says what such a tool needs;
    * - `handler`: a GraphQL resolver, or a handler of WebSocket or broker messages.
    */
   readonly kind: 'route' | 'tool' | 'resource' | 'resource-template' | 'prompt' | 'operation' | 'handler';

@@ -105,7 +105,7 @@ export const REASONS = {
   tenant_lookup_failed: 'the application could not decide whether there is such a tenant',
   path_of_no_resource:
     'the path has another value of a parameter of the route than the resource, and so is no resource of this server',
-  resource_undecided: 'several resources have this host, and none of them the path of the request',
+  resource_undecided: 'several resources are configured, and the request does not say which of them it is for',
   issuer_lookup_failed: 'the application could not decide whether it trusts the issuer',
   introspection_failed: 'the authorization server gave no usable answer about the token',
 } as const;

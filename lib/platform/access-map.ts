@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DeclaredAccess, type DeclaredNeeds } from '../authorization/declared-access.js';
+import { ResourceRoutes } from '../authorization/resource-routes.js';
 import { TransportRules } from '../authorization/transport-rules.js';
 import { sortAccessMap, type AccessMapRow } from '../core/access-map.js';
 import { deepFreeze } from '../core/deep-freeze.js';
@@ -13,7 +14,6 @@ import type { ResolvedResource } from '../options/resource-options.js';
 import { GuardReach } from './guard-reach.js';
 import { OutsideHandlers } from './outside-handlers.js';
 import { NestRoutes, type NestRoute } from './nest-routes.js';
-import { StartCheck } from './start-check.js';
 
 type Named = Pick<AccessMapRow, 'kind' | 'name'>;
 
@@ -28,6 +28,9 @@ interface Endpoint {
 /** Stands for the route of a resource whose route is unknown: it adds no requirement, and its guard is the global one. */
 const UNKNOWN_ENDPOINT = { declaration: UNDECLARED, declaredAt: [] } as const;
 
+/** Stands for the tools that have no row, where annotations decide: those of an unknown tool are unknown, too. */
+const UNKNOWN_TOOL: Named = { kind: 'tool', name: 'any tool without a row' };
+
 /** Lists what every route, MCP operation and other handler needs, by the rules that decide about requests. */
 @Injectable()
 export class AccessMap {
@@ -38,7 +41,7 @@ export class AccessMap {
     private readonly reach: GuardReach,
     private readonly handlers: OutsideHandlers,
     private readonly transport: TransportRules,
-    private readonly startCheck: StartCheck,
+    private readonly resourceRoutes: ResourceRoutes,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -85,12 +88,15 @@ export class AccessMap {
         const isBound = handlers.length > 0 && handlers.every((one) => this.reach.isBoundTo(one.classRef, one.method));
         return row({ kind, name }, this.access.ofOperation(declaration, resource.id, { kind, name }), isBound);
       }),
+      ...(resource.annotationScopes
+        ? [row(UNKNOWN_TOOL, this.access.ofOperation(declaration, resource.id, { kind: 'tool', name: '' }), false)]
+        : []),
       row({ kind: 'operation', name: rest }, this.access.ofUnknownOperation(declaration, resource.id), false),
     ];
   }
 
   #endpointOf({ id, identifier }: ResolvedResource): Endpoint | undefined {
-    const asked = this.startCheck.endpointOf(id);
+    const asked = this.resourceRoutes.of(id);
     const route =
       this.routes.all.find(({ classRef, method }) => classRef === asked?.classRef && method === asked.method) ??
       this.routes.all.find(

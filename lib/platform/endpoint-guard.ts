@@ -4,6 +4,7 @@ import type { MaybePromise } from '../core/maybe-promise.js';
 import type { HttpRequest } from '../request/http-message.js';
 import { GuardCombinations } from './guard-combinations.js';
 import { HandlerGuard } from './handler-enhancers.js';
+import { ResourceRoutes } from '../authorization/resource-routes.js';
 import { TransportRules } from '../authorization/transport-rules.js';
 
 /**
@@ -18,12 +19,17 @@ export class EndpointGuard implements CanActivate {
   constructor(
     private readonly guard: HandlerGuard,
     private readonly transport: TransportRules,
+    private readonly routes: ResourceRoutes,
     private readonly modules: ModulesContainer,
   ) {}
 
   canActivate(context: ExecutionContext): MaybePromise<boolean> {
     if (context.getType() !== 'http') return true;
-    if (!this.transport.isMcpRequest(context.switchToHttp().getRequest<HttpRequest>())) return true;
+    // The handler of a resource may have other paths, too.
+    const isMcp =
+      this.routes.isHandler(context.getHandler()) ||
+      this.transport.isMcpRequest(context.switchToHttp().getRequest<HttpRequest>());
+    if (!isMcp) return true;
     this.#combinations ??= new GuardCombinations(this.modules, this.guard.constructor as Type);
     return this.#combinations.isCombined(context) ? true : this.guard.canActivate(context);
   }

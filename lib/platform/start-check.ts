@@ -8,8 +8,8 @@ import { UnguardedMounts, UNGUARDED, postPathsOf } from './unguarded-mounts.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import { refusingPassportGuards } from './passport-guards.js';
-import { ParameterRoutes } from '../authorization/parameter-routes.js';
-import { hasParameter, routePattern } from '../request/route-pattern.js';
+import { ResourceRoutes, type ResourceRoute } from '../authorization/resource-routes.js';
+import { routePattern } from '../request/route-pattern.js';
 import type { HttpRequest } from '../request/http-message.js';
 import { ask, type RequestEmitter, type StartAnswer } from './start-question.js';
 import { logger } from '../observability/logger.js';
@@ -38,11 +38,6 @@ interface Answers {
   readonly problems: readonly ConfigProblem[];
 }
 
-interface Endpoint {
-  readonly classRef: object;
-  readonly method: object;
-}
-
 /**
  * Before the application listens, sends it a request without a token at the path of each resource, through all
  * middleware, but without a connection. If the request does not reach the guard, other code serves that path: an MCP
@@ -55,8 +50,6 @@ export class StartCheck {
   #isAskedLater = false;
   #isOverridden = false;
   #wasAsked = false;
-  /** The handlers that the guard was asked about, by the id of the resource. */
-  readonly #endpoints = new Map<string, Endpoint>();
 
   constructor(
     private readonly host: HttpAdapterHost,
@@ -64,7 +57,7 @@ export class StartCheck {
     private readonly mounts: UnguardedMounts,
     private readonly guard: HandlerGuard,
     private readonly reach: GuardReach,
-    private readonly parameterRoutes: ParameterRoutes,
+    private readonly routes: ResourceRoutes,
     private readonly options: ResolvedOptions,
   ) {}
 
@@ -88,11 +81,6 @@ export class StartCheck {
    */
   async run(): Promise<void> {
     if (!this.#isAskedLater) await this.#ask();
-  }
-
-  /** The handler that serves POST at the path of a resource; undefined if it is unknown. */
-  endpointOf(resourceId: string): Endpoint | undefined {
-    return this.#endpoints.get(resourceId);
   }
 
   async #ask(): Promise<void> {
@@ -120,8 +108,8 @@ export class StartCheck {
       logger.warn(probeInVain(resource, url));
       return [];
     }
-    if (posted.context)
-      this.#endpoints.set(resource.id, { classRef: posted.context.getClass(), method: posted.context.getHandler() });
+    if (posted.context) this.routes.note(routeOf(posted.context), resource);
+    if (got.context) this.routes.noteOther(routeOf(got.context), resource);
     for (const warning of [...this.#doubts(resource, posted, got), ...(await this.#otherGuards(url, posted))])
       logger.warn(warning);
     return [];
@@ -154,7 +142,7 @@ export class StartCheck {
   /** Problems that a resource has now. It had none before, or the application would not have started. */
   async #changes(server: RequestEmitter, resource: ResolvedResource): Promise<ConfigProblem[]> {
     const { url, posted, problems } = await this.#questions(server, resource);
-    if (problems.length > 0 || posted.context || !this.#endpoints.has(resource.id)) return [...problems];
+    if (problems.length > 0 || posted.context || !this.routes.of(resource.id)) return [...problems];
     const seen = posted.status === undefined ? 'no answer' : `an answer with status ${posted.status}`;
     return [{ option: `POST ${url.pathname}`, seen: `${seen} to a request without a token`, ...UNGUARDED }];
   }
@@ -179,9 +167,9 @@ export class StartCheck {
   #doubts(resource: ResolvedResource, posted: StartAnswer, got: StartAnswer): string[] {
     const url = urlOf(resource);
     const at = `POST ${url.pathname}`;
-    if (posted.context) return this.#parameters(resource, posted.context);
+    if (posted.context) return this.#parameter(resource);
     if (posted.status === 404 || posted.status === 405)
-      return got.context ? this.#parameters(resource, got.context) : this.#missing(url);
+      return got.context ? this.#parameter(resource) : this.#missing(url);
     if (posted.status === undefined)
       return [
         `${at}, the resource "${url.href}", gave no answer at the start, so it is unknown whether McpAuthGuard sees its requests`,
@@ -214,12 +202,10 @@ export class StartCheck {
     ];
   }
 
-  /** A route with parameters matches many URLs, of which the resource is one. The guard compares the others with a template. */
-  #parameters(resource: ResolvedResource, context: ExecutionContext): string[] {
-    if (resource.template?.template.hasPathVariables) return [];
-    const pattern = routePattern(context.switchToHttp().getRequest<HttpRequest>());
-    if (pattern === undefined || !hasParameter(pattern)) return [];
-    this.parameterRoutes.note(pattern, resource);
+  /** A route with parameters matches many URLs, of which the resource is one. */
+  #parameter(resource: ResolvedResource): string[] {
+    const pattern = this.routes.parameterOf(resource);
+    if (pattern === undefined) return [];
     return [
       `The route "${pattern}" has a parameter, and the resource "${urlOf(resource).href}" has one value for it: requests with another ` +
         'value get 404. If the parameter names a tenant, write it as a variable in `resource`, with the option `resolveTenant`; ' +
@@ -242,6 +228,11 @@ export class StartCheck {
 /** The URL at which the request at the start is sent: of a template, the one of its probe. */
 function urlOf({ identifier, template }: ResolvedResource): URL {
   return new URL((template ? template.probe : identifier).value);
+}
+
+function routeOf(context: ExecutionContext): ResourceRoute {
+  const pattern = routePattern(context.switchToHttp().getRequest<HttpRequest>());
+  return { classRef: context.getClass(), method: context.getHandler(), pattern };
 }
 
 function probeInVain({ identifier }: ResolvedResource, url: URL): string {

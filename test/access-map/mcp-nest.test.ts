@@ -166,6 +166,9 @@ describe.each(PLATFORMS)('the access map, on %s', (platform) => {
       'tool | ping | notes | scopes | destroy, policy isOwner | options scopes.annotations, options authorize',
     );
     expect(table).toContain(
+      'tool | any tool without a row | notes | scopes | destroy, policy isOwner | options scopes.annotations, options authorize',
+    );
+    expect(table).toContain(
       'operation | any operation without a row | notes | token | policy isOwner | options authorize',
     );
   });

@@ -67,7 +67,7 @@ function bound(document: Document, sent: readonly string[], all: readonly string
       seen: `the client is registered for the scopes ${showValue(registered)}, as it asked for ${showValue(sent)}`,
       consequence: `servers that hold clients to this refuse step-up to ${showValue(missing)} with invalid_scope`,
       remedy:
-        'leave scopes.required of the MCP server out, so that clients register for all of scopes_supported; or use client ID metadata documents or a registered client',
+        "set scopes.challenge: 'all' at the MCP server, or leave scopes.required out, so that clients register for all of scopes_supported; or use client ID metadata documents or a registered client",
     }),
   ];
 }
