@@ -86,6 +86,12 @@ const BAD: readonly (readonly [what: string, header: string, value: string])[] =
     'x-forwarded-client-cert',
     `${HASH_AND_CERT(certificate)},By=x;Hash=${hex(other)}`,
   ],
+  [
+    'an element without a certificate after that of the client',
+    'x-forwarded-client-cert',
+    `Hash=${hex(certificate)},By=x`,
+  ],
+  ['an element without a certificate before it', 'x-forwarded-client-cert', `By=x,Hash=${hex(certificate)}`],
   ['two hashes', 'x-forwarded-client-cert', `Hash=${hex(certificate)};Hash=${hex(certificate)}`],
   [
     'a hash of another certificate',
