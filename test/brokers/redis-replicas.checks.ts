@@ -30,13 +30,18 @@ async function connected(url: string) {
 
 type Redis = Awaited<ReturnType<typeof connected>>;
 
-function optionsWith(redis: Redis): Partial<McpAuthModuleOptions> {
+function everythingIn(redis: Redis) {
   return {
     // #region store
     dpop: { replayStore: new RedisReplayStore(redis) },
     revocation: { store: new RedisRevocationStore(redis) },
     // #endregion
   };
+}
+
+/** Proofs alone: while Redis is down for longer than `revocation.staleSeconds`, Bearer tokens would get 503, too. */
+function optionsWith(redis: Redis): Partial<McpAuthModuleOptions> {
+  return { dpop: everythingIn(redis).dpop };
 }
 
 const HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
