@@ -6,6 +6,12 @@ import { copyProgram } from './programs.js';
 const VERSION = '2.2.0';
 const HOST_OAUTH = `${process.execPath} ${fileURLToPath(new URL('../host-oauth.js', import.meta.url))}`;
 
+const ofTheHost = (seen) => ({
+  seen,
+  result: 'absent',
+  note: 'The SDK has no OAuth: it tells the host of the refusal, which did this.',
+});
+
 /** `programs/java/pom.xml` has the version, too. @type {import('../run-client.js').McpClient} */
 export const java = {
   name: 'java-sdk',
@@ -13,10 +19,13 @@ export const java = {
   protocols: ['2025-06-18', '2025-11-25', '2026-07-28'],
   hasDocuments: false,
   deviations: {
+    discovery: ofTheHost('401, /.well-known/oauth-protected-resource/mcp, /.well-known/oauth-authorization-server'),
+    registration: ofTheHost('dynamic registration, 201'),
+    'sign-in': ofTheHost('PKCE S256, resource in both requests, state'),
     refresh: {
       seen: '200, the user was asked again',
       result: 'absent',
-      note: 'The SDK has no OAuth: the host signs in. The host of this run does not refresh tokens.',
+      note: 'The SDK has no OAuth, and the host of this run does not refresh tokens.',
     },
   },
   install() {
