@@ -115,7 +115,7 @@ function splitAt(text, separator) {
 
 function textOf(html) {
   return html
-    .replaceAll(/<style.*?<\/style>|<[^>]*>/gs, ' ')
+    .replaceAll(/<(style|script)\b.*?<\/\1>|<[^>]*>/gs, ' ')
     .replaceAll(/\s+/g, ' ')
     .trim()
     .slice(0, 300);

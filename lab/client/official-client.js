@@ -123,5 +123,5 @@ function reasonOf(error) {
   // A schema of the client refused the answer.
   if (error.issues) return `${error.name}: ${[...new Set(error.issues.map(({ path }) => path.join('.')))].join(', ')}`;
   const description = /"error_description":"([^"]*)"/.exec(error.message)?.[1];
-  return `${error.name}: ${description ?? error.message.split('\n', 1)[0].slice(0, 120)}`;
+  return `${error.name}: ${description ?? error.message.split('\n', 1)[0].slice(0, 200)}`;
 }

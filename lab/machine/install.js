@@ -12,6 +12,6 @@ export function install(work) {
   try {
     return work();
   } catch (cause) {
-    throw new NotInstalled(`it could not be installed: ${cause.message.trim().split('\n').at(-1)}`, { cause });
+    throw new NotInstalled(`it could not be installed: ${cause.message.trim().split('\n', 1)[0]}`, { cause });
   }
 }
