@@ -10,6 +10,9 @@ interface Watch {
 /** How often revocations are removed whose tokens have expired, in milliseconds. */
 const SWEEP_MS = 60_000;
 
+/** The last version of any list. */
+let lastVersion = 0;
+
 /**
  * The revocations that are in force, in the memory of this process. An entry takes about 250 bytes. There is no limit, since a
  * forgotten revocation would let its tokens in again: only the application and its authorization servers can add to it.
@@ -18,6 +21,8 @@ export class RevocationList {
   readonly #entries = new Map<string, StoredRevocation>();
   readonly #watches = new Set<Watch>();
   #sweptAt = -Infinity;
+  /** Another one after each change. */
+  #version = (lastVersion += 1);
 
   constructor(
     /** Milliseconds since the epoch. */
@@ -47,6 +52,7 @@ export class RevocationList {
       if (this.now() < one.until) this.#entries.set(one.key, joined(one, this.#entries.get(one.key)));
     }
     if (added.length === 0) return;
+    this.#version = lastVersion += 1;
     for (const watch of this.#watches) {
       if (!this.isRevoked(watch.subject)) continue;
       this.#watches.delete(watch);
@@ -55,11 +61,13 @@ export class RevocationList {
   }
 
   isRevoked(subject: RevocationSubject): boolean {
-    if (this.#entries.size === 0) return false;
+    // Most tokens come many times between two revocations.
+    if (subject.clearIn === this.#version) return false;
     for (const key of subject.keys) {
       const entry = this.#entries.get(key);
       if (entry && isIssuedBefore(subject, entry) && this.now() < entry.until) return true;
     }
+    subject.clearIn = this.#version;
     return false;
   }
 

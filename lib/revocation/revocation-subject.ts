@@ -8,6 +8,14 @@ export interface RevocationSubject {
   readonly keys: readonly string[];
   /** The `iat` in milliseconds since the epoch; undefined if the token has none. */
   readonly issuedAt: number | undefined;
+  /** The version of a list in which none of the keys was found. Each version belongs to one list. */
+  clearIn?: number;
+}
+
+/** What can be revoked of a token, and how long it lives. */
+export interface TokenSubject extends RevocationSubject {
+  /** Seconds from `iat` to `exp`; undefined if the token does not say it, and for a credential of the application. */
+  readonly lifetime: number | undefined;
 }
 
 function keyOf(...parts: readonly string[]): string {
@@ -25,17 +33,23 @@ export const revocationKey = {
 } as const;
 
 /** By the claims of a verified token, which are frozen and belong to it alone: a cached token comes with many requests. */
-const subjects = new WeakMap<McpAuthInfo['claims'], RevocationSubject>();
+const subjects = new WeakMap<McpAuthInfo['claims'], TokenSubject>();
 
 /** What can be revoked of the token, or of the other credential, of a caller. */
-export function revocationSubjectOf(auth: McpAuthInfo): RevocationSubject {
+export function revocationSubjectOf(auth: McpAuthInfo): TokenSubject {
   const known = subjects.get(auth.claims);
   if (known) return known;
   const iat = statedClaim(auth.claims, 'iat');
   const issuedAt = typeof iat === 'number' && Number.isFinite(iat) ? iat * 1000 : undefined;
-  const subject = Object.freeze({ keys: Object.freeze(keysOf(auth)), issuedAt });
+  const subject = { keys: keysOf(auth), issuedAt, lifetime: lifetimeOf(auth, issuedAt), clearIn: 0 };
   subjects.set(auth.claims, subject);
   return subject;
+}
+
+function lifetimeOf({ credential, claims }: McpAuthInfo, issuedAt: number | undefined): number | undefined {
+  const exp = statedClaim(claims, 'exp');
+  if (credential !== undefined || issuedAt === undefined || typeof exp !== 'number') return undefined;
+  return exp - issuedAt / 1000;
 }
 
 function keysOf({ issuer, principalKey, clientId, subject, claims }: McpAuthInfo): string[] {

@@ -4,7 +4,6 @@ import { invalidToken, type McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedRevocation } from '../options/revocation-options.js';
-import { statedClaim } from '../token/claims.js';
 import { RevocationList } from './revocation-list.js';
 import type { RevocationReport, RevocationReports } from './revocation-reports.js';
 import { revocationSubjectOf, type RevocationSubject } from './revocation-subject.js';
@@ -126,7 +125,7 @@ export class Revocations {
   #check(caller: McpAuthInfo, { list, settings }: Running): void {
     const subject = revocationSubjectOf(caller);
     if (list.isRevoked(subject)) throw refused(caller, 'revoked');
-    const lifetime = lifetimeOf(caller, subject);
+    const { lifetime } = subject;
     if (lifetime !== undefined && lifetime > settings.maxTokenSeconds + this.options.clockToleranceSeconds) {
       throw refused(caller, 'outlives_revocations', { 'lives for seconds': Math.round(lifetime) });
     }
@@ -150,13 +149,6 @@ export class Revocations {
 
 const OFF =
   'Nothing can be revoked: write `revocation: {}` into the options of McpAuthModule, with a store if there are several replicas';
-
-/** Seconds from `iat` to `exp`; undefined if the token does not say it. The application decides how long its credentials live. */
-function lifetimeOf({ credential, claims }: McpAuthInfo, { issuedAt }: RevocationSubject): number | undefined {
-  const exp = statedClaim(claims, 'exp');
-  if (credential !== undefined || issuedAt === undefined || typeof exp !== 'number') return undefined;
-  return exp - issuedAt / 1000;
-}
 
 function refused(
   { issuer, clientId }: McpAuthInfo,
