@@ -66,6 +66,10 @@ const EXPECTED = {
     'Keycloak calls every token inactive then: add an Audience mapper for the client.',
   ),
   'keycloak-introspection-signed': fails('503, the log says what to do', 'Keycloak signs no answers (RFC 9701).'),
+  'keycloak-back-channel-logout': works(
+    '200 before, 401 invalid_token after; another session of the user: 200',
+    'See [logout at the authorization server](guides/revocation.md#logout-at-the-authorization-server).',
+  ),
   'keycloak-service-account': works('200, auth.kind is client'),
   'key-rotation': works('200 before; new key: 200; the old token: 200'),
   outage: works(

@@ -32,7 +32,7 @@ export class KeycloakAdmin {
 
   /** Makes a realm that works with MCP. */
   async prepareRealm(resource) {
-    await this.send('POST', '//', realm());
+    await this.send('POST', '//', realm(resource));
     for (const name of SCOPES) await this.send('POST', '/client-scopes', scopeFor(name, resource));
     const scopes = (await this.send('GET', '/client-scopes')).filter(({ name }) => SCOPES.includes(name));
     const clients = (await this.send('GET', '/clients')).filter(({ clientId }) => /^mcp-|-api$/.test(clientId));
@@ -139,7 +139,7 @@ function audienceMapper(name, audience) {
   };
 }
 
-function realm() {
+function realm(resource) {
   return {
     realm: REALM,
     enabled: true,
@@ -149,6 +149,10 @@ function realm() {
     clients: [
       publicClient('mcp-public'),
       publicClient('mcp-without-basic'),
+      publicClient('mcp-logout', {
+        'backchannel.logout.url': `${resource}/backchannel-logout`,
+        'backchannel.logout.session.required': 'true',
+      }),
       publicClient('mcp-at-jwt', { 'access.token.header.type.rfc9068': 'true' }),
       publicClient('mcp-es256', { 'access.token.signed.response.alg': 'ES256' }),
       publicClient('mcp-lightweight', { 'client.use.lightweight.access.token.enabled': 'true' }),

@@ -55,6 +55,25 @@ export const KEYCLOAK_STEPS = [
     },
   },
   {
+    id: 'keycloak-back-channel-logout',
+    what: 'an access token after its user signed out, with `revocation.backChannelLogout`',
+    run: (lab) => {
+      const client = { clientId: 'mcp-logout' };
+      const backChannelLogout = { path: '/backchannel-logout', clientIds: [client.clientId] };
+      return lab.withApp({ revocation: { backChannelLogout } }, async (url) => {
+        const [ended, other] = [await lab.tokens({ client }), await lab.tokens({ client })];
+        const call = async ({ access_token: token }) => {
+          const { status, error } = await callTool(url, token, 'list-notes');
+          return error === undefined ? String(status) : `${status} ${error}`;
+        };
+        const before = await call(ended);
+        const end = `${lab.server.issuer}/protocol/openid-connect/logout`;
+        await post(end, { refresh_token: ended.refresh_token }, { client });
+        return `${before} before, ${await call(ended)} after; another session of the user: ${await call(other)}`;
+      });
+    },
+  },
+  {
     id: 'keycloak-service-account',
     what: 'a service account (client credentials)',
     run: async (lab) => {
