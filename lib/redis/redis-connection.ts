@@ -90,7 +90,8 @@ export class RedisConnection {
   }
 
   #explained(error: unknown): unknown {
-    if (!(error instanceof Error) || !/NOPERM|can't run this command/.test(error.message)) return error;
+    if (!(error instanceof Error) || !/NOPERM|can't run this command|no permissions to run/.test(error.message))
+      return error;
     const text = `the user of the connection to Redis needs the commands EVAL, ${this.commands}: ${error.message}`;
     return new RedisUnavailableError(text, { cause: error });
   }

@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.js';
 
+/** `REDIS_SERVER=/path/of/valkey-server npm run test:brokers` runs the same tests with Valkey. */
+const BINARY = process.env['REDIS_SERVER'] ?? 'redis-server';
+
 /** A real `redis-server` on a free port, or another server with the same command line. */
 export class RedisServer {
   readonly #folder = mkdtempSync(join(tmpdir(), 'redis-'));
@@ -17,7 +20,7 @@ export class RedisServer {
   ) {}
 
   /** Without persistence unless the options say otherwise. */
-  static async start(options: readonly string[] = [], binary = 'redis-server'): Promise<RedisServer> {
+  static async start(options: readonly string[] = [], binary = BINARY): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), options, binary);
     await server.restart();
     return server;
