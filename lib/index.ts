@@ -123,7 +123,14 @@ export { withOpenApiSecurity, type OpenApiSecurityOptions } from './openapi/open
 export { McpAuthRevocations, type RevokeOptions } from './mcp-auth.revocations.js';
 export { McpAuthService } from './mcp-auth.service.js';
 export type { BackChannelLogoutOptions, LogoutClientIds, RevocationOptions } from './options/revocation-options.js';
-export type { RevocationTarget } from './revocation/revocation-target.js';
+export type {
+  NamedPrincipal,
+  RevocationTarget,
+  RevokedClient,
+  RevokedPrincipal,
+  RevokedSession,
+  RevokedToken,
+} from './revocation/revocation-target.js';
 export type { VerifierOption } from './options/verifier-option.js';
 export type { KindOf, PrincipalKind } from './core/principal-kind.js';
 export type { ScopesOf } from './core/token-format.js';

@@ -27,6 +27,7 @@ export type RedisClient = NodeRedisClient | IoRedisClient;
 
 /** Redis gave no answer, or may not be asked, so nothing is known. */
 export class RedisUnavailableError extends Error {
+  /** Distinguishes it from other errors. */
   override readonly name = 'RedisUnavailableError';
 }
 

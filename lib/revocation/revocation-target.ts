@@ -4,21 +4,46 @@ import { principalKeyOf } from '../caller/caller.js';
 import type { RevokedKind } from './revocation-reports.js';
 import { revocationKey } from './revocation-subject.js';
 
-/**
- * What to revoke. Names are compared with those in tokens, code point by code point:
- *
- * - `principal`: all tokens of a user, or of a client that acts for itself: by `McpAuthInfo.principalKey`, or by issuer and subject;
- * - `sessionId`: tokens with this claim `sid`, of that issuer. Tokens without `sid` are not found by it;
- * - `tokenId`: the token with this claim `jti`, of that issuer;
- * - `client`: all tokens that were issued to this client ID, whoever the user is.
- *
- * The issuer of another credential, such as an API key, is `credential:` and its name.
- */
-export type RevocationTarget =
-  | { readonly principal: string | { readonly issuer: string; readonly subject: string } }
-  | { readonly sessionId: string; readonly issuer: string }
-  | { readonly tokenId: string; readonly issuer: string }
-  | { readonly client: string; readonly issuer: string };
+/** Names a principal by its issuer, and by what tokens call it. */
+export interface NamedPrincipal {
+  /** The `iss` of its tokens. The issuer of another credential, such as an API key, is `credential:` and its name. */
+  readonly issuer: string;
+  /** The `sub` of its tokens. */
+  readonly subject: string;
+}
+
+/** All tokens of a user, or of a client that acts for itself. */
+export interface RevokedPrincipal {
+  /** `McpAuthInfo.principalKey`, or issuer and subject. */
+  readonly principal: string | NamedPrincipal;
+}
+
+/** All tokens of a session at an authorization server. Tokens without `sid` are NOT found by it. */
+export interface RevokedSession {
+  /** The claim `sid` of the tokens. */
+  readonly sessionId: string;
+  /** The `iss` of the tokens. */
+  readonly issuer: string;
+}
+
+/** One token. */
+export interface RevokedToken {
+  /** The claim `jti` of the token. */
+  readonly tokenId: string;
+  /** The `iss` of the token. */
+  readonly issuer: string;
+}
+
+/** All tokens that were issued to a client, whoever the user is. */
+export interface RevokedClient {
+  /** The client ID. */
+  readonly client: string;
+  /** The `iss` of the tokens. */
+  readonly issuer: string;
+}
+
+/** What to revoke. Names are compared with those in tokens, code point by code point. */
+export type RevocationTarget = RevokedPrincipal | RevokedSession | RevokedToken | RevokedClient;
 
 /** A checked target. */
 export interface FoundTarget {
