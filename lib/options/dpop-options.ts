@@ -3,6 +3,7 @@ import { showValue } from '../core/safe-text.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readReplayStore } from './replay-store-option.js';
+import { readSecrets } from './secret-option.js';
 
 /** How a resource accepts tokens that are bound to a key of the client (RFC 9449, DPoP). */
 export interface DpopOptions {
@@ -55,9 +56,6 @@ export interface ResolvedDpop {
   readonly maxProofs: number;
 }
 
-/** In characters: 128 bits as hexadecimal text. */
-const MIN_SECRET_LENGTH = 32;
-
 export const DPOP_NONCE_OPTIONS = {
   secret: readSecrets,
   seconds: (option) => option.seconds(300, 60, 3_600),
@@ -88,15 +86,4 @@ function readAlgorithms(option: OptionReader): readonly string[] {
     option.refuse({ seen: showValue(algorithm), why, write: `Choose from ${SIGNATURE_ALGORITHMS.join(', ')}` });
   }
   return algorithms;
-}
-
-function readSecrets(option: OptionReader): [string, ...string[]] {
-  const write = `Write at least ${MIN_SECRET_LENGTH} random characters, such as those of openssl rand -hex 32`;
-  const secrets = Array.isArray(option.value) ? (option.value as unknown[]) : [option.value];
-  const isSecret = (value: unknown): value is string => typeof value === 'string' && value.length >= MIN_SECRET_LENGTH;
-  const [first, ...others] = secrets;
-  if (isSecret(first) && others.every(isSecret)) return [first, ...others];
-  const seen = option.isGiven ? 'a value that is not shown' : 'nothing';
-  option.refuse({ seen, why: 'must be a secret that nobody can guess', write });
-  return [''];
 }
