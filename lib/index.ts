@@ -120,6 +120,17 @@ export {
 } from './options/policy-option.js';
 export { deny, type Denial, type DenialDetails } from './core/denial.js';
 export { withOpenApiSecurity, type OpenApiSecurityOptions } from './openapi/openapi-security.js';
+export {
+  McpAuthConsents,
+  type ConsentTarget,
+  type ConsentUser,
+  type FinishedConsent,
+  type OpenedConsent,
+} from './consent/mcp-auth-consents.js';
+export { McpAuthConsentError, type ConsentRefusal } from './consent/consent-error.js';
+export { McpAuthConsentRequiredError, type ConsentRequest } from './core/consent-required-error.js';
+export type { ConsentOptions } from './options/consent-options.js';
+export type { ConsentedTokenStore } from './shared-state/consented-token-store.js';
 export { McpAuthRevocations, type RevokeOptions } from './mcp-auth.revocations.js';
 export { McpAuthService } from './mcp-auth.service.js';
 export type { BackChannelLogoutOptions, LogoutClientIds, RevocationOptions } from './options/revocation-options.js';

@@ -1,6 +1,8 @@
 import { Catch, Injectable, Optional, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import { of, throwError, type Observable } from 'rxjs';
+import { defer, of, throwError, type Observable } from 'rxjs';
+import { McpAuthConsentRequiredError } from './core/consent-required-error.js';
 import { McpAuthError } from './core/error.js';
+import { consentResult } from './response/consent-answer.js';
 import type { Refusal } from './response/refusal.js';
 import { RefusedRequests } from './authorization/refused-requests.js';
 import { callOfContext } from './caller/call-registry.js';
@@ -28,7 +30,11 @@ export class ErrorAnswers {
     private readonly options: ResolvedOptions,
   ) {}
 
-  answer(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
+  answer(error: McpAuthError | McpAuthConsentRequiredError, host: ArgumentsHost): Observable<unknown> | void {
+    return error instanceof McpAuthError ? this.#answerRefusal(error, host) : this.#askForConsent(error, host);
+  }
+
+  #answerRefusal(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
     switch (host.getType<string>()) {
       case 'http':
         if (isHttpResponse(host.switchToHttp().getResponse())) return this.#answerRequest(error, host);
@@ -43,6 +49,19 @@ export class ErrorAnswers {
     }
     this.#refusalOf(error);
     throw error;
+  }
+
+  /** Nothing was refused, so nothing is recorded. */
+  #askForConsent(error: McpAuthConsentRequiredError, host: ArgumentsHost): Observable<unknown> | void {
+    if (mcpOriginOf(host)) {
+      return defer(() => {
+        const result = consentResult(error, host.switchToRpc().getContext());
+        return result ? of(result) : throwError(() => error);
+      });
+    }
+    const response = host.getType() === 'http' ? host.switchToHttp().getResponse<HttpResponse>() : undefined;
+    if (!isHttpResponse(response)) throw error;
+    return this.responder.askForConsent(error, response as HttpResponse);
   }
 
   #answerRequest(error: McpAuthError, host: ArgumentsHost): void {
@@ -78,11 +97,12 @@ export class ErrorAnswers {
  * Answers an {@link McpAuthError} in the form that the client understands: status and challenge on HTTP routes; a result with
  * `isError` for MCP tools, and a JSON-RPC error for other MCP handlers; an error with `extensions` for GraphQL; the event
  * `exception` for WebSocket clients; `{ status, message }` for microservices. MCP answers have the status and the challenge,
- * too, unless the MCP framework has begun to answer with a stream. In other contexts, the filter throws the error again.
+ * too, unless the MCP framework has begun to answer with a stream. In other contexts, the filter throws the error again. Answers a
+ * {@link McpAuthConsentRequiredError} as that class says.
  */
 @Injectable()
-@Catch(McpAuthError)
-export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
+@Catch(McpAuthError, McpAuthConsentRequiredError)
+export class McpAuthFilter implements ExceptionFilter<McpAuthError | McpAuthConsentRequiredError> {
   readonly #answers: ErrorAnswers;
 
   constructor(@Optional() answers: ErrorAnswers) {
@@ -91,7 +111,7 @@ export class McpAuthFilter implements ExceptionFilter<McpAuthError> {
     this.#answers = answers;
   }
 
-  catch(error: McpAuthError, host: ArgumentsHost): Observable<unknown> | void {
+  catch(error: McpAuthError | McpAuthConsentRequiredError, host: ArgumentsHost): Observable<unknown> | void {
     return this.#answers.answer(error, host);
   }
 }

@@ -147,10 +147,11 @@ export class McpAuthHealthIndicator {
   }
 
   #stores(now: number): { stores?: Partial<Record<SharedStoreOption, StoreHealth>> } {
-    const { resources, sessions } = this.options;
+    const { resources, sessions, consent } = this.options;
     const options: SharedStoreOption[] = [];
     if (resources.some(({ dpop }) => dpop?.replayStore)) options.push('dpop.replayStore');
     if (sessions.store) options.push('sessions.store');
+    if (consent?.replayStore) options.push('consent.replayStore');
     if (options.length === 0) return {};
     const states = options.map((option) => [option, healthOfStore(this.stores.stateOf(option) ?? {}, now)]);
     return { stores: Object.fromEntries(states) as Partial<Record<SharedStoreOption, StoreHealth>> };

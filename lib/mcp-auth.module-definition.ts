@@ -52,6 +52,7 @@ import { ChallengeScopes } from './response/challenge-scopes.js';
 import { Responder } from './response/responder.js';
 import { RevokedAnswers } from './response/revoked-answers.js';
 import { ResponseHooks } from './response/response-hooks.js';
+import { McpAuthConsents } from './consent/mcp-auth-consents.js';
 import { McpAuthRevocations } from './mcp-auth.revocations.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { SessionOwners } from './authorization/session-owners.js';
@@ -218,6 +219,7 @@ export const PROVIDERS: Provider[] = [
   McpAuthDownstream,
   McpAuthService,
   McpAuthRevocations,
+  McpAuthConsents,
   McpAuthHealthIndicator,
   WellKnownEndpoint,
   BackChannelLogoutEndpoint,

@@ -41,6 +41,7 @@ import { ProofOfPossession } from './proof/proof-of-possession.js';
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { ResolvedOptions } from './options/options.js';
 import { ResourceServers } from './resource-servers/resource-servers.js';
+import { McpAuthConsents } from './consent/mcp-auth-consents.js';
 import { McpAuthRevocations } from './mcp-auth.revocations.js';
 import { McpAuthService } from './mcp-auth.service.js';
 import { Revocations } from './revocation/revocations.js';
@@ -48,7 +49,14 @@ import { OutsideCheck } from './platform/outside-check.js';
 import { SharedCaches } from './platform/shared-caches.js';
 import { WellKnownEndpoint } from './well-known.endpoint.js';
 
-THIS_COPY.injectables = { McpAuthDownstream, McpAuthGuard, McpAuthService, McpAuthRevocations, McpAuthHealthIndicator };
+THIS_COPY.injectables = {
+  McpAuthDownstream,
+  McpAuthGuard,
+  McpAuthService,
+  McpAuthRevocations,
+  McpAuthConsents,
+  McpAuthHealthIndicator,
+};
 
 /**
  * Makes the application an OAuth 2.1 protected resource: metadata for clients, a guard on every route, and the
@@ -71,6 +79,7 @@ THIS_COPY.injectables = { McpAuthDownstream, McpAuthGuard, McpAuthService, McpAu
     McpAuthService,
     McpAuthRevocations,
     McpAuthDownstream,
+    McpAuthConsents,
     McpAuthHealthIndicator,
     AccessControl,
     ErrorAnswers,
@@ -102,6 +111,7 @@ export class McpAuthModule
     private readonly revocations: Revocations,
     private readonly proofs: ProofOfPossession,
     private readonly certificates: CertificateRequest,
+    private readonly consents: McpAuthConsents,
     everyHandler: EveryHandler,
   ) {
     super();
@@ -169,6 +179,7 @@ export class McpAuthModule
     warnOfUnlisted(this.explorer.unlisted);
     // In the background: an authorization server that is slow or down must not delay or stop the start.
     void this.proofs.checkStores();
+    void this.consents.checkStore();
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
   }
 

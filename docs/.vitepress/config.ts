@@ -39,6 +39,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'Tokens bound to a key', link: '/guides/dpop' },
       { text: 'Cut somebody off now', link: '/guides/revocation' },
       { text: 'Tokens bound to a certificate', link: '/guides/mutual-tls' },
+      { text: 'Consent at third parties', link: '/guides/third-party-consent' },
       { text: 'Many tenants', link: '/guides/tenants' },
       { text: 'API keys and other credentials', link: '/guides/api-keys' },
       { text: 'A verifier of your own', link: '/guides/custom-verifier' },

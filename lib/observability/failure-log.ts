@@ -15,6 +15,7 @@ const QUIET_MS = 30_000;
 const STORE_CONSEQUENCES: Readonly<Record<SharedStoreOption, string>> = {
   'dpop.replayStore': 'requests with a DPoP proof',
   'sessions.store': 'requests that name an MCP session',
+  'consent.replayStore': 'users who return from a third party',
 };
 
 /** Writes failures to the log: what failed and how. Never writes a token or a part of one. */

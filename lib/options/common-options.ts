@@ -3,6 +3,7 @@ import { isRecord } from '../core/record.js';
 import { showValue } from '../core/safe-text.js';
 import { readAnonymousAccess, type AnonymousAccessOptions } from './anonymous-access.js';
 import { readCache, type CacheOptions } from './cache-options.js';
+import { readConsent, type ConsentOptions } from './consent-options.js';
 import { readDownstream, type DownstreamOptions } from './downstream-options.js';
 import { readCredentialOptions, type CredentialOptions } from './credential-options.js';
 import { readEventArguments, type RedactArguments } from './event-arguments-option.js';
@@ -73,6 +74,12 @@ export interface CommonOptions {
    * @default none: a token works until it expires
    */
   revocation?: RevocationOptions;
+  /**
+   * Lets `McpAuthConsents` ask users for their consent at third parties that your authorization server cannot exchange tokens for:
+   * the MCP client sends the user to a page of the application (URL mode elicitation).
+   * @default none
+   */
+  consent?: ConsentOptions;
   /**
    * Makes the caller available below handlers, as `McpAuthService.authInfo` and for `McpAuthDownstream`. Uses
    * `AsyncLocalStorage`, which costs a small route a tenth of its throughput up to Node.js 22; `@AuthInfo()` does not need it. Set
@@ -210,6 +217,7 @@ export const COMMON_OPTIONS = {
   clockToleranceSeconds: (option) => option.seconds(5, 0, 300),
   maxTokenLifetimeSeconds: (option) => option.seconds(86_400, 1, 31_536_000),
   revocation: readRevocation,
+  consent: readConsent,
   followCaller: optional((option) => option.flag(false)),
   eventArguments: readEventArguments,
   authorize: readPolicy,

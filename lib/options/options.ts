@@ -1,5 +1,6 @@
 import type { AnonymousAccess } from './anonymous-access.js';
 import type { ResolvedCache } from './cache-options.js';
+import type { ResolvedConsent } from './consent-options.js';
 import type { ChallengeForm, CommonOptions } from './common-options.js';
 import type { ResolvedCredential } from './credential-options.js';
 import type { RedactArguments } from './event-arguments-option.js';
@@ -35,6 +36,8 @@ export abstract class ResolvedOptions {
   abstract readonly maxTokenLifetimeSeconds: number;
   /** Undefined if nothing can be revoked. */
   abstract readonly revocation: ResolvedRevocation | undefined;
+  /** Undefined if the application asks for no consent at third parties. */
+  abstract readonly consent: ResolvedConsent | undefined;
   /** Whether plain http URLs beyond loopback are accepted from metadata and `trustedIssuer`. */
   abstract readonly allowInsecureHttp: boolean;
   abstract readonly checkAuthorizationServers: boolean;

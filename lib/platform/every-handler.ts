@@ -1,5 +1,6 @@
 import { Catch, Injectable, UseFilters, UseGuards } from '@nestjs/common';
 import type { ArgumentsHost, CanActivate, ExceptionFilter, ExecutionContext } from '@nestjs/common';
+import { McpAuthConsentRequiredError } from '../core/consent-required-error.js';
 import { McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import { callOfContext } from '../caller/call-registry.js';
@@ -42,7 +43,9 @@ export class EveryHandler {
   /** Call it while Nest instantiates the application: Nest reads what is bound when a microservice is connected. */
   prepare(): void {
     const isGuarding = this.isGuarding;
-    if (!isGuarding && !mayRefuseInEveryHandler(this.options)) return;
+    // Any tool may ask its user for consent. Without the filter, that would be an internal error of Nest.
+    const needsFilter = mayRefuseInEveryHandler(this.options) || this.options.consent !== undefined;
+    if (!isGuarding && !needsFilter) return;
     applications.set(this.options, this);
     for (const handler of this.explorer.rpcHandlers) if (this.#isUnguarded(handler)) bind(handler, isGuarding);
   }
@@ -70,9 +73,9 @@ class SharedGuard implements CanActivate {
   }
 }
 
-@Catch(McpAuthError)
-class SharedFilter implements ExceptionFilter<McpAuthError> {
-  catch(error: McpAuthError, host: ArgumentsHost): unknown {
+@Catch(McpAuthError, McpAuthConsentRequiredError)
+class SharedFilter implements ExceptionFilter<McpAuthError | McpAuthConsentRequiredError> {
+  catch(error: McpAuthError | McpAuthConsentRequiredError, host: ArgumentsHost): unknown {
     const application = applicationOf(host, undefined, () => true);
     if (!application) throw error;
     // oxlint-disable-next-line promise/valid-params -- an exception filter is no promise

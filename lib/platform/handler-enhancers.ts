@@ -1,4 +1,5 @@
 import type { ArgumentsHost, CanActivate, ExceptionFilter, ExecutionContext } from '@nestjs/common';
+import type { McpAuthConsentRequiredError } from '../core/consent-required-error.js';
 import type { McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 
@@ -8,6 +9,6 @@ export abstract class HandlerGuard implements CanActivate {
 }
 
 /** The filter that decorators bind to handlers. Its class is in the root of `lib` as well. */
-export abstract class HandlerFilter implements ExceptionFilter<McpAuthError> {
-  abstract catch(error: McpAuthError, host: ArgumentsHost): unknown;
+export abstract class HandlerFilter implements ExceptionFilter<McpAuthError | McpAuthConsentRequiredError> {
+  abstract catch(error: McpAuthError | McpAuthConsentRequiredError, host: ArgumentsHost): unknown;
 }

@@ -24,7 +24,7 @@ return 'new'
 `;
 
 /**
- * A {@link ReplayStore} in Redis (6 or later) or Valkey, for the option `dpop.replayStore`: replicas that share it accept each
+ * A {@link ReplayStore} in Redis (6 or later) or Valkey, for the options `dpop.replayStore` and `consent.replayStore`: replicas that share it accept each
  * proof once. One round trip for each proof, in a cluster as well. The user of the connection needs the commands `EVAL`, `INFO`,
  * `GET`, `SET` and `EXISTS`.
  *

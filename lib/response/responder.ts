@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import type { McpAuthConsentRequiredError } from '../core/consent-required-error.js';
 import type { McpAuthError } from '../core/error.js';
 import { ChallengeScopes } from './challenge-scopes.js';
 import { challengeOf, hasChallenge, toRefusal, type ChallengeContext, type Refusal } from './refusal.js';
@@ -44,6 +45,12 @@ export class Responder {
     adapter.setHeader(response, 'Content-Type', 'application/json; charset=utf-8');
     // Sent as text, since some middleware and hooks change objects.
     adapter.reply(response, JSON.stringify(refusal.body), refusal.status);
+  }
+
+  /** Answers a route whose user must first consent at a third party. */
+  askForConsent({ message, data }: McpAuthConsentRequiredError, response: HttpResponse): void {
+    const body = { error: 'consent_required', message, ...data };
+    this.#send(response, { status: 403, headers: { 'Cache-Control': 'no-store' }, body });
   }
 
   /**

@@ -1,5 +1,5 @@
 /** The options that take a store which replicas may share. */
-export type SharedStoreOption = 'dpop.replayStore' | 'sessions.store';
+export type SharedStoreOption = 'dpop.replayStore' | 'sessions.store' | 'consent.replayStore';
 
 /** Reports whether the stores of the application answer, so that the operator learns why clients get a 503. */
 export abstract class StoreReports {

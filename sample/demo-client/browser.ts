@@ -31,6 +31,21 @@ export class ScriptedBrowser {
     throw new Error(`The browser is sent around in circles, now at ${request.url}`);
   }
 
+  /** Opens a URL and fills in the pages, until one asks for nothing. Returns that page, and the actions of the user. */
+  async open(address: URL): Promise<{ url: string; status: number; text: string; did: string[] }> {
+    const did: string[] = [];
+    let request = new Request(address);
+    for (let pages = 0; pages < 20; pages++) {
+      const response = await this.#send(request);
+      const location = response.headers.get('location');
+      const page = location === null && response.ok ? await pageOf(response, request) : undefined;
+      if (location !== null) request = new Request(new URL(location, request.url));
+      else if (page && page.forms.length > 0) request = this.#answer(page, did);
+      else return { url: request.url, status: response.status, text: page?.text ?? (await response.text()), did };
+    }
+    throw new Error(`The browser is sent around in circles, now at ${request.url}`);
+  }
+
   /** Opens the authorization URL of a client. Returns the callback parameters, and the actions of the user. */
   async authorize(oauth: InMemoryOAuthProvider): Promise<{ answer: URLSearchParams; did: string[] }> {
     if (!oauth.authorizationUrl) throw new Error('The SDK did not ask for the user');
@@ -78,6 +93,8 @@ interface Page {
   url: string;
   /** The text of its list items: on a consent page, the requested scopes. */
   items: string[];
+  /** All of its text. */
+  text: string;
   forms: Form[];
 }
 
@@ -93,7 +110,12 @@ async function pageOf(response: Response, { method, url }: Request): Promise<Pag
       ]),
     ) as Record<string, string>,
   }));
-  return { url, forms, items: Array.from(html.matchAll(/<li>(.*?)<\/li>/gs), ([, content = '']) => textOf(content)) };
+  return {
+    url,
+    forms,
+    text: textOf(html),
+    items: Array.from(html.matchAll(/<li>(.*?)<\/li>/gs), ([, content = '']) => textOf(content)),
+  };
 }
 
 function textOf(html: string): string {

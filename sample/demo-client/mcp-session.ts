@@ -8,6 +8,9 @@ import { type Person, ScriptedBrowser } from './browser.js';
 import { RecordedExchanges } from './exchanges.js';
 import { InMemoryOAuthProvider } from './oauth-provider.js';
 
+/** Asks the user whether to open a URL that the server asks for, and opens it. */
+export type OpenUrl = (url: URL, message: string) => Promise<'accept' | 'decline'>;
+
 /** One user with one MCP client, on the official SDK, at one MCP server. */
 export class McpSession {
   readonly exchanges = new RecordedExchanges();
@@ -22,8 +25,17 @@ export class McpSession {
     person: Person,
     mode: VersionNegotiationMode,
     readonly oauth = new InMemoryOAuthProvider(),
+    openUrl?: OpenUrl,
   ) {
-    this.#client = new Client({ name: 'quick-start-demo', version: '1.0.0' }, { versionNegotiation: { mode } });
+    const capabilities = openUrl ? { elicitation: { url: {} } } : {};
+    const options = { versionNegotiation: { mode }, capabilities };
+    this.#client = new Client({ name: 'quick-start-demo', version: '1.0.0' }, options);
+    if (openUrl) {
+      this.#client.setRequestHandler('elicitation/create', async ({ params }) => {
+        if (params.mode !== 'url') return { action: 'decline' };
+        return { action: await openUrl(new URL(params.url), params.message) };
+      });
+    }
     this.#url = new URL(url);
     this.#browser = new ScriptedBrowser(person);
   }

@@ -3,6 +3,7 @@ import { expect, it } from '@jest/globals';
 import { AUTHORIZATION_SERVER_OPTIONS, CLAIM_OPTIONS } from '../../lib/options/authorization-server-options.js';
 import { CACHE_OPTIONS } from '../../lib/options/cache-options.js';
 import { COMMON_OPTIONS } from '../../lib/options/common-options.js';
+import { CONSENT_OPTIONS } from '../../lib/options/consent-options.js';
 import { CREDENTIAL_OPTIONS } from '../../lib/options/credential-options.js';
 import { DOWNSTREAM_OPTIONS } from '../../lib/options/downstream-options.js';
 import { DPOP_OPTIONS } from '../../lib/options/dpop-options.js';
@@ -56,6 +57,7 @@ const SECTIONS: readonly Section[] = [
     prefix: 'revocation.backChannelLogout.',
     readers: BACK_CHANNEL_LOGOUT_OPTIONS,
   },
+  { file: 'consent-options', name: 'ConsentOptions', prefix: 'consent.', readers: CONSENT_OPTIONS },
   { file: 'template-options', name: 'TenantsOptions', prefix: 'tenants.', readers: TENANTS_OPTIONS },
   { file: 'scope-options', name: 'ScopeOptions', prefix: 'scopes.', readers: SCOPE_OPTIONS },
   { file: 'resource-metadata-options', name: 'ResourceMetadataOptions', prefix: 'metadata.', readers: {} },
