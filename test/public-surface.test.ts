@@ -1,9 +1,21 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
-import { dirname, join, normalize, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, normalize, relative } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  folderOf,
+  imports,
+  isBuiltin,
+  isRelative,
+  LIB,
+  packageOf,
+  packagesReached,
+  reached,
+  ROOT,
+  target,
+  withoutComments,
+} from './support/library-imports.js';
 
 /** What a subpath of the package exports; changing it is a decision, and this list is where it is made. */
 interface Surface {
@@ -268,9 +280,6 @@ const ONLY_NEEDS: Readonly<Record<string, readonly string[]>> = {
   './dev-server': ['jose', 'oidc-provider'],
 };
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const LIB = join(ROOT, 'lib');
-
 interface Manifest {
   readonly schematics: string;
   readonly type: string;
@@ -285,75 +294,11 @@ interface Manifest {
   readonly devDependencies: Readonly<Record<string, string>>;
 }
 
-interface Import {
-  /** Path within `lib/`. */
-  readonly file: string;
-  readonly specifier: string;
-}
-
 let manifest: Manifest;
-let imports: readonly Import[];
 
 beforeAll(async () => {
   manifest = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as Manifest;
-  const entries = await readdir(LIB, { recursive: true });
-  const files = entries.filter((entry) => entry.endsWith('.ts')).toSorted();
-  imports = (await Promise.all(files.map(importsOf))).flat();
 });
-
-async function importsOf(file: string): Promise<Import[]> {
-  const code = withoutComments(await readFile(join(LIB, file), 'utf8'));
-  const patterns = [
-    /^\s*(?:import|export)\b[^;'"]*?\bfrom\s*['"]([^'"]+)['"]/gm,
-    /^\s*import\s*['"]([^'"]+)['"]/gm,
-    /\b(?:import|require)\(\s*['"]([^'"]+)['"]/g,
-  ];
-  return patterns.flatMap((pattern) =>
-    [...code.matchAll(pattern)].map(([, specifier]) => ({ file, specifier: specifier as string })),
-  );
-}
-
-function withoutComments(code: string): string {
-  return code.replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
-}
-
-function isRelative({ specifier }: Import): boolean {
-  return specifier.startsWith('.');
-}
-
-function isBuiltin({ specifier }: Import): boolean {
-  return specifier.startsWith('node:');
-}
-
-function packageOf(specifier: string): string {
-  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
-}
-
-/** The file in `lib/` that a relative import means. */
-function target({ file, specifier }: Import): string {
-  return normalize(join(dirname(file), specifier.replace(/\.js$/, '.ts')));
-}
-
-function folderOf(file: string): string {
-  const [folder, ...rest] = file.split('/');
-  return rest.length === 0 ? 'mcp-auth' : (folder as string);
-}
-
-/** Every file that a file reaches through relative imports, itself included. */
-function reached(file: string, seen = new Set<string>()): ReadonlySet<string> {
-  if (seen.has(file)) return seen;
-  seen.add(file);
-  for (const one of imports) if (one.file === file && isRelative(one)) reached(target(one), seen);
-  return seen;
-}
-
-function packagesReached(file: string): string[] {
-  const files = reached(file);
-  const packages = imports
-    .filter((one) => files.has(one.file) && !isRelative(one) && !isBuiltin(one))
-    .map(({ specifier }) => packageOf(specifier));
-  return [...new Set(packages)].toSorted();
-}
 
 /** `./testing` → `testing/index.ts` */
 function sourceOf(subpath: string): string {
