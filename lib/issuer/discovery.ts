@@ -1,7 +1,7 @@
 import { isRecord, ownMember } from '../core/record.js';
 import { isLoopback, parseUrl } from '../core/resource.js';
 import { showValue } from '../core/safe-text.js';
-import { withinTime } from './deadline.js';
+import { withinTime } from '../core/deadline.js';
 import { OutboundError } from './outbound-error.js';
 import { fetchJsonObject, type Outbound } from './outbound.js';
 

@@ -1,6 +1,6 @@
 import { isJson, mediaTypeOf } from '../core/media-type.js';
 import { isRecord } from '../core/record.js';
-import { Deadline } from './deadline.js';
+import { Deadline } from '../core/deadline.js';
 import { noAnswer, OutboundError, unexpectedStatus, unexpectedType } from './outbound-error.js';
 import { endTransfer, readText } from './response-text.js';
 

@@ -1,5 +1,5 @@
 import { mediaTypeOf } from '../core/media-type.js';
-import { Deadline } from './deadline.js';
+import { Deadline } from '../core/deadline.js';
 import { requestName, send, type Outbound, type OutboundRequest } from './outbound.js';
 import type { OutboundError } from './outbound-error.js';
 import { endTransfer, readText } from './response-text.js';

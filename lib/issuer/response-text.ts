@@ -1,5 +1,5 @@
 import { isRecord } from '../core/record.js';
-import type { Deadline } from './deadline.js';
+import type { Deadline } from '../core/deadline.js';
 import { OutboundError } from './outbound-error.js';
 
 /**

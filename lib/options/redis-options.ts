@@ -8,7 +8,7 @@ export interface RedisStoreOptions {
    * @default 'mcp-auth:'
    */
   prefix?: string;
-  /** How long an answer of Redis is waited for, in seconds, 1 to 30. A request that waited in vain gets 503. @default 1 */
+  /** How long an answer of Redis is waited for, in seconds, 1 to 5. A request that waited in vain gets 503. @default 1 */
   timeoutSeconds?: number;
 }
 
@@ -30,7 +30,7 @@ export interface RedisSessionOwnerStoreOptions extends RedisStoreOptions {
 
 const STORE_OPTIONS = {
   prefix: readPrefix,
-  timeoutSeconds: (option) => option.seconds(1, 1, 30),
+  timeoutSeconds: (option) => option.seconds(1, 1, 5),
 } satisfies ReadersOf<RedisStoreOptions>;
 
 export const REDIS_REPLAY_STORE_OPTIONS = {

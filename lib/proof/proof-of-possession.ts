@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { CallerProof } from '../core/auth-info.js';
 import { Clock } from '../core/clock.js';
+import { withinTime } from '../core/deadline.js';
 import { McpAuthError, unavailable } from '../core/error.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 import type { ResolvedDpop } from '../options/dpop-options.js';
@@ -10,6 +11,7 @@ import { configuredResource, type ResolvedResource } from '../options/resource-o
 import { fieldValues, type HeaderSource } from '../request/header-fields.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { MemoryReplayStore } from '../shared-state/memory-replay-store.js';
+import { STORE_ANSWER_MS } from '../shared-state/store-limit.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
 import { StoreReports } from '../shared-state/store-reports.js';
 import { DpopNonces } from './dpop-nonces.js';
@@ -155,6 +157,8 @@ export interface BoundCredentials {
  */
 const CLOCK_MARGIN_SECONDS = 60;
 
+const STORE_LIMIT = { timeoutMs: STORE_ANSWER_MS };
+
 interface CountedProof {
   readonly proof: DpopProof;
   readonly thumbprint: string;
@@ -168,7 +172,8 @@ async function isFirst({ proof, thumbprint, uri, state }: CountedProof): Promise
   const until = Math.ceil((proof.issuedAt + state.dpop.proofSeconds + CLOCK_MARGIN_SECONDS) * 1000);
   const madeAt = Math.floor(proof.issuedAt * 1000);
   try {
-    const isAbsent: unknown = await state.replays.insertOnce(key, until, madeAt);
+    const answer: unknown = state.replays.insertOnce(key, until, madeAt);
+    const isAbsent = typeof answer === 'boolean' ? answer : await withinTime(() => answer, STORE_LIMIT);
     if (typeof isAbsent !== 'boolean') throw new TypeError('insertOnce must return true or false');
     state.reports?.storeAnswered(STORE_OPTION);
     return isAbsent;

@@ -8,7 +8,7 @@ import type { TrustedIssuers } from '../token/trusted-issuers.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import type { ResourceCredentials } from './resource-credentials.js';
-import { withinTime } from '../issuer/deadline.js';
+import { withinTime } from '../core/deadline.js';
 import type { ResolvedTemplate } from '../options/template-options.js';
 import { Tenants } from './tenants.js';
 import type { SharedStores, TokenStores } from './token-stores.js';

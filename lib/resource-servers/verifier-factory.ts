@@ -1,6 +1,6 @@
 import type { TokenVerifier } from '../core/token-verifier.js';
 import { UnderWayLimit } from '../issuer/cool-down.js';
-import { withinTime } from '../issuer/deadline.js';
+import { withinTime } from '../core/deadline.js';
 import { IntrospectionAccess } from '../issuer/introspection-gate.js';
 import type { ResolvedAuthorizationServer } from '../options/authorization-server-options.js';
 import type { ResolvedCredential } from '../options/credential-options.js';

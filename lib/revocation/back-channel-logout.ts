@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../core/clock.js';
 import { principalKeyOf } from '../caller/caller.js';
-import { withinTime } from '../issuer/deadline.js';
+import { withinTime } from '../core/deadline.js';
 import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedBackChannelLogout } from '../options/revocation-options.js';
 import { MemoryReplayStore } from '../shared-state/memory-replay-store.js';

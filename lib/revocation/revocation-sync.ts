@@ -1,4 +1,4 @@
-import { withinTime, type TimeLimit } from '../issuer/deadline.js';
+import { withinTime, type TimeLimit } from '../core/deadline.js';
 import { unavailable } from '../core/error.js';
 import type { RevocationChanges, RevocationStore, StoredRevocation } from '../shared-state/revocation-store.js';
 import { joined, type RevocationList } from './revocation-list.js';
@@ -101,18 +101,19 @@ export class RevocationSync {
   }
 
   async #readParts(): Promise<void> {
-    let part = await this.#changes();
-    const { isFromStart } = part;
-    const found = new Map<string, StoredRevocation>();
+    /** All that the store has; undefined while that is not known. */
+    let found: Map<string, StoredRevocation> | undefined;
     for (let parts = 1; ; parts += 1) {
-      this.list.add(part.revocations);
-      if (isFromStart) for (const one of part.revocations) found.set(one.key, joined(one, found.get(one.key)));
-      this.#cursor = part.cursor;
-      if (!part.hasMore) break;
-      if (parts >= MAX_PARTS) throw new TypeError('changes().hasMore of the store of revocations never becomes false');
-      part = await this.#changes();
+      if (parts > MAX_PARTS) throw new TypeError('changes().hasMore of the store of revocations never becomes false');
+      const { revocations, isFromStart, cursor, hasMore } = await this.#changes();
+      this.list.add(revocations);
+      // A store may lose its content between two parts, too.
+      if (isFromStart) found = new Map();
+      for (const one of revocations) found?.set(one.key, joined(one, found.get(one.key)));
+      this.#cursor = cursor;
+      if (!hasMore) break;
     }
-    if (isFromStart) this.#keepWhatIsLacking(found);
+    if (found) this.#keepWhatIsLacking(found);
   }
 
   async #changes(): Promise<RevocationChanges> {

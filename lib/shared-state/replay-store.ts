@@ -14,7 +14,8 @@ export interface ReplayStore {
    * accepted, since clocks differ
    * @param madeAt when the proof was made, in whole milliseconds since the epoch, as its sender says. A store that has lost keys
    * cannot decide about what was made before that.
-   * @returns whether the key was absent. Throws, or rejects, if the store cannot decide: the request then gets 503.
+   * @returns whether the key was absent. Throws, or rejects, if the store cannot decide: the request then gets 503, as
+   * after five seconds without an answer.
    */
   insertOnce(key: string, until: number, madeAt: number): boolean | Promise<boolean>;
   /**

@@ -17,7 +17,7 @@ export interface SessionOwnerStore {
    * What {@link open} got last for this session; undefined if the session was closed, is forgotten, or never was. Counts as a use of
    * the session.
    *
-   * Throws, or rejects, if the store cannot say it: the request then gets 503.
+   * Throws, or rejects, if the store cannot say it: the request then gets 503, as after five seconds without an answer.
    */
   ownerOf(session: string): string | undefined | Promise<string | undefined>;
   /** Forgets a session. A session that is not known is no error. */

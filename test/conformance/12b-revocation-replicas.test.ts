@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { McpAuthHealthIndicator, McpAuthRevocations, type RevocationOptions } from 'nestjs-mcp-auth';
+import {
+  McpAuthHealthIndicator,
+  McpAuthRevocations,
+  type RevocationOptions,
+  type RevocationStore,
+} from 'nestjs-mcp-auth';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import type { NotesServer } from '../support/notes-server.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
@@ -179,6 +184,26 @@ describe.each(PLATFORMS)('LIB-27: a store that cannot be read, on %s', (platform
     expect(await statusOf(server, await replicas.mint(ALICE))).toBe(503);
     expect(server.log.join('\n')).toContain('Cannot read the store of revocations');
   });
+});
+
+it('LIB-27: a store that loses its content while it is read gets back what it lacks', async () => {
+  const known = { key: 'k'.repeat(43), issuedBefore: 1, until: Date.now() + 3_600_000 };
+  const answers = [
+    { revocations: [known], cursor: 'a', isFromStart: true, hasMore: false },
+    { revocations: [], cursor: 'b', isFromStart: false, hasMore: true },
+    { revocations: [], cursor: 'new', isFromStart: true, hasMore: false },
+  ];
+  const added: unknown[] = [];
+  const store: RevocationStore = {
+    add: (revocation) => void added.push(revocation),
+    changes: () => answers.shift() ?? { revocations: [], cursor: 'new', isFromStart: false, hasMore: false },
+  };
+  replicas = await Replicas.of('express', {}, { store });
+  const server = await replicas.start();
+  await until(() => answers.length === 2);
+  server.clock.now += 250;
+  await until(() => added.length > 0);
+  expect(added).toEqual([known]);
 });
 
 it('LIB-27: revocations are forgotten when their tokens have expired', async () => {
