@@ -66,8 +66,8 @@ const MAX_MESSAGE_LENGTH = 300;
 
 /**
  * Asks users for their consent at a third party that your authorization server cannot exchange tokens for. Needs the option
- * `consent`. Three steps: a tool asks for the token ({@link tokenFor}); the page of the link opens it ({@link open}); the page that
- * the third party redirects to ends it ({@link finish}). Each step is for one user: whoever else gets a link cannot go on with it.
+ * `consent`. Three steps: a tool asks for the token (`tokenFor`); the page of the link opens it (`open`); the page that the
+ * third party redirects to ends it (`finish`). Each step is for one user: whoever else gets a link cannot go on with it.
  *
  * Does NOT sign users in, talk to the third party, or refresh its tokens: that is the application's.
  *
@@ -94,13 +94,12 @@ export class McpAuthConsents {
    *
    * @throws {McpAuthConsentRequiredError} if there is none. Let it pass through your tool: it becomes the answer that makes the MCP
    * client send the user to the page.
-   * @throws {Error} as {@link begin}; or if there is no `consent.tokenStore`.
+   * @throws {Error} as `begin`; or if there is no `consent.tokenStore`.
    */
   async tokenFor<Token = unknown>(caller: McpAuthInfo, target: ConsentTarget): Promise<Token> {
-    const request = this.begin(caller, target);
-    const token = await this.#store.get(ownerOf(caller), target.to);
-    if (token === undefined || token === null) throw new McpAuthConsentRequiredError(target.to, request);
-    return token as Token;
+    const token = await this.#store.get(ownerOf(caller), nameOf(target.to));
+    if (token !== undefined && token !== null) return token as Token;
+    throw new McpAuthConsentRequiredError(target.to, this.begin(caller, target));
   }
 
   /**
@@ -156,7 +155,7 @@ export class McpAuthConsents {
     await this.#keep(ownerOf(caller), nameOf(to), token);
   }
 
-  /** Forgets what the caller has allowed: the next {@link tokenFor} asks again. Does NOT tell the third party. */
+  /** Forgets what the caller has allowed: the next `tokenFor` asks again. Does NOT tell the third party. */
   async forgetToken(caller: McpAuthInfo, to: string): Promise<void> {
     await this.#store.delete(ownerOf(caller), nameOf(to));
   }
@@ -172,6 +171,7 @@ export class McpAuthConsents {
   }
 
   get #store(): ConsentedTokenStore {
+    this.#flowOrThrow();
     const store = this.options.consent?.tokenStore;
     if (store) return store;
     throw new Error('There is nowhere to keep tokens: set consent.tokenStore in the options of McpAuthModule');

@@ -40,7 +40,10 @@ export class McpAuthConsentRequiredError extends Error {
   /** The JSON-RPC error code of MCP 2025-11-25. */
   readonly code = URL_ELICITATION_REQUIRED;
   /** The `data` of the JSON-RPC error. */
-  readonly data: { readonly elicitations: readonly ConsentRequest[] };
+  readonly data: {
+    /** One: the link that the user should open. */
+    readonly elicitations: readonly ConsentRequest[];
+  };
 
   constructor(
     /** The third party. */

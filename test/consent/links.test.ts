@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import type { ConsentOptions } from 'nestjs-mcp-auth';
+import { McpAuthHealthIndicator, type ConsentOptions } from 'nestjs-mcp-auth';
 import { MemoryReplayStore } from '../../lib/shared-state/memory-replay-store.js';
 import {
   CONSENT_SECRET,
@@ -167,6 +167,8 @@ describe.each(PLATFORMS)('the link of a consent, on %s', (platform) => {
       expect(await server.finish(body['state'], 'alice')).toEqual(refusal(503, expect.any(String)));
       expect(server.tokens.rows.size).toBe(0);
       expect(server.server.log.join('\n')).toContain('consent.replayStore');
+      const { auth } = server.server.app.get(McpAuthHealthIndicator).isHealthy('auth');
+      expect(auth).toMatchObject({ stores: { 'consent.replayStore': { state: 'failing' } } });
     },
   );
 

@@ -45,6 +45,17 @@ async function checkOwn(host: Host, on: string): Promise<void> {
       scopes: ['a'],
     });
   });
+  await check(ran, `${on}MCP-25-ELIC: gives the link for a consent as text, or as error of the SDK`, async () => {
+    const call = await as('a');
+    const { result } = await call(...tool('consent'));
+    assert.equal(result?.isError, true);
+    assert.match(
+      result?.content?.[0]?.text ?? '',
+      /Open https:\/\/mcp\.example\.com\/connect\?consent=[\w-]+ in a browser/,
+    );
+    const { error } = await call(...tool('consent-by-hand'));
+    assert.equal(error?.code, -32042);
+  });
   await check(
     ran,
     `${on}injects the caller where arguments of the client would stand, and where the SDK puts its own`,

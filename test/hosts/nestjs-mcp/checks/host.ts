@@ -11,10 +11,12 @@ import {
   type Type,
 } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer, NestFactory } from '@nestjs/core';
+import { UrlElicitationRequiredError } from '@modelcontextprotocol/sdk/types.js';
 import { McpModule, Prompt, Resolver, Resource, Tool, UseGuards, type McpExecutionContext } from '@nestjs-mcp/server';
 import {
   AuthInfo,
   Authorize,
+  McpAuthConsents,
   McpAuthError,
   McpAuthGuard,
   McpAuthModule,
@@ -47,12 +49,25 @@ class OwnGuard implements CanActivate {
 
 @Resolver()
 class Handlers {
-  constructor(private readonly service: McpAuthService) {}
+  constructor(
+    private readonly service: McpAuthService,
+    private readonly consents: McpAuthConsents,
+  ) {}
 
   @Tool({ name: 'ping' })
   ping() {
     ran.push('ping');
     return text('pong');
+  }
+
+  @Tool({ name: 'consent', description: 'Needs the consent of its user' })
+  consent(@AuthInfo() auth: McpAuthInfo) {
+    return this.consents.tokenFor(auth, { to: 'acme' });
+  }
+
+  @Tool({ name: 'consent-by-hand', description: 'The same, with the error of the SDK' })
+  consentByHand(@AuthInfo() auth: McpAuthInfo) {
+    throw new UrlElicitationRequiredError([{ ...this.consents.begin(auth, { to: 'acme' }) }]);
   }
 
   @Tool({ name: 'who', description: 'Who calls, by every way to know it' })
@@ -203,6 +218,11 @@ export async function startHost(isFirst: boolean, transports: object): Promise<H
     resource,
     authorizationServers: [issuer.issuer],
     checkAuthorizationServers: false,
+    consent: {
+      url: 'https://mcp.example.com/connect',
+      secret: 'a secret of this test that nobody can guess',
+      tokenStore: { get: () => undefined, set: () => undefined, delete: () => undefined },
+    },
   });
   const mcp = McpModule.forRoot({ name: 'host', version: '1.0.0', logging: { enabled: false }, transports });
 
