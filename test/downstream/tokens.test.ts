@@ -3,7 +3,7 @@ import { decodeJwt } from 'jose';
 import { AUDIENCE, startDownstreamServer, textOfTool, type DownstreamServer } from '../support/downstream-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
-describe.each(PLATFORMS)('9. Tokens for the APIs that tools call, on %s', (platform) => {
+describe.each(PLATFORMS)('Tokens for the APIs that tools call, on %s', (platform) => {
   let server: DownstreamServer;
   beforeAll(async () => {
     server = await startDownstreamServer(platform);

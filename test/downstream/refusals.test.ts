@@ -80,7 +80,7 @@ const MISTAKES: readonly [what: string, answer: () => Response, remedy: string][
   ],
 ];
 
-describe.each(PLATFORMS)('9. What an authorization server refuses for an API, on %s', (platform) => {
+describe.each(PLATFORMS)('What an authorization server refuses for an API, on %s', (platform) => {
   let server: DownstreamServer;
   beforeAll(async () => {
     server = await startDownstreamServer(platform);
@@ -185,7 +185,7 @@ describe.each(PLATFORMS)('9. What an authorization server refuses for an API, on
   });
 });
 
-describe.each(PLATFORMS)('9. Step-up for an API, on %s', (platform) => {
+describe.each(PLATFORMS)('Step-up for an API, on %s', (platform) => {
   let server: DownstreamServer;
   beforeAll(async () => {
     server = await startDownstreamServer(platform, {

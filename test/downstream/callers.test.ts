@@ -20,7 +20,7 @@ function answersWithSubject(server: DownstreamServer): void {
   });
 }
 
-describe.each(PLATFORMS)('9. Callers and their tokens for an API, on %s', (platform) => {
+describe.each(PLATFORMS)('Callers and their tokens for an API, on %s', (platform) => {
   let server: DownstreamServer;
   beforeAll(async () => {
     server = await startDownstreamServer(platform);
