@@ -149,6 +149,8 @@ const injectToken: (name: string) => ParameterDecorator = createParamDecorator(i
  * `McpAuthDownstream.tokenFor` throws.
  *
  * Protects the handler where `@AuthInfo()` does.
+ *
+ * @throws {McpAuthConfigError} at the start, if the option has no API of this name.
  */
 export function DownstreamToken(name: string): ParameterDecorator {
   const inject = injectToken(name);

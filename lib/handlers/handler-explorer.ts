@@ -21,6 +21,7 @@ import { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
 import type { PolicyOption } from '../options/policy-option.js';
 import { handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
+import { unknownApis } from './unknown-apis.js';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
@@ -208,6 +209,7 @@ export class HandlerExplorer implements KnownHandlers {
         classOf(wrapper).flatMap((classRef) => [
           ...declarationProblems(classRef, this),
           ...instanceProblems(classRef, wrapper.instance, this),
+          ...unknownApis(classRef, this.options),
         ]),
       ),
       ...this.#all().flatMap((handler) => [
