@@ -17,7 +17,7 @@ import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server';
 import { McpAuthModule, ProtectedResource, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { McpSdkBridge, McpSdkModule, type RegisterOptions } from 'nestjs-mcp-auth/sdk';
-import { TestIssuer } from 'nestjs-mcp-auth/testing';
+import { TestIssuer, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Clock } from '../../lib/core/clock.js';
 import { messagesOf, type Witness } from '../support/expectations.js';
@@ -39,6 +39,7 @@ export interface SdkServerSettings {
   readonly sdk: Sdk;
   readonly platform?: Platform;
   readonly options?: Partial<McpAuthModuleOptions>;
+  readonly issuer?: TestIssuerOptions;
   /** Turns off what protects every route, so that handlers have to protect themselves. */
   readonly globalGuard?: boolean;
   /** The classes with tools, resources and prompts, and what they need. */
@@ -141,7 +142,7 @@ export async function startSdkServer(settings: SdkServerSettings, ran: string[] 
   const { sdk, platform = 'express', endpoints = { mcp: {} } } = settings;
   const log: string[] = [];
   const clock = { now: Date.now() };
-  const issuer = await TestIssuer.start({ alg: 'ES256', now: () => clock.now });
+  const issuer = await TestIssuer.start({ alg: 'ES256', now: () => clock.now, ...settings.issuer });
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   const [firstPath = 'mcp'] = Object.keys(endpoints);
