@@ -154,6 +154,7 @@ export class DownstreamApi {
     const { log } = this.dependencies;
     const refusal = refusalFor(failure, error, this.options, caller);
     if (failure === 'outage') log.outage(this.options, error);
+    if (failure === 'denied' && !this.#hasIssued) log.denied(this.options, error);
     if (!refusal) log.mistake(this.options, error);
     return refusal ?? new McpAuthDownstreamError(this.options.name);
   }

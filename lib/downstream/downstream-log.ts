@@ -24,6 +24,12 @@ export class DownstreamLog {
     this.#write('error', api, `${text}: ${whatHappened(error)}. What to do: ${adviceFor(error, api)}`);
   }
 
+  /** Callers get 403. Call it while no caller has got a token: then it may be that none can. */
+  denied(api: ResolvedDownstream, error: unknown): void {
+    const text = `No token for the API "${api.name}" from ${api.issuer} for this caller, and none was issued to another one yet`;
+    this.#write('warn', api, `${text}: ${whatHappened(error)}. What to do: ${adviceFor(error, api)}`);
+  }
+
   /** The authorization server gives no usable answer: callers get 503. */
   outage(api: ResolvedDownstream, error: unknown): void {
     const advice = adviceForFailure(error, 'token');
@@ -54,6 +60,8 @@ const ADVICE: Readonly<Record<string, (api: ResolvedDownstream) => string>> = {
   unauthorized_client: ({ clientId, grant }) => `allow the client ${quoted(clientId)} the grant ${grant}`,
   unsupported_grant_type: ({ grant }) =>
     `turn on the grant ${grant} at the authorization server, or choose another one`,
+  access_denied: ({ clientId }) =>
+    `if no caller gets one, allow the client ${quoted(clientId)} to exchange their tokens; some servers, such as Keycloak, want it in the aud of these`,
   invalid_target: ({ name }) =>
     `see that the authorization server knows resource and audience of downstream.${name}, and that this client may have tokens for them`,
   invalid_scope: ({ name }) =>

@@ -73,6 +73,7 @@ const inventory: DownstreamOptions = {
   clientId: 'notes-server',
   auth: { method: 'client_secret_basic', clientSecret: SECRET },
   audience: 'inventory',
+  scopes: ['inventory'],
   origins: ['https://inventory.example.com'],
 };
 // #endregion

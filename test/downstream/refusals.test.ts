@@ -148,6 +148,27 @@ describe.each(PLATFORMS)('What an authorization server refuses for an API, on %s
     },
   );
 
+  it('LIB-29: tells the operator what access_denied may mean, until a caller has got a token', async () => {
+    const fresh = await startDownstreamServer(platform);
+    const denied = async (sub: string): Promise<string> => {
+      fresh.log.length = 0;
+      fresh.clock.now += 61_000;
+      fresh.issuer.answerToken = () => refusal('access_denied', 403);
+      const response = await fresh.callTool('events', await fresh.mint({ sub }));
+      expect(response.status).toBe(403);
+      expect(await response.text()).not.toContain('resource-server');
+      return fresh.log.join('\n');
+    };
+    try {
+      expect(await denied('ada')).toContain('What to do: if no caller gets one, allow the client "resource-server"');
+      fresh.issuer.answerToken = undefined;
+      expect((await fresh.callTool('events', await fresh.mint({ sub: 'ada' }))).status).toBe(200);
+      expect(await denied('bob')).not.toContain('if no caller gets one');
+    } finally {
+      await fresh.close();
+    }
+  });
+
   it('RFC8693-2.2.2-a: takes an invalid request for the fault of the caller only after one that worked', async () => {
     const answer = async (): Promise<number> => (await server.callTool('events', await server.mint())).status;
     server.issuer.answerToken = () => refusal('invalid_request');
