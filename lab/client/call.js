@@ -28,9 +28,9 @@ export function callRequest(token, tool) {
   return { headers, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }) };
 }
 
-/** The result of the tool, from a JSON-RPC answer as JSON or as the data of an event. */
-function resultIn(text) {
+/** The result of the tool, from a JSON-RPC answer as JSON or as the data of an event; undefined if the tool failed. */
+export function resultIn(text) {
   const json = text.startsWith('{') ? text : /^data: (.*)$/m.exec(text)?.[1];
   const { result } = JSON.parse(json ?? '{}');
-  return JSON.parse(result?.content?.[0]?.text ?? 'null');
+  return result?.isError ? undefined : JSON.parse(result?.content?.[0]?.text ?? 'null');
 }

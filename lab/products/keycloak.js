@@ -12,7 +12,7 @@ import { run, ServerProcess } from '../machine/processes.js';
 import { tokenOverTls } from '../client/certificate-bound.js';
 import { post, signIn } from '../client/oauth.js';
 import { absent, fails, works } from './expectation.js';
-import { ADMIN, API, BOUND, KeycloakAdmin, REALM } from './keycloak/admin.js';
+import { ADMIN, API, BOUND, INVENTORY, INVENTORY_SCOPE, KeycloakAdmin, REALM } from './keycloak/admin.js';
 import { KEYCLOAK_STEPS, WITHOUT_CLIENT_POLICY } from './keycloak/steps.js';
 
 const VERSION = '26.7.3';
@@ -51,6 +51,18 @@ const EXPECTED = {
   'dpop-client': works(`token_type DPoP, ${STORY}`),
   'mutual-tls': works('200, 401 invalid_token, 401 invalid_token'),
   'token-exchange': works('new token without act: list-notes 200', 'The new token does not say who exchanged it.'),
+  downstream: works(
+    'aud is the API alone, without act: 200 as the same user; the token of the caller there: 401 invalid_token',
+    'Needs two Audience mappers: see [calling other APIs](guides/downstream-apis.md#grants).',
+  ),
+  'keycloak-downstream-scope': fails(
+    'an error of the tool, the log shows "invalid_request": "Requested audience not available: inventory-api" and says what to do; the token of the caller there: 401 invalid_token',
+    'The client needs a scope that brings the audience, by an Audience mapper.',
+  ),
+  'keycloak-downstream-outsider': fails(
+    '403, the log shows "access_denied": "Client is not within the token audience" and says what to do; the token of the caller there: 401 invalid_token',
+    'The token of the caller needs the client in its `aud`, by an Audience mapper.',
+  ),
   'keycloak-at-jwt': works('200'),
   'keycloak-es256': works('200'),
   'keycloak-without-basic': fails(
@@ -197,5 +209,6 @@ function serverOf({ url, server, admin }) {
     logOut: ({ refresh_token: refreshToken }) =>
       post(`${issuer}/protocol/openid-connect/logout`, { refresh_token: refreshToken }, { client }),
     exchangingClient: API,
+    otherApi: { audience: INVENTORY.clientId, options: { scopes: [INVENTORY_SCOPE] } },
   };
 }

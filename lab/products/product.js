@@ -31,6 +31,12 @@
  * @property {() => Promise<{ token: string, certificate: import('../../dist/testing/index.js').TestCertificate,
  *   authorizationServer: unknown }>} [boundToken] a token that is bound to a certificate, and how its issuer is trusted
  * @property {import('../client/oauth.js').OAuthClient} [exchangingClient] a client that may exchange tokens
+ * @property {OtherApi} [otherApi] an API for which it may
+ *
+ * @typedef {object} OtherApi
+ * @property {string} audience how tokens name it
+ * @property {Record<string, unknown>} [options] of `downstream`, beyond the client and the audience
+ * @property {boolean} [hasActor] whether the application sends a token of itself, too
  */
 
 /** @param {Product} product */

@@ -56,6 +56,7 @@ export const spring = {
       restart: () => server.start(),
       rotateKeys: () => fetch(`${issuer}/rotate`, { method: 'POST' }),
       exchangingClient: API,
+      otherApi: { audience: 'https://inventory.example.com', hasActor: true },
     };
   },
 
@@ -86,6 +87,10 @@ export const spring = {
     'dpop-off': works('401 invalid_token, the log says why'),
     'dpop-client': works(`token_type DPoP, ${STORY}`),
     'token-exchange': works('new token without act: list-notes 200', 'With an actor token, the new one has `act`.'),
+    downstream: works(
+      'aud is the API alone, with act: 200 as the same user; the token of the caller there: 401 invalid_token',
+      'With `actorToken`. A customizer of the application sets the audience to the `audience` of the request.',
+    ),
     'key-rotation': works('200 before; new key: 200; the old token: 401', 'The run deletes the old key.'),
     outage: works(
       'meanwhile 200; an application started then: 503 with Retry-After, 401 once the server is back; a new token: 200',

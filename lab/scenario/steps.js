@@ -1,3 +1,4 @@
+import { APIS } from './apis.js';
 import { CERTIFICATES } from './certificates.js';
 import { CLIENTS } from './clients.js';
 import { DISCOVERY } from './discovery.js';
@@ -19,5 +20,5 @@ import { TOKENS } from './tokens.js';
  * @returns {Step[]}
  */
 export function stepsOf({ steps = [] }) {
-  return [...DISCOVERY, ...CLIENTS, ...TOKENS, ...CERTIFICATES, ...steps, ...FAILURES];
+  return [...DISCOVERY, ...CLIENTS, ...TOKENS, ...APIS, ...CERTIFICATES, ...steps, ...FAILURES];
 }

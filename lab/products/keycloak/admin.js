@@ -3,6 +3,9 @@
 export const REALM = 'notes';
 export const API = { clientId: 'notes-api', clientSecret: 'notes-api-secret' };
 export const OTHER_API = { clientId: 'other-api', clientSecret: 'other-api-secret' };
+/** An API that tools of the MCP server call. `OTHER_API` may exchange tokens, too, and is in no `aud`. */
+export const INVENTORY = { clientId: 'inventory-api', clientSecret: 'inventory-api-secret' };
+export const INVENTORY_SCOPE = 'inventory';
 export const BOUND = { clientId: 'mcp-bound', clientSecret: 'mcp-bound-secret' };
 export const ADMIN = { username: 'admin', password: 'admin' };
 
@@ -40,6 +43,7 @@ export class KeycloakAdmin {
       await this.send('PUT', `/default-optional-client-scopes/${id}`);
       for (const client of clients) await this.send('PUT', `/clients/${client.id}/optional-client-scopes/${id}`);
     }
+    await this.#addInventory(clients);
     await this.#removeDefaultScope('mcp-without-basic', 'basic');
     await this.#allowRegistration();
   }
@@ -83,6 +87,17 @@ export class KeycloakAdmin {
   /** Leaves the feature on, and takes the client policy away. */
   async forbidMetadataDocuments() {
     await this.send('PUT', '/client-policies/policies', { policies: [] });
+  }
+
+  /** The scope with which the clients that exchange tokens get the audience of the other API. */
+  async #addInventory(clients) {
+    const mapper = audienceMapper('inventory', { 'included.client.audience': INVENTORY.clientId });
+    const attributes = { 'include.in.token.scope': 'true' };
+    const scope = { name: INVENTORY_SCOPE, protocol: 'openid-connect', attributes, protocolMappers: [mapper] };
+    await this.send('POST', '/client-scopes', scope);
+    const { id } = (await this.send('GET', '/client-scopes')).find(({ name }) => name === INVENTORY_SCOPE);
+    for (const client of clients.filter(({ clientId }) => [API, OTHER_API].some((one) => one.clientId === clientId)))
+      await this.send('PUT', `/clients/${client.id}/optional-client-scopes/${id}`);
   }
 
   async #removeDefaultScope(clientId, name) {
@@ -157,7 +172,8 @@ function realm(resource) {
       publicClient('mcp-es256', { 'access.token.signed.response.alg': 'ES256' }),
       publicClient('mcp-lightweight', { 'client.use.lightweight.access.token.enabled': 'true' }),
       confidentialClient(API, { 'standard.token.exchange.enabled': 'true' }),
-      confidentialClient(OTHER_API),
+      confidentialClient(OTHER_API, { 'standard.token.exchange.enabled': 'true' }),
+      confidentialClient(INVENTORY),
       confidentialClient(BOUND, { 'tls.client.certificate.bound.access.tokens': 'true' }),
     ],
   };

@@ -2,8 +2,9 @@
 import { callTool } from '../../client/call.js';
 import { post } from '../../client/oauth.js';
 import { log } from '../../app/log.js';
+import { callOtherApi } from '../../scenario/apis.js';
 import { storyWithDocument } from '../../scenario/clients.js';
-import { API, OTHER_API } from './admin.js';
+import { API, INVENTORY, INVENTORY_SCOPE, OTHER_API } from './admin.js';
 
 const introspectionBy = ({ clientId, clientSecret }) => ({
   clientId,
@@ -70,6 +71,22 @@ export const KEYCLOAK_STEPS = [
         const end = `${lab.server.issuer}/protocol/openid-connect/logout`;
         await post(end, { refresh_token: ended.refresh_token }, { client });
         return `${before} before, ${await call(ended)} after; another session of the user: ${await call(other)}`;
+      });
+    },
+  },
+  {
+    id: 'keycloak-downstream-scope',
+    what: '`downstream` without the scope that brings the audience',
+    run: (lab) => callOtherApi(lab, { audience: INVENTORY.clientId }),
+  },
+  {
+    id: 'keycloak-downstream-outsider',
+    what: '`downstream` by a client that is not in the `aud` of the token of the caller',
+    run: (lab) => {
+      const { clientId, auth } = introspectionBy(OTHER_API);
+      return callOtherApi(lab, {
+        audience: INVENTORY.clientId,
+        options: { clientId, auth, scopes: [INVENTORY_SCOPE] },
       });
     },
   },

@@ -24,6 +24,7 @@ import org.springframework.security.core.userdetails.UserDetailsService;
 import org.springframework.security.oauth2.core.AuthorizationGrantType;
 import org.springframework.security.oauth2.core.ClientAuthenticationMethod;
 import org.springframework.security.oauth2.server.authorization.OAuth2TokenType;
+import org.springframework.security.oauth2.server.authorization.authentication.OAuth2TokenExchangeAuthenticationToken;
 import org.springframework.security.oauth2.server.authorization.client.InMemoryRegisteredClientRepository;
 import org.springframework.security.oauth2.server.authorization.client.RegisteredClient;
 import org.springframework.security.oauth2.server.authorization.client.RegisteredClientRepository;
@@ -134,9 +135,17 @@ public class AuthorizationServer {
     return context -> {
       boolean isForNotes = !context.getRegisteredClient().getClientId().equals("mcp-default");
       if (isForNotes && OAuth2TokenType.ACCESS_TOKEN.equals(context.getTokenType())) {
-        context.getClaims().audience(List.of(RESOURCE));
+        context.getClaims().audience(audiencesFor(context));
       }
     };
+  }
+
+  /** Those that a token exchange asks for; otherwise that of the notes. A real server checks which client may ask for which. */
+  private static List<String> audiencesFor(JwtEncodingContext context) {
+    if (context.getAuthorizationGrant() instanceof OAuth2TokenExchangeAuthenticationToken exchange && !exchange.getAudiences().isEmpty()) {
+      return List.copyOf(exchange.getAudiences());
+    }
+    return List.of(RESOURCE);
   }
 
   @Bean
