@@ -15,8 +15,8 @@ class RepositoriesController {
 }
 
 /** Stands for the third party: an authorization server and an API of its own, with accounts of its own. */
-export async function startAcmeCode() {
-  const port = await freePort(0, console.warn);
+export async function startAcmeCode(preferredPort = 0) {
+  const port = await freePort(preferredPort, console.warn);
   const api = `http://127.0.0.1:${port}/repositories`;
   const scopes = { 'repositories:read': 'List your repositories' };
   const server = await startDevAuthorizationServer({ resources: [{ resource: api, name: 'Acme Code', scopes }] });

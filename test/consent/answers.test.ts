@@ -117,7 +117,7 @@ describe.each(PLATFORMS)('a tool whose user must consent first, on %s', (platfor
   }
 
   describe('@rekog/mcp-nest 2', () => {
-    it.each(['token', 'scoped-token'])('MCP-25-ELIC: %s answers with -32042', async (tool) => {
+    it.each(['token', 'scoped-token'])('MCP-25-ELIC-01: %s answers with -32042', async (tool) => {
       const { server } = await startNest();
       const token = await server.mint({ sub: 'alice', scope: 'a' });
       const { error } = await new McpCaller(server.resource, token).ask('tools/call', { name: tool, arguments: {} });
@@ -125,7 +125,7 @@ describe.each(PLATFORMS)('a tool whose user must consent first, on %s', (platfor
       expect(server.log.join('\n')).not.toContain('consent=');
     });
 
-    it('MCP-25-ELIC: a prompt answers with -32042', async () => {
+    it('MCP-25-ELIC-01: a prompt answers with -32042', async () => {
       const { server } = await startNest();
       const { error } = await new McpCaller(server.resource, await server.mint()).ask('prompts/get', { name: 'ask' });
       expect(error).toEqual(elicitationError());
@@ -137,6 +137,16 @@ describe.each(PLATFORMS)('a tool whose user must consent first, on %s', (platfor
       const { result } = await askModern(client, 'tools/call', { name: 'token', arguments: {} });
       expect(result).toMatchObject(inputRequired);
       expect(JSON.stringify(result)).not.toContain('elicitationId');
+    });
+
+    it.each([
+      ['cannot open URLs', {}, {}],
+      ['declined', OPENS_URLS, { inputResponses: { 'consent-acme': { action: 'decline' } } }],
+    ])('gives a client of MCP 2026-07-28 that %s the link as text', async (_what, capabilities, more) => {
+      const { server } = await startNest();
+      const client = { url: server.resource, token: await server.mint(), capabilities };
+      const { result } = await askModern(client, 'tools/call', { name: 'token', arguments: {}, ...more });
+      expect(result).toMatchObject(textWithLink);
     });
 
     it('answers an HTTP route with 403', async () => {
@@ -157,7 +167,7 @@ describe.each(PLATFORMS)('a tool whose user must consent first, on %s', (platfor
   });
 
   describe('the official SDK', () => {
-    it('MCP-25-ELIC: version 2 answers tools and prompts with -32042', async () => {
+    it('MCP-25-ELIC-01: version 2 answers tools and prompts with -32042', async () => {
       const server = await startSdk('v2');
       const settings = { token: await server.mint() };
       const expected = elicitationError('https://mcp.example.com');

@@ -6,6 +6,7 @@ import { ScriptedBrowser, type Person } from '../../sample/demo-client/browser.j
 import { McpSession, signIn } from '../../sample/demo-client/mcp-session.js';
 import { platform as adapterOf } from '../../sample/notes-server/platform.js';
 import { startNotesServer } from '../../sample/notes-server/servers.js';
+import { freePort } from '../support/free-port.js';
 import { PLATFORMS } from '../support/platforms.js';
 
 /** What attackers try with links and answers of others, against the sample: two authorization servers, and real browsers' steps. */
@@ -16,9 +17,9 @@ describe.each(PLATFORMS)('consent at a third party under attack, on %s', (platfo
   const sessions: McpSession[] = [];
 
   beforeAll(async () => {
-    acme = await startAcmeCode();
+    acme = await startAcmeCode(await freePort());
     const create = async () => createApp(await adapterOf(platform), acme);
-    servers = await startNotesServer(create, { mcp: 0, authorizationServer: 0 }, { onNotice: () => undefined });
+    servers = await startNotesServer(create, { mcp: await freePort(), authorizationServer: 0 });
     origin = new URL(servers.resource).origin;
   });
 

@@ -32,7 +32,7 @@ describe.each(PLATFORMS)('the link of a consent, on %s', (platform) => {
     body: expect.objectContaining({ statusCode: status, message }),
   });
 
-  it('MCP-26-ELIC-02: leads its user through, and keeps what the user allowed', async () => {
+  it('MCP-26-ELIC-01: is bound to user, client and resource, leads its user through, and keeps what the user allowed', async () => {
     const server = await start();
     const link = await server.link('alice');
     const { status, body: opened } = await server.visit(link, 'alice');
@@ -72,7 +72,7 @@ describe.each(PLATFORMS)('the link of a consent, on %s', (platform) => {
     expect((await server.finish(opened['state'], 'alice')).status).toBe(200);
   });
 
-  it('MCP-25-ELIC: has nothing of the user in it, and differs each time', async () => {
+  it('MCP-25-ELIC-02: has nothing of the user in it, and differs each time', async () => {
     const server = await start();
     const links = [await server.link('alice'), await server.link('alice')];
     const [first, second] = links.map((link) => consentIn(link));

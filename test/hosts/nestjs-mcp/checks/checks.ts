@@ -45,7 +45,7 @@ async function checkOwn(host: Host, on: string): Promise<void> {
       scopes: ['a'],
     });
   });
-  await check(ran, `${on}MCP-25-ELIC: gives the link for a consent as text, or as error of the SDK`, async () => {
+  await check(ran, `${on}MCP-25-ELIC-01: gives the link for a consent as text, or as error of the SDK`, async () => {
     const call = await as('a');
     const { result } = await call(...tool('consent'));
     assert.equal(result?.isError, true);
