@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto';
+import { withinTime } from '../core/deadline.js';
 import { MemoryReplayStore } from '../shared-state/memory-replay-store.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
+import { STORE_ANSWER_MS } from '../shared-state/store-limit.js';
 import type { StoreReports } from '../shared-state/store-reports.js';
 import { McpAuthConsentError } from './consent-error.js';
 
@@ -31,7 +33,8 @@ export class UsedLinks {
   async use(id: string, until: number, madeAt: number): Promise<boolean> {
     const key = hash('sha256', `consent ${id}`, 'base64url');
     try {
-      const isFirst: unknown = await this.#store.insertOnce(key, until * 1000, madeAt * 1000);
+      const insert = (): unknown => this.#store.insertOnce(key, until * 1000, madeAt * 1000);
+      const isFirst = await withinTime(insert, { timeoutMs: STORE_ANSWER_MS });
       if (typeof isFirst !== 'boolean') throw new TypeError('insertOnce must return true or false');
       if (this.shared) this.reports.storeAnswered(STORE_OPTION);
       return isFirst;

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import type { ReplayStore, SessionOwnerStore } from 'nestjs-mcp-auth';
+import { startConsentServer } from '../support/consent-server.js';
 import { startDpopServer } from '../support/dpop-server.js';
 import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { fakeTimeouts } from '../support/fake-timeouts.js';
@@ -34,6 +35,19 @@ describe.each(PLATFORMS)('a store that does not answer, on %s', (platform) => {
     await expectRefusal(dpop.server, await answer, { status: 503, token });
     expectReason(dpop.server, 'replay_undecided');
     expect((await dpop.server.callTool('ping', await dpop.server.mint())).status).toBe(200);
+  });
+
+  it('LIB-11: consent.replayStore is given up after five seconds', async () => {
+    let calls = 0;
+    const replayStore: ReplayStore = { insertOnce: () => new Promise(() => (calls += 1)) };
+    const consents = await startConsentServer(platform, { replayStore });
+    close = () => consents.close();
+    const { body: opened } = await consents.visit(await consents.link('alice'), 'alice');
+    fakeTimeouts();
+    const answer = consents.finish(opened['state'], 'alice');
+    await until(() => calls === 1);
+    jest.advanceTimersByTime(TIME_LIMIT_MS);
+    expect((await answer).status).toBe(503);
   });
 
   it('LIB-11: sessions.store is given up after five seconds, and only by requests that name a session', async () => {
