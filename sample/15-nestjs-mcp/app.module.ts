@@ -1,20 +1,9 @@
-/** The code of `docs/guides/nestjs-mcp.md`. */
 import { Module } from '@nestjs/common';
 import { ConfigModule, ConfigService } from '@nestjs/config';
-import { McpModule, Resolver, Tool } from '@nestjs-mcp/server';
-import { AuthInfo, McpAuthModule, RequireScopes, type McpAuthInfo } from 'nestjs-mcp-auth';
-import { z } from 'zod';
-
-// #region tools
-@Resolver()
-export class NotesTools {
-  @Tool({ name: 'add-note', description: 'Add a note', paramsSchema: { text: z.string() } })
-  @RequireScopes('notes:write')
-  addNote({ text }: { text: string }, @AuthInfo() auth: McpAuthInfo) {
-    return { content: [{ type: 'text' as const, text: `${auth.principalKey} wrote ${text}` }] };
-  }
-}
-// #endregion
+import { McpModule } from '@nestjs-mcp/server';
+import { McpAuthModule } from 'nestjs-mcp-auth';
+import { NotesService } from './notes.service';
+import { NotesTools } from './notes.tools';
 
 // #region module
 @Module({
@@ -31,7 +20,7 @@ export class NotesTools {
     // Without the last option the framework also serves HTTP+SSE, which MCP has deprecated.
     McpModule.forRoot({ name: 'notes', version: '1.0.0', transports: { sse: { enabled: false } } }),
   ],
-  providers: [NotesTools],
+  providers: [NotesService, NotesTools],
 })
 export class AppModule {}
 // #endregion
