@@ -10,9 +10,10 @@ export class WrongAnswer extends Error {}
 /**
  * @param {string} url
  * @param {{ method?: string, headers?: Record<string, string>, body?: unknown, signal?: AbortSignal }} message
+ * @param {boolean} [isAgain] whether this is the second try
  * @returns {Promise<{ status: number, headers: import('node:http').IncomingHttpHeaders, text: string, endedAt: number }>}
  */
-export function send(url, { method = 'POST', headers = {}, body, signal }) {
+export function send(url, { method = 'POST', headers = {}, body, signal }, isAgain = false) {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
     const outgoing = request(url, { method, agent, signal, headers: { ...TYPES, ...headers } }, (response) => {
@@ -24,7 +25,12 @@ export function send(url, { method = 'POST', headers = {}, body, signal }) {
         resolve({ status: response.statusCode, headers: response.headers, text: received, endedAt: Date.now() }),
       );
     });
-    outgoing.on('error', reject);
+    outgoing.on('error', (error) => {
+      // The server has closed a connection that was idle, as it may, while this request was on its way.
+      const isLost = outgoing.reusedSocket && error.code === 'ECONNRESET' && !isAgain;
+      if (isLost) send(url, { method, headers, body, signal }, true).then(resolve, reject);
+      else reject(error);
+    });
     outgoing.end(text);
   });
 }
