@@ -7,13 +7,26 @@ const agent = new Agent({ keepAlive: true, maxSockets: 128 });
 /** An answer that is not what it must be. The message has no token in it. */
 export class WrongAnswer extends Error {}
 
+/** The server has closed an idle connection, as it may, while a request was on its way to it. */
+class ClosedConnection extends Error {}
+
 /**
+ * Sends a request, and once more if its connection was closing.
+ *
  * @param {string} url
  * @param {{ method?: string, headers?: Record<string, string>, body?: unknown, signal?: AbortSignal }} message
- * @param {boolean} [isAgain] whether this is the second try
  * @returns {Promise<{ status: number, headers: import('node:http').IncomingHttpHeaders, text: string, endedAt: number }>}
  */
-export function send(url, { method = 'POST', headers = {}, body, signal }, isAgain = false) {
+export async function send(url, message) {
+  try {
+    return await sendOnce(url, message);
+  } catch (error) {
+    if (error instanceof ClosedConnection) return sendOnce(url, message);
+    throw error;
+  }
+}
+
+function sendOnce(url, { method = 'POST', headers = {}, body, signal }) {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
     const outgoing = request(url, { method, agent, signal, headers: { ...TYPES, ...headers } }, (response) => {
@@ -26,10 +39,8 @@ export function send(url, { method = 'POST', headers = {}, body, signal }, isAga
       );
     });
     outgoing.on('error', (error) => {
-      // The server has closed a connection that was idle, as it may, while this request was on its way.
-      const isLost = outgoing.reusedSocket && error.code === 'ECONNRESET' && !isAgain;
-      if (isLost) send(url, { method, headers, body, signal }, true).then(resolve, reject);
-      else reject(error);
+      const isClosed = outgoing.reusedSocket && error.code === 'ECONNRESET';
+      reject(isClosed ? new ClosedConnection(error.message, { cause: error }) : error);
     });
     outgoing.end(text);
   });
