@@ -7,6 +7,7 @@ import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTranspo
 import { AuthInfo, McpAuthDownstream, McpAuthModule, RequireScopes } from '../../dist/index.js';
 import { callRequest, resultIn } from '../client/call.js';
 import { claimsOf } from '../client/oauth.js';
+import { decorate } from './decorate.js';
 import { log } from './log.js';
 
 export const SCOPES = ['notes:read', 'notes:write'];
@@ -88,11 +89,4 @@ function apiTools({ api }) {
   decorate(ApiTools, 'callApi', [Tool({ name: 'call-api', description: 'Call another API' })]);
   McpController()(ApiTools);
   return ApiTools;
-}
-
-/** Applies decorators to a method and to its parameters, as compiled code does. */
-function decorate(target, name, decorators, ofParameters = []) {
-  ofParameters.forEach((decorator, index) => decorator(target.prototype, name, index));
-  const descriptor = Object.getOwnPropertyDescriptor(target.prototype, name);
-  for (const decorator of decorators) decorator(target.prototype, name, descriptor);
 }

@@ -12,7 +12,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTransport, Tool } from '@rekog/mcp-nest';
 import { AuthInfo, McpAuthModule, McpAuthService, RequireScopes } from '../../dist/index.js';
 import { freePort } from '../machine/free-port.js';
-import { decorate } from './decorate.js';
+import { decorate } from '../app/decorate.js';
 
 const LOOPBACK = '127.0.0.1';
 
