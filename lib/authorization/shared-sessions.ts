@@ -1,12 +1,10 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { withinTime } from '../core/deadline.js';
 import { McpAuthError, unavailable } from '../core/error.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { RevocationSubject } from '../revocation/revocation-subject.js';
 import { Revocations } from '../revocation/revocations.js';
 import type { SessionOwnerStore } from '../shared-state/session-owner-store.js';
-import { STORE_ANSWER_MS } from '../shared-state/store-limit.js';
 import { StoreReports } from '../shared-state/store-reports.js';
 import { ownerOf, type CallerAt } from './caller-key.js';
 
@@ -36,7 +34,7 @@ export class SharedSessions {
   async open(sessionId: string, caller: CallerAt): Promise<void> {
     const owner = writtenOwner(caller, this.revocations.subjectOf(caller.auth));
     try {
-      await this.#ask((store) => store.open(hashOf(sessionId), owner));
+      await this.#store?.open(hashOf(sessionId), owner);
       this.reports.storeAnswered(OPTION);
     } catch (error) {
       this.reports.storeFailed(OPTION, error);
@@ -46,7 +44,7 @@ export class SharedSessions {
   /** Forgets a session. Never rejects: the MCP framework has ended it. */
   async close(sessionId: string): Promise<void> {
     try {
-      await this.#ask((store) => store.close(hashOf(sessionId)));
+      await this.#store?.close(hashOf(sessionId));
     } catch (error) {
       this.reports.storeFailed(OPTION, error);
     }
@@ -66,14 +64,9 @@ export class SharedSessions {
     throw new McpAuthError('session_not_found', 'session_unknown');
   }
 
-  async #ask<T>(ask: (store: SessionOwnerStore) => T | Promise<T>): Promise<T | undefined> {
-    const store = this.#store;
-    return store && withinTime(() => ask(store), { timeoutMs: STORE_ANSWER_MS });
-  }
-
   async #find(sessionId: string): Promise<StoredOwner | undefined> {
     try {
-      const written: unknown = await this.#ask((store) => store.ownerOf(hashOf(sessionId)));
+      const written: unknown = await this.#store?.ownerOf(hashOf(sessionId));
       const session = written === undefined ? undefined : readOwner(written);
       this.reports.storeAnswered(OPTION);
       return session;

@@ -1,7 +1,11 @@
 import type { ReplayStore } from '../shared-state/replay-store.js';
+import { boundedAnswer } from './bounded-answer.js';
 import type { OptionReader } from './option-reader.js';
 
-/** A store of the application; undefined if there is none. */
+/**
+ * A store of the application; undefined if there is none. It rejects if the application answers with anything but true or false, or
+ * not within five seconds.
+ */
 export function readReplayStore(option: OptionReader): ReplayStore | undefined {
   const { value } = option;
   if (!option.isGiven) return undefined;
@@ -9,7 +13,11 @@ export function readReplayStore(option: OptionReader): ReplayStore | undefined {
     const store = value as ReplayStore;
     // The options are frozen, but the store keeps state.
     return {
-      insertOnce: (key, until, madeAt) => store.insertOnce(key, until, madeAt),
+      insertOnce: async (key, until, madeAt) => {
+        const isAbsent: unknown = await boundedAnswer(store.insertOnce(key, until, madeAt));
+        if (typeof isAbsent === 'boolean') return isAbsent;
+        throw new TypeError(`insertOnce of ${option.path} must return true or false`);
+      },
       ...(store.check && { check: async () => store.check?.() }),
     };
   }

@@ -1,4 +1,5 @@
 import type { SessionOwnerStore } from '../shared-state/session-owner-store.js';
+import { boundedAnswer } from './bounded-answer.js';
 import type { OptionReader, OptionsRead, ReadersOf } from './option-reader.js';
 
 /** Whom MCP sessions belong to (protocol versions up to 2025-11-25). */
@@ -29,9 +30,9 @@ function readStore(option: OptionReader): SessionOwnerStore | undefined {
   if (isStore(value)) {
     // The options are frozen, but the store keeps state.
     return {
-      open: (session, owner) => value.open(session, owner),
-      ownerOf: (session) => value.ownerOf(session),
-      close: (session) => value.close(session),
+      open: (session, owner) => boundedAnswer(value.open(session, owner)),
+      ownerOf: (session) => boundedAnswer(value.ownerOf(session)),
+      close: (session) => boundedAnswer(value.close(session)),
     };
   }
   const why = 'must have the methods open(session, owner), ownerOf(session) and close(session)';

@@ -2,7 +2,6 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { CallerProof } from '../core/auth-info.js';
 import { Clock } from '../core/clock.js';
-import { withinTime } from '../core/deadline.js';
 import { McpAuthError, unavailable } from '../core/error.js';
 import type { VerifiedToken } from '../core/token-verifier.js';
 import type { ResolvedDpop } from '../options/dpop-options.js';
@@ -11,7 +10,7 @@ import { configuredResource, type ResolvedResource } from '../options/resource-o
 import { fieldValues, type HeaderSource } from '../request/header-fields.js';
 import { nodeRequest, type HttpRequest } from '../request/http-message.js';
 import { MemoryReplayStore } from '../shared-state/memory-replay-store.js';
-import { STORE_ANSWER_MS } from '../shared-state/store-limit.js';
+import { ReportedReplayStore } from '../shared-state/reported-replay-store.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
 import { StoreReports } from '../shared-state/store-reports.js';
 import { DpopNonces } from './dpop-nonces.js';
@@ -24,11 +23,7 @@ interface DpopState {
   readonly dpop: ResolvedDpop;
   readonly nonces: DpopNonces | undefined;
   readonly replays: ReplayStore;
-  /** Undefined for the memory of this process. */
-  readonly reports: StoreReports | undefined;
 }
-
-const STORE_OPTION = 'dpop.replayStore';
 
 /** The check of a proof, and what it was about. */
 interface RememberedCheck {
@@ -53,7 +48,7 @@ export class ProofOfPossession {
   constructor(
     options: ResolvedOptions,
     private readonly clock: Clock,
-    private readonly reports: StoreReports,
+    reports: StoreReports,
   ) {
     const now = (): number => clock.now();
     for (const resource of options.resources) {
@@ -64,14 +59,7 @@ export class ProofOfPossession {
 
   /** Asks the stores of the application whether they can be used, and reports what they say. Never rejects. */
   async checkStores(): Promise<void> {
-    for (const { dpop } of this.#states.values()) {
-      try {
-        await dpop.replayStore?.check?.();
-        if (dpop.replayStore?.check) this.reports.storeAnswered(STORE_OPTION);
-      } catch (error) {
-        this.reports.storeFailed(STORE_OPTION, error);
-      }
-    }
+    for (const { replays } of this.#states.values()) await replays.check?.();
   }
 
   /** The nonce that a proof for this resource should have now; undefined if none is needed. */
@@ -157,8 +145,6 @@ export interface BoundCredentials {
  */
 const CLOCK_MARGIN_SECONDS = 60;
 
-const STORE_LIMIT = { timeoutMs: STORE_ANSWER_MS };
-
 interface CountedProof {
   readonly proof: DpopProof;
   readonly thumbprint: string;
@@ -172,13 +158,8 @@ async function isFirst({ proof, thumbprint, uri, state }: CountedProof): Promise
   const until = Math.ceil((proof.issuedAt + state.dpop.proofSeconds + CLOCK_MARGIN_SECONDS) * 1000);
   const madeAt = Math.floor(proof.issuedAt * 1000);
   try {
-    const answer: unknown = state.replays.insertOnce(key, until, madeAt);
-    const isAbsent = typeof answer === 'boolean' ? answer : await withinTime(() => answer, STORE_LIMIT);
-    if (typeof isAbsent !== 'boolean') throw new TypeError('insertOnce must return true or false');
-    state.reports?.storeAnswered(STORE_OPTION);
-    return isAbsent;
+    return await state.replays.insertOnce(key, until, madeAt);
   } catch (cause) {
-    state.reports?.storeFailed(STORE_OPTION, cause);
     throw unavailable('replay_undecided', cause);
   }
 }
@@ -202,7 +183,8 @@ function stateOf(
   return {
     dpop,
     nonces: nonce && new DpopNonces(nonce.secrets, identifier.value, nonce.seconds, now),
-    replays: replayStore ?? new MemoryReplayStore(maxProofs, now),
-    reports: replayStore && reports,
+    replays: replayStore
+      ? new ReportedReplayStore(replayStore, 'dpop.replayStore', reports)
+      : new MemoryReplayStore(maxProofs, now),
   };
 }
