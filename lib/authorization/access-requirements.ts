@@ -66,9 +66,7 @@ export class AccessRequirements {
    */
   ofRequest(request: HttpRequest, route: HandlerDeclaration, handler: object): MaybePromise<AccessRequest> {
     const server = this.requested.serverFor(request, route.resourceId);
-    return server instanceof Promise
-      ? server.then((found) => this.#ofRequestTo(found, request, route, handler))
-      : this.#ofRequestTo(server, request, route, handler);
+    return continueWith(server, (found) => this.#ofRequestTo(found, request, route, handler));
   }
 
   /** What the answer is built from if the resource of the request is not known. */

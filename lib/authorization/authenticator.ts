@@ -5,7 +5,6 @@ import { McpAuthError } from '../core/error.js';
 import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
 import { Plain } from '../core/safe-text.js';
 import { readCredentials, type HeaderCredential } from '../request/credentials.js';
-import type { VerifiedToken } from '../core/token-verifier.js';
 import type { HeaderSource } from '../request/header-fields.js';
 import type { HttpRequest } from '../request/http-message.js';
 import type { ResourceCredential } from '../resource-servers/resource-credentials.js';
@@ -90,22 +89,13 @@ export class Authenticator {
   verify(token: string, server: ResourceServer, shown?: ShownRequest): MaybePromise<McpAuthInfo> {
     const credential = server.credentials.ofToken(token);
     if (credential) return this.#verifyCredential(token, credential, server);
-    const verified = server.verifier.verify(token);
-    return verified instanceof Promise
-      ? verified.then((known) => this.#callerOf(token, known, server, shown))
-      : this.#callerOf(token, verified, server, shown);
-  }
-
-  #callerOf(
-    token: string,
-    verified: VerifiedToken,
-    { resource }: ResourceServer,
-    shown: ShownRequest | undefined,
-  ): MaybePromise<McpAuthInfo> {
-    this.proofs.checkBearer(verified, resource);
-    const certificate = this.certificates.check(verified, resource, shown);
-    const proof = certificate === undefined ? undefined : shownBy(certificate);
-    return this.revocations.admit(authInfoOf(token, verified, resource, proof));
+    const { verifier, resource } = server;
+    return continueWith(verifier.verify(token), (verified) => {
+      this.proofs.checkBearer(verified, resource);
+      const certificate = this.certificates.check(verified, resource, shown);
+      const proof = certificate === undefined ? undefined : shownBy(certificate);
+      return this.revocations.admit(authInfoOf(token, verified, resource, proof));
+    });
   }
 
   #verifyHeader({ header, value }: HeaderCredential, server: ResourceServer): MaybePromise<McpAuthInfo> {

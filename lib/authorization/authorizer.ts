@@ -111,7 +111,8 @@ export class Authorizer {
   }
 
   /**
-   * Checks whether the caller has proven to hold the key of the token, then how the user signed in, then all scopes together with those that policies ask for, then whether a policy denies.
+   * Checks whether the caller has proven to hold the key of the token, then how the user signed in, then all scopes together
+   * with those that policies ask for, then whether a policy denies.
    *
    * @throws {McpAuthError} when the caller is refused.
    */
