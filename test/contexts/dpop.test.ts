@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
-import { Module, type Type } from '@nestjs/common';
-import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
-import type { MercuriusDriverConfig } from '@nestjs/mercurius';
+import { Query, Resolver } from '@nestjs/graphql';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { RequireScopes } from 'nestjs-mcp-auth';
 import { startDpopServer, type DpopServer } from '../support/dpop-server.js';
-import { MercuriusDriver } from '../support/mercurius.js';
-import { PLATFORMS, type Platform } from '../support/platforms.js';
+import { GRAPHQL_DRIVERS } from '../support/graphql-drivers.js';
+import { PLATFORMS } from '../support/platforms.js';
 import { openWs } from '../support/sockets.js';
 
 @Resolver()
@@ -26,22 +23,7 @@ class ClockResolver {
   }
 }
 
-@Module({
-  imports: [
-    GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true, csrfPrevention: false }),
-  ],
-})
-class ApolloModule {}
-
-@Module({ imports: [GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true })] })
-class MercuriusModule {}
-
-const DRIVERS: [name: string, platform: Platform, module: Type][] = [
-  ['Apollo on Express', 'express', ApolloModule],
-  ['Mercurius on Fastify', 'fastify', MercuriusModule],
-];
-
-describe.each(DRIVERS)('DPoP with %s', (_name, platform, module) => {
+describe.each(GRAPHQL_DRIVERS)('DPoP with %s', (_name, platform, module) => {
   let dpop: DpopServer;
 
   beforeAll(async () => {

@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
-import { Module, type Type } from '@nestjs/common';
-import { GraphQLModule, Query, Resolver } from '@nestjs/graphql';
-import type { MercuriusDriverConfig } from '@nestjs/mercurius';
+import { Query, Resolver } from '@nestjs/graphql';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { RequireProof } from 'nestjs-mcp-auth';
 import { TestCertificate } from 'nestjs-mcp-auth/testing';
-import { MercuriusDriver } from '../support/mercurius.js';
+import { GRAPHQL_DRIVERS } from '../support/graphql-drivers.js';
 import { startMutualTlsServer, type MutualTlsServer } from '../support/mutual-tls-server.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
-import { PLATFORMS, type Platform } from '../support/platforms.js';
+import { PLATFORMS } from '../support/platforms.js';
 import { openWs } from '../support/sockets.js';
 import type { TlsClient } from '../support/tls-client.js';
 
@@ -23,22 +20,7 @@ class ClockResolver {
   }
 }
 
-@Module({
-  imports: [
-    GraphQLModule.forRoot<ApolloDriverConfig>({ driver: ApolloDriver, autoSchemaFile: true, csrfPrevention: false }),
-  ],
-})
-class ApolloModule {}
-
-@Module({ imports: [GraphQLModule.forRoot<MercuriusDriverConfig>({ driver: MercuriusDriver, autoSchemaFile: true })] })
-class MercuriusModule {}
-
-const DRIVERS: [name: string, platform: Platform, module: Type][] = [
-  ['Apollo on Express', 'express', ApolloModule],
-  ['Mercurius on Fastify', 'fastify', MercuriusModule],
-];
-
-describe.each(DRIVERS)('mutual TLS with %s', (_name, platform, module) => {
+describe.each(GRAPHQL_DRIVERS)('mutual TLS with %s', (_name, platform, module) => {
   let mtls: MutualTlsServer;
 
   beforeAll(async () => {
