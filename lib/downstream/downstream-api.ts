@@ -2,7 +2,7 @@ import type { McpAuthInfo } from '../core/auth-info.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import type { AuthorizationServer } from '../issuer/authorization-server.js';
 import { withinTime } from '../core/deadline.js';
-import type { DiscoveredEndpoint } from '../issuer/introspection-endpoint.js';
+import type { DiscoveredEndpoint } from '../issuer/endpoint-location.js';
 import type { Outbound } from '../issuer/outbound.js';
 import { TokenAnswerError, TokenRefusedError, type IssuedToken } from '../issuer/token-answer.js';
 import { TokenEndpoint } from '../issuer/token-endpoint.js';

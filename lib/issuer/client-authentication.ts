@@ -1,13 +1,33 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { CryptoKey, JWK } from 'jose';
 import { importJWK } from 'jose/key/import';
-import { ClientSecretPost, modifyAssertion, PrivateKeyJwt, type ClientAuth } from 'oauth4webapi';
+import {
+  ClientSecretPost,
+  clockSkew,
+  modifyAssertion,
+  PrivateKeyJwt,
+  type Client,
+  type ClientAuth,
+} from 'oauth4webapi';
 
 /**
  * Authenticates this server as a client of an authorization server, by adding to headers or body. It is a function, so that the
  * secret is in no object that could be logged.
  */
 export type ClientAuthentication = ClientAuth;
+
+/**
+ * This server as a client, whose assertions follow the clock of the module.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function oauthClient(clientId: string, now: number): Client {
+  return { client_id: clientId, [clockSkew]: seconds(now) - seconds(Date.now()) };
+}
+
+function seconds(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000);
+}
 
 /**
  * `client_secret_basic`. Id and secret are form-encoded before they are joined, as RFC 6749 §2.3.1 requires. Nothing else is

@@ -1,5 +1,6 @@
 import { timeBetween } from '../core/clock.js';
 import { NotAskedError } from '../core/not-asked-error.js';
+import { OutboundError } from './outbound-error.js';
 
 /** Thrown if too many requests are under way already. */
 export class BusyError extends NotAskedError {
@@ -36,6 +37,18 @@ export class CoolDown {
     if (left > 0)
       throw new NotAskedError('it failed a moment ago, and is not asked again yet', Math.ceil(left / 1000), { cause });
   }
+}
+
+/** Shortest pause after a failure, in milliseconds. */
+export const FAILURE_COOL_DOWN_MS = 2_000;
+
+/** Longest pause that a server can ask for (`Retry-After`), in milliseconds. */
+const MAX_COOL_DOWN_MS = 60_000;
+
+/** How long to pause after this failure, in milliseconds. A server may ask for more time. */
+export function pauseAfter(error: unknown): number {
+  const asked = error instanceof OutboundError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+  return Math.min(Math.max(asked, FAILURE_COOL_DOWN_MS), MAX_COOL_DOWN_MS);
 }
 
 /** Limits how many requests to one server, or calls of one function of the application, are under way at a time. */

@@ -1,9 +1,7 @@
 import { timeBetween } from '../core/clock.js';
+import { FAILURE_COOL_DOWN_MS } from './cool-down.js';
 import type { AuthorizationServerMetadata } from './discovery.js';
 import { holdsOff, type FailedAttempt, type Purpose } from './purpose.js';
-
-/** Shortest pause after a failure, in milliseconds. Metadata is also forgotten at most once in this time. */
-export const FAILURE_COOL_DOWN_MS = 2_000;
 
 /**
  * The metadata of one authorization server, shared by all callers. It is found when it is first needed, and again after it was

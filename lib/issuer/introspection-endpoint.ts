@@ -2,21 +2,19 @@ import { decodeProtectedHeader } from 'jose/decode/protected_header';
 import { decodeJwt } from 'jose/jwt/decode';
 import {
   allowInsecureRequests,
-  clockSkew,
   customFetch,
   introspectionRequest,
   processIntrospectionResponse,
   type AuthorizationServer,
-  type Client,
 } from 'oauth4webapi';
 import { isJson } from '../core/media-type.js';
 import { isRecord, ownMember } from '../core/record.js';
-import type { ClientAuthentication } from './client-authentication.js';
+import { oauthClient, type ClientAuthentication } from './client-authentication.js';
 import { BusyError } from './cool-down.js';
+import { EndpointLocation, type DiscoveredEndpoint } from './endpoint-location.js';
 import { IntrospectionGate, type IntrospectionAccess } from './introspection-gate.js';
 import { OutboundError } from './outbound-error.js';
 import { postForm, type Outbound } from './outbound.js';
-import type { Purpose } from './purpose.js';
 import { verifySignature, type SignatureRules } from './signature.js';
 
 /** What the server says about a token. Well-formed, but nothing else in it is checked. */
@@ -31,13 +29,6 @@ export interface SignedAnswerRules extends SignatureRules {
   readonly audiences: ReadonlySet<string>;
   /** Allowed clock skew, in seconds. */
   readonly toleranceSeconds: number;
-}
-
-/** An endpoint that is found in the metadata. */
-export interface DiscoveredEndpoint {
-  url(purpose: Purpose): Promise<string>;
-  /** Forgets the URL, since it no longer works: the server may have moved the endpoint. */
-  forget(): void;
 }
 
 export interface IntrospectionSettings {
@@ -76,6 +67,7 @@ const MAX_IAT_AHEAD_SECONDS = 300;
  */
 export class IntrospectionEndpoint {
   readonly #gate: IntrospectionGate;
+  readonly #location: EndpointLocation;
 
   constructor(
     private readonly settings: IntrospectionSettings,
@@ -86,6 +78,7 @@ export class IntrospectionEndpoint {
     access: IntrospectionAccess,
   ) {
     this.#gate = new IntrospectionGate(access);
+    this.#location = new EndpointLocation(settings.endpoint);
   }
 
   /**
@@ -96,7 +89,7 @@ export class IntrospectionEndpoint {
    * credential.
    */
   async introspect(token: string): Promise<IntrospectionAnswer> {
-    const url = await this.#reported(() => this.#url('token'));
+    const url = await this.#reported(() => this.#location.url('token'));
     try {
       return await this.#gate.run(token, () => this.#reported(() => this.#ask(url, token)));
     } catch (error) {
@@ -107,7 +100,7 @@ export class IntrospectionEndpoint {
 
   /** Finds the endpoint, if it is not known yet. Reports a failure, and does not throw it. */
   async warmUp(): Promise<void> {
-    await this.#reported(() => this.#url('start')).catch(() => undefined);
+    await this.#reported(() => this.#location.url('start')).catch(() => undefined);
   }
 
   async #reported<Result>(work: () => Promise<Result>): Promise<Result> {
@@ -119,15 +112,10 @@ export class IntrospectionEndpoint {
     }
   }
 
-  async #url(purpose: Purpose): Promise<string> {
-    const { endpoint } = this.settings;
-    return typeof endpoint === 'string' ? endpoint : endpoint.url(purpose);
-  }
-
   async #ask(url: string, token: string): Promise<IntrospectionAnswer> {
     const { issuer, clientId, authenticate, signed } = this.settings;
     const server: AuthorizationServer = { issuer, introspection_endpoint: url };
-    const client: Client = { client_id: clientId, [clockSkew]: seconds(this.now()) - seconds(Date.now()) };
+    const client = oauthClient(clientId, this.now());
     try {
       const response = await introspectionRequest(server, client, authenticate, token, {
         additionalParameters: { token_type_hint: 'access_token' },
@@ -189,19 +177,13 @@ export class IntrospectionEndpoint {
   /** The error to throw. Leaves out the cause of oauth4webapi errors, which contains the answer. */
   #toError(error: unknown): Error {
     if (error instanceof OutboundError) {
-      const { endpoint } = this.settings;
-      const isGone = error.status === undefined || error.status === 404 || error.status === 410;
-      if (isGone && typeof endpoint !== 'string') endpoint.forget();
+      this.#location.failed(error);
       return error;
     }
     if (error instanceof IntrospectionError) return error;
     const what = error instanceof Error ? error.message : 'no usable answer';
     return new IntrospectionError(`the answer of the introspection endpoint of ${this.settings.issuer}: ${what}`);
   }
-}
-
-function seconds(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000);
 }
 
 function isTime(value: unknown): value is number {

@@ -1,14 +1,10 @@
 import { timeBetween } from '../core/clock.js';
-import { CoolDown, UnderWayLimit } from './cool-down.js';
-import { FAILURE_COOL_DOWN_MS } from './discovered-metadata.js';
+import { CoolDown, pauseAfter, UnderWayLimit } from './cool-down.js';
 import { OutboundError } from './outbound-error.js';
 import { tokenHash } from './token-hash.js';
 
 /** Most requests that are under way at a time. */
 const MAX_UNDER_WAY = 32;
-
-/** Longest pause that a server can ask for (`Retry-After`), in milliseconds. */
-const MAX_COOL_DOWN_MS = 60_000;
 
 /**
  * How many tokens in a row must fail, and within how many milliseconds, before failures that tokens may have caused stop other
@@ -116,8 +112,7 @@ export class IntrospectionGate {
   #fail(key: string, error: unknown): void {
     const kind = failureOf(error);
     if (kind === 'token') return;
-    const asked = error instanceof OutboundError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
-    const ms = Math.min(Math.max(asked, FAILURE_COOL_DOWN_MS), MAX_COOL_DOWN_MS);
+    const ms = pauseAfter(error);
     if (kind === 'endpoint') return this.access.failed.begin(error, ms);
     if (!this.#hasAnswered || this.#countFailed(key) >= DOUBTFUL_TOKENS) this.#doubted.begin(error, ms);
   }

@@ -1,17 +1,14 @@
 import {
   allowInsecureRequests,
-  clockSkew,
   customFetch,
   genericTokenEndpointRequest,
   type AuthorizationServer,
-  type Client,
 } from 'oauth4webapi';
 import { isJson } from '../core/media-type.js';
 import { isRecord } from '../core/record.js';
-import type { ClientAuthentication } from './client-authentication.js';
-import { CoolDown, UnderWayLimit } from './cool-down.js';
-import { FAILURE_COOL_DOWN_MS } from './discovered-metadata.js';
-import type { DiscoveredEndpoint } from './introspection-endpoint.js';
+import { oauthClient, type ClientAuthentication } from './client-authentication.js';
+import { CoolDown, pauseAfter, UnderWayLimit } from './cool-down.js';
+import { EndpointLocation, type DiscoveredEndpoint } from './endpoint-location.js';
 import { OutboundError } from './outbound-error.js';
 import { postForm, type Outbound, type OutboundAnswer } from './outbound.js';
 import {
@@ -44,9 +41,6 @@ const MAX_UNDER_WAY = 256;
 /** Longest answer, in bytes. A token is a few thousand. */
 const MAX_ANSWER_BYTES = 65_536;
 
-/** Longest pause that a server can ask for (`Retry-After`), in milliseconds. */
-const MAX_COOL_DOWN_MS = 60_000;
-
 /**
  * The token endpoint of one authorization server, for one client. Remembers no tokens. Sends no requests for a short while after
  * an outage, or while too many are under way.
@@ -56,6 +50,7 @@ const MAX_COOL_DOWN_MS = 60_000;
 export class TokenEndpoint {
   readonly #underWay = new UnderWayLimit(MAX_UNDER_WAY);
   readonly #failed: CoolDown;
+  readonly #location: EndpointLocation;
 
   constructor(
     private readonly settings: TokenEndpointSettings,
@@ -64,6 +59,7 @@ export class TokenEndpoint {
     private readonly outbound: Outbound,
   ) {
     this.#failed = new CoolDown(now);
+    this.#location = new EndpointLocation(settings.endpoint);
   }
 
   /**
@@ -77,25 +73,20 @@ export class TokenEndpoint {
     this.#failed.check();
     return this.#underWay.run(async () => {
       try {
-        const token = await this.#ask(await this.#url(), request);
+        const token = await this.#ask(await this.#location.url('token'), request);
         this.#failed.end();
         return token;
       } catch (error) {
-        if (isOutage(error)) this.#pause(error);
+        if (isOutage(error)) this.#failed.begin(error, pauseAfter(error));
         throw error;
       }
     });
   }
 
-  async #url(): Promise<string> {
-    const { endpoint } = this.settings;
-    return typeof endpoint === 'string' ? endpoint : endpoint.url('token');
-  }
-
   async #ask(url: string, { grantType, parameters, expected }: TokenRequest): Promise<IssuedToken> {
     const { issuer, clientId, authenticate } = this.settings;
     const server: AuthorizationServer = { issuer, token_endpoint: url };
-    const client: Client = { client_id: clientId, [clockSkew]: seconds(this.now()) - seconds(Date.now()) };
+    const client = oauthClient(clientId, this.now());
     let answer: OutboundAnswer | undefined;
     let secrets: readonly string[] = [];
     await genericTokenEndpointRequest(
@@ -122,17 +113,9 @@ export class TokenEndpoint {
     try {
       return await postForm(url, { headers, body }, { isType: () => true, isStatus: isAnswer }, outbound);
     } catch (error) {
-      const { endpoint } = this.settings;
-      const status = error instanceof OutboundError ? error.status : 200;
-      if ((status === undefined || status === 404 || status === 410) && typeof endpoint !== 'string') endpoint.forget();
+      this.#location.failed(error);
       throw error;
     }
-  }
-
-  /** Begins a pause, which a server may make longer. */
-  #pause(error: unknown): void {
-    const asked = error instanceof OutboundError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
-    this.#failed.begin(error, Math.min(Math.max(asked, FAILURE_COOL_DOWN_MS), MAX_COOL_DOWN_MS));
   }
 }
 
@@ -181,8 +164,4 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function seconds(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000);
 }
