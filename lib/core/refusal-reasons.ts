@@ -103,8 +103,7 @@ export const REASONS = {
   tenant_malformed:
     'the host or the path of the request is not that of the resource with a valid name of a tenant in it',
   tenant_lookup_failed: 'the application could not decide whether there is such a tenant',
-  path_of_no_resource:
-    'the path has another value of a parameter of the route than the resource, and so is no resource of this server',
+  path_of_no_resource: 'the request has another value of a parameter in its path than the resource',
   resource_undecided: 'several resources are configured, and the request does not say which of them it is for',
   issuer_lookup_failed: 'the application could not decide whether it trusts the issuer',
   introspection_failed: 'the authorization server gave no usable answer about the token',
