@@ -89,11 +89,14 @@ export class TransportRules {
 
   /**
    * Whether a request belongs to the MCP transport: by its path, its header fields, or a message of MCP in its body. Other APIs
-   * use JSON-RPC, too. A request with an unparsed body is recognised by what the transport sends with it.
+   * use JSON-RPC, too: another message, and an unparsed body, are recognised by what the transport sends with them.
    */
   isMcpRequest(request: HttpRequest): boolean {
-    if (this.#isAtEndpoint(request) || readRpcBody(request.body).messages.some(isMcpMessage)) return true;
-    return isBodyUnread(request.body, nodeRequest(request)) && this.#isSentByTransport(request);
+    if (this.#isAtEndpoint(request)) return true;
+    const { messages } = readRpcBody(request.body);
+    if (messages.some(isMcpMessage)) return true;
+    const mayBeMcp = messages.length > 0 || isBodyUnread(request.body, nodeRequest(request));
+    return mayBeMcp && this.#isSentByTransport(request);
   }
 
   #isAtEndpoint(request: HttpRequest): boolean {
@@ -106,7 +109,7 @@ export class TransportRules {
     return false;
   }
 
-  /** Whether an unparsed body claims to be JSON, and the client accepts event streams or names a session in the query. */
+  /** Whether a body claims to be JSON, and the client accepts event streams or names a session in the query. */
   #isSentByTransport(request: HttpRequest): boolean {
     if (!isJson(request)) return false;
     const { named, known } = this.#sessionsInUrl(request);

@@ -42,9 +42,10 @@ describe.each(PLATFORMS)('JSON-RPC beside MCP with globalGuard "mcp", on %s', (p
     return listen(app);
   }
   const one = { resource: 'https://mcp.example.com/mcp', authorizationServers: [ISSUER] };
-  const statusOf = async (url: string, message: object): Promise<number> => {
+  const statusOf = async (url: string, message: object, headers: Record<string, string> = {}): Promise<number> => {
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, ...message });
-    return (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).status;
+    return (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body }))
+      .status;
   };
 
   it.each(['eth_call', 'orders.list', 'textDocument/hover', '$/cancelRequest', 'ping', 'initialized', 'toolsList'])(
@@ -62,6 +63,16 @@ describe.each(PLATFORMS)('JSON-RPC beside MCP with globalGuard "mcp", on %s', (p
       expect(await statusOf(`${origin}/rpc`, { method })).toBe(401);
     },
   );
+
+  it.each([
+    ['accept event streams', '', { accept: 'application/json, text/event-stream' }],
+    ['name a session in the URL', '?sessionId=x', {}],
+    ['name a session', '', { 'mcp-session-id': 'x' }],
+  ])('protects messages of unknown methods whose clients %s, as those of MCP do', async (_what, query, headers) => {
+    const origin = await start(one);
+    expect(await statusOf(`${origin}/rpc${query}`, { method: 'acme/custom' }, headers)).toBe(401);
+    expect(await statusOf(`${origin}/rpc${query}`, { method: 'ping' }, headers)).toBe(401);
+  });
 
   it.each(['/mcp', '/v1/mcp'])(
     'protects every message at %s, which the handler of the resource serves',
