@@ -73,7 +73,8 @@ describe.each(PLATFORMS)(
         body: JSON.stringify({ redirect_uris: ['http://127.0.0.1/cb'], token_endpoint_auth_method: 'none' }),
       });
       const { client_id: id } = (await response.json()) as { client_id: string };
-      const { of } = await examine(dev.issuer, ['--client-id', id, '--redirect-uri', 'http://127.0.0.1/cb']);
+      // One identifier in 64 begins with a hyphen, and needs the equals sign.
+      const { of } = await examine(dev.issuer, [`--client-id=${id}`, '--redirect-uri', 'http://127.0.0.1/cb']);
       expect(of('ok').filter((row) => row.startsWith('AS-22'))).toHaveLength(3);
     });
 

@@ -71,6 +71,7 @@ export async function examine(
   surroundings: CliSurroundings = {},
 ): Promise<Examination> {
   const run = await runCli(['doctor', url, '--json', ...args], surroundings);
+  if (run.out === '') throw new Error(`The doctor printed no report, but: ${run.err}`);
   const document = JSON.parse(run.out) as DoctorDocument;
   const rows = document.sections.flatMap(({ checks }) => checks);
   return {

@@ -4,14 +4,23 @@ import { createServer } from 'node:net';
  * Below the ports that operating systems assign for port 0 and for outgoing connections, which could take a port just found.
  * Above 10080, the highest "bad port" of `fetch` (Fetch Standard).
  */
-const [FIRST, LAST] = [10_100, 32_000];
+const [LOWEST, HIGHEST] = [10_100, 32_000];
 
-/** The next port to try. It starts at random, because several processes run at the same time. */
-let next = FIRST + Math.floor(Math.random() * (LAST - FIRST));
+/**
+ * Each worker of Jest tries ports of its own. Two processes that try the same ports at the same time find the same one free,
+ * and only one of them can listen on it.
+ */
+const WORKERS = 8;
+const PORTS = Math.floor((HIGHEST - LOWEST) / WORKERS);
+const FIRST = LOWEST + (Number(process.env['JEST_WORKER_ID'] ?? 0) % WORKERS) * PORTS;
+const LAST = FIRST + PORTS - 1;
+
+/** The next port to try. It starts at random, because several test runs may be under way. */
+let next = FIRST + Math.floor(Math.random() * PORTS);
 
 /**
  * Finds a port on which no process listens, for a server that has its own address in its configuration. Repeats a port only
- * after all others.
+ * after all others of this worker.
  */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries += 1) {
