@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readFile } from 'node:fs/promises';
-import { McpAuthService } from 'nestjs-mcp-auth';
+import { readdir, readFile } from 'node:fs/promises';
+import { McpAuthService, type McpAuthErrorCode, type McpAuthReason } from 'nestjs-mcp-auth';
 import type { DynamicModule } from '@nestjs/common';
 import type { Attributes } from '@opentelemetry/api';
+import { statusOf } from '../../lib/core/error.js';
+import { REASONS } from '../../lib/core/refusal-reasons.js';
 import { readOpenTelemetryOptions } from '../../lib/options/opentelemetry-options.js';
 import { ATTRIBUTES } from '../../lib/opentelemetry/semantic-conventions.js';
 import { REFUSAL_ADVICE } from '../../lib/observability/refusal-advice.js';
@@ -19,6 +21,25 @@ const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`
 function rowsOf(page: string, heading: string, column: string): string[] {
   const table = page.slice(page.indexOf(`| ${column} |`, page.indexOf(`${heading}\n`))).split('\n\n')[0]!;
   return [...table.matchAll(/^\| `([\w.-]+)` \|/gm)].map(([, name]) => name!).toSorted();
+}
+
+/** The ways in which the library makes a refusal of a code and a reason that its source names. */
+const MADE = /McpAuthError\(\s*'(\w+)',\s*'(\w+)'|\b(invalidToken|unavailable)\(\s*'(\w+)'/g;
+const CODES: Readonly<Record<string, McpAuthErrorCode>> = {
+  invalidToken: 'invalid_token',
+  unavailable: 'temporarily_unavailable',
+};
+
+/** Each reason with its status, from the sources in a folder. Does not see reasons that are chosen at run time. */
+async function refusalsIn(folder: string): Promise<{ reason: string; status: number }[]> {
+  const files = await readdir(new URL(`../../${folder}`, import.meta.url), { recursive: true });
+  const sources = await Promise.all(
+    files.filter((name) => name.endsWith('.ts')).map((name) => read(`${folder}/${name}`)),
+  );
+  return [...sources.join('\n').matchAll(MADE)].map(([, code, reason, maker = '', ofMaker]) => ({
+    reason: (reason ?? ofMaker)!,
+    status: statusOf({ code: (code as McpAuthErrorCode | undefined) ?? CODES[maker]! }),
+  }));
 }
 
 /** What the SDK of OpenTelemetry records of one call. */
@@ -113,12 +134,20 @@ describe('docs/guides/observability.md', () => {
     expect(told).toEqual([{ noteId: 7, textLength: 6 }, undefined]);
   });
 
-  it('names every reason, at the level it has', async () => {
+  it('has a row for each reason, with its level and its sentence, and for no other', async () => {
+    const section = (await read(PAGE)).split('\n## Reasons\n')[1]!;
+    const rows = section.match(/^\| `.+$/gm) ?? [];
+    const needed = Object.entries(REASONS).map(([reason, sentence]) => {
+      const { level } = REFUSAL_ADVICE[reason as McpAuthReason];
+      return `| \`${reason}\` | … | \`${level}\` | ${sentence} |`;
+    });
+    expect(rows.map((row) => row.replace(/^(\| `\w+` \|) \d{3} /, '$1 … '))).toEqual(needed);
+  });
+
+  it('has the status of each reason with which lib makes an error', async () => {
     const page = await read(PAGE);
-    const listed = [...page.matchAll(/^\| `(warn|log|debug)` \| [^|]+ \| (.+) \|$/gm)].flatMap(
-      ([, level, reasonsOf = '']) => [...reasonsOf.matchAll(/`(\w+)`/g)].map(([, reason]) => [reason, level]),
-    );
-    const levels = Object.entries(REFUSAL_ADVICE).map(([reason, { level }]) => [reason, level]);
-    expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(levels));
+    const made = await refusalsIn('lib');
+    expect(made.length).toBeGreaterThan(70);
+    expect(made.filter(({ reason, status }) => !page.includes(`| \`${reason}\` | ${status} |`))).toEqual([]);
   });
 });
