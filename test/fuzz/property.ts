@@ -1,19 +1,28 @@
-import { jest } from '@jest/globals';
+import { appendFileSync } from 'node:fs';
+import { expect, jest } from '@jest/globals';
 import * as fc from 'fast-check';
 
 /**
  * The first seed, the same for everybody, so that a run that fails here fails anywhere; `FUZZ_SEED` tries others, and
- * `FUZZ_FACTOR` more. What failed is printed with its seed and path, the smallest case first.
+ * `FUZZ_FACTOR` more. What failed is printed with its seed and path, the smallest case first; `FUZZ_PATH` begins with it.
  */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_260_728);
 const FACTOR = Number(process.env['FUZZ_FACTOR'] ?? 1);
+const PATH = process.env['FUZZ_PATH'];
+
+/** A file that gets a line of JSON for each property that was tried; see `test/fuzz/run.js`. */
+const REPORT = process.env['FUZZ_REPORT'];
+
+/** The longest delay that a timer takes, in milliseconds. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 // A property is many tests in one.
-jest.setTimeout(120_000 * FACTOR);
+jest.setTimeout(Math.min(120_000 * Math.max(FACTOR, 1), LONGEST_TIMEOUT));
 
 /** Asserts that the property holds for this many arbitrary values. */
 export function always<T>(numRuns: number, arbitrary: fc.Arbitrary<T>, holds: (value: T) => void): void {
-  fc.assert(fc.property(arbitrary, holds), parameters(numRuns));
+  const start = performance.now();
+  conclude(fc.check(fc.property(arbitrary, holds), parameters(numRuns)), start);
 }
 
 /** The same for what takes its time; one value after the other. */
@@ -22,11 +31,24 @@ export async function alwaysAsync<T>(
   arbitrary: fc.Arbitrary<T>,
   holds: (value: T) => Promise<void>,
 ): Promise<void> {
-  await fc.assert(fc.asyncProperty(arbitrary, holds), parameters(numRuns));
+  const start = performance.now();
+  conclude(await fc.check(fc.asyncProperty(arbitrary, holds), parameters(numRuns)), start);
 }
 
-function parameters(numRuns: number): fc.Parameters<unknown> {
-  return { seed: SEED, numRuns: Math.ceil(numRuns * FACTOR) };
+function parameters<T>(numRuns: number): fc.Parameters<T> {
+  return { seed: SEED, numRuns: Math.ceil(numRuns * FACTOR), ...(PATH !== undefined && { path: PATH }) };
+}
+
+function conclude<T>(details: fc.RunDetails<T>, start: number): void {
+  const message = details.failed ? fc.defaultReportMessage(details) : undefined;
+  if (REPORT !== undefined) appendFileSync(REPORT, `${JSON.stringify(reportOf(details, start, message))}\n`);
+  if (message !== undefined) throw new Error(message, { cause: details.errorInstance });
+}
+
+function reportOf<T>({ numRuns, numShrinks, counterexamplePath }: fc.RunDetails<T>, start: number, message?: string) {
+  const { currentTestName: name } = expect.getState();
+  const failure = message === undefined ? undefined : { message, path: counterexamplePath };
+  return { name, inputs: numRuns + numShrinks, ms: performance.now() - start, failure };
 }
 
 /** A value of JSON, with the names and numbers that parsers trip over among the others. */
