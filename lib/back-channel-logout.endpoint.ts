@@ -13,6 +13,7 @@ import { ResourceServers } from './resource-servers/resource-servers.js';
 import { BackChannelLogout } from './revocation/back-channel-logout.js';
 import { LogoutTokenError } from './revocation/logout-token.js';
 import { Revocations } from './revocation/revocations.js';
+import { StoreReports } from './shared-state/store-reports.js';
 
 /** The answer to a request with a logout token. */
 interface LogoutAnswer {
@@ -41,9 +42,15 @@ export class BackChannelLogoutEndpoint {
     private readonly revocations: Revocations,
     private readonly options: ResolvedOptions,
     clock: Clock,
+    reports: StoreReports,
   ) {
     const settings = options.revocation?.backChannelLogout;
-    this.#logout = settings && new BackChannelLogout(settings, options, revocations, clock);
+    this.#logout = settings && new BackChannelLogout(settings, options, revocations, clock, reports);
+  }
+
+  /** Asks the store of used logout tokens whether it can be used, and reports what it says. Never rejects. */
+  async checkStore(): Promise<void> {
+    await this.#logout?.checkStore();
   }
 
   /** Starts serving. */

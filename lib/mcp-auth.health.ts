@@ -48,7 +48,7 @@ export interface RevocationHealth {
 
 /** The state of a store of the application, which replicas may share. It has no error texts: see the log. */
 export interface StoreHealth {
-  /** `failing`: what depends on the store gets 503. */
+  /** `failing`: what depends on the store gets 503; logout tokens get 400. */
   readonly state: 'ready' | 'not asked yet' | 'failing';
   /** Whole seconds since the first failure; undefined while there is none. */
   readonly failingForSeconds?: number;
@@ -147,11 +147,12 @@ export class McpAuthHealthIndicator {
   }
 
   #stores(now: number): { stores?: Partial<Record<SharedStoreOption, StoreHealth>> } {
-    const { resources, sessions, consent } = this.options;
+    const { resources, sessions, consent, revocation } = this.options;
     const options: SharedStoreOption[] = [];
     if (resources.some(({ dpop }) => dpop?.replayStore)) options.push('dpop.replayStore');
     if (sessions.store) options.push('sessions.store');
     if (consent?.replayStore) options.push('consent.replayStore');
+    if (revocation?.backChannelLogout?.replayStore) options.push('revocation.backChannelLogout.replayStore');
     if (options.length === 0) return {};
     const states = options.map((option) => [option, healthOfStore(this.stores.stateOf(option) ?? {}, now)]);
     return { stores: Object.fromEntries(states) as Partial<Record<SharedStoreOption, StoreHealth>> };

@@ -180,6 +180,7 @@ export class McpAuthModule
     // In the background: an authorization server that is slow or down must not delay or stop the start.
     void this.proofs.checkStores();
     void this.consents.checkStore();
+    void this.logout.checkStore();
     if (this.options.checkAuthorizationServers) void this.servers.checkAuthorizationServers();
   }
 

@@ -11,11 +11,12 @@ import { writeLine } from './log-line.js';
 /** Shortest time between two lines about failures that any request can cause, in milliseconds. */
 const QUIET_MS = 30_000;
 
-/** What depends on each store. */
+/** What depends on each store, and its answer. */
 const STORE_CONSEQUENCES: Readonly<Record<SharedStoreOption, string>> = {
-  'dpop.replayStore': 'requests with a DPoP proof',
-  'sessions.store': 'requests that name an MCP session',
-  'consent.replayStore': 'users who return from a third party',
+  'dpop.replayStore': 'requests with a DPoP proof get 503',
+  'sessions.store': 'requests that name an MCP session get 503',
+  'consent.replayStore': 'users who return from a third party get 503',
+  'revocation.backChannelLogout.replayStore': 'logout tokens get 400',
 };
 
 /** Writes failures to the log: what failed and how. Never writes a token or a part of one. */
@@ -68,7 +69,7 @@ export class FailureLog {
     writeLine(
       this.logger,
       'warn',
-      `The store of the option ${option} does not answer as it should; ${STORE_CONSEQUENCES[option]} get 503 until it does: ${text}`,
+      `The store of the option ${option} does not answer as it should; ${STORE_CONSEQUENCES[option]} until it does: ${text}`,
     );
   }
 

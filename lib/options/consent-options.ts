@@ -1,5 +1,6 @@
 import type { ConsentedTokenStore } from '../shared-state/consented-token-store.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
+import { boundedAnswer } from './bounded-answer.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readReplayStore } from './replay-store-option.js';
 import { readSecrets } from './secret-option.js';
@@ -20,7 +21,7 @@ export interface ConsentOptions {
   /** For how long a link can be opened, and after that the user can take at the third party, in seconds, 60 to 3600. @default 600 */
   seconds?: number;
   /**
-   * Keeps what users allowed. `McpAuthConsents.tokenFor` needs it.
+   * Keeps what users allowed. `McpAuthConsents.tokenFor` needs it. A call that takes longer than five seconds fails.
    * @default none
    */
   tokenStore?: ConsentedTokenStore;
@@ -71,9 +72,9 @@ function readTokenStore(option: OptionReader): ConsentedTokenStore | undefined {
   if (isStore(value)) {
     // The options are frozen, but the store keeps state.
     return {
-      get: (owner, to) => value.get(owner, to),
-      set: (owner, to, token) => value.set(owner, to, token),
-      delete: (owner, to) => value.delete(owner, to),
+      get: (owner, to) => boundedAnswer(value.get(owner, to)),
+      set: (owner, to, token) => boundedAnswer(value.set(owner, to, token)),
+      delete: (owner, to) => boundedAnswer(value.delete(owner, to)),
     };
   }
   const why = 'must have the methods get(owner, to), set(owner, to, token) and delete(owner, to)';

@@ -6,6 +6,8 @@ import type { ResolvedOptions } from '../options/options.js';
 import type { ResolvedBackChannelLogout } from '../options/revocation-options.js';
 import { MemoryReplayStore } from '../shared-state/memory-replay-store.js';
 import type { ReplayStore } from '../shared-state/replay-store.js';
+import { ReportedReplayStore } from '../shared-state/reported-replay-store.js';
+import type { StoreReports } from '../shared-state/store-reports.js';
 import type { TrustedIssuers } from '../token/trusted-issuers.js';
 import { LogoutTokenError, verifyLogoutToken, type Logout } from './logout-token.js';
 import { revocationKey } from './revocation-subject.js';
@@ -29,8 +31,17 @@ export class BackChannelLogout {
     private readonly options: ResolvedOptions,
     private readonly revocations: Revocations,
     private readonly clock: Clock,
+    reports: StoreReports,
   ) {
-    this.#replays = settings.replayStore ?? new MemoryReplayStore(MAX_TOKENS, () => clock.now());
+    const { replayStore } = settings;
+    this.#replays = replayStore
+      ? new ReportedReplayStore(replayStore, 'revocation.backChannelLogout.replayStore', reports)
+      : new MemoryReplayStore(MAX_TOKENS, () => clock.now());
+  }
+
+  /** Asks the store of the application whether it can be used, and reports what it says. Never rejects. */
+  async checkStore(): Promise<void> {
+    await this.#replays.check?.();
   }
 
   /** Where the endpoint is below the path of a resource. */

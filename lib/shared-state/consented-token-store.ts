@@ -1,6 +1,6 @@
 /**
  * Keeps what users allowed at third parties, such as access and refresh tokens. Yours: it encrypts what it keeps, if it should, and
- * refreshes what has expired. Replicas must share it.
+ * refreshes what has expired. Replicas must share it. A call that takes longer than five seconds counts as one that rejects.
  */
 export interface ConsentedTokenStore {
   /**

@@ -1,5 +1,9 @@
 /** The options that take a store which replicas may share. */
-export type SharedStoreOption = 'dpop.replayStore' | 'sessions.store' | 'consent.replayStore';
+export type SharedStoreOption =
+  | 'dpop.replayStore'
+  | 'sessions.store'
+  | 'consent.replayStore'
+  | 'revocation.backChannelLogout.replayStore';
 
 /** Reports whether the stores of the application answer, so that the operator learns why clients get a 503. */
 export abstract class StoreReports {
