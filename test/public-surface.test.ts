@@ -222,8 +222,10 @@ const SURFACES: Readonly<Record<string, Surface>> = {
   './dev-server': {
     values: ['startDevAuthorizationServer'],
     types: [
+      'DevApi',
       'DevAuthorizationServer',
       'DevAuthorizationServerOptions',
+      'DevClient',
       'DevIntrospectionClient',
       'DevResource',
       'DevUser',

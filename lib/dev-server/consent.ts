@@ -1,6 +1,6 @@
 import type { DevResource } from './dev-server.options.js';
 import type { ConsentGroup, ConsentScope } from './pages.js';
-import { findResource, IDENTITY_SCOPES } from './provider-configuration.js';
+import { findResource, IDENTITY_SCOPES } from './resources.js';
 
 /** The scopes that a client requests, and those that the user allowed before. */
 export interface ConsentRequest {

@@ -7,7 +7,7 @@ import {
   type DevServerSettings,
   type DevUser,
 } from './dev-server.options.js';
-import { loadOidcProvider } from './oidc-provider.js';
+import { loadGrantHelpers, loadOidcProvider } from './oidc-provider.js';
 import { createProvider, generateSigningKey } from './provider.js';
 import { requestHandler } from './request-handler.js';
 
@@ -30,7 +30,8 @@ const HOST = '127.0.0.1';
  * It supports what MCP clients use: authorization code with PKCE (S256 only), open dynamic client registration, client ID
  * metadata documents (by https, or by http on a loopback host), resource indicators, `iss` in the response, step-up
  * consent, rotated refresh tokens, and JWT access tokens (RFC 9068, RS256) with the configured resource as `aud`. With
- * `introspection`, access tokens are opaque, and there is an introspection endpoint (RFC 7662).
+ * `introspection`, access tokens are opaque, and there is an introspection endpoint (RFC 7662). With `clients` and `apis`, MCP
+ * servers exchange the tokens of their callers for those of other APIs (RFC 8693), and get tokens for themselves (client credentials).
  *
  * It does NOT protect anything: passwords are known, anyone may register a client, and state is in memory only. It listens
  * on 127.0.0.1 only, and starts only if NODE_ENV is unset, `development` or `test`.
@@ -52,7 +53,8 @@ export async function startDevAuthorizationServer(
   const [peer, signingKey] = await Promise.all([loadOidcProvider(), generateSigningKey()]);
   const server = await listen(settings);
   const issuer = `http://${HOST}:${portOf(server)}`;
-  server.on('request', requestHandler(createProvider(peer, issuer, settings, signingKey), settings));
+  const helpers = settings.clients.length > 0 && settings.dpop ? await loadGrantHelpers() : undefined;
+  server.on('request', requestHandler(createProvider(issuer, { peer, helpers, settings, signingKey }), settings));
   return { issuer, users: settings.users, close: () => close(server) };
 }
 

@@ -1,4 +1,5 @@
-import { parseUrl } from './parse-url.js';
+import { clientProblems, type DevApi, type DevClient } from './dev-client.options.js';
+import { identifierProblems, repetitions } from './identifiers.js';
 
 /** A protected resource (an MCP server) for which clients may request tokens. */
 export interface DevResource {
@@ -67,6 +68,17 @@ export interface DevAuthorizationServerOptions {
    */
   readonly introspection?: DevIntrospectionClient;
   /**
+   * The MCP servers that exchange the tokens of their callers for tokens of the {@link apis} (RFC 8693), and get tokens for themselves
+   * by client credentials (RFC 6749 §4.4).
+   * @default none: the server has neither grant
+   */
+  readonly clients?: readonly DevClient[];
+  /**
+   * The APIs for which `clients` get tokens. MCP clients do not.
+   * @default none
+   */
+  readonly apis?: readonly DevApi[];
+  /**
    * Whether clients may bind tokens to a key (DPoP, RFC 9449). Off, because a resource that does not verify proofs refuses
    * such tokens, and some clients bind tokens whenever the server supports it.
    * @default false
@@ -96,9 +108,6 @@ const READY_USERS: readonly DevUser[] = [
   { username: 'bob', password: 'bob', name: 'Bob', email: 'bob@example.com' },
 ];
 
-/** RFC 6749 §3.3: printable ASCII except space, `"` and `\`. */
-const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
-
 /** Applies the defaults. Throws one error with all problems of the options. */
 export function resolveSettings(options: DevAuthorizationServerOptions): DevServerSettings {
   const settings: DevServerSettings = {
@@ -107,6 +116,8 @@ export function resolveSettings(options: DevAuthorizationServerOptions): DevServ
     users: options.users ?? READY_USERS,
     accessTokenTtlSeconds: options.accessTokenTtlSeconds ?? 300,
     introspection: options.introspection,
+    clients: options.clients ?? [],
+    apis: options.apis ?? [],
     dpop: options.dpop ?? false,
     clientMetadataDocuments: options.clientMetadataDocuments ?? {},
     onNotice: options.onNotice ?? ((message) => console.warn(`[dev authorization server] ${message}`)),
@@ -118,7 +129,8 @@ export function resolveSettings(options: DevAuthorizationServerOptions): DevServ
   return settings;
 }
 
-function findProblems({ port, resources, users, accessTokenTtlSeconds, introspection }: DevServerSettings): string[] {
+function findProblems(settings: DevServerSettings): string[] {
+  const { port, resources, users, accessTokenTtlSeconds, introspection } = settings;
   const problems: string[] = [];
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     problems.push(`port: ${port} must be a port number, or 0 for any free port`);
@@ -133,7 +145,9 @@ function findProblems({ port, resources, users, accessTokenTtlSeconds, introspec
       `resources: must not be empty; write e.g. [{ resource: 'http://127.0.0.1:3000/mcp', scopes: { 'notes:read': 'Read notes' } }]`,
     );
   }
-  for (const resource of resources ?? []) problems.push(...resourceProblems(resource));
+  for (const { resource, scopes } of resources ?? []) {
+    problems.push(...identifierProblems('resources', resource, Object.keys(scopes)));
+  }
   for (const repeated of repetitions((resources ?? []).map(({ resource }) => resource))) {
     problems.push(`resources: "${repeated}" occurs twice`);
   }
@@ -142,20 +156,5 @@ function findProblems({ port, resources, users, accessTokenTtlSeconds, introspec
   for (const repeated of repetitions(users.map(({ username }) => username))) {
     problems.push(`users: "${repeated}" occurs twice`);
   }
-  return problems;
-}
-
-function resourceProblems({ resource, scopes }: DevResource): string[] {
-  const problems: string[] = [];
-  if (!parseUrl(resource)) problems.push(`resources: "${resource}" must be an absolute URI`);
-  else if (resource.includes('#')) problems.push(`resources: "${resource}" has a fragment (RFC 8707 §2 forbids it)`);
-  for (const scope of Object.keys(scopes)) {
-    if (!SCOPE_TOKEN.test(scope))
-      problems.push(`resources: "${scope}" of "${resource}" is not a valid scope (RFC 6749 §3.3)`);
-  }
-  return problems;
-}
-
-function repetitions(values: readonly string[]): string[] {
-  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+  return [...problems, ...clientProblems(settings)];
 }

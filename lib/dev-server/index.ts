@@ -6,6 +6,7 @@
  */
 export { startDevAuthorizationServer } from './dev-authorization-server.js';
 export type { DevAuthorizationServer } from './dev-authorization-server.js';
+export type { DevApi, DevClient } from './dev-client.options.js';
 export type {
   DevAuthorizationServerOptions,
   DevIntrospectionClient,

@@ -7,7 +7,8 @@ import type { DevServerSettings, DevUser } from './dev-server.options.js';
 import { readForm } from './form.js';
 import { sendPage } from './page-response.js';
 import { renderConsent, renderError, renderSignIn, type ClientView } from './pages.js';
-import { findResource, interactionPath, ROUTES } from './provider-configuration.js';
+import { interactionPath, ROUTES } from './provider-configuration.js';
+import { findResource } from './resources.js';
 
 type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 

@@ -1,6 +1,14 @@
 /** The optional peer `oidc-provider`. Its types stay inside this folder: no public declaration uses them. */
 export type OidcProviderModule = typeof import('oidc-provider');
 
+/** Its checks of proofs (DPoP) for grants that it does not have. They are not covered by its semantic versioning. */
+export type GrantHelpers = typeof import('oidc-provider/lib/helpers/grants.js');
+
+/** Loads the checks of proofs. Nothing but the exchange of tokens that are bound to keys needs them. */
+export async function loadGrantHelpers(): Promise<GrantHelpers> {
+  return import('oidc-provider/lib/helpers/grants.js');
+}
+
 /**
  * Loads the optional peer on first use: nothing else in this package needs it.
  *

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientMetadata, Configuration, JWK, KoaContextWithOIDC } from 'oidc-provider';
-import { parseUrl } from './parse-url.js';
 import { adaptClientMetadata, ClientAdapter, fetchWithDocuments } from './client-metadata.js';
-import type { DevResource, DevServerSettings, DevUser } from './dev-server.options.js';
+import type { DevServerSettings, DevUser } from './dev-server.options.js';
 import { MemoryAdapter } from './memory-adapter.js';
 import type { OidcProviderModule } from './oidc-provider.js';
+import { resourceIndicators } from './resources.js';
+import { exchangedClaims, TOKEN_EXCHANGE } from './token-exchange.js';
 
 /** Paths of the endpoints: the defaults for MCP clients that find no metadata (MCP revision 2025-03-26). */
 export const ROUTES = {
@@ -18,14 +19,6 @@ export const ROUTES = {
 
 /** The path of an interaction (a sign-in or a consent). */
 export const interactionPath = (uid: string): string => `/interaction/${uid}`;
-
-/** Scopes that belong to no resource, with their descriptions for the consent page. */
-export const IDENTITY_SCOPES: Readonly<Record<string, string>> = {
-  openid: 'Know who you are',
-  profile: 'See your name',
-  email: 'See your email address',
-  offline_access: 'Stay connected while you are away',
-};
 
 const HOUR = 60 * 60;
 const DAY = 24 * HOUR;
@@ -57,7 +50,7 @@ export function providerConfiguration(input: ConfigurationInput): Configuration 
     claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email'] },
     conformIdTokenClaims: false,
     findAccount: (_ctx, sub) => account(settings.users.find(({ username }) => username === sub)),
-    extraTokenClaims: (ctx) => authenticationTime(ctx),
+    extraTokenClaims: (ctx, token) => exchangedClaims(token) ?? authenticationTime(ctx),
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
     expiresWithSession: () => false,
@@ -76,14 +69,21 @@ function clientRules(
   settings: DevServerSettings,
 ): Pick<Configuration, 'clients' | 'clientDefaults' | 'extraClientMetadata'> {
   return {
-    clients: introspectionClients(settings),
+    clients: configuredClients(settings),
     // MCP clients seldom send `application_type`. Native clients may change the port of a loopback redirect (RFC 8252 §7.3).
     clientDefaults: { application_type: 'native' },
     extraClientMetadata: {
       properties: ['software_id'],
-      validator: (_ctx, _key, _value, metadata) => adaptClientMetadata(metadata as Record<string, unknown>),
+      validator: (_ctx, _key, _value, metadata) => {
+        if (!isConfigured(settings, metadata)) adaptClientMetadata(metadata as Record<string, unknown>);
+      },
     },
   };
+}
+
+/** The provider chooses the id of a client that registers, and no document has such an id, so that neither can take one of these. */
+function isConfigured({ clients }: DevServerSettings, { client_id: id }: ClientMetadata): boolean {
+  return clients.some(({ clientId }) => clientId === id);
 }
 
 function cookies(suffix: string): Configuration['cookies'] {
@@ -102,6 +102,7 @@ function lifetimes({ accessTokenTtlSeconds }: DevServerSettings): Configuration[
   return {
     AccessToken: accessTokenTtlSeconds,
     AuthorizationCode: 60,
+    ClientCredentials: accessTokenTtlSeconds,
     Grant: 14 * DAY,
     IdToken: accessTokenTtlSeconds,
     Interaction: HOUR,
@@ -116,6 +117,7 @@ function features(settings: DevServerSettings, errors: ProviderErrors): Configur
     userinfo: { enabled: false },
     rpInitiatedLogout: { enabled: false },
     pushedAuthorizationRequests: { enabled: false },
+    clientCredentials: { enabled: settings.clients.length > 0 },
     dPoP: { enabled: settings.dpop },
     registration: { enabled: true, issueRegistrationAccessToken: false },
     revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
@@ -129,55 +131,21 @@ function features(settings: DevServerSettings, errors: ProviderErrors): Configur
   };
 }
 
-const JWT_ACCESS_TOKEN = { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } } as const;
-
-/** The client that may introspect. It has a secret, but neither grant types nor redirect URIs, so no user can sign in. */
-function introspectionClients({ introspection }: DevServerSettings): ClientMetadata[] {
-  if (!introspection) return [];
-  const { clientId, clientSecret } = introspection;
-  return [{ client_id: clientId, client_secret: clientSecret, grant_types: [], response_types: [], redirect_uris: [] }];
+/** The configured clients. They have a secret, but no redirect URIs, so no user can sign in with them. */
+function configuredClients({ clients, introspection }: DevServerSettings): ClientMetadata[] {
+  const isOwn = clients.every(({ clientId }) => clientId !== introspection?.clientId);
+  return [
+    ...clients.map((client) => clientMetadata(client, [TOKEN_EXCHANGE, 'client_credentials'])),
+    ...(introspection && isOwn ? [clientMetadata(introspection, [])] : []),
+  ];
 }
 
-type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['resourceIndicators']>;
-
-function resourceIndicators(
-  { resources, accessTokenTtlSeconds, introspection }: DevServerSettings,
-  errors: ProviderErrors,
-): ResourceIndicators {
-  const known = `the resources here are ${resources.map(({ resource }) => resource).join(', ')}`;
-  return {
-    enabled: true,
-    useGrantedResource: () => true,
-    defaultResource(_ctx, _client, oneOf) {
-      const candidates = oneOf ?? resources.map(({ resource }) => resource);
-      if (candidates.length === 1 && candidates[0] !== undefined) return candidates[0];
-      throw new errors.InvalidTarget(`name one resource; ${known}`);
-    },
-    getResourceServerInfo(ctx, indicator) {
-      const resource = findResource(resources, indicator);
-      if (resource === undefined) throw new errors.InvalidTarget(`unknown resource ${indicator}; ${known}`);
-      const unknown = unknownScope(ctx.oidc.requestParamScopes, resources);
-      if (unknown !== undefined) throw new errors.InvalidScope('no resource here has this scope', unknown);
-      return {
-        scope: Object.keys(resource.scopes).join(' '),
-        audience: resource.resource,
-        accessTokenTTL: accessTokenTtlSeconds,
-        ...(introspection ? { accessTokenFormat: 'opaque' as const } : JWT_ACCESS_TOKEN),
-      };
-    },
-  };
-}
-
-/** Finds the configured resource that an indicator names. Spellings that a URL parser normalizes to one URL are equal. */
-export function findResource(resources: readonly DevResource[], indicator: string): DevResource | undefined {
-  const normal = (value: string): string => parseUrl(value)?.href ?? value;
-  return resources.find(({ resource }) => normal(resource) === normal(indicator));
-}
-
-function unknownScope(requested: ReadonlySet<string>, resources: readonly DevResource[]): string | undefined {
-  const isKnown = (scope: string): boolean =>
-    Object.hasOwn(IDENTITY_SCOPES, scope) || resources.some(({ scopes }) => Object.hasOwn(scopes, scope));
-  return [...requested].find((scope) => !isKnown(scope));
+function clientMetadata(
+  { clientId, clientSecret }: { readonly clientId: string; readonly clientSecret: string },
+  grantTypes: string[],
+): ClientMetadata {
+  const nothing = { response_types: [], redirect_uris: [] };
+  return { client_id: clientId, client_secret: clientSecret, grant_types: grantTypes, ...nothing };
 }
 
 function refusal(errors: ProviderErrors): (detail: string, cause?: unknown) => Error {

@@ -4,23 +4,30 @@ import { exportJWK, generateKeyPair } from 'jose';
 import type Provider from 'oidc-provider';
 import type { Configuration, ErrorOut, JWK, KoaContextWithOIDC } from 'oidc-provider';
 import type { DevResource, DevServerSettings } from './dev-server.options.js';
-import type { OidcProviderModule } from './oidc-provider.js';
+import { IssuedTokens } from './issued-tokens.js';
+import type { GrantHelpers, OidcProviderModule } from './oidc-provider.js';
 import { pageHeaders } from './page-response.js';
 import { renderError } from './pages.js';
-import { findResource, providerConfiguration, ROUTES } from './provider-configuration.js';
+import { providerConfiguration, ROUTES } from './provider-configuration.js';
+import { findResource } from './resources.js';
+import { TokenExchange } from './token-exchange.js';
 
 export async function generateSigningKey(): Promise<JWK> {
   const { privateKey } = await generateKeyPair('RS256', { extractable: true });
   return { ...(await exportJWK(privateKey)), alg: 'RS256', use: 'sig', kid: randomUUID() };
 }
 
+/** What a provider is made of. */
+export interface ProviderParts {
+  readonly peer: OidcProviderModule;
+  /** Undefined if tokens are never exchanged, or never bound to keys. */
+  readonly helpers: GrantHelpers | undefined;
+  readonly settings: DevServerSettings;
+  readonly signingKey: JWK;
+}
+
 /** Creates the provider for one issuer. It does not write to the console, and reports failures to `onNotice`. */
-export function createProvider(
-  peer: OidcProviderModule,
-  issuer: string,
-  settings: DevServerSettings,
-  signingKey: JWK,
-): Provider {
+export function createProvider(issuer: string, { peer, helpers, settings, signingKey }: ProviderParts): Provider {
   const provider = new peer.Provider(
     issuer,
     providerConfiguration({
@@ -33,6 +40,11 @@ export function createProvider(
   );
   provider.use(completeScope(settings));
   provider.use(advertiseScopes(settings));
+  provider.use(nameForbiddenGrants());
+  if (settings.clients.length > 0) {
+    const issued = new IssuedTokens(provider, signingKey);
+    new TokenExchange({ provider, errors: peer.errors, settings, issued, helpers }).register();
+  }
   const tell = (error: Error): void => settings.onNotice(`the authorization server failed: ${error.message}`);
   provider.on('server_error', (_ctx, error) => tell(error));
   (provider as EventEmitter).on('error', tell);
@@ -74,6 +86,19 @@ function advertiseScopes({ resources }: DevServerSettings): Middleware {
     if (!ctx.path.startsWith('/.well-known/') || body?.scopes_supported === undefined) return;
     const scopes = resources.flatMap((resource) => Object.keys(resource.scopes));
     body.scopes_supported = [...new Set([...body.scopes_supported, ...scopes])];
+  };
+}
+
+/** Answers `unauthorized_client` to a client that may not use a grant (RFC 6749 §5.2). The provider says `invalid_request`. */
+function nameForbiddenGrants(): Middleware {
+  return async (ctx, next) => {
+    await next();
+    if (ctx.path !== ROUTES.token || ctx.status !== 400) return;
+    const { client, params } = (ctx as KoaContextWithOIDC).oidc;
+    const grant = params?.['grant_type'];
+    const body = ctx.body as { error?: string } | undefined;
+    const isForbidden = client !== undefined && typeof grant === 'string' && !client.grantTypeAllowed(grant);
+    if (body?.error === 'invalid_request' && isForbidden) body.error = 'unauthorized_client';
   };
 }
 
