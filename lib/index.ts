@@ -15,6 +15,7 @@ export { authzen } from './policies/authzen.js';
 export type { AuthzenOptions, AuthzenSubject } from './policies/authzen-options.js';
 export { formatAccessMap, type AccessMapRow } from './core/access-map.js';
 export { McpAuthDownstreamError } from './downstream/downstream-error.js';
+export type { DownstreamHeaders, DownstreamRequest } from './downstream/api-headers.js';
 export { McpAuthDownstream } from './downstream/mcp-auth-downstream.js';
 export { auth0 } from './products/auth0.js';
 export { cognito } from './products/cognito.js';

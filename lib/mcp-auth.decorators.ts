@@ -150,7 +150,7 @@ const injectToken: (name: string) => ParameterDecorator = createParamDecorator(i
  *
  * Protects the handler where `@AuthInfo()` does.
  *
- * @throws {McpAuthConfigError} at the start, if the option has no API of this name.
+ * @throws {McpAuthConfigError} at the start, if the option has no API of this name, or its tokens are bound to a key (`dpop`).
  */
 export function DownstreamToken(name: string): ParameterDecorator {
   const inject = injectToken(name);

@@ -1,38 +1,62 @@
+import { asksForNonce, refusesProof, type ApiProofs } from './api-proofs.js';
+
 /** Most redirects that are followed. */
 const MAX_REDIRECTS = 5;
 
-/** What a request to an API is made with. */
-export interface ApiAccess {
+/** Where the token for an API may be sent. */
+export interface ApiTarget {
   /** The name of the API, for messages. */
   readonly name: string;
   /** The origins to which the token may be sent. */
   readonly origins: readonly string[];
+}
+
+/** What a request to an API is made with. */
+export interface ApiAccess extends ApiTarget {
   /** @param rejected a token that the API did not accept */
   readonly tokenFor: (rejected?: string) => Promise<string>;
+  /** How a request proves the key of the token; undefined for Bearer tokens. */
+  readonly proofs: ApiProofs | undefined;
 }
 
 /**
  * Sends a request with a token to an API, and once more with a new token if the API answers 401. Follows redirects of requests
- * without a body within one origin only. All other redirects are returned as they are.
+ * without a body within one origin only. All other redirects are returned as they are. With proofs, each request gets its own, and
+ * is sent once more if the API wants another nonce.
  *
  * @throws {TypeError} for a URL to which the token may not be sent.
  */
 export async function fetchApi(access: ApiAccess, url: string | URL, init: RequestInit = {}): Promise<Response> {
   const target = targetOf(access, url);
   const headers = new Headers(init.headers);
-  if (headers.has('authorization')) {
-    throw new TypeError(
-      `A request to the API "${access.name}" has a header Authorization. Leave it out: the token goes there`,
-    );
-  }
+  refuseCredentials(access, headers);
+  const request = { ...init, headers, method: methodOf(init) };
   const token = await access.tokenFor();
-  const response = await sendFollowing(target, init, headers, token);
-  if (response.status !== 401 || !isRepeatable(init.body)) return response;
+  const response = await sendFollowing(access, target, request, token);
+  const isAboutToken = response.status === 401 && !(access.proofs && refusesProof(response));
+  if (!isAboutToken || !isRepeatable(init.body)) return response;
   void response.body?.cancel().catch(() => undefined);
-  return sendFollowing(target, init, headers, await access.tokenFor(token));
+  return sendFollowing(access, target, request, await access.tokenFor(token));
 }
 
-function targetOf({ name, origins }: ApiAccess, url: string | URL): URL {
+/** The request of a tool, with its headers and its method as they are sent. */
+type SentRequest = RequestInit & { readonly headers: Headers; readonly method: string };
+
+/** @throws {TypeError} for header fields that this library writes. */
+function refuseCredentials({ name, proofs }: ApiAccess, headers: Headers): void {
+  const field = headers.has('authorization') ? 'Authorization' : proofs && headers.has('dpop') ? 'DPoP' : undefined;
+  if (field === undefined) return;
+  const what = field === 'DPoP' ? 'proof' : 'token';
+  throw new TypeError(`A request to the API "${name}" has a header ${field}. Leave it out: the ${what} goes there`);
+}
+
+/** As `fetch` sends it. A proof must name it in the same case; `patch` is the one that `fetch` does not correct. */
+function methodOf({ method = 'GET' }: RequestInit): string {
+  return /^(?:get|head|post|put|delete|options|patch)$/i.test(method) ? method.toUpperCase() : method;
+}
+
+/** @throws {TypeError} for a URL to which the token may not be sent. */
+export function targetOf({ name, origins }: ApiTarget, url: string | URL): URL {
   let target: URL;
   try {
     target = new URL(url);
@@ -45,21 +69,38 @@ function targetOf({ name, origins }: ApiAccess, url: string | URL): URL {
   );
 }
 
-async function sendFollowing(first: URL, init: RequestInit, headers: Headers, token: string): Promise<Response> {
-  headers.set('authorization', `Bearer ${token}`);
-  const canFollow = (init.redirect ?? 'follow') === 'follow' && /^(?:get|head)$/i.test(init.method ?? 'GET');
+async function sendFollowing(access: ApiAccess, first: URL, init: SentRequest, token: string): Promise<Response> {
+  const canFollow = (init.redirect ?? 'follow') === 'follow' && /^(?:GET|HEAD)$/.test(init.method);
   let target = first;
   for (let redirects = 0; ; redirects += 1) {
-    const response = await fetch(target.href, {
-      ...init,
-      headers,
-      redirect: init.redirect === 'error' ? 'error' : 'manual',
-    });
+    const response = access.proofs
+      ? await sendProved(access.proofs, target, init, token)
+      : await sendOnce(target, init, { authorization: `Bearer ${token}` });
     const next = canFollow && redirects < MAX_REDIRECTS ? redirectWithin(target, response) : undefined;
     if (!next) return response;
     void response.body?.cancel().catch(() => undefined);
     target = next;
   }
+}
+
+/** Once more with the nonce for which the API asks: not if it gave none, nor if it asks again. */
+async function sendProved(proofs: ApiProofs, url: URL, init: SentRequest, token: string): Promise<Response> {
+  const sent = proofs.nonceFor(url);
+  const send = async (): Promise<Response> => {
+    const response = await sendOnce(url, init, await proofs.headersFor(token, { method: init.method, url }));
+    proofs.remember(url, response.headers.get('dpop-nonce'));
+    return response;
+  };
+  const response = await send();
+  if (!asksForNonce(response) || proofs.nonceFor(url) === sent || !isRepeatable(init.body)) return response;
+  void response.body?.cancel().catch(() => undefined);
+  return send();
+}
+
+function sendOnce(url: URL, init: SentRequest, credentials: Readonly<Record<string, string>>): Promise<Response> {
+  const headers = new Headers(init.headers);
+  for (const [name, value] of Object.entries(credentials)) headers.set(name, value);
+  return fetch(url.href, { ...init, headers, redirect: init.redirect === 'error' ? 'error' : 'manual' });
 }
 
 /** The target of a redirect within the same origin; undefined for any other response. */

@@ -8,6 +8,7 @@ import { TokenAnswerError, TokenRefusedError, type IssuedToken } from '../issuer
 import { TokenEndpoint } from '../issuer/token-endpoint.js';
 import { tokenHash } from '../issuer/token-hash.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
+import { ApiProofs } from './api-proofs.js';
 import { McpAuthDownstreamError } from './downstream-error.js';
 import type { DownstreamLog } from './downstream-log.js';
 import { failureOf, refusalFor, subjectRefusal, type TokenFailure } from './downstream-refusal.js';
@@ -53,6 +54,8 @@ const keys = new WeakMap<McpAuthInfo, string>();
 export class DownstreamApi {
   readonly #store = new TokenStore();
   readonly #endpoint: TokenEndpoint;
+  /** How requests prove the key of the token; undefined if tokens are bound to none. */
+  readonly proofs: ApiProofs | undefined;
   /** Whether the authorization server has issued a token for this API. */
   #hasIssued = false;
 
@@ -62,12 +65,13 @@ export class DownstreamApi {
     server: AuthorizationServer,
     private readonly dependencies: DownstreamDependencies,
   ) {
-    const { issuer, clientId, authenticate, tokenEndpoint } = options;
+    const { issuer, clientId, authenticate, tokenEndpoint, dpop } = options;
     const endpoint: string | DiscoveredEndpoint = tokenEndpoint ?? {
       url: (purpose) => server.endpoint('token_endpoint', purpose),
       forget: () => server.forgetMetadata(),
     };
-    const settings = { issuer, clientId, authenticate, endpoint };
+    this.proofs = dpop && new ApiProofs(dpop, dependencies.now);
+    const settings = { issuer, clientId, authenticate, endpoint, dpop };
     this.#endpoint = new TokenEndpoint(settings, dependencies.now, dependencies.outbound);
   }
 
@@ -91,6 +95,19 @@ export class DownstreamApi {
     // The token of the caller may have been revoked in the meantime.
     if (subject) await admit(subject);
     return token;
+  }
+
+  /**
+   * The same for code that sends the token by itself, without a proof.
+   *
+   * @throws {TypeError} if tokens for this API are bound to a key.
+   */
+  async bearerTokenFor(caller: McpAuthInfo | undefined): Promise<string> {
+    const { name } = this.options;
+    if (!this.proofs) return this.tokenFor(caller);
+    throw new TypeError(
+      `The API "${name}" has dpop: it accepts a token with a proof for each request only. Call McpAuthDownstream.fetch or headersFor`,
+    );
   }
 
   /** Forgets the tokens that were obtained for a principal. */

@@ -32,7 +32,10 @@ export class DownstreamLog {
 
   /** The authorization server gives no usable answer: callers get 503. */
   outage(api: ResolvedDownstream, error: unknown): void {
-    const advice = adviceForFailure(error, 'token');
+    const isOfProof = error instanceof TokenRefusedError && error.code === 'use_dpop_nonce';
+    const advice = isOfProof
+      ? 'see why the authorization server does not accept the nonce that it gave a moment before'
+      : adviceForFailure(error, 'token');
     const text = `No token for the API "${api.name}" from ${api.issuer}; its callers get 503 until that works`;
     this.#write('warn', api, `${text}: ${whatHappened(error)}${advice === undefined ? '' : `. What to do: ${advice}`}`);
   }
@@ -62,6 +65,8 @@ const ADVICE: Readonly<Record<string, (api: ResolvedDownstream) => string>> = {
     `turn on the grant ${grant} at the authorization server, or choose another one`,
   access_denied: ({ clientId }) =>
     `if no caller gets one, allow the client ${quoted(clientId)} to exchange their tokens; some servers, such as Keycloak, want it in the aud of these`,
+  invalid_dpop_proof: (api) => proofAdvice(api),
+  use_dpop_nonce: (api) => proofAdvice(api),
   invalid_target: ({ name }) =>
     `see that the authorization server knows resource and audience of downstream.${name}, and that this client may have tokens for them`,
   invalid_scope: ({ name }) =>
@@ -70,13 +75,23 @@ const ADVICE: Readonly<Record<string, (api: ResolvedDownstream) => string>> = {
     `see what this authorization server expects, and set resource, audience, scopes and parameters of downstream.${name} accordingly`,
 };
 
+function proofAdvice({ name, dpop }: ResolvedDownstream): string {
+  if (!dpop) return `set dpop: true in downstream.${name}, since this server issues tokens to clients with a key only`;
+  return 'set the clock of this machine right, and see that the authorization server accepts the algorithm of the key';
+}
+
+function tokenAdvice({ name, clientId, dpop }: ResolvedDownstream): string {
+  if (!dpop) return 'let the authorization server issue an access token of the type Bearer for this API';
+  const client = quoted(clientId);
+  return `let the authorization server bind the tokens of the client ${client} to its key (RFC 9449), or remove dpop of downstream.${name}`;
+}
+
 function adviceFor(error: unknown, api: ResolvedDownstream): string {
   if (error instanceof TokenRefusedError) {
     const code = error.code === 'insufficient_scope' ? 'invalid_scope' : error.code;
     const advice = Object.hasOwn(ADVICE, code) ? ADVICE[code] : undefined;
     return advice ? advice(api) : `look up this error in the documentation of the authorization server`;
   }
-  if (error instanceof TokenAnswerError)
-    return 'let the authorization server issue an access token of the type Bearer for this API';
+  if (error instanceof TokenAnswerError) return tokenAdvice(api);
   return adviceForFailure(error, 'token') ?? `see that tokenEndpoint of downstream.${api.name} is right, if it is set`;
 }

@@ -44,7 +44,7 @@ const FAILURES: ReadonlyMap<string, TokenFailure> = new Map<string, TokenFailure
  */
 export function failureOf(
   error: unknown,
-  { grant }: Pick<ResolvedDownstream, 'grant'>,
+  { grant, dpop }: Pick<ResolvedDownstream, 'grant' | 'dpop'>,
   hasIssued: boolean,
 ): TokenFailure {
   if (error instanceof TokenRefusedError) {
@@ -52,6 +52,8 @@ export function failureOf(
     // Entra ID answers invalid_grant, and consent_required beside it.
     if (closer === 'interaction') return closer;
     if (error.code === 'invalid_request' && grant === 'token-exchange' && hasIssued) return 'subject';
+    // The server does not accept the nonce that it gave.
+    if (error.code === 'use_dpop_nonce' && dpop) return 'outage';
     return FAILURES.get(error.code) ?? 'operator';
   }
   if (error instanceof TokenAnswerError) return error.kind === 'malformed' ? 'outage' : 'operator';

@@ -41,7 +41,7 @@ export class DownstreamTokens {
 
   /** @throws as `McpAuthDownstream.tokenFor` */
   async tokenFor(name: string, caller: McpAuthInfo | undefined): Promise<string> {
-    return this.api(name).tokenFor(caller);
+    return this.api(name).bearerTokenFor(caller);
   }
 
   /** @throws {Error} if there is no such API. */

@@ -3,6 +3,7 @@ import { Caller } from '../caller/caller.js';
 import { currentCall, isTracking } from '../caller/current-call.js';
 import type { McpAuthInfo } from '../core/auth-info.js';
 import { ResolvedOptions } from '../options/options.js';
+import { requestFor, type DownstreamHeaders, type DownstreamRequest } from './api-headers.js';
 import { fetchApi } from './api-request.js';
 import type { DownstreamApi } from './downstream-api.js';
 import { DownstreamTokens } from './downstream-tokens.js';
@@ -41,17 +42,39 @@ export class McpAuthDownstream {
    * @param caller as `@AuthInfo()` injects it, where the current request is not known: over stdio, or with `followCaller: false`
    * @throws {McpAuthError} if the caller has to do something first, or the authorization server is down.
    * @throws {McpAuthDownstreamError} if the configuration has to be changed.
+   * @throws {TypeError} if the API has `dpop`: a token without a proof is of no use there. See {@link headersFor}.
    * @throws {Error} if there is no such API, or no caller is known.
    */
   async tokenFor(name: string, caller?: McpAuthInfo): Promise<string> {
     const api = this.tokens.api(name);
-    return api.tokenFor(this.#callerFor(api, caller));
+    return api.bearerTokenFor(this.#callerFor(api, caller));
+  }
+
+  /**
+   * The header fields for one request to an API by a client of your own: `authorization` with such a token, and `dpop` with a proof
+   * if the API has `dpop`. A proof is for this method and this URL, and for one request: call this for each, also for one that is
+   * repeated or redirected. If the API answers 401 with `use_dpop_nonce`, pass the `DPoP-Nonce` of its answer as `nonce`; it is
+   * remembered for the next requests to that origin. Sends nothing to the API, and does NOT notice what it answers.
+   *
+   * @param caller as for {@link tokenFor}
+   * @throws as {@link fetch}; {TypeError} for a method or a nonce that no request can have.
+   * @see RFC 9449 §7.1, §9
+   */
+  async headersFor(name: string, request: DownstreamRequest, caller?: McpAuthInfo): Promise<DownstreamHeaders> {
+    const api = this.tokens.api(name);
+    const { method, url, nonce } = requestFor({ name, origins: api.options.origins }, request);
+    const token = await api.tokenFor(this.#callerFor(api, caller));
+    if (!api.proofs) return { authorization: `Bearer ${token}` };
+    api.proofs.remember(url, nonce);
+    return api.proofs.headersFor(token, { method, url });
   }
 
   /**
    * Sends a request to an API with such a token, as `fetch` does. The token goes to the `origins` of the API only. If the API
    * answers 401, the request is sent once more with a new token; a body that is a stream is not sent again. Redirects are followed
-   * for GET and HEAD, and within one origin; others are returned. Does NOT limit time or size: pass a `signal`.
+   * for GET and HEAD, and within one origin; others are returned. If the API has `dpop`, each request has a proof, and is sent once
+   * more if the API asks for a nonce; a 401 that asks so is returned for a stream, and the next request has the nonce. Does NOT
+   * limit time or size: pass a `signal`.
    *
    * @param url absolute
    * @throws as {@link tokenFor}; {TypeError} for a URL of another origin, and whatever `fetch` throws.
@@ -60,7 +83,8 @@ export class McpAuthDownstream {
     const api = this.tokens.api(name);
     const known = this.#callerFor(api, caller);
     const { origins } = api.options;
-    return fetchApi({ name, origins, tokenFor: (rejected) => api.tokenFor(known, rejected) }, url, init);
+    const tokenFor = (rejected?: string): Promise<string> => api.tokenFor(known, rejected);
+    return fetchApi({ name, origins, tokenFor, proofs: api.proofs }, url, init);
   }
 
   /**

@@ -20,24 +20,25 @@ export interface SentTokens {
 /** The request for a token for an API, without the authentication of the client. */
 export function tokenRequestFor(api: ResolvedDownstream, tokens: SentTokens): TokenRequest {
   const target = targetOf(api);
+  const tokenType = api.dpop ? 'dpop' : 'bearer';
   switch (api.grant) {
     case 'token-exchange':
       return {
         grantType: 'urn:ietf:params:oauth:grant-type:token-exchange',
         parameters: [...exchangeOf(tokens).filter(isNotGiven(api)), ...target],
-        expected: { tokenType: 'bearer', issuedTokenTypes: ACCESS_TOKEN_TYPES },
+        expected: { tokenType, issuedTokenTypes: ACCESS_TOKEN_TYPES },
       };
     case 'jwt-bearer':
       return {
         grantType: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
         parameters: [['assertion', tokens.subject ?? ''], ['requested_token_use', 'on_behalf_of'], ...target],
-        expected: { tokenType: 'bearer', issuedTokenTypes: undefined },
+        expected: { tokenType, issuedTokenTypes: undefined },
       };
     case 'client-credentials':
       return {
         grantType: 'client_credentials',
         parameters: target,
-        expected: { tokenType: 'bearer', issuedTokenTypes: undefined },
+        expected: { tokenType, issuedTokenTypes: undefined },
       };
   }
 }

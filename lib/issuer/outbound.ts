@@ -34,6 +34,8 @@ export interface OutboundAnswer {
   /** In lower case, without parameters. */
   readonly contentType: string;
   readonly text: string;
+  /** The nonce for the next proof (RFC 9449 §8), as sent; null for none. */
+  readonly dpopNonce: string | null;
 }
 
 /** Which answers are read to their end. All others are errors. */
@@ -158,7 +160,8 @@ async function readAnswer(
     const contentType = mediaTypeOf(response.headers.get('content-type'));
     if (!isType(contentType)) throw unexpectedType(name, contentType, request.headers['accept'] ?? 'another');
     try {
-      return { status, contentType, text: await readText(name, response, maxBytes, deadline) };
+      const dpopNonce = response.headers.get('dpop-nonce');
+      return { status, contentType, text: await readText(name, response, maxBytes, deadline), dpopNonce };
     } catch (cause) {
       const isOfType = isJson(contentType) || contentType === request.headers['accept'];
       // A wrong content type explains more about an unreadable body than the error does.

@@ -13,8 +13,11 @@ export interface IssuedToken {
 
 /** What kind of token the answer must hold. */
 export interface ExpectedToken {
-  /** In lower case (RFC 6749 §7.1): `bearer`, or `n_a` for a token that is no access token (RFC 8693 §2.2.1). */
-  readonly tokenType: 'bearer' | 'n_a';
+  /**
+   * In lower case (RFC 6749 §7.1): `bearer`; `dpop` for a token that is bound to the key of the proof (RFC 9449 §5); or `n_a` for
+   * a token that is no access token (RFC 8693 §2.2.1).
+   */
+  readonly tokenType: 'bearer' | 'dpop' | 'n_a';
   /** What `issued_token_type` may be; undefined if the grant has no such member. */
   readonly issuedTokenTypes: readonly string[] | undefined;
 }
@@ -54,6 +57,9 @@ export class TokenRefusedError extends Error {
   }
 }
 
+/** The types as servers write them. */
+const TYPE_NAMES: Readonly<Record<ExpectedToken['tokenType'], string>> = { bearer: 'Bearer', dpop: 'DPoP', n_a: 'N_A' };
+
 /** Longest token that is accepted, in characters. It will be sent in a header field, which most servers limit to 16 KiB. */
 const MAX_TOKEN_LENGTH = 16_384;
 
@@ -68,7 +74,7 @@ export function readIssuedToken(body: Readonly<Record<string, unknown>>, expecte
   const token = readToken(body);
   const type = ownMember(body, 'token_type');
   if (typeof type !== 'string' || type.toLowerCase() !== expected.tokenType) {
-    throw unsuitable('token_type', type, expected.tokenType === 'bearer' ? 'Bearer' : 'N_A');
+    throw unsuitable('token_type', type, TYPE_NAMES[expected.tokenType]);
   }
   const issued = ownMember(body, 'issued_token_type');
   const { issuedTokenTypes } = expected;

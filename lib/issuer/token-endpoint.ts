@@ -7,14 +7,17 @@ import {
 import { isJson } from '../core/media-type.js';
 import { isRecord } from '../core/record.js';
 import { oauthClient, type ClientAuthentication } from './client-authentication.js';
+import type { DpopKey } from './dpop-key.js';
 import { CoolDown, pauseAfter, UnderWayLimit } from './cool-down.js';
 import { EndpointLocation, type DiscoveredEndpoint } from './endpoint-location.js';
 import { OutboundError } from './outbound-error.js';
 import { postForm, type Outbound, type OutboundAnswer } from './outbound.js';
+import { ServerNonces } from './server-nonces.js';
 import {
   readIssuedToken,
   readRefusal,
   TokenAnswerError,
+  TokenRefusedError,
   type ExpectedToken,
   type IssuedToken,
 } from './token-answer.js';
@@ -25,6 +28,8 @@ export interface TokenEndpointSettings {
   readonly endpoint: string | DiscoveredEndpoint;
   readonly clientId: string;
   readonly authenticate: ClientAuthentication;
+  /** The key to which tokens are bound; undefined for tokens that are bound to none. */
+  readonly dpop?: DpopKey | undefined;
 }
 
 /** One request for a token. */
@@ -51,6 +56,7 @@ export class TokenEndpoint {
   readonly #underWay = new UnderWayLimit(MAX_UNDER_WAY);
   readonly #failed: CoolDown;
   readonly #location: EndpointLocation;
+  readonly #nonces = new ServerNonces();
 
   constructor(
     private readonly settings: TokenEndpointSettings,
@@ -73,7 +79,7 @@ export class TokenEndpoint {
     this.#failed.check();
     return this.#underWay.run(async () => {
       try {
-        const token = await this.#ask(await this.#location.url('token'), request);
+        const token = await this.#askWithNonce(await this.#location.url('token'), request);
         this.#failed.end();
         return token;
       } catch (error) {
@@ -83,7 +89,26 @@ export class TokenEndpoint {
     });
   }
 
-  async #ask(url: string, { grantType, parameters, expected }: TokenRequest): Promise<IssuedToken> {
+  /** Asks once more if the server wants another nonce in the proof (RFC 9449 §8). */
+  async #askWithNonce(url: string, request: TokenRequest): Promise<IssuedToken> {
+    if (!this.settings.dpop) return this.#ask(url, request, undefined);
+    const target = new URL(url);
+    const nonce = this.#nonces.of(target);
+    try {
+      return await this.#ask(url, request, nonce);
+    } catch (error) {
+      const next = this.#nonces.of(target);
+      const isAsked = error instanceof TokenRefusedError && error.code === 'use_dpop_nonce' && next !== nonce;
+      if (!isAsked) throw error;
+      return this.#ask(url, request, next);
+    }
+  }
+
+  async #ask(
+    url: string,
+    { grantType, parameters, expected }: TokenRequest,
+    nonce: string | undefined,
+  ): Promise<IssuedToken> {
     const { issuer, clientId, authenticate } = this.settings;
     const server: AuthorizationServer = { issuer, token_endpoint: url };
     const client = oauthClient(clientId, this.now());
@@ -100,7 +125,8 @@ export class TokenEndpoint {
         [allowInsecureRequests]: true,
         [customFetch]: async (to, { headers, body }) => {
           secrets = secretsIn(body as URLSearchParams);
-          answer = await this.#send(to, headers, body as URLSearchParams);
+          const proof = await this.#proofFor(new URL(to), nonce);
+          answer = await this.#send(to, { ...headers, ...proof }, body as URLSearchParams);
           return new Response(null);
         },
       },
@@ -108,10 +134,17 @@ export class TokenEndpoint {
     return readAnswer(`POST ${url}`, answer as OutboundAnswer, expected, secrets);
   }
 
+  async #proofFor(url: URL, nonce: string | undefined): Promise<Record<string, string>> {
+    const { dpop } = this.settings;
+    return dpop ? { dpop: await dpop.prove({ method: 'POST', url, nonce }, this.now()) } : {};
+  }
+
   async #send(url: string, headers: Record<string, string>, body: URLSearchParams): Promise<OutboundAnswer> {
     const outbound = { ...this.outbound, maxBytes: MAX_ANSWER_BYTES };
     try {
-      return await postForm(url, { headers, body }, { isType: () => true, isStatus: isAnswer }, outbound);
+      const answer = await postForm(url, { headers, body }, { isType: () => true, isStatus: isAnswer }, outbound);
+      this.#nonces.remember(new URL(url), answer.dpopNonce);
+      return answer;
     } catch (error) {
       this.#location.failed(error);
       throw error;

@@ -1,10 +1,13 @@
+import type { JWK } from 'jose';
 import { isRecord } from '../core/record.js';
 import { isRequestableScope, isScopeToken } from '../core/scopes.js';
 import { parseUrl } from '../core/resource.js';
 import { showValue } from '../core/safe-text.js';
 import type { ClientAuthentication } from '../issuer/client-authentication.js';
+import type { DpopKey } from '../issuer/dpop-key.js';
 import type { MetadataSource } from '../issuer/authorization-server.js';
 import { readIssuer, type ResolvedAuthorizationServer } from './authorization-server-options.js';
+import { readDpopKey } from './dpop-key-option.js';
 import { readClientAuthentication, type IntrospectionAuth } from './introspection-options.js';
 import { optional, type OptionReader, type OptionsRead, type ReadersOf } from './option-reader.js';
 import { readUrl, requireSecureUrl } from './url-option.js';
@@ -59,6 +62,16 @@ export interface DownstreamOptions {
    */
   actorToken?: () => string | Promise<string>;
   /**
+   * Binds the tokens to a key of this server (DPoP, RFC 9449): a stolen one is of no use at the API, which wants a proof with each
+   * request. `McpAuthDownstream.fetch` and `headersFor` make the proofs; `tokenFor` and `@DownstreamToken()` refuse. A token that
+   * the authorization server does not bind is refused.
+   *
+   * `true`: a new key for ES256 in each process. `{ privateKey }`: a key that replicas share, as PEM text (PKCS #8) or a private JWK:
+   * RSA, EC (P-256, P-384, P-521) or Ed25519. The key is never sent or logged.
+   * @default none: Bearer tokens
+   */
+  dpop?: true | { privateKey: JWK | string };
+  /**
    * The origins to which `McpAuthDownstream.fetch` sends the token, such as `https://calendar.example.com`: https, or http on
    * loopback.
    * @default none: `fetch` refuses every URL, and `tokenFor` works
@@ -102,6 +115,8 @@ export interface ResolvedDownstream {
   readonly scopes: readonly string[];
   readonly parameters: readonly (readonly [name: string, value: string])[];
   readonly actorToken: (() => unknown) | undefined;
+  /** Shows nothing of the key. */
+  readonly dpop: DpopKey | undefined;
   readonly origins: readonly string[];
   readonly stepUpScopes: readonly string[];
   readonly requireScopes: boolean;
@@ -126,6 +141,7 @@ export const DOWNSTREAM_OPTIONS = {
   scopes: (option) => readScopes(option),
   parameters: readParameters,
   actorToken: (option) => option.function<() => unknown>('Write () => an access token of this server'),
+  dpop: optional(readDpopKey),
   origins: readOrigins,
   stepUpScopes: (option) => readScopes(option, isRequestableScope),
   requireScopes: (option) => option.flag(false),

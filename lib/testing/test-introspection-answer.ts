@@ -35,14 +35,17 @@ export async function sendOutcome(
 
 /** Sends the answer of a token endpoint. */
 export async function sendToken(
-  { status, body }: TokenOutcome,
+  { status, body, nonce }: TokenOutcome,
   form: URLSearchParams,
   response: ServerResponse,
   answerToken: AnswerToken | undefined,
 ): Promise<void> {
   const changed = answerToken ? answerToken(body, form) : undefined;
   if (changed instanceof Response) return sendResponse(changed, response);
-  const challenge = status === 401 ? { 'www-authenticate': 'Basic realm="test"' } : {};
+  const challenge = {
+    ...(status === 401 && { 'www-authenticate': 'Basic realm="test"' }),
+    ...(nonce !== undefined && { 'dpop-nonce': nonce }),
+  };
   response.writeHead(answerToken ? 200 : status, { 'content-type': 'application/json', ...challenge });
   response.end(JSON.stringify(answerToken ? changed : body));
 }

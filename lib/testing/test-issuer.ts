@@ -254,6 +254,7 @@ export class TestIssuer {
     if (tokenEndpoint === undefined) return undefined;
     return new TestTokenEndpoint(tokenEndpoint === true ? {} : tokenEndpoint, {
       issuer: this.issuer,
+      url: this.tokenUri,
       now,
       mint: (claims) => this.mint(claims),
       claimsOf: (token) => this.#claimsOf(token, now),

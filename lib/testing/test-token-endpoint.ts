@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { JWK } from 'jose';
 import { mediaTypeOf } from '../core/media-type.js';
 import { TestClient } from './test-client.js';
+import { TestTokenProofs } from './test-token-proofs.js';
 
 /** The one client that may use the token endpoint of a `TestIssuer`: the server under test. */
 export interface TestTokenEndpointOptions {
@@ -11,6 +12,11 @@ export interface TestTokenEndpointOptions {
   readonly clientSecret?: string;
   /** The public key for `private_key_jwt`; its `alg` is the algorithm of the assertions. @default none */
   readonly clientKey?: JWK;
+  /**
+   * Returns the nonce that proofs must have now (RFC 9449 §8); undefined for none. Every answer tells it.
+   * @default none
+   */
+  readonly dpopNonce?: () => string | undefined;
 }
 
 /**
@@ -25,6 +31,8 @@ export type AnswerToken = (right: Readonly<Record<string, unknown>>, form: URLSe
 /** What the endpoint needs from its issuer. */
 export interface TokenEndpointHost {
   readonly issuer: string;
+  /** The URL of the endpoint. */
+  readonly url: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Signs a token with these claims besides the default ones. */
@@ -37,6 +45,8 @@ export interface TokenEndpointHost {
 export interface TokenOutcome {
   readonly status: 200 | 400 | 401;
   readonly body: Readonly<Record<string, unknown>>;
+  /** The nonce for the next proof. */
+  readonly nonce?: string | undefined;
 }
 
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -48,52 +58,69 @@ const LIFETIME_SECONDS = 300;
 
 /**
  * The token endpoint of a `TestIssuer`, FOR TESTS ONLY. It exchanges tokens of its issuer (RFC 8693), also as Entra ID does ("on
- * behalf of"), and issues tokens to its client (client credentials). It gives every token that is asked for.
+ * behalf of"), and issues tokens to its client (client credentials). It gives every token that is asked for, and binds it to the key
+ * of the proof if the request has one (RFC 9449 §5).
  */
 export class TestTokenEndpoint {
   readonly clientId: string;
   readonly clientSecret: string;
   readonly #client: TestClient;
+  readonly #proofs: TestTokenProofs;
+  readonly #nonce: () => string | undefined;
 
   constructor(
-    { clientId = 'resource-server', clientSecret = 'resource-server-secret', clientKey }: TestTokenEndpointOptions,
+    {
+      clientId = 'resource-server',
+      clientSecret = 'resource-server-secret',
+      clientKey,
+      dpopNonce = () => undefined,
+    }: TestTokenEndpointOptions,
     private readonly host: TokenEndpointHost,
   ) {
     this.clientId = clientId;
     this.clientSecret = clientSecret;
     this.#client = new TestClient({ clientId, clientSecret, clientKey }, host);
+    this.#nonce = dpopNonce;
+    this.#proofs = new TestTokenProofs({ url: host.url, now: host.now, nonce: dpopNonce });
   }
 
   async outcomeOf(headers: IncomingHttpHeaders, form: URLSearchParams): Promise<TokenOutcome> {
+    return { ...(await this.#outcomeOf(headers, form)), nonce: this.#nonce() };
+  }
+
+  async #outcomeOf(headers: IncomingHttpHeaders, form: URLSearchParams): Promise<TokenOutcome> {
     if (mediaTypeOf(headers['content-type']) !== 'application/x-www-form-urlencoded') return refusal('invalid_request');
     if (!(await this.#client.isAuthenticated(headers.authorization, form))) return refusal('invalid_client', 401);
+    const proof = await this.#proofs.outcomeOf(headers);
+    if (proof.kind === 'refused') return refusal(proof.error);
+    const cnf = proof.kind === 'bound' ? { jkt: proof.jkt } : undefined;
     switch (form.get('grant_type')) {
       case EXCHANGE:
-        return this.#exchange(form);
+        return this.#exchange(form, cnf);
       case JWT_BEARER:
-        return this.#onBehalfOf(form);
+        return this.#onBehalfOf(form, cnf);
       case 'client_credentials':
-        return this.#issue({ sub: this.clientId }, form);
+        return this.#issue({ sub: this.clientId, cnf }, form);
       default:
         return refusal('unsupported_grant_type');
     }
   }
 
   /** @see RFC 8693 §2.2.2: a token that cannot be used makes the request invalid */
-  async #exchange(form: URLSearchParams): Promise<TokenOutcome> {
+  async #exchange(form: URLSearchParams, cnf: Confirmation): Promise<TokenOutcome> {
     const subject = await this.host.claimsOf(form.get('subject_token') ?? '');
     if (!subject || form.get('subject_token_type') !== ACCESS_TOKEN) return refusal('invalid_request');
     const actorToken = form.get('actor_token');
     const actor = actorToken === null ? { sub: this.clientId } : await this.host.claimsOf(actorToken);
     if (!actor) return refusal('invalid_request');
-    const issued = await this.#issue({ sub: subject['sub'], act: { sub: actor['sub'] } }, form);
+    const issued = await this.#issue({ sub: subject['sub'], act: { sub: actor['sub'] }, cnf }, form);
     return { ...issued, body: { ...issued.body, issued_token_type: ACCESS_TOKEN } };
   }
 
-  async #onBehalfOf(form: URLSearchParams): Promise<TokenOutcome> {
+  async #onBehalfOf(form: URLSearchParams, cnf: Confirmation): Promise<TokenOutcome> {
     if (form.get('requested_token_use') !== 'on_behalf_of') return refusal('invalid_request');
     const subject = await this.host.claimsOf(form.get('assertion') ?? '');
-    return subject ? this.#issue({ sub: subject['sub'] }, form) : refusal('invalid_grant');
+    return subject ? this.#issue({ sub: subject['sub'], cnf }, form) : refusal('invalid_grant');
   }
 
   /** The audience is what the request names, or else what its scopes begin with, as in `api://calendar/.default`. */
@@ -104,10 +131,14 @@ export class TestTokenEndpoint {
     const aud = named.length > 0 ? named : [...new Set(ofScopes)];
     const exp = Math.floor(this.host.now() / 1000) + LIFETIME_SECONDS;
     const token = await this.host.mint({ ...claims, client_id: this.clientId, aud, scope, exp });
-    const body = { access_token: token, token_type: 'Bearer', expires_in: LIFETIME_SECONDS, scope };
+    const type = claims['cnf'] === undefined ? 'Bearer' : 'DPoP';
+    const body = { access_token: token, token_type: type, expires_in: LIFETIME_SECONDS, scope };
     return { status: 200, body };
   }
 }
+
+/** The key to which a token is bound; undefined for none. */
+type Confirmation = { readonly jkt: string } | undefined;
 
 function refusal(error: string, status: 400 | 401 = 400): TokenOutcome {
   return { status, body: { error } };

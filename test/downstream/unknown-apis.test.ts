@@ -80,6 +80,15 @@ describe.each(PLATFORMS)('@DownstreamToken() with a name that the options do not
     expect(error.message).toContain('There is none');
   });
 
+  it('LIB-29: stops the start for an API whose tokens are bound to a key', async () => {
+    const options = { ...OPTIONS, downstream: { calendar: { ...CALENDAR, dpop: true } } } as const;
+    const error = await refusal(() => McpAuthModule.forRoot(options), [Right], platform);
+    expect(error.problems.map(({ option, seen }) => [option, seen])).toEqual([
+      ['@DownstreamToken() of Right.events', '"calendar"'],
+    ]);
+    expect(error.message).toContain('Inject McpAuthDownstream, and call fetch or headersFor');
+  });
+
   it('lets an application start that writes the right names', async () => {
     await expect(start(McpAuthModule.forRoot(OPTIONS), [Right], platform)).resolves.toHaveProperty('origin');
   });

@@ -1,4 +1,6 @@
 import 'reflect-metadata';
+import { generateKeyPairSync } from 'node:crypto';
+import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { readOptions } from '../../lib/options/read-options.js';
 import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
@@ -10,6 +12,13 @@ const ENTRY = {
   auth: { method: 'client_secret_basic', clientSecret: 'canary-secret' },
   audience: 'calendar',
 };
+
+const PEM = {
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+} as const;
+const EC = generateKeyPairSync('ec', { namedCurve: 'P-256', ...PEM });
+const SHORT = generateKeyPairSync('rsa', { modulusLength: 1024, ...PEM });
 
 const withCalendar = (entry: unknown): object => ({ ...GOOD, downstream: { calendar: entry } });
 const changed = (changes: object): object => withCalendar({ ...ENTRY, ...changes });
@@ -85,6 +94,33 @@ const REFUSED: readonly Row[] = [
     changed({ grant: 'client-credentials', subjectIssuers: [ISSUER] }),
     [at('subjectIssuers'), 'a value', /no use for it/],
   ],
+  ['no key for proofs', changed({ dpop: false }), [at('dpop'), 'a value', /must be true or an object/]],
+  [
+    'a key for proofs as text',
+    changed({ dpop: 'canary-secret' }),
+    [at('dpop'), 'a value', /must be true or an object/],
+  ],
+  ['an empty key for proofs', changed({ dpop: {} }), [at('dpop.privateKey'), 'nothing', /must be a private key/]],
+  [
+    'a key for proofs that is none',
+    changed({ dpop: { privateKey: 'canary-secret' } }),
+    [at('dpop.privateKey'), 'a value', /must be a private key/],
+  ],
+  [
+    'a public key for proofs',
+    changed({ dpop: { privateKey: EC.publicKey } }),
+    [at('dpop.privateKey'), 'a value', /must be a private key/],
+  ],
+  [
+    'a short key for proofs',
+    changed({ dpop: { privateKey: SHORT.privateKey } }),
+    [at('dpop.privateKey'), 'a value', /at least 2048 bits/],
+  ],
+  [
+    'a misspelt key for proofs',
+    changed({ dpop: { privateKey: EC.privateKey, alg: 'canary-secret' } }),
+    [at('dpop.alg'), 'a value', /no such option/],
+  ],
   [
     'several issuers, and none named',
     { ...changed({}), authorizationServers: [ISSUER, 'https://other.test'] },
@@ -115,5 +151,14 @@ describe('The option downstream', () => {
     expect(resolved.downstream).toHaveLength(1);
     expect(resolved.downstream[0]).toMatchObject({ issuer: ISSUER, subjectIssuers: [ISSUER], cacheSeconds: 300 });
     expect(JSON.stringify(resolved)).not.toContain('canary-secret');
+  });
+
+  it('shows nothing of the key for proofs', () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const jwk = privateKey.export({ format: 'jwk' });
+    const resolved = readOptions(changed({ dpop: { privateKey: jwk } }) as McpAuthModuleOptions);
+    const shown = JSON.stringify(resolved) + inspect(resolved, { depth: Infinity, showHidden: true });
+    expect(shown).toContain('DpopKey');
+    expect(shown).not.toContain(jwk.d);
   });
 });

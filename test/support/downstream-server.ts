@@ -16,6 +16,8 @@ export interface ApiCall {
   readonly method: string;
   readonly path: string;
   readonly token: string;
+  /** The DPoP proof; undefined for none. */
+  readonly proof: string | undefined;
   readonly body: string;
 }
 
@@ -47,8 +49,9 @@ export class CalendarApi {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method = '', url: path = '', headers } = request;
-    const token = /^Bearer (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
-    const call = { method, path, token, body: Buffer.concat(chunks).toString() };
+    const token = /^(?:Bearer|DPoP) (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
+    const proof = headers['dpop'] as string | undefined;
+    const call = { method, path, token, proof, body: Buffer.concat(chunks).toString() };
     this.calls.push(call);
     if (this.answer(request, response, call)) return;
     const claims = token === '' ? {} : decodeJwt(token);
