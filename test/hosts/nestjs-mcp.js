@@ -4,7 +4,8 @@
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { root, runInOwnApp } from './own-app/run.js';
+import { root } from '../support/own-application.js';
+import { runInOwnApp } from './own-app/run.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 

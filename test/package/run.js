@@ -6,13 +6,8 @@
  * bring fifty packages, a second TypeScript among them, for one step of CI.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const work = mkdtempSync(join(tmpdir(), 'package-'));
+import { join } from 'node:path';
+import { Checks, inTemporaryFolder, install, packInto, root } from '../support/own-application.js';
 
 /**
  * `cjs-resolves-to-esm` says that CommonJS gets an ES module when it requires this package. That is so by decision: every
@@ -21,44 +16,26 @@ const work = mkdtempSync(join(tmpdir(), 'package-'));
  */
 const IGNORED_RULES = ['cjs-resolves-to-esm'];
 
-/** What is printed goes to the console. @param {string} command @param {string[]} args */
-function passes(command, args) {
-  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' });
-  return status === 0;
-}
+const checks = new Checks();
 
-/** @param {string} command @param {string[]} args */
-function run(command, args) {
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    cwd: root,
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
+/** Runs a linter, which prints what it finds. @param {string} bin @param {string} name @param {string[]} args */
+function check(bin, name, args) {
+  checks.run(name, () => {
+    const { status } = spawnSync(join(bin, name), args, {
+      cwd: root,
+      stdio: 'inherit',
+      shell: process.platform === 'win32',
+    });
+    if (status !== 0) throw new Error(`${name} ended with ${status}`);
   });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed\n${stdout}\n${stderr}`);
-  return stdout;
 }
 
-let failed = 0;
-try {
-  const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', work]));
-  const tarball = join(work, packed.filename);
-  run('npm', ['install', '--no-audit', '--no-fund', '--prefix', work, 'publint@0.3', '@arethetypeswrong/cli@0.18']);
+inTemporaryFolder('package', (work) => {
+  const { tarball } = packInto(work);
+  install(work, '--prefix', work, 'publint@0.3', '@arethetypeswrong/cli@0.18');
   const bin = join(work, 'node_modules', '.bin');
-  if (!passes(join(bin, 'publint'), ['--strict', tarball])) failed++;
-  if (
-    !passes(join(bin, 'attw'), [
-      tarball,
-      '--format',
-      'table-flipped',
-      '--no-color',
-      '--no-emoji',
-      '--ignore-rules',
-      ...IGNORED_RULES,
-    ])
-  )
-    failed++;
-} finally {
-  rmSync(work, { recursive: true, force: true });
-}
-console.log(`${2 - failed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+  const layout = ['--format', 'table-flipped', '--no-color', '--no-emoji'];
+  check(bin, 'publint', ['--strict', tarball]);
+  check(bin, 'attw', [tarball, ...layout, '--ignore-rules', ...IGNORED_RULES]);
+});
+checks.finish();

@@ -2,45 +2,29 @@
  * Packs the library, installs the tarball into empty applications, compiles and runs them: what users get is what is
  * tested here. Needs the package registry, so it is a step of CI of its own and no part of `npm test`.
  */
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inTemporaryFolder, install, packInto, root, run } from '../support/own-application.js';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '..', '..');
-const work = mkdtempSync(join(tmpdir(), 'packed-'));
+const here = import.meta.dirname;
 
-/** @param {string} command @param {string[]} args @param {string} cwd */
-function run(command, args, cwd) {
-  return execFileSync(command, args, {
-    cwd,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    shell: process.platform === 'win32',
-  });
-}
-
-try {
-  const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', work], root));
-  const strays = packed.files
-    .map(({ path }) => path)
-    .filter((path) => !/^(dist\/|schematics\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path));
+inTemporaryFolder('packed', (work) => {
+  const { tarball, files } = packInto(work);
+  const strays = files.filter(
+    (path) => !/^(dist\/|schematics\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path),
+  );
   if (strays.length > 0) throw new Error(`The tarball holds what users do not need: ${strays.join(', ')}`);
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const apps = readdirSync(here, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   for (const { name } of apps) {
-    const app = join(work, name);
-    cpSync(join(here, name), app, { recursive: true });
-    cpSync(join(here, 'app.ts'), join(app, 'app.ts'));
-    run('npm', ['install', '--no-audit', '--no-fund', join(work, packed.filename)], app);
-    run('npx', ['tsc'], app);
-    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const printed = run('npx', ['nestjs-mcp-auth', '--version'], app).trim();
+    const cwd = join(work, name);
+    cpSync(join(here, name), cwd, { recursive: true });
+    cpSync(join(here, 'app.ts'), join(cwd, 'app.ts'));
+    install(cwd, tarball);
+    run('npx', ['tsc'], { cwd });
+    const printed = run('npx', ['nestjs-mcp-auth', '--version'], { cwd }).trim();
     if (printed !== version) throw new Error(`npx nestjs-mcp-auth --version prints "${printed}"`);
-    console.log(`${name}: ${run(process.execPath, ['dist/app.js'], app).trim()}`);
+    console.log(`${name}: ${run(process.execPath, ['dist/app.js'], { cwd }).trim()}`);
   }
   console.log(`${apps.length} passed, 0 failed`);
-} finally {
-  rmSync(work, { recursive: true, force: true });
-}
+});

@@ -7,49 +7,28 @@
  * first, and then runs what `nest add` does after it has installed: `nest add --skip-install` for a dry run and for the
  * second run; and for the first one the very command that it spawns, so that the schematic installs packages itself.
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import {
+  attempt,
+  Checks,
+  inTemporaryFolder,
+  install,
+  packInto,
+  root,
+  run,
+  runSchematic,
+} from '../support/own-application.js';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const root = join(here, '..', '..');
-const work = mkdtempSync(join(tmpdir(), 'schematic-'));
+const here = import.meta.dirname;
 
 const APPLICATIONS = [
   { cli: '12', kind: 'ESM', revisions: ['2025-11-25', '2026-07-28'] },
   { cli: '11', kind: 'CommonJS', revisions: ['2025-11-25', '2026-07-28'] },
 ];
 
-let passed = 0;
-let failed = 0;
-
-/** @param {string} command @param {string[]} args @param {string} cwd @param {Record<string, string>} env */
-function run(command, args, cwd, env = {}) {
-  const shell = process.platform === 'win32' && command !== process.execPath;
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    cwd,
-    shell,
-    encoding: 'utf8',
-    env: { ...process.env, CI: 'true', ...env },
-  });
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed\n${stdout}\n${stderr}`);
-  return stdout;
-}
-
-/** @param {string} name @param {() => void} attempt */
-function check(name, attempt) {
-  try {
-    attempt();
-    passed++;
-    console.log(`✓ ${name}`);
-  } catch (error) {
-    failed++;
-    console.error(`✗ ${name}\n${error instanceof Error ? error.message : error}`);
-  }
-}
+const checks = new Checks();
 
 /** @param {unknown} holds @param {string} otherwise */
 function assert(holds, otherwise) {
@@ -68,14 +47,8 @@ function snapshot(app) {
     .join('\n');
 }
 
-/** What `nest add` spawns once the package is installed. @param {string} app */
-function runSchematic(app) {
-  const cli = createRequire(createRequire(join(app, 'package.json')).resolve('@nestjs/cli/package.json'));
-  const schematics = cli.resolve('@angular-devkit/schematics-cli/bin/schematics.js');
-  return run(process.execPath, [schematics, 'nestjs-mcp-auth:nest-add', '--source-root=src'], app);
-}
-
-const addAgain = (app, ...flags) => run('npx', ['nest', 'add', 'nestjs-mcp-auth', '--skip-install', ...flags], app);
+const NEST_ADD = ['nest', 'add', 'nestjs-mcp-auth', '--skip-install'];
+const addAgain = (app, ...flags) => run('npx', [...NEST_ADD, ...flags], { cwd: app });
 
 /** The client of the samples, on the application and its authorization server. @param {string} app @param {string[]} revisions */
 function signIn(app, revisions) {
@@ -84,11 +57,9 @@ function signIn(app, revisions) {
   const script = `import('${demonstration}').then(({ demonstrate }) => demonstrate(new URL('${server}'), ${JSON.stringify(revisions)}))`;
   const { scripts } = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8'));
   cpSync(join(here, 'start.mjs'), join(app, 'start.mjs'));
-  const output = run(process.execPath, ['--eval', script], app, {
-    AUTH_DEV: scripts['auth:dev'],
-    // As copied from .env.example.
-    MCP_AUTH_REQUIRED_SCOPES: 'notes:read',
-  });
+  // The scopes are as in .env.example.
+  const env = { AUTH_DEV: scripts['auth:dev'], MCP_AUTH_REQUIRED_SCOPES: 'notes:read' };
+  const output = run(process.execPath, ['--eval', script], { cwd: app, env });
   for (const status of [401, 403, 200]) assert(output.includes(String(status)), `no ${status} in\n${output}`);
 }
 
@@ -103,40 +74,34 @@ function loadInJest(app, said) {
   const config = JSON.parse(readFileSync(join(app, 'test', 'jest-e2e.json'), 'utf8'));
   writeFileSync(join(app, 'jest-e2e-printed.json'), JSON.stringify({ ...config, rootDir: 'test', ...printed }));
   cpSync(join(app, '.env.example'), join(app, '.env'));
-  const { stderr } = spawnSync('npx', ['jest', '--config', 'jest-e2e-printed.json'], {
-    cwd: app,
-    encoding: 'utf8',
-    shell: process.platform === 'win32',
-  });
+  const { stderr } = attempt('npx', ['jest', '--config', 'jest-e2e-printed.json'], { cwd: app });
   assert(stderr.includes('got 401'), stderr);
 }
 
-/** @param {{ cli: string, kind: string, revisions: string[] }} application @param {string} tarball */
-function checkApplication({ cli, kind, revisions }, tarball) {
+/** @param {{ cli: string, kind: string, revisions: string[] }} application @param {string} tarball @param {string} work */
+function checkApplication({ cli, kind, revisions }, tarball, work) {
   const name = `nest-${cli}`;
   const app = join(work, name);
   console.log(`Nest CLI ${cli}, ${kind}`);
-  run('npx', ['--yes', `@nestjs/cli@${cli}`, 'new', name, '--skip-git', '--strict', '--package-manager', 'npm'], work);
-  run('npm', ['install', '--no-audit', '--no-fund', tarball], app);
+  run('npx', ['--yes', `@nestjs/cli@${cli}`, 'new', name, '--skip-git', '--strict', '--package-manager', 'npm'], {
+    cwd: work,
+  });
+  install(app, tarball);
 
-  check('nest add --dry-run says what would be written, and writes nothing', () => {
+  checks.run('nest add --dry-run says what would be written, and writes nothing', () => {
     const before = snapshot(app);
     const output = addAgain(app, '--dry-run');
     assert(/CREATE.*notes\.tools\.ts/.test(output) && /UPDATE.*app\.module\.ts/.test(output), output);
     assert(snapshot(app) === before, 'files have changed');
   });
   let said = '';
-  check('nest add --skip-example leaves the example out, and --no-example is no way to say it', () => {
+  checks.run('nest add --skip-example leaves the example out, and --no-example is no way to say it', () => {
     assert(!addAgain(app, '--dry-run', '--skip-example').includes('notes.tools.ts'), 'the example is written');
     // Version 11 of the Nest CLI says that it failed, and ends with 0 all the same.
-    const { stdout } = spawnSync(
-      'npx',
-      ['nest', 'add', 'nestjs-mcp-auth', '--skip-install', '--dry-run', '--no-example'],
-      { cwd: app, encoding: 'utf8', shell: process.platform === 'win32' },
-    );
+    const { stdout } = attempt('npx', [...NEST_ADD, '--dry-run', '--no-example'], { cwd: app });
     assert(!stdout.includes('CREATE'), 'an option that would be turned into its opposite is accepted');
   });
-  check('the schematic sets the application up and installs what it needs', () => {
+  checks.run('the schematic sets the application up and installs what it needs', () => {
     said = runSchematic(app);
     assert(existsSync(join(app, 'node_modules', 'oidc-provider')), 'nothing was installed');
     assert(!existsSync(join(app, '.env')), 'it wrote .env');
@@ -146,14 +111,17 @@ function checkApplication({ cli, kind, revisions }, tarball) {
       'wrong kind of import',
     );
   });
-  check('what was written has the formatting of the application', () =>
-    run('npx', ['prettier', '--check', 'src', 'mcp-auth.dev-server.mjs'], app),
+  checks.run('what was written has the formatting of the application', () =>
+    run('npx', ['prettier', '--check', 'src', 'mcp-auth.dev-server.mjs'], { cwd: app }),
   );
-  for (const script of ['build', 'lint', 'test']) check(`npm run ${script}`, () => run('npm', ['run', script], app));
-  check('an MCP client signs in (401), is refused (403), steps up and succeeds (200)', () => signIn(app, revisions));
+  for (const script of ['build', 'lint', 'test'])
+    checks.run(`npm run ${script}`, () => run('npm', ['run', script], { cwd: app }));
+  checks.run('an MCP client signs in (401), is refused (403), steps up and succeeds (200)', () =>
+    signIn(app, revisions),
+  );
   if (said.includes('"transformIgnorePatterns"'))
-    check('Jest loads the application with the configuration that was printed', () => loadInJest(app, said));
-  check('nest add again changes nothing', () => {
+    checks.run('Jest loads the application with the configuration that was printed', () => loadInJest(app, said));
+  checks.run('nest add again changes nothing', () => {
     const before = snapshot(app);
     const output = addAgain(app);
     assert(output.includes('Nothing to do'), output);
@@ -161,13 +129,8 @@ function checkApplication({ cli, kind, revisions }, tarball) {
   });
 }
 
-try {
-  const [packed] = JSON.parse(
-    run('npm', ['pack', '--silent', '--ignore-scripts', '--json', '--pack-destination', work], root),
-  );
-  for (const application of APPLICATIONS) checkApplication(application, join(work, packed.filename));
-} finally {
-  rmSync(work, { recursive: true, force: true });
-}
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+inTemporaryFolder('schematic', (work) => {
+  const { tarball } = packInto(work);
+  for (const application of APPLICATIONS) checkApplication(application, tarball, work);
+});
+checks.finish();

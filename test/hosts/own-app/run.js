@@ -3,37 +3,11 @@
  * into a folder of its own, and runs checks there. Needs the package registry, so it is a step of CI of its own and no part
  * of `npm test`.
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { attempt, Checks, inTemporaryFolder, install, packInto, root, run } from '../../support/own-application.js';
 
-const here = dirname(fileURLToPath(import.meta.url));
-export const root = join(here, '..', '..', '..');
-
-/**
- * Runs a command to its end and returns what it printed; what went wrong, it prints.
- * @param {string} command @param {string[]} args @param {{ cwd: string, env?: Record<string, string> }} options
- */
-function attempt(command, args, { cwd, env = {} }) {
-  const shell = process.platform === 'win32' && command !== process.execPath;
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    cwd,
-    shell,
-    encoding: 'utf8',
-    env: { ...process.env, ...env },
-  });
-  if (status !== 0) console.error(`${stdout}\n${stderr}`);
-  return { isDone: status === 0, output: stdout };
-}
-
-/** What everything else needs. @param {string} command @param {string[]} args @param {string} cwd */
-function run(command, args, cwd) {
-  const { isDone, output } = attempt(command, args, { cwd });
-  if (!isDone) throw new Error(`${command} ${args.join(' ')} failed`);
-  return output;
-}
+const here = import.meta.dirname;
 
 /**
  * @param {{
@@ -45,21 +19,11 @@ function run(command, args, cwd) {
  *   `check` runs Node.js with the arguments
  */
 export function runInOwnApp({ name, folders: [first, ...others], script, checks }) {
-  const work = mkdtempSync(join(tmpdir(), `${name}-`));
-  const app = join(work, 'app');
-  let passed = 0;
-  let failed = 0;
-  /** @param {string} title @param {string[]} args @param {Record<string, string>} [env] */
-  function check(title, args, env = {}) {
-    const { isDone, output } = attempt(process.execPath, args, { cwd: app, env });
-    const [, more, less] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
-    passed += Number(more ?? (isDone ? 1 : 0));
-    failed += Number(less ?? (isDone ? 0 : 1));
-    console.log(`${isDone ? '✓' : '✗'} ${title}`);
-  }
-  try {
-    run('npm', ['run', '--silent', script], root);
-    const [packed] = JSON.parse(run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', work], root));
+  const counted = new Checks();
+  inTemporaryFolder(name, (work) => {
+    const app = join(work, 'app');
+    run('npm', ['run', '--silent', script], { cwd: root });
+    const { tarball } = packInto(work);
     cpSync(/** @type {string} */ (first), app, {
       recursive: true,
       filter: (path) => !/[\\/](?:node_modules|dist)$/.test(path),
@@ -67,12 +31,23 @@ export function runInOwnApp({ name, folders: [first, ...others], script, checks 
     for (const folder of [here, ...others]) {
       cpSync(folder, join(app, 'checks'), { recursive: true, filter: (path) => !path.endsWith('run.js') });
     }
-    run('npm', ['install', '--no-audit', '--no-fund', join(work, packed.filename)], app);
-    run('npx', ['tsc'], app);
-    checks(check, app);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  process.exitCode = failed > 0 ? 1 : 0;
+    install(app, tarball);
+    run('npx', ['tsc'], { cwd: app });
+    checks((title, args, env) => check(counted, title, args, { cwd: app, env }), app);
+  });
+  counted.finish();
+}
+
+/**
+ * Runs Node.js. Takes its own sums, if it prints them; a process that fails is at least one failure.
+ *
+ * @param {Checks} counted @param {string} title @param {string[]} args
+ * @param {import('../../support/own-application.js').Surroundings} surroundings
+ */
+function check(counted, title, args, surroundings) {
+  const { status, stdout, stderr } = attempt(process.execPath, args, surroundings);
+  const isDone = status === 0;
+  if (!isDone) console.error(`${stdout}\n${stderr}`);
+  const [, passed = isDone ? 1 : 0, failed = 0] = /^(\d+) passed, (\d+) failed$/m.exec(stdout) ?? [];
+  counted.count(title, Number(passed), isDone ? 0 : Math.max(1, Number(failed)));
 }
