@@ -31,7 +31,6 @@ import { AccessControl, McpAuthGuard } from './mcp-auth.guard.js';
 import { HandlerFilter, HandlerGuard } from './platform/handler-enhancers.js';
 import { ConnectionEnd } from './platform/connection-end.js';
 import { HandlerAccess } from './platform/handler-access.js';
-import { GuardedRoutes } from './platform/guarded-routes.js';
 import { OpenApiSecurity } from './openapi/openapi-security.js';
 import { McpAuthHealthIndicator } from './mcp-auth.health.js';
 import { checkImports } from './platform/module-imports.js';
@@ -223,7 +222,6 @@ export const PROVIDERS: Provider[] = [
   McpAuthHealthIndicator,
   WellKnownEndpoint,
   BackChannelLogoutEndpoint,
-  GuardedRoutes,
   SharedCaches,
   CertificateRequest,
   OpenApiSecurity,

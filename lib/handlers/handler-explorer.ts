@@ -151,6 +151,12 @@ export class HandlerExplorer implements KnownHandlers {
     return this.#all();
   }
 
+  /** The methods of controllers that are HTTP routes. A class and its subclass may have the same method. */
+  get routeHandlers(): readonly DirectHandler[] {
+    const controllers = new Set<unknown>(this.discovery.getControllers().map(({ metatype }) => metatype));
+    return this.#all().filter(({ classRef, isRoute }) => isRoute && controllers.has(classRef));
+  }
+
   /** The handlers of MCP operations that only the MCP framework calls. */
   get directHandlers(): readonly DirectHandler[] {
     return this.#all().filter(isDirect);

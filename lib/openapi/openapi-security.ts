@@ -1,12 +1,16 @@
 import { Injectable, type INestApplicationContext } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import { requiresNothing, type AccessConditions } from '../authorization/access-conditions.js';
+import { DeclaredAccess } from '../authorization/declared-access.js';
+import { TransportRules } from '../authorization/transport-rules.js';
 import { moduleMissing } from '../caller/package-copies.js';
 import { McpAuthConfigError } from '../core/error.js';
 import { showValue } from '../core/safe-text.js';
+import { HandlerExplorer } from '../handlers/handler-explorer.js';
 import { ResolvedOptions } from '../options/options.js';
 import { both, isDocument, operationsAt, type OpenApiDocument, type OpenApiOperation } from './document.js';
-import { GuardedRoutes } from '../platform/guarded-routes.js';
-import { RouteMarks, withoutMarks } from './route-marks.js';
+import { GuardReach } from '../platform/guard-reach.js';
+import { RouteMarks, withoutMarks, type MarkedRoute } from './route-marks.js';
 import { SecuritySchemes } from './security-schemes.js';
 
 /** Options of {@link withOpenApiSecurity}. */
@@ -57,13 +61,16 @@ export function withOpenApiSecurity<Document extends object>(
 @Injectable()
 export class OpenApiSecurity {
   constructor(
-    private readonly routes: GuardedRoutes,
+    private readonly explorer: HandlerExplorer,
+    private readonly reach: GuardReach,
+    private readonly access: DeclaredAccess,
+    private readonly transport: TransportRules,
     private readonly options: ResolvedOptions,
   ) {}
 
   addTo<Document extends object>(createDocument: () => Document, schemeName: string): Document {
     const marks = new RouteMarks();
-    const document = marks.during(this.routes.handlers, createDocument);
+    const document = marks.during(this.explorer.routeHandlers, createDocument);
     if (!isDocument(document)) throw notCreated(showValue(document), 'it must be the document itself, not a promise');
     const schemes = new SecuritySchemes(schemeName, this.options);
     const operations = operationsAt(document.paths);
@@ -90,13 +97,25 @@ export class OpenApiSecurity {
     const handler = marks.handlerOf(operation.security ?? []);
     if (!handler) return false;
     unmark(operation);
-    const conditions = this.routes.conditionsOf(handler, path);
+    const conditions = this.#conditionsOf(handler, path);
     if (!conditions) return true;
     const others = operation.security ?? document.security ?? [];
     const own = schemes.requirementsOf(conditions.server.resource, conditions.requirement);
-    if (this.routes.isOpen(handler, path)) own.push({});
+    if (this.#isOpen(handler, path)) own.push({});
     operation.security = both(others.length > 0 ? others : [{}], own);
     return true;
+  }
+
+  /** What requests to a route need; undefined for a route that is public, or that the guard leaves alone. */
+  #conditionsOf({ classRef, method }: MarkedRoute, path: string): AccessConditions | undefined {
+    if (!this.transport.isEndpoint(path) && !this.reach.protectsAnywhere(classRef, method)) return undefined;
+    return this.access.conditionsOfRoute(classRef, method);
+  }
+
+  /** Whether the endpoint of MCP takes callers without a token, too, because of the option `allowAnonymous`. */
+  #isOpen({ classRef, method }: MarkedRoute, path: string): boolean {
+    if (!this.options.allowAnonymous || !this.transport.isEndpoint(path)) return false;
+    return requiresNothing(this.explorer.declarationOf(classRef, method));
   }
 }
 

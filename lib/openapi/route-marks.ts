@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import type { RouteHandler } from '../platform/guarded-routes.js';
+import type { DirectHandler } from '../handlers/handler-explorer.js';
 import type { SecurityRequirement } from './document.js';
 
 /** The key of `@nestjs/swagger` for the security requirements of a class or method (`DECORATORS.API_SECURITY`). */
@@ -10,7 +10,7 @@ const CLASS_MARK = 'nestjs-mcp-auth:class';
 const METHOD_MARK = 'nestjs-mcp-auth:method';
 
 /** The class and the method of a route. */
-export type MarkedRoute = Pick<RouteHandler, 'classRef' | 'method'>;
+export type MarkedRoute = Pick<DirectHandler, 'classRef' | 'method'>;
 
 /**
  * Marks the classes and methods of routes while `@nestjs/swagger` reads them, so that each operation of the document

@@ -31,6 +31,7 @@ export class EndpointGuard implements CanActivate {
       this.transport.isMcpRequest(context.switchToHttp().getRequest<HttpRequest>());
     if (!isMcp) return true;
     this.#combinations ??= new GuardCombinations(this.modules, this.guard.constructor as Type);
-    return this.#combinations.isCombined(context) ? true : this.guard.canActivate(context);
+    const isCombined = this.#combinations.isCombined(context.getClass(), context.getHandler());
+    return isCombined ? true : this.guard.canActivate(context);
   }
 }

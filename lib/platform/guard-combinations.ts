@@ -1,4 +1,4 @@
-import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
+import type { CanActivate, Type } from '@nestjs/common';
 import { APP_GUARD, type ModulesContainer } from '@nestjs/core';
 import { dependenciesOf, wrappersIn, type Wrapper } from './injection.js';
 import { boundTo, GUARDS_METADATA } from '../handlers/nest-metadata.js';
@@ -31,8 +31,8 @@ export class GuardCombinations {
   }
 
   /** Generous: also if the only such guard is one that may be global. */
-  isCombined(context: Pick<ExecutionContext, 'getClass' | 'getHandler'>): boolean {
-    return this.#isEverywhere || this.isBoundTo(context.getClass(), context.getHandler());
+  isCombined(classRef: object, handler: object): boolean {
+    return this.#isEverywhere || this.isBoundTo(classRef, handler);
   }
 
   /** Whether such a guard is bound to a handler. */

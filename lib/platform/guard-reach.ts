@@ -19,7 +19,8 @@ interface GuardedRoute {
 
 /** Knows which handlers the guard protects: by itself, as the option `globalGuard` says, or through guards of the application. */
 export class GuardReach {
-  #combinations: GuardCombinations | undefined;
+  #combined: GuardCombinations | undefined;
+  /** Undefined until Nest has registered the routes. */
   #globalGuards: readonly unknown[] | undefined;
 
   /** @param guard the class `McpAuthGuard` */
@@ -33,10 +34,8 @@ export class GuardReach {
 
   /** Call it when Nest has registered the routes: no later global guard applies to them. */
   settle(): void {
-    this.#combinations = new GuardCombinations(this.modules, this.guard);
-    const config = applicationConfigOf(this.moduleRef);
-    const perRequest = config.getGlobalRequestGuards().map(({ metatype }) => metatype);
-    this.#globalGuards = [...config.getGlobalGuards().map(guardClassOf), ...perRequest];
+    this.#combined = new GuardCombinations(this.modules, this.guard);
+    this.#globalGuards = this.#globalGuardsNow();
   }
 
   /**
@@ -67,14 +66,36 @@ export class GuardReach {
   }
 
   /**
+   * Whether the guard protects a route wherever it is, itself or through a guard of the application. May be asked before the
+   * application is initialized: a guard that is a provider, but bound to no handler, then counts for all, since it may become
+   * global. Does NOT look for `@Public()`, and does NOT count the routes at the path of a resource.
+   */
+  protectsAnywhere(classRef: object, method: object): boolean {
+    if (this.isBoundTo(classRef, method)) return true;
+    const everywhere = this.#globalGuards ?? this.#globalGuardsNow();
+    if (everywhere.some((one) => one === this.guard || this.#combinations.combines(one))) return true;
+    return this.#combinations.isCombined(classRef, method);
+  }
+
+  /**
    * The names of the guards that protect a route: `McpAuthGuard` alone, or those of the application that combine it with checks
    * of their own. Empty for a route that nothing of this library protects.
    */
   guardsOf({ classRef, method, path }: GuardedRoute): string[] {
     const bound = boundTo(classRef, method, GUARDS_METADATA).map(guardClassOf);
     if (this.isGlobal || bound.includes(this.guard)) return [this.guard.name];
-    const combining = [...this.globalGuards, ...bound].filter((one) => this.#combinations?.combines(one));
+    const combining = [...this.globalGuards, ...bound].filter((one) => this.#combinations.combines(one));
     if (combining.length > 0) return combining.map((one) => (one as Type).name);
     return this.options.globalGuard === 'mcp' && this.transport.isEndpoint(path) ? [this.guard.name] : [];
+  }
+
+  get #combinations(): GuardCombinations {
+    return (this.#combined ??= new GuardCombinations(this.modules, this.guard));
+  }
+
+  #globalGuardsNow(): unknown[] {
+    const config = applicationConfigOf(this.moduleRef);
+    const perRequest = config.getGlobalRequestGuards().map(({ metatype }) => metatype);
+    return [...config.getGlobalGuards().map(guardClassOf), ...perRequest];
   }
 }

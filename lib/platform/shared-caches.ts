@@ -4,7 +4,7 @@ import { McpAuthConfigError } from '../core/error.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { boundTo, INTERCEPTORS_METADATA, PARAMETERS_METADATA } from '../handlers/nest-metadata.js';
 import { injectsCaller } from '../handlers/written-declarations.js';
-import { GuardedRoutes } from './guarded-routes.js';
+import { GuardReach } from './guard-reach.js';
 import { dependenciesOf, type Wrapper } from './injection.js';
 
 /** The token of the cache in `@nestjs/cache-manager`, and its metadata key for `@CacheKey()`. */
@@ -33,8 +33,8 @@ const MOST_NAMED = 10;
 @Injectable()
 export class SharedCaches {
   constructor(
-    private readonly routes: GuardedRoutes,
     private readonly explorer: HandlerExplorer,
+    private readonly reach: GuardReach,
     private readonly application: ApplicationConfig,
   ) {}
 
@@ -43,14 +43,19 @@ export class SharedCaches {
     const isEverywhere = this.#globalInterceptors().some(isCacheByUrl);
     const isCached = ({ classRef, method }: DirectHandler): boolean =>
       boundTo(classRef, method, INTERCEPTORS_METADATA).some(isCacheByUrl);
-    const routes = this.routes.handlers
-      .filter((route) => (isEverywhere || isCached(route)) && isShared(route) && this.routes.isGuarded(route))
+    const routes = this.explorer.routeHandlers
+      .filter((route) => (isEverywhere || isCached(route)) && isShared(route) && this.#isProtected(route))
       .filter(({ method }) => cacheKeyOf(method) === undefined || hasKeyInVain(method));
     const others = this.explorer.rpcHandlers
       .filter(isCached)
       .filter(({ method }) => hasKeyInVain(method) || this.#isKeyedByCaller(method));
     const names = [...routes, ...others].map(({ classRef, methodName }) => `${classRef.name}.${methodName}`);
     if (names.length > 0) throw shared([...new Set(names)]);
+  }
+
+  #isProtected({ classRef, method }: DirectHandler): boolean {
+    if (this.explorer.declarationOf(classRef, method).isPublic) return false;
+    return this.reach.protectsAnywhere(classRef, method);
   }
 
   /** The first argument of an MCP handler is what the caller sent. The interceptor takes it for the request, with its URL. */
