@@ -21,6 +21,7 @@ import { EndpointGuard } from './platform/endpoint-guard.js';
 import { GuardReach } from './platform/guard-reach.js';
 import { GUARD_START_PROVIDERS } from './platform/guard-start.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
+import { OperationDeclarations } from './handlers/operation-declarations.js';
 import { DecisionRecorder } from './observability/decision-recorder.js';
 import { EventOwners } from './authorization/event-owners.js';
 import { AuthEventEmitter } from './observability/event-emitter.js';
@@ -153,6 +154,7 @@ export const PROVIDERS: Provider[] = [
   },
   CopiesCheck,
   HandlerExplorer,
+  OperationDeclarations,
   ResourceRoutes,
   RequestedResource,
   AccessRequirements,
@@ -179,14 +181,14 @@ export const PROVIDERS: Provider[] = [
   TransportRules,
   {
     provide: ChallengeScopes,
-    useFactory: (explorer: HandlerExplorer, clock: Clock) => {
+    useFactory: (operations: OperationDeclarations, clock: Clock) => {
       const log = new FailureLog(logger, () => clock.now());
       return new ChallengeScopes(
-        (resource) => explorer.supportedScopes(resource),
+        (resource) => operations.supportedScopes(resource),
         (resource, error) => log.challengeScopesFailed(resource, error),
       );
     },
-    inject: [HandlerExplorer, Clock],
+    inject: [OperationDeclarations, Clock],
   },
   Responder,
   RevokedAnswers,

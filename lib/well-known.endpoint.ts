@@ -6,7 +6,7 @@ import { RequestedResource } from './authorization/requested-resource.js';
 import { McpAuthError } from './core/error.js';
 import { enterApplication } from './caller/request-marks.js';
 import type { HttpRequest } from './request/http-message.js';
-import { HandlerExplorer } from './handlers/handler-explorer.js';
+import { OperationDeclarations } from './handlers/operation-declarations.js';
 import { httpAdapterOf } from './platform/http-adapter.js';
 import { ResolvedOptions } from './options/options.js';
 import type { ResolvedResource } from './options/resource-options.js';
@@ -33,7 +33,7 @@ export class WellKnownEndpoint {
 
   constructor(
     private readonly host: HttpAdapterHost,
-    private readonly explorer: HandlerExplorer,
+    private readonly operations: OperationDeclarations,
     private readonly requested: RequestedResource,
     private readonly options: ResolvedOptions,
   ) {}
@@ -91,7 +91,7 @@ export class WellKnownEndpoint {
 
   /** @see RFC 9728 §2, and §3.2: members without a value are left out */
   #metadataOf(resource: ResolvedResource): Record<string, unknown> {
-    const scopes = this.explorer.supportedScopes(resource);
+    const scopes = this.operations.supportedScopes(resource);
     return {
       resource: resource.identifier.value,
       authorization_servers: [...new Set(resource.authorizationServers.map((server) => server.advertisedIssuer))],

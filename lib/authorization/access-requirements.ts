@@ -2,6 +2,7 @@ import { Injectable, type ExecutionContext } from '@nestjs/common';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import { OperationDeclarations } from '../handlers/operation-declarations.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { PolicyOption } from '../options/policy-option.js';
 import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
@@ -42,6 +43,7 @@ export class AccessRequirements {
     private readonly servers: ResourceServers,
     private readonly requested: RequestedResource,
     private readonly explorer: HandlerExplorer,
+    private readonly operations: OperationDeclarations,
     private readonly options: ResolvedOptions,
   ) {
     this.#ofModule = policiesOfModule(options);
@@ -120,7 +122,7 @@ export class AccessRequirements {
   ): AccessConditions {
     const server = this.servers.of(resource);
     const handler = context.getHandler();
-    const ofAnnotations = this.explorer.annotationRulesOf(handler, resource.id);
+    const ofAnnotations = this.operations.ofAnnotations(handler, resource.id);
     if (!isOpen && !this.#asksAt(declaration)) return this.#sameConditions(declaration, server, server, ofAnnotations);
     const served = this.explorer.operationOf(handler);
     const args: unknown = context.switchToRpc().getData();
@@ -152,7 +154,7 @@ export class AccessRequirements {
 
   /** The operation to remember: with its arguments only if a policy needs them. */
   memorable(operation: Operation, resourceId: string): Operation {
-    const { all } = this.explorer.declarationsOf(operation, resourceId);
+    const { all } = this.operations.of(operation, resourceId);
     const isAsked = this.#ofModule.length > 0 || all.some(({ declaration }) => hasPolicies(declaration));
     return isAsked ? operation : { ...operation, args: undefined };
   }
@@ -164,9 +166,7 @@ export class AccessRequirements {
   isDeclared(operation: Operation, resourceId: string): boolean {
     const { kind, name } = operation;
     if (kind === 'resource') return false;
-    return this.explorer
-      .declarationsOf(operation, resourceId)
-      .all.some((one) => one.kind === kind && one.name === name);
+    return this.operations.of(operation, resourceId).all.some((one) => one.kind === kind && one.name === name);
   }
 
   /** Whether an anonymous caller may send this request to this route. */
@@ -184,7 +184,7 @@ export class AccessRequirements {
     const { allowAnonymous } = this.options;
     if (!allowAnonymous || !requiresNothing(route)) return false;
     if (operations.length > 0 && !allowAnonymous.call) return false;
-    return operations.every((operation) => isPublic(this.explorer.declarationsOf(operation, resource.id)));
+    return operations.every((operation) => isPublic(this.operations.of(operation, resource.id)));
   }
 
   /** What these operations and the route they are sent to need together. */
@@ -196,7 +196,7 @@ export class AccessRequirements {
   ): AccessConditions {
     const [operation] = operations;
     if (operations.length < 2 && operation?.kind !== 'resource') {
-      const declarations = operation && this.explorer.declarationsOf(operation, server.resource.id);
+      const declarations = operation && this.operations.of(operation, server.resource.id);
       const known = this.#conditionsAt(server)
         .get(route)
         ?.get(declarations ?? server);
@@ -229,7 +229,7 @@ export class AccessRequirements {
   #declared(operations: readonly Operation[], { resource }: ResourceServer): DeclaredOperation[] {
     return operations.map((operation) => ({
       operation,
-      declarations: this.explorer.declarationsOf(operation, resource.id),
+      declarations: this.operations.of(operation, resource.id),
     }));
   }
 

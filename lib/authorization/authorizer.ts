@@ -10,6 +10,7 @@ import { challengeScopes, combine, isEmptyRequirement, meets, type Requirement }
 import type { Denial } from '../core/denial.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import { OperationDeclarations } from '../handlers/operation-declarations.js';
 import { allowsAnonymousCalls } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { HttpRequest } from '../request/http-message.js';
@@ -29,6 +30,7 @@ export class Authorizer {
   constructor(
     private readonly servers: ResourceServers,
     private readonly explorer: HandlerExplorer,
+    private readonly operations: OperationDeclarations,
     private readonly requirements: AccessRequirements,
     private readonly authenticator: Authenticator,
     private readonly refusedRequests: RefusedRequests,
@@ -106,7 +108,7 @@ export class Authorizer {
   }
 
   #scopesAt(server: ResourceServer, context: ExecutionContext, { requirement }: HandlerDeclaration): Requirement {
-    const ofAnnotations = this.explorer.annotationRulesOf(context.getHandler(), server.resource.id);
+    const ofAnnotations = this.operations.ofAnnotations(context.getHandler(), server.resource.id);
     return combine(server.baseline, requirement, ...ofAnnotations.map((rule) => rule.requirement));
   }
 

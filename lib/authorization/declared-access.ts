@@ -3,6 +3,7 @@ import type { AuthenticationRequirement } from '../core/authentication.js';
 import { isEmptyRequirement, type Requirement } from '../core/requirement.js';
 import type { HandlerDeclaration } from '../handlers/handler-declaration.js';
 import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import { OperationDeclarations } from '../handlers/operation-declarations.js';
 import type { PolicyOption } from '../options/policy-option.js';
 import { HANDLER_METHODS, type Operation, type OperationKind } from '../request/rpc-body.js';
 import { ResourceServers, type ResourceServer } from '../resource-servers/resource-servers.js';
@@ -42,6 +43,7 @@ export class DeclaredAccess {
     private readonly servers: ResourceServers,
     private readonly requirements: AccessRequirements,
     private readonly explorer: HandlerExplorer,
+    private readonly operations: OperationDeclarations,
   ) {}
 
   /** What each request to a route needs, whatever operation it uses. */
@@ -68,7 +70,7 @@ export class DeclaredAccess {
     };
     const conditions = this.requirements.ofOperations(route, server, [operation], []);
     const isOpen = this.requirements.isOpenTo(route, server, [operation]);
-    const { all, ofAnnotations } = this.explorer.declarationsOf(operation, resourceId);
+    const { all, ofAnnotations } = this.operations.of(operation, resourceId);
     const handlers = all.map(({ declaration }) => declaration);
     const declared = needs(server, conditions, isOpen, [...handlers, route], this.requirements.policiesOfModule);
     return { ...declared, ofOperation: handlers, hasAnnotationScopes: ofAnnotations.length > 0 };

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { AuthorizedCall } from '../caller/authorized-call.js';
 import { McpAuthError } from '../core/error.js';
 import { challengeScopes } from '../core/requirement.js';
-import { HandlerExplorer } from '../handlers/handler-explorer.js';
+import { OperationDeclarations } from '../handlers/operation-declarations.js';
 import { allowsAnonymousCalls } from '../options/anonymous-access.js';
 import { ResolvedOptions } from '../options/options.js';
 import type { ResolvedResource } from '../options/resource-options.js';
@@ -28,14 +28,14 @@ export type SecurityScheme =
 export class OperationAccess {
   constructor(
     private readonly servers: ResourceServers,
-    private readonly explorer: HandlerExplorer,
+    private readonly operations: OperationDeclarations,
     private readonly authorizer: Authorizer,
     private readonly options: ResolvedOptions,
   ) {}
 
   /** What a tool needs, in the form that ChatGPT reads; undefined if nothing is declared. */
   securitySchemes(tool: string, resource: ResolvedResource): SecurityScheme[] | undefined {
-    const declarations = this.explorer.declarationsOf(callOf(tool), resource.id);
+    const declarations = this.operations.of(callOf(tool), resource.id);
     const handlers = handlersOf(declarations);
     if (handlers.length === 0) return undefined;
     if (allowsAnonymousCalls(this.options) && isPublic(declarations)) return [{ type: 'noauth' }];
@@ -46,7 +46,7 @@ export class OperationAccess {
 
   /** Whether a caller may use an operation with this token, could with another token, or never. */
   async accessTo(call: AuthorizedCall, operation: Operation): Promise<'allowed' | 'obtainable' | 'denied'> {
-    const declarations = this.explorer.declarationsOf(operation, call.resource.id);
+    const declarations = this.operations.of(operation, call.resource.id);
     if (declarations.isElsewhere) return 'denied';
     const isOpen = allowsAnonymousCalls(this.options) && isPublic(declarations);
     if (!call.auth) return isOpen ? 'allowed' : 'obtainable';

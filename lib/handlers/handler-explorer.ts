@@ -1,7 +1,6 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
 import { McpAuthConfigError } from '../core/error.js';
-import type { Operation } from '../request/rpc-body.js';
 import { declarationProblems, unlistedMethods, type UnlistedMethod } from './declaration-check.js';
 import { contradictions, proofProblems, resourceProblems, type DeclaredHandler } from './handler-problems.js';
 import { describedOperation } from './described-frameworks.js';
@@ -15,12 +14,9 @@ import {
   type KnownHandlers,
   type ServedOperation,
 } from './mcp-frameworks.js';
-import { annotationScopesOf, concerns, declarationsAt, type Declarations } from './declarations-at-resource.js';
-import { OperationIndex, type OperationEntry } from './operation-index.js';
 import { ResolvedOptions } from '../options/options.js';
-import type { ResolvedResource } from '../options/resource-options.js';
 import type { PolicyOption } from '../options/policy-option.js';
-import { handlerDeclaration, scopesDeclaration, type HandlerDeclaration } from './handler-declaration.js';
+import { handlerDeclaration, type HandlerDeclaration } from './handler-declaration.js';
 import { unknownApis } from './unknown-apis.js';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
@@ -40,8 +36,6 @@ export type ListedHandler = DirectHandler & Pick<DeclaredHandler, 'declaration'>
 /** A method of a controller or provider that a request can reach. */
 type Handler = DirectHandler & DeclaredHandler;
 
-type DeclarationsByEntries = WeakMap<object, Map<string, Declarations>>;
-
 /**
  * Finds the declarations of the application's handlers and the MCP operation that each of them serves. Reads only the
  * metadata of decorators, and imports no MCP framework. Reads the application once, when it is first needed.
@@ -49,12 +43,7 @@ type DeclarationsByEntries = WeakMap<object, Map<string, Declarations>>;
 @Injectable()
 export class HandlerExplorer implements KnownHandlers {
   #handlers: readonly Handler[] | undefined;
-  #index: OperationIndex | undefined;
   readonly #declarations = new WeakMap<object, WeakMap<object, HandlerDeclaration>>();
-  /** By the entries that the index found, then by resource. */
-  readonly #declared: DeclarationsByEntries = new WeakMap();
-  /** The same for tools: unknown names of all kinds have the same entries, and annotations are those of tools only. */
-  readonly #declaredTools: DeclarationsByEntries = new WeakMap();
   readonly #operations = new WeakMap<object, ServedOperation | null>();
   /** Classes that are known to have all of their declarations. */
   readonly #intact = new WeakSet<object>();
@@ -92,37 +81,6 @@ export class HandlerExplorer implements KnownHandlers {
     const declaration = handlerDeclaration(classRef, method);
     this.#declarations.set(classRef, (ofClass ?? new WeakMap<object, HandlerDeclaration>()).set(method, declaration));
     return declaration;
-  }
-
-  /**
-   * The declarations for an operation; empty for an unknown operation. Several handlers can share a name, one for each server
-   * in the process; handlers of other resources are left out.
-   *
-   * Returns the same object each time, except for a URI.
-   */
-  declarationsOf(operation: Operation, resourceId: string): Declarations {
-    this.#index ??= new OperationIndex([...this.#served(), ...this.#configured()]);
-    const entries = this.#index.find(operation);
-    const isTool = operation.kind === 'tool';
-    const declared = isTool ? this.#declaredTools : this.#declared;
-    const ofEntries = declared.get(entries);
-    const known = ofEntries?.get(resourceId);
-    if (known) return known;
-    const rules = isTool ? this.#annotationScopes(resourceId) : undefined;
-    const declarations = declarationsAt(resourceId, entries, rules);
-    declared.set(entries, (ofEntries ?? new Map<string, Declarations>()).set(resourceId, declarations));
-    return declarations;
-  }
-
-  /** What the annotations of the tool that a method serves need at a resource; empty if they need nothing. */
-  annotationRulesOf(method: object, resourceId: string): readonly HandlerDeclaration[] {
-    const behaviour = this.operationOf(method)?.behaviour;
-    const rules = behaviour && this.#annotationScopes(resourceId);
-    return rules ? annotationScopesOf([behaviour], rules, resourceId) : [];
-  }
-
-  #annotationScopes(resourceId: string): ResolvedResource['annotationScopes'] {
-    return this.options.resources.find(({ id }) => id === resourceId)?.annotationScopes;
   }
 
   /** The operation that a method serves; undefined if it serves none. */
@@ -191,19 +149,6 @@ export class HandlerExplorer implements KnownHandlers {
     return this.#handlersOfClasses().filter(({ method }) => isCalledByNest(method) || isCalledOutside(method));
   }
 
-  /** The scopes that a resource advertises: those of the options, or else all that decorators or the options name, sorted. */
-  supportedScopes({ id, supportedScopes, requiredScopes }: ResolvedResource): readonly string[] {
-    return supportedScopes ?? (requiredScopes.length > 0 ? requiredScopes : this.#declaredScopes(id));
-  }
-
-  #declaredScopes(resourceId: string): string[] {
-    const scopes = [...this.#all(), ...this.#configured()]
-      .filter(({ declaration }) => concerns(declaration, resourceId))
-      .flatMap(({ declaration: { requirement } }) => [...requirement.allOf, ...requirement.anyOf.flat()]);
-    const ofAnnotations = Object.values(this.#annotationScopes(resourceId) ?? {}).flat();
-    return [...new Set([...scopes, ...ofAnnotations])].toSorted();
-  }
-
   /**
    * Stops the start if decorators contradict each other or the options, or if a declaration could not be enforced.
    *
@@ -233,25 +178,6 @@ export class HandlerExplorer implements KnownHandlers {
   /** Decorated methods of classes that no module lists, if no known framework calls them for a request. */
   get unlisted(): readonly UnlistedMethod[] {
     return unlistedMethods(this.#wrappers().flatMap(classOf), this);
-  }
-
-  #served(): OperationEntry[] {
-    return this.operations.map(({ operation: { kind, name, origin, syntax, behaviour }, declaration }) => ({
-      kind,
-      name,
-      origin,
-      syntax,
-      behaviour,
-      declaration,
-    }));
-  }
-
-  #configured(): OperationEntry[] {
-    return this.options.resources.flatMap(({ id, operationScopes }) =>
-      operationScopes.map(({ kind, name, scopes }): OperationEntry => {
-        return { kind, name, origin: 'options', declaration: scopesDeclaration(scopes, id) };
-      }),
-    );
   }
 
   #all(): readonly Handler[] {
