@@ -37,5 +37,6 @@ or, for clients with a configuration file:
 
 Ctrl+C ends it.`);
 
-  untilStopped(close, { resource, resources: Object.values(urls), issuer, users });
+  const apis = settings?.downstream?.apis.map((api) => api.resource);
+  untilStopped(close, { resource, resources: Object.values(urls), apis, issuer, users });
 }

@@ -1,6 +1,8 @@
 import type { INestApplication } from '@nestjs/common';
 import {
+  type DevApi,
   type DevAuthorizationServerOptions,
+  type DevClient,
   type DevResource,
   startDevAuthorizationServer,
 } from 'nestjs-mcp-auth/dev-server';
@@ -20,6 +22,8 @@ type ServerSettings = 'introspection' | 'dpop' | 'accessTokenTtlSeconds' | 'clie
 export interface Settings extends Pick<DevAuthorizationServerOptions, ServerSettings> {
   /** The protected resources at an origin. */
   resourcesAt?: (origin: string) => [DevResource, ...DevResource[]];
+  /** The notes server as the client that gets tokens for the APIs that it calls. */
+  downstream?: { client: Omit<DevClient, 'resource'>; apis: DevApi[] };
   onNotice?: (notice: string) => void;
 }
 
@@ -30,18 +34,24 @@ export const notesAt = (resource: string): DevResource => ({ resource, name: 'No
 
 /** Starts a notes server, and a development authorization server in place of yours. */
 export async function startNotesServer(createApp: CreateApp, preferred: Ports, settings: Settings = {}) {
-  const { resourcesAt = (origin) => [notesAt(`${origin}/mcp`)], onNotice = console.warn, ...options } = settings;
+  const {
+    resourcesAt = (origin) => [notesAt(`${origin}/mcp`)],
+    downstream,
+    onNotice = console.warn,
+    ...options
+  } = settings;
   const port = await freePort(preferred.mcp, onNotice);
   const resources = resourcesAt(`http://127.0.0.1:${port}`);
+  const [{ resource }] = resources;
   const { issuer, users, close } = await startDevAuthorizationServer({
     ...options,
     port: preferred.authorizationServer,
     onNotice,
     resources,
+    ...(downstream && { clients: [{ ...downstream.client, resource }], apis: downstream.apis }),
   });
 
   // In production, the environment sets these.
-  const [{ resource }] = resources;
   process.env.MCP_AUTH_RESOURCE = resource;
   process.env.MCP_AUTH_ISSUER = issuer;
   process.env.MCP_AUTH_REQUIRED_SCOPES = 'notes:read';
