@@ -18,6 +18,7 @@ export type { McpAuthReason } from './refusal-reasons.js';
  * | `insufficient_user_authentication` | 401 | the same code, with `acr_values` and `max_age` (RFC 9470) |
  * | `insufficient_scope` | 403 | `error="insufficient_scope"`, naming every scope the operation needs |
  * | `access_denied` | 403 | none: another token of this caller would not help |
+ * | `too_many_requests` | 429 | none: the client sends more than this server remembers for one client (RFC 6585 §4) |
  * | `temporarily_unavailable` | 503 | none: the token may be valid, but this server cannot verify it |
  *
  * Requests that break a rule of the MCP transport on which authorization depends get an answer without a challenge:
@@ -41,6 +42,7 @@ export type McpAuthErrorCode =
   | 'insufficient_user_authentication'
   | 'insufficient_scope'
   | 'access_denied'
+  | 'too_many_requests'
   | 'temporarily_unavailable'
   | 'origin_rejected'
   | 'header_mismatch'
@@ -66,6 +68,7 @@ const STATUSES = {
   origin_rejected: 403,
   resource_not_found: 404,
   session_not_found: 404,
+  too_many_requests: 429,
   temporarily_unavailable: 503,
   // As MCP frameworks answer: after 404, a client gives up its session.
   task_not_found: 200,
@@ -87,7 +90,7 @@ export interface McpAuthErrorDetails {
   readonly missingScopes?: readonly string[];
   /** How the user must have signed in; only with `insufficient_user_authentication`. */
   readonly authentication?: AuthenticationRequirement;
-  /** Seconds after which the client should retry; only with `temporarily_unavailable`. */
+  /** Seconds after which the client should retry; only with `temporarily_unavailable` and `too_many_requests`. */
   readonly retryAfterSeconds?: number;
   /** What the client is told instead of the sentence of the code; only with `access_denied`. Shortened, on one line. */
   readonly clientMessage?: string | undefined;
@@ -138,7 +141,7 @@ export class McpAuthError extends Error {
   readonly missingScopes: readonly string[];
   /** How the user must have signed in (RFC 9470 §3); only with `insufficient_user_authentication`. */
   readonly authentication: AuthenticationRequirement | undefined;
-  /** Seconds after which the client should retry; only with `temporarily_unavailable`. */
+  /** Seconds after which the client should retry; only with `temporarily_unavailable` and `too_many_requests`. */
   readonly retryAfterSeconds: number | undefined;
   /** What the client is told instead of the sentence of the code; only with `access_denied`. */
   readonly clientMessage: string | undefined;

@@ -49,6 +49,7 @@ export const REASONS = {
   proof_replayed: 'the DPoP proof was used before',
   nonce_needed: 'the DPoP proof has no nonce of this server, or an old one',
   replay_undecided: 'the store of used DPoP proofs cannot say whether the proof was used before',
+  too_many_proofs: 'the key to which the token is bound has sent as many DPoP proofs as are remembered for one key',
   revoked: 'the token was revoked here: it, its session, its client, or all tokens of its principal',
   outlives_revocations:
     'the token lives longer than revocations are kept, so that it could be accepted again after one',

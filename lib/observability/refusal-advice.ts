@@ -147,6 +147,7 @@ export const REFUSAL_ADVICE: Readonly<
     level: 'warn',
     advice: 'See that dpop.replayStore is reachable and has room; in memory, raise dpop.maxProofs',
   },
+  too_many_proofs: { level: 'warn', advice: 'If this client may send so many, raise dpop.maxProofsPerKey' },
   revoked: { level: 'log' },
   outlives_revocations: {
     level: 'warn',

@@ -33,6 +33,12 @@ export interface DpopOptions {
    * @default 500000
    */
   maxProofs?: number;
+  /**
+   * Most proofs of one key that are remembered by this process; also with a `replayStore`, where each replica counts its own.
+   * A client that sends more gets 429 until the oldest are forgotten; the others go on. At most `maxProofs`.
+   * @default a tenth of maxProofs
+   */
+  maxProofsPerKey?: number;
 }
 
 /** The nonces of a resource. */
@@ -54,12 +60,16 @@ export interface ResolvedDpop {
   readonly nonce: { readonly secrets: readonly [string, ...string[]]; readonly seconds: number } | undefined;
   readonly replayStore: ReplayStore | undefined;
   readonly maxProofs: number;
+  readonly maxProofsPerKey: number;
 }
 
 export const DPOP_NONCE_OPTIONS = {
   secret: readSecrets,
   seconds: (option) => option.seconds(300, 60, 3_600),
 } satisfies ReadersOf<DpopNonceOptions>;
+
+/** The most that `maxProofs` can be. */
+const MOST_PROOFS = 10_000_000;
 
 export const DPOP_OPTIONS = {
   mode: (option) => option.choice(['accepted', 'required']),
@@ -70,13 +80,20 @@ export const DPOP_OPTIONS = {
     return { secrets: secret, seconds };
   }),
   replayStore: readReplayStore,
-  maxProofs: (option) => option.number(500_000, 1_000, 10_000_000),
+  maxProofs: (option) => option.number(500_000, 1_000, MOST_PROOFS),
+  maxProofsPerKey: optional((option) => option.number(50_000, 1, MOST_PROOFS)),
 } satisfies ReadersOf<DpopOptions>;
 
 /** The settings for DPoP; undefined if the resource does not accept it. */
 export function readDpop(option: OptionReader): ResolvedDpop | undefined {
   if (!option.isGiven || option.value === 'off') return undefined;
-  return option.section(DPOP_OPTIONS, 'mode');
+  const read = option.section(DPOP_OPTIONS, 'mode');
+  const { maxProofs, maxProofsPerKey = Math.ceil(maxProofs / 10) } = read;
+  if (maxProofsPerKey > maxProofs) {
+    const why = `must be at most maxProofs, which is ${maxProofs}: one client could fill the memory for all others`;
+    option.at('maxProofsPerKey').refuse({ why, write: `Write fewer, such as ${Math.ceil(maxProofs / 10)}` });
+  }
+  return { ...read, maxProofsPerKey };
 }
 
 function readAlgorithms(option: OptionReader): readonly string[] {

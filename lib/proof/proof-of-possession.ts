@@ -15,6 +15,7 @@ import type { ReplayStore } from '../shared-state/replay-store.js';
 import { StoreReports } from '../shared-state/store-reports.js';
 import { DpopNonces } from './dpop-nonces.js';
 import { badProof, verifyDpopProof, type DpopProof } from './dpop-proof.js';
+import { ProofQuota } from './proof-quota.js';
 import { requestUri } from './proof-target.js';
 import { boundThumbprint } from './thumbprint.js';
 
@@ -23,6 +24,7 @@ interface DpopState {
   readonly dpop: ResolvedDpop;
   readonly nonces: DpopNonces | undefined;
   readonly replays: ReplayStore;
+  readonly quota: ProofQuota;
 }
 
 /** The check of a proof, and what it was about. */
@@ -83,8 +85,8 @@ export class ProofOfPossession {
   /**
    * Checks the proof that came with a token of the scheme DPoP, and counts it: it cannot be used again.
    *
-   * @throws {McpAuthError} `invalid_token`, `invalid_dpop_proof`, `use_dpop_nonce`, or `temporarily_unavailable` when it is not
-   * known whether the proof was used before.
+   * @throws {McpAuthError} `invalid_token`, `invalid_dpop_proof`, `use_dpop_nonce`, `too_many_requests`, or
+   * `temporarily_unavailable` when it is not known whether the proof was used before.
    */
   async checkDpop(credentials: BoundCredentials): Promise<CallerProof> {
     const { token, verified, resource } = credentials;
@@ -103,6 +105,8 @@ export class ProofOfPossession {
   async #check(text: string, thumbprint: string, credentials: BoundCredentials): Promise<CallerProof> {
     const { token, resource, request, certificateThumbprint } = credentials;
     const state = this.#states.get(configuredResource(resource)) as DpopState;
+    // Before the signature is verified, which takes longest. Nobody else can have used up what the key may send.
+    state.quota.check(thumbprint);
     const uri = requestUri(request, resource.identifier);
     const proof = await verifyDpopProof(text, {
       method: nodeRequest(request).method,
@@ -158,7 +162,9 @@ async function isFirst({ proof, thumbprint, uri, state }: CountedProof): Promise
   const until = Math.ceil((proof.issuedAt + state.dpop.proofSeconds + CLOCK_MARGIN_SECONDS) * 1000);
   const madeAt = Math.floor(proof.issuedAt * 1000);
   try {
-    return await state.replays.insertOnce(key, until, madeAt);
+    const isAbsent = await state.replays.insertOnce(key, until, madeAt);
+    if (isAbsent) state.quota.add(thumbprint, until);
+    return isAbsent;
   } catch (cause) {
     throw unavailable('replay_undecided', cause);
   }
@@ -179,10 +185,11 @@ function stateOf(
   now: () => number,
   reports: StoreReports,
 ): DpopState {
-  const { nonce, replayStore, maxProofs } = dpop;
+  const { nonce, replayStore, maxProofs, maxProofsPerKey } = dpop;
   return {
     dpop,
     nonces: nonce && new DpopNonces(nonce.secrets, identifier.value, nonce.seconds, now),
+    quota: new ProofQuota(maxProofsPerKey, maxProofs, now),
     replays: replayStore
       ? new ReportedReplayStore(replayStore, 'dpop.replayStore', reports)
       : new MemoryReplayStore(maxProofs, now),

@@ -32,6 +32,7 @@ const GRAPHQL_CODES: Readonly<Record<Refusal['status'], string>> = {
   401: 'UNAUTHENTICATED',
   403: 'FORBIDDEN',
   404: 'NOT_FOUND',
+  429: 'TOO_MANY_REQUESTS',
   503: 'SERVICE_UNAVAILABLE',
 };
 

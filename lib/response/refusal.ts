@@ -48,6 +48,7 @@ const DESCRIPTIONS = {
   insufficient_user_authentication: 'The user has to sign in again, as the challenge says.',
   insufficient_scope: 'The access token lacks a scope that this operation needs.',
   access_denied: 'The caller is not permitted to do this.',
+  too_many_requests: 'This client has sent too many requests. Try again later.',
   temporarily_unavailable: 'The access token cannot be verified at the moment.',
   origin_rejected: 'Requests from this origin are not accepted.',
   header_mismatch: 'The Mcp-Method and Mcp-Name headers must say what the body says.',
@@ -162,6 +163,7 @@ function errorParameters(error: McpAuthError, errorDescription: string): Partial
         maxAgeSeconds: error.authentication?.maxAgeSeconds,
       };
     case 'access_denied':
+    case 'too_many_requests':
     case 'temporarily_unavailable':
     case 'origin_rejected':
     case 'header_mismatch':

@@ -147,6 +147,11 @@ const GENERAL: readonly Row[] = [
     ['verifier', 'something else', /verify nothing/],
   ],
   [
+    'more proofs of one key than of all',
+    { ...GOOD, dpop: { maxProofs: 2_000, maxProofsPerKey: 2_001 } },
+    ['dpop.maxProofsPerKey', '2001', /at most maxProofs, which is 2000/],
+  ],
+  [
     'a cache of nothing',
     { ...GOOD, cache: { maxEntries: 0, ttlSeconds: 0 } },
     ['cache.maxEntries', '0', /from 1 to/],

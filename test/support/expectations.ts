@@ -5,7 +5,7 @@ import type { RawResponse } from './raw-http.js';
 
 /** The expected answer to a refused request. Members that are left out must be absent from the answer, too. */
 export interface ExpectedRefusal {
-  readonly status: 400 | 401 | 403 | 404 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 429 | 503;
   /**
    * The registered code in the challenge. Absent for a request without usable credentials, for a 403 that no other token
    * would avoid, and for a 503.
@@ -179,6 +179,7 @@ function expectErrorBody({ header, text }: Answer, expected: ExpectedRefusal): R
 
 /** The code in the OAuth error object; undefined for a request without usable credentials. */
 function oauthCode({ status, error, transport }: ExpectedRefusal): string | undefined {
+  if (status === 429) return 'too_many_requests';
   if (status === 503) return 'temporarily_unavailable';
   return error ?? transport ?? (status === 403 ? 'access_denied' : undefined);
 }
