@@ -77,6 +77,8 @@ export const ENTRA_ID: Product = {
   advice: {
     issuer:
       'its issuer holds the ID of the tenant, never a domain or "common", and is another one for tokens of version 1: use entraId()',
+    exchange:
+      "it has jwt-bearer (on behalf of) without listing it: write grant: 'jwt-bearer', and the scopes of the API",
     audience: () =>
       'set requestedAccessTokenVersion to 2 in the manifest of the app registration, and its Application (client) ID as the option audience',
     registration: `it has no registration for MCP clients: ${ENTER_CLIENT_ID}`,

@@ -52,6 +52,8 @@ export const KEYCLOAK: Product = {
     withdrawnGrants: 'its metadata always lists them; turn Implicit flow and Direct access grants off for each client',
     introspection: (clientId) =>
       `the client that introspects must be in the aud of the token: add a second Audience mapper, with the Included Client Audience ${clientId}`,
+    exchange:
+      'its metadata always lists token exchange; turn on Standard token exchange of the client of your server, which must be in the aud of the tokens of its callers',
     subject:
       'give the client the client scope basic; or, for lightweight access tokens, turn on "Add to lightweight access token" in the mapper sub of that scope',
   },

@@ -36,6 +36,8 @@ export interface ProductAdvice {
   introspection?(clientId: string): string;
   /** Makes authorization responses name the issuer. */
   readonly responseIssuer?: string;
+  /** What its metadata does not say about tokens for other APIs, on behalf of a caller. */
+  readonly exchange?: string;
   /** Makes access tokens name their user in `sub`. */
   readonly subject?: string;
 }

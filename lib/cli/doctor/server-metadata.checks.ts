@@ -4,6 +4,7 @@ import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
 import { showValue } from '../../core/safe-text.js';
 import { reviewMetadata } from '../../products/metadata-review.js';
 import type { AuthorizationServerFacts, ResourceView } from './authorization-server.facts.js';
+import { API_TOKEN_ROWS, checkApiTokens, saysGrants } from './api-tokens.checks.js';
 import { algorithmsIn, DPOP_ALGORITHMS } from './dpop-offer.js';
 import { memberText, ok, problem, textsAt, notVerifiable, type Check } from './check.js';
 
@@ -12,10 +13,16 @@ type Document = Readonly<Record<string, unknown>>;
 /** Checks the metadata by itself, and compares it with the MCP server. */
 export function checkServerMetadata({ issuer, document, resource }: AuthorizationServerFacts): Check[] {
   if (!document)
-    return [...REVIEWED.keys(), ...COMPARED_ROWS, ...EXTENSION_ROWS].map((id) =>
+    return [...REVIEWED.keys(), ...COMPARED_ROWS, ...EXTENSION_ROWS, ...API_TOKEN_ROWS].map((id) =>
       notVerifiable(id, 'there is no metadata to read'),
     );
-  return [...reviewed(document, issuer), ...compared(document, resource), ...extensions(document)];
+  return [
+    ...reviewed(document, issuer),
+    ...compared(document, resource),
+    ...hasSoundAliases(document),
+    ...extensions(document),
+    ...checkApiTokens(document, issuer),
+  ];
 }
 
 /** The text for each row without findings; undefined if another row covers it. */
@@ -61,7 +68,6 @@ function compared(document: Document, resource: ResourceView | undefined): Check
   return [
     ...[knowsScopes, knowsResource, knowsAcr, knowsDetails, bindsTokens].map((rule) => rule(document, resource)),
     ...bindsToKeys(document, resource),
-    ...hasSoundAliases(document),
   ];
 }
 
@@ -173,10 +179,8 @@ function hasSoundAliases(document: Document): Check[] {
 }
 
 function extensions(document: Document): Check[] {
-  const grants = textsAt(document, 'grant_types_supported');
   const profiles = textsAt(document, 'authorization_grant_profiles_supported');
   const isManaged = profiles.includes('urn:ietf:params:oauth:grant-profile:id-jag');
-  const forClients = grants.includes('client_credentials');
   return [
     ok(
       'AS-26',
@@ -184,13 +188,18 @@ function extensions(document: Document): Check[] {
         ? 'it offers enterprise-managed authorization'
         : 'it offers no enterprise-managed authorization, which is optional',
     ),
-    ok(
-      'AS-27',
-      forClients
-        ? 'it offers the client credentials grant'
-        : 'it offers no client credentials grant, which is optional',
-    ),
+    grantsToClients(document),
   ];
+}
+
+function grantsToClients(document: Document): Check {
+  if (!saysGrants(document))
+    return notVerifiable('AS-27', 'it does not say which grants it has (grant_types_supported)');
+  const isListed = textsAt(document, 'grant_types_supported').includes('client_credentials');
+  return ok(
+    'AS-27',
+    isListed ? 'it offers the client credentials grant' : 'it offers no client credentials grant, which is optional',
+  );
 }
 
 function lacking(document: Document, name: string, wanted: readonly string[]): string[] {
