@@ -170,10 +170,11 @@ it('has no import.meta and no await at the top of a file, so that Jest can load 
   expect(loaded.filter((file) => /\bimport\.meta\b|^(?:\S.* )?await /m.test(codeOf(file)))).toEqual([]);
 });
 
-it('opens connections in one file only, and to the APIs of the application in another', () => {
+it('opens connections in one file only, with a certificate in another, and to the APIs of the application in a third', () => {
   const serving = files.filter((file) => !/^lib\/(?:testing|dev-server|cli|schematics)\//.test(file));
   expect(serving.filter((file) => OPENS_CONNECTION.test(codeOf(file)))).toEqual([
     'lib/downstream/api-request.ts',
+    'lib/issuer/client-certificate.ts',
     'lib/issuer/outbound.ts',
   ]);
 });

@@ -106,6 +106,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'ChallengeScopesContext',
       'ChallengeScopesOption',
       'ClaimValues',
+      'ClientKeyPair',
       'CommonOptions',
       'CompletedEvent',
       'ConfigProblem',

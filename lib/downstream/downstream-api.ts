@@ -67,7 +67,7 @@ export class DownstreamApi {
   ) {
     const { issuer, clientId, authenticate, tokenEndpoint, dpop } = options;
     const endpoint: string | DiscoveredEndpoint = tokenEndpoint ?? {
-      url: (purpose) => server.endpoint('token_endpoint', purpose),
+      url: (purpose) => server.endpoint('token_endpoint', purpose, authenticate.certificate !== undefined),
       forget: () => server.forgetMetadata(),
     };
     this.proofs = dpop && new ApiProofs(dpop, dependencies.now);

@@ -1,4 +1,5 @@
 import type { JSONWebKeySet } from 'jose';
+import { isRecord, ownMember } from '../core/record.js';
 import { DiscoveredMetadata } from './discovered-metadata.js';
 import {
   discover,
@@ -74,13 +75,16 @@ export class AuthorizationServer {
   /**
    * The URL of an endpoint, from the metadata.
    *
+   * @param showsCertificate whether this server shows a certificate there: then an alias counts (RFC 8705 §5)
    * @throws {MetadataUnavailableError} when the metadata cannot be fetched, or does not name a URL that may be used.
    */
-  async endpoint(member: string, purpose: Purpose): Promise<string> {
+  async endpoint(member: string, purpose: Purpose, showsCertificate = false): Promise<string> {
     const { issuer, allowInsecureHttp, metadata } = this.settings;
     const isConfigured = metadata.kind === 'static';
     try {
-      return endpointIn(await this.metadata(purpose), member, issuer, allowInsecureHttp, isConfigured);
+      const document = await this.metadata(purpose);
+      const names = showsCertificate ? withAliases(document, member) : document;
+      return endpointIn(names, member, issuer, allowInsecureHttp, isConfigured);
     } catch (cause) {
       throw new MetadataUnavailableError(cause);
     }
@@ -114,6 +118,12 @@ export class AuthorizationServer {
       throw error;
     }
   }
+}
+
+/** What names an endpoint for clients with a certificate: the aliases, or the metadata itself if these do not have it. */
+function withAliases(document: AuthorizationServerMetadata, member: string): AuthorizationServerMetadata {
+  const aliases = ownMember(document, 'mtls_endpoint_aliases');
+  return isRecord(aliases) && ownMember(aliases, member) !== undefined ? aliases : document;
 }
 
 async function fetchKeys(uri: string, outbound: Outbound): Promise<JSONWebKeySet> {

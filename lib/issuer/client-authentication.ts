@@ -6,15 +6,17 @@ import {
   clockSkew,
   modifyAssertion,
   PrivateKeyJwt,
+  TlsClientAuth,
   type Client,
   type ClientAuth,
 } from 'oauth4webapi';
+import type { ClientCertificate } from './client-certificate.js';
 
 /**
  * Authenticates this server as a client of an authorization server, by adding to headers or body. It is a function, so that the
- * secret is in no object that could be logged.
+ * secret is in no object that could be logged. With `certificate`, the connection must show that one, too.
  */
-export type ClientAuthentication = ClientAuth;
+export type ClientAuthentication = ClientAuth & { readonly certificate?: ClientCertificate };
 
 /**
  * This server as a client, whose assertions follow the clock of the module.
@@ -47,6 +49,14 @@ export function basicCredentials(id: string, secret: string): string {
 /** `client_secret_post`: id and secret in the body (RFC 6749 §2.3.1). */
 export function clientSecretPost(secret: string): ClientAuthentication {
   return ClientSecretPost(secret);
+}
+
+/**
+ * `tls_client_auth` and `self_signed_tls_client_auth`: the id in the body, and the certificate on the connection (RFC 8705 §2). What
+ * distinguishes the two is how the server recognises the certificate.
+ */
+export function certificateAuthentication(certificate: ClientCertificate): ClientAuthentication {
+  return Object.assign(TlsClientAuth(), { certificate });
 }
 
 /**

@@ -10,6 +10,7 @@ import {
 import { isJson } from '../core/media-type.js';
 import { isRecord, ownMember } from '../core/record.js';
 import { oauthClient, type ClientAuthentication } from './client-authentication.js';
+import { outboundWith } from './client-certificate.js';
 import { BusyError } from './cool-down.js';
 import { EndpointLocation, type DiscoveredEndpoint } from './endpoint-location.js';
 import { IntrospectionGate, type IntrospectionAccess } from './introspection-gate.js';
@@ -68,15 +69,17 @@ const MAX_IAT_AHEAD_SECONDS = 300;
 export class IntrospectionEndpoint {
   readonly #gate: IntrospectionGate;
   readonly #location: EndpointLocation;
+  readonly #outbound: Outbound;
 
   constructor(
     private readonly settings: IntrospectionSettings,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
     private readonly reports: IntrospectionReports,
-    private readonly outbound: Outbound,
+    outbound: Outbound,
     access: IntrospectionAccess,
   ) {
+    this.#outbound = outboundWith(settings.authenticate.certificate, outbound);
     this.#gate = new IntrospectionGate(access);
     this.#location = new EndpointLocation(settings.endpoint);
   }
@@ -136,7 +139,7 @@ export class IntrospectionEndpoint {
 
   async #send(url: string, headers: Record<string, string>, body: URLSearchParams): Promise<Response> {
     const isType = this.settings.signed ? (type: string): boolean => type === SIGNED_ANSWER : isJson;
-    const { contentType, text } = await postForm(url, { headers, body }, { isType }, this.outbound);
+    const { contentType, text } = await postForm(url, { headers, body }, { isType }, this.#outbound);
     return new Response(text, { headers: { 'content-type': contentType } });
   }
 

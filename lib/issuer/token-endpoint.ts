@@ -7,6 +7,7 @@ import {
 import { isJson } from '../core/media-type.js';
 import { isRecord } from '../core/record.js';
 import { oauthClient, type ClientAuthentication } from './client-authentication.js';
+import { outboundWith } from './client-certificate.js';
 import type { DpopKey } from './dpop-key.js';
 import { CoolDown, pauseAfter, UnderWayLimit } from './cool-down.js';
 import { EndpointLocation, type DiscoveredEndpoint } from './endpoint-location.js';
@@ -57,13 +58,15 @@ export class TokenEndpoint {
   readonly #failed: CoolDown;
   readonly #location: EndpointLocation;
   readonly #nonces = new ServerNonces();
+  readonly #outbound: Outbound;
 
   constructor(
     private readonly settings: TokenEndpointSettings,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
-    private readonly outbound: Outbound,
+    outbound: Outbound,
   ) {
+    this.#outbound = { ...outboundWith(settings.authenticate.certificate, outbound), maxBytes: MAX_ANSWER_BYTES };
     this.#failed = new CoolDown(now);
     this.#location = new EndpointLocation(settings.endpoint);
   }
@@ -140,9 +143,9 @@ export class TokenEndpoint {
   }
 
   async #send(url: string, headers: Record<string, string>, body: URLSearchParams): Promise<OutboundAnswer> {
-    const outbound = { ...this.outbound, maxBytes: MAX_ANSWER_BYTES };
+    const expected = { isType: () => true, isStatus: isAnswer };
     try {
-      const answer = await postForm(url, { headers, body }, { isType: () => true, isStatus: isAnswer }, outbound);
+      const answer = await postForm(url, { headers, body }, expected, this.#outbound);
       this.#nonces.remember(new URL(url), answer.dpopNonce);
       return answer;
     } catch (error) {

@@ -16,7 +16,11 @@ const OTHER_NAME =
   'its certificate is for another name: configure the server under a name in the certificate, or let the server use a ' +
   'certificate for this name';
 
-/** Advice by the error code of Node.js. */
+const REFUSED_CLIENT =
+  'it does not accept the certificate of this server: see that auth has the one that is registered there, with its chain, and that ' +
+  'it has not expired';
+
+/** Advice by the error code of Node.js, or of `ClientCertificate`. */
 const CERTIFICATE_ADVICE: ReadonlyMap<string, string> = new Map([
   ['DEPTH_ZERO_SELF_SIGNED_CERT', UNKNOWN_AUTHORITY],
   ['SELF_SIGNED_CERT_IN_CHAIN', UNKNOWN_AUTHORITY],
@@ -29,6 +33,19 @@ const CERTIFICATE_ADVICE: ReadonlyMap<string, string> = new Map([
   ['CERT_REVOKED', 'its certificate was revoked: replace it'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', OTHER_NAME],
   ['HOSTNAME_MISMATCH', OTHER_NAME],
+  [
+    'CLIENT_CERTIFICATE_UNUSABLE',
+    'let keyPair of auth return { certificate, key }: PEM text, and the key of the certificate',
+  ],
+  [
+    'CLIENT_CERTIFICATE_NEEDS_HTTPS',
+    'let the server have the endpoint on https, since a certificate can be shown there only',
+  ],
+  ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', 'it wants a certificate of this server: set auth to tls_client_auth'],
+  ['ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', REFUSED_CLIENT],
+  ['ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', REFUSED_CLIENT],
+  ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', REFUSED_CLIENT],
+  ['ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN', REFUSED_CLIENT],
 ]);
 
 /** What to do about a failed request to an authorization server; undefined if the message of the error is enough. */

@@ -7,6 +7,7 @@ import type { ClientAuthentication } from '../issuer/client-authentication.js';
 import type { DpopKey } from '../issuer/dpop-key.js';
 import type { MetadataSource } from '../issuer/authorization-server.js';
 import { readIssuer, type ResolvedAuthorizationServer } from './authorization-server-options.js';
+import { requireTlsFor } from './client-certificate-option.js';
 import { readDpopKey } from './dpop-key-option.js';
 import { readClientAuthentication, type IntrospectionAuth } from './introspection-options.js';
 import { optional, type OptionReader, type OptionsRead, type ReadersOf } from './option-reader.js';
@@ -188,6 +189,7 @@ export function resolveDownstream(
     const issuer = authorizationServer ?? onlyIssuer(at, servers, isOpen);
     const server = servers.find((one) => one.issuer === issuer);
     refuseUnused(at, entry);
+    requireTlsFor(auth, at.at('tokenEndpoint'));
     refuseNoTarget(at, [...resource, ...audience, ...entry.scopes]);
     const subjectIssuers = entry.subjectIssuers ?? [issuer];
     if (entry.grant !== 'client-credentials') requireTrusted(at, subjectIssuers, servers, isOpen);

@@ -6,7 +6,9 @@ import {
   readSigningKey,
   type ClientAuthentication,
 } from '../issuer/client-authentication.js';
+import type { ClientKeyPair } from '../issuer/client-certificate.js';
 import { isRecord } from '../core/record.js';
+import { readCertificateAuthentication, requireTlsFor } from './client-certificate-option.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readUrl } from './url-option.js';
 
@@ -35,6 +37,33 @@ export type IntrospectionAuth =
       method: 'private_key_jwt';
       /** RSA, EC (P-256, P-384, P-521) or Ed25519. Its public half must be registered at the authorization server. */
       privateKey: JWK | string;
+    }
+  /**
+   * A certificate on the connection (mutual TLS, RFC 8705 §2), which the server knows by its issuer and name (`tls_client_auth`), or as
+   * it is (`self_signed_tls_client_auth`). `mtls_endpoint_aliases` of the metadata count. The certificate is shown at this endpoint
+   * alone, over https. These requests do not use the option `fetch`, which could not show it, and no proxy of the environment.
+   */
+  | {
+      /** RFC 8705 §2.1 and §2.2. */
+      method: 'tls_client_auth' | 'self_signed_tls_client_auth';
+      /** PEM text: the certificate, and the chain after it if the server wants it. Its end is not checked; an expired one is warned of. */
+      certificate: string;
+      /** PEM text: its private key, without a passphrase. Kept in a function, so it never appears in a logged object. */
+      key: string;
+      /** PEM text: the authorities that may have issued the certificate of the server. @default those that Node.js knows */
+      ca?: string;
+    }
+  /** The same with a certificate that is renewed while the application runs. */
+  | {
+      /** RFC 8705 §2.1 and §2.2. */
+      method: 'tls_client_auth' | 'self_signed_tls_client_auth';
+      /**
+       * Returns both. Called before each request, so let it answer from memory. If what it returns cannot be used, the request fails
+       * as one that gets no answer.
+       */
+      keyPair: () => ClientKeyPair | Promise<ClientKeyPair>;
+      /** PEM text: the authorities that may have issued the certificate of the server. @default those that Node.js knows */
+      ca?: string;
     };
 
 /**
@@ -140,6 +169,7 @@ export function readIntrospection(option: OptionReader): ResolvedIntrospection |
     return undefined;
   }
   const { auth, ...settings } = option.section(INTROSPECTION_OPTIONS);
+  requireTlsFor(auth, option.at('endpoint'));
   return { ...settings, authenticate: auth };
 }
 
@@ -162,9 +192,13 @@ export function readClientAuthentication(option: OptionReader): ClientAuthentica
       return authenticationBy(clientSecretPost, option.section(AUTHENTICATION_WITH_SECRET));
     case 'private_key_jwt':
       return option.section(AUTHENTICATION_WITH_KEY).privateKey;
+    case 'tls_client_auth':
+    case 'self_signed_tls_client_auth':
+      return readCertificateAuthentication(option) ?? NO_AUTHENTICATION;
     default: {
       const write =
-        'Write { method: "client_secret_basic", clientSecret: … }, "client_secret_post" or "private_key_jwt"';
+        'Write { method: "client_secret_basic", clientSecret: … }, "client_secret_post", "private_key_jwt", "tls_client_auth" or ' +
+        '"self_signed_tls_client_auth"';
       option.refuse({ seen: undisclosed(option), why: 'its method is not known', write });
       return NO_AUTHENTICATION;
     }

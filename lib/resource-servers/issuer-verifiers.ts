@@ -87,7 +87,7 @@ export class IssuerVerifiers {
     { endpoint, clientId, authenticate, signed }: ResolvedIntrospection,
   ): IntrospectionSettings {
     const discovered: IntrospectionSettings['endpoint'] = {
-      url: (purpose) => server.endpoint('introspection_endpoint', purpose),
+      url: (purpose) => server.endpoint('introspection_endpoint', purpose, authenticate.certificate !== undefined),
       forget: () => server.forgetMetadata(),
     };
     const signedRules = {

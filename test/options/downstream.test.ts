@@ -1,9 +1,10 @@
 import 'reflect-metadata';
-import { generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { readOptions } from '../../lib/options/read-options.js';
 import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import { TestCertificate } from 'nestjs-mcp-auth/testing';
 import { GOOD, ISSUER, problems, expectProblems, type Row } from './started-app.js';
 
 const ENTRY = {
@@ -19,6 +20,15 @@ const PEM = {
 } as const;
 const EC = generateKeyPairSync('ec', { namedCurve: 'P-256', ...PEM });
 const SHORT = generateKeyPairSync('rsa', { modulusLength: 1024, ...PEM });
+
+const { cert, key } = TestCertificate.generate();
+const CERTIFIED = { method: 'tls_client_auth', certificate: cert, key };
+const LOCKED = createPrivateKey(key).export({
+  type: 'pkcs8',
+  format: 'pem',
+  cipher: 'aes-256-cbc',
+  passphrase: 'canary-secret',
+});
 
 const withCalendar = (entry: unknown): object => ({ ...GOOD, downstream: { calendar: entry } });
 const changed = (changes: object): object => withCalendar({ ...ENTRY, ...changes });
@@ -122,6 +132,51 @@ const REFUSED: readonly Row[] = [
     [at('dpop.alg'), 'a value', /no such option/],
   ],
   [
+    'the key of another certificate',
+    changed({ auth: { ...CERTIFIED, key: TestCertificate.generate().key } }),
+    [at('auth'), 'values', /not that of the certificate/],
+  ],
+  [
+    'a certificate without a key',
+    changed({ auth: { ...CERTIFIED, key: undefined } }),
+    [at('auth'), 'not both of certificate and key', /must be a private key as PEM text/],
+  ],
+  [
+    'a certificate that is none',
+    changed({ auth: { ...CERTIFIED, certificate: 'canary-secret' } }),
+    [at('auth'), 'values', /must be a certificate as PEM text/],
+  ],
+  [
+    'a key with a passphrase',
+    changed({ auth: { ...CERTIFIED, key: LOCKED } }),
+    [at('auth'), 'values', /without a passphrase/],
+  ],
+  [
+    'a secret beside a certificate',
+    changed({ auth: { ...CERTIFIED, clientSecret: 'canary-secret' } }),
+    [at('auth.clientSecret'), 'a value', /no such option/],
+  ],
+  [
+    'a certificate beside a function',
+    changed({ auth: { ...CERTIFIED, key: undefined, keyPair: () => CERTIFIED } }),
+    [at('auth.certificate'), 'a value', /no such option/],
+  ],
+  [
+    'a function that is none',
+    changed({ auth: { method: 'tls_client_auth', keyPair: 'canary-secret' } }),
+    [at('auth.keyPair'), 'a value', /must be a function/],
+  ],
+  [
+    'authorities that are none',
+    changed({ auth: { ...CERTIFIED, ca: 'canary-secret' } }),
+    [at('auth.ca'), 'a value', /must be certificates as PEM text/],
+  ],
+  [
+    'a certificate over plain http',
+    changed({ auth: CERTIFIED, tokenEndpoint: 'http://127.0.0.1:9/token' }),
+    [at('tokenEndpoint'), '"http://127.0.0.1:9/token"', /over https only/],
+  ],
+  [
     'several issuers, and none named',
     { ...changed({}), authorizationServers: [ISSUER, 'https://other.test'] },
     [at('authorizationServer'), 'nothing', /exactly one issuer/],
@@ -151,6 +206,25 @@ describe('The option downstream', () => {
     expect(resolved.downstream).toHaveLength(1);
     expect(resolved.downstream[0]).toMatchObject({ issuer: ISSUER, subjectIssuers: [ISSUER], cacheSeconds: 300 });
     expect(JSON.stringify(resolved)).not.toContain('canary-secret');
+  });
+
+  it('shows nothing of the key of a certificate', () => {
+    const resolved = readOptions(changed({ auth: CERTIFIED }) as McpAuthModuleOptions);
+    const shown = JSON.stringify(resolved) + inspect(resolved, { depth: Infinity, showHidden: true });
+    expect(shown).toContain('ClientCertificate');
+    expect(shown).not.toContain(key.split('\n')[1]);
+  });
+
+  it('warns of a certificate that is not valid now', () => {
+    const warningsAt = (year: number): string => {
+      const now = jest.spyOn(Date, 'now').mockReturnValue(Date.UTC(year, 0, 1));
+      const { warnings } = readOptions(changed({ auth: CERTIFIED }) as McpAuthModuleOptions);
+      now.mockRestore();
+      return warnings.join('\n');
+    };
+    expect(warningsAt(2020)).toBe('');
+    expect(warningsAt(1999)).toContain('auth.certificate is not valid before Jan  1 00:00:00 2000 GMT');
+    expect(warningsAt(2051)).toContain('auth.certificate has expired at Dec 31 23:59:59 2049 GMT');
   });
 
   it('shows nothing of the key for proofs', () => {
