@@ -39,12 +39,20 @@ export class RevokedAnswers {
   /** Call it before the request is answered. Does nothing if nothing can be revoked. */
   watch(response: ServerResponse, access: AccessRequest): void {
     if (!access.caller || !this.revocations.isOn) return;
-    const unwatch = this.revocations.watch(access.caller, () => {
-      if (response.writableEnded) return;
+    const unwatch = this.revocations.watch(access.caller, () => this.#end(response, access));
+    if (unwatch) response.once('close', unwatch);
+  }
+
+  /** Never throws: the answers to other callers have to end, too. */
+  #end(response: ServerResponse, access: AccessRequest): void {
+    if (response.writableEnded) return;
+    try {
       if (!response.headersSent) this.#refuse(response, access);
       else if (isStream(response.getHeader('content-type'))) endStream(response);
-    });
-    if (unwatch) response.once('close', unwatch);
+    } catch {
+      // The application may have changed the response so that nothing can be written. Then nothing of it may be sent either.
+      response.destroy();
+    }
   }
 
   /** Writes on Node's response itself: the framework may have taken it over, or be about to write. */

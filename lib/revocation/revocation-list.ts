@@ -4,6 +4,7 @@ import type { RevocationSubject } from './revocation-subject.js';
 /** Something that ends when its token is revoked, such as a stream. */
 interface Watch {
   readonly subject: RevocationSubject;
+  /** Must not throw. */
   readonly end: () => void;
 }
 
@@ -72,7 +73,7 @@ export class RevocationList {
   }
 
   /**
-   * Calls the function as soon as the token is revoked: at once, if it is.
+   * Calls the function as soon as the token is revoked, or now if it already is. The function must not throw.
    *
    * @returns a function that ends the watch
    */

@@ -60,6 +60,18 @@ class SlowController {
     raw.end('finished');
   }
 
+  /** As of middleware that gives the response methods of its own. */
+  @Get('changed')
+  async changed(@Res() response: PlatformResponse): Promise<void> {
+    response.hijack?.();
+    const raw = response.raw ?? response;
+    raw.removeHeader = () => {
+      throw new Error('not as Node does it');
+    };
+    await gate.pass();
+    raw.end('for the caller');
+  }
+
   @Get('raw')
   async raw(@Res() response: PlatformResponse): Promise<void> {
     response.hijack?.();
@@ -197,6 +209,22 @@ describe.each(PLATFORMS)('LIB-27: a revocation ends what is in use, on %s', (pla
     gate.release();
     await expectRefusal(server, response, { status: 401, error: 'invalid_token', token });
     expect(server.log.join('\n')).not.toMatch(/ERR_HTTP_HEADERS_SENT|Cannot set headers/);
+  });
+
+  it('LIB-27: the answers to others, too, if one cannot be written', async () => {
+    const headers = bearer(await server.mint({ sub: 'fay' }));
+    const changed = fetch(`${server.origin}/slow/changed`, { headers }).then(
+      (response) => response.text(),
+      () => 'closed',
+    );
+    await gate.reached;
+    gate.close();
+    const other = fetch(`${server.origin}/slow/json`, { headers });
+    await gate.reached;
+    await revoke('fay');
+    expect(await changed).toBe('closed');
+    expect((await other).status).toBe(401);
+    gate.release();
   });
 
   it('LIB-27: but not a file that is being sent', async () => {
