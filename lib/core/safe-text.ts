@@ -134,13 +134,13 @@ export function messageForClient(text: string): string {
 }
 
 /**
- * Describes an error on one line, without its cause. The application may throw any value, with any text of a client in
- * it.
+ * Describes an error on one line, without its cause, and without what looks like a token. The application may throw any value,
+ * with any text of a client in it.
  */
 export function describeError(error: unknown): string {
   try {
-    if (!(error instanceof Error)) return printable(String(error));
-    return printable(error.name === 'Error' ? String(error.message) : `${error.name}: ${error.message}`);
+    if (!(error instanceof Error)) return redactTokens(printable(String(error)));
+    return redactTokens(printable(error.name === 'Error' ? String(error.message) : `${error.name}: ${error.message}`));
   } catch {
     return 'an error that cannot be shown';
   }

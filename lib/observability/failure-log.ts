@@ -3,7 +3,7 @@ import type { InactiveToken } from '../resource-servers/failure-reports.js';
 import { productOf } from '../products/known-products.js';
 import type { Finding } from '../products/metadata-review/finding.js';
 import type { SharedStoreOption } from '../shared-state/store-reports.js';
-import { describeError, quoted, redactToken, redactTokens } from '../core/safe-text.js';
+import { describeError, quoted, redactToken } from '../core/safe-text.js';
 import type { IssuerPart } from './event-types.js';
 import { adviceForFailure } from './failure-advice.js';
 import { writeLine } from './log-line.js';
@@ -102,7 +102,7 @@ export class FailureLog {
   }
 
   challengeScopesFailed(resource: string, error: unknown): void {
-    const text = redactTokens(describeError(error));
+    const text = describeError(error);
     this.#warnNowAndThen(
       `scopes.challenge of the resource ${resource} was not followed, and a challenge names the needed scopes only: ${text}`,
     );

@@ -1,7 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
 import { timeBetween } from '../core/clock.js';
 import { McpAuthError } from '../core/error.js';
-import { describeError, redactTokens } from '../core/safe-text.js';
+import { describeError } from '../core/safe-text.js';
 import { LogoutTokenError } from '../revocation/logout-token.js';
 import type { RevocationReport, RevocationReports } from '../revocation/revocation-reports.js';
 import type { AuthEventEmitter } from './event-emitter.js';
@@ -63,5 +63,5 @@ export class RevocationMonitor implements RevocationReports {
 function describeLogoutError(error: unknown): string {
   const { message } = error instanceof Error ? error : { message: String(error) };
   const isOwn = error instanceof McpAuthError || error instanceof LogoutTokenError;
-  return isOwn ? message : redactTokens(describeError(error));
+  return isOwn ? message : describeError(error);
 }

@@ -1,5 +1,5 @@
 import { timeBetween } from '../core/clock.js';
-import { redactTokens, describeError } from '../core/safe-text.js';
+import { describeError } from '../core/safe-text.js';
 import { StoreReports, type SharedStoreOption } from '../shared-state/store-reports.js';
 import type { AuthEventEmitter } from './event-emitter.js';
 import type { FailureLog } from './failure-log.js';
@@ -53,7 +53,7 @@ export class StoreMonitor extends StoreReports {
     const now = this.now();
     const before = state.failure;
     state.failure = { since: before?.since ?? now, at: now };
-    const text = redactTokens(describeError(error));
+    const text = describeError(error);
     if (state.saidAt === undefined || timeBetween(now, state.saidAt) >= QUIET_MS) {
       state.saidAt = now;
       this.log.storeFailed(option, text);

@@ -147,10 +147,12 @@ describe.each(PLATFORMS)('LIB-27: a store that cannot be read, on %s', (platform
 
   it('LIB-27: does not stop the start', async () => {
     replicas = await Replicas.of(platform);
-    replicas.store.outage = new Error('not there yet');
+    const secret = await replicas.mint(ALICE);
+    replicas.store.outage = new Error(`not there yet, with ${secret}`);
     const server = await replicas.start();
     const token = await replicas.mint(ALICE);
     expect(await statusOf(server, token)).toBe(503);
+    expect(server.log.join('\n')).not.toContain(secret.split('.')[1]!);
     expect(server.log.join('\n')).toContain('Cannot read the store of revocations');
     expect(server.log.join('\n')).toContain('not there yet');
     replicas.store.outage = undefined;
