@@ -34,6 +34,12 @@ describe('doctor: what metadata says about tokens for other APIs', () => {
   it.each<[string, unknown, DoctorRow['level'], RegExp]>([
     ['a secret', ['none', 'client_secret_post'], 'ok', /by client_secret_post$/],
     ['several methods', ['private_key_jwt', 'client_secret_basic'], 'ok', /by client_secret_basic, private_key_jwt$/],
+    [
+      'certificates',
+      ['none', 'tls_client_auth', 'self_signed_tls_client_auth'],
+      'ok',
+      /by tls_client_auth, self_signed_tls/,
+    ],
     ['no word', undefined, 'ok', /by client_secret_basic, the default/],
     ['public clients only', ['none'], 'warning', /\["none"\].*needs? an authenticated client/],
   ])('AS-30: with %s', async (_what, methods, level, seen) => {

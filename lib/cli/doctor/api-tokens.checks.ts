@@ -14,7 +14,13 @@ const ON_BEHALF: readonly (readonly [grant: string, name: string])[] = [
 ];
 
 /** The methods by which an MCP server with this library authenticates itself as a client. */
-const METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
+const METHODS = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
+];
 
 /** The default of `token_endpoint_auth_methods_supported` (RFC 8414 §2). */
 const DEFAULT_METHODS = ['client_secret_basic'];
