@@ -73,7 +73,7 @@ describe.each(PLATFORMS)('A caller and an API that both want proofs, on %s', (pl
       await first.finishAuth(provider.acceptCallback(url));
       await client.connect(connect());
       for (let calls = 0; calls < 2; calls += 1) {
-        const text = expect.stringMatching(/^200 \{"subject":/) as string;
+        const text: unknown = expect.stringMatching(/^200 \{"subject":/);
         expect(await client.callTool({ name: 'call', arguments: {} })).toMatchObject({ content: [{ text }] });
       }
       const own = decodeJwt(provider.tokens()?.access_token as string);
