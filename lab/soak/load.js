@@ -11,11 +11,15 @@ const MOST_TEXTS = 50;
 export class Load {
   /** By name of the scenario. @type {Map<string, { right: number, wrong: number, inconclusive: number }>} */
   counts = new Map(SCENARIOS.map(({ name }) => [name, { right: 0, wrong: 0, inconclusive: 0 }]));
+  /** How often each kind of request was sent. A scenario has one kind, or one for each of its variants. @type {Map<string, number>} */
+  sent = new Map(SCENARIOS.flatMap((scenario) => kindsOf(scenario)).map((kind) => [kind, 0]));
   /** @type {string[]} */
   wrong = [];
   /** Milliseconds that known tokens took since they were last taken. @type {number[]} */
   latencies = [];
   #underWay = 0;
+  /** The names of the scenarios that were begun. */
+  #tried = new Set();
 
   /**
    * @param {{ targets: import('./targets.js').Target[], weather: import('./weather.js').Weather, people: import('./people.js').Person[], opaquePeople: import('./people.js').Person[], random: () => number }} world
@@ -67,16 +71,22 @@ export class Load {
       stranger: pick(people, random),
       opaquePerson: pick(opaquePeople, random),
     };
+    const variant = this.#variantOf(scenario);
+    const kind = kindOf(scenario, variant);
     const count = this.counts.get(scenario.name);
     const start = performance.now();
     this.#underWay += 1;
     try {
-      await scenario.run({ ...this.world, ...cast, target });
+      await scenario.run({ ...this.world, ...cast, target, variant });
       count.right += 1;
+      this.sent.set(kind, this.sent.get(kind) + 1);
       if (scenario === SCENARIOS[0]) this.latencies.push(performance.now() - start);
     } catch (error) {
       if (isInconclusive(error)) count.inconclusive += 1;
-      else this.#keep(count, `${target.name}: ${error instanceof WrongAnswer ? error.message : error.stack}`);
+      else {
+        this.sent.set(kind, this.sent.get(kind) + 1);
+        this.#keep(count, `${target.name}: ${error instanceof WrongAnswer ? error.message : error.stack}`);
+      }
     } finally {
       this.#underWay -= 1;
     }
@@ -87,11 +97,35 @@ export class Load {
     if (this.wrong.length < MOST_TEXTS) this.wrong.push(text);
   }
 
+  /** The same for the variants of a scenario; undefined if it has none. */
+  #variantOf(scenario) {
+    const { variants } = scenario;
+    if (!variants) return undefined;
+    return (
+      variants.find((variant) => this.sent.get(kindOf(scenario, variant)) === 0) ?? pick(variants, this.world.random)
+    );
+  }
+
+  /** One that was never tried, so that chance leaves none out of a short run; then any, by its share. */
   #scenarioFor({ hasSessions }) {
     const fit = SCENARIOS.filter(({ sessions = false }) => hasSessions || !sessions);
+    const untried = fit.find(({ name }) => !this.#tried.has(name));
+    if (untried) {
+      this.#tried.add(untried.name);
+      return untried;
+    }
     let left = this.world.random() * fit.reduce((sum, { share }) => sum + share, 0);
     return fit.find(({ share }) => (left -= share) < 0) ?? fit[0];
   }
+}
+
+/** The kinds of requests that a scenario sends. */
+function kindsOf(scenario) {
+  return (scenario.variants ?? [undefined]).map((variant) => kindOf(scenario, variant));
+}
+
+function kindOf({ name }, variant) {
+  return variant === undefined ? name : `${name}: ${variant.what}`;
 }
 
 function pick(all, random) {

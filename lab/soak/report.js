@@ -4,16 +4,21 @@ import { median } from './median.js';
 /** The stores of tokens, sessions and proofs are full after this time, so that memory may grow until then. */
 const FILLED_AFTER_MINUTES = 12;
 
+/** A run of so many minutes has had every kind of weather. */
+const ALL_WEATHER_MINUTES = 12;
+
 /** Connections and timers that may remain beyond those at the beginning, once the load has ended. */
 const MOST_HANDLES_LEFT = 200;
 
 const MIB = 1_048_576;
 
 /** @returns {{ what: string, seen: string, isGood: boolean }[]} */
-export function verdictsOf({ load, targets, minutes }) {
+export function verdictsOf({ load, targets, minutes, weather }) {
   const wrong = [...load.counts.values()].reduce((sum, count) => sum + count.wrong, 0);
   return [
     { what: 'wrong answers', seen: `${wrong} of ${load.done}`, isGood: wrong === 0 },
+    neverSeen('kinds of requests that were never sent', unsentOf(load)),
+    ...(minutes >= ALL_WEATHER_MINUTES ? [neverSeen('kinds of weather that never were', weather.unseen)] : []),
     {
       what: 'servers that ended',
       seen: names(targets.filter(({ hasDied }) => hasDied)),
@@ -22,6 +27,14 @@ export function verdictsOf({ load, targets, minutes }) {
     ...targets.map((target) => handlesLeft(target)),
     ...(minutes > 2 * FILLED_AFTER_MINUTES ? targets.map((target) => growth(target)) : []),
   ];
+}
+
+function unsentOf({ sent }) {
+  return [...sent].filter(([, count]) => count === 0).map(([kind]) => kind);
+}
+
+function neverSeen(what, kinds) {
+  return { what, seen: kinds.length === 0 ? 'none' : kinds.join('; '), isGood: kinds.length === 0 };
 }
 
 function names(targets) {

@@ -11,7 +11,7 @@ export class WrongAnswer extends Error {}
 class ClosedConnection extends Error {}
 
 /**
- * Sends a request, and once more if its connection was closing.
+ * Sends a request, and once more on a new connection if its own was closing: another one that is idle may be closing, too.
  *
  * @param {string} url
  * @param {{ method?: string, headers?: Record<string, string>, body?: unknown, signal?: AbortSignal }} message
@@ -21,23 +21,27 @@ export async function send(url, message) {
   try {
     return await sendOnce(url, message);
   } catch (error) {
-    if (error instanceof ClosedConnection) return sendOnce(url, message);
+    if (error instanceof ClosedConnection) return sendOnce(url, message, false);
     throw error;
   }
 }
 
-function sendOnce(url, { method = 'POST', headers = {}, body, signal }) {
+function sendOnce(url, { method = 'POST', headers = {}, body, signal }, connections = agent) {
   return new Promise((resolve, reject) => {
     const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
-    const outgoing = request(url, { method, agent, signal, headers: { ...TYPES, ...headers } }, (response) => {
-      let received = '';
-      response.setEncoding('utf8');
-      response.on('data', (piece) => (received += piece));
-      response.on('error', reject);
-      response.on('close', () =>
-        resolve({ status: response.statusCode, headers: response.headers, text: received, endedAt: Date.now() }),
-      );
-    });
+    const outgoing = request(
+      url,
+      { method, agent: connections, signal, headers: { ...(text === undefined ? ACCEPTED : TYPES), ...headers } },
+      (response) => {
+        let received = '';
+        response.setEncoding('utf8');
+        response.on('data', (piece) => (received += piece));
+        response.on('error', reject);
+        response.on('close', () =>
+          resolve({ status: response.statusCode, headers: response.headers, text: received, endedAt: Date.now() }),
+        );
+      },
+    );
     outgoing.on('error', (error) => {
       const isClosed = outgoing.reusedSocket && error.code === 'ECONNRESET';
       reject(isClosed ? new ClosedConnection(error.message, { cause: error }) : error);
@@ -46,7 +50,9 @@ function sendOnce(url, { method = 'POST', headers = {}, body, signal }) {
   });
 }
 
-const TYPES = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+const ACCEPTED = { accept: 'application/json, text/event-stream' };
+/** Fastify refuses a request that names the type of a body and has none. */
+const TYPES = { ...ACCEPTED, 'content-type': 'application/json' };
 
 /** Sends bytes as they are, and resolves with the status of the answer; undefined if the connection was closed without one. */
 export function sendBytes(url, text, { destroyAfterMs } = {}) {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { mustBe, mustChallenge, resultIn, send, sendBytes, WrongAnswer } from './requests.js';
 import { INITIALIZE, Unavailable } from './people.js';
+import { LOGOUT } from './weather.js';
 
 let id = 1;
 
@@ -88,24 +89,24 @@ async function noToken({ target }) {
   mustChallenge('no token', answer);
 }
 
-const BAD_CLAIMS = [
-  { exp: 1_000_000_000 },
-  { aud: 'https://other.example/mcp' },
-  { nbf: 4_000_000_000 },
-  { sub: undefined, client_id: undefined },
-  { exp: undefined },
-  { exp: '1' },
-  { cnf: { jkt: 'somebody' } },
+const BAD_TOKENS = [
+  { what: 'expired', claims: { exp: 1_000_000_000 } },
+  { what: 'for another resource', claims: { aud: 'https://other.example/mcp' } },
+  { what: 'from the future', claims: { nbf: 4_000_000_000 } },
+  { what: 'of nobody', claims: { sub: undefined, client_id: undefined } },
+  { what: 'without an end', claims: { exp: undefined } },
+  { what: 'with an end as text', claims: { exp: '1' } },
+  { what: 'bound to another key', claims: { cnf: { jkt: 'somebody' } } },
+  { what: 'with another signature', claims: {}, isForged: true },
 ];
 
-async function badToken({ target, weather, random }) {
-  const claims = BAD_CLAIMS[Math.floor(random() * BAD_CLAIMS.length)];
+async function badToken({ target, weather, variant: { what, claims, isForged } }) {
   const key = weather.keys.findLast((one) => target.acceptedKeys.has(one));
   const token = await weather.mint({ aud: target.endpoint, ...claims }, { key });
-  const bad = random() < 0.3 ? `${token.slice(0, -12)}AAAAAAAAAAAA` : token;
+  const bad = isForged ? `${token.slice(0, -12)}AAAAAAAAAAAA` : token;
   const answer = await send(target.endpoint, { headers: { authorization: `Bearer ${bad}` }, body: call('whoami') });
-  mustBe(`a token with ${Object.keys(claims)}`, answer, 401);
-  mustChallenge(`a token with ${Object.keys(claims)}`, answer, 'invalid_token');
+  mustBe(`a token ${what}`, answer, 401);
+  mustChallenge(`a token ${what}`, answer, 'invalid_token');
 }
 
 async function missingScope({ target, person }) {
@@ -160,6 +161,61 @@ async function shortStream({ target, person, weather }) {
   if (answer.status === 200 && late > 5_000) throw new WrongAnswer(`a stream ended ${late} ms after its token`);
 }
 
+/** A session of the authorization server ends: its tokens are refused from then on. */
+async function logout({ target, person, weather }) {
+  const { token, end } = await loggedIn({ target, person, weather });
+  const headers = { authorization: `Bearer ${token}`, ...(await person.session(target)) };
+  mustBe('before the logout', await send(target.endpoint, { headers, body: call('whoami') }), 200);
+  await end();
+  const answer = await send(target.endpoint, { headers, body: call('whoami') });
+  mustBe('after the logout', answer, 401);
+  mustChallenge('after the logout', answer, 'invalid_token');
+}
+
+/** A stream ends with the session of the authorization server to which its token belongs. */
+async function streamUntilLogout({ target, person, weather }) {
+  const { token, end } = await loggedIn({ target, person, weather });
+  const session = await openSession({ target, token });
+  const headers = { authorization: `Bearer ${token}`, ...session };
+  const stream = send(target.endpoint, { method: 'GET', headers, signal: AbortSignal.timeout(30_000) });
+  // Long enough for the stream to be open; if it is not, it must be refused.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await end();
+  const endedAt = Date.now();
+  const answer = await stream;
+  mustBe('a stream until a logout', answer, 200, 401);
+  if (answer.endedAt - endedAt > 5_000) throw new WrongAnswer('a stream went on for five seconds after the logout');
+}
+
+/** A token of a session at the authorization server, and how that ends. The logout names no user, who has other tokens. */
+async function loggedIn({ target, person, weather }) {
+  const key = weather.keys.findLast((one) => target.acceptedKeys.has(one));
+  const sid = randomUUID();
+  const token = await weather.mint({ sub: person.subject, aud: target.endpoint, sid }, { key });
+  const end = async () => {
+    const logoutToken = await weather.mintLogout({ sid }, { key });
+    const body = new URLSearchParams({ logout_token: logoutToken }).toString();
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    mustBe('a logout token', await send(`${target.endpoint}${LOGOUT.path}`, { headers, body }), 200);
+  };
+  return { token, end };
+}
+
+async function openSession({ target, token }) {
+  const answer = await send(target.endpoint, { headers: { authorization: `Bearer ${token}` }, body: INITIALIZE });
+  mustBe('opening a session', answer, 200);
+  return { 'mcp-session-id': answer.headers['mcp-session-id'], 'mcp-protocol-version': '2025-11-25' };
+}
+
+/** The client ends its session: nobody has such a session any more. */
+async function endedSession({ target, person }) {
+  const token = await person.token(target);
+  const headers = { authorization: `Bearer ${token}`, ...(await openSession({ target, token })) };
+  mustBe('a session', await send(target.endpoint, { headers, body: call('whoami') }), 200);
+  mustBe('the end of a session', await send(target.endpoint, { method: 'DELETE', headers }), 200, 204);
+  mustBe('a session that has ended', await send(target.endpoint, { headers, body: call('whoami') }), 404);
+}
+
 async function reset({ target, person, random }) {
   const { authorization } = await person.headers(target);
   const body = JSON.stringify(call('whoami'));
@@ -191,7 +247,7 @@ const MALFORMED = [
   },
 ];
 
-async function malformed({ target, person, weather, random }) {
+async function malformed({ target, person, weather, variant }) {
   const since = performance.now();
   const {
     what,
@@ -200,7 +256,7 @@ async function malformed({ target, person, weather, random }) {
     body = JSON.stringify(call('whoami')),
     statuses,
     isIntrospected = false,
-  } = MALFORMED[Math.floor(random() * MALFORMED.length)];
+  } = variant;
   const { authorization } = await person.headers(target);
   const fields = [`Host: ${host}`, ...lines(`Authorization: ${authorization}`), `Content-Length: ${body.length}`];
   const type = 'Content-Type: application/json\r\nAccept: application/json, text/event-stream';
@@ -209,22 +265,25 @@ async function malformed({ target, person, weather, random }) {
   if (!statuses.includes(status)) throw new WrongAnswer(`${what}: ${status} instead of ${statuses.join(' or ')}`);
 }
 
-/** Each with its share of the load. `sessions`: only at a server that has sessions. */
+/** Each with its share of the load. `sessions`: only at a server that has sessions. `variants`: what it can send, by `what`. */
 export const SCENARIOS = [
   { name: 'a known token', share: 40, run: knownToken },
   { name: 'a new token', share: 10, run: newToken },
   { name: 'an opaque token', share: 10, run: opaqueToken },
   { name: 'a bound token, and its proof twice', share: 8, run: boundToken },
-  { name: 'a bad token', share: 8, run: badToken },
+  { name: 'a bad token', share: 8, run: badToken, variants: BAD_TOKENS },
   { name: 'a missing scope, and a step-up', share: 6, run: missingScope },
   { name: 'no token', share: 4, run: noToken },
-  { name: 'malformed', share: 4, run: malformed },
+  { name: 'malformed', share: 4, run: malformed, variants: MALFORMED },
   { name: 'a connection that breaks', share: 3, run: reset },
   { name: 'a token of the newest key', share: 3, run: newKey },
   { name: 'a token of an unknown key', share: 2, run: forgedKey },
   { name: 'a revoked token', share: 2, run: revokedToken },
+  { name: 'a logout', share: 2, run: logout },
   { name: 'the session of another', share: 3, run: foreignSession, sessions: true },
   { name: 'a stream until its token expires', share: 0.2, run: shortStream, sessions: true },
+  { name: 'a stream until a logout', share: 0.2, run: streamUntilLogout, sessions: true },
+  { name: 'a session that has ended', share: 1, run: endedSession, sessions: true },
 ];
 
 /** Whether an error says nothing about the server: it could not be tried. */

@@ -13,11 +13,18 @@ import { McpController, McpHttpControllerFor, McpStrategy, StreamableHttpTranspo
 import { AuthInfo, McpAuthModule, McpAuthService, RequireScopes } from '../../dist/index.js';
 import { freePort } from '../machine/free-port.js';
 import { decorate } from '../app/decorate.js';
+import { LOGOUT } from './weather.js';
 
 const LOOPBACK = '127.0.0.1';
 
 /** Seconds between two collections of garbage, after which the heap holds only what is in use. */
 const COLLECT_SECONDS = 10;
+
+/** Revocations are kept for the longest life of a token, which fills the memory within minutes. */
+const REVOCATION = {
+  maxTokenLifetimeSeconds: 300,
+  revocation: { backChannelLogout: { path: LOGOUT.path, clientIds: [LOGOUT.clientId] } },
+};
 
 process.on('disconnect', () => process.exit());
 process.once('message', (settings) => void start(settings));
@@ -30,7 +37,12 @@ async function start({ platform, hasSessions, authorizationServers }) {
   class McpEndpoint extends McpHttpControllerFor(transport) {}
   Controller('mcp')(McpEndpoint);
   class AppModule {}
-  const library = McpAuthModule.forRoot({ resource: `${url}/mcp`, authorizationServers, dpop: 'accepted' });
+  const library = McpAuthModule.forRoot({
+    resource: `${url}/mcp`,
+    authorizationServers,
+    dpop: 'accepted',
+    ...REVOCATION,
+  });
   Module({ imports: [library], controllers: [McpEndpoint, tools()] })(AppModule);
   const adapter = platform === 'fastify' ? new FastifyAdapter() : new ExpressAdapter();
   const app = await NestFactory.create(AppModule, adapter, { logger: false, abortOnError: false });

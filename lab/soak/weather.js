@@ -2,6 +2,7 @@
  * What the authorization servers do meanwhile: they rotate their keys, and are down, slow, or lie. Whoever checks an answer asks
  * here whether a server could be asked.
  */
+import { randomUUID } from 'node:crypto';
 import { TestIssuer } from '../../dist/testing/index.js';
 
 const FAULTS = [
@@ -16,6 +17,11 @@ const FAULTS = [
   { slow: 800 },
 ];
 
+/** How logout tokens come to the servers (OpenID Connect Back-Channel Logout 1.0). */
+export const LOGOUT = { path: '/backchannel-logout', clientId: 'soak' };
+
+const LOGOUT_EVENTS = { 'http://schemas.openid.net/event/backchannel-logout': {} };
+
 /** How long a fault lasts, in milliseconds. */
 const FAULT_MS = 8_000;
 
@@ -28,11 +34,24 @@ const WITHDRAW_AFTER_MS = 400_000;
 /** The lifetime of tokens, in seconds. */
 const TOKEN_SECONDS = 120;
 
+const KINDS = FAULTS.flatMap((fault) => [
+  'rotation',
+  { endpoint: 'jwks', fault },
+  { endpoint: 'introspection', fault },
+]);
+
+function nameOf(kind) {
+  if (kind === 'rotation') return kind;
+  return `${kind.endpoint}: ${typeof kind.fault === 'object' ? 'slow' : kind.fault}`;
+}
+
 export class Weather {
   /** What happened, for the plot. @type {{ at: number, what: string }[]} */
   events = [];
   #settledAt = { jwks: -Infinity, introspection: -Infinity };
   #keys = [];
+  /** The kinds of weather that come next, in any order. */
+  #ahead = [];
 
   static async start() {
     const [signing, opaque] = await Promise.all([
@@ -77,17 +96,37 @@ export class Weather {
     return this.signing.mint({ exp, ...claims }, options);
   }
 
-  /** Changes the weather for a while. */
+  /** A logout token, which ends a session of this issuer. */
+  mintLogout(claims, options = {}) {
+    const all = {
+      aud: LOGOUT.clientId,
+      client_id: undefined,
+      sub: undefined,
+      jti: randomUUID(),
+      events: LOGOUT_EVENTS,
+    };
+    return this.mint({ ...all, ...claims }, { ...options, header: { typ: 'logout+jwt' } });
+  }
+
+  /** The kinds of weather that never were. */
+  get unseen() {
+    const seen = new Set(this.events.map(({ what }) => what));
+    return [...new Set(KINDS.map(nameOf))].filter((name) => !seen.has(name));
+  }
+
+  /** Changes the weather for a while. Each kind comes once before any comes again; rotations come as often as faults of an endpoint. */
   async change(random) {
-    const kinds = [() => this.#rotate(), () => this.#break('jwks', random), () => this.#break('introspection', random)];
-    await kinds[Math.floor(random() * kinds.length)]();
+    if (this.#ahead.length === 0) this.#ahead = [...KINDS];
+    const [kind] = this.#ahead.splice(Math.floor(random() * this.#ahead.length), 1);
+    this.#note(nameOf(kind));
+    if (kind === 'rotation') await this.#rotate();
+    else await this.#break(kind);
     // They would remember every request.
     this.signing.clearRequests();
     this.opaque.clearRequests();
   }
 
   async #rotate() {
-    this.#note('rotation');
     const key = await this.signing.rotateKeys({ keepOld: true });
     const now = performance.now();
     this.#keys.push({ key, since: now });
@@ -98,9 +137,7 @@ export class Weather {
     this.#keys = this.#keys.filter((one) => !outdated.includes(one));
   }
 
-  async #break(endpoint, random) {
-    const fault = FAULTS[Math.floor(random() * FAULTS.length)];
-    this.#note(`${endpoint}: ${typeof fault === 'object' ? 'slow' : fault}`);
+  async #break({ endpoint, fault }) {
     const issuer = endpoint === 'jwks' ? this.signing : this.opaque;
     this.#settledAt[endpoint] = Infinity;
     issuer.fail(fault, endpoint === 'jwks' ? 'all' : 'introspection');
