@@ -137,6 +137,7 @@ export default defineConfig({
     'dist/**',
     'lab/**',
     'lib/**',
+    'mutants/**',
     'schematics/**',
     'scripts/**',
     'test/**',
