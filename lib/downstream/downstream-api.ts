@@ -1,18 +1,18 @@
 import type { McpAuthInfo } from '../core/auth-info.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
-import type { AuthorizationServer } from '../issuer/authorization-server.js';
 import { withinTime } from '../core/deadline.js';
-import type { DiscoveredEndpoint } from '../issuer/endpoint-location.js';
-import type { Outbound } from '../issuer/outbound.js';
 import { TokenAnswerError, TokenRefusedError, type IssuedToken } from '../issuer/token-answer.js';
-import { TokenEndpoint } from '../issuer/token-endpoint.js';
+import type { TokenEndpoint } from '../issuer/token-endpoint.js';
 import { tokenHash } from '../issuer/token-hash.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
 import { ApiProofs } from './api-proofs.js';
 import { McpAuthDownstreamError } from './downstream-error.js';
 import type { DownstreamLog } from './downstream-log.js';
-import { failureOf, refusalFor, subjectRefusal, type TokenFailure } from './downstream-refusal.js';
-import { tokenRequestFor } from './token-parameters.js';
+import { failureOf, mayBeMistake, refusalFor, subjectRefusal, type TokenFailure } from './downstream-refusal.js';
+import { IdentityProvider } from './identity-provider.js';
+import { isSendableToken } from './sendable-token.js';
+import { tokenEndpointOf, type TokenClientDependencies } from './token-client.js';
+import { tokenRequestFor, type SentTokens } from './token-parameters.js';
 import { TokenStore, type StoredToken } from './token-store.js';
 
 /** How a request for a token ended. */
@@ -25,12 +25,9 @@ export interface TokenRequested {
 }
 
 /** What an API needs besides its options. */
-export interface DownstreamDependencies {
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+export interface DownstreamDependencies extends TokenClientDependencies {
   /** Milliseconds, by a clock that never goes back. */
   readonly monotonic: () => number;
-  readonly outbound: Outbound;
   readonly log: DownstreamLog;
   /** Called with the outcome of each request to the authorization server. */
   readonly requested: (api: ResolvedDownstream, request: TokenRequested) => void;
@@ -44,9 +41,6 @@ const UNSTATED_LIFETIME_SECONDS = 60;
 /** How long before its expiry a token is not used again, in milliseconds; at most half of its lifetime. */
 const MARGIN_MS = 30_000;
 
-/** Longest token of the application that is sent, in characters. */
-const MAX_ACTOR_TOKEN_LENGTH = 16_384;
-
 /** The keys of callers, by the object that the guard created for the request: hashing a token costs more than finding one. */
 const keys = new WeakMap<McpAuthInfo, string>();
 
@@ -56,23 +50,21 @@ export class DownstreamApi {
   readonly #endpoint: TokenEndpoint;
   /** How requests prove the key of the token; undefined if tokens are bound to none. */
   readonly proofs: ApiProofs | undefined;
+  /** Undefined unless the grant is `id-jag`. */
+  readonly #identityProvider: IdentityProvider | undefined;
   /** Whether the authorization server has issued a token for this API. */
   #hasIssued = false;
 
-  /** @param server finds the endpoint, if the options do not name it */
   constructor(
     readonly options: ResolvedDownstream,
-    server: AuthorizationServer,
     private readonly dependencies: DownstreamDependencies,
   ) {
-    const { issuer, clientId, authenticate, tokenEndpoint, dpop } = options;
-    const endpoint: string | DiscoveredEndpoint = tokenEndpoint ?? {
-      url: (purpose) => server.endpoint('token_endpoint', purpose, authenticate.certificate !== undefined),
-      forget: () => server.forgetMetadata(),
-    };
+    const { identityProvider, dpop } = options;
     this.proofs = dpop && new ApiProofs(dpop, dependencies.now);
-    const settings = { issuer, clientId, authenticate, endpoint, dpop };
-    this.#endpoint = new TokenEndpoint(settings, dependencies.now, dependencies.outbound);
+    this.#endpoint = tokenEndpointOf(options, dependencies);
+    if (!identityProvider) return;
+    const endpoint = tokenEndpointOf(identityProvider, dependencies);
+    this.#identityProvider = new IdentityProvider(options, identityProvider, endpoint, dependencies.outbound);
   }
 
   /**
@@ -127,9 +119,9 @@ export class DownstreamApi {
     const end = (outcome: TokenRequested['outcome']): void =>
       requested(this.options, { outcome, durationMs: monotonic() - begin, caller });
     try {
-      const tokens = { subject: caller?.token, actor: await this.#actorToken() };
+      const tokens = await this.#tokensFor(caller);
       const issued = await this.#endpoint.request(tokenRequestFor(this.options, tokens));
-      this.#check(issued, caller);
+      this.#check(issued, tokens);
       this.#hasIssued = true;
       end('issued');
       return { token: issued.token, principal: caller?.principalKey ?? '', until: this.#until(issued, caller, now) };
@@ -140,10 +132,20 @@ export class DownstreamApi {
     }
   }
 
+  /** The tokens that the request holds. Those of another caller are never among them. */
+  async #tokensFor(caller: McpAuthInfo | undefined): Promise<SentTokens> {
+    if (caller && this.#identityProvider)
+      return { subject: await this.#identityProvider.grantFor(caller), actor: undefined };
+    return { subject: caller?.token, actor: await this.#actorToken() };
+  }
+
   /** @throws {TokenAnswerError} for a token that must not be sent to the API, {@link TokenRefusedError} for too few scopes. */
-  #check({ token, scopes }: IssuedToken, caller: McpAuthInfo | undefined): void {
-    const { scopes: needed, requireScopes } = this.options;
-    if (token === caller?.token) throw new TokenAnswerError('it answered with the token of the caller', 'unsuitable');
+  #check({ token, scopes }: IssuedToken, { subject }: SentTokens): void {
+    const { scopes: needed, requireScopes, grant } = this.options;
+    if (token === subject) {
+      const what = grant === 'id-jag' ? 'the ID-JAG' : 'the token of the caller';
+      throw new TokenAnswerError(`it answered with ${what}`, 'unsuitable');
+    }
     const missing = requireScopes && scopes ? needed.filter((scope) => !scopes.includes(scope)) : [];
     if (missing.length === 0) return;
     throw new TokenRefusedError('insufficient_scope', 200, undefined, `the token lacks ${missing.join(' ')}`);
@@ -160,8 +162,7 @@ export class DownstreamApi {
     const { actorToken, name } = this.options;
     if (!actorToken) return undefined;
     const token = await withinTime(actorToken, this.dependencies.outbound);
-    if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token) && token.length <= MAX_ACTOR_TOKEN_LENGTH)
-      return token;
+    if (isSendableToken(token)) return token;
     throw new TypeError(
       `the function actorToken of downstream.${name} must return a token, and returned another value`,
     );
@@ -171,7 +172,7 @@ export class DownstreamApi {
     const { log } = this.dependencies;
     const refusal = refusalFor(failure, error, this.options, caller);
     if (failure === 'outage') log.outage(this.options, error);
-    if (failure === 'denied' && !this.#hasIssued) log.denied(this.options, error);
+    if (!this.#hasIssued && mayBeMistake(failure, error)) log.denied(this.options, error);
     if (!refusal) log.mistake(this.options, error);
     return refusal ?? new McpAuthDownstreamError(this.options.name);
   }

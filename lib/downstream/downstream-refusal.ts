@@ -6,6 +6,7 @@ import { OutboundError } from '../issuer/outbound-error.js';
 import { TokenAnswerError, TokenRefusedError } from '../issuer/token-answer.js';
 import { isOutage } from '../issuer/token-endpoint.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
+import { IdentityProviderError, SubjectTokenMissingError } from './identity-provider.js';
 
 /**
  * What an error of the token endpoint means:
@@ -37,6 +38,33 @@ const FAILURES: ReadonlyMap<string, TokenFailure> = new Map<string, TokenFailure
 ]);
 
 /**
+ * What the identity provider means, where it differs. A renewed access token of the caller changes nothing there: the user has to
+ * sign in, so that the application gets another subject token. Its policies say who may use which API with which scopes.
+ */
+const AT_IDENTITY_PROVIDER: ReadonlyMap<string, TokenFailure> = new Map<string, TokenFailure>([
+  ['invalid_grant', 'interaction'],
+  ['invalid_token', 'interaction'],
+  ['invalid_target', 'denied'],
+  ['invalid_scope', 'denied'],
+  ['insufficient_scope', 'denied'],
+]);
+
+/**
+ * What the authorization server of an API in another domain means, where it differs. Each ID-JAG is new, so another one would fare
+ * no better, and the user cannot consent there: it does not know this user, or refuses them.
+ */
+const WITH_ID_JAG: ReadonlyMap<string, TokenFailure> = new Map<string, TokenFailure>([
+  ['invalid_grant', 'denied'],
+  ['invalid_token', 'denied'],
+  ['invalid_scope', 'denied'],
+  ['insufficient_scope', 'denied'],
+  ['consent_required', 'denied'],
+  ['account_selection_required', 'denied'],
+]);
+
+const NO_OTHER_MEANING: ReadonlyMap<string, TokenFailure> = new Map();
+
+/**
  * What an error means.
  *
  * @param hasIssued whether the server has issued a token for this API before. Then the configuration is right, and what it calls an
@@ -47,19 +75,36 @@ export function failureOf(
   { grant, dpop }: Pick<ResolvedDownstream, 'grant' | 'dpop'>,
   hasIssued: boolean,
 ): TokenFailure {
+  if (error instanceof SubjectTokenMissingError) return 'interaction';
+  // The server does not accept the nonce that it gave.
+  if (dpop && error instanceof TokenRefusedError && error.code === 'use_dpop_nonce') return 'outage';
+  if (error instanceof IdentityProviderError)
+    return meaningOf(error.cause, AT_IDENTITY_PROVIDER, hasIssued ? 'interaction' : 'operator');
+  if (grant === 'id-jag') return meaningOf(error, WITH_ID_JAG, 'operator');
+  return meaningOf(error, NO_OTHER_MEANING, grant === 'token-exchange' && hasIssued ? 'subject' : 'operator');
+}
+
+/** @param invalidRequest what `invalid_request` means */
+function meaningOf(
+  error: unknown,
+  differing: ReadonlyMap<string, TokenFailure>,
+  invalidRequest: TokenFailure,
+): TokenFailure {
   if (error instanceof TokenRefusedError) {
-    const closer = error.suberror === undefined ? undefined : FAILURES.get(error.suberror);
+    const meaning = (code: string): TokenFailure | undefined => differing.get(code) ?? FAILURES.get(code);
     // Entra ID answers invalid_grant, and consent_required beside it.
-    if (closer === 'interaction') return closer;
-    if (error.code === 'invalid_request' && grant === 'token-exchange' && hasIssued) return 'subject';
-    // The server does not accept the nonce that it gave.
-    if (error.code === 'use_dpop_nonce' && dpop) return 'outage';
-    return FAILURES.get(error.code) ?? 'operator';
+    if (error.suberror !== undefined && meaning(error.suberror) === 'interaction') return 'interaction';
+    return error.code === 'invalid_request' ? invalidRequest : (meaning(error.code) ?? 'operator');
   }
   if (error instanceof TokenAnswerError) return error.kind === 'malformed' ? 'outage' : 'operator';
   if (error instanceof OutboundError) return isOutage(error) || error.status === 200 ? 'outage' : 'operator';
   if (error instanceof NotAskedError || error instanceof MetadataUnavailableError) return 'outage';
   return 'operator';
+}
+
+/** Whether a refusal of the caller may be a mistake of the operator, while no caller has got a token. */
+export function mayBeMistake(failure: TokenFailure, error: unknown): boolean {
+  return failure === 'denied' || (failure === 'interaction' && error instanceof IdentityProviderError);
 }
 
 /** The refusal of the caller; undefined if the failure is for the operator. */
@@ -87,7 +132,7 @@ export function refusalFor(
     case 'denied':
       return new McpAuthError('access_denied', 'downstream_denied', { seen });
     case 'outage':
-      return unavailable('downstream_unavailable', error);
+      return unavailable('downstream_unavailable', causeOf(error));
     case 'scope':
     case 'operator':
       return undefined;
@@ -103,6 +148,8 @@ export function subjectRefusal(
   if (!caller) return new McpAuthError('authorization_required', 'no_credentials');
   if (caller.expiresAt * 1000 <= now)
     return new McpAuthError('invalid_token', 'expired', { seen: { exp: caller.expiresAt } });
+  // The function of the application decides, and the token of the caller stays here.
+  if (api.grant === 'id-jag') return undefined;
   const reason: McpAuthReason = 'downstream_subject';
   if (caller.credential !== undefined)
     return new McpAuthError('access_denied', reason, { seen: { api: api.name, credential: caller.credential } });
@@ -111,8 +158,14 @@ export function subjectRefusal(
   return undefined;
 }
 
+/** The error of the server that answered. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof IdentityProviderError ? error.cause : error;
+}
+
 /** What the log shows of the answer. Clients never get it. */
 function seenIn(error: unknown, { name }: ResolvedDownstream): Readonly<Record<string, unknown>> {
-  if (!(error instanceof TokenRefusedError)) return { api: name };
-  return { api: name, error: error.code, suberror: error.suberror, description: error.description };
+  const cause = causeOf(error);
+  if (!(cause instanceof TokenRefusedError)) return { api: name };
+  return { api: name, error: cause.code, suberror: cause.suberror, description: cause.description };
 }

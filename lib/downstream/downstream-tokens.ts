@@ -6,6 +6,7 @@ import type { AuthorizationServer } from '../issuer/authorization-server.js';
 import { AuthEventEmitter } from '../observability/event-emitter.js';
 import { logger } from '../observability/logger.js';
 import { DISCOVERED, type ResolvedDownstream } from '../options/downstream-options.js';
+import type { ResolvedTokenClient } from '../options/identity-provider-options.js';
 import { ResolvedOptions } from '../options/options.js';
 import { Revocations } from '../revocation/revocations.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';
@@ -28,14 +29,13 @@ export class DownstreamTokens {
     const dependencies: DownstreamDependencies = {
       now,
       outbound: servers.authorizationServers.outbound,
+      serverOf: (client) => this.#serverOf(client),
       log: new DownstreamLog(logger, now),
       monotonic: () => clock.monotonic(),
       requested: (api, request) => this.#emit(api, request),
       admit: (caller) => revocations.admit(caller),
     };
-    this.#apis = new Map(
-      options.downstream.map((api) => [api.name, new DownstreamApi(api, this.#serverOf(api), dependencies)]),
-    );
+    this.#apis = new Map(options.downstream.map((api) => [api.name, new DownstreamApi(api, dependencies)]));
     provideTokens(options, (name, caller) => this.tokenFor(name, caller));
   }
 
@@ -74,7 +74,7 @@ export class DownstreamTokens {
   }
 
   /** A configured server shares its metadata with the verifiers. */
-  #serverOf({ issuer, server }: ResolvedDownstream): AuthorizationServer {
+  #serverOf({ issuer, server }: ResolvedTokenClient): AuthorizationServer {
     const { authorizationServers } = this.servers;
     return server
       ? authorizationServers.shared(server).server

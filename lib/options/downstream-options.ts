@@ -3,12 +3,16 @@ import { isRecord } from '../core/record.js';
 import { isRequestableScope, isScopeToken } from '../core/scopes.js';
 import { parseUrl } from '../core/resource.js';
 import { showValue } from '../core/safe-text.js';
-import type { ClientAuthentication } from '../issuer/client-authentication.js';
 import type { DpopKey } from '../issuer/dpop-key.js';
 import type { MetadataSource } from '../issuer/authorization-server.js';
-import { readIssuer, type ResolvedAuthorizationServer } from './authorization-server-options.js';
-import { requireTlsFor } from './client-certificate-option.js';
+import { readIssuer } from './authorization-server-options.js';
 import { readDpopKey } from './dpop-key-option.js';
+import {
+  readIdentityProvider,
+  type IdentityProviderOptions,
+  type ResolvedIdentityProvider,
+  type ResolvedTokenClient,
+} from './identity-provider-options.js';
 import { readClientAuthentication, type IntrospectionAuth } from './introspection-options.js';
 import { optional, type OptionReader, type OptionsRead, type ReadersOf } from './option-reader.js';
 import { readUrl, requireSecureUrl } from './url-option.js';
@@ -19,9 +23,12 @@ import { readUrl, requireSecureUrl } from './url-option.js';
  * - `token-exchange`: the access token of the caller is exchanged for one of the API (RFC 8693);
  * - `jwt-bearer`: the same as Entra ID has it, "on behalf of": the access token of the caller is the assertion (RFC 7523 §2.1,
  *   with `requested_token_use=on_behalf_of`);
+ * - `id-jag`: the API belongs to another domain, whose authorization server trusts the identity provider of the users. This server
+ *   exchanges what the identity provider issued for the caller for an ID-JAG there (RFC 8693), and that for a token of the API
+ *   (RFC 7523 §2.1). The access token of the caller is not sent to anybody;
  * - `client-credentials`: this server acts for itself, whoever calls (RFC 6749 §4.4). The token says nothing about the caller.
  */
-export type DownstreamGrant = 'token-exchange' | 'jwt-bearer' | 'client-credentials';
+export type DownstreamGrant = 'token-exchange' | 'jwt-bearer' | 'id-jag' | 'client-credentials';
 
 /** An API that tools call, and how this server obtains tokens for it. */
 export interface DownstreamOptions {
@@ -29,7 +36,8 @@ export interface DownstreamOptions {
   grant: DownstreamGrant;
   /**
    * The issuer identifier of the authorization server that issues the tokens. If it is one of `authorizationServers`, its
-   * metadata is found as configured there. Required if several issuers are trusted: this server sends it the secret of its client.
+   * metadata is found as configured there. Required if several issuers are trusted, since this server sends it the secret of its
+   * client, and with `id-jag`.
    * @default the only authorization server of the module
    */
   authorizationServer?: string;
@@ -44,17 +52,21 @@ export interface DownstreamOptions {
   auth: IntrospectionAuth;
   /**
    * The issuers whose access tokens may be sent to the authorization server as subject token or assertion. Callers with a token
-   * of another issuer get 403. Not with `client-credentials`, which sends no token of a caller.
+   * of another issuer get 403. Not with `client-credentials` and `id-jag`, which send no access token of a caller.
    * @default the authorization server itself
    */
   subjectIssuers?: string[];
   /** The identifier of the API, one or several (RFC 8707, RFC 8693 §2.1). @default none */
   resource?: string | string[];
-  /** The name of the API at the authorization server, one or several (RFC 8693 §2.1). @default none */
+  /**
+   * The name of the API at the authorization server, one or several (RFC 8693 §2.1). Not with `id-jag`, where it is the issuer of
+   * the authorization server.
+   * @default none
+   */
   audience?: string | string[];
   /** The scopes of the token, such as `calendar.read`, or `api://calendar/.default` for Entra ID. @default none */
   scopes?: string[];
-  /** Further parameters of the request, for a product that needs them. @default none */
+  /** Further parameters of the request for the token of the API, for a product that needs them. @default none */
   parameters?: Record<string, string>;
   /**
    * Returns the token of the party that acts for the caller, an access token of this server (RFC 8693 §2.1, `actor_token`). Called
@@ -62,6 +74,8 @@ export interface DownstreamOptions {
    * @default none: the authorization server knows this server by its client
    */
   actorToken?: () => string | Promise<string>;
+  /** The identity provider of the callers. Required with `id-jag`, and refused with another grant. @default none */
+  identityProvider?: IdentityProviderOptions;
   /**
    * Binds the tokens to a key of this server (DPoP, RFC 9449): a stolen one is of no use at the API, which wants a proof with each
    * request. `McpAuthDownstream.fetch` and `headersFor` make the proofs; `tokenFor` and `@DownstreamToken()` refuse. A token that
@@ -80,7 +94,8 @@ export interface DownstreamOptions {
   origins?: string[];
   /**
    * The scopes of this MCP server without which the authorization server issues no token for the API. If it refuses because of
-   * scopes or consent, a caller who lacks them gets `403 insufficient_scope` with a challenge that names them.
+   * scopes or consent, a caller who lacks them gets `403 insufficient_scope` with a challenge that names them. Not with
+   * `client-credentials` and `id-jag`, where the scopes of the caller decide nothing.
    * @default none: such a refusal asks the user to sign in again
    */
   stepUpScopes?: string[];
@@ -98,18 +113,10 @@ export interface DownstreamOptions {
   cacheSeconds?: number;
 }
 
-/** An API that tools call, with every default filled in. Holds secrets in functions only. */
-export interface ResolvedDownstream {
+/** An API that tools call, with every default filled in, and the client that this server is where its tokens are issued. */
+export interface ResolvedDownstream extends ResolvedTokenClient {
   readonly name: string;
   readonly grant: DownstreamGrant;
-  /** The authorization server that issues the tokens. */
-  readonly issuer: string;
-  /** Its settings, if its access tokens are accepted, too. */
-  readonly server: ResolvedAuthorizationServer | undefined;
-  /** Undefined if it comes from the metadata. */
-  readonly tokenEndpoint: string | undefined;
-  readonly clientId: string;
-  readonly authenticate: ClientAuthentication;
   readonly subjectIssuers: readonly string[];
   readonly resources: readonly string[];
   readonly audiences: readonly string[];
@@ -118,6 +125,8 @@ export interface ResolvedDownstream {
   readonly actorToken: (() => unknown) | undefined;
   /** Shows nothing of the key. */
   readonly dpop: DpopKey | undefined;
+  /** Defined for `id-jag` only. */
+  readonly identityProvider: ResolvedIdentityProvider | undefined;
   readonly origins: readonly string[];
   readonly stepUpScopes: readonly string[];
   readonly requireScopes: boolean;
@@ -127,7 +136,7 @@ export interface ResolvedDownstream {
 /** Where the metadata of a server is found that the options do not list. */
 export const DISCOVERED: MetadataSource = { kind: 'discovery', discovery: 'auto', transform: undefined };
 
-const GRANTS = ['token-exchange', 'jwt-bearer', 'client-credentials'] as const;
+const GRANTS = ['token-exchange', 'jwt-bearer', 'id-jag', 'client-credentials'] as const;
 
 export const DOWNSTREAM_OPTIONS = {
   grant: readGrant,
@@ -143,6 +152,7 @@ export const DOWNSTREAM_OPTIONS = {
   parameters: readParameters,
   actorToken: (option) => option.function<() => unknown>('Write () => an access token of this server'),
   dpop: optional(readDpopKey),
+  identityProvider: readIdentityProvider,
   origins: readOrigins,
   stepUpScopes: (option) => readScopes(option, isRequestableScope),
   requireScopes: (option) => option.flag(false),
@@ -170,74 +180,6 @@ export function readDownstream(option: OptionReader): DownstreamRead[] {
     }
     return [{ name, ...entry.section(DOWNSTREAM_OPTIONS) }];
   });
-}
-
-/**
- * Completes the APIs with what the options say about authorization servers.
- *
- * @param servers those of all resources
- * @param isOpen whether other issuers may be trusted, too: those that a function finds
- */
-export function resolveDownstream(
-  option: OptionReader,
-  entries: readonly DownstreamRead[],
-  servers: readonly ResolvedAuthorizationServer[],
-  isOpen: boolean,
-): ResolvedDownstream[] {
-  return entries.map(({ authorizationServer, auth, resource, audience, ...entry }) => {
-    const at = option.atKey(entry.name);
-    const issuer = authorizationServer ?? onlyIssuer(at, servers, isOpen);
-    const server = servers.find((one) => one.issuer === issuer);
-    refuseUnused(at, entry);
-    requireTlsFor(auth, at.at('tokenEndpoint'));
-    refuseNoTarget(at, [...resource, ...audience, ...entry.scopes]);
-    const subjectIssuers = entry.subjectIssuers ?? [issuer];
-    if (entry.grant !== 'client-credentials') requireTrusted(at, subjectIssuers, servers, isOpen);
-    const targets = { resources: resource, audiences: audience };
-    return { ...entry, ...targets, authenticate: auth, issuer, server, subjectIssuers };
-  });
-}
-
-/** The issuer that an entry without `authorizationServer` means; empty after a problem. */
-function onlyIssuer(entry: OptionReader, servers: readonly ResolvedAuthorizationServer[], isOpen: boolean): string {
-  const [issuer, ...others] = [...new Set(servers.map((server) => server.issuer))];
-  if (issuer !== undefined && others.length === 0 && !isOpen) return issuer;
-  const why = 'it is required unless exactly one issuer is trusted: the secret of the client is for one server alone';
-  entry.at('authorizationServer').refuse({ why, write: 'Write the issuer that issues tokens for the API' });
-  return '';
-}
-
-/** Refuses options that the grant has no use for. */
-function refuseUnused(entry: OptionReader, { grant }: Pick<DownstreamRead, 'grant'>): void {
-  const unused = [
-    ...(grant === 'client-credentials' ? ['subjectIssuers', 'stepUpScopes'] : []),
-    ...(grant === 'token-exchange' ? [] : ['actorToken']),
-  ];
-  for (const name of unused.filter((one) => entry.at(one).isGiven)) {
-    const why = `the grant ${grant} has no use for it`;
-    entry.at(name).refuse({ seen: 'a value', why, write: 'Remove it, or choose another grant' });
-  }
-}
-
-function refuseNoTarget(entry: OptionReader, targets: readonly string[]): void {
-  if (targets.length > 0) return;
-  const why = 'nothing says which API the token is for, so it would be for any';
-  entry.refuse({ seen: 'no resource, audience or scopes', why, write: 'Write one of the three' });
-}
-
-/** Refuses issuers whose tokens this server does not accept: no caller could have a token of theirs. */
-function requireTrusted(
-  entry: OptionReader,
-  issuers: readonly string[],
-  servers: readonly ResolvedAuthorizationServer[],
-  isOpen: boolean,
-): void {
-  for (const issuer of issuers) {
-    if (issuer === '' || isOpen || servers.some((server) => server.issuer === issuer)) continue;
-    const why = 'callers come with tokens of authorizationServers only, and this is none of them';
-    const write = 'Write the issuers of the callers whose tokens may be sent to that authorization server';
-    entry.at('subjectIssuers').refuse({ seen: showValue(issuer), why, write });
-  }
 }
 
 function readGrant(option: OptionReader): DownstreamGrant {

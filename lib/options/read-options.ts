@@ -1,7 +1,7 @@
 import { isRecord } from '../core/record.js';
 import { COMMON_OPTIONS } from './common-options.js';
 import { refuseAmbiguousCredentials } from './credential-options.js';
-import { resolveDownstream } from './downstream-options.js';
+import { resolveDownstream } from './downstream-rules.js';
 import { readGlobalGuard } from './global-guard-option.js';
 import { OptionReader, readWhole } from './option-reader.js';
 import type { McpAuthModuleOptions, ResolvedOptions } from './options.js';

@@ -7,6 +7,7 @@ import {
   McpAuthService,
   type DownstreamOptions,
   type McpAuthModuleOptions,
+  type SubjectToken,
 } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { decodeJwt } from 'jose';
@@ -18,6 +19,8 @@ const api = await CalendarApi.start();
 const calendarUrl = `${api.origin}/events`;
 
 const SECRET = issuer.tokenClient.clientSecret;
+
+const idTokens = new Map<string, SubjectToken>();
 
 // #region options
 const downstream = {
@@ -78,6 +81,25 @@ const inventory: DownstreamOptions = {
 };
 // #endregion
 
+// #region id-jag
+const partner: DownstreamOptions = {
+  grant: 'id-jag',
+  // The authorization server of the API, and this server as its client.
+  authorizationServer: 'https://auth.partner.example',
+  clientId: 'notes-at-partner',
+  auth: { method: 'client_secret_basic', clientSecret: SECRET },
+  resource: 'https://api.partner.example',
+  scopes: ['files.read'],
+  origins: ['https://api.partner.example'],
+  identityProvider: {
+    authorizationServer: 'https://acme.okta.example',
+    clientId: 'notes-at-okta',
+    auth: { method: 'client_secret_basic', clientSecret: SECRET },
+    subjectToken: ({ principalKey }) => idTokens.get(principalKey),
+  },
+};
+// #endregion
+
 // #region itself
 const search: DownstreamOptions = {
   grant: 'client-credentials',
@@ -92,7 +114,10 @@ let server: NotesServer;
 beforeAll(async () => {
   server = await startNotesServer('express', {
     sharedIssuer: issuer,
-    options: { authorizationServers: [issuer.issuer], downstream: { ...downstream, graph, inventory, search } },
+    options: {
+      authorizationServers: [issuer.issuer],
+      downstream: { ...downstream, graph, inventory, partner, search },
+    },
     controllers: [CalendarTools],
     providers: [Mail],
   });
@@ -123,4 +148,10 @@ it.each([
   const form = new URLSearchParams(request?.body);
   expect(form.get('grant_type')).toContain(grant);
   expect(form.get('scope') ?? undefined).toBe(own.scopes?.join(' '));
+});
+
+it('docs/guides/downstream-apis.md: a caller of whom nothing of the identity provider is known signs in again', async () => {
+  const caller = await server.app.get(McpAuthService).verify(await server.mint());
+  const asked = server.app.get(McpAuthDownstream).tokenFor('partner', caller);
+  await expect(asked).rejects.toMatchObject({ code: 'insufficient_user_authentication', reason: 'downstream_sign_in' });
 });

@@ -8,6 +8,7 @@ import { CREDENTIAL_OPTIONS } from '../../lib/options/credential-options.js';
 import { DOWNSTREAM_OPTIONS } from '../../lib/options/downstream-options.js';
 import { DPOP_OPTIONS } from '../../lib/options/dpop-options.js';
 import { CERTIFICATE_HEADER_OPTIONS, MUTUAL_TLS_OPTIONS } from '../../lib/options/mutual-tls-options.js';
+import { IDENTITY_PROVIDER_OPTIONS } from '../../lib/options/identity-provider-options.js';
 import { INTROSPECTION_OPTIONS } from '../../lib/options/introspection-options.js';
 import { OPENTELEMETRY_OPTIONS } from '../../lib/options/opentelemetry-options.js';
 import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/options/option-reader.js';
@@ -64,6 +65,12 @@ const SECTIONS: readonly Section[] = [
   { file: 'common-options', name: 'CommonOptions', prefix: '', readers: { ...COMMON_OPTIONS, verifier: readVerifier } },
   { file: 'introspection-options', name: 'IntrospectionOptions', prefix: '', readers: INTROSPECTION_OPTIONS },
   { file: 'downstream-options', name: 'DownstreamOptions', prefix: 'downstream.', readers: DOWNSTREAM_OPTIONS },
+  {
+    file: 'identity-provider-options',
+    name: 'IdentityProviderOptions',
+    prefix: 'downstream.identityProvider.',
+    readers: IDENTITY_PROVIDER_OPTIONS,
+  },
   { file: 'cache-options', name: 'CacheOptions', prefix: undefined, readers: CACHE_OPTIONS },
   { file: 'credential-options', name: 'CredentialOptions', prefix: undefined, readers: CREDENTIAL_OPTIONS },
   {

@@ -34,6 +34,66 @@ const withCalendar = (entry: unknown): object => ({ ...GOOD, downstream: { calen
 const changed = (changes: object): object => withCalendar({ ...ENTRY, ...changes });
 const at = (name: string): string => `downstream["calendar"].${name}`;
 
+const PROVIDER = {
+  authorizationServer: 'https://idp.test',
+  clientId: 'notes-at-idp',
+  auth: { method: 'client_secret_basic', clientSecret: 'canary-secret' },
+  subjectToken: () => undefined,
+};
+const ID_JAG = {
+  grant: 'id-jag',
+  authorizationServer: 'https://api-as.test',
+  audience: undefined,
+  resource: 'https://api.test',
+  identityProvider: PROVIDER,
+};
+const idJag = (changes: object): object => changed({ ...ID_JAG, ...changes });
+const provider = (changes: object): object => idJag({ identityProvider: { ...PROVIDER, ...changes } });
+
+const REFUSED_ID_JAG: readonly Row[] = [
+  [
+    'no identity provider',
+    idJag({ identityProvider: undefined }),
+    [at('identityProvider'), 'nothing', /needs the identity provider/],
+  ],
+  ['a text', idJag({ identityProvider: 'canary' }), [at('identityProvider'), 'something else', /must be an object/]],
+  [
+    'an identity provider for another grant',
+    changed({ identityProvider: PROVIDER }),
+    [at('identityProvider'), 'a value', /no use for it/],
+  ],
+  [
+    'no authorization server of the API',
+    idJag({ authorizationServer: undefined }),
+    [at('authorizationServer'), 'nothing', /audience of the ID-JAG/],
+  ],
+  [
+    'one server that is both',
+    provider({ authorizationServer: 'https://api-as.test' }),
+    [at('identityProvider.authorizationServer'), '"https://api-as.test"', /issued itself/],
+  ],
+  [
+    'no issuer of the identity provider',
+    provider({ authorizationServer: undefined }),
+    [at('identityProvider.authorizationServer'), 'nothing', /required/],
+  ],
+  [
+    'no function',
+    provider({ subjectToken: undefined }),
+    [at('identityProvider.subjectToken'), 'nothing', /it is required/],
+  ],
+  [
+    'a token instead of a function',
+    provider({ subjectToken: 1 }),
+    [at('identityProvider.subjectToken'), '1', /must be a function/],
+  ],
+  ['no client', provider({ clientId: '' }), [at('identityProvider.clientId'), '""', /non-empty/]],
+  ['a misspelt option', provider({ client: 'a' }), [at('identityProvider.client'), 'a value', /no such option/]],
+  ['an audience', idJag({ audience: 'https://api.test' }), [at('audience'), 'a value', /no use for it/]],
+  ['scopes of this server', idJag({ stepUpScopes: ['a'] }), [at('stepUpScopes'), 'a value', /no use for it/]],
+  ['an actor', idJag({ actorToken: () => 'x' }), [at('actorToken'), 'a value', /no use for it/]],
+];
+
 const REFUSED: readonly Row[] = [
   ['no object', { ...GOOD, downstream: 'calendar' }, ['downstream', '"calendar"', /must be an object/]],
   ['an entry that is no object', withCalendar('x'), ['downstream["calendar"]', 'something else', /must be an object/]],
@@ -185,6 +245,7 @@ const REFUSED: readonly Row[] = [
 
 describe('The option downstream', () => {
   it.each(REFUSED)('stops the start: %s', expectProblems);
+  it.each(REFUSED_ID_JAG)('stops the start with the grant id-jag: %s', expectProblems);
 
   it('shows no secret in a problem', async () => {
     const { message } = await problems(
