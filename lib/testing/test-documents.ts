@@ -3,6 +3,7 @@ import type { JSONWebKeySet } from 'jose';
 import type { TestAddresses } from './test-addresses.js';
 import type { TestIssuerOptions, WellKnownForm } from './test-issuer.options.js';
 import type { TestKey } from './test-key.js';
+import { CLIENT_AUTHENTICATION, TOKEN_GRANTS } from './test-token-endpoint.js';
 
 const LIFETIME_SECONDS = 300;
 
@@ -35,6 +36,7 @@ export class TestDocuments {
   /** @param changes members that are added or replaced; `undefined` removes one */
   metadata(changes: Readonly<Record<string, unknown>>): object {
     const { issuer, jwksUri, introspectionUri, tokenUri } = this.addresses;
+    const hasTokens = this.options.tokenEndpoint !== undefined;
     const base = issuer.replace(/\/$/, '');
     return {
       issuer,
@@ -43,8 +45,8 @@ export class TestDocuments {
       jwks_uri: jwksUri,
       ...(this.options.introspection !== undefined && { introspection_endpoint: introspectionUri }),
       response_types_supported: ['code'],
-      grant_types_supported: ['authorization_code', 'refresh_token'],
-      token_endpoint_auth_methods_supported: ['none'],
+      grant_types_supported: ['authorization_code', 'refresh_token', ...(hasTokens ? TOKEN_GRANTS : [])],
+      token_endpoint_auth_methods_supported: ['none', ...(hasTokens ? CLIENT_AUTHENTICATION : [])],
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
       subject_types_supported: ['public'],

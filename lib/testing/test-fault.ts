@@ -45,6 +45,8 @@ export interface Exchange {
   readonly turn: number;
   /** The target of `redirect`. */
   readonly canaryUrl: string;
+  /** Sends the right answer, if that is more than `document` with status 200. */
+  readonly sendRight?: (() => void) | undefined;
 }
 
 const HUGE_BYTES = 50 * 1024 * 1024;
@@ -79,7 +81,7 @@ function answerLate(exchange: Exchange, milliseconds: number): void {
   exchange.response.once('close', () => clearTimeout(timer));
 }
 
-function answerDocument({ response, document, fault, canaryUrl }: Exchange): void {
+function answerDocument({ response, document, fault, canaryUrl, sendRight }: Exchange): void {
   if (document === undefined) return answerJson(response, undefined);
   switch (fault) {
     case 'not-found':
@@ -104,7 +106,7 @@ function answerDocument({ response, document, fault, canaryUrl }: Exchange): voi
         'issuer' in document ? { ...document, issuer: 'https://wrong-issuer.invalid' } : document,
       );
     default:
-      return answerJson(response, document);
+      return sendRight ? sendRight() : answerJson(response, document);
   }
 }
 

@@ -18,6 +18,8 @@ export interface RequestSettings extends AnswerSettings {
 /** Answers the requests to a `TestIssuer`, breaks endpoints on demand, and records the requests. */
 export class TestRequests {
   readonly recorded: RecordedRequest[] = [];
+  /** The last right answer of the token endpoint. */
+  #issued: object | undefined;
   readonly #faults = new Map<FaultyEndpoint, { readonly fault: TestFault; turns: number }>();
 
   constructor(
@@ -78,8 +80,10 @@ export class TestRequests {
     this.recorded.push({ method, url, headers, endpoint: 'introspection', body });
     if (method !== 'POST') return void response.writeHead(405, { allow: 'POST' }).end();
     const outcome = await introspection.outcomeOf({ headers, body });
-    if (!this.#faults.has('introspection')) return sendOutcome(outcome, headers.accept, response, this.settings());
-    this.#answer('introspection', outcome.kind === 'answer' ? outcome.answer : { error: outcome.error }, response);
+    const send = (): Promise<void> => sendOutcome(outcome, headers.accept, response, this.settings());
+    if (!this.#faults.has('introspection')) return send();
+    const document = outcome.kind === 'answer' ? outcome.answer : { error: outcome.error };
+    this.#answer('introspection', document, response, send);
   }
 
   async #issue(request: IncomingMessage, response: ServerResponse, tokenEndpoint: TestTokenEndpoint): Promise<void> {
@@ -89,20 +93,30 @@ export class TestRequests {
     if (method !== 'POST') return void response.writeHead(405, { allow: 'POST' }).end();
     const form = new URLSearchParams(body);
     const outcome = await tokenEndpoint.outcomeOf(headers, form);
-    if (this.#faults.has('token')) return this.#answer('token', outcome.body, response);
-    await sendToken(outcome, form, response, this.settings().answerToken);
+    this.#issued = outcome.body;
+    const send = (): Promise<void> => sendToken(outcome, form, response, this.settings().answerToken);
+    if (!this.#faults.has('token')) return send();
+    this.#answer('token', outcome.body, response, send);
   }
 
   /** Answers as the fault of the endpoint says, if it has one. */
-  #answer(endpoint: FaultyEndpoint, document: object | undefined, response: ServerResponse): void {
+  #answer(
+    endpoint: FaultyEndpoint,
+    document: object | undefined,
+    response: ServerResponse,
+    send?: () => Promise<void>,
+  ): void {
     const state = this.#faults.get(endpoint);
     const turn = state === undefined ? 0 : ++state.turns;
-    answer({ response, document, fault: state?.fault, turn, canaryUrl: this.addresses.canaryOf(endpoint) });
+    const canaryUrl = this.addresses.canaryOf(endpoint);
+    const sendRight = send && ((): void => void send().catch((error: Error) => response.destroy(error)));
+    answer({ response, document, fault: state?.fault, turn, canaryUrl, sendRight });
   }
 
   #canaryDocument(place: string): object | undefined {
     if (place === this.addresses.canaryOf('introspection'))
       return { active: true, token_type: 'Bearer', ...this.documents.claims() };
+    if (place === this.addresses.canaryOf('token')) return this.#issued;
     if (place === this.addresses.canaryOf('jwks')) return this.documents.keySet();
     return place === this.addresses.canaryOf('metadata')
       ? this.documents.metadata(this.settings().metadata)

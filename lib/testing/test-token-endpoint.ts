@@ -53,6 +53,10 @@ const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
+/** The grants of the endpoint, and how its client may authenticate: what metadata says of it. */
+export const TOKEN_GRANTS = [EXCHANGE, JWT_BEARER, 'client_credentials'];
+export const CLIENT_AUTHENTICATION = ['client_secret_basic', 'client_secret_post', 'private_key_jwt'];
+
 /** How long the tokens are valid, in seconds. */
 const LIFETIME_SECONDS = 300;
 
