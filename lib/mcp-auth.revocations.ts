@@ -36,7 +36,7 @@ export class McpAuthRevocations {
    * and one of the next `clockToleranceSeconds`: somebody who signs in again right away may have to do so twice. A token without
    * `iat` is refused for as long as the revocation is kept (`revocation.maxTokenSeconds`).
    *
-   * @throws {TypeError} when the target or the time cannot be used, or when the issuer is none that is configured.
+   * @throws {TypeError} when the target or the time cannot be used, or when the issuer is not configured.
    * @throws {Error} when the option `revocation` is not set; or when the store does not take the revocation: it then counts in
    * this process, which tries again until the store takes it.
    */

@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 
-/** Why a consent goes no further. */
+/** Why a consent is refused. */
 export type ConsentRefusal = 'not_readable' | 'expired' | 'other_user' | 'other_target' | 'used' | 'undecided';
 
 /** The sentence for the user, and the HTTP status, of each reason. */
@@ -14,7 +14,7 @@ const REFUSALS = {
 } as const satisfies Readonly<Record<ConsentRefusal, readonly [number, string]>>;
 
 /**
- * A consent that goes no further. If a route lets it pass, Nest answers with its status (400, 403 or 503) and its `message`: a
+ * A consent that is refused. If a route lets it pass, Nest answers with its status (400, 403 or 503) and its `message`: a
  * sentence for the user, which contains nothing of the link, and nothing of either user.
  */
 export class McpAuthConsentError extends HttpException {
@@ -27,7 +27,7 @@ export class McpAuthConsentError extends HttpException {
      * - `expired`: it is older than `consent.seconds` allows;
      * - `other_user`: the user who is signed in is not the one whose tool call made the link;
      * - `other_target`: the state was made for another third party;
-     * - `used`: the link has ended before;
+     * - `used`: the link was finished before;
      * - `undecided`: `consent.replayStore` does not answer.
      */
     readonly reason: ConsentRefusal,

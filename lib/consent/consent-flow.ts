@@ -24,7 +24,7 @@ interface Link extends ConsentFacts {
   readonly expiresAt: number;
 }
 
-/** What a state holds: its link, and what the third party is asked with. */
+/** What a state holds: its link, and the secret with which the answer of the third party is redeemed. */
 interface State extends Link {
   readonly codeVerifier: string;
 }
@@ -42,10 +42,10 @@ export interface OpenedLink extends ConsentFacts {
 const CLOCK_MARGIN_SECONDS = 60;
 
 /**
- * The way of a consent: a link for the user of a tool call, a state for the third party, an end. Each step accepts only what the
- * step before made for the same user.
+ * The three steps of a consent: make a link for the user of a tool call, open it and make a state for the third party, finish with
+ * that state. Each step accepts only what the step before made for the same user.
  *
- * A link may be opened several times: pages are loaded again. Of all its states, one leads to an end.
+ * A link may be opened several times: pages are loaded again. Only one of its states can be finished.
  */
 export class ConsentFlow {
   readonly #links: SealedValues<Link>;

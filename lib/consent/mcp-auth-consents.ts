@@ -41,8 +41,8 @@ export interface OpenedConsent {
   /** As in the request of the tool. */
   readonly elicitationId: string;
   /**
-   * The `state` for the third party (RFC 6749 §4.1.1); in a form of your own, the value of a hidden field. It ends where
-   * `McpAuthConsents.finish` is called, before {@link expiresAt}.
+   * The `state` for the third party (RFC 6749 §4.1.1); in a form of your own, the value of a hidden field. Pass it
+   * to `McpAuthConsents.finish`, before {@link expiresAt}.
    */
   readonly state: string;
   /** The `code_challenge` for the third party, with the method `S256` (RFC 7636 §4.2). */
@@ -134,13 +134,13 @@ export class McpAuthConsents {
   }
 
   /**
-   * Ends a consent when the user returns, whatever the third party says: one link ends once. Check the user again: who returns may
-   * be another one than who left.
+   * Finishes a consent when the user returns, whatever the third party says: each link can be finished once. Check the user again:
+   * the one who returns may be another than the one who left.
    *
    * @param state the parameter `state` of the request
    * @param user who is signed in, by the session of this browser
    * @param to the third party that this page is for, so that the answer of another one is refused (RFC 9700 §4.4)
-   * @throws {McpAuthConsentError} if the state is not of this user and this third party, or its link has ended before.
+   * @throws {McpAuthConsentError} if the state is not of this user and this third party, or its link was finished before.
    */
   async finish(state: unknown, user: ConsentUser, to: string): Promise<FinishedConsent> {
     const finished = await this.#flowOrThrow().finish(state, principalOf(user), nameOf(to));

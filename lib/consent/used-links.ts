@@ -8,7 +8,7 @@ import { McpAuthConsentError } from './consent-error.js';
 /** Most links that the memory of this process remembers. Only users who are signed in can add one. */
 const MAX_LINKS = 100_000;
 
-/** Remembers which links have led to an end. */
+/** Remembers which links were finished. */
 export class UsedLinks {
   readonly #store: ReplayStore;
 

@@ -86,7 +86,7 @@ export class OpenApiSecurity {
     return document;
   }
 
-  /** Returns whether the operation was marked. One that was not is none of Nest. */
+  /** Returns whether the operation was marked. An operation without a mark is not of a Nest controller. */
   #secure(
     operation: OpenApiOperation,
     path: string,

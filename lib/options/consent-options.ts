@@ -14,11 +14,14 @@ export interface ConsentOptions {
    */
   url: string;
   /**
-   * With what links and states are sealed: at least 32 characters that nobody can guess, the same on every replica. While you
+   * Seals links and states: at least 32 characters that nobody can guess, the same on every replica. While you
    * change it, write the new one first, and then the old one.
    */
   secret: string | string[];
-  /** For how long a link can be opened, and after that the user can take at the third party, in seconds, 60 to 3600. @default 600 */
+  /**
+   * For how long a link can be opened, and for how long the user may then take at the third party; in seconds, 60 to 3600.
+   * @default 600
+   */
   seconds?: number;
   /**
    * Keeps what users allowed. `McpAuthConsents.tokenFor` needs it. A call that takes longer than five seconds fails.
@@ -26,7 +29,7 @@ export interface ConsentOptions {
    */
   tokenStore?: ConsentedTokenStore;
   /**
-   * Remembers which links have led to an answer. Let replicas share one: otherwise each of them accepts a link once.
+   * Remembers which links were finished. Let replicas share one: otherwise each of them accepts a link once.
    * @default the memory of this process
    */
   replayStore?: ReplayStore;

@@ -8,7 +8,7 @@ import { readSecrets } from './secret-option.js';
 /** How a resource accepts tokens that are bound to a key of the client (RFC 9449, DPoP). */
 export interface DpopOptions {
   /**
-   * - `accepted`: tokens that are bound to a key need a proof with each request; others are Bearer tokens, as ever;
+   * - `accepted`: tokens that are bound to a key need a proof with each request; others stay Bearer tokens;
    * - `required`: only tokens that are bound to a key. The metadata says so.
    * @default 'accepted'
    */

@@ -7,7 +7,7 @@ import type { OptionReader, ReadersOf } from './option-reader.js';
 /** How a resource accepts tokens that are bound to a certificate of the client (RFC 8705, mutual TLS). */
 export interface MutualTlsOptions {
   /**
-   * - `accepted`: tokens that are bound to a certificate need a connection with it; others are Bearer tokens, as ever;
+   * - `accepted`: tokens that are bound to a certificate need a connection with it; others stay Bearer tokens;
    * - `required`: only tokens that are bound to a certificate.
    * @default 'accepted'
    */
@@ -15,7 +15,7 @@ export interface MutualTlsOptions {
   /**
    * Where the certificate of the client comes from:
    * - `connection`: the TLS connection that this process accepts;
-   * - a header field of the proxy that accepts the TLS connection. Never both.
+   * - a header field of the proxy that accepts the TLS connection. Only one of them is read.
    * @default 'connection'
    */
   certificate?: 'connection' | CertificateHeaderOptions;
@@ -43,7 +43,7 @@ export interface CertificateHeaderOptions {
   trustedProxies: string[];
 }
 
-/** How a header field has a certificate. */
+/** How a proxy writes a certificate into a header field. */
 export type CertificateFormat = 'rfc9440' | 'pem' | 'base64' | 'xfcc';
 
 /** The settings for mutual TLS, with every default filled in. */
@@ -113,7 +113,7 @@ function readTrustedProxies(option: OptionReader): readonly string[] {
   }
   const texts = option.texts(write) ?? [];
   for (const text of texts.filter((one) => !namesPeers(one))) {
-    const why = 'it is neither an IP address nor a range of them that leaves somebody out';
+    const why = 'must be an IP address, or a range that does not hold all addresses';
     option.refuse({ seen: showValue(text), why, write });
   }
   return texts;

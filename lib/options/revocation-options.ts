@@ -13,7 +13,7 @@ export interface RevocationOptions {
    */
   store?: RevocationStore;
   /**
-   * The longest life of an access token, from `iat` to `exp`, in seconds: for so long revocations are kept. A token that lives
+   * The longest life of an access token, from `iat` to `exp`, in seconds. Revocations are kept for that long. A token that lives
    * longer is refused. At least `maxTokenLifetimeSeconds`, at most a year.
    * @default maxTokenLifetimeSeconds
    */

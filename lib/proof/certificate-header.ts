@@ -75,7 +75,7 @@ function pairsOf(value: string): [key: string, value: string][] | undefined {
   }
 }
 
-/** The text without escapes of URLs. A `+` is one: proxies do not write a space so. */
+/** Decodes the percent-encoding of URLs; undefined if it is broken. A `+` stays a `+`: it is a character of base64. */
 function unescaped(text: string): string | undefined {
   try {
     return decodeURIComponent(text);

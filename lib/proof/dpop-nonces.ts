@@ -8,7 +8,7 @@ const NONCE_LENGTH = Math.ceil(((4 + CODE_BYTES) * 4) / 3);
 
 /**
  * Gives out nonces and recognizes them, without remembering any: a nonce is the time of its period with a message
- * authentication code. Whoever does not know the secret cannot make one, also not for a later time. Replicas with one secret
+ * authentication code. Nobody can make one without the secret, not even for a later time. Replicas with one secret
  * recognize each other's.
  *
  * @see RFC 9449 §9

@@ -7,7 +7,7 @@ const MAX_LENGTH = 2_048;
 /** An http URI without user information, query and fragment, in characters that URIs may have (RFC 3986). */
 const HTTP_URI = /^https?:\/\/[A-Za-z0-9._~%:[\]-]+(?:\/[A-Za-z0-9._~%:@!$&'()*+,;=/-]*)?$/i;
 
-/** An escape that is none. */
+/** A `%` that begins no escape. */
 const BROKEN_ESCAPE = /%(?![0-9A-Fa-f]{2})/;
 
 const ESCAPE = /%[0-9A-Fa-f]{2}/g;
@@ -17,8 +17,8 @@ const UNRESERVED = /[A-Za-z0-9._~-]/;
  * The URI of a request that its proof must name: the public origin of the resource, as configured, with the path as sent.
  * Nothing that a client or a proxy sends as its own address counts (`Host`, `Forwarded`).
  *
- * A proxy may remove the beginning of the public path. A request whose path ends the path of the resource is one for the
- * resource.
+ * A proxy may remove the beginning of the public path. So a request counts as one for the resource if its path is the end of
+ * that of the resource.
  */
 export function requestUri(request: HttpRequest, { origin, path }: ResourceIdentifier): string {
   const sent = targetPath(request);

@@ -1,6 +1,6 @@
 /**
- * State that replicas share, in Redis or Valkey. The application passes the client that it has, of the package `redis` or of
- * `ioredis`, and none of them is needed besides. Begin at {@link RedisReplayStore}.
+ * State that replicas share, in Redis or Valkey. The application passes a client of its own, of the package `redis` or `ioredis`;
+ * this package depends on neither. Begin at {@link RedisReplayStore}.
  *
  * @module nestjs-mcp-auth/redis
  */

@@ -24,16 +24,16 @@ return 'new'
 `;
 
 /**
- * A {@link ReplayStore} in Redis (6 or later) or Valkey, for the options `dpop.replayStore` and `consent.replayStore`: replicas that share it accept each
- * proof once. One round trip for each proof, in a cluster as well. The user of the connection needs the commands `EVAL`, `INFO`,
+ * A {@link ReplayStore} in Redis (6 or later) or Valkey, for the options `dpop.replayStore`, `consent.replayStore` and
+ * `revocation.backChannelLogout.replayStore`: replicas that share it accept each proof, link or logout token once. One round trip for each proof, in a cluster as well. The user of the connection needs the commands `EVAL`, `INFO`,
  * `GET`, `SET` and `EXISTS`.
  *
  * What it does not know, it does not accept; the request then gets 503:
  * - without a connection, or without an answer within `timeoutSeconds`;
  * - if the server refuses to write, as it is full or a replica;
  * - if the server evicts keys, unless `allowEviction` is set;
- * - if keys may have been lost (restart, failover, `FLUSHALL`): for proofs made before that, and within five seconds after. So it
- *   is for five seconds with a new, empty Redis. Clients whose clock is ahead by more than these five seconds are not covered.
+ * - if keys may have been lost (restart, failover, `FLUSHALL`): for proofs made before that, and within five seconds after. The same
+ *   holds for the first five seconds of a new, empty Redis. Clients whose clock is ahead by more than these five seconds are not covered.
  *
  * It does not connect or close the client.
  *

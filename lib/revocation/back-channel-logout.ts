@@ -53,7 +53,7 @@ export class BackChannelLogout {
    * Verifies a logout token, and revokes the access tokens that it concerns.
    *
    * @param issuers those of the resource that received it
-   * @throws {LogoutTokenError} or {McpAuthError} when it is refused, or when that is not possible now.
+   * @throws {LogoutTokenError} or {McpAuthError} when it is refused, or cannot be verified now.
    */
   async accept(token: string, issuers: TrustedIssuers): Promise<void> {
     const { clockToleranceSeconds: toleranceSeconds, maxTokenLifetimeSeconds: maxLifetimeSeconds } = this.options;
