@@ -85,7 +85,12 @@ export interface DownstreamOptions {
    * RSA, EC (P-256, P-384, P-521) or Ed25519. The key is never sent or logged.
    * @default none: Bearer tokens
    */
-  dpop?: true | { privateKey: JWK | string };
+  dpop?:
+    | true
+    | {
+        /** The key that replicas share. Its `alg`, if it is a JWK that has one, is the algorithm of the proofs. */
+        privateKey: JWK | string;
+      };
   /**
    * The origins to which `McpAuthDownstream.fetch` sends the token, such as `https://calendar.example.com`: https, or http on
    * loopback.

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get } from '@nestjs/common';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { McpAuthDownstream, type ClientKeyPair, type DownstreamOptions } from 'nestjs-mcp-auth';
 import { TestCertificate, TestIssuer } from 'nestjs-mcp-auth/testing';
+import { fakeTimeouts } from '../support/fake-timeouts.js';
+import { until } from '../support/until.js';
 import { CertifiedEndpoints } from '../support/certified-endpoints.js';
 import { CalendarApi, calendarAt, textOfTool } from '../support/downstream-server.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
@@ -225,5 +227,30 @@ describe.each(PLATFORMS)('A certificate as authentication, on %s', (platform) =>
     expect(endpoints.requests).toHaveLength(2);
     pair = Promise.resolve({ certificate: next.cert, key: next.key });
     expect(await statusNow()).toBe(200);
+  });
+
+  it.each(['the endpoint', 'the function'])('LIB-29: gives up after five seconds if %s hangs', async (what) => {
+    let isCalled = false;
+    let load: ((pair: ClientKeyPair) => void) | undefined;
+    const pair = { certificate: certificate.cert, key: certificate.key };
+    const keyPair = (): ClientKeyPair | Promise<ClientKeyPair> => {
+      isCalled = true;
+      return what === 'the endpoint' ? pair : new Promise((resolve) => (load = resolve));
+    };
+    endpoints.answer = () => true;
+    const server = await start({ method: 'tls_client_auth', keyPair, ca: endpoints.certificate.cert });
+    fakeTimeouts();
+    try {
+      const answer = events(server);
+      await until(() => (what === 'the endpoint' ? endpoints.requests.length > 0 : isCalled));
+      jest.advanceTimersByTime(5_000);
+      expect((await answer).status).toBe(503);
+      expect(server.log.join('\n')).toContain('no answer within 5000 ms');
+    } finally {
+      jest.useRealTimers();
+    }
+    // Too late: nothing is sent any more.
+    load?.(pair);
+    expect(endpoints.requests).toHaveLength(what === 'the endpoint' ? 1 : 0);
   });
 });
