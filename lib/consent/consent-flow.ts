@@ -41,6 +41,12 @@ export interface OpenedLink extends ConsentFacts {
 /** How much longer a used link is remembered than a state of it can live, in seconds, since clocks differ. */
 const CLOCK_MARGIN_SECONDS = 60;
 
+const TOO_LONG =
+  'Nobody can be asked for consent: the client id of the caller, or the URL of the resource, is too long for a link';
+
+/** Longest sealed link, in characters. A state holds a little more, and is opened up to 4,096. */
+const MAX_LINK_LENGTH = 3_900;
+
 /**
  * The three steps of a consent: make a link for the user of a tool call, open it and make a state for the third party, finish with
  * that state. Each step accepts only what the step before made for the same user.
@@ -61,10 +67,13 @@ export class ConsentFlow {
     this.#states = new SealedValues(options.secret, 'consent state 1');
   }
 
+  /** @throws {Error} for a link that would be too long to be opened. */
   begin(facts: ConsentFacts, message: string): ConsentRequest {
     const id = randomUUID();
     const url = new URL(this.options.url);
-    url.searchParams.set('consent', this.#links.seal({ ...facts, id, ...this.#times() }));
+    const sealed = this.#links.seal({ ...facts, id, ...this.#times() });
+    if (sealed.length > MAX_LINK_LENGTH) throw new Error(TOO_LONG);
+    url.searchParams.set('consent', sealed);
     return Object.freeze({ mode: 'url', elicitationId: id, url: url.href, message });
   }
 

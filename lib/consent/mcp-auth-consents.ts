@@ -107,7 +107,8 @@ export class McpAuthConsents {
    * nothing of the user, and opens nothing by itself.
    *
    * @throws {TypeError} for what is not the object that `@AuthInfo()` injects, and for a target that cannot be used.
-   * @throws {Error} for a caller that is no user; or if the option `consent` is not set.
+   * @throws {Error} for a caller that is not a user; for a client id that is too long for a link; or if the option `consent` is not
+   * set.
    */
   begin(caller: McpAuthInfo, target: ConsentTarget): ConsentRequest {
     const flow = this.#flowOrThrow();

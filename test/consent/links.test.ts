@@ -8,6 +8,7 @@ import {
   TokenTable,
   type ConsentServer,
 } from '../support/consent-server.js';
+import { McpCaller } from '../support/mcp-caller.js';
 import type { NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
@@ -70,6 +71,19 @@ describe.each(PLATFORMS)('the link of a consent, on %s', (platform) => {
     expect(server.tokens.rows.size).toBe(0);
     // What somebody else tried did not use the link up.
     expect((await server.finish(opened['state'], 'alice')).status).toBe(200);
+  });
+
+  it('MCP-26-ELIC-01: is not made if it would be too long to be opened', async () => {
+    const { server } = await start();
+    const linkFor = async (client_id: string): Promise<string> => {
+      const caller = new McpCaller(server.resource, await server.mint({ sub: 'alice', client_id }));
+      return JSON.stringify(await caller.ask('tools/call', { name: 'link', arguments: {} }));
+    };
+    expect(await linkFor('c'.repeat(2_000))).toContain('consent=');
+    const refused = await linkFor('c'.repeat(3_000));
+    expect(refused).toContain('"isError":true');
+    expect(refused).not.toContain('consent=');
+    expect(server.log.join('\n')).toContain('too long for a link');
   });
 
   it('MCP-25-ELIC-02: has nothing of the user in it, and differs each time', async () => {
