@@ -34,8 +34,8 @@ export class StartSummary {
     const open = all.filter((route) => !this.#isGuarded(route)).length;
     const others = `${counted(open, 'route')} of this application ${open === 1 ? 'is' : 'are'} not guarded`;
     return globalGuard === 'mcp'
-      ? `${this.#endpoints()} and ${counted(this.#handlers(false), 'decorated handler')}; ${others} (globalGuard: 'mcp')`
-      : `${counted(this.#handlers(true), 'decorated handler')}; ${others} (globalGuard: ${globalGuard})`;
+      ? `${this.#endpoints()} and ${this.#decorated(this.#routesElsewhere)}; ${others} (globalGuard: 'mcp')`
+      : `${this.#decorated(all)}; ${others} (globalGuard: ${globalGuard})`;
   }
 
   #endpoints(): string {
@@ -44,11 +44,14 @@ export class StartSummary {
     return `the MCP ${resources.length === 1 ? 'endpoint' : 'endpoints'} ${urls}`;
   }
 
-  /** The number of handlers with the guard, of any kind. */
-  #handlers(withEndpoints: boolean): number {
-    const routes = this.routes.all.filter(
-      (route) => this.#isGuarded(route) && (withEndpoints || !this.transport.isEndpoint(route.path)),
-    );
+  /** The routes at other paths than those of the resources. */
+  get #routesElsewhere(): readonly NestRoute[] {
+    return this.routes.all.filter(({ path }) => !this.transport.isEndpoint(path));
+  }
+
+  /** The number of handlers with the guard: of these routes, and of every other kind. */
+  #decorated(routes: readonly NestRoute[]): string {
+    const guarded = routes.filter((route) => this.#isGuarded(route));
     const routeMethods = new Set(this.routes.all.map(({ method }) => method));
     const others = [...this.explorer.handlers, ...this.others.all].filter(
       (handler) =>
@@ -56,7 +59,8 @@ export class StartSummary {
         this.reach.isBoundTo(handler.classRef, handler.method) &&
         !this.#isPublic(handler),
     );
-    return new Set([...routes, ...others].map(({ classRef, methodName }) => `${classRef.name}.${methodName}`)).size;
+    const names = new Set([...guarded, ...others].map(({ classRef, methodName }) => `${classRef.name}.${methodName}`));
+    return counted(names.size, 'decorated handler');
   }
 
   #isGuarded(route: NestRoute): boolean {

@@ -73,14 +73,14 @@ export class RedisRevocationStore implements RevocationStore {
   /** See {@link RevocationStore.add}. */
   async add({ key, issuedBefore, until }: StoredRevocation): Promise<void> {
     const values = [String(Date.now() - KEPT_LONGER_MS), key, String(issuedBefore), String(until)];
-    const reply = await this.#run(ADD, values, false);
+    const reply = await this.#run(ADD, 'trust the mark', values);
     if (reply !== 'added') throw evictionError(reply) ?? this.#connection.unexpected(reply);
   }
 
   /** See {@link RevocationStore.changes}. */
   async changes(after: string | undefined): Promise<RevocationChanges> {
     const [, mark = '', number = '0'] = /^([\w-]{36}) (\d{1,16})$/.exec(after ?? '') ?? [];
-    const reply = await this.#run(CHANGES, [mark, number], after === undefined);
+    const reply = await this.#run(CHANGES, after === undefined ? 'look again' : 'trust the mark', [mark, number]);
     const [value, from, last, ...entries] = this.#textsIn(reply);
     if (value === undefined || last === undefined) throw this.#connection.unexpected(reply);
     return {
@@ -91,10 +91,11 @@ export class RedisRevocationStore implements RevocationStore {
     };
   }
 
-  #run(script: string, values: readonly string[], looksAgain: boolean): Promise<unknown> {
+  /** Looks at the server again whatever the mark says, or only if the mark is not of its present run. */
+  #run(script: string, how: 'look again' | 'trust the mark', values: readonly string[]): Promise<unknown> {
     // Another one whenever Redis may have lost something: cursors with an earlier one are no longer known.
     const mark = crypto.randomUUID();
-    return this.#connection.run(script, this.#keys, [mark, 'no', looksAgain ? 'yes' : 'no', ...values]);
+    return this.#connection.run(script, this.#keys, [mark, 'no', how === 'look again' ? 'yes' : 'no', ...values]);
   }
 
   #textsIn(reply: unknown): string[] {
