@@ -79,7 +79,7 @@ export type { SessionOptions } from './options/session-options.js';
 export type { SharedStoreOption } from './shared-state/store-reports.js';
 export type { ResourceVariables } from './core/resource-template.js';
 export type { ClientKeyPair } from './issuer/client-certificate.js';
-export type { IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
+export type { ClientSecret, IntrospectionAuth, IntrospectionOptions } from './options/introspection-options.js';
 export { McpAuthModule } from './mcp-auth.module.js';
 export type { McpAuthModuleExtras } from './mcp-auth.module-definition.js';
 export type { AuthorizationServerOptions } from './options/authorization-server-options.js';

@@ -107,6 +107,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'ChallengeScopesOption',
       'ClaimValues',
       'ClientKeyPair',
+      'ClientSecret',
       'CommonOptions',
       'CompletedEvent',
       'ConfigProblem',

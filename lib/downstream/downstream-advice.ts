@@ -1,4 +1,5 @@
 import { quoted } from '../core/safe-text.js';
+import { ClientSecretError } from '../issuer/rotating-secret.js';
 import { TokenAnswerError, TokenRefusedError } from '../issuer/token-answer.js';
 import { adviceForFailure } from '../observability/failure-advice.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
@@ -82,6 +83,7 @@ export function adviceFor(error: unknown, api: ResolvedDownstream): string {
       ? 'let the identity provider issue an ID-JAG: issued_token_type urn:ietf:params:oauth:token-type:id-jag, token_type N_A'
       : tokenAdvice(api);
   }
+  if (cause instanceof ClientSecretError) return `let clientSecret of ${option}.auth return the present secret`;
   return adviceForFailure(cause, 'token') ?? `see that tokenEndpoint of ${option} is right, if it is set`;
 }
 

@@ -3,6 +3,7 @@ import { McpAuthError, unavailable, type McpAuthReason } from '../core/error.js'
 import { NotAskedError } from '../core/not-asked-error.js';
 import { MetadataUnavailableError } from '../issuer/discovery.js';
 import { OutboundError } from '../issuer/outbound-error.js';
+import { ClientSecretError } from '../issuer/rotating-secret.js';
 import { TokenAnswerError, TokenRefusedError } from '../issuer/token-answer.js';
 import { isOutage } from '../issuer/token-endpoint.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
@@ -97,6 +98,7 @@ function meaningOf(
     return error.code === 'invalid_request' ? invalidRequest : (meaning(error.code) ?? 'operator');
   }
   if (error instanceof TokenAnswerError) return error.kind === 'malformed' ? 'outage' : 'operator';
+  if (error instanceof ClientSecretError) return error.kind === 'failed' ? 'outage' : 'operator';
   if (error instanceof OutboundError) return isOutage(error) || error.status === 200 ? 'outage' : 'operator';
   if (error instanceof NotAskedError || error instanceof MetadataUnavailableError) return 'outage';
   return 'operator';

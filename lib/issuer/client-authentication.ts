@@ -11,12 +11,17 @@ import {
   type ClientAuth,
 } from 'oauth4webapi';
 import type { ClientCertificate } from './client-certificate.js';
+import { RotatingSecret } from './rotating-secret.js';
 
 /**
  * Authenticates this server as a client of an authorization server, by adding to headers or body. It is a function, so that the
- * secret is in no object that could be logged. With `certificate`, the connection must show that one, too.
+ * secret is in no object that could be logged. With `certificate`, the connection must show that one, too. With `secret`, a refused
+ * request may be sent again with another one.
  */
-export type ClientAuthentication = ClientAuth & { readonly certificate?: ClientCertificate };
+export type ClientAuthentication = ClientAuth & {
+  readonly certificate?: ClientCertificate;
+  readonly secret?: RotatingSecret;
+};
 
 /**
  * This server as a client, whose assertions follow the clock of the module.
@@ -49,6 +54,20 @@ export function basicCredentials(id: string, secret: string): string {
 /** `client_secret_post`: id and secret in the body (RFC 6749 §2.3.1). */
 export function clientSecretPost(secret: string): ClientAuthentication {
   return ClientSecretPost(secret);
+}
+
+/**
+ * A method with a secret that a function of the application returns.
+ *
+ * @param method {@link clientSecretBasic} or {@link clientSecretPost}
+ */
+export function rotatingSecret(
+  method: (secret: string) => ClientAuthentication,
+  source: () => unknown,
+): ClientAuthentication {
+  const secret = new RotatingSecret(source);
+  const authenticate: ClientAuth = async (...request) => method((await secret.current()).text)(...request);
+  return Object.assign(authenticate, { secret });
 }
 
 /**

@@ -16,6 +16,7 @@ import { EndpointLocation, type DiscoveredEndpoint } from './endpoint-location.j
 import { IntrospectionGate, type IntrospectionAccess } from './introspection-gate.js';
 import { OutboundError } from './outbound-error.js';
 import { postForm, type Outbound } from './outbound.js';
+import { ClientSecretError, withPresentSecret } from './rotating-secret.js';
 import { verifySignature, type SignatureRules } from './signature.js';
 
 /** What the server says about a token. Well-formed, but nothing else in it is checked. */
@@ -115,7 +116,12 @@ export class IntrospectionEndpoint {
     }
   }
 
-  async #ask(url: string, token: string): Promise<IntrospectionAnswer> {
+  #ask(url: string, token: string): Promise<IntrospectionAnswer> {
+    const { secret } = this.settings.authenticate;
+    return withPresentSecret(secret, () => this.#askOnce(url, token), refusesClient);
+  }
+
+  async #askOnce(url: string, token: string): Promise<IntrospectionAnswer> {
     const { issuer, clientId, authenticate, signed } = this.settings;
     const server: AuthorizationServer = { issuer, introspection_endpoint: url };
     const client = oauthClient(clientId, this.now());
@@ -183,10 +189,15 @@ export class IntrospectionEndpoint {
       this.#location.failed(error);
       return error;
     }
-    if (error instanceof IntrospectionError) return error;
+    if (error instanceof IntrospectionError || error instanceof ClientSecretError) return error;
     const what = error instanceof Error ? error.message : 'no usable answer';
     return new IntrospectionError(`the answer of the introspection endpoint of ${this.settings.issuer}: ${what}`);
   }
+}
+
+/** Whether the server refuses the secret of this server. */
+function refusesClient(error: unknown): boolean {
+  return error instanceof OutboundError && error.status === 401;
 }
 
 function isTime(value: unknown): value is number {

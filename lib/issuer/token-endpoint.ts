@@ -13,6 +13,7 @@ import { CoolDown, pauseAfter, UnderWayLimit } from './cool-down.js';
 import { EndpointLocation, type DiscoveredEndpoint } from './endpoint-location.js';
 import { OutboundError } from './outbound-error.js';
 import { postForm, type Outbound, type OutboundAnswer } from './outbound.js';
+import { withPresentSecret } from './rotating-secret.js';
 import { ServerNonces } from './server-nonces.js';
 import {
   readIssuedToken,
@@ -82,7 +83,9 @@ export class TokenEndpoint {
     this.#failed.check();
     return this.#underWay.run(async () => {
       try {
-        const token = await this.#askWithNonce(await this.#location.url('token'), request);
+        const url = await this.#location.url('token');
+        const { secret } = this.settings.authenticate;
+        const token = await withPresentSecret(secret, () => this.#askWithNonce(url, request), refusesClient);
         this.#failed.end();
         return token;
       } catch (error) {
@@ -153,6 +156,11 @@ export class TokenEndpoint {
       throw error;
     }
   }
+}
+
+/** Whether a server refuses the secret of the client. Keycloak calls that `unauthorized_client`, with status 401. */
+function refusesClient(error: unknown): boolean {
+  return error instanceof TokenRefusedError && (error.code === 'invalid_client' || error.status === 401);
 }
 
 /** The parameters that must never be shown (RFC 8693 §2.1, RFC 7521 §4, RFC 6749 §2.3.1). */

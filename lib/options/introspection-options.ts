@@ -4,6 +4,7 @@ import {
   clientSecretPost,
   privateKeyJwt,
   readSigningKey,
+  rotatingSecret,
   type ClientAuthentication,
 } from '../issuer/client-authentication.js';
 import type { ClientKeyPair } from '../issuer/client-certificate.js';
@@ -12,21 +13,28 @@ import { readCertificateAuthentication, requireTlsFor } from './client-certifica
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readUrl } from './url-option.js';
 
+/**
+ * The secret of a client, or a function that returns it, for one that is rotated. The function is asked at the first request, and
+ * again after the authorization server has refused the secret (`invalid_client`). If the secret differs then, the request is sent once
+ * more. It must return a non-empty text within five seconds.
+ */
+export type ClientSecret = string | (() => string | Promise<string>);
+
 /** How this server authenticates at the introspection endpoint, or at the token endpoint for an API behind it. */
 export type IntrospectionAuth =
   /** Id and secret in the `Authorization` header, as most servers expect it (RFC 6749 §2.3.1). */
   | {
       /** RFC 6749 §2.3.1, first form. */
       method: 'client_secret_basic';
-      /** The secret of the client. Kept in a function, so it never appears in a logged object. */
-      clientSecret: string;
+      /** The secret of the client, or a function that returns it: see {@link ClientSecret}. Never appears in a logged object. */
+      clientSecret: ClientSecret;
     }
   /** Id and secret in the body, for servers that do not accept them in the header. */
   | {
       /** RFC 6749 §2.3.1, second form. */
       method: 'client_secret_post';
-      /** The secret of the client. Kept in a function, so it never appears in a logged object. */
-      clientSecret: string;
+      /** The secret of the client, or a function that returns it: see {@link ClientSecret}. Never appears in a logged object. */
+      clientSecret: ClientSecret;
     }
   /**
    * A signed assertion: an eavesdropper can use nothing of what is sent (RFC 7523 §3). The key is PEM text (PKCS #8) or a
@@ -207,15 +215,18 @@ export function readClientAuthentication(option: OptionReader): ClientAuthentica
 
 function authenticationBy(
   method: (secret: string) => ClientAuthentication,
-  { clientSecret }: { readonly clientSecret: string | undefined },
+  { clientSecret }: { readonly clientSecret: string | (() => unknown) | undefined },
 ): ClientAuthentication {
-  return clientSecret === undefined ? NO_AUTHENTICATION : method(clientSecret);
+  if (clientSecret === undefined) return NO_AUTHENTICATION;
+  return typeof clientSecret === 'string' ? method(clientSecret) : rotatingSecret(method, clientSecret);
 }
 
-function readSecret(option: OptionReader): string | undefined {
+function readSecret(option: OptionReader): string | (() => unknown) | undefined {
   const { value } = option;
+  if (typeof value === 'function') return value as () => unknown;
   if (typeof value === 'string' && value !== '') return value;
-  option.refuse({ seen: undisclosed(option), why: 'must be a non-empty string', write: 'Write the client secret' });
+  const write = 'Write the client secret, or a function that returns it';
+  option.refuse({ seen: undisclosed(option), why: 'must be a non-empty string or a function', write });
   return undefined;
 }
 

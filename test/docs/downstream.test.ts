@@ -6,6 +6,7 @@ import {
   McpAuthDownstreamError,
   McpAuthService,
   type DownstreamOptions,
+  type IntrospectionAuth,
   type McpAuthModuleOptions,
   type SubjectToken,
 } from 'nestjs-mcp-auth';
@@ -100,11 +101,20 @@ const partner: DownstreamOptions = {
 };
 // #endregion
 
+const vault = { read: async (name: string): Promise<string> => (name === '' ? '' : SECRET) };
+
+// #region secret
+const auth: IntrospectionAuth = {
+  method: 'client_secret_basic',
+  clientSecret: () => vault.read('notes-server'),
+};
+// #endregion
+
 // #region itself
 const search: DownstreamOptions = {
   grant: 'client-credentials',
   clientId: 'notes-server',
-  auth: { method: 'client_secret_basic', clientSecret: SECRET },
+  auth,
   resource: 'https://search.example.com',
   origins: ['https://search.example.com'],
 };
