@@ -4,7 +4,7 @@ import type { CallerProof, McpAuthInfo } from '../core/auth-info.js';
 import { McpAuthError } from '../core/error.js';
 import { continueWith, type MaybePromise } from '../core/maybe-promise.js';
 import { Plain } from '../core/safe-text.js';
-import { readCredentials, type HeaderCredential } from '../request/credentials.js';
+import { readCredentials, type BearerCredential, type HeaderCredential } from '../request/credentials.js';
 import type { HeaderSource } from '../request/header-fields.js';
 import type { HttpRequest } from '../request/http-message.js';
 import type { ResourceCredential } from '../resource-servers/resource-credentials.js';
@@ -50,11 +50,7 @@ export class Authenticator {
       case 'malformed':
         throw new McpAuthError('invalid_token', 'malformed_credentials');
       case 'bearer':
-        return this.verify(
-          credentials.token,
-          access.server,
-          access.server.resource.mutualTls ? { source, request } : undefined,
-        );
+        return this.#verifyBearer(credentials, access.server, { source, request });
       case 'dpop':
         return this.#verifyBound(credentials.token, access, source, request);
       case 'header':
@@ -81,16 +77,25 @@ export class Authenticator {
   }
 
   /**
-   * Verifies an access token, or another Bearer credential, for this resource, and returns its caller.
+   * Verifies an access token, or another Bearer credential, for this resource, and returns its caller. Accepts no token that is bound
+   * to a certificate, since there is no request that shows one.
    *
-   * @param shown the request that it came with. Without it, no token is accepted that is bound to a certificate.
    * @throws {McpAuthError} when the token is refused, or cannot be verified now.
    */
-  verify(token: string, server: ResourceServer, shown?: ShownRequest): MaybePromise<McpAuthInfo> {
+  verify(token: string, server: ResourceServer): MaybePromise<McpAuthInfo> {
+    return this.#verifyBearer({ kind: 'bearer', token }, server, undefined);
+  }
+
+  #verifyBearer(
+    bearer: BearerCredential,
+    server: ResourceServer,
+    shown: ShownRequest | undefined,
+  ): MaybePromise<McpAuthInfo> {
+    const { token } = bearer;
     const credential = server.credentials.ofToken(token);
     if (credential) return this.#verifyCredential(token, credential, server);
     const { verifier, resource } = server;
-    return continueWith(verifier.verify(token), (verified) => {
+    return continueWith(verifier.verify(token, bearer), (verified) => {
       this.proofs.checkBearer(verified, resource);
       const certificate = this.certificates.check(verified, resource, shown);
       const proof = certificate === undefined ? undefined : shownBy(certificate);

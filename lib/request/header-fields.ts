@@ -3,8 +3,10 @@ export interface HeaderSource {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Names and values in turn. Adapters for serverless platforms leave it empty or out. */
   readonly rawHeaders?: readonly string[] | undefined;
+  /** The connection. Adapters for serverless platforms have none. */
+  readonly socket?: object | undefined;
   /** Node's request inside Fastify's. */
-  readonly raw?: { readonly rawHeaders?: readonly string[] | undefined } | undefined;
+  readonly raw?: Pick<HeaderSource, 'rawHeaders' | 'socket'> | undefined;
 }
 
 /**

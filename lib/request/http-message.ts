@@ -8,8 +8,6 @@ export type HttpRequest = Omit<HeaderSource, 'raw'> & {
   readonly url?: string;
   readonly originalUrl?: string;
   readonly body?: unknown;
-  /** The connection; adapters for serverless platforms have none. */
-  readonly socket?: object | undefined;
   auth?: unknown;
   user?: unknown;
 };

@@ -30,9 +30,13 @@ export class CachedVerifier {
     private readonly now: () => number,
   ) {}
 
-  /** Returns without a promise if the token is remembered. Throws, or rejects with, what `TokenVerifier` throws. */
-  verify(token: string): MaybePromise<VerifiedToken> {
-    const key = tokenHash(token);
+  /**
+   * Returns without a promise if the token is remembered. Throws, or rejects with, what `TokenVerifier` throws.
+   *
+   * @param credential the object with the token, if several requests share it. The token is hashed once for each.
+   */
+  verify(token: string, credential?: object): MaybePromise<VerifiedToken> {
+    const key = credential ? hashIn(credential, token) : tokenHash(token);
     const known = this.store.get(key);
     if (known && this.now() >= known.since && known.isCurrent()) return known.token;
     if (known) this.store.delete(key);
@@ -47,4 +51,15 @@ export class CachedVerifier {
     if (this.now() < until) this.store.set(key, { ...verification, since }, until);
     return verification.token;
   }
+}
+
+/** The hashes of the tokens in credentials. */
+const hashes = new WeakMap<object, string>();
+
+function hashIn(credential: object, token: string): string {
+  const known = hashes.get(credential);
+  if (known !== undefined) return known;
+  const hash = tokenHash(token);
+  hashes.set(credential, hash);
+  return hash;
 }

@@ -12,17 +12,25 @@ const ERAS = [
   { era: '2026-07-28', headers: mcp2026Headers('tools/call', 'whoami'), params: { ...WHOAMI, _meta: MCP_2026_META } },
 ];
 
+/** Whom the answers name, or their status. */
+const NAMES = ['alice', 'alice', '401', 'bob', 'bob', '401', '401', 'alice', 'alice'];
+
 describe.each(PLATFORMS)('7. One connection for several callers, on %s', (platform) => {
   let server: NotesServer;
   let callers: (string | undefined)[];
   beforeAll(async () => {
     server = await startNotesServer(platform, { issuer: { alg: 'ES256' } });
+    const [alice, bob] = [await server.mint({ sub: 'alice' }), await server.mint({ sub: 'bob' })];
     callers = [
-      await server.mint({ sub: 'alice' }),
+      alice,
+      alice,
       undefined,
-      await server.mint({ sub: 'bob' }),
+      bob,
+      bob,
       'no.good.token',
+      `${bob}x`,
       await server.mint({ sub: 'alice' }),
+      alice,
     ];
   });
   afterAll(() => server.close());
@@ -45,7 +53,8 @@ describe.each(PLATFORMS)('7. One connection for several callers, on %s', (platfo
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     });
 
-    it('MCP-26-CONN-01: carries no identity from one request of it to the next', async () => {
+    /** Sends the requests one after the other on one connection. */
+    const askInTurn = async (tokens: readonly (string | undefined)[]): Promise<string[]> => {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 });
       const sockets = new Set<unknown>();
       const ask = (token: string | undefined): Promise<string> =>
@@ -60,10 +69,24 @@ describe.each(PLATFORMS)('7. One connection for several callers, on %s', (platfo
           sent.end(body);
         });
       const who: string[] = [];
-      for (const token of callers) who.push(await ask(token));
+      for (const token of tokens) {
+        who.push(await ask(token));
+        server.clock.now += 1_000;
+      }
       agent.destroy();
-      expect(who).toEqual(['alice', '401', 'bob', '401', 'alice']);
       expect(sockets.size).toBe(1);
+      return who;
+    };
+
+    it('MCP-26-CONN-01: carries no identity from one request of it to the next', async () => {
+      expect(await askInTurn(callers)).toEqual(NAMES);
+    });
+
+    it('MCP-26-RS-05: refuses a token that expires while it is repeated', async () => {
+      const exp = Math.floor(server.clock.now / 1000) + 12;
+      const token = await server.mint({ sub: 'alice', exp });
+      const who = await askInTurn(Array<string>(30).fill(token));
+      expect([who[0], who.at(-1)]).toEqual(['alice', '401']);
     });
 
     it('MCP-26-CONN-01: carries none where the requests come before the answers', async () => {
@@ -85,7 +108,7 @@ describe.each(PLATFORMS)('7. One connection for several callers, on %s', (platfo
         const status = answer.slice('HTTP/1.1 '.length, 12);
         return status === '200' ? (/\\?"subject\\?":\s*\\?"(\w+)/.exec(answer)?.[1] ?? answer) : status;
       });
-      expect(answers).toEqual(['alice', '401', 'bob', '401', 'alice']);
+      expect(answers).toEqual(NAMES);
     });
   });
 });
