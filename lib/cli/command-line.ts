@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { EXCHANGE_GRANTS, EXCHANGE_PARAMETERS, type ExchangeProbe } from './doctor/exchange.facts.js';
 import { readResourceIdentifier, type ResourceIdentifier } from '../core/resource.js';
 
 /** What the command line asks for. A refusal does not repeat the refused argument, which could be a token. */
@@ -21,6 +22,8 @@ export interface DoctorCommand {
   readonly clientId: string | undefined;
   readonly redirectUri: string | undefined;
   readonly register: boolean;
+  /** The parameters of the exchange to try; empty for none. */
+  readonly exchange: ExchangeProbe['parameters'];
   readonly timeoutMs: number;
 }
 
@@ -37,6 +40,8 @@ Examines a running MCP server and its authorization servers as a client would, a
   --client-id <id>       tests what the authorization endpoint refuses; with the secret in MCP_AUTH_CLIENT_SECRET
                          and an issuer as URL, also requests a token with the client credentials grant
   --redirect-uri <uri>   a redirect URI of that client: tests whether requests without PKCE are refused
+  --exchange <name=value> requests a token for another API with the sample token, as that client, at the issuer:
+                         audience=, resource=, scope= or grant=token-exchange or jwt-bearer; may be repeated
   --probe-dcr            REGISTERS A CLIENT as MCP clients do, to see whether that works
   --timeout <seconds>    timeout of each request (default 5)
   --verbose              also prints a line for each check that cannot be verified
@@ -54,6 +59,7 @@ const OPTIONS = {
   audience: { type: 'string', multiple: true },
   'client-id': { type: 'string' },
   'redirect-uri': { type: 'string' },
+  exchange: { type: 'string', multiple: true },
   'probe-dcr': { type: 'boolean' },
   timeout: { type: 'string' },
   verbose: { type: 'boolean' },
@@ -87,6 +93,12 @@ function doctorCommand(values: Values, [command, target, ...others]: readonly st
     );
   const tokenSource = tokenSourceOf(values);
   if (typeof tokenSource === 'object' && 'why' in tokenSource) return refused(tokenSource.why);
+  const exchange = (values.exchange ?? []).map(exchangeParameter);
+  if (exchange.includes(undefined)) {
+    return refused(
+      `--exchange is one of ${EXCHANGE_PARAMETERS.join('=, ')}= with a value; grant= is ${EXCHANGE_GRANTS.join(' or ')}`,
+    );
+  }
   const timeoutMs = Number(values.timeout ?? 5) * 1000;
   if (!(timeoutMs > 0 && timeoutMs <= 600_000)) return refused('--timeout is a number of seconds, up to 600');
   return {
@@ -101,8 +113,17 @@ function doctorCommand(values: Values, [command, target, ...others]: readonly st
     clientId: values['client-id'],
     redirectUri: values['redirect-uri'],
     register: values['probe-dcr'] ?? false,
+    exchange: exchange.filter((parameter) => parameter !== undefined),
     timeoutMs,
   };
+}
+
+/** One parameter of the exchange; undefined if it is none. */
+function exchangeParameter(text: string): ExchangeProbe['parameters'][number] | undefined {
+  const [, name, value = ''] = /^([a-z]+)=(.+)$/s.exec(text) ?? [];
+  const known = EXCHANGE_PARAMETERS.find((one) => one === name);
+  if (!known || (known === 'grant' && !EXCHANGE_GRANTS.includes(value))) return undefined;
+  return [known, value];
 }
 
 function tokenSourceOf({ token, 'token-file': file }: Values): DoctorCommand['tokenSource'] | { readonly why: string } {

@@ -32,13 +32,16 @@ async function doctor(command: DoctorCommand, console: Console): Promise<number>
   if ('why' in found) return refuse(found.why, console);
   const { target, isIssuer, audiences, clientId, redirectUri, register, timeoutMs } = command;
   const clientSecret = console.environment['MCP_AUTH_CLIENT_SECRET'];
+  const { exchange: parameters } = command;
+  const isComplete = parameters.length > 0 && clientId !== undefined && !!clientSecret && read.token !== undefined;
+  const exchange = isComplete ? { parameters, token: read.token, clientId, clientSecret } : undefined;
   const report = await runDoctor({
     target,
     isIssuer,
     token: read.token,
     dpopKey: found.key,
     audiences,
-    probes: { clientId, clientSecret, redirectUri, register },
+    probes: { clientId, clientSecret, redirectUri, register, exchange },
     limits: { ...OUTBOUND_LIMITS, timeoutMs },
     now: Date.now,
   });

@@ -98,6 +98,8 @@ describe('the command line', () => {
       '--verbose',
       '--token-file',
       'f',
+      '--exchange',
+      'audience=a=b',
     ];
     expect(readCommandLine([...args, ...more])).toEqual({
       kind: 'doctor',
@@ -110,6 +112,7 @@ describe('the command line', () => {
       clientId: 'c',
       redirectUri: 'http://127.0.0.1/cb',
       register: true,
+      exchange: [['audience', 'a=b']],
       timeoutMs: 1500,
     });
   });

@@ -56,7 +56,7 @@ describe.each(PLATFORMS)(
 
     it('has a row for each duty of an authorization server, seen or not', async () => {
       const { rows } = await examine(server.resource);
-      const expected = Array.from({ length: 30 }, (_, index) => `AS-${String(index + 1).padStart(2, '0')}`);
+      const expected = Array.from({ length: 31 }, (_, index) => `AS-${String(index + 1).padStart(2, '0')}`);
       expect([...new Set(rows.map(({ id }) => id).filter((id) => id.startsWith('AS-')))].toSorted()).toEqual(expected);
     });
 

@@ -6,6 +6,7 @@ import { metadataUrls } from '../../issuer/discovery.js';
 import { textsAt } from './check.js';
 import { preflightRequest } from './cross-origin.js';
 import type { DpopOffer } from './dpop-offer.js';
+import { requestExchange, type ExchangeAnswer, type ExchangeProbe } from './exchange.facts.js';
 import type { Prober } from './prober.js';
 import { registerClient, SOME_SCOPE, type RegistrationAnswers } from './registration.js';
 import { documentOf, type ProbeResult } from './probe-result.js';
@@ -34,6 +35,8 @@ export interface ClientProbes {
   readonly redirectUri?: string | undefined;
   /** Whether to register a client. */
   readonly register: boolean;
+  /** Which token to request with that of a caller. Only for an authorization server that the operator named. */
+  readonly exchange?: ExchangeProbe | undefined;
 }
 
 /** The answers of an authorization server; undefined for requests that no metadata names or the operator did not want. */
@@ -55,6 +58,8 @@ export interface AuthorizationServerFacts {
   /** The answer to the client credentials grant. */
   readonly token?: ProbeResult | undefined;
   readonly authorization?: AuthorizationAnswers | undefined;
+  /** The answer to the exchange that the operator wants. */
+  readonly exchange?: ExchangeAnswer | undefined;
 }
 
 /** The answers of the authorization endpoint to requests that it must refuse. */
@@ -77,6 +82,7 @@ export async function gatherAuthorizationServer(
   context: { readonly resource: ResourceView | undefined; readonly pageOrigin: string; readonly probes: ClientProbes },
 ): Promise<AuthorizationServerFacts> {
   const { resource, pageOrigin, probes } = context;
+  const { exchange: wanted } = probes;
   const forms = await Promise.all(placesOf(issuer).map((url) => prober.get(url, { origin: pageOrigin })));
   const document = forms.map(documentOf).find((one) => one !== undefined);
   const url = parseUrl(issuer);
@@ -87,7 +93,7 @@ export async function gatherAuthorizationServer(
     const endpoint = ownMember(document, name);
     return typeof endpoint === 'string' ? ask(endpoint) : undefined;
   };
-  const [keys, introspection, tokenPreflight, twin, registration, token, authorization] = await Promise.all([
+  const [keys, introspection, tokenPreflight, twin, registration, token, authorization, exchange] = await Promise.all([
     at('jwks_uri', (endpoint) => prober.get(endpoint, { origin: pageOrigin })),
     at('introspection_endpoint', (endpoint) =>
       prober.send(endpoint, form({ token: 'nestjs-mcp-auth-doctor-no-such-token' })),
@@ -99,8 +105,9 @@ export async function gatherAuthorizationServer(
       : undefined,
     at('token_endpoint', (endpoint) => askForToken(prober, endpoint, probes, resource)),
     at('authorization_endpoint', (endpoint) => tryAuthorization(prober, endpoint, probes)),
+    wanted && at('token_endpoint', (endpoint) => requestExchange(prober, endpoint, document, wanted)),
   ]);
-  return { ...facts, keys, introspection, tokenPreflight, twin, registration, token, authorization };
+  return { ...facts, keys, introspection, tokenPreflight, twin, registration, token, authorization, exchange };
 }
 
 /** The URLs where clients look for metadata; empty if the issuer is not a URL. */

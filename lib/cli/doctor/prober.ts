@@ -4,7 +4,7 @@ import { OutboundError } from '../../issuer/outbound-error.js';
 import type { OutboundLimits, OutboundRequest } from '../../issuer/outbound.js';
 import { probe, type ProbedAnswer } from '../../issuer/probe.js';
 import type { Secrets } from './secrets.js';
-import type { ProbeResult } from './probe-result.js';
+import { documentOf, type ProbeResult } from './probe-result.js';
 
 export interface ProberSettings {
   /** The URL that the operator named. Other URLs on this machine are requested only if this one is on it, too. */
@@ -49,11 +49,35 @@ export class Prober {
     return this.#exchange(url.replace(/^https:/i, 'http:'), { method: 'GET', headers: {} });
   }
 
+  /**
+   * Sends a request for a token. Also returns the JSON object in the answer as it came, if the status is 200, for what takes no token
+   * out of it; the answer itself then has no body.
+   */
+  async sendForToken(
+    url: string,
+    request: OutboundRequest,
+  ): Promise<{ readonly seen: ProbeResult; readonly body: Readonly<Record<string, unknown>> | undefined }> {
+    const refusal = this.whyNotAsked(url);
+    if (refusal !== undefined)
+      return { seen: { kind: 'no-answer', url, why: `not asked: ${refusal}` }, body: undefined };
+    const raw = await this.#ask(url, request);
+    if (raw.kind === 'no-answer') return { seen: raw, body: undefined };
+    const seen = { ...raw, ...this.#withoutSecrets(raw) };
+    const body = documentOf(raw);
+    return { seen: body ? { ...seen, text: '' } : seen, body };
+  }
+
   async #exchange(url: string, request: OutboundRequest): Promise<ProbeResult> {
+    const raw = await this.#ask(url, request);
+    return raw.kind === 'answer' ? { ...raw, ...this.#withoutSecrets(raw) } : raw;
+  }
+
+  /** The answer with the secrets that a server may return. */
+  async #ask(url: string, request: OutboundRequest): Promise<ProbeResult> {
     const askedAt = this.settings.now();
     try {
       const answer = await probe(url, request, this.settings.limits);
-      return { kind: 'answer', url, ...this.#withoutSecrets(answer), askedAt, cameAt: this.settings.now() };
+      return { kind: 'answer', url, ...answer, askedAt, cameAt: this.settings.now() };
     } catch (error) {
       return { kind: 'no-answer', url, why: error instanceof OutboundError ? error.what : 'no answer' };
     }
@@ -70,11 +94,11 @@ export class Prober {
   }
 
   /** Removes secrets from an answer, because a server may return what it received. */
-  #withoutSecrets(answer: ProbedAnswer): ProbedAnswer {
+  #withoutSecrets(answer: ProbedAnswer): Pick<ProbedAnswer, 'headers' | 'text' | 'contentType'> {
     const clean = (text: string): string => this.settings.secrets.removeFrom(text);
     const headers = new Headers();
     for (const [name, value] of answer.headers) headers.append(name, clean(value));
-    return { ...answer, headers, text: clean(answer.text), contentType: clean(answer.contentType) };
+    return { headers, text: clean(answer.text), contentType: clean(answer.contentType) };
   }
 }
 

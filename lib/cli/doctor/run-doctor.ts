@@ -15,6 +15,7 @@ import type { DpopKey } from './dpop-key.js';
 import { checkDpop } from './dpop.checks.js';
 import { checkDiscovery } from './discovery.checks.js';
 import { checkEndpoints } from './endpoint.checks.js';
+import { checkExchange } from './exchange.checks.js';
 import { checkKeySet, publishedKeys } from './key-set.checks.js';
 import { challengeScopes, gatherMcpServer, resourceMetadata, type McpServerFacts } from './mcp-server.facts.js';
 import { browserOrigin } from './cross-origin.js';
@@ -92,8 +93,8 @@ async function examineMcpServer(prober: Prober, options: DoctorOptions): Promise
   const resource = viewOf(facts);
   const named = [...new Set(textsAt(resource.document, 'authorization_servers'))];
   const servers: AuthorizationServerFacts[] = [];
-  // The secret is sent only to an authorization server that the operator named, never to one that an MCP server names.
-  const probes = { ...options.probes, clientSecret: undefined };
+  // The secret and the token of a caller are sent only to an authorization server that the operator named, never to one that an MCP server names.
+  const probes = { ...options.probes, clientSecret: undefined, exchange: undefined };
   for (const issuer of named.slice(0, MOST_ISSUERS)) {
     servers.push(await gatherAuthorizationServer(prober, issuer, { resource, pageOrigin: facts.pageOrigin, probes }));
   }
@@ -131,6 +132,7 @@ function sectionOf(facts: AuthorizationServerFacts): Section {
     ...checkServerMetadata(facts),
     ...checkKeySet(facts),
     ...checkEndpoints(facts),
+    ...checkExchange(facts),
   ];
   const rotation = notVerifiable(
     'AS-28',
