@@ -8,11 +8,19 @@ import { instancesWith, type Instance } from '../caller/module-instances.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
 import { boundTo, FILTERS_METADATA, GUARDS_METADATA } from '../handlers/nest-metadata.js';
 import { ResolvedOptions } from '../options/options.js';
+import { mcpOriginOf } from '../request/mcp-origin.js';
 import { HandlerFilter, HandlerGuard } from './handler-enhancers.js';
 
 /** Whether options concern every MCP handler, also those without a decorator. */
 export function concernsEveryHandler({ authorize, resources }: ResolvedOptions): boolean {
   return authorize !== undefined || resources.some(({ annotationScopes }) => annotationScopes !== undefined);
+}
+
+/**
+ * Whether options concern every MCP handler that is called over stdio: no route has checked what every request needs there.
+ */
+function concernsStdio({ resources }: ResolvedOptions): boolean {
+  return resources.some(({ requiredScopes }) => requiredScopes.length > 0);
 }
 
 /** Whether every MCP handler may throw a refusal: by asking for a token for an API on behalf of its caller. */
@@ -50,9 +58,15 @@ export class EveryHandler {
     for (const handler of this.explorer.rpcHandlers) if (this.#isUnguarded(handler)) bind(handler, isGuarding);
   }
 
-  /** Whether the guard decides about calls of every handler. */
+  /** Whether the guard decides about calls of handlers that nothing protects. */
   get isGuarding(): boolean {
-    return concernsEveryHandler(this.options);
+    return concernsEveryHandler(this.options) || concernsStdio(this.options);
+  }
+
+  /** Whether it decides about this one. */
+  isGuardingCall(context: ExecutionContext): boolean {
+    if (concernsEveryHandler(this.options)) return true;
+    return mcpOriginOf(context)?.isStdio === true && concernsStdio(this.options);
   }
 
   #isUnguarded({ classRef, method }: DirectHandler): boolean {
@@ -68,7 +82,8 @@ export class EveryHandler {
 class SharedGuard implements CanActivate {
   canActivate(context: ExecutionContext): MaybePromise<boolean> {
     return (
-      applicationOf(context, context.getClass(), ({ isGuarding }) => isGuarding)?.guard.canActivate(context) ?? true
+      applicationOf(context, context.getClass(), (one) => one.isGuardingCall(context))?.guard.canActivate(context) ??
+      true
     );
   }
 }

@@ -57,12 +57,17 @@ describe.each(PLATFORMS)('a tool without a decorator, on %s', (platform) => {
 
   const REFUSED = { isError: true, content: [{ text: 'Authorization is required.' }] };
   const rule = { scopes: { annotations: { destructiveHint: ['w'] } } };
+  const needed = { scopes: { required: ['w'] } };
   const stdio = { tokenEnv: VARIABLE };
 
   it.each<[string, Partial<McpAuthModuleOptions>, string | undefined, object]>([
     ['runs over stdio without such options', {}, undefined, { content: [{ text: 'ran' }] }],
     ['is refused over stdio with a policy for the whole server', { authorize: () => true }, undefined, REFUSED],
     ['is refused over stdio with scopes by annotations', rule, undefined, REFUSED],
+    ['is refused over stdio if every request needs a scope', needed, undefined, REFUSED],
+    ['is refused without the scope that every request needs', { ...needed, stdio }, 'a', { isError: true }],
+    ['runs with the scope that every request needs', { ...needed, stdio }, 'w', { content: [{ text: 'ran' }] }],
+    ['runs if stdio is trusted, without it', { ...needed, stdio: 'trust' }, undefined, { content: [{ text: 'ran' }] }],
     ['runs if stdio is trusted', { authorize: () => false, stdio: 'trust' }, undefined, { content: [{ text: 'ran' }] }],
     ['runs for a caller whom the policy allows', { authorize: () => true, stdio }, 'a', { content: [{ text: 'ran' }] }],
     ['is refused if the policy denies', { authorize: () => false, stdio }, 'a', { isError: true }],
