@@ -20,6 +20,8 @@ type Advice = Readonly<Record<string, (place: Place, api: ResolvedDownstream) =>
 const ADVICE: Advice = {
   invalid_client: ({ option, clientId }) =>
     `see that the client ${quoted(clientId)} exists, and that auth of ${option} is its present secret or key`,
+  invalid_grant: ({ clientId }) =>
+    `if no caller gets one, see that the tokens of callers are issued for the client ${quoted(clientId)}: their aud must be that application`,
   unauthorized_client: ({ clientId, grant }) => `allow the client ${quoted(clientId)} the grant ${grant}`,
   unsupported_grant_type: ({ grant }) =>
     `turn on the grant ${grant} at the authorization server, or choose another one`,

@@ -172,7 +172,7 @@ export class DownstreamApi {
     const { log } = this.dependencies;
     const refusal = refusalFor(failure, error, this.options, caller);
     if (failure === 'outage') log.outage(this.options, error);
-    if (!this.#hasIssued && mayBeMistake(failure, error)) log.denied(this.options, error);
+    if (!this.#hasIssued && mayBeMistake(failure, error, this.options)) log.denied(this.options, error);
     if (!refusal) log.mistake(this.options, error);
     return refusal ?? new McpAuthDownstreamError(this.options.name);
   }

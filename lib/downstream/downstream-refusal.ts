@@ -104,9 +104,15 @@ function meaningOf(
   return 'operator';
 }
 
-/** Whether a refusal of the caller may be a mistake of the operator, while no caller has got a token. */
-export function mayBeMistake(failure: TokenFailure, error: unknown): boolean {
-  return failure === 'denied' || (failure === 'interaction' && error instanceof IdentityProviderError);
+/**
+ * Whether a refusal of the caller may be a mistake of the operator, while no caller has got a token. Entra ID calls a token of the
+ * caller that is for another application an invalid grant, too.
+ */
+export function mayBeMistake(failure: TokenFailure, error: unknown, { grant }: ResolvedDownstream): boolean {
+  if (failure === 'denied') return true;
+  return failure === 'subject'
+    ? grant === 'jwt-bearer'
+    : failure === 'interaction' && error instanceof IdentityProviderError;
 }
 
 /** The refusal of the caller; undefined if the failure is for the operator. */
