@@ -104,6 +104,8 @@ function isRefused(error: unknown): error is Error {
 
 /** @see OpenID Connect Back-Channel Logout 1.0 §2.8 */
 function send({ status, error, description }: LogoutAnswer, response: ServerResponse): void {
+  // The application may have answered in the meantime, as after a time limit of its own.
+  if (response.headersSent) return;
   response.statusCode = status;
   response.setHeader('Cache-Control', 'no-store');
   if (status === 405) response.setHeader('Allow', 'POST');

@@ -47,9 +47,11 @@ export class WellKnownEndpoint {
       const found = this.requested.documented(request as HttpRequest);
       if (found === undefined) return next();
       if (!(found instanceof Promise)) return this.#answer(found, request, response);
+      // The application may have answered in the meantime, as after a time limit of its own.
+      const unlessAnswered = (answer: () => void): void => void (response.headersSent || answer());
       void found.then(
-        (resource) => this.#answer(resource ?? 'unknown', request, response),
-        (error: unknown) => answerUnavailable(error, response),
+        (resource) => unlessAnswered(() => this.#answer(resource ?? 'unknown', request, response)),
+        (error: unknown) => unlessAnswered(() => answerUnavailable(error, response)),
       );
     });
   }
