@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CACHE, ROOT } from './places.js';
 
 /** Milliseconds without an answer after which a process hangs. One mutant may take 5 s and then the rest of a test. */
-const SILENCE_MS = { coverage: 180_000, mutants: 45_000 };
+const SILENCE_MS = { coverage: 300_000, mutants: 60_000 };
 
 const FLAGS = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
 
@@ -17,7 +17,9 @@ export async function answersTo(job, testFiles) {
   rmSync(answers, { force: true });
   writeFileSync(jobFile, JSON.stringify({ ...job, answers }));
   await finished(jest(jobFile, testFiles), answers, job.isCoverage ? SILENCE_MS.coverage : SILENCE_MS.mutants);
-  return existsSync(answers) ? parseLines(readFileSync(answers, 'utf8')) : [];
+  const lines = existsSync(answers) ? parseLines(readFileSync(answers, 'utf8')) : [];
+  for (const file of [jobFile, answers]) rmSync(file, { force: true });
+  return lines;
 }
 
 function jest(jobFile, testFiles) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { fieldValues, writeField } from '../../lib/request/header-fields.js';
+import { acceptsEvents, fieldValues, hasField, valuesSent, writeField } from '../../lib/request/header-fields.js';
 import { isBodyUnread } from '../../lib/request/unread-body.js';
 import { always } from '../fuzz/property.js';
 
@@ -31,6 +31,56 @@ describe('header fields', () => {
     expect(fieldValues({ headers: { a: 1 as unknown as string } }, 'a')).toEqual(['1']);
     expect(fieldValues({ headers: { a: null as unknown as string } }, 'a')).toEqual([]);
     expect(fieldValues({ headers: { a: [] } }, 'a')).toEqual([]);
+  });
+});
+
+describe('a header field', () => {
+  it('has the value that middleware wrote, and those that were sent where there are several', () => {
+    const sent = (...rawHeaders: string[]): readonly string[] =>
+      fieldValues({ headers: { host: 'new' }, rawHeaders }, 'host');
+    expect(sent('Host', 'old')).toEqual(['new']);
+    expect(sent('Host', 'a', 'Hosts', 'b', 'HOST', 'c')).toEqual(['a', 'c']);
+    expect(sent()).toEqual(['new']);
+    expect(fieldValues({ headers: { host: 'new' } }, 'host')).toEqual(['new']);
+    expect(fieldValues({ headers: { host: 'new' }, raw: { rawHeaders: ['Host', 'a', 'Host', 'b'] } }, 'host')).toEqual([
+      'a',
+      'b',
+    ]);
+    expect(fieldValues({ headers: {}, rawHeaders: ['Host', 'a', 'Host', 'b'] }, 'host')).toEqual([]);
+  });
+
+  it('is there where it has a value, also an empty one', () => {
+    const isThere = (host: unknown): boolean => hasField({ headers: { host: host as string } }, 'host');
+    expect(['a', '', []].map(isThere)).toEqual([true, true, true]);
+    expect([undefined, null].map(isThere)).toEqual([false, false]);
+  });
+
+  it('was sent under its whole name, in any case', () => {
+    expect(
+      valuesSent(['HOST', 'a', 'Hos', 'b', 'Hosts', 'c', 'Most', 'd', 'Other', 'host', 'host', 'e'], 'host'),
+    ).toEqual(['a', 'e']);
+    // A list without the last value.
+    expect(valuesSent(['Host', 'a', 'Host'], 'host')).toEqual(['a']);
+  });
+
+  it('is written where no list of fields is kept', () => {
+    const source = { headers: { host: 'a' } as Record<string, string> };
+    writeField(source, 'host', 'b');
+    expect(source).toEqual({ headers: { host: 'b' } });
+    writeField(source, 'host', undefined);
+    expect(source).toEqual({ headers: {} });
+    expect('host' in source.headers).toBe(false);
+  });
+
+  it.each<[string | string[] | undefined, boolean]>([
+    ['application/json, text/event-stream', true],
+    ['Text/Event-Stream;q=0.5', true],
+    [['application/json', 'text/event-stream'], true],
+    ['application/json', false],
+    ['text/event', false],
+    [undefined, false],
+  ])('Accept: %j accepts event streams: %s', (accept, isIt) => {
+    expect(acceptsEvents({ headers: { accept } })).toBe(isIt);
   });
 });
 

@@ -1,0 +1,83 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseChallenges } from 'nestjs-mcp-auth/testing';
+
+/** Without the prototype that parameters do not have. */
+function read(header: string | readonly string[]): unknown {
+  return parseChallenges(header).map((challenge) => ({ ...challenge, params: { ...challenge.params } }));
+}
+
+describe('challenges', () => {
+  it.each<[string, unknown[]]>([
+    ['Bearer', [{ scheme: 'Bearer', params: {} }]],
+    [' \t Bearer \t ', [{ scheme: 'Bearer', params: {} }]],
+    ['Bearer a=b', [{ scheme: 'Bearer', params: { a: 'b' } }]],
+    ['Bearer   A = "b" \t,\t c=d', [{ scheme: 'Bearer', params: { a: 'b', c: 'd' } }]],
+    [String.raw`Bearer a="b \"c\" \\ d"`, [{ scheme: 'Bearer', params: { a: String.raw`b "c" \ d` } }]],
+    ['Bearer a="b, DPoP c=d"', [{ scheme: 'Bearer', params: { a: 'b, DPoP c=d' } }]],
+    ['Bearer a=""', [{ scheme: 'Bearer', params: { a: '' } }]],
+    ['Basic YWI6Yw==', [{ scheme: 'Basic', params: {}, token68: 'YWI6Yw==' }]],
+    [
+      'Basic abc, Bearer a=b',
+      [
+        { scheme: 'Basic', params: {}, token68: 'abc' },
+        { scheme: 'Bearer', params: { a: 'b' } },
+      ],
+    ],
+    [
+      'Bearer , DPoP',
+      [
+        { scheme: 'Bearer', params: {} },
+        { scheme: 'DPoP', params: {} },
+      ],
+    ],
+    [
+      'Bearer a=b, c=d, DPoP e=f,Basic',
+      [
+        { scheme: 'Bearer', params: { a: 'b', c: 'd' } },
+        { scheme: 'DPoP', params: { e: 'f' } },
+        { scheme: 'Basic', params: {} },
+      ],
+    ],
+  ])('%s', (header, challenges) => {
+    expect(read(header)).toEqual(challenges);
+  });
+
+  it('end where a name has no value: it is the scheme of the next', () => {
+    expect(read('Bearer a=b, a')).toEqual([
+      { scheme: 'Bearer', params: { a: 'b' } },
+      { scheme: 'a', params: {} },
+    ]);
+  });
+
+  it('of several header fields come in order', () => {
+    expect(read(['Bearer a=b', 'DPoP'])).toEqual([
+      { scheme: 'Bearer', params: { a: 'b' } },
+      { scheme: 'DPoP', params: {} },
+    ]);
+    expect(read([])).toEqual([]);
+  });
+
+  it('have parameters without a prototype', () => {
+    const [challenge] = parseChallenges('Bearer constructor=a, __proto__=b');
+    expect(Object.keys(challenge?.params ?? {})).toEqual(['constructor', '__proto__']);
+    expect(Object.getPrototypeOf(challenge?.params)).toBeNull();
+  });
+
+  it.each<[string, string, number]>([
+    ['', 'an authentication scheme', 0],
+    [', Bearer', 'an authentication scheme', 0],
+    ['Bearer,', 'an authentication scheme', 7],
+    ['Bearer a=b,, c=d', 'an authentication scheme', 11],
+    ['Bearer a=b c=d', 'a comma', 10],
+    ['Bearer "a"', 'a parameter name', 7],
+    ['Bearer a=b, A=c', 'the parameter a only once in a challenge', 13],
+    ['Bearer a b', '"=" after a parameter name', 8],
+    ['Bearer a=b, c=', 'a token or a quoted string', 14],
+    ['Bearer a="b', 'a token or a quoted string', 9],
+    ['Bearer a="\u0001"', 'a token or a quoted string', 9],
+  ])('%j: expected %s at %i', (header, expected, position) => {
+    expect(() => parseChallenges(header)).toThrow(
+      new SyntaxError(`Malformed challenge: expected ${expected} at position ${position} of ${JSON.stringify(header)}`),
+    );
+  });
+});
