@@ -5,9 +5,6 @@ import { STATES } from './results.js';
 /** What the start of a process and the loading of a file of tests cost, in milliseconds; only the order depends on it. */
 const LOAD_MS = 3_000;
 
-/** Tests of one file that try a mutant. */
-const TESTS_PER_FILE = 25;
-
 export class Judge {
   constructor(coverage, mutants, { maxFiles, isComplete, onJudged }) {
     this.coverage = coverage;
@@ -57,7 +54,7 @@ export class Judge {
   async #tryWith({ coverage, candidates }) {
     let left = candidates.map(({ mutant }) => mutant.id);
     while (left.length > 0) {
-      const mutants = left.map((id) => ({ id, tests: coverage.reached[id].slice(0, TESTS_PER_FILE) }));
+      const mutants = left.map((id) => ({ id, tests: coverage.reached[id] }));
       const answers = await answersTo({ mutants }, [coverage.file]);
       const done = this.#take(answers, coverage.file, left[0]);
       if (done.size === 0) done.add(left[0]);

@@ -1,5 +1,5 @@
 /** How many of the tests that reach a mutant are kept, of a file of tests. */
-const KEPT = 40;
+const KEPT = 300;
 
 /**
  * Which mutants the tests of a file reach: for each, the tests to try, those first that reach the fewest others; and those

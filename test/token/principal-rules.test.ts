@@ -96,7 +96,7 @@ describe('granted scopes', () => {
   it.each<[string, () => unknown, Members]>([
     ['a promise', () => Promise.reject(new Error('late')), { returned: 'a promise' }],
     ['nothing', () => undefined, { returned: 'of no type of JSON' }],
-    ['an object', () => ({ then: 1 }), { returned: 'an object' }],
+    ['an object', () => ({ a: 1 }), { returned: 'an object' }],
     ['a bad name', () => ['a b'], { returned: 'a list with a member that is not a scope name' }],
     ['too many', () => Array.from({ length: 1_001 }, () => 'a'), { returned: 'more than 1000 scopes' }],
     [
