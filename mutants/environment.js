@@ -40,7 +40,7 @@ export default class MutantEnvironment extends TestEnvironment {
     else if (event.name === 'hook_start' && event.hook.type === 'beforeAll')
       this.#note(`in ${this.tests.idOf(event.hook.parent)}`);
     else if (['test_done', 'hook_success', 'hook_failure'].includes(event.name)) this.#noteEnd(event);
-    else if (event.name === 'run_finish') await this.#finish();
+    else if (event.name === 'run_finish') await this.#finish(state);
   }
 
   #start(state) {
@@ -57,12 +57,19 @@ export default class MutantEnvironment extends TestEnvironment {
     if (event.name === 'test_done' || event.hook.type === 'beforeAll') this.switch.currentTestId = undefined;
   }
 
-  async #finish() {
+  async #finish(state) {
     this.switch.currentTestId = undefined;
+    await this.#enterTestCode(state);
     if (this.job.isCoverage)
       this.#answer({ file: this.testFile, ...reachedBy(this.tests, this.switch.mutantCoverage, this.atLoad) });
     else if (this.job.loaded) this.#answer({ id: this.job.loaded, killedBy: this.tests.firstFailed() });
     else for (const mutant of this.job.mutants) if (!(await this.#tryMutant(mutant))) return;
+  }
+
+  /** Jest refuses fake timers and `import()` outside of tests and hooks, so it is told that a hook starts. */
+  async #enterTestCode(state) {
+    for (const handler of this.global[Symbol.for('EVENT_HANDLERS')])
+      await handler({ name: 'hook_start', hook: {} }, state);
   }
 
   /** Whether the process is still as it was before: if not, another has to go on. */

@@ -73,6 +73,7 @@ it('an access map is sorted by kind, name and resource, in a copy', () => {
     'b a',
   ]);
   expect(keys(['a', null], ['a', 'a'], ['a', 'b'], ['b', 'a'])).toEqual(['a null', 'a a', 'a b', 'b a']);
+  expect(keys(['a', 'A'], ['a', null], ['a', 'B'])).toEqual(['a null', 'a A', 'a B']);
   // Names of which one is the beginning of the other.
   expect(keys(['ab', 'a'], ['a', 'z'])).toEqual(['a z', 'ab a']);
 });

@@ -36,6 +36,12 @@ describe('formatChallenge', () => {
     expect(written({ acrValues: scopes })).toEqual({ resource_metadata: METADATA });
   });
 
+  it('writes algorithms, and of all lists only names without spaces', () => {
+    expect(written({ algorithms: ['ES256', 'EdDSA'] })['algs']).toBe('ES256 EdDSA');
+    expect(written({ algorithms: ['ES256', 'a b', ''] })['algs']).toBe('ES256');
+    expect(written({ scopes: ['a', 'b c', '"'] })['scope']).toBe('a');
+  });
+
   it('keeps the order of scopes', () => {
     expect(written({ scopes: ['b', 'a', 'c'] })['scope']).toBe('b a c');
   });

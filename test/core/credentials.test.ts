@@ -137,6 +137,17 @@ describe('readCredentials', () => {
     expect(readCredentials({ headers: { authorization: ['Bearer a', 'Bearer b'] } })).toEqual({ kind: 'repeated' });
   });
 
+  it('reads other header fields only if they are named, and chooses none of several credentials', () => {
+    const headers = { 'x-api-key': 'k', 'x-other': 'o' };
+    expect(readCredentials({ headers })).toEqual({ kind: 'none' });
+    expect(readCredentials({ headers }, ['x-api-key'])).toEqual({ kind: 'header', header: 'x-api-key', value: 'k' });
+    expect(readCredentials({ headers }, ['x-third'])).toEqual({ kind: 'none' });
+    for (const more of [{ authorization: 'Bearer a' }, { 'x-api-key': 'k,l' }, { 'x-third': '' }])
+      expect(readCredentials({ headers: { ...headers, ...more } }, ['x-api-key', 'x-third'])).toEqual({
+        kind: 'several',
+      });
+  });
+
   it('takes no time to refuse a long value that is nearly right', () => {
     const values = [
       `Bearer ${'='.repeat(1_000_000)}a`,

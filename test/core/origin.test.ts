@@ -1,12 +1,85 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { isOriginAllowed, originRules, readAllowedOrigin } from '../../lib/request/origin.js';
+import {
+  areHostsAllowed,
+  isOriginAllowed,
+  originRules,
+  readAllowedOrigin,
+  type OriginRules,
+} from '../../lib/request/origin.js';
 import { readResourceIdentifier, type ResourceIdentifier } from '../../lib/core/resource.js';
 import { always } from '../fuzz/property.js';
 
 const RESOURCE = readResourceIdentifier('https://mcp.example.com/mcp') as ResourceIdentifier;
 const isAllowed = (origin: string, ...allowed: string[]): boolean =>
   isOriginAllowed([origin], originRules(RESOURCE, { allowedOrigins: allowed, allowedHosts: undefined }));
+
+describe('the origins of a request', () => {
+  const rules = (value: string, allowedHosts?: readonly string[]): OriginRules =>
+    originRules(readResourceIdentifier(value) as ResourceIdentifier, {
+      allowedOrigins: ['https://app.example.com', 'vscode-webview:'],
+      allowedHosts,
+    });
+
+  it('are those of the resource and of the options', () => {
+    expect(rules('https://mcp.example.com:8443/mcp')).toEqual({
+      allowed: new Set(['https://mcp.example.com:8443', 'https://app.example.com']),
+      schemes: new Set(['vscode-webview']),
+      ownHost: 'mcp.example.com:8443',
+      hosts: new Set(['mcp.example.com']),
+      onlyListedHosts: false,
+      allowLoopback: false,
+    });
+    expect(rules('http://localhost:3000', ['a.example'])).toMatchObject({
+      hosts: new Set(['localhost', 'a.example']),
+      onlyListedHosts: true,
+      allowLoopback: true,
+    });
+  });
+
+  it.each<[string[], boolean, boolean]>([
+    [[], true, true],
+    [['https://app.example.com'], true, true],
+    [['https://app.example.com', 'https://app.example.com'], false, false],
+    [['https://other.example.com'], false, false],
+    [['vscode-webview://abc'], true, true],
+    [['other-webview://abc'], false, false],
+    [['http://localhost:9999'], false, true],
+    [['ftp://localhost:9999'], false, false],
+    [['null'], false, false],
+  ])('%j may use a public resource: %s, and one on loopback: %s', (values, isPublic, isLocal) => {
+    expect(isOriginAllowed(values, rules('https://mcp.example.com/mcp'))).toBe(isPublic);
+    expect(isOriginAllowed(values, rules('http://localhost:3000/mcp'))).toBe(isLocal);
+  });
+
+  it.each<[string[], boolean, boolean, boolean]>([
+    [[], true, false, false],
+    [['mcp.example.com'], true, true, false],
+    [['MCP.example.com:1'], true, true, false],
+    [['a.example:1'], false, true, false],
+    [['mcp.example.com', 'evil.example'], false, false, false],
+    [['service'], true, false, false],
+    [['service.internal'], true, false, false],
+    [['10.0.0.1:80'], true, false, false],
+    [['[fd00::1]'], true, false, false],
+    [['evil.example'], false, false, false],
+    [['internal.evil'], false, false, false],
+    [['localhost:80'], true, false, true],
+    [['LOCALHOST'], true, false, true],
+    [['127.0.0.1:3'], true, false, true],
+    [['a b'], false, false, false],
+  ])(
+    'the hosts %j are those of a public resource: %s, of one that lists hosts: %s, of one on loopback: %s',
+    (hosts, ...allowed) => {
+      const resources = [
+        rules('https://mcp.example.com/mcp'),
+        rules('https://mcp.example.com/mcp', ['a.example']),
+        rules('http://localhost:3000/mcp'),
+      ];
+      expect(resources.map((one) => areHostsAllowed(hosts, one))).toEqual(allowed);
+    },
+  );
+});
 
 describe('allowedOrigins', () => {
   it.each([

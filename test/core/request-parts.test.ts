@@ -24,6 +24,7 @@ describe('a request target', () => {
     [{ url: '/mcp', raw: { url: '/raw' } }, '/raw', undefined],
     [{ url: 'http://a.example:1/mcp?a' }, '/mcp', 'a.example:1'],
     [{ url: 'HTTPS://A.example' }, '/', 'A.example'],
+    [{ url: 'http://a.example/mcp/' }, '/mcp/', 'a.example'],
     [{ url: 'https://a.example?b' }, '/', 'a.example'],
     [{ url: '/http://a.example/mcp' }, '/http://a.example/mcp', undefined],
     [{ url: '*' }, '*', undefined],

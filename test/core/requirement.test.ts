@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { challengeScopes, meets, NO_REQUIREMENT, combine, type Requirement } from '../../lib/core/requirement.js';
+import {
+  challengeScopes,
+  isEmptyRequirement,
+  meets,
+  NO_REQUIREMENT,
+  combine,
+  type Requirement,
+} from '../../lib/core/requirement.js';
 import { ScopeHierarchy } from '../../lib/core/scopes.js';
 
 const FLAT = new ScopeHierarchy();
@@ -35,6 +42,11 @@ describe('meets', () => {
     expect(meets(any(['x', 'read']), ['write'], LADDER)).toBe(true);
     expect(meets(all('admin'), ['read', 'write'], LADDER)).toBe(false);
   });
+});
+
+it('a requirement is empty if it needs no scope', () => {
+  expect([NO_REQUIREMENT, all(), any()].every(isEmptyRequirement)).toBe(true);
+  expect([all('a'), any(['a']), any([])].some(isEmptyRequirement)).toBe(false);
 });
 
 describe('combine', () => {

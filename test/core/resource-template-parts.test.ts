@@ -83,11 +83,11 @@ describe('a template', () => {
 
 describe('a text with variables', () => {
   it('gets the values of its own names only', () => {
-    expect(expandText('{a} and {b}, {constructor} {', { a: '1', b: '' })).toBe('1 and , {constructor} {');
+    expect(expandText('{a} and {long}, {constructor} {', { a: '1', long: '' })).toBe('1 and , {constructor} {');
   });
 
   it('says its names in order', () => {
-    expect(namesIn('{a} {b}{} {c')).toEqual(['a', 'b', '']);
+    expect(namesIn('{a} {long}{} {c')).toEqual(['a', 'long', '']);
   });
 });
 
@@ -103,6 +103,7 @@ describe('the host of a request', () => {
     [HTTPS, 'X.EXAMPLE.com', 'x'],
     [HTTPS, 'x.y.example.com', undefined],
     [HTTPS, 'example.com', undefined],
+    [HTTPS, 'x.example.com.org', undefined],
     [HTTPS, '.example.com', undefined],
     [HTTPS, 'x.example.org', undefined],
     [HTTPS, 'x.example.com/', undefined],
@@ -115,6 +116,7 @@ describe('the host of a request', () => {
     [HTTPS, `${'x'.repeat(64)}.example.com`, undefined],
     [HTTPS, 'xn--bcher-kva.example.com', 'xn--bcher-kva'],
     [HTTPS, 'xn--.example.com', undefined],
+    [HTTPS, 'xn--999999999.example.com', undefined],
   ])('%#: %s is that of %s', (of, authority, value) => {
     expect(matchAuthority(of, authority)).toEqual(value === undefined ? undefined : { a: value });
   });
@@ -132,6 +134,7 @@ describe('the path of a request', () => {
   const PATH = template('https://a.example/orgs/{org}');
   it.each<[string, boolean, string | undefined]>([
     ['/orgs/x', false, 'x'],
+    ['/orgs/x', true, 'x'],
     ['/orgs/x/more', false, undefined],
     ['/orgs/x/more', true, 'x'],
     ['/orgs', true, undefined],

@@ -48,6 +48,8 @@ describe('readResourceIdentifier', () => {
     [' https://mcp.example.com', 'must be an absolute URL'],
     ['urn:mcp:notes', 'must be an absolute URL'],
     ['ftp://mcp.example.com/', 'neither https nor http'],
+    ['xhttps://mcp.example.com/', 'neither https nor http'],
+    ['httpsx://mcp.example.com/', 'neither https nor http'],
     ['ws://mcp.example.com/', 'neither https nor http'],
     ['file:///mcp', 'neither https nor http'],
     ['https://mcp.example.com/mcp#', 'no fragment'],

@@ -59,7 +59,7 @@ describe('a record', () => {
 describe('a frozen value', () => {
   it('is the same one, frozen at every depth, also in lists and around a cycle', () => {
     const inner: Record<string, unknown> = { list: [{ a: 1 }] };
-    const outer = { inner, none: null, text: 'a' };
+    const outer = { inner, none: null, text: 'a', nothing: undefined };
     inner['outer'] = outer;
     expect(deepFreeze(outer)).toBe(outer);
     expect([outer, inner, inner['list'], (inner['list'] as unknown[])[0]].every(Object.isFrozen)).toBe(true);
