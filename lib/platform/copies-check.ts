@@ -9,8 +9,7 @@ import {
   THIS_COPY,
   type Copy,
 } from '../caller/package-copies.js';
-
-import { PARAMETERS_METADATA } from '../handlers/nest-metadata.js';
+import { decoratedParameters } from '../handlers/decorated-parameters.js';
 
 /** Finds handlers that another copy of this package decorated: its declarations may mean something else. */
 @Injectable()
@@ -52,11 +51,8 @@ function isOfAnother(target: object): boolean {
 }
 
 function hasParameterOfAnother(classRef: object, methodName: string): boolean {
-  const parameters = (Reflect.getMetadata(PARAMETERS_METADATA, classRef, methodName) ?? {}) as Record<
-    string,
-    { readonly factory?: { readonly [COPY_MARK]?: Copy } }
-  >;
-  return Object.values(parameters).some(
-    ({ factory }) => factory?.[COPY_MARK] !== undefined && factory[COPY_MARK] !== THIS_COPY,
-  );
+  return decoratedParameters(classRef, methodName).some(({ factory }) => {
+    const copy = (factory as { readonly [COPY_MARK]?: Copy } | undefined)?.[COPY_MARK];
+    return copy !== undefined && copy !== THIS_COPY;
+  });
 }
