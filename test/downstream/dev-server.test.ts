@@ -13,10 +13,14 @@ import { PLATFORMS, type Platform } from '../support/platforms.js';
 const CLIENT_SECRET = 'a secret of this test';
 
 /** Both servers are applications with this library. The tools of the MCP server call the API, and answer which tokens they got for it. */
-async function startBoth(platform: Platform, issuer: string): Promise<{ notes: NotesServer; calendar: NotesServer }> {
+async function startBoth(
+  platform: Platform,
+  issuer: string,
+  dpop: boolean,
+): Promise<{ notes: NotesServer; calendar: NotesServer }> {
   const options = { authorizationServers: [issuer] };
   const calendar = await startNotesServer(platform, {
-    options: { ...options, scopes: { required: ['calendar.read'] } },
+    options: { ...options, scopes: { required: ['calendar.read'] }, ...(dpop && { dpop: 'required' }) },
   });
 
   @McpController()
@@ -44,6 +48,7 @@ async function startBoth(platform: Platform, issuer: string): Promise<{ notes: N
       scopes: ['calendar.read'],
       origins: [calendar.origin],
       stepUpScopes: ['calendar'],
+      ...(dpop && { dpop: true }),
     },
   };
   const notes = await startNotesServer(platform, { options: { ...options, downstream }, controllers: [CalendarTools] });
@@ -74,6 +79,17 @@ async function startAuthorizationServer(
   return server;
 }
 
+/** Binds the tokens for the API to the key of the MCP server. */
+function startBinding(port: number, notes: string, calendar: string): Promise<DevAuthorizationServer> {
+  return startDevAuthorizationServer({
+    port,
+    dpop: true,
+    resources: [{ resource: notes, scopes: { calendar: 'See your calendar' } }],
+    clients: [{ clientId: 'notes-server', clientSecret: CLIENT_SECRET, resource: notes }],
+    apis: [{ resource: calendar, scopes: { 'calendar.read': ['calendar'] } }],
+  });
+}
+
 async function signIn(issuer: string, resource: string, username: string, scope: string): Promise<string> {
   const client = new Client(issuer, await registerClient(issuer));
   const arrival = await new Browser().signInAndAllow(client.authorizationUrl({ scope, resource }), username);
@@ -84,7 +100,7 @@ describe.each(PLATFORMS)('Tokens for APIs from the development authorization ser
   it('MCP-26-RS-03: exchanges the tokens of two users, who reach the API only so', async () => {
     const port = await freePort();
     const issuer = `http://127.0.0.1:${port}`;
-    const { notes, calendar } = await startBoth(platform, issuer);
+    const { notes, calendar } = await startBoth(platform, issuer, false);
     const server = await startAuthorizationServer(port, notes.resource, calendar.resource);
     try {
       expect(server.issuer).toBe(issuer);
@@ -108,6 +124,23 @@ describe.each(PLATFORMS)('Tokens for APIs from the development authorization ser
         status: 403,
         params: { error: 'insufficient_scope', scope: expect.stringContaining('calendar') },
       });
+    } finally {
+      await notes.close();
+      await calendar.close();
+      await server.close();
+    }
+  });
+});
+
+describe.each(PLATFORMS)('Tokens for APIs that are bound to a key, on %s', (platform) => {
+  it('RFC9449-5-b: gets them from the development authorization server, for an API that takes no others', async () => {
+    const port = await freePort();
+    const issuer = `http://127.0.0.1:${port}`;
+    const { notes, calendar } = await startBoth(platform, issuer, true);
+    const server = await startBinding(port, notes.resource, calendar.resource);
+    try {
+      const token = await signIn(issuer, notes.resource, 'alice', 'calendar');
+      expect(await textOfTool(await notes.callTool('events', token))).toBe('200 {"subject":"alice"}');
     } finally {
       await notes.close();
       await calendar.close();
