@@ -2,6 +2,7 @@ import { quoted } from '../core/safe-text.js';
 import { ClientSecretError } from '../issuer/rotating-secret.js';
 import { TokenAnswerError, TokenRefusedError } from '../issuer/token-answer.js';
 import { adviceForFailure } from '../observability/failure-advice.js';
+import { productOf } from '../products/known-products.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
 import { causeOf } from './downstream-refusal.js';
 
@@ -47,6 +48,16 @@ function tokenAdvice({ name, clientId, dpop }: ResolvedDownstream): string {
   const client = quoted(clientId);
   return `let the authorization server bind the tokens of the client ${client} to its key (RFC 9449), or remove dpop of downstream.${name}`;
 }
+
+/** The codes with which products refuse an exchange that was not set up for the client. */
+const OF_PRODUCT: ReadonlySet<string> = new Set([
+  'access_denied',
+  'invalid_grant',
+  'invalid_request',
+  'invalid_target',
+  'unauthorized_client',
+  'unsupported_grant_type',
+]);
 
 /** What to do if the identity provider issues no ID-JAG. */
 const AT_IDENTITY_PROVIDER: Advice = {
@@ -102,5 +113,7 @@ function adviceForCode(written: string, place: Place, api: ResolvedDownstream, i
   const code = written === 'insufficient_scope' ? 'invalid_scope' : written;
   const closer = isOfProvider ? AT_IDENTITY_PROVIDER : api.grant === 'id-jag' ? WITH_ID_JAG : {};
   const advice = [closer, ADVICE].find((one) => Object.hasOwn(one, code))?.[code];
-  return advice?.(place, api) ?? 'look up this error in the documentation of the authorization server';
+  const general = advice?.(place, api) ?? 'look up this error in the documentation of the authorization server';
+  const product = api.grant === 'token-exchange' && OF_PRODUCT.has(code) ? productOf(api.issuer) : undefined;
+  return product?.advice.exchange === undefined ? general : `${general}. ${product.name}: ${product.advice.exchange}`;
 }

@@ -50,6 +50,9 @@ export const AUTH0: Product = {
       `create an API with the identifier ${resource}, and turn on Settings → Advanced → Resource Parameter Compatibility Profile`,
     registration:
       'turn on Dynamic Client Registration or Client ID Metadata Document Registration in the settings of the tenant',
+    // https://auth0.com/docs/api/authentication/on-behalf-of-token-exchange/get-token
+    exchange:
+      'let the client of your server be a Custom API client (app_type resource_server) whose resource_server_identifier is the API that callers have tokens for; the grant is token-exchange',
     responseIssuer: 'turn on Settings → Advanced → Include Issuer in Authorization Responses',
   },
   facts: {

@@ -27,6 +27,9 @@ export const WORKOS: Product = {
   preset: workos,
   advice: {
     audience: (resource) => `add ${resource} under Connect → Configuration → MCP resource indicators`,
+    // https://workos.com/changelog/token-exchange-for-workos-connect
+    exchange:
+      'only a first-party Connect app exchanges tokens, for another resource that is registered; the grant is token-exchange',
     registration:
       'turn on Client ID Metadata Document or Dynamic Client Registration under Connect → Configuration → MCP Auth',
   },

@@ -169,6 +169,17 @@ describe.each(PLATFORMS)('What an authorization server refuses for an API, on %s
     }
   });
 
+  it('LIB-29: tells the operator what the product in use needs', async () => {
+    const keycloak = await startDownstreamServer(platform, { issuer: { path: '/realms/main' } });
+    try {
+      keycloak.issuer.answerToken = () => refusal('access_denied', 403);
+      expect((await keycloak.callTool('events', await keycloak.mint())).status).toBe(403);
+      expect(keycloak.log.join('\n')).toContain('Keycloak: its metadata always lists token exchange; turn on Standard');
+    } finally {
+      await keycloak.close();
+    }
+  });
+
   it('RFC8693-2.2.2-a: takes an invalid request for the fault of the caller only after one that worked', async () => {
     const answer = async (): Promise<number> => (await server.callTool('events', await server.mint())).status;
     server.issuer.answerToken = () => refusal('invalid_request');
