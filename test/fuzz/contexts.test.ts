@@ -232,7 +232,9 @@ describe.each(CASES)(
     });
 
     it.each(NAMES)('in a message of a broker, no protected handler runs: %s', async (name) => {
-      await alwaysAsync(60, anything, async (data) => {
+      // The client of Nest sends no message without data.
+      const given = anything.filter((data) => data !== null);
+      await alwaysAsync(60, given, async (data) => {
         const answer = firstValueFrom(client.send<unknown>(name, data));
         await expect(answer).rejects.toEqual({ status: 'error', message: REFUSED });
         expect(ran).toEqual([]);
