@@ -17,6 +17,8 @@ export function holdAnswer(response: ServerResponse, task: (head: Head) => Promi
   const call = (name: Method, values: readonly unknown[]): unknown =>
     Reflect.apply(original[name] as (...values: readonly unknown[]) => unknown, response, values);
   const release = (): void => {
+    // The answer was refused meanwhile, because the token was revoked.
+    if (response.headersSent) return;
     Object.assign(response, original);
     for (const { name, values } of calls) call(name, values);
   };

@@ -96,6 +96,27 @@ describe.each(PLATFORMS)('Sessions of two replicas with one store, on %s', (plat
     expect(await statusOf(other, unknown, alice)).toBe(404);
   });
 
+  it('LIB-27: do not begin if the token is revoked while the store is asked', async () => {
+    const { one } = replicas;
+    const rejected: unknown[] = [];
+    const listener = (reason: unknown): void => void rejected.push(reason);
+    process.on('unhandledRejection', listener);
+    let goOn!: () => void;
+    store.pause = new Promise((resolve) => (goOn = resolve));
+    const opening = one.rpc('initialize', INITIALIZE, bearer(alice));
+    await until(() => store.calls > 0);
+    const revocations = one.app.get(McpAuthRevocations, { strict: false });
+    await revocations.revoke({ principal: { issuer: one.issuer.issuer, subject: 'alice' } });
+    const refused = await opening;
+    expect([refused.status, refused.headers.get('mcp-session-id')]).toEqual([401, null]);
+    goOn();
+    await until(() => store.owners.size > 0);
+    await refused.text();
+    await new Promise(setImmediate);
+    process.off('unhandledRejection', listener);
+    expect(rejected).toEqual([]);
+  });
+
   it('LIB-27: end when the token that opened them is revoked, whoever opened them where', async () => {
     const { one, other } = replicas;
     const session = await openSession(one, alice);
