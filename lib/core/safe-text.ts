@@ -11,8 +11,14 @@ export function showValue(value: unknown): string {
 
 /** The same for text that is part of a sentence, without quotes. */
 export function showText(text: string): string {
-  const safe = printable(text.slice(0, LONGEST_LOOKED_AT).replace(/\/\/[^\s"]*@/g, '//…@'));
+  const safe = printable(withoutUsers(text.slice(0, LONGEST_LOOKED_AT), text.length > LONGEST_LOOKED_AT));
   return safe.length > 120 ? `${safe.slice(0, 120)}…` : safe;
+}
+
+/** Removes user names and passwords of URLs; where the text was cut, also what may be the beginning of one. */
+function withoutUsers(text: string, isCut: boolean): string {
+  const whole = text.replace(/\/\/[^\s"]*@/g, '//…@');
+  return isCut ? whole.replace(/\/\/[^\s"@]*$/, '//…') : whole;
 }
 
 /**

@@ -41,6 +41,10 @@ describe('a value in an error', () => {
       'https://…@a.example/ and https://…@b.example/',
     );
     expect(showText('//a b@c "//d"@e')).toBe('//a b@c "//d"@e');
+    // Also of one that is longer than what is looked at.
+    expect(showText(`of https://user:${'p'.repeat(3_000)}@a.example`)).toBe('of https://…');
+    expect(showText(`https://a@b.example/${'p'.repeat(3_000)}`)).toBe(`https://…@b.example/${'p'.repeat(100)}…`);
+    expect(showText(`https://a.example/ ${'p'.repeat(3_000)}`)).toBe(`https://a.example/ ${'p'.repeat(101)}…`);
   });
 
   it('has escapes for all that a terminal may obey', () => {
@@ -97,6 +101,7 @@ describe('a token in a text', () => {
   it('is removed whole, encoded for a URL, and in parts of eight characters and more', () => {
     const text = redactToken('12345678.1234567/é: 12345678 1234567', '12345678.1234567/é');
     expect(text).toBe('…: … 1234567');
+    expect(redactToken('12345678.1234567: 12345678 1234567', '12345678.1234567')).toBe('…: … 1234567');
     expect(redactToken('a%20b a b', 'a b')).toBe('… …');
   });
 });
