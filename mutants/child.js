@@ -7,6 +7,9 @@ import { CACHE, ROOT } from './places.js';
 /** Milliseconds without an answer after which a process hangs. One mutant may take 5 s and then the rest of a test. */
 const SILENCE_MS = { coverage: 300_000, mutants: 60_000 };
 
+/** A tenth of the arbitrary values: each mutant runs a test of properties again. */
+const FUZZ_FACTOR = '0.1';
+
 const FLAGS = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
 
 /** The answers of the environment to a job, in order. */
@@ -28,7 +31,7 @@ function jest(jobFile, testFiles) {
   return spawn(process.execPath, [...FLAGS, script, ...options], {
     cwd: ROOT,
     stdio: 'ignore',
-    env: { ...process.env, MUTANTS_JOB: jobFile },
+    env: { FUZZ_FACTOR, ...process.env, MUTANTS_JOB: jobFile },
   });
 }
 
