@@ -46,6 +46,10 @@ describe('the origins of a request', () => {
     [['other-webview://abc'], false, false],
     [['http://localhost:9999'], false, true],
     [['ftp://localhost:9999'], false, false],
+    [['http://localhost:9999/'], false, false],
+    [['HTTP://localhost'], false, false],
+    [['http://127.1'], false, false],
+    [['xhttp://localhost'], false, false],
     [['null'], false, false],
   ])('%j may use a public resource: %s, and one on loopback: %s', (values, isPublic, isLocal) => {
     expect(isOriginAllowed(values, rules('https://mcp.example.com/mcp'))).toBe(isPublic);
@@ -64,6 +68,11 @@ describe('the origins of a request', () => {
     [['[fd00::1]'], true, false, false],
     [['evil.example'], false, false, false],
     [['internal.evil'], false, false, false],
+    [['localhost', 'evil.example'], false, false, false],
+    [['localhost:8080.evil.example'], false, false, false],
+    [['localhost:08'], true, false, true],
+    [['user@localhost'], false, false, false],
+    [['127.1'], false, false, false],
     [['localhost:80'], true, false, true],
     [['LOCALHOST'], true, false, true],
     [['127.0.0.1:3'], true, false, true],

@@ -41,6 +41,7 @@ describe('a request target', () => {
     [{ headers: { host: 'a', ':authority': 'b' } }, ['a', 'b'], undefined],
     [{ headers: { host: 'a' }, rawHeaders: ['Host', 'a', 'Host', 'a'] }, ['a', 'a'], undefined],
     [{}, [], undefined],
+    [{ headers: { ':authority': ['a', 'b'] } }, ['a', 'b'], undefined],
   ])('%j names the hosts %j', (parts, hosts, authority) => {
     expect(requestedHosts(request({ url: '/', ...parts }))).toEqual(hosts);
     expect(requestedAuthority(request({ url: '/', ...parts }))).toBe(authority);
@@ -210,6 +211,7 @@ describe('trusted peers', () => {
     [at('fe80::1%eth0'), true, 'fe80::1'],
     [at('fe80::2'), false, 'fe80::2'],
     [at('text'), false, 'text'],
+    [at('fe80::1%eth0\n%b'), true, 'fe80::1'],
     [at(undefined, '/run/app.sock'), true, 'unix'],
     [at(undefined, { port: 1 }), false, 'unknown'],
     [request({ socket: {} }), false, 'unknown'],

@@ -67,6 +67,7 @@ describe('the operations of a message', () => {
     [undefined, { name: 'b', value: 2 }, { b: 2 }],
     [{ arguments: { a: 1 } }, { name: 1, value: 2 }, { a: 1 }],
     [{ arguments: { a: 1 } }, undefined, { a: 1 }],
+    [{ '': { b: 1 } }, undefined, undefined],
     [null, undefined, undefined],
   ])('the arguments of a completion with the context %j and the argument %j are %j', (context, argument, args) => {
     const of = (type: string): unknown =>

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { McpAuthError } from '../../lib/core/error.js';
 import type { KindRules } from '../../lib/core/principal-kind.js';
 import type { ScopeGrant } from '../../lib/core/token-format.js';
 import { describeGrant, grantedScopes, scopesOf } from '../../lib/token/granted-scopes.js';
@@ -86,6 +87,14 @@ describe('granted scopes', () => {
   const asked = (returns: () => unknown): readonly string[] =>
     grantedScopes({ role: 'r' }, ['x'], { grants, scopesOf: returns as () => string });
 
+  it('are refused with the error that the function throws, if it is one of this library', () => {
+    const error = new McpAuthError('invalid_token', 'expired');
+    const throws = (): never => {
+      throw error;
+    };
+    expect(() => asked(throws)).toThrow(error);
+  });
+
   it('are those that the function of the application returns', () => {
     expect(asked(() => 'a b a')).toEqual(['a', 'b']);
     expect(asked(() => ['a', 'b', 'a'])).toEqual(['a', 'b']);
@@ -150,9 +159,22 @@ describe('the principal of a token', () => {
     [{ azp: 'c' }, 'azp'],
     [{ sub: 'c', client_id: 'c', username: 'alice' }, 'username'],
     [{ sub: 'c', client_id: 'c', preferred_username: 'alice' }, 'preferred_username'],
+    [{ sub: 'c', client_id: 'c', upn: 'service-account-c', user_name: 'a-service-account-' }, 'user_name'],
   ])('of %j is a user whom it does not name, as %s shows', (claims, sign) => {
     const seen = { 'looked for': '["sub"]', 'shown by': `"${sign}"` };
     expect(refusalOf(() => identify(claims, NAMES))).toEqual(['subject_missing', seen]);
+  });
+
+  it('is not lost where the claim of the subject is another one', () => {
+    const names = { ...NAMES, subject: ['uid_of_app'] };
+    const seen = { 'looked for': '["uid_of_app"]', 'shown by': '"sub"' };
+    expect(refusalOf(() => identify({ client_id: 'c', sub: 'alice' }, names))).toEqual(['subject_missing', seen]);
+    expect(identify({ client_id: 'c', sub: 'c' }, names)).toEqual({ subject: undefined, clientId: 'c', scopes: [] });
+    expect(identify({ sub: 'c', client_id: 'c', username: 'c' }, NAMES).subject).toBe('c');
+    expect(identify({ sub: 'c', client_id: 'c', username: 'service-account-c' }, NAMES).subject).toBe('c');
+    expect(identify({ sub: 'alice', client_id: 'c', username: 'alice' }, NAMES).subject).toBe('alice');
+    // The client is named by `azp` first, and by `client_id` too.
+    expect(identify({ azp: 'c', client_id: 'c' }, { ...NAMES, clientId: ['azp', 'client_id'] }).clientId).toBe('c');
   });
 
   it('is nobody where it names neither a subject nor a client', () => {
@@ -187,6 +209,7 @@ describe('the kind of principal', () => {
     [{ sub: 'a', amr: ['pwd'] }, 'user'],
     [{ sub: 'a', amr: [{ method: 'pwd' }] }, 'user'],
     [{ sub: 'a', amr: [1] }, 'unknown'],
+    [{ sub: 'a', amr: [1, 'pwd'] }, 'user'],
     [{ sub: 'a', amr: 'pwd' }, 'unknown'],
     [{ sub: 'a', sid: 's' }, 'user'],
     [{ sub: 'a', session_state: 's' }, 'user'],
@@ -215,6 +238,7 @@ describe('the kind of principal', () => {
     ['person', 'user'],
     [['person', 'other', 1], 'user'],
     [['person', 'app'], 'unknown'],
+    [['app', 'other'], 'client'],
     ['other', 'client'],
     ['toString', 'client'],
     [1, 'client'],
@@ -230,6 +254,9 @@ describe('the kind of principal', () => {
     const throws = (): never => {
       throw new Error('broken');
     };
+    const sub = { sub: 'alice', sid: 's' };
+    expect(kindOf(sub, throws)).toBe('unknown');
+    expect(kindOf(sub, (() => Promise.resolve('client')) as unknown as () => 'client')).toBe('unknown');
     for (const bad of [() => 'admin', () => null, () => Promise.reject(new Error('late')), throws])
       expect(asked(bad)).toBe('unknown');
   });
