@@ -66,6 +66,7 @@ describe('the origins of a request', () => {
     [['service.internal'], true, false, false],
     [['10.0.0.1:80'], true, false, false],
     [['[fd00::1]'], true, false, false],
+    [['[::ffff:1.2.3.4]'], true, false, false],
     [['evil.example'], false, false, false],
     [['internal.evil'], false, false, false],
     [['localhost', 'evil.example'], false, false, false],
@@ -88,6 +89,12 @@ describe('the origins of a request', () => {
       expect(resources.map((one) => areHostsAllowed(hosts, one))).toEqual(allowed);
     },
   );
+});
+
+it('a listed host with a port is accepted with that port only, in any case', () => {
+  const rules = originRules(RESOURCE, { allowedOrigins: [], allowedHosts: ['b.example:1'] });
+  expect(areHostsAllowed(['B.example:1'], rules)).toBe(true);
+  expect(areHostsAllowed(['b.example:2'], rules)).toBe(false);
 });
 
 describe('allowedOrigins', () => {

@@ -105,6 +105,18 @@ describe('the header fields of MCP', () => {
     expect(source.rawHeaders).toEqual(settled);
   });
 
+  it('are left to an adapter that has no list of them', () => {
+    const headers = { 'mcp-name': 'a' };
+    settleMcpFields({ method: 'POST', headers });
+    expect(headers).toEqual({ 'mcp-name': 'a' });
+  });
+
+  it('of Fastify are written also where only one list differs', () => {
+    const raw = request({ headers: { 'mcp-name': 'old' }, rawHeaders: ['Mcp-Name', 'new'] });
+    settleMcpFields({ method: 'POST', headers: { 'mcp-name': 'new' }, raw } as unknown as HttpRequest);
+    expect(raw.headers).toEqual({ 'mcp-name': 'new' });
+  });
+
   it('of Fastify are those that its own request shows', () => {
     const raw = request({ headers: { 'mcp-name': 'old' }, rawHeaders: ['Mcp-Name', 'old'] });
     const fastify = { method: 'POST', headers: { 'mcp-name': 'new' }, raw } as unknown as HttpRequest;

@@ -23,7 +23,11 @@ describe('the operations of a message', () => {
       { name: 't', arguments: { a: 1 } },
       [{ kind: 'tool', name: 't', args: { a: 1 }, reachesHandler: true }],
     ],
-    ['prompts/get', { name: 'p' }, [{ kind: 'prompt', name: 'p', args: undefined, reachesHandler: true }]],
+    [
+      'prompts/get',
+      { name: 'p', arguments: { a: 1 } },
+      [{ kind: 'prompt', name: 'p', args: { a: 1 }, reachesHandler: true }],
+    ],
     ['resources/read', { uri: URI, arguments: 1 }, [{ ...read, reachesHandler: true }]],
     ['resources/subscribe', { uri: URI }, [{ ...read, reachesHandler: false }]],
     ['resources/unsubscribe', { uri: URI }, [{ ...read, reachesHandler: false }]],
@@ -89,6 +93,7 @@ describe('a message', () => {
     ['tasks/list', { name: 'a', uri: 'b', taskId: 'c' }, undefined],
     ['resources/subscribe', { uri: 'b' }, undefined],
     ['tools/call', { name: 1 }, undefined],
+    ['tools/list', { undefined: 'a' }, undefined],
   ])('SEP-2243: Mcp-Name of %s with %j repeats %s', (method, params, name) => {
     expect(readRpcBody(message(method, params)).messages[0]?.mirroredName).toBe(name);
   });
@@ -108,7 +113,8 @@ describe('a message', () => {
     const body = readRpcBody({ jsonrpc: '2.0', id: 1, result: {} });
     expect(body.messages).toMatchObject([{ method: undefined, operations: [], mirroredName: undefined }]);
     expect(body.requestId).toBeUndefined();
-    expect(readRpcBody(message(['tools/call'], { name: 't' })).operations).toEqual([]);
+    const [odd] = readRpcBody(message(['tools/call'], { name: 't' })).messages;
+    expect(odd).toMatchObject({ method: undefined, operations: [] });
   });
 
   it.each<[unknown, unknown]>([

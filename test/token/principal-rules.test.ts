@@ -232,7 +232,7 @@ describe('the kind of principal', () => {
     expect(kindOf(claims)).toBe(kind);
   });
 
-  const rules = [{ claim: 'kind', kinds: { app: 'client', person: 'user' } }] as const;
+  const rules = [{ claim: 'kind', kinds: { app: 'client', person: 'user', 1: 'user' } }] as const;
   it.each<[unknown, string]>([
     ['app', 'client'],
     ['person', 'user'],
