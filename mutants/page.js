@@ -79,7 +79,7 @@ function scoreOf({ killed, survivors }) {
 
 function runOf({ results, notRun }) {
   if (!results.date) return 'not yet run';
-  const pace = `${(results.seconds / Math.max(1, results.judged)).toFixed(1)} s a mutant`;
+  const pace = `${(results.seconds / Math.max(1, results.judged)).toFixed(2)} s a mutant`;
   const part = notRun.length === 0 ? '' : `, ${partOf(results.sample)}`;
   const [known, all] = results.testFiles ?? [0, 0];
   const tests = known < all ? `, with ${known} of ${all} files of tests` : '';

@@ -41,6 +41,7 @@ describe('a value in an error', () => {
       'https://…@a.example/ and https://…@b.example/',
     );
     expect(showText('//a b@c "//d"@e')).toBe('//a b@c "//d"@e');
+    expect(showText('https://a.example/b')).toBe('https://a.example/b');
     // Also of one that is longer than what is looked at.
     expect(showText(`of https://user:${'p'.repeat(3_000)}@a.example`)).toBe('of https://…');
     expect(showText(`https://a@b.example/${'p'.repeat(3_000)}`)).toBe(`https://…@b.example/${'p'.repeat(100)}…`);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { UnauthorizedException } from '@nestjs/common';
 import { errors } from 'jose';
 import { McpAuthError } from '../../lib/core/error.js';
@@ -42,6 +42,10 @@ describe('an error says that the token is bad', () => {
 
 describe('the answer of the application', () => {
   const failures: unknown[] = [];
+  beforeEach(() => {
+    failures.length = 0;
+  });
+
   const reports = {
     refused: 'verifier_failed',
     undecided: 'verifier_unavailable',
