@@ -74,7 +74,7 @@ function rowOf(summary) {
 
 function scoreOf({ killed, survivors }) {
   const judged = killed.length + survivors.length;
-  return judged === 0 ? '–' : `${((100 * killed.length) / judged).toFixed(1)} %`;
+  return judged === 0 ? '–' : `${((100 * killed.length) / judged).toFixed(1)} % of ${judged}`;
 }
 
 function runOf({ results, notRun }) {
