@@ -43,6 +43,7 @@ import { StoreReports } from './shared-state/store-reports.js';
 import { Listing } from './response/listing.js';
 import { UnguardedMounts } from './platform/unguarded-mounts.js';
 import { readOptions } from './options/read-options.js';
+import { downstreamProductOf } from './products/known-products.js';
 import { type McpAuthModuleOptions, ResolvedOptions } from './options/options.js';
 import { DEFAULT_REFUSAL_LOG_LIMITS, RefusalLog, REFUSAL_LOG_LIMITS } from './observability/refusal-log.js';
 import { isAccessPolicy } from './options/policy-option.js';
@@ -102,7 +103,7 @@ export const PROVIDERS: Provider[] = [
     provide: ResolvedOptions,
     useFactory: (modules: ModulesContainer, options?: McpAuthModuleOptions, extras?: McpAuthModuleExtras) => {
       checkImports(modules, MODULE_OPTIONS_TOKEN);
-      return readOptions(options as McpAuthModuleOptions, extras?.globalGuard);
+      return readOptions(options as McpAuthModuleOptions, extras?.globalGuard, downstreamProductOf);
     },
     inject: [
       ModulesContainer,

@@ -32,8 +32,13 @@ export type DownstreamGrant = 'token-exchange' | 'jwt-bearer' | 'id-jag' | 'clie
 
 /** An API that tools call, and how this server obtains tokens for it. */
 export interface DownstreamOptions {
-  /** How a token is obtained. */
-  grant: DownstreamGrant;
+  /**
+   * How a token is obtained. Required unless the authorization server is a product that is known to have one of the first two
+   * grants, by its issuer: Auth0, Keycloak, Entra ID, a custom authorization server of Okta, Cognito, Logto or WorkOS. A custom
+   * domain does not show its product.
+   * @default that of the product: `jwt-bearer` with Entra ID, and `token-exchange` with the others
+   */
+  grant?: DownstreamGrant;
   /**
    * The issuer identifier of the authorization server that issues the tokens. If it is one of `authorizationServers`, its
    * metadata is found as configured there. Required if several issuers are trusted, since this server sends it the secret of its
@@ -141,10 +146,10 @@ export interface ResolvedDownstream extends ResolvedTokenClient {
 /** Where the metadata of a server is found that the options do not list. */
 export const DISCOVERED: MetadataSource = { kind: 'discovery', discovery: 'auto', transform: undefined };
 
-const GRANTS = ['token-exchange', 'jwt-bearer', 'id-jag', 'client-credentials'] as const;
+export const GRANTS = ['token-exchange', 'jwt-bearer', 'id-jag', 'client-credentials'] as const;
 
 export const DOWNSTREAM_OPTIONS = {
-  grant: readGrant,
+  grant: optional((option) => option.choice(GRANTS)),
   authorizationServer: optional(readIssuer),
   tokenEndpoint: optional(readUrl),
   clientId: (option) => option.requiredText('Write the client id of this server at the authorization server'),
@@ -185,13 +190,6 @@ export function readDownstream(option: OptionReader): DownstreamRead[] {
     }
     return [{ name, ...entry.section(DOWNSTREAM_OPTIONS) }];
   });
-}
-
-function readGrant(option: OptionReader): DownstreamGrant {
-  if (!option.isGiven) {
-    option.refuse({ why: 'it is required', write: `Write one of ${GRANTS.map((grant) => `"${grant}"`).join(', ')}` });
-  }
-  return option.choice(GRANTS);
 }
 
 function readScopes(option: OptionReader, isRight: (scope: string) => boolean = isScopeToken): string[] {

@@ -2,6 +2,7 @@ import { showValue } from '../core/safe-text.js';
 import type { ResolvedAuthorizationServer } from './authorization-server-options.js';
 import { requireTlsFor } from './client-certificate-option.js';
 import type { DownstreamGrant, DownstreamRead, ResolvedDownstream } from './downstream-options.js';
+import { grantOf, reviewAt, type DownstreamProductOf } from './downstream-product.js';
 import type { IdentityProviderRead, ResolvedIdentityProvider } from './identity-provider-options.js';
 import type { OptionReader } from './option-reader.js';
 
@@ -10,30 +11,32 @@ import type { OptionReader } from './option-reader.js';
  *
  * @param servers those of all resources
  * @param isOpen whether other issuers may be trusted, too: those that a function finds
+ * @param productOf what is known of the product with an issuer
  */
 export function resolveDownstream(
   option: OptionReader,
   entries: readonly DownstreamRead[],
   servers: readonly ResolvedAuthorizationServer[],
   isOpen: boolean,
+  productOf: DownstreamProductOf,
 ): ResolvedDownstream[] {
   return entries.map(({ authorizationServer, auth, resource, audience, identityProvider, ...entry }) => {
     const at = option.atKey(entry.name);
     const issuer = authorizationServer ?? (entry.grant === 'id-jag' ? noIssuer(at) : onlyIssuer(at, servers, isOpen));
-    refuseUnused(at, entry);
+    const product = productOf(issuer);
+    const grant = grantOf(at.at('grant'), entry.grant, product, issuer);
+    refuseUnused(at, grant);
     requireTlsFor(auth, at.at('tokenEndpoint'));
     refuseNoTarget(at, [...resource, ...audience, ...entry.scopes]);
     const subjectIssuers = entry.subjectIssuers ?? [issuer];
-    if (sendsCaller(entry.grant)) requireTrusted(at, subjectIssuers, servers, isOpen);
-    if (entry.grant === 'id-jag') checkIdentityProvider(at.at('identityProvider'), identityProvider, issuer);
-    const targets = { resources: resource, audiences: audience };
+    if (sendsCaller(grant)) requireTrusted(at, subjectIssuers, servers, isOpen);
+    if (grant === 'id-jag') checkIdentityProvider(at.at('identityProvider'), identityProvider, issuer);
+    const api = { ...entry, grant, resources: resource, audiences: audience, issuer, subjectIssuers };
+    if (product) reviewAt(at, product, api);
     return {
-      ...entry,
-      ...targets,
+      ...api,
       authenticate: auth,
-      issuer,
       server: serverOf(servers, issuer),
-      subjectIssuers,
       identityProvider: identityProvider && completeIdentityProvider(identityProvider, servers),
     };
   });
@@ -88,7 +91,7 @@ function onlyIssuer(entry: OptionReader, servers: readonly ResolvedAuthorization
 }
 
 /** Refuses options that the grant has no use for. */
-function refuseUnused(entry: OptionReader, { grant }: Pick<DownstreamRead, 'grant'>): void {
+function refuseUnused(entry: OptionReader, grant: DownstreamGrant): void {
   const unused = [
     ...(sendsCaller(grant) ? [] : ['subjectIssuers', 'stepUpScopes']),
     ...(grant === 'id-jag' ? ['audience'] : ['identityProvider']),

@@ -1,6 +1,7 @@
 import { isRecord } from '../core/record.js';
 import { COMMON_OPTIONS } from './common-options.js';
 import { refuseAmbiguousCredentials } from './credential-options.js';
+import type { DownstreamProductOf } from './downstream-product.js';
 import { resolveDownstream } from './downstream-rules.js';
 import { readGlobalGuard } from './global-guard-option.js';
 import { OptionReader, readWhole } from './option-reader.js';
@@ -13,16 +14,23 @@ import { readVerifier } from './verifier-option.js';
  * Validates the options of the module and fills in the defaults.
  *
  * @param globalGuard the value beside the options, since Nest needs it before a factory returns them
+ * @param productOf what is known of the product with an issuer
  * @throws {McpAuthConfigError} listing every problem.
  */
-export function readOptions(options: McpAuthModuleOptions, globalGuard?: unknown): ResolvedOptions {
+export function readOptions(
+  options: McpAuthModuleOptions,
+  globalGuard?: unknown,
+  productOf: DownstreamProductOf = () => undefined,
+): ResolvedOptions {
   const given: unknown = isRecord(options) ? { ...options } : options;
   // Read first, since the check of every URL depends on it.
   const allowInsecureHttp = isRecord(given) && given['allowInsecureHttp'] === true;
-  return readWhole(OptionReader.of(given, '', allowInsecureHttp), (option) => readModule(option, globalGuard));
+  return readWhole(OptionReader.of(given, '', allowInsecureHttp), (option) =>
+    readModule(option, globalGuard, productOf),
+  );
 }
 
-function readModule(option: OptionReader, globalGuard: unknown): ResolvedOptions {
+function readModule(option: OptionReader, globalGuard: unknown, productOf: DownstreamProductOf): ResolvedOptions {
   if (!isRecord(option.value)) {
     option.refuse({ why: 'must be an object', write: 'Return the options of the module from the factory' });
   }
@@ -36,7 +44,13 @@ function readModule(option: OptionReader, globalGuard: unknown): ResolvedOptions
     resources,
     ...common,
     revocation: completeRevocation(option.at('revocation'), common.revocation, common.maxTokenLifetimeSeconds),
-    downstream: resolveDownstream(option.at('downstream'), common.downstream, servers, trustsOthers(resources)),
+    downstream: resolveDownstream(
+      option.at('downstream'),
+      common.downstream,
+      servers,
+      trustsOthers(resources),
+      productOf,
+    ),
     globalGuard: readGlobalGuard(option.at('globalGuard').withValue(globalGuard)),
     warnings: option.warnings,
   };

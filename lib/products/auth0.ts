@@ -66,4 +66,10 @@ export const AUTH0: Product = {
     tokenType: '`JWT`, or `at+jwt` per API',
     introspection: '?',
   },
+  downstream: {
+    grant: 'token-exchange',
+    see: 'https://auth0.com/docs/secure/call-apis-on-users-behalf/on-behalf-of-token-exchange',
+    isAt: () => true,
+    target: '`audience`, its Identifier',
+  },
 };

@@ -63,6 +63,8 @@ export const COGNITO: Product = {
       `create a resource server with the identifier ${resource}, and let the client send resource; or trust app clients with clientIdAsAudience`,
     registration: `it has no registration: create an app client, and enter its ID in the MCP client`,
     pkce: PKCE_NOT_ADVERTISED,
+    exchange:
+      'let the app client of your server have ALLOW_TOKEN_EXCHANGE_IMPERSONATION in its ExplicitAuthFlows, or ALLOW_TOKEN_EXCHANGE_DELEGATION with actorToken; the grant is token-exchange',
   },
   facts: {
     metadata: 'OIDC appended; no RFC 8414°',
@@ -74,5 +76,11 @@ export const COGNITO: Product = {
     accessToken: 'JWT',
     tokenType: 'none',
     introspection: '?',
+  },
+  downstream: {
+    grant: 'token-exchange',
+    see: 'https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-token-exchange.html',
+    isAt: () => true,
+    target: '`resource` or `audience`',
   },
 };

@@ -1,3 +1,4 @@
+import type { DownstreamRemark, ReviewedDownstream } from '../options/downstream-product.js';
 import { PresetArguments } from './preset-arguments.js';
 import type { IssuerPreset } from './preset.js';
 import type { Product } from './product.js';
@@ -36,6 +37,13 @@ export function keycloak(options: {
   };
 }
 
+/** Only a warning: with an experimental feature, Keycloak reads `resource` in other requests. */
+function reviewTokenRequest({ grant, resources, audiences }: ReviewedDownstream): DownstreamRemark[] {
+  if (grant !== 'token-exchange' || resources.length === 0 || audiences.length > 0) return [];
+  const why = 'Keycloak does not read it when it exchanges a token, so that it does not limit the APIs of the new one';
+  return [{ option: 'resource', effect: 'warn', why, write: 'Write the client ID of the API as audience' }];
+}
+
 export const KEYCLOAK: Product = {
   name: 'Keycloak',
   matches: ({ pathname }) => /(?:^|\/)realms\/[^/]+$/.test(pathname),
@@ -54,6 +62,13 @@ export const KEYCLOAK: Product = {
       `the client that introspects must be in the aud of the token: add a second Audience mapper, with the Included Client Audience ${clientId}`,
     exchange:
       'its metadata always lists token exchange; turn on Standard token exchange of the client of your server, which must be in the aud of the tokens of its callers',
+    // https://www.keycloak.org/securing-apps/token-exchange#_standard-token-exchange-details
+    exchangeRefused: {
+      access_denied:
+        'the client of your server must be in the aud of the tokens of its callers; add an Audience mapper with it as Included Client Audience to a client scope that these have',
+      invalid_request:
+        'turn on Standard token exchange of the client of your server, and see that its client scopes bring the audience, which the parameter only picks from: an Audience mapper in a scope that is a default one, or is listed in scopes',
+    },
     subject:
       'give the client the client scope basic; or, for lightweight access tokens, turn on "Add to lightweight access token" in the mapper sub of that scope',
   },
@@ -68,5 +83,13 @@ export const KEYCLOAK: Product = {
     accessToken: 'JWT',
     tokenType: '`JWT`, or `at+jwt` per client',
     introspection: 'yes, for clients in the audience',
+  },
+  // Standard token exchange, version 2.
+  downstream: {
+    grant: 'token-exchange',
+    see: 'https://www.keycloak.org/securing-apps/token-exchange',
+    isAt: () => true,
+    target: '`audience`, its client ID; not `resource`',
+    review: reviewTokenRequest,
   },
 };

@@ -1,4 +1,5 @@
 import { parseUrl } from '../core/resource.js';
+import type { DownstreamProduct } from '../options/downstream-product.js';
 import { AUTH0 } from './auth0.js';
 import { COGNITO } from './cognito.js';
 import { DESCOPE } from './descope.js';
@@ -33,4 +34,11 @@ export const PRODUCTS: readonly Product[] = [
 export function productOf(issuer: string | undefined): Product | undefined {
   const url = issuer === undefined ? undefined : parseUrl(issuer);
   return url && PRODUCTS.find((product) => product.matches(url));
+}
+
+/** What the product with this issuer documents of tokens for other APIs; undefined if it is unknown, or documents nothing. */
+export function downstreamProductOf(issuer: string): DownstreamProduct | undefined {
+  const product = productOf(issuer);
+  if (!product?.downstream?.isAt(new URL(issuer))) return undefined;
+  return { name: product.name, ...product.downstream };
 }

@@ -32,6 +32,8 @@ export const LOGTO: Product = {
   advice: {
     audience: (resource) => `create an API resource with the identifier ${resource}, and let the client send resource`,
     registration: 'create a Dynamic app under Applications → Third-party apps, for clients with metadata documents',
+    exchange:
+      'turn on token exchange of the application of your server, a machine-to-machine or traditional web app; it exchanges tokens of first-party applications only, and not those of third-party apps; the grant is token-exchange',
   },
   facts: {
     metadata: 'OIDC appended',
@@ -43,5 +45,11 @@ export const LOGTO: Product = {
     accessToken: 'JWT for an API resource, else opaque',
     tokenType: '?',
     introspection: '?',
+  },
+  downstream: {
+    grant: 'token-exchange',
+    see: 'https://docs.logto.io/developers/service-to-service-delegation',
+    isAt: () => true,
+    target: '`resource`, its API identifier',
   },
 };

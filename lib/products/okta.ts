@@ -57,6 +57,8 @@ export const OKTA: Product = {
       'its issuer has the domain that clients use, never that of the admin console; see the setting Issuer of the authorization server',
     audience: (resource) => `use a custom authorization server (Security → API) with the Audience ${resource}`,
     registration: `its registration needs an administrator's token: ${ENTER_CLIENT_ID}`,
+    exchange:
+      'let the client of your server be an API Services app with the grant Token Exchange, and let a rule of an access policy allow it the scopes; an authorization server takes tokens of another one only if that is listed under its Trusted servers',
   },
   facts: {
     edition: 'custom server',
@@ -69,5 +71,12 @@ export const OKTA: Product = {
     accessToken: 'JWT',
     tokenType: '?',
     introspection: 'yes',
+  },
+  downstream: {
+    grant: 'token-exchange',
+    see: 'https://developer.okta.com/docs/guides/set-up-token-exchange/main/',
+    // The org authorization server, without a path, does not exchange tokens of callers.
+    isAt: ({ pathname }) => pathname.startsWith('/oauth2/'),
+    target: '`scopes`; `audience`, the Audience of the authorization server',
   },
 };

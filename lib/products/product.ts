@@ -1,8 +1,10 @@
+import type { DownstreamProduct } from '../options/downstream-product.js';
 import type { IssuerPreset } from './preset.js';
 
 /**
  * Facts about one product, from its documentation of November 2026. Each product has one file, with its preset and this
- * description. A description only advises operators: it decides no request.
+ * description. A description advises operators, and says with which grant tokens for other APIs are requested: it decides
+ * nothing about a request that comes in.
  */
 export interface Product {
   /** The heading of its section in docs/providers.md, and the beginning of each piece of advice. */
@@ -13,6 +15,18 @@ export interface Product {
   readonly preset: (options: never) => IssuerPreset;
   readonly advice: ProductAdvice;
   readonly facts: ProductFacts;
+  /** Undefined if it documents no grant for acting on behalf of a caller. */
+  readonly downstream?: ProductDownstream;
+}
+
+/** How a server gets tokens for other APIs on behalf of its callers, as the product documents it. */
+export interface ProductDownstream extends Omit<DownstreamProduct, 'name'> {
+  /** The page of its documentation. */
+  readonly see: string;
+  /** Whether this server of the product has the grant; it has an issuer of the product. */
+  isAt(issuer: URL): boolean;
+  /** What names the API in requests. Markdown. */
+  readonly target: string;
 }
 
 /**
@@ -38,6 +52,11 @@ export interface ProductAdvice {
   readonly responseIssuer?: string;
   /** What its metadata does not say about tokens for other APIs, on behalf of a caller. */
   readonly exchange?: string;
+  /**
+   * What to do when it issues no token on behalf of a caller, by error code, or by the code beside it; instead of `exchange`. Never
+   * by the description, which products change.
+   */
+  readonly exchangeRefused?: Readonly<Record<string, string>>;
   /** Makes access tokens name their user in `sub`. */
   readonly subject?: string;
 }

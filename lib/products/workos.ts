@@ -44,4 +44,10 @@ export const WORKOS: Product = {
     tokenType: '?',
     introspection: 'yes°',
   },
+  downstream: {
+    grant: 'token-exchange',
+    see: 'https://workos.com/docs/reference/workos-connect/token/token-exchange-grant',
+    isAt: () => true,
+    target: '`resource`, as it is registered',
+  },
 };

@@ -8,7 +8,11 @@ const PRODUCT_FILES = new URL('../../lib/products/', import.meta.url);
 const page = await readFile(new URL('../../docs/providers.md', import.meta.url), 'utf8');
 
 /** The sections of the page that are about no product. */
-const GENERAL_SECTIONS: ReadonlySet<string> = new Set(['What each product supports', 'By their issuer']);
+const GENERAL_SECTIONS: ReadonlySet<string> = new Set([
+  'What each product supports',
+  'Tokens for other APIs',
+  'By their issuer',
+]);
 
 const sections = new Map(
   page
@@ -39,6 +43,13 @@ function rowOf({ name, facts }: Product): string {
   ]);
 }
 
+/** The row of a product in the table of tokens for other APIs; none for a product without such a grant. */
+function downstreamRowOf({ name, downstream, advice }: Product): string[] {
+  if (!downstream) return [];
+  const { grant, see, target } = downstream;
+  return [line([`${name} ([documentation](${see}))`, `\`${grant}\``, target, advice.exchange ?? ''])];
+}
+
 function line(cells: readonly string[]): string {
   return `|${cells.map((cell) => (cell === '' ? ' |' : ` ${cell} |`)).join('')}`;
 }
@@ -48,6 +59,14 @@ describe('docs/providers.md', () => {
     expect(page).toContain(line(['', ...Object.values(COLUMNS)]));
     const rows = page.split('\n').filter((text) => text.startsWith('| ['));
     expect(rows).toEqual(PRODUCTS.map(rowOf));
+  });
+
+  it('has a table with the grants for tokens of other APIs, in the order of the products', () => {
+    const rows = sections
+      .get('Tokens for other APIs')!
+      .split('\n')
+      .filter((text) => /^\| \w/.test(text));
+    expect(rows).toEqual(PRODUCTS.flatMap(downstreamRowOf));
   });
 
   it('has a section for each product, in the same order, and none for another', () => {
@@ -75,6 +94,15 @@ describe('lib/products', () => {
 
   it.each(PRODUCTS)('has a preset of $name that the package exports', ({ preset }) => {
     expect(library).toHaveProperty(preset.name, preset);
+  });
+
+  it('says of each product with a grant for other APIs what it needs, and where that is documented', () => {
+    const exchanging = PRODUCTS.filter(({ downstream }) => downstream !== undefined);
+    for (const { advice, downstream } of exchanging) {
+      expect(advice.exchange).toMatch(/^[a-z]/);
+      expect(downstream!.see).toMatch(/^https:\/\/[\w./#-]+$/);
+    }
+    expect(PRODUCTS.filter(({ advice }) => advice.exchange !== undefined)).toEqual(exchanging);
   });
 
   // What the page calls a problem, the log and the doctor must know how to solve.
