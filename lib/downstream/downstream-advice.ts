@@ -2,7 +2,7 @@ import { quoted } from '../core/safe-text.js';
 import { ClientSecretError } from '../issuer/rotating-secret.js';
 import { TokenAnswerError, TokenRefusedError } from '../issuer/token-answer.js';
 import { adviceForFailure } from '../observability/failure-advice.js';
-import { productOf } from '../products/known-products.js';
+import { exchangeAdvice, exchangeAdviceAfter } from '../products/exchange-advice.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
 import { causeOf } from './downstream-refusal.js';
 
@@ -34,6 +34,8 @@ const ADVICE: Advice = {
     `see that the authorization server knows resource and audience of ${option}, and that this client may have tokens for them`,
   invalid_scope: ({ option }) =>
     `see that this client may have the scopes of ${option}; if callers must have consented to scopes of this server first, list these in stepUpScopes`,
+  consent_required: ({ clientId }) =>
+    `if no caller gets one, let an administrator consent to what the client ${quoted(clientId)} asks for`,
   invalid_request: ({ option }) =>
     `see what this authorization server expects, and set resource, audience, scopes and parameters of ${option} accordingly`,
 };
@@ -48,6 +50,9 @@ function tokenAdvice({ name, clientId, dpop }: ResolvedDownstream): string {
   const client = quoted(clientId);
   return `let the authorization server bind the tokens of the client ${client} to its key (RFC 9449), or remove dpop of downstream.${name}`;
 }
+
+/** Entra ID sends it beside `invalid_grant`. */
+const CONSENT = 'consent_required';
 
 /** The codes with which products refuse an exchange that was not set up for the client. */
 const OF_PRODUCT: ReadonlySet<string> = new Set([
@@ -89,8 +94,10 @@ export function adviceFor(error: unknown, api: ResolvedDownstream): string {
   const cause = causeOf(error);
   const isOfProvider = cause !== error;
   const option = isOfProvider ? `downstream.${api.name}.identityProvider` : `downstream.${api.name}`;
-  if (cause instanceof TokenRefusedError)
-    return adviceForCode(cause.code, placeOf(api, isOfProvider), api, isOfProvider);
+  if (cause instanceof TokenRefusedError) {
+    const code = cause.suberror === CONSENT ? CONSENT : cause.code;
+    return adviceForCode(code, placeOf(api, isOfProvider), api, isOfProvider);
+  }
   if (cause instanceof TokenAnswerError) {
     return isOfProvider
       ? 'let the identity provider issue an ID-JAG: issued_token_type urn:ietf:params:oauth:token-type:id-jag, token_type N_A'
@@ -114,6 +121,12 @@ function adviceForCode(written: string, place: Place, api: ResolvedDownstream, i
   const closer = isOfProvider ? AT_IDENTITY_PROVIDER : api.grant === 'id-jag' ? WITH_ID_JAG : {};
   const advice = [closer, ADVICE].find((one) => Object.hasOwn(one, code))?.[code];
   const general = advice?.(place, api) ?? 'look up this error in the documentation of the authorization server';
-  const product = api.grant === 'token-exchange' && OF_PRODUCT.has(code) ? productOf(api.issuer) : undefined;
-  return product?.advice.exchange === undefined ? general : `${general}. ${product.name}: ${product.advice.exchange}`;
+  const known = isOfProvider ? undefined : adviceOfProduct(code, api);
+  return known === undefined ? general : `${general}. ${known}`;
+}
+
+/** What the product in use needs, where it sees the token of the caller. */
+function adviceOfProduct(code: string, { grant, issuer }: ResolvedDownstream): string | undefined {
+  if (grant !== 'token-exchange' && grant !== 'jwt-bearer') return undefined;
+  return exchangeAdviceAfter(code, issuer) ?? (OF_PRODUCT.has(code) ? exchangeAdvice(issuer) : undefined);
 }

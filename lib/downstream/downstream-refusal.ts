@@ -106,13 +106,16 @@ function meaningOf(
 
 /**
  * Whether a refusal of the caller may be a mistake of the operator, while no caller has got a token. Entra ID calls a token of the
- * caller that is for another application an invalid grant, too.
+ * caller that is for another application an invalid grant, too. A missing consent may be that of an administrator.
  */
 export function mayBeMistake(failure: TokenFailure, error: unknown, { grant }: ResolvedDownstream): boolean {
   if (failure === 'denied') return true;
-  return failure === 'subject'
-    ? grant === 'jwt-bearer'
-    : failure === 'interaction' && error instanceof IdentityProviderError;
+  if (failure === 'subject') return grant === 'jwt-bearer';
+  return failure === 'interaction' && (error instanceof IdentityProviderError || lacksConsent(error));
+}
+
+function lacksConsent(error: unknown): boolean {
+  return error instanceof TokenRefusedError && [error.code, error.suberror].includes('consent_required');
 }
 
 /** The refusal of the caller; undefined if the failure is for the operator. */

@@ -102,6 +102,21 @@ describe('doctor: a token for another API', () => {
     expect(found).toEqual([expect.objectContaining({ level, remedy: expect.stringMatching(remedy) })]);
   });
 
+  it.each<[code: string, remedy: RegExp]>([
+    ['access_denied', /^allow the client .*\. Keycloak: the client of your server must be in the aud of the tokens/],
+    ['invalid_target', /^name the API .*\. Keycloak: its metadata always lists token exchange; turn on/],
+  ])('AS-31: says what the product needs after %s', async (code, remedy) => {
+    await using keycloak = await TestIssuer.start({ alg: 'ES256', path: '/realms/main', tokenEndpoint: true });
+    keycloak.answerToken = refusal(code);
+    const { clientId, clientSecret } = keycloak.tokenClient;
+    const { rows } = await examine(
+      keycloak.issuer,
+      ['--issuer', '--client-id', clientId, '--exchange', `audience=${CALENDAR}`],
+      { environment: { MCP_AUTH_TOKEN: await keycloak.mint(), MCP_AUTH_CLIENT_SECRET: clientSecret } },
+    );
+    expect(rows.filter(({ id }) => id === 'AS-31').map((row) => row.remedy)).toEqual([expect.stringMatching(remedy)]);
+  });
+
   it('AS-31: warns of an audience that nobody asked for, and of one that both servers have', async () => {
     const other = await issuer.mint({ aud: MCP_SERVER });
     issuer.answerToken = (right) => ({ ...right, access_token: other });

@@ -80,6 +80,19 @@ const MISTAKES: readonly [what: string, answer: () => Response, remedy: string][
   ],
 ];
 
+/** @see https://www.keycloak.org/securing-apps/token-exchange, "Token exchange - Additional details" */
+const OF_KEYCLOAK: readonly [code: string, status: number, advice: string][] = [
+  // "Client is not within the token audience"
+  ['access_denied', 403, 'the client of your server must be in the aud of the tokens of its callers'],
+  // "Requested audience not available", "Standard token exchange is not enabled for the requested client"
+  [
+    'invalid_request',
+    400,
+    'turn on Standard token exchange of the client of your server, and see that its client scopes',
+  ],
+  ['unauthorized_client', 400, 'its metadata always lists token exchange; turn on Standard token exchange'],
+];
+
 describe.each(PLATFORMS)('What an authorization server refuses for an API, on %s', (platform) => {
   let server: DownstreamServer;
   beforeAll(async () => {
@@ -169,12 +182,16 @@ describe.each(PLATFORMS)('What an authorization server refuses for an API, on %s
     }
   });
 
-  it('LIB-29: tells the operator what the product in use needs', async () => {
+  it('LIB-29: tells the operator what the product in use needs, by the error code', async () => {
     const keycloak = await startDownstreamServer(platform, { issuer: { path: '/realms/main' } });
     try {
-      keycloak.issuer.answerToken = () => refusal('access_denied', 403);
-      expect((await keycloak.callTool('events', await keycloak.mint())).status).toBe(403);
-      expect(keycloak.log.join('\n')).toContain('Keycloak: its metadata always lists token exchange; turn on Standard');
+      for (const [code, status, advice] of OF_KEYCLOAK) {
+        keycloak.log.length = 0;
+        keycloak.clock.now += 61_000;
+        keycloak.issuer.answerToken = () => refusal(code, status);
+        await keycloak.callTool('events', await keycloak.mint());
+        expect(keycloak.log.join('\n')).toContain(`. Keycloak: ${advice}`);
+      }
     } finally {
       await keycloak.close();
     }

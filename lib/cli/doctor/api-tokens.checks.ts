@@ -1,6 +1,6 @@
 import { ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
-import { productOf } from '../../products/known-products.js';
+import { exchangeAdvice } from '../../products/exchange-advice.js';
 import { memberText, notVerifiable, ok, problem, textsAt, type Check } from './check.js';
 
 type Document = Readonly<Record<string, unknown>>;
@@ -32,8 +32,8 @@ export function checkApiTokens(document: Document, issuer: string): Check[] {
 
 /** @see RFC 8693 §2.1; RFC 7523 §2.1 */
 function offersExchange(document: Document, issuer: string): Check {
-  const product = productOf(issuer);
-  const known = product?.advice.exchange === undefined ? '' : `. ${product.name}: ${product.advice.exchange}`;
+  const advice = exchangeAdvice(issuer);
+  const known = advice === undefined ? '' : `. ${advice}`;
   if (!saysGrants(document)) {
     return notVerifiable('AS-29', `it does not say which grants it has (grant_types_supported)${known}`);
   }

@@ -1,6 +1,6 @@
 import { isRecord, ownMember } from '../../core/record.js';
 import { showValue } from '../../core/safe-text.js';
-import { productOf } from '../../products/known-products.js';
+import { exchangeAdvice, exchangeAdviceAfter } from '../../products/exchange-advice.js';
 import type { AuthorizationServerFacts } from './authorization-server.facts.js';
 import { notVerifiable, ok, problem, type Check } from './check.js';
 import { audiencesOf, TOKEN_EXCHANGE, type ExchangeAnswer, type IssuedFacts } from './exchange.facts.js';
@@ -42,12 +42,11 @@ function refused({ seen, grant }: ExchangeAnswer, issuer: string): Check {
   const code = codeIn(seen);
   const general =
     (code !== undefined && Object.hasOwn(REMEDIES, code) && REMEDIES[code]) || 'see the log of the server';
-  const product = productOf(issuer);
-  const known = product?.advice.exchange === undefined ? '' : `. ${product.name}: ${product.advice.exchange}`;
+  const known = (code === undefined ? undefined : exchangeAdviceAfter(code, issuer)) ?? exchangeAdvice(issuer);
   return problem(code !== undefined && CONSENTS.includes(code) ? 'warning' : 'error', ID, {
     seen: `${grant}: ${describe(seen)}${errorText(seen)}`,
     consequence: 'the MCP server gets no token for the API on behalf of this caller',
-    remedy: `${general}${known}`,
+    remedy: known === undefined ? general : `${general}. ${known}`,
   });
 }
 
