@@ -4,7 +4,11 @@ import type { INestApplication } from '@nestjs/common';
 import { LOGOUT_CLIENT, LOGOUT_PATH, mintLogoutToken, sendLogout } from './support/logout.js';
 import { startNotesServer, type NotesServer } from './support/notes-server.js';
 import { PLATFORMS } from './support/platforms.js';
+import { bearer } from './support/rpc.js';
+import { INITIALIZE } from './support/sessions.js';
+import { SharedSessionOwners } from './support/shared-session-owners.js';
 import { ROOT, startTenantsServer } from './support/tenants-server.js';
+import { until } from './support/until.js';
 
 // Middleware of the application answers while an endpoint of this library still waits, as one with a time limit does.
 
@@ -15,6 +19,16 @@ function answerWhenTold(app: INestApplication): void {
     answerNow = () => {
       response.statusCode = 504;
       response.end();
+    };
+    next();
+  });
+}
+
+/** The same by a middleware that writes the head itself, as it may: nothing was sent yet. */
+function answerHeadWhenTold(app: INestApplication): void {
+  app.use((_request: IncomingMessage, response: ServerResponse, next: () => void) => {
+    answerNow = () => {
+      if (!response.headersSent) response.writeHead(504).end();
     };
     next();
   });
@@ -70,5 +84,26 @@ describe.each(PLATFORMS)('an endpoint whose request the application has answered
     for (const name of ['acme', 'other'])
       expect((await server.get('mcp.example.com', `${ROOT}/orgs/${name}/mcp`)).status).toBe(504);
     expect(unhandled).toEqual([]);
+  });
+
+  it('MCP-25-SES-02: does not end the process, if the answer to a new session waits for its store', async () => {
+    const store = new SharedSessionOwners();
+    let goOn!: () => void;
+    store.pause = new Promise((resolve) => (goOn = resolve));
+    const server = await startNotesServer(platform, {
+      prepare: answerHeadWhenTold,
+      transport: { statefulMode: true },
+      options: { sessions: { store } },
+    });
+    ({ close } = server);
+    const opening = server.rpc('initialize', INITIALIZE, bearer(await server.mint()));
+    await until(() => store.calls > 0);
+    answerNow();
+    goOn();
+    // Complete or cut off, but at its end.
+    await opening.then((response) => response.text()).catch(() => undefined);
+    await new Promise(setImmediate);
+    expect(unhandled).toEqual([]);
+    expect(store.owners.size).toBe(1);
   });
 });

@@ -6,7 +6,8 @@ type Method = (typeof METHODS)[number];
 
 /**
  * Holds an answer back from its head on, until something is done that must come before it. Then everything is written that was
- * held, in its order. The task must not reject, and must end by itself.
+ * held, in its order. The task must not reject, and must end by itself. What cannot be written ends the connection, unless the answer
+ * is complete.
  *
  * @param task gets the head; undefined if nothing is to be done, and the answer need not wait
  */
@@ -20,7 +21,12 @@ export function holdAnswer(response: ServerResponse, task: (head: Head) => Promi
     // The answer was refused meanwhile, because the token was revoked.
     if (response.headersSent) return;
     Object.assign(response, original);
-    for (const { name, values } of calls) call(name, values);
+    try {
+      for (const { name, values } of calls) call(name, values);
+    } catch {
+      // Whoever wrote it, such as a middleware with a time limit that began a second answer, no longer waits for the error.
+      if (!response.writableEnded) response.destroy();
+    }
   };
   const begin = (name: Method, values: readonly unknown[]): unknown => {
     const doing = task(name === 'writeHead' ? (values as unknown as Head) : [response.statusCode]);
