@@ -78,6 +78,7 @@ function tenantOf(given: PresetArguments): string {
  */
 function reviewTokenRequest(api: ReviewedDownstream): DownstreamRemark[] {
   if (api.grant === 'token-exchange') {
+    // Seen as unsupported_grant_type: https://tyk.io/docs/api-management/authentication/token-exchange-microsoft-entra-obo
     const why = 'Entra ID has its on-behalf-of flow instead of this grant';
     return [{ option: 'grant', effect: 'refuse', why, write: 'Write "jwt-bearer", or leave it out' }];
   }
@@ -107,7 +108,7 @@ function reviewScopes(scopes: readonly string[]): DownstreamRemark[] {
   }
   const apis = new Set(ofApis.map(apiOf));
   if (apis.size < 2) return [];
-  // Only a warning: one application may have several Application ID URIs.
+  // Only a warning: one application may have several Application ID URIs, and some APIs of Microsoft share scopes.
   const why = `Entra ID issues a token for one API, and these seem to be of ${[...apis].join(', ')}`;
   return [{ option: 'scopes', effect: 'warn', why, write: 'Write an entry of downstream for each API' }];
 }

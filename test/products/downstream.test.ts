@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import {
   auth0,
   cognito,
@@ -7,6 +7,7 @@ import {
   keycloak,
   logto,
   McpAuthConfigError,
+  McpAuthModule,
   okta,
   scalekit,
   stytch,
@@ -17,7 +18,7 @@ import {
 } from 'nestjs-mcp-auth';
 import { readOptions } from '../../lib/options/read-options.js';
 import { downstreamProductOf } from '../../lib/products/known-products.js';
-import { expectProblems, GOOD, type Row } from '../options/started-app.js';
+import { expectProblems, GOOD, start, stop, type Row } from '../options/started-app.js';
 import { API, TENANT } from './products.js';
 
 const ISSUERS: Readonly<Record<string, string>> = {
@@ -229,11 +230,25 @@ const ACCEPTED: readonly [what: string, options: object][] = [
 ];
 
 describe('What a product documents of tokens for other APIs', () => {
+  afterEach(stop);
+
   it.each(REFUSED)('stops the start: %s', expectProblems);
 
   it.each(WARNED)('is a warning: %s', (_what, options, warning) => {
     const { warnings } = outcomeOf(options);
     expect(warnings).toEqual([`downstream["calendar"].${warning}`]);
+  });
+
+  it.each([
+    ['forRoot', (options: object) => McpAuthModule.forRoot(options as McpAuthModuleOptions)],
+    [
+      'forRootAsync',
+      (options: object) => McpAuthModule.forRootAsync({ useFactory: () => options as McpAuthModuleOptions }),
+    ],
+  ])('is in the log of the start, with %s', async (_name, moduleOf) => {
+    const [, options, warning] = WARNED[0]!;
+    const { log } = await start(moduleOf(options));
+    expect(log).toContainEqual({ level: 'warn', text: `downstream["calendar"].${warning}` });
   });
 
   it.each(ACCEPTED)('has nothing against %s', (_what, options) => {
