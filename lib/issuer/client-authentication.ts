@@ -51,6 +51,15 @@ export function basicCredentials(id: string, secret: string): string {
   return Buffer.from(`${formEncoded(id)}:${formEncoded(secret)}`).toString('base64');
 }
 
+/** What a header with {@link basicCredentials} has that must never be shown; empty for no such header. */
+export function secretsInBasic(authorization: string | undefined): string[] {
+  const credentials = /^Basic (.+)$/.exec(authorization ?? '')?.[1];
+  if (credentials === undefined) return [];
+  const encoded = Buffer.from(credentials, 'base64').toString().split(':', 2)[1] ?? '';
+  const secret = new URLSearchParams(`=${encoded}`).get('') ?? '';
+  return [credentials, encoded, secret].filter((one) => one !== '');
+}
+
 /** `client_secret_post`: id and secret in the body (RFC 6749 §2.3.1). */
 export function clientSecretPost(secret: string): ClientAuthentication {
   return ClientSecretPost(secret);

@@ -69,9 +69,21 @@ const TOKEN = /^[\x21-\x7e]+$/;
 /** Longest lifetime that is believed, in seconds: ten years. */
 const MAX_LIFETIME_SECONDS = 315_360_000;
 
-/** Reads a successful answer. Members that this library does not use are not looked at. */
-export function readIssuedToken(body: Readonly<Record<string, unknown>>, expected: ExpectedToken): IssuedToken {
+/**
+ * Reads a successful answer. Members that this library does not use are not looked at.
+ *
+ * @param secrets that the request had, and the answer may repeat
+ */
+export function readIssuedToken(
+  body: Readonly<Record<string, unknown>>,
+  expected: ExpectedToken,
+  secrets: readonly string[],
+): IssuedToken {
   const token = readToken(body);
+  const unsuitable = (member: string, seen: unknown, must: string): TokenAnswerError => {
+    const shown = typeof seen === 'string' ? withoutSecrets(seen, [token, ...secrets]) : seen;
+    return new TokenAnswerError(`its ${member} is ${quoted(shown)}, and must be ${must}`, 'unsuitable');
+  };
   const type = ownMember(body, 'token_type');
   if (typeof type !== 'string' || type.toLowerCase() !== expected.tokenType) {
     throw unsuitable('token_type', type, TYPE_NAMES[expected.tokenType]);
@@ -82,10 +94,6 @@ export function readIssuedToken(body: Readonly<Record<string, unknown>>, expecte
     throw unsuitable('issued_token_type', issued, issuedTokenTypes.join(' or '));
   }
   return { token, lifetimeSeconds: readLifetime(body), scopes: readScopes(body) };
-}
-
-function unsuitable(member: string, seen: unknown, expected: string): TokenAnswerError {
-  return new TokenAnswerError(`its ${member} is ${quoted(seen)}, and must be ${expected}`, 'unsuitable');
 }
 
 function malformed(what: string): TokenAnswerError {
@@ -116,13 +124,16 @@ function readScopes(body: Readonly<Record<string, unknown>>): string[] | undefin
   return parseScope(scope);
 }
 
+/** Shortest secret that is removed from an error code, in characters. A shorter one may be a word of a code by chance. */
+const SHORTEST_IN_CODE = 8;
+
 /** The characters of an error code (RFC 6749 §5.2), and a length that no registered one has. */
 const ERROR_CODE = /^[\x20\x21\x23-\x5B\x5D-\x7E]{1,100}$/;
 
 /**
  * Reads the answer of a server that refuses; undefined if it names no error.
  *
- * @param secrets that the request had, and the description may repeat
+ * @param secrets that the request had, and the answer may repeat
  */
 export function readRefusal(
   body: Readonly<Record<string, unknown>>,
@@ -133,17 +144,18 @@ export function readRefusal(
   if (typeof code !== 'string' || !ERROR_CODE.test(code)) return undefined;
   const suberror = ownMember(body, 'suberror');
   const description = ownMember(body, 'error_description');
+  const long = secrets.filter(({ length }) => length >= SHORTEST_IN_CODE);
   return new TokenRefusedError(
-    code,
+    withoutSecrets(code, long),
     status,
-    typeof suberror === 'string' && ERROR_CODE.test(suberror) ? suberror : undefined,
+    typeof suberror === 'string' && ERROR_CODE.test(suberror) ? withoutSecrets(suberror, long) : undefined,
     typeof description === 'string' ? withoutSecrets(description, secrets) : undefined,
   );
 }
 
-/** Longest description that is kept, in characters. */
-const MAX_DESCRIPTION_LENGTH = 500;
+/** Longest text that is kept, in characters. */
+const MAX_SAID_LENGTH = 500;
 
 function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return redactTokens(secrets.reduce(redactToken, text)).slice(0, MAX_DESCRIPTION_LENGTH);
+  return redactTokens(secrets.reduce(redactToken, text)).slice(0, MAX_SAID_LENGTH);
 }

@@ -6,7 +6,7 @@ import {
 } from 'oauth4webapi';
 import { isJson } from '../core/media-type.js';
 import { isRecord } from '../core/record.js';
-import { oauthClient, type ClientAuthentication } from './client-authentication.js';
+import { oauthClient, secretsInBasic, type ClientAuthentication } from './client-authentication.js';
 import { outboundWith } from './client-certificate.js';
 import type { DpopKey } from './dpop-key.js';
 import { CoolDown, pauseAfter, UnderWayLimit } from './cool-down.js';
@@ -130,7 +130,7 @@ export class TokenEndpoint {
         // The options and the discovery have checked the scheme.
         [allowInsecureRequests]: true,
         [customFetch]: async (to, { headers, body }) => {
-          secrets = secretsIn(body as URLSearchParams);
+          secrets = [...secretsIn(body as URLSearchParams), ...secretsInBasic(headers['authorization'])];
           const proof = await this.#proofFor(new URL(to), nonce);
           answer = await this.#send(to, { ...headers, ...proof }, body as URLSearchParams);
           return new Response(null);
@@ -188,7 +188,7 @@ function readAnswer(
 ): IssuedToken {
   const body = isJson(contentType) ? parsed(text) : undefined;
   if (status === 200) {
-    if (isRecord(body)) return readIssuedToken(body, expected);
+    if (isRecord(body)) return readIssuedToken(body, expected, secrets);
     throw new TokenAnswerError('the answer of the token endpoint is no JSON object', 'malformed');
   }
   const refusal = isRecord(body) ? readRefusal(body, status, secrets) : undefined;

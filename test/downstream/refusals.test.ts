@@ -232,6 +232,36 @@ describe.each(PLATFORMS)('What an authorization server refuses for an API, on %s
     expect(log).toContain('invalid_target');
     for (const part of token.split('.')) expect(log).not.toContain(part);
   });
+
+  const secretOf = (): string => server.issuer.tokenClient.clientSecret;
+  const basicOf = (): string => Buffer.from(`${server.issuer.tokenClient.clientId}:${secretOf()}`).toString('base64');
+  const OPAQUE = 'canary-of-an-opaque-token';
+
+  it.each<[what: string, answer: () => unknown, seen: string]>([
+    ['its secret', () => refusal('invalid_target', 400, { error_description: `bad ${secretOf()}` }), 'bad '],
+    ['its header', () => refusal('invalid_target', 400, { error_description: `bad ${basicOf()}` }), 'bad '],
+    ['its secret as a code', () => refusal(`bad ${secretOf()}`), 'bad '],
+    ['its secret as a closer code', () => refusal('invalid_target', 400, { suberror: `bad ${secretOf()}` }), 'bad '],
+    [
+      'the new token as token_type',
+      () => issued({ access_token: OPAQUE, token_type: `a ${OPAQUE}` }),
+      'its token_type',
+    ],
+    ['its secret as token_type', () => issued({ token_type: `a ${secretOf()}` }), 'its token_type'],
+    [
+      'the new token as issued_token_type',
+      () => issued({ access_token: OPAQUE, issued_token_type: OPAQUE }),
+      'its issued_token_type',
+    ],
+  ])('LIB-29: never logs a secret if the authorization server repeats %s', async (_what, answer, seen) => {
+    server.log.length = 0;
+    server.clock.now += 61_000;
+    server.issuer.answerToken = answer;
+    await server.callTool('events', await server.mint());
+    const log = server.log.join('\n');
+    expect(log).toContain(seen);
+    for (const secret of [secretOf(), basicOf(), OPAQUE]) expect(log).not.toContain(secret);
+  });
 });
 
 describe.each(PLATFORMS)('Step-up for an API, on %s', (platform) => {

@@ -46,7 +46,7 @@ describe('any answer of a token endpoint', () => {
     const types = fc.constantFrom(undefined, ['urn:ietf:params:oauth:token-type:access_token']);
     always(4_000, fc.tuple(answer, types), ([body, issuedTokenTypes]) => {
       try {
-        const issued = readIssuedToken(body, { tokenType: 'bearer', issuedTokenTypes });
+        const issued = readIssuedToken(body, { tokenType: 'bearer', issuedTokenTypes }, []);
         expect(issued.token).toBe(body['access_token']);
         expect(issued.token).toMatch(/^[\x21-\x7e]{1,16384}$/);
         expect(String(body['token_type']).toLowerCase()).toBe('bearer');
