@@ -5,6 +5,7 @@ import { adviceForFailure } from '../observability/failure-advice.js';
 import { exchangeAdvice, exchangeAdviceAfter } from '../products/exchange-advice.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
 import { causeOf } from './downstream-refusal.js';
+import { TokenFunctionError } from './sendable-token.js';
 
 /** The server that refused, and what is configured for it. */
 interface Place {
@@ -103,6 +104,7 @@ export function adviceFor(error: unknown, api: ResolvedDownstream): string {
       ? 'let the identity provider issue an ID-JAG: issued_token_type urn:ietf:params:oauth:token-type:id-jag, token_type N_A'
       : tokenAdvice(api);
   }
+  if (cause instanceof TokenFunctionError) return `let the function ${cause.option} return a token within five seconds`;
   if (cause instanceof ClientSecretError) return `let clientSecret of ${option}.auth return the present secret`;
   return adviceForFailure(cause, 'token') ?? `see that tokenEndpoint of ${option} is right, if it is set`;
 }

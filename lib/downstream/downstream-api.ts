@@ -1,6 +1,5 @@
 import type { McpAuthInfo } from '../core/auth-info.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
-import { withinTime } from '../core/deadline.js';
 import { TokenAnswerError, TokenRefusedError, type IssuedToken } from '../issuer/token-answer.js';
 import type { TokenEndpoint } from '../issuer/token-endpoint.js';
 import { tokenHash } from '../issuer/token-hash.js';
@@ -10,7 +9,7 @@ import { McpAuthDownstreamError } from './downstream-error.js';
 import type { DownstreamLog } from './downstream-log.js';
 import { failureOf, mayBeMistake, refusalFor, subjectRefusal, type TokenFailure } from './downstream-refusal.js';
 import { IdentityProvider } from './identity-provider.js';
-import { isSendableToken } from './sendable-token.js';
+import { askForToken, isSendableToken, TokenFunctionError } from './sendable-token.js';
 import { tokenEndpointOf, type TokenClientDependencies } from './token-client.js';
 import { tokenRequestFor, type SentTokens } from './token-parameters.js';
 import { TokenStore, type StoredToken } from './token-store.js';
@@ -161,11 +160,10 @@ export class DownstreamApi {
   async #actorToken(): Promise<string | undefined> {
     const { actorToken, name } = this.options;
     if (!actorToken) return undefined;
-    const token = await withinTime(actorToken, this.dependencies.outbound);
+    const option = `actorToken of downstream.${name}`;
+    const token = await askForToken(option, actorToken, this.dependencies.outbound);
     if (isSendableToken(token)) return token;
-    throw new TypeError(
-      `the function actorToken of downstream.${name} must return a token, and returned another value`,
-    );
+    throw new TokenFunctionError(option, 'must return a token, and returned another value');
   }
 
   #toRefusal(failure: TokenFailure, error: unknown, caller: McpAuthInfo | undefined): Error {

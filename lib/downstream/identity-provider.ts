@@ -1,11 +1,11 @@
 import type { McpAuthInfo } from '../core/auth-info.js';
-import { withinTime, type TimeLimit } from '../core/deadline.js';
+import type { TimeLimit } from '../core/deadline.js';
 import { isRecord, ownMember } from '../core/record.js';
 import { TokenAnswerError } from '../issuer/token-answer.js';
 import type { TokenEndpoint } from '../issuer/token-endpoint.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
 import type { ResolvedIdentityProvider, SubjectToken } from '../options/identity-provider-options.js';
-import { isSendableToken } from './sendable-token.js';
+import { askForToken, isSendableToken, TokenFunctionError } from './sendable-token.js';
 import { idJagRequestFor } from './token-parameters.js';
 
 /** The identity provider issued no ID-JAG. Tells its errors from those of the authorization server of the API. */
@@ -38,7 +38,7 @@ export class IdentityProvider {
    * An ID-JAG for a caller.
    *
    * @throws {SubjectTokenMissingError} if the user has to sign in first; {@link IdentityProviderError} if the identity provider
-   * issues none; what the function of the application throws; {@link TypeError} for what it must not return.
+   * issues none; {@link TokenFunctionError} if the function of the application throws, or returns what it must not.
    */
   async grantFor(caller: McpAuthInfo): Promise<string> {
     const subject = await this.#subjectTokenOf(caller);
@@ -52,19 +52,16 @@ export class IdentityProvider {
   }
 
   async #subjectTokenOf(caller: McpAuthInfo): Promise<SubjectToken> {
-    const found = await withinTime(() => this.options.subjectToken(caller), this.limit);
+    const option = `downstream.${this.api.name}.identityProvider.subjectToken`;
+    const found = await askForToken(option, () => this.options.subjectToken(caller), this.limit);
     if (found === undefined || found === null) throw new SubjectTokenMissingError();
     const [token, type] = isRecord(found) ? [ownMember(found, 'token'), ownMember(found, 'type')] : [];
-    const option = `downstream.${this.api.name}.identityProvider.subjectToken`;
     if (!isSendableToken(token) || (type !== 'id_token' && type !== 'refresh_token')) {
-      throw new TypeError(
-        `the function ${option} must return { token, type: "id_token" or "refresh_token" }, and returned another value`,
-      );
+      const must = 'must return { token, type: "id_token" or "refresh_token" }';
+      throw new TokenFunctionError(option, `${must}, and returned another value`);
     }
     if (token === caller.token)
-      throw new TypeError(
-        `the function ${option} returned the access token of the caller, which is for this server alone`,
-      );
+      throw new TokenFunctionError(option, 'returned the access token of the caller, which is for this server alone');
     return { token, type };
   }
 }

@@ -128,6 +128,14 @@ describe.each(PLATFORMS)('Grants for an API, on %s', (platform) => {
       },
     );
 
+    it('LIB-29: shows nothing of a token that it cannot read as JSON', async () => {
+      await start({ actorToken: () => JSON.parse('canary-token') as string });
+      expect((await server.callTool('events', await server.mint())).status).toBe(200);
+      const log = server.log.join('\n');
+      expect(log).toContain('the function actorToken of downstream.calendar threw');
+      expect(log).not.toContain('canary');
+    });
+
     it('LIB-29: sends nothing if the function throws, and works once it returns a token', async () => {
       let fails = true;
       await start({
@@ -139,7 +147,9 @@ describe.each(PLATFORMS)('Grants for an API, on %s', (platform) => {
       expect(response.status).toBe(500);
       expect(await response.text()).not.toContain('vault');
       expect(forms()).toHaveLength(0);
-      expect(server.log.join('\n')).toContain('the vault is closed');
+      const log = server.log.join('\n');
+      expect(log).toContain('the function actorToken of downstream.calendar threw: the vault is closed');
+      expect(log).toContain('What to do: let the function actorToken of downstream.calendar return a token');
       fails = false;
       expect(await events(token)).toBe('200 {"owner":"ada","act":{"sub":"notes"}}');
     });
