@@ -43,7 +43,7 @@ export class ProofOfPossession {
   readonly #states = new Map<ResolvedResource, DpopState>();
   /**
    * The check of the proof that came with a request. Several handlers may run for one request, even at once, and a WebSocket
-   * connection has one request for all its messages: its proof is checked and counted once.
+   * connection has one request for all its messages: its proof is checked and counted once. A check that found nothing out is not kept.
    */
   readonly #checks = new WeakMap<object, RememberedCheck>();
 
@@ -99,7 +99,12 @@ export class ProofOfPossession {
     if (isSame && known.resourceId === resource.id) return known.check;
     const check = this.#check(text, thumbprint, credentials);
     this.#checks.set(source, { token, text, thumbprint, resourceId: resource.id, check });
-    return check;
+    try {
+      return await check;
+    } catch (error) {
+      if (isPassing(error) && this.#checks.get(source)?.check === check) this.#checks.delete(source);
+      throw error;
+    }
   }
 
   async #check(text: string, thumbprint: string, credentials: BoundCredentials): Promise<CallerProof> {
@@ -122,6 +127,11 @@ export class ProofOfPossession {
     if (!(await isFirst({ proof, thumbprint, uri, state }))) throw badProof('proof_replayed');
     return Object.freeze({ method: 'dpop', keyThumbprint: thumbprint, certificateThumbprint });
   }
+}
+
+/** Whether a refusal says nothing about the proof: the client shall try again, on a WebSocket connection with the same proof. */
+function isPassing(error: unknown): boolean {
+  return error instanceof McpAuthError && ['temporarily_unavailable', 'too_many_requests'].includes(error.code);
 }
 
 function checkNonce({ nonce }: DpopProof, { nonces }: DpopState): void {

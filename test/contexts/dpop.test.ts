@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Query, Resolver } from '@nestjs/graphql';
 import { WsAdapter } from '@nestjs/platform-ws';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
-import { RequireScopes } from 'nestjs-mcp-auth';
+import { RequireScopes, type ReplayStore } from 'nestjs-mcp-auth';
 import { startDpopServer, type DpopServer } from '../support/dpop-server.js';
 import { GRAPHQL_DRIVERS } from '../support/graphql-drivers.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -90,5 +90,33 @@ describe.each(PLATFORMS)('DPoP with a WebSocket gateway on %s', (platform) => {
     for (const socket of sockets) answers.push((await socket.ask('hours')).event);
     expect(answers).toEqual(['hours', 'exception', 'exception']);
     for (const socket of sockets) socket.close();
+  });
+});
+
+describe.each(PLATFORMS)('DPoP with a WebSocket gateway and a store that fails once, on %s', (platform) => {
+  it('LIB-11: decides about the proof of a connection again, once the store answers', async () => {
+    let outage: Error | undefined = new Error('the store is down');
+    const replayStore: ReplayStore = {
+      insertOnce: () => {
+        if (outage) throw outage;
+        return true;
+      },
+    };
+    const dpop = await startDpopServer(
+      platform,
+      { dpop: { mode: 'accepted', replayStore } },
+      { providers: [ClockGateway], prepare: (app) => void app.useWebSocketAdapter(new WsAdapter(app)) },
+    );
+    try {
+      const token = await dpop.mintBound({ scope: 'a' });
+      const proof = dpop.proof(token, { method: 'GET', url: `${dpop.server.origin}/` });
+      const socket = await openWs(dpop.server.origin, { authorization: `DPoP ${token}`, dpop: proof });
+      expect(await socket.ask('hours')).toMatchObject({ event: 'exception' });
+      outage = undefined;
+      expect(await socket.ask('hours')).toEqual({ event: 'hours', data: '12' });
+      socket.close();
+    } finally {
+      await dpop.close();
+    }
   });
 });
