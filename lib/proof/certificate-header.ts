@@ -51,9 +51,11 @@ function thumbprintInChain(text: string | undefined): string | undefined {
  */
 function thumbprintInElement(value: string): string | undefined {
   const pairs = pairsOf(value);
-  const [hashes, certificates] = ['hash', 'cert'].map((name) => pairs?.filter(([key]) => key === name) ?? []);
-  if (!hashes || !certificates || hashes.length > 1 || certificates.length > 1) return undefined;
-  const [ofHash, ofCertificate] = [hashes[0]?.[1], certificates[0]?.[1]];
+  if (!pairs) return undefined;
+  const valuesOf = (name: string): string[] => pairs.filter(([key]) => key === name).map(([, one]) => one);
+  const [ofHash, ...hashes] = valuesOf('hash');
+  const [ofCertificate, ...certificates] = valuesOf('cert');
+  if (hashes.length > 0 || certificates.length > 0) return undefined;
   if (ofHash !== undefined && !SHA256_HEX.test(ofHash)) return undefined;
   const named = ofHash === undefined ? undefined : Buffer.from(ofHash, 'hex').toString('base64url');
   if (ofCertificate === undefined) return named;
