@@ -27,7 +27,7 @@ export async function answersTo(job, testFiles) {
 
 function jest(jobFile, testFiles) {
   const script = join(ROOT, 'node_modules/jest/bin/jest.js');
-  const options = ['-c', 'mutants/jest.config.js', '--runInBand', '--runTestsByPath', ...testFiles];
+  const options = ['-c', 'mutants/jest.config.js', '--runInBand', '--forceExit', '--runTestsByPath', ...testFiles];
   return spawn(process.execPath, [...FLAGS, script, ...options], {
     cwd: ROOT,
     stdio: 'ignore',
