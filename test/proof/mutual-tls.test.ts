@@ -51,7 +51,7 @@ const REFUSED: readonly Row[] = [
   ].map((one): Row => [
     `${one} as a proxy`,
     withHeader({ header: 'client-cert', trustedProxies: [one] }),
-    [`${AT}.trustedProxies`, `"${one}"`, /neither an IP address nor a range/],
+    [`${AT}.trustedProxies`, `"${one}"`, /must be an IP address, or a range that does not hold all/],
   ]),
   [
     'a field of a format that is not known',
