@@ -1,16 +1,15 @@
 /** Writes RESULTS.md from `results/` and `equivalents.json`. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import { equivalentOf, EQUIVALENTS } from './equivalents.js';
 import { FOLDERS } from './places.js';
 import { Results, STATES } from './results.js';
 
-const EQUIVALENTS = new URL('equivalents.json', import.meta.url);
 const PAGE = new URL('RESULTS.md', import.meta.url);
 
 export function writePage(sources) {
-  const equivalents = JSON.parse(readFileSync(EQUIVALENTS, 'utf8'));
-  const folders = FOLDERS.map((folder) => summaryOf(folder, sources, equivalents));
+  const folders = FOLDERS.map((folder) => summaryOf(folder, sources));
   writeFileSync(PAGE, `${pageOf(folders)}\n`);
-  for (const one of equivalents) if (!folders.some(({ equal }) => equal.some(({ entry }) => entry === one))) warn(one);
+  for (const one of EQUIVALENTS) if (!folders.some(({ equal }) => equal.some(({ entry }) => entry === one))) warn(one);
 }
 
 /** An entry that fits no survivor is out of date. */
@@ -18,7 +17,7 @@ function warn({ file, original, replacement }) {
   console.log(`equivalents.json: no survivor in ${file} changes ${original} to ${replacement}`);
 }
 
-function summaryOf(folder, sources, equivalents) {
+function summaryOf(folder, sources) {
   const own = sources.filter(({ name }) => name.startsWith(`lib/${folder}/`));
   const results = new Results(folder, own);
   const mutants = own.flatMap((source) => source.mutants);
@@ -26,7 +25,7 @@ function summaryOf(folder, sources, equivalents) {
   const alive = inState(STATES.survived, STATES.unreached).map((mutant) => ({
     mutant,
     tests: results.testsOf(mutant) ?? [0, 0],
-    entry: equivalents.find((one) => isSame(one, mutant)),
+    entry: equivalentOf(mutant),
   }));
   return {
     folder,
@@ -38,15 +37,6 @@ function summaryOf(folder, sources, equivalents) {
     equal: alive.filter(({ entry }) => entry),
     survivors: alive.filter(({ entry }) => !entry),
   };
-}
-
-function isSame({ file, context, original, replacement }, mutant) {
-  return (
-    file === mutant.file &&
-    original === mutant.original &&
-    replacement === mutant.replacement &&
-    (context === undefined || context === mutant.context)
-  );
 }
 
 function pageOf(folders) {

@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { coverageOf } from './coverage.js';
+import { equivalentOf } from './equivalents.js';
 import { instrumentAll } from './instrument.js';
 import { Judge } from './judge.js';
 import { judgeAtLoad } from './judge-at-load.js';
@@ -71,14 +72,15 @@ async function runFolder(folder) {
   results.save();
 }
 
-/** Those without a result; with `--survivors` those that no test killed; with `--load` those that are reached at load. */
+/** Those without a result; with `--survivors` also the unexplained survivors; with `--load` those that are reached at load. */
 function chosenMutants(own, results) {
-  const states = [STATES.notRun, STATES.unreached];
-  if (values.survivors) states.push(STATES.survived);
-  if (values.load) states.splice(0, states.length, STATES.atLoad);
+  const states = values.load ? [STATES.atLoad] : [STATES.notRun, STATES.unreached];
+  const isAgain = (mutant) => values.survivors && !values.load && isSurvivor(mutant, results) && !equivalentOf(mutant);
   const all = own.flatMap(({ mutants }) => mutants);
   const some = values.sample ? sampleOf(all, sample) : all;
-  return some.filter((mutant) => isChosen(mutant.file) && states.includes(results.stateOf(mutant)));
+  return some.filter(
+    (mutant) => isChosen(mutant.file) && (states.includes(results.stateOf(mutant)) || isAgain(mutant)),
+  );
 }
 
 /** As `equivalents.json` names them. */
@@ -87,11 +89,15 @@ function listSurvivors() {
     const own = chosen.filter(({ name }) => isIn(folder, name));
     const results = new Results(folder, own);
     for (const mutant of own.flatMap(({ mutants }) => mutants)) {
-      if (![STATES.survived, STATES.unreached].includes(results.stateOf(mutant))) continue;
+      if (!isSurvivor(mutant, results) || equivalentOf(mutant)) continue;
       const { file, line, context, original, replacement } = mutant;
       console.log(`${file}:${line}`, JSON.stringify({ file, context, original, replacement }));
     }
   }
+}
+
+function isSurvivor(mutant, results) {
+  return [STATES.survived, STATES.unreached].includes(results.stateOf(mutant));
 }
 
 function isIn(folder, name) {
