@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError, McpAuthError } from 'nestjs-mcp-auth';
+import { McpAuthConsentRequiredError } from '../../lib/core/consent-required-error.js';
 import { NotAskedError } from '../../lib/core/not-asked-error.js';
 import { REASONS } from '../../lib/core/refusal-reasons.js';
 
@@ -39,6 +40,12 @@ describe('McpAuthError', () => {
       scopes: ['a', 'b'],
       missingScopes: ['a', 'b'],
     });
+  });
+
+  it('may say that a service behind this one has refused the caller', () => {
+    const cause = new Error('401');
+    const error = McpAuthError.upstreamRejected(cause);
+    expect(error).toMatchObject({ code: 'invalid_token', reason: 'upstream_rejected', cause, scopes: [] });
   });
 
   it('is an instance also if another copy of the package made it, and no other object is', () => {
@@ -81,6 +88,25 @@ it('McpAuthConfigError lists every problem and counts them', () => {
   expect([one.name, one.problems]).toEqual(['McpAuthConfigError', [problem]]);
   expect(one.message).toMatch(/\bone problem\b[^]*\n {2}- scopes: saw 1; must be a list\. Write \[\]/);
   expect(two.message).toMatch(/\b2 problems\b[^]*(?:\n {2}- scopes[^\n]*){2}/);
+});
+
+describe('McpAuthConsentRequiredError', () => {
+  const request = { mode: 'url', elicitationId: 'e', url: 'https://a.example/c', message: 'It needs acme.' } as const;
+  const error = (): McpAuthConsentRequiredError => new McpAuthConsentRequiredError('acme', request);
+
+  it('has what a client needs, in the places where both versions of the SDK look', () => {
+    expect(error()).toMatchObject({ name: 'McpAuthConsentRequiredError', code: -32042, to: 'acme' });
+    expect(error().data).toEqual({ elicitations: [request] });
+    expect(error().elicitations).toEqual([request]);
+    expect([error().data, error().data.elicitations].every(Object.isFrozen)).toBe(true);
+    expect(error().message).toMatch(/^It needs acme\. Open https:\/\/a\.example\/c in a browser\b/);
+  });
+
+  it('is one that the classes of the SDK find again', () => {
+    const brands = Reflect.get(error(), Symbol.for('mcp.sdk.errorBrands')) as ReadonlySet<string>;
+    expect([...brands]).toEqual(['mcp.ProtocolError', 'mcp.UrlElicitationRequiredError']);
+    expect(Object.keys(error())).toEqual(expect.not.arrayContaining(['elicitations']));
+  });
 });
 
 it('an error that nobody was asked has its name', () => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   isLoopback,
+  isSecureOrLocal,
   metadataPath,
+  metadataPathBelow,
   metadataUrl,
   parseUrl,
   readResourceIdentifier,
@@ -112,6 +114,28 @@ describe('metadataUrl', () => {
     const url = metadataUrl(usable('http://localhost:3000/mcp'));
     expect(url).toBe('http://localhost:3000/.well-known/oauth-protected-resource/mcp');
   });
+});
+
+it.each([
+  ['/.well-known/oauth-protected-resource/mcp', '/mcp'],
+  ['/.well-known/oauth-protected-resource/', '/'],
+  ['/.well-known/oauth-protected-resource', undefined],
+  ['/.well-known/oauth-protected-resources/mcp', undefined],
+  ['/mcp/.well-known/oauth-protected-resource/', undefined],
+  ['/mcp', undefined],
+])('%s is the path of the metadata of %s', (path, resource) => {
+  expect(metadataPathBelow(path)).toBe(resource);
+});
+
+it.each([
+  ['https://a.example', true],
+  ['https://127.0.0.1', true],
+  ['http://127.0.0.1:3000', true],
+  ['http://a.example', false],
+  ['ws://127.0.0.1', false],
+  ['ftp://localhost', false],
+])('%s is secure, or on this machine: %s', (url, isIt) => {
+  expect(isSecureOrLocal(new URL(url))).toBe(isIt);
 });
 
 describe('isLoopback', () => {

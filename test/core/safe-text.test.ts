@@ -45,6 +45,8 @@ describe('a value in an error', () => {
     // Also of one that is longer than what is looked at.
     expect(showText(`of https://user:${'p'.repeat(3_000)}@a.example`)).toBe('of https://…');
     expect(showText(`https://a@b.example/${'p'.repeat(3_000)}`)).toBe(`https://…@b.example/${'p'.repeat(100)}…`);
+    // A text that is just as long as what is looked at was not cut: no user name can be missing its end.
+    expect(showText(`https://a.example/${'p'.repeat(1_982)}`)).toBe(`https://a.example/${'p'.repeat(102)}…`);
     expect(showText(`https://a.example/ ${'p'.repeat(3_000)}`)).toBe(`https://a.example/ ${'p'.repeat(101)}…`);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isScopeToken, parseScope, ScopeHierarchy } from '../../lib/core/scopes.js';
+import { isRequestableScope, isScopeToken, parseScope, ScopeHierarchy } from '../../lib/core/scopes.js';
 
 describe('isScopeToken', () => {
   it.each(['a', 'notes:read', '!', '~', '[]', '#x', "it's", 'https://x.example/a?b=c&d', '__proto__'])(
@@ -28,6 +28,11 @@ describe('isScopeToken', () => {
   ])('refuses %j', (value) => {
     expect(isScopeToken(value)).toBe(false);
   });
+});
+
+it('a resource server asks for any scope but that which concerns the authorization server alone', () => {
+  expect(['a', 'openid', 'offline_access2'].every(isRequestableScope)).toBe(true);
+  expect(['offline_access', 'a b', '', undefined].some(isRequestableScope)).toBe(false);
 });
 
 describe('parseScope', () => {

@@ -1,8 +1,9 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { methodOfClass } from '../../lib/core/class-methods.js';
-import { timeBetween } from '../../lib/core/clock.js';
+import { SystemClock, timeBetween } from '../../lib/core/clock.js';
 import { deepFreeze } from '../../lib/core/deep-freeze.js';
 import { isJson, mediaTypeOf } from '../../lib/core/media-type.js';
+import { continueWith } from '../../lib/core/maybe-promise.js';
 import { isPrincipalKind } from '../../lib/core/principal-kind.js';
 import { isRecord, ownMember } from '../../lib/core/record.js';
 import { behaviourOf } from '../../lib/core/tool-behaviour.js';
@@ -129,4 +130,42 @@ it('a kind of principal is one of three words', () => {
 
 it('the time between two moments does not depend on their order', () => {
   expect([timeBetween(3, 10), timeBetween(10, 3), timeBetween(3, 3)]).toEqual([7, 7, 0]);
+});
+
+describe('the clock of the system', () => {
+  const clock = new SystemClock();
+  beforeEach(() => {
+    jest.useFakeTimers({ now: 1_000 });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('says the time, and what has passed of it', () => {
+    const start = clock.monotonic();
+    jest.advanceTimersByTime(250);
+    expect([clock.now(), clock.monotonic() - start]).toEqual([1_250, 250]);
+  });
+
+  it('runs a function at its time, at once if that is past, and not at all if it is cancelled', () => {
+    const ran: string[] = [];
+    clock.schedule(1_500, () => ran.push('at its time'));
+    clock.schedule(400, () => ran.push('at once'));
+    clock.schedule(1_000 + 2 ** 40, () => ran.push('too early'));
+    clock.schedule(1_200, () => ran.push('cancelled'))();
+    jest.advanceTimersByTime(1);
+    expect(ran).toEqual(['at once']);
+    jest.advanceTimersByTime(498);
+    expect(ran).toEqual(['at once']);
+    jest.advanceTimersByTime(1);
+    expect(ran).toEqual(['at once', 'at its time']);
+  });
+});
+
+it('what follows a value happens at once, and what follows a promise after it', async () => {
+  const next = (value: number): number => value + 1;
+  expect(continueWith(1, next)).toBe(2);
+  const later = continueWith(Promise.resolve(1), next);
+  expect(later).toBeInstanceOf(Promise);
+  expect(await later).toBe(2);
 });
