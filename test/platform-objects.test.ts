@@ -158,7 +158,7 @@ describe('the caller on the requests of Express', () => {
     expect(await (await fetch(`${origin}/below/look`, { headers })).json()).toEqual({ found: [true, 'alice'] });
     expect(await (await fetch(`${server.origin}/inner`, { headers })).json()).toEqual({ own: 'undefined' });
     expect((await fetch(`${origin}/elsewhere`, { headers })).status).toBe(404);
-    expect(seen).toEqual([undefined]);
+    expect(seen).toStrictEqual([undefined]);
   });
 });
 

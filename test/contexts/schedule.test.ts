@@ -71,7 +71,7 @@ describe.each(PLATFORMS)('Methods that @nestjs/schedule calls, on %s', (platform
     expect([often, later]).toEqual([undefined, undefined]);
     const nightly = once(timers, 'nightly');
     await running.app.get(SchedulerRegistry).getCronJob('nightly').fireOnTick();
-    expect(await nightly).toEqual([undefined]);
+    expect(await nightly).toStrictEqual([undefined]);
     const reports = `${running.origin}/reports`;
     expect((await fetch(reports)).status).toBe(401);
     expect((await fetch(reports, { headers: bearer(await running.mint({ scope: 'reports' })) })).status).toBe(200);

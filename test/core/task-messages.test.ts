@@ -37,15 +37,15 @@ describe('the tasks that a message names', () => {
     ['tools/call', 'text', []],
     ['tasks/get', { taskId: 'a', _meta: { [RELATED]: { taskId: 'b' } } }, ['a', 'b']],
   ])('%s with %j: %j', (method, params, ids) => {
-    expect([...tasksNamedIn(request(method, params))]).toEqual(ids);
-    expect([...tasksNamedIn([1, request(method, params), {}])]).toEqual(ids);
+    expect([...tasksNamedIn(request(method, params))]).toStrictEqual(ids);
+    expect([...tasksNamedIn([1, request(method, params), {}])]).toStrictEqual(ids);
   });
 
   it('are not those of a notification, of a response, or of what is no message', () => {
     const related = { _meta: { [RELATED]: { taskId: 'a' } } };
-    expect([...tasksNamedIn({ jsonrpc: '2.0', method: 'notifications/progress', params: related })]).toEqual([]);
-    expect([...tasksNamedIn(request(undefined, related))]).toEqual([]);
-    expect([...tasksNamedIn({ method: 'tasks/get', params: { taskId: 'a' }, id: 1 })]).toEqual([]);
+    expect([...tasksNamedIn({ jsonrpc: '2.0', method: 'notifications/progress', params: related })]).toStrictEqual([]);
+    expect([...tasksNamedIn(request(undefined, related))]).toStrictEqual([]);
+    expect([...tasksNamedIn({ method: 'tasks/get', params: { taskId: 'a' }, id: 1 })]).toStrictEqual([]);
   });
 
   it('are listed by one method', () => {
@@ -97,8 +97,8 @@ describe('the tasks in an answer', () => {
     [undefined, undefined],
   ])('%j creates: %s', (result, taskId) => {
     const created = taskId === undefined ? [] : [{ taskId, requestId: 1 }];
-    expect([...tasksCreatedIn(answer(result))]).toEqual(created);
-    expect([...tasksCreatedIn([answer('text'), answer(result)])]).toEqual(created);
+    expect([...tasksCreatedIn(answer(result))]).toStrictEqual(created);
+    expect([...tasksCreatedIn([answer('text'), answer(result)])]).toStrictEqual(created);
   });
 
   it('are kept if their owner asks, and malformed ones are not', () => {

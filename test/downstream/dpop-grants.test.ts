@@ -36,7 +36,7 @@ describe.each(PLATFORMS)('Tokens with a key by each grant, on %s', (platform) =>
         token_type: 'DPoP',
       });
       expect(await events()).toMatch(/^200 /);
-      expect(tokenRequestsAt(server.idp).map(({ headers }) => headers['dpop'])).toEqual([undefined]);
+      expect(tokenRequestsAt(server.idp).map(({ headers }) => headers['dpop'])).toStrictEqual([undefined]);
       const proofs = tokenRequestsAt(server.apiServer).map(({ headers }) => decodeJwt(String(headers['dpop'])));
       expect(proofs).toMatchObject([{ htm: 'POST', htu: server.apiServer.tokenUri }]);
       expect(server.api.calls).toMatchObject([{ proof: expect.any(String) }]);

@@ -181,7 +181,7 @@ describe.each(PLATFORMS)('Grants for an API, on %s', (platform) => {
           expect(form.has('client_secret')).toBe(false);
         }
         const headers = server.issuer.requests.filter(({ endpoint }) => endpoint === 'token').map((one) => one.headers);
-        expect(headers.map(({ authorization }) => authorization)).toEqual([undefined, undefined]);
+        expect(headers.map(({ authorization }) => authorization)).toStrictEqual([undefined, undefined]);
         expect(server.log.join('\n')).not.toContain(assertion);
       },
     );

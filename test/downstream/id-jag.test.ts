@@ -53,7 +53,7 @@ describe.each(PLATFORMS)('The grant id-jag, on %s', (platform) => {
     const basic = Buffer.from(`${AT_API.clientId}:${AT_API.clientSecret}`).toString('base64');
     const sent = tokenRequestsAt(server.apiServer).map(({ headers }) => headers.authorization);
     expect(sent).toEqual([`Basic ${basic}`]);
-    expect(tokenRequestsAt(server.idp).map(({ headers }) => headers.authorization)).toEqual([undefined]);
+    expect(tokenRequestsAt(server.idp).map(({ headers }) => headers.authorization)).toStrictEqual([undefined]);
   });
 
   it('MCP-26-RS-03: sends the access token of the caller to nobody, and logs no token', async () => {

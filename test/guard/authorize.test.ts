@@ -78,7 +78,7 @@ describe.each(PLATFORMS)('McpAuthGuard.authorize() in a guard of the application
   it('is asked for nothing on public routes', async () => {
     const response = await fetch(`${server.origin}/open`, { headers: bearer('garbage') });
     expect(await expectServed(server, response, 'open')).toBe('{"caller":null}');
-    expect(ApiKeyOrOAuthGuard.callers).toEqual([undefined]);
+    expect(ApiKeyOrOAuthGuard.callers).toStrictEqual([undefined]);
   });
 
   it('does not stand in for the scopes of a decorated route: an API key has none', async () => {
