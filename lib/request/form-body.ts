@@ -26,7 +26,7 @@ export async function formField(
 }
 
 function textFields(text: string | undefined, name: string): unknown[] {
-  return text === undefined ? [] : new URLSearchParams(text).getAll(name);
+  return new URLSearchParams(text).getAll(name);
 }
 
 /** Parsers make a list of a field that is repeated. */
