@@ -148,6 +148,20 @@ describe('readCredentials', () => {
       });
   });
 
+  it.each<[string, (connection: object) => object]>([
+    ['Express', (socket) => ({ socket })],
+    ['Fastify', (socket) => ({ raw: { socket } })],
+  ])('has one object for a token that a connection of %s repeats', (_adapter, on) => {
+    const [connection, other] = [{}, {}];
+    const read = (value: string, socket: object): unknown => readCredentials({ ...request(value), ...on(socket) });
+    const first = read('Bearer a', connection);
+    expect(read('Bearer a', connection)).toBe(first);
+    expect(read('Bearer a', other)).not.toBe(first);
+    expect(read('Bearer b', connection)).toEqual({ kind: 'bearer', token: 'b' });
+    expect(read('Bearer a', connection)).toEqual(first);
+    expect(read('Bearer', connection)).toEqual({ kind: 'malformed' });
+  });
+
   it('takes no time to refuse a long value that is nearly right', () => {
     const values = [
       `Bearer ${'='.repeat(1_000_000)}a`,

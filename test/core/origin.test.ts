@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import {
   areHostsAllowed,
+  isAllowedHost,
   isOriginAllowed,
   originRules,
   readAllowedOrigin,
@@ -89,6 +90,55 @@ describe('the origins of a request', () => {
       expect(resources.map((one) => areHostsAllowed(hosts, one))).toEqual(allowed);
     },
   );
+});
+
+it.each<[string, boolean]>([
+  ['localhost', true],
+  ['LocalHost:80', true],
+  ['localhost:8080', true],
+  ['127.1.2.3', true],
+  ['[::1]:80', true],
+  ['localhost:80.evil.example', false],
+  ['localhost.', false],
+])('the host %s is one of loopback, which a resource there accepts: %s', (host, isAccepted) => {
+  const resource = readResourceIdentifier('http://127.0.0.1:3000/mcp') as ResourceIdentifier;
+  const rules = originRules(resource, { allowedOrigins: [], allowedHosts: undefined });
+  expect(areHostsAllowed([host], rules)).toBe(isAccepted);
+});
+
+it.each<[string, boolean]>([
+  ['a.example', true],
+  ['a_b.example-1', true],
+  ['a.example:8443', true],
+  ['a.example:80', true],
+  ['a.example:8080', true],
+  ['a', true],
+  ['10.0.0.1', true],
+  ['[fd00::1]:1', true],
+  ['[::]', true],
+  ['A.example', false],
+  ['a.example:0', false],
+  ['a.example:', false],
+  ['a.example:123456', false],
+  ['a.example:99999', false],
+  ['a.example:1x', false],
+  ['https://a.example', false],
+  ['a.example/', false],
+  ['xa.example ', false],
+  [' a.example', false],
+  ['*.example', false],
+  ['[fd00::1', false],
+  ['[::1::]', false],
+  ['[]', false],
+  ['x[::1]', false],
+  ['127.1', false],
+  ['0x7f.0.0.1', false],
+  ['256.0.0.1', false],
+  ['bücher.example', false],
+  ['a@b.example', false],
+  ['', false],
+])('%j is an entry of allowedHosts: %s', (text, isOne) => {
+  expect(isAllowedHost(text)).toBe(isOne);
 });
 
 it('a listed host with a port is accepted with that port only, in any case', () => {
@@ -217,6 +267,9 @@ describe('allowedOrigins', () => {
     '1x://host',
     'https://0x7f.1',
     'http://[::g]',
+    'http://[:::]',
+    'https://256.0.0.1',
+    'https://a.example:99999',
   ])('refuses %j, which no browser or web view sends', (origin) => {
     expect(readAllowedOrigin(origin)).toBeUndefined();
     expect(isAllowed(origin, origin)).toBe(false);

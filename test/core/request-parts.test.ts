@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { targetAuthority, targetPath, type HttpRequest } from '../../lib/request/http-message.js';
+import { nodeResponse, targetAuthority, targetPath, type HttpRequest } from '../../lib/request/http-message.js';
 import { forgetSession, hasMcpField, isMcpField, settleMcpFields } from '../../lib/request/mcp-fields.js';
 import { headersMatchBody, isBatchAllowed } from '../../lib/request/mcp-headers.js';
 import { isMcpMessage } from '../../lib/request/mcp-methods.js';
@@ -7,6 +7,7 @@ import { requestedAuthority, requestedHosts } from '../../lib/request/requested-
 import { hasParameter, routePattern } from '../../lib/request/route-pattern.js';
 import { readRpcBody, type RpcMessage } from '../../lib/request/rpc-body.js';
 import { sessionsInUrl } from '../../lib/request/session-parameter.js';
+import { askWith, isQuestion, questionOf } from '../../lib/request/start-question.js';
 import { namesPeers, peerOf, TrustedPeers } from '../../lib/request/trusted-peers.js';
 import { mayHoldMessage } from '../../lib/request/unread-body.js';
 
@@ -74,6 +75,26 @@ describe('a request target', () => {
     expect(['/a/:b', ':b'].every(hasParameter)).toBe(true);
     expect(['/a/*', '/a/b', '/a/:', '/a/:*'].some(hasParameter)).toBe(false);
   });
+});
+
+it('a question of the start is one for the instance that asks it, and no request of a client is', () => {
+  const [instance, other] = [{}, {}];
+  const question = { instance, context: undefined };
+  const raw = request({});
+  askWith(raw, question);
+  for (const asked of [raw, request({ rawHeaders: undefined, raw })]) {
+    expect(questionOf(asked, instance)).toBe(question);
+    expect(questionOf(asked, other)).toBeUndefined();
+    expect(isQuestion(asked)).toBe(true);
+  }
+  expect(questionOf(request({}), instance)).toBeUndefined();
+  expect(isQuestion(request({ headers: { question: 'x' } }))).toBe(false);
+});
+
+it("Node's response is the one inside that of Fastify", () => {
+  const node = {};
+  expect([nodeResponse({ raw: node } as never), nodeResponse(node as never)]).toEqual([node, node]);
+  expect(nodeResponse({ raw: node } as never)).toBe(node);
 });
 
 describe('the header fields of MCP', () => {
@@ -215,7 +236,6 @@ describe('trusted peers', () => {
 
   const at = (remoteAddress: unknown, address?: unknown): HttpRequest =>
     request({ socket: { remoteAddress, server: { address: () => address } } });
-  const peers = new TrustedPeers(['10.0.0.0/8', 'fe80::1', 'unix']);
   it.each<[HttpRequest, boolean, string]>([
     [at('10.1.2.3'), true, '10.1.2.3'],
     [at('11.1.2.3'), false, '11.1.2.3'],
@@ -230,7 +250,7 @@ describe('trusted peers', () => {
     [request({ socket: { server: {} } }), false, 'unknown'],
     [request({ socket: undefined }), false, 'unknown'],
   ])('%#: include: %s %s', (from, isOne, peer) => {
-    expect(peers.includes(from)).toBe(isOne);
+    expect(new TrustedPeers(['10.0.0.0/8', 'fe80::1', 'unix']).includes(from)).toBe(isOne);
     expect(peerOf(from)).toBe(peer);
   });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { filter, firstValueFrom } from 'rxjs';
 import { McpAuthError, McpAuthService, type McpAuthEvent } from 'nestjs-mcp-auth';
-import { readTraceparent } from '../../lib/request/trace-context.js';
+import { readTraceparent, spanInHeader, spanInMessage } from '../../lib/request/trace-context.js';
 import { givenTool } from '../support/given-tool.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -41,7 +41,32 @@ describe('readTraceparent', () => {
     `00-${TRACE}-${SPAN}`,
     `00-${TRACE.slice(1)}-${SPAN}-01`,
     `01-${TRACE}-${SPAN}-01-${'x'.repeat(500)}`,
+    `01-${TRACE}-${SPAN}-01-${'x'.repeat(457)}`,
   ])('does not read %j', (value) => expect(readTraceparent(value)).toBeUndefined());
+
+  it('reads the longest value that is allowed', () => {
+    const longest = `01-${TRACE}-${SPAN}-01-${'x'.repeat(456)}`;
+    expect([longest.length, readTraceparent(longest)]).toEqual([512, { traceId: TRACE, spanId: SPAN }]);
+  });
+
+  it('reads one header field, and none of several', () => {
+    const inFields = (...values: string[]): unknown =>
+      spanInHeader({ headers: { traceparent: values[0] }, rawHeaders: values.flatMap((one) => ['traceparent', one]) });
+    expect(inFields(VALID)).toEqual({ traceId: TRACE, spanId: SPAN });
+    expect(inFields(VALID, VALID)).toBeUndefined();
+    expect(inFields()).toBeUndefined();
+  });
+
+  it.each([undefined, null, 'text', [], {}, { params: null }, { params: {} }, { params: { _meta: null } }])(
+    'finds nothing in the message %j',
+    (message) => expect(spanInMessage(message)).toBeUndefined(),
+  );
+
+  it('reads the member of `_meta` of a message, and not that of a batch', () => {
+    const message = { params: { _meta: { traceparent: VALID } } };
+    expect(spanInMessage(message)).toEqual({ traceId: TRACE, spanId: SPAN });
+    expect(spanInMessage([message])).toBeUndefined();
+  });
 });
 
 describe.each(PLATFORMS)('the trace in events, on %s', (platform) => {
