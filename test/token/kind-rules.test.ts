@@ -189,6 +189,7 @@ describe('a token that is bound to a key', () => {
     [{ cnf: { jkt: 'a'.repeat(44) } }, ['jkt'], bound('cnf.jkt')],
     [{ cnf: { jkt: `${'a'.repeat(42)}+` } }, ['jkt'], bound('cnf.jkt')],
     [{ cnf: { jkt: 1 } }, ['jkt'], bound('cnf.jkt')],
+    [{ cnf: { jkt: [jkt] } }, ['jkt'], bound('cnf.jkt')],
     [{ cnf: { jwk: {} } }, ['jkt'], bound('cnf')],
     [{ cnf: 'text' }, ['jkt'], bound('cnf')],
     [{ cnf: null }, ['jkt'], undefined],

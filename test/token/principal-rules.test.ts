@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { McpAuthError } from '../../lib/core/error.js';
 import type { KindRules } from '../../lib/core/principal-kind.js';
 import type { ScopeGrant } from '../../lib/core/token-format.js';
-import { describeGrant, grantedScopes, scopesOf } from '../../lib/token/granted-scopes.js';
+import { describeGrant, grantedScopes, scopeClaims, scopesOf } from '../../lib/token/granted-scopes.js';
 import { kindOfToken } from '../../lib/token/principal-kind.js';
 import { identify } from '../../lib/token/principal.js';
 
@@ -45,6 +45,11 @@ describe('the scopes in claims', () => {
       [],
     );
     expect(scopesOf({ permissions: ['b'], scope: 'a' }, { scopes: ['scope', 'permissions'] })).toEqual(['a']);
+  });
+
+  it('are in no claim where none is written', () => {
+    expect(scopeClaims({ scope: null, permissions: ['b'] }, NAMES)).toEqual([]);
+    expect(scopeClaims({ scope: '', scp: 'a' }, NAMES)).toEqual([{ name: 'scp', value: 'a' }]);
   });
 
   it('are united where the options say so', () => {
@@ -107,6 +112,11 @@ describe('granted scopes', () => {
     ['nothing', () => undefined, { returned: 'of no type of JSON' }],
     ['an object', () => ({ a: 1 }), { returned: 'an object' }],
     ['a bad name', () => ['a b'], { returned: 'a list with a member that is not a scope name' }],
+    [
+      'a bad name as the last of as many as may be',
+      () => [...Array.from({ length: 999 }, () => 'a'), 'a b'],
+      { returned: 'a list with a member that is not a scope name' },
+    ],
     ['too many', () => Array.from({ length: 1_001 }, () => 'a'), { returned: 'more than 1000 scopes' }],
     [
       'an error',
@@ -173,6 +183,8 @@ describe('the principal of a token', () => {
     expect(identify({ sub: 'c', client_id: 'c', username: 'c' }, NAMES).subject).toBe('c');
     expect(identify({ sub: 'c', client_id: 'c', username: 'service-account-c' }, NAMES).subject).toBe('c');
     expect(identify({ sub: 'alice', client_id: 'c', username: 'alice' }, NAMES).subject).toBe('alice');
+    // Only `azp` is a claim of ID tokens.
+    expect(identify({ appid: 'c' }, { ...NAMES, clientId: ['appid', 'azp'] }).clientId).toBe('c');
     // The client is named by `azp` first, and by `client_id` too.
     expect(identify({ azp: 'c', client_id: 'c' }, { ...NAMES, clientId: ['azp', 'client_id'] }).clientId).toBe('c');
   });
