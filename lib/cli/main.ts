@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { OUTBOUND_LIMITS } from '../issuer/authorization-server.js';
 import { readCommandLine, USAGE, type DoctorCommand } from './command-line.js';
 import { wantsColours, type Console } from './console.js';
+import type { ExchangeProbe } from './doctor/exchange.facts.js';
 import { reportJson } from './doctor/report-json.js';
 import { reportText } from './doctor/report-text.js';
 import { runDoctor } from './doctor/run-doctor.js';
@@ -32,9 +33,8 @@ async function doctor(command: DoctorCommand, console: Console): Promise<number>
   if ('why' in found) return refuse(found.why, console);
   const { target, isIssuer, audiences, clientId, redirectUri, register, timeoutMs } = command;
   const clientSecret = console.environment['MCP_AUTH_CLIENT_SECRET'];
-  const { exchange: parameters } = command;
-  const isComplete = parameters.length > 0 && clientId !== undefined && !!clientSecret && read.token !== undefined;
-  const exchange = isComplete ? { parameters, token: read.token, clientId, clientSecret } : undefined;
+  const exchange = exchangeOf(command, read.token, clientSecret);
+  if (exchange && 'why' in exchange) return refuse(exchange.why, console);
   const report = await runDoctor({
     target,
     isIssuer,
@@ -48,6 +48,20 @@ async function doctor(command: DoctorCommand, console: Console): Promise<number>
   const { verbose, json } = command;
   console.write(json ? reportJson(report) : reportText(report, { verbose, colours: wantsColours(console) }));
   return report.exitCode;
+}
+
+/** What to exchange; undefined for nothing. What was asked for and cannot be tried must not look like a success. */
+function exchangeOf(
+  { exchange: parameters, clientId }: DoctorCommand,
+  token: string | undefined,
+  clientSecret: string | undefined,
+): ExchangeProbe | { readonly why: string } | undefined {
+  if (parameters.length === 0) return undefined;
+  if (clientId !== undefined && clientSecret && token !== undefined)
+    return { parameters, token, clientId, clientSecret };
+  return {
+    why: '--exchange needs --client-id, the secret of that client in MCP_AUTH_CLIENT_SECRET, and the token of a caller',
+  };
 }
 
 function refuse(why: string, console: Console): number {

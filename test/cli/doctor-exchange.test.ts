@@ -134,23 +134,37 @@ describe('doctor: a token for another API', () => {
     expect((await exchange()).found[0]?.level).toBe('unseen');
   });
 
-  it.each<[string, readonly string[], Record<string, string>]>([
-    ['without --exchange', [], {}],
-    ['without a token', ['--exchange', 'audience=x'], { MCP_AUTH_TOKEN: '' }],
-    ['without the secret', ['--exchange', 'audience=x'], { MCP_AUTH_CLIENT_SECRET: '' }],
-  ])('AS-31: asks nothing %s', async (_what, args, changes) => {
-    const { found } = await exchange(args, { ...environment(), ...changes });
+  it('AS-31: asks nothing without --exchange', async () => {
+    const { found } = await exchange([]);
     expect(found).toEqual([
       { id: 'AS-31', level: 'unseen', seen: expect.stringMatching(/^needs an issuer as argument/) },
     ]);
     expect(asked()).toEqual([]);
   });
 
+  it.each<[string, readonly string[], Record<string, string>]>([
+    ['a token', ['--client-id', 'x'], { MCP_AUTH_TOKEN: '' }],
+    ['the secret', ['--client-id', 'x'], { MCP_AUTH_CLIENT_SECRET: '' }],
+    ['a client', [], {}],
+  ])('AS-31: refuses --exchange without %s, which could not be tried', async (_what, args, changes) => {
+    const surroundings = { environment: { ...environment(), ...changes } };
+    const { code, out, err } = await runCli(
+      ['doctor', issuer.issuer, '--exchange', 'audience=x', ...args],
+      surroundings,
+    );
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(/^--exchange needs --client-id, the secret of that client in MCP_AUTH_CLIENT_SECRET, and/);
+    expect(err).not.toContain(token.split('.')[2]);
+    expect(err).not.toContain(secretOf());
+    expect(issuer.requests).toEqual([]);
+  });
+
   it('AS-31: exchanges nothing at a server that only an MCP server names', async () => {
     const server = await startNotesServer('express', { sharedIssuer: issuer });
     try {
       const args = ['--client-id', issuer.tokenClient.clientId, '--exchange', `audience=${CALENDAR}`];
-      const { rows } = await examine(server.resource, args, { environment: environment() });
+      const { rows, document } = await examine(server.resource, args, { environment: environment() });
+      expect(document.remarks.join()).toContain('Nothing was exchanged');
       expect(rows.filter(({ id }) => id === 'AS-31').map(({ level }) => level)).toEqual(['unseen']);
       expect(issuer.requests.filter(({ body }) => body?.includes(token) || body?.includes(secretOf()))).toEqual([]);
     } finally {

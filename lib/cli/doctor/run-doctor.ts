@@ -108,11 +108,13 @@ async function examineMcpServer(prober: Prober, options: DoctorOptions): Promise
     await examineToken(prober, options, servers, facts),
   ];
   const left = named.length - servers.length;
-  return {
-    sections,
-    remarks:
-      left > 0 ? [`It names ${named.length} authorization servers; the first ${MOST_ISSUERS} were examined.`] : [],
-  };
+  const remarks = [
+    ...(left > 0 ? [`It names ${named.length} authorization servers; the first ${MOST_ISSUERS} were examined.`] : []),
+    ...(options.probes.exchange
+      ? ['Nothing was exchanged: this is an MCP server. Name the issuer for --exchange.']
+      : []),
+  ];
+  return { sections, remarks };
 }
 
 async function examineIssuer(prober: Prober, options: DoctorOptions): Promise<Examined> {
