@@ -65,6 +65,17 @@ describe('doctor: a token for another API', () => {
     });
   });
 
+  it.each(['scope', 'token_type', 'issued_token_type', 'expires_in'])(
+    'AS-31: shows none of a token that the server repeats as %s',
+    async (member) => {
+      const opaque = 'canary-of-an-opaque-token';
+      issuer.answerToken = (right) => ({ ...right, access_token: opaque, [member]: [`a ${opaque}`, opaque] });
+      const { found, out } = await exchange();
+      expect(found).toHaveLength(1);
+      expect(out).not.toContain(opaque);
+    },
+  );
+
   it('AS-31: asks by jwt-bearer, too', async () => {
     const { found } = await exchange(['--exchange=grant=jwt-bearer', '--exchange=scope=api://calendar/.default']);
     expect(found[0]).toMatchObject({

@@ -5,6 +5,7 @@ import { clientSecretBasic, clientSecretPost } from '../../issuer/client-authent
 import { textsAt } from './check.js';
 import type { Prober } from './prober.js';
 import type { ProbeResult } from './probe-result.js';
+import { Secrets } from './secrets.js';
 
 /** The parameters of a request for a token of another API, as the command line names them. */
 export const EXCHANGE_PARAMETERS = ['audience', 'resource', 'scope', 'grant'] as const;
@@ -98,14 +99,22 @@ function tokensOf(grant: string, token: string): Record<string, string> {
 function issuedIn(body: Readonly<Record<string, unknown>>, callers: string): IssuedFacts | undefined {
   const token = ownMember(body, 'access_token');
   if (typeof token !== 'string' || token === '') return undefined;
+  const secrets = new Secrets([token]);
+  const said = (member: string): unknown => withoutSecrets(ownMember(body, member), secrets);
   return {
     isCallers: token === callers,
-    tokenType: ownMember(body, 'token_type'),
-    issuedTokenType: ownMember(body, 'issued_token_type'),
-    expiresIn: ownMember(body, 'expires_in'),
-    scope: ownMember(body, 'scope'),
+    tokenType: said('token_type'),
+    issuedTokenType: said('issued_token_type'),
+    expiresIn: said('expires_in'),
+    scope: said('scope'),
     claims: claimsOf(token),
   };
+}
+
+/** The value without a token that the server repeats in it. Objects are never shown. */
+function withoutSecrets(value: unknown, secrets: Secrets): unknown {
+  if (Array.isArray(value)) return value.map((one) => withoutSecrets(one, secrets));
+  return typeof value === 'string' ? secrets.removeFrom(value) : value;
 }
 
 function claimsOf(token: string): JWTPayload | undefined {
