@@ -24,10 +24,13 @@ export interface ApiAccess extends ApiTarget {
  * without a body within one origin only. All other redirects are returned as they are. With proofs, each request gets its own, and
  * is sent once more if the API wants another nonce.
  *
- * @throws {TypeError} for a URL to which the token may not be sent.
+ * @throws {TypeError} for a URL to which the token may not be sent, and for a `Request`.
  */
 export async function fetchApi(access: ApiAccess, url: string | URL, init: RequestInit = {}): Promise<Response> {
   const target = targetOf(access, url);
+  // Its members are inherited, so that its body would not be sent.
+  if (init instanceof Request)
+    throw new TypeError(`The third argument of a request to the API "${access.name}" is a Request. Write an object`);
   const headers = new Headers(init.headers);
   refuseCredentials(access, headers);
   const request = { ...init, headers, method: methodOf(init) };

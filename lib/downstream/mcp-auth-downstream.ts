@@ -77,6 +77,7 @@ export class McpAuthDownstream {
    * limit time or size: pass a `signal`.
    *
    * @param url absolute
+   * @param init options of `fetch`; no `Request`
    * @throws as {@link tokenFor}; {TypeError} for a URL of another origin, and whatever `fetch` throws.
    */
   async fetch(name: string, url: string | URL, init?: RequestInit, caller?: McpAuthInfo): Promise<Response> {

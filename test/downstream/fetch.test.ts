@@ -92,6 +92,16 @@ describe.each(PLATFORMS)('McpAuthDownstream.fetch, on %s', (platform) => {
     expect(server.api.calls).toHaveLength(3);
   });
 
+  it('refuses a Request in place of the options, whose body it would lose', async () => {
+    const downstream = server.app.get(McpAuthDownstream);
+    const caller = await server.app.get(McpAuthService).verify(await server.mint());
+    const url = `${server.api.origin}/events`;
+    const request = new Request(url, { method: 'POST', body: 'a body' });
+    await expect(downstream.fetch('calendar', url, request, caller)).rejects.toThrow(/is a Request. Write an object/);
+    await expect(downstream.fetch('calendar', request as never, {}, caller)).rejects.toThrow(/not absolute/);
+    expect(server.api.calls).toEqual([]);
+  });
+
   it('refuses a header Authorization of the tool, and a caller that is not that of a request', async () => {
     const downstream = server.app.get(McpAuthDownstream);
     const caller = await server.app.get(McpAuthService).verify(await server.mint());
