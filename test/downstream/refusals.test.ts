@@ -161,6 +161,19 @@ describe.each(PLATFORMS)('What an authorization server refuses for an API, on %s
     },
   );
 
+  it.each<[what: string, answer: () => unknown]>([
+    ['a page', () => new Response('<p>', { headers: { 'content-type': 'text/html' } })],
+    ['no token', () => ({ token_type: 'Bearer' })],
+    ['server_error', () => refusal('server_error')],
+    ['slow_down', () => refusal('slow_down')],
+  ])('LIB-29: asks again for the next caller after %s, which may concern one caller alone', async (_what, answer) => {
+    server.issuer.answerToken = answer;
+    const refused = await server.callTool('events', await server.mint());
+    expect([refused.status, refused.headers.get('retry-after') !== null]).toEqual([503, true]);
+    server.issuer.answerToken = undefined;
+    expect(await textOfTool(await server.callTool('events', await server.mint({ sub: 'bob' })))).toContain('"bob"');
+  });
+
   it('LIB-29: tells the operator what access_denied may mean, until a caller has got a token', async () => {
     const fresh = await startDownstreamServer(platform);
     const denied = async (sub: string): Promise<string> => {
