@@ -39,9 +39,16 @@ export function checkKeyPair({ certificate, key }: Readonly<Record<keyof ClientK
   return first;
 }
 
-/** @throws {TypeError} if the text has no certificate. */
+/**
+ * Checks each certificate: TLS takes no notice of one that it cannot read, nor of those after it.
+ *
+ * @throws {TypeError} if one cannot be read, or there is none.
+ */
 export function checkAuthorities(ca: string): void {
-  parsed('certificates as PEM text', ca, (pem) => new X509Certificate(pem));
+  parsed('certificates as PEM text', ca, (pem) => {
+    const blocks = pem.split(/(?=-----BEGIN )/).filter((block) => block.startsWith('-----BEGIN '));
+    return blocks.map((block) => new X509Certificate(block));
+  });
 }
 
 function parsed<T>(what: string, pem: unknown, parse: (pem: string) => T): T {

@@ -227,6 +227,21 @@ const REFUSED: readonly Row[] = [
     [at('auth.keyPair'), 'a value', /must be a function/],
   ],
   [
+    'authorities of which one is cut off',
+    changed({ auth: { ...CERTIFIED, ca: `${CERTIFIED.certificate}\n${CERTIFIED.certificate.slice(0, 200)}` } }),
+    [at('auth.ca'), 'a value', /must be certificates as PEM text/],
+  ],
+  [
+    'authorities with a broken one',
+    changed({
+      auth: {
+        ...CERTIFIED,
+        ca: `${CERTIFIED.certificate}\n-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
+      },
+    }),
+    [at('auth.ca'), 'a value', /must be certificates as PEM text/],
+  ],
+  [
     'authorities that are none',
     changed({ auth: { ...CERTIFIED, ca: 'canary-secret' } }),
     [at('auth.ca'), 'a value', /must be certificates as PEM text/],
