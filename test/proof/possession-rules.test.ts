@@ -16,9 +16,12 @@ beforeAll(async () => {
   key = await TestDpopKey.generate();
 });
 
+/** Seconds since the epoch. */
+let now: number;
 /** What the stores of the application reported. */
 let reported: string[];
 beforeEach(() => {
+  now = NOW;
   reported = [];
 });
 
@@ -30,7 +33,7 @@ const resourceWith = (dpop: object, id = 'notes', path = '/mcp'): object => ({
 });
 
 const possessionOf = (...resources: object[]): ProofOfPossession =>
-  new ProofOfPossession({ resources } as never, { now: () => NOW * 1_000 } as never, {
+  new ProofOfPossession({ resources } as never, { now: () => now * 1_000 } as never, {
     storeAnswered: (option: string) => reported.push(`${option} answered`),
     storeFailed: (option: string) => reported.push(`${option} failed`),
   });
@@ -140,6 +143,58 @@ describe('a proof', () => {
     const ofOther = { verified: { claims: { cnf: { jkt: 'x' } } } };
     expect(await afterFirst(resource, ofOther)).toBe('invalid_token proof_of_another_key');
     expect(await afterFirst(other, {})).toBeUndefined();
+  });
+
+  it('RFC9449-11.1-a: is checked again for the same request after an outage of the store', async () => {
+    const answers = [(): boolean => true, (): Promise<never> => Promise.reject(new Error('down'))];
+    const resource = resourceWith({ replayStore: { insertOnce: () => answers.pop()?.() ?? false } });
+    const possession = possessionOf(resource);
+    const sent = credentials(resource, requestWith(proof()));
+    const reasons: unknown[] = [];
+    for (let count = 0; count < 3; count += 1) reasons.push(await reasonOf(() => possession.checkDpop(sent)));
+    expect(reasons).toEqual(['temporarily_unavailable replay_undecided', undefined, undefined]);
+  });
+
+  it('RFC6585-4-a: is checked again for the same request when its key may send one again', async () => {
+    const resource = resourceWith({ maxProofsPerKey: 1 });
+    const possession = possessionOf(resource);
+    const old = requestWith(proof({ claims: { iat: NOW - 60 } }));
+    await possession.checkDpop(credentials(resource, old));
+    const sent = credentials(resource, requestWith(proof({ claims: { iat: NOW + 60 } })));
+    expect(await reasonOf(() => possession.checkDpop(sent))).toBe('too_many_requests too_many_proofs');
+    now += 81;
+    expect(await reasonOf(() => possession.checkDpop(sent))).toBeUndefined();
+  });
+
+  it('RFC9449-11.1-a: stays refused for the same request if it was used before, and is not asked about again', async () => {
+    let count = 0;
+    const resource = resourceWith({ replayStore: { insertOnce: () => ++count === 0 } });
+    const possession = possessionOf(resource);
+    const sent = credentials(resource, requestWith(proof()));
+    for (const _again of [1, 2])
+      expect(await reasonOf(() => possession.checkDpop(sent))).toBe('invalid_dpop_proof proof_replayed');
+    expect(count).toBe(1);
+  });
+
+  it.each([
+    ['that was accepted meanwhile', false],
+    ['that failed meanwhile', true],
+  ])('RFC9449-11.1-a: leaves the check of another resource alone %s, when a store fails late', async (_what, fails) => {
+    let fail: (error: Error) => void = () => undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      fail = reject;
+    });
+    const failing = { insertOnce: () => Promise.reject(new Error('down')) };
+    const resource = resourceWith({ replayStore: { insertOnce: () => late } });
+    const other = resourceWith(fails ? { replayStore: failing } : {}, 'billing');
+    const possession = possessionOf(resource, other);
+    const request = requestWith(proof());
+    const undecided = 'temporarily_unavailable replay_undecided';
+    const first = reasonOf(() => possession.checkDpop(credentials(resource, request)));
+    const askOther = (): Promise<unknown> => reasonOf(() => possession.checkDpop(credentials(other, request)));
+    expect(await askOther()).toBe(fails ? undecided : undefined);
+    fail(new Error('down'));
+    expect([await first, await askOther()]).toEqual([undecided, fails ? undecided : undefined]);
   });
 
   it('RFC9449-11.1-a: is remembered for a minute longer than it is accepted, in whole milliseconds', async () => {
