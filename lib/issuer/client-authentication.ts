@@ -134,7 +134,6 @@ const ALGORITHMS: Readonly<Record<string, readonly string[]>> = {
  */
 export function readSigningKey(source: JWK | string): SigningKey {
   const key = privateKeyFrom(source);
-  if (key.type !== 'private') throw new TypeError('must be a private key');
   const { alg, kid } = typeof source === 'string' ? ({} as JWK) : source;
   const kind = key.asymmetricKeyType === 'ec' ? key.asymmetricKeyDetails?.namedCurve : key.asymmetricKeyType;
   const algorithms = ALGORITHMS[kind ?? ''] ?? [];

@@ -30,7 +30,8 @@ export class DiscoveredMetadata {
     try {
       return await (shared ?? this.#begin(purpose));
     } catch (error) {
-      if (!shared || purpose === 'start' || this.#failure?.purpose !== 'start') throw error;
+      if (!shared) throw error;
+      // The failure is too recent for another search, unless it is one of the start and this is a token.
       return this.document(purpose);
     }
   }

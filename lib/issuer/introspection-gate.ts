@@ -24,7 +24,7 @@ const MAX_KNOWN_TOKENS = 1_000;
 type FailureOf = 'endpoint' | 'token' | 'either';
 
 /** Statuses that a token cannot cause. */
-const OF_ENDPOINT: ReadonlySet<number | undefined> = new Set([undefined, 407, 408, 429, 502, 503, 504]);
+const OF_ENDPOINT: ReadonlySet<number> = new Set([407, 408, 429, 502, 503, 504]);
 
 /** Statuses below 500 that a wrong URL or a wrong secret causes, and perhaps a token. */
 const OF_EITHER: ReadonlySet<number> = new Set([401, 404, 405, 410]);
