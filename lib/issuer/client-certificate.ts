@@ -14,8 +14,11 @@ export interface ClientKeyPair {
   readonly key: string;
 }
 
-/** Longest PEM text that is read, in characters. */
+/** Longest PEM text of a certificate or a key that is read, in characters. */
 const MAX_PEM_LENGTH = 65_536;
+
+/** The same for authorities: those of an operating system are 220,000. */
+const MAX_AUTHORITIES_LENGTH = 1_048_576;
 
 /** How long a connection is kept for the next request, in milliseconds: shorter than servers keep it. */
 const KEPT_MS = 4_000;
@@ -45,15 +48,16 @@ export function checkKeyPair({ certificate, key }: Readonly<Record<keyof ClientK
  * @throws {TypeError} if one cannot be read, or there is none.
  */
 export function checkAuthorities(ca: string): void {
-  parsed('certificates as PEM text', ca, (pem) => {
+  const parse = (pem: string): unknown => {
     const blocks = pem.split(/(?=-----BEGIN )/).filter((block) => block.startsWith('-----BEGIN '));
     return blocks.map((block) => new X509Certificate(block));
-  });
+  };
+  parsed('certificates as PEM text', ca, parse, MAX_AUTHORITIES_LENGTH);
 }
 
-function parsed<T>(what: string, pem: unknown, parse: (pem: string) => T): T {
+function parsed<T>(what: string, pem: unknown, parse: (pem: string) => T, maxLength = MAX_PEM_LENGTH): T {
   try {
-    if (typeof pem === 'string' && pem.length <= MAX_PEM_LENGTH && pem.includes('-----BEGIN ')) return parse(pem);
+    if (typeof pem === 'string' && pem.length <= maxLength && pem.includes('-----BEGIN ')) return parse(pem);
   } catch {
     // The cause could quote the key.
   }

@@ -291,6 +291,13 @@ describe('The option downstream', () => {
     expect(shown).not.toContain(key.split('\n')[1]);
   });
 
+  it('takes as many authorities as an operating system has', () => {
+    // Those of Debian are 220,000 characters.
+    const ca = CERTIFIED.certificate.repeat(Math.ceil(220_000 / CERTIFIED.certificate.length));
+    const { downstream } = readOptions(changed({ auth: { ...CERTIFIED, ca } }) as McpAuthModuleOptions);
+    expect(downstream[0]?.authenticate.certificate).toBeDefined();
+  });
+
   it('warns of a certificate that is not valid now', () => {
     const warningsAt = (year: number): string => {
       const now = jest.spyOn(Date, 'now').mockReturnValue(Date.UTC(year, 0, 1));
