@@ -48,7 +48,6 @@ export class CustomVerifier extends CacheableVerifier {
     } catch (error) {
       const claims = {
         aud: ownClaim(result, 'audience'),
-        exp: ownClaim(result, 'expiresAt'),
         clientId: ownClaim(result, 'clientId'),
       };
       const { audiences } = this.rules;

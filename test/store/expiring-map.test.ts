@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ExpiringMap } from '../../lib/token/expiring-map.js';
+import { ExpiringMap, StorePart } from '../../lib/token/expiring-map.js';
 
 describe('ExpiringMap', () => {
   let now: number;
@@ -92,4 +92,19 @@ describe('ExpiringMap', () => {
     small.set('c', 3, now + 1_000);
     expect([small.get('a'), small.get('b'), small.get('c')]).toEqual([1, undefined, 3]);
   });
+});
+
+it('parts of a store share its limit, and no key', () => {
+  const store = new ExpiringMap<unknown>(2, () => 0);
+  const [one, other] = [new StorePart(store, 'one'), new StorePart(store, 'other')];
+  one.set('a', 1, 10);
+  other.set('a', 2, 10);
+  expect([one.get('a'), other.get('a'), store.get('a')]).toEqual([1, 2, undefined]);
+  one.delete('a');
+  expect([one.get('a'), other.get('a')]).toEqual([undefined, 2]);
+  one.set('b', 3, 10);
+  one.set('c', 4, 10);
+  expect([one.get('b'), one.get('c'), other.get('a')]).toEqual([3, 4, undefined]);
+  one.set('d', 5, 0);
+  expect(one.get('d')).toBeUndefined();
 });

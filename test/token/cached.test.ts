@@ -216,6 +216,16 @@ describe('CachedVerifier', () => {
     expect(JSON.stringify([...store.entries])).not.toContain(token);
   });
 
+  it('hands the store nothing that is used no more at once', async () => {
+    const store = new Transparent();
+    const verifier = new CachedVerifier(inner, store, clock);
+    for (const ms of [0, -1]) {
+      inner.answer = () => inner.good({ reusableUntil: now + ms });
+      await verifier.verify(`token ${ms}`);
+    }
+    expect(store.entries.size).toBe(0);
+  });
+
   it('hands the store a time that is neither after exp nor after that of the verification', async () => {
     const store = new Transparent();
     const verifier = new CachedVerifier(inner, store, clock);

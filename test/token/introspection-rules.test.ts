@@ -145,6 +145,16 @@ describe('an active token', () => {
     expect(asked).toEqual([]);
   });
 
+  it('must be an access token: by the answer, by the options or by the header of a JWT', async () => {
+    const bare = { ...ANSWER, token_type: undefined, aud: undefined };
+    const refusal = (rules: object, jwt?: DecodedJwt): Promise<unknown> =>
+      refusalOf(verify(bare, { ...rules, audienceBound: true }, jwt));
+    expect(await refusal({})).toMatchObject(['not_an_access_token', {}]);
+    expect(await refusal({}, jwtWith({}))).toMatchObject(['not_an_access_token', {}]);
+    expect(await refusal({ accessTokensOnly: true })).toBeUndefined();
+    expect(await refusal({}, jwtWith({}, { typ: 'at+jwt' }))).toBeUndefined();
+  });
+
   it('that is a JWT may show a user whom the answer leaves out', async () => {
     const answer = { ...ANSWER, sub: undefined };
     expect(await refusalOf(verify(answer))).toBeUndefined();
@@ -178,6 +188,7 @@ describe('an inactive token', () => {
     [{ exp: String(NOW_SECONDS + 1) }, false],
     [{}, false],
   ])('that is a JWT with %j may be one of another server: %s', async (claims, isInTime) => {
+    now = NOW_SECONDS * 1_000;
     expect(await refusalOf(verify({ active: false }, {}, jwtWith(claims)))).toEqual(['token_inactive', {}]);
     expect(inactive).toEqual([isInTime]);
   });

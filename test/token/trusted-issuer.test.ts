@@ -275,7 +275,7 @@ describe('IssuerLookup', () => {
   let now: number;
   let asked: string[];
   let lookup: IssuerLookup;
-  let answer: (issuer: string) => FoundIssuer | undefined;
+  let answer: (issuer: string) => FoundIssuer | undefined | Promise<undefined>;
   beforeEach(() => {
     now = 1_700_000_000_000;
     asked = [];
@@ -329,6 +329,39 @@ describe('IssuerLookup', () => {
     asked = [];
     expect(await lookup.find(issuer('a'))).toBeDefined();
     expect(asked).toEqual([]);
+  });
+
+  it('asks about an issuer that is not trusted only now and then', async () => {
+    answer = () => undefined;
+    const askedAfter = async (ms: number): Promise<number> => {
+      now += ms;
+      expect(await lookup.find(issuer('x'))).toBeUndefined();
+      return asked.length;
+    };
+    expect([await askedAfter(0), await askedAfter(NOT_TRUSTED_MS - 1), await askedAfter(1)]).toEqual([1, 1, 2]);
+  });
+
+  it('asks about no text that is too long for an issuer, or is no URL', async () => {
+    const longest = `${issuer('a')}/`.padEnd(2_048, 'a');
+    expect(await lookup.find(`${longest}a`)).toBeUndefined();
+    expect(await lookup.find('text')).toBeUndefined();
+    expect(asked).toEqual([]);
+    expect(await lookup.find(longest)).toBeDefined();
+  });
+
+  it('asks about 32 unknown issuers at a time, and about known ones besides', async () => {
+    await lookup.find(issuer('known'));
+    now += TRUSTED_MS;
+    let proceed = (): void => undefined;
+    const told = new Promise<void>((resolve) => (proceed = resolve));
+    answer = () => told.then(() => undefined);
+    const unknown = Array.from({ length: 32 }, (_, at) => lookup.find(issuer(`u${at}`)));
+    await expect(lookup.find(issuer('more'))).rejects.toMatchObject({ reason: 'issuer_lookup_failed' });
+    const known = lookup.find(issuer('known'));
+    proceed();
+    expect(await known).toBeUndefined();
+    expect(await Promise.all(unknown)).toHaveLength(32);
+    expect(asked).toHaveLength(34);
   });
 
   it('remembers no failure', async () => {

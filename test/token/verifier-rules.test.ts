@@ -33,6 +33,7 @@ class OneIssuer extends TrustedIssuers {
   }
 
   override async find(issuer: string): Promise<TrustedIssuer | undefined> {
+    if (typeof issuer !== 'string') throw new TypeError('no text');
     return issuer === ISSUER ? this.trust : undefined;
   }
 }
@@ -104,6 +105,7 @@ describe('the issuer that verifies a token', () => {
     ['b_1', [undefined, 'b_'], 1],
     ['c_1', [undefined, 'b_'], 'token_unroutable'],
     ['c_1', [undefined, undefined], 'token_unroutable'],
+    ['undefined_1', [undefined, 'b_'], 'token_unroutable'],
   ])('of %.9s, with the prefixes %j: %s', async (token, prefixes, expected) => {
     expect(await routed(token, ...prefixes)).toBe(expected);
   });
