@@ -85,8 +85,8 @@ function survivorsOf({ folder, survivors }) {
   return [`## Survivors in \`${folder}\``, '', ...survivors.map(lineOf), ''];
 }
 
-function lineOf({ mutant, tests: [ran, reach] }) {
-  const tried = reach === 0 ? 'no test that was run reaches it' : `${ran} of ${reach} tests`;
+function lineOf({ mutant, tests: [ran, reach, what = 'tests'] }) {
+  const tried = reach === 0 ? 'no test that was run reaches it' : `${ran} of ${reach} ${what}`;
   return `- \`${mutant.file}:${mutant.line}\` ${changeOf(mutant)}; ${tried}`;
 }
 
