@@ -81,3 +81,9 @@ describe('challenges', () => {
     );
   });
 });
+
+it('spaces and tabs may stand around the sign between name and value', () => {
+  const [challenge, ...others] = parseChallenges('Bearer realm ="a", scope\t=\t"b", error= c');
+  expect(others).toEqual([]);
+  expect({ ...challenge?.params }).toEqual({ realm: 'a', scope: 'b', error: 'c' });
+});

@@ -23,6 +23,9 @@ describe('deny()', () => {
 
   it('is told from an object of the same shape', () => {
     expect(isDenial(deny())).toBe(true);
+    // Other copies of the package look for this very symbol.
+    const brand = Object.getOwnPropertySymbols(deny())[0] as symbol;
+    expect(Symbol.keyFor(brand)).toBe('nestjs-mcp-auth:denial:1');
     for (const other of [{ reason: 'a', message: 'b' }, { ...deny() }, null, undefined, 'text', () => deny()]) {
       expect(isDenial(other)).toBe(false);
     }

@@ -50,6 +50,8 @@ describe('McpAuthError', () => {
 
   it('is an instance also if another copy of the package made it, and no other object is', () => {
     const brand = Object.getOwnPropertySymbols(new McpAuthError('invalid_token', 'expired'))[0] as symbol;
+    // Each copy looks for this very symbol.
+    expect(Symbol.keyFor(brand)).toBe('nestjs-mcp-auth:error:1');
     const ofOtherCopy = Object.defineProperty(new Error('other copy'), brand, { value: true });
     expect(ofOtherCopy instanceof McpAuthError).toBe(true);
     for (const other of [new Error('a'), { name: 'McpAuthError' }, null, undefined, 'text']) {
