@@ -289,6 +289,8 @@ describe('the htu of a proof', () => {
     // The same text names the same URI, whatever it is.
     ['https://a.example/%', 'https://a.example/%', true],
     ['https://a.example/"', 'https://a.example/"/', false],
+    ['https://a.example/%0g', 'https://a.example/%0g/', false],
+    ['HTTP://a.example/x', 'http://a.example/x', true],
   ])('RFC9449-4.3-10: %j names %j: %j', (htu, uri, expected) => {
     expect([namesUri(htu, uri), namesUri(uri, htu)]).toEqual([expected, expected]);
   });
