@@ -51,6 +51,7 @@ describe('a template', () => {
     ['{a}.example/mcp', 'must be an absolute URL'],
     ['1https://{a}.example', 'must be an absolute URL'],
     [' https://{a}.example', 'must be an absolute URL'],
+    [' https://x{a}.example', 'must be an absolute URL'],
     ['https://x{a}.example', WHOLE],
     ['https://{a}x.example', WHOLE],
     ['https://a.example/{a', WHOLE],
@@ -66,6 +67,7 @@ describe('a template', () => {
     ['https://{host}/mcp', 'the last label of the host cannot be a variable'],
     ['ftp://{a}.example', 'its scheme is neither https nor http'],
     ['https://{a}.example:443/mcp', 'it is not in normal form; write "https://a.example/mcp"'],
+    ['https://{a_b}.example:443/mcp', 'it is not in normal form; write "https://a-b.example/mcp"'],
     ['https://{a}.example/mcp#b', 'a resource identifier has no fragment (RFC 9728 §1.2)'],
   ])('%s is refused: %s', (value, problem) => {
     expect(readResourceTemplate(value)).toEqual({ problem });
@@ -74,6 +76,12 @@ describe('a template', () => {
   it('has names of up to 64 characters, with "_" also in the host', () => {
     expect(template(`https://a.example/{${'a'.repeat(64)}}`).names).toEqual(['a'.repeat(64)]);
     expect(template('https://{a_b}.example').names).toEqual(['a_b']);
+  });
+
+  it('may have variables in any label but the last, and in any segment', () => {
+    expect(template('https://a.{b}.example').names).toEqual(['b']);
+    expect(template('https://{a}.example/mcp').hasPathVariables).toBe(false);
+    expect(template('https://a.example/{b}').hasPathVariables).toBe(true);
   });
 
   it('is told by a brace', () => {
