@@ -41,7 +41,7 @@ function filesFor({ id, file }, coverage) {
   const reachedOf = ({ reached }) => Object.keys(reached).filter((one) => one.startsWith(`${file}#`)).length;
   const costOf = ({ tests }) => tests.reduce((sum, ms) => sum + ms, 3_000);
   return coverage
-    .filter(({ atLoad }) => atLoad.includes(id))
+    .filter(({ atLoad, reached }) => atLoad.includes(id) || reached[id])
     .map((one) => ({ file: one.file, worth: (1 + reachedOf(one)) / costOf(one) }))
     .toSorted((one, other) => other.worth - one.worth)
     .map((one) => one.file);

@@ -72,7 +72,7 @@ function runOf({ results, notRun }) {
   const pace = `${(results.seconds / Math.max(1, results.judged)).toFixed(2)} s a mutant`;
   const part = notRun.length === 0 ? '' : `, ${partOf(results.sample)}`;
   const [known, all] = results.testFiles ?? [0, 0];
-  const tests = known < all ? `, with ${known} of ${all} files of tests` : '';
+  const tests = known < all ? `, the last time with ${known} of ${all} files of tests` : '';
   return `${results.date}${part}${tests}, ${pace}`;
 }
 

@@ -76,10 +76,14 @@ async function runFolder(folder) {
 function chosenMutants(own, results) {
   const states = values.load ? [STATES.atLoad] : [STATES.notRun, STATES.unreached];
   const isAgain = (mutant) => values.survivors && !values.load && isSurvivor(mutant, results) && !equivalentOf(mutant);
+  // A test may reach it since it was set aside.
+  const isReached = (mutant) =>
+    !values.load && results.stateOf(mutant) === STATES.atLoad && coverage.some(({ reached }) => reached[mutant.id]);
   const all = own.flatMap(({ mutants }) => mutants);
   const some = values.sample ? sampleOf(all, sample) : all;
   return some.filter(
-    (mutant) => isChosen(mutant.file) && (states.includes(results.stateOf(mutant)) || isAgain(mutant)),
+    (mutant) =>
+      isChosen(mutant.file) && (states.includes(results.stateOf(mutant)) || isAgain(mutant) || isReached(mutant)),
   );
 }
 
