@@ -57,4 +57,23 @@ describe('an event stream', () => {
     const long = `data: ${'x'.repeat(2_000_000)}`;
     expect(read([`id: a\n${long}`, long, '\n\nid: b\ndata: c\n\n'])).toEqual(['id a', 'id b', 'message c']);
   });
+
+  it('has events of the type `message` where it names none', () => {
+    expect(read(['data: x\n\n'])).toEqual(['message x']);
+  });
+
+  it('has one end of a line in CR and LF, also in two pieces with nothing between them', () => {
+    expect(read(['data: a\r', '\ndata: b\r\n\r\n'])).toEqual(['message a\nb']);
+    expect(read(['data: a\r', '', '\ndata: b\r\n\r\n'])).toEqual(['message a\nb']);
+  });
+
+  it('has lines that are skipped as a whole once they are too long, and end no event', () => {
+    const longest = 'x'.repeat(1_048_576 - 'data: '.length);
+    const half = 'x'.repeat(600_000);
+    expect(read([`data: ${longest}`, '\n\n'])).toEqual([`message ${longest}`]);
+    expect(read([`data: ${longest}x`, '\n\n'])).toEqual([]);
+    expect(read([`data: ${half}`, half, '\n\n'])).toEqual([]);
+    expect(read([`data: ${longest}x`, 'data: y\n\n'])).toEqual([]);
+    expect(read([`data: a\ndata: ${longest}x\ndata: b\n\n`])).toEqual(['message a\nb']);
+  });
 });

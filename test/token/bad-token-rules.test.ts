@@ -15,6 +15,8 @@ describe('an error says that the token is bad', () => {
     [{ code: 'ERR_JWE_INVALID' }, true],
     [{ code: 'ERR_JWK_INVALID' }, false],
     [{ code: 'ERR_JOSE_GENERIC' }, false],
+    [{ code: 'ERR_JWKS_TIMEOUT' }, false],
+    [{ code: 'ERR_JWKS_INVALID' }, false],
     [{ code: 'ERR_J_OTHER' }, false],
     [{ code: 'XERR_JWT_EXPIRED' }, false],
     [{ code: ['ERR_JWT_EXPIRED'] }, false],
