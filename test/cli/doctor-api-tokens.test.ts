@@ -69,6 +69,13 @@ describe('doctor: what metadata says about tokens for other APIs', () => {
     );
   });
 
+  it('AS-25: takes http URLs of this machine from a server on this machine', async () => {
+    const aliases = { token_endpoint: 'http://127.0.0.1:4000/token' };
+    await using issuer = await TestIssuer.start({ alg: 'ES256', metadata: { mtls_endpoint_aliases: aliases } });
+    const { rows } = await examine(issuer.issuer, ['--issuer']);
+    expect(rows.filter(({ id }) => id === 'AS-25').map(({ level }) => level)).not.toContain('warning');
+  });
+
   it('AS-29: is content with the development authorization server, which exchanges tokens if configured so', async () => {
     const resource = 'http://127.0.0.1:3000/mcp';
     const server = await startDevAuthorizationServer({

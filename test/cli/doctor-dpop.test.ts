@@ -209,7 +209,7 @@ describe('doctor on a server that accepts DPoP', () => {
       return rows.filter(({ id }) => id === 'AS-25').map(({ level, seen }) => `${level} ${seen}`);
     };
     const [sound] = (await rowsFor({ token_endpoint: 'https://mtls.example/token' })).slice(-1);
-    expect(sound).toBe('ok mtls_endpoint_aliases has https URLs');
+    expect(sound).toBe('ok mtls_endpoint_aliases has URLs that clients may use');
     expect(await rowsFor({ token_endpoint: 'http://mtls.example/token' })).toContainEqual(
       'warning in mtls_endpoint_aliases, ["token_endpoint"] must be https URLs',
     );

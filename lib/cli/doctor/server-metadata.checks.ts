@@ -1,5 +1,5 @@
 import { isRecord, ownMember } from '../../core/record.js';
-import { parseUrl } from '../../core/resource.js';
+import { isSecureOrLocal, parseUrl } from '../../core/resource.js';
 import { AUTHORIZATION_SERVER_SCOPES } from '../../core/scopes.js';
 import { showValue } from '../../core/safe-text.js';
 import { reviewMetadata } from '../../products/metadata-review.js';
@@ -11,7 +11,7 @@ import { memberText, ok, problem, textsAt, notVerifiable, type Check } from './c
 type Document = Readonly<Record<string, unknown>>;
 
 /** Checks the metadata by itself, and compares it with the MCP server. */
-export function checkServerMetadata({ issuer, document, resource }: AuthorizationServerFacts): Check[] {
+export function checkServerMetadata({ issuer, isLocal, document, resource }: AuthorizationServerFacts): Check[] {
   if (!document)
     return [...REVIEWED.keys(), ...COMPARED_ROWS, ...EXTENSION_ROWS, ...API_TOKEN_ROWS].map((id) =>
       notVerifiable(id, 'there is no metadata to read'),
@@ -19,7 +19,7 @@ export function checkServerMetadata({ issuer, document, resource }: Authorizatio
   return [
     ...reviewed(document, issuer),
     ...compared(document, resource),
-    ...hasSoundAliases(document),
+    ...hasSoundAliases(document, isLocal),
     ...extensions(document),
     ...checkApiTokens(document, issuer),
   ];
@@ -161,14 +161,21 @@ function bindsToKeys(document: Document, { dpop }: ResourceView): Check[] {
   return [problem(level, 'AS-09', { seen, consequence, remedy: 'let both accept one algorithm, such as "ES256"' })];
 }
 
-/** @see RFC 8705 §5 */
-function hasSoundAliases(document: Document): Check[] {
+/**
+ * A server on loopback may have http URLs there, as for its other endpoints: Keycloak does, as long as it has no certificate.
+ *
+ * @see RFC 8705 §5
+ */
+function hasSoundAliases(document: Document, isLocal: boolean): Check[] {
   const name = 'mtls_endpoint_aliases';
   const aliases = ownMember(document, name);
   if (aliases === undefined) return [];
-  const isSound = (url: unknown): boolean => typeof url === 'string' && parseUrl(url)?.protocol === 'https:';
+  const isSound = (value: unknown): boolean => {
+    const url = typeof value === 'string' ? parseUrl(value) : undefined;
+    return url !== undefined && (isLocal ? isSecureOrLocal(url) : url.protocol === 'https:');
+  };
   const bad = isRecord(aliases) ? Object.keys(aliases).filter((alias) => !isSound(ownMember(aliases, alias))) : [name];
-  if (bad.length === 0) return [ok('AS-25', `${name} has https URLs`)];
+  if (bad.length === 0) return [ok('AS-25', `${name} has URLs that clients may use`)];
   return [
     problem('warning', 'AS-25', {
       seen: `in ${name}, ${showValue(bad)} must be https URLs`,
