@@ -12,7 +12,7 @@ import { givenTool } from '../support/given-tool.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { Telemetry } from '../support/telemetry.js';
 import { until } from '../support/until.js';
-import { AuditLog, failures, openTelemetry, reasons, redactNote } from './observability-snippets.js';
+import { AuditLog, failures, openTelemetry, reasons, redactNote, stopCounting } from './observability-snippets.js';
 
 const PAGE = 'docs/guides/observability.md';
 const read = (path: string): Promise<string> => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -67,7 +67,10 @@ describe('docs/guides/observability.md', () => {
       tools: [givenTool('broken', {}, () => ({ isError: true, content: [] }))],
     });
   });
-  afterAll(() => server.close());
+  afterAll(() => {
+    stopCounting();
+    return server.close();
+  });
 
   it('has an audit log that works', async () => {
     await server.callTool('write-note', await server.mint({ scope: 'a' }));

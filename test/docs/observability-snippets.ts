@@ -1,4 +1,4 @@
-import { subscribe } from 'node:diagnostics_channel';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
 import { McpAuthService, type CompletedEvent, type EventArgumentsContext, type McpAuthEvent } from 'nestjs-mcp-auth';
 import { McpAuthOpenTelemetryModule } from 'nestjs-mcp-auth/opentelemetry';
@@ -23,11 +23,18 @@ export class AuditLog implements OnModuleInit {
 export const reasons = new Map<string, number>();
 
 // #region channel
-subscribe('nestjs-mcp-auth:refused', (message) => {
+function count(message: unknown): void {
   const { reason } = message as Extract<McpAuthEvent, { type: 'refused' }>;
   reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-});
+}
+
+subscribe('nestjs-mcp-auth:refused', count);
 // #endregion
+
+/** Channels belong to the process, and other tests run in it. */
+export function stopCounting(): void {
+  unsubscribe('nestjs-mcp-auth:refused', count);
+}
 
 // #region arguments
 /** Tells which note a call is about, and how long its text is. */
