@@ -2,7 +2,7 @@ import { hash, randomBytes, randomUUID } from 'node:crypto';
 import type { ConsentRequest } from '../core/consent-required-error.js';
 import { MAX_CONSENT_SECONDS, type ResolvedConsent } from '../options/consent-options.js';
 import { McpAuthConsentError } from './consent-error.js';
-import { SealedValues } from './sealed-values.js';
+import { SealedValues } from '../shared-state/sealed-values.js';
 import type { UsedLinks } from './used-links.js';
 
 /** For whom a link is made, and for what. */

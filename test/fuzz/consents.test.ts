@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 import { McpAuthConsentError } from '../../lib/consent/consent-error.js';
 import { ConsentFlow } from '../../lib/consent/consent-flow.js';
-import { SealedValues } from '../../lib/consent/sealed-values.js';
+import { SealedValues } from '../../lib/shared-state/sealed-values.js';
 import { UsedLinks } from '../../lib/consent/used-links.js';
 import { always, alwaysAsync, jsonValue } from './property.js';
 
