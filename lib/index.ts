@@ -86,6 +86,8 @@ export type { AuthorizationServerOptions } from './options/authorization-server-
 export type { CertificateFormat, CertificateHeaderOptions, MutualTlsOptions } from './options/mutual-tls-options.js';
 export type { DpopNonceOptions, DpopOptions } from './options/dpop-options.js';
 export type { DownstreamGrant, DownstreamOptions } from './options/downstream-options.js';
+export type { SharedCacheOptions } from './options/shared-cache-option.js';
+export type { DownstreamTokenStore, KeptDownstreamToken } from './shared-state/downstream-token-store.js';
 export type { IdentityProviderOptions, SubjectToken } from './options/identity-provider-options.js';
 export type { ReplayStore } from './shared-state/replay-store.js';
 export type { RevocationChanges, RevocationStore, StoredRevocation } from './shared-state/revocation-store.js';

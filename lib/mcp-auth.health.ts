@@ -147,12 +147,13 @@ export class McpAuthHealthIndicator {
   }
 
   #stores(now: number): { stores?: Partial<Record<SharedStoreOption, StoreHealth>> } {
-    const { resources, sessions, consent, revocation } = this.options;
+    const { resources, sessions, consent, revocation, downstream } = this.options;
     const options: SharedStoreOption[] = [];
     if (resources.some(({ dpop }) => dpop?.replayStore)) options.push('dpop.replayStore');
     if (sessions.store) options.push('sessions.store');
     if (consent?.replayStore) options.push('consent.replayStore');
     if (revocation?.backChannelLogout?.replayStore) options.push('revocation.backChannelLogout.replayStore');
+    if (downstream.some(({ sharedCache }) => sharedCache)) options.push('downstream.sharedCache');
     if (options.length === 0) return {};
     const states = options.map((option) => [option, healthOfStore(this.stores.stateOf(option) ?? {}, now)]);
     return { stores: Object.fromEntries(states) as Partial<Record<SharedStoreOption, StoreHealth>> };

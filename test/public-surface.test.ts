@@ -118,6 +118,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'DownstreamHeaders',
       'DownstreamOptions',
       'DownstreamRequest',
+      'DownstreamTokenStore',
       'DpopNonceOptions',
       'DpopOptions',
       'EventArgumentsContext',
@@ -130,6 +131,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'IssuerPreset',
       'IssuerRecoveredEvent',
       'IssuerUnreachableEvent',
+      'KeptDownstreamToken',
       'KeysRefreshedEvent',
       'KindOf',
       'ListingPolicy',
@@ -138,6 +140,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
       'McpAuthHealth',
       'SessionOptions',
       'SessionOwnerStore',
+      'SharedCacheOptions',
       'SharedStoreOption',
       'StoreHealth',
       'StoreRecoveredEvent',
@@ -265,6 +268,7 @@ const SURFACES: Readonly<Record<string, Surface>> = {
   },
   './redis': {
     values: [
+      'RedisDownstreamTokenStore',
       'RedisReplayStore',
       'RedisRevocationStore',
       'RedisSessionOwnerStore',

@@ -4,11 +4,13 @@ import { TokenAnswerError, TokenRefusedError, type IssuedToken } from '../issuer
 import type { TokenEndpoint } from '../issuer/token-endpoint.js';
 import { tokenHash } from '../issuer/token-hash.js';
 import type { ResolvedDownstream } from '../options/downstream-options.js';
+import type { StoreReports } from '../shared-state/store-reports.js';
 import { ApiProofs } from './api-proofs.js';
 import { McpAuthDownstreamError } from './downstream-error.js';
 import type { DownstreamLog } from './downstream-log.js';
 import { failureOf, mayBeMistake, refusalFor, subjectRefusal, type TokenFailure } from './downstream-refusal.js';
 import { IdentityProvider } from './identity-provider.js';
+import { SharedTokens } from './shared-tokens.js';
 import { askForToken, isSendableToken, TokenFunctionError } from './sendable-token.js';
 import { tokenEndpointOf, type TokenClientDependencies } from './token-client.js';
 import { tokenRequestFor, type SentTokens } from './token-parameters.js';
@@ -32,6 +34,7 @@ export interface DownstreamDependencies extends TokenClientDependencies {
   readonly requested: (api: ResolvedDownstream, request: TokenRequested) => void;
   /** Refuses a caller whose token was revoked. Synchronous, if nothing has to be asked. */
   readonly admit: (caller: McpAuthInfo) => MaybePromise<McpAuthInfo>;
+  readonly reports: StoreReports;
 }
 
 /** How long a token is valid if the server does not say it, in seconds. RFC 6749 §5.1 only recommends to say it. */
@@ -46,6 +49,8 @@ const keys = new WeakMap<McpAuthInfo, string>();
 /** One API that tools call: obtains tokens for it, and remembers them. */
 export class DownstreamApi {
   readonly #store = new TokenStore();
+  /** Undefined if replicas share no tokens for this API. */
+  readonly #shared: SharedTokens | undefined;
   readonly #endpoint: TokenEndpoint;
   /** How requests prove the key of the token; undefined if tokens are bound to none. */
   readonly proofs: ApiProofs | undefined;
@@ -58,8 +63,10 @@ export class DownstreamApi {
     readonly options: ResolvedDownstream,
     private readonly dependencies: DownstreamDependencies,
   ) {
-    const { identityProvider, dpop } = options;
-    this.proofs = dpop && new ApiProofs(dpop, dependencies.now);
+    const { identityProvider, dpop, sharedCache } = options;
+    const { reports, now } = dependencies;
+    this.#shared = sharedCache && new SharedTokens(options, sharedCache, reports, now);
+    this.proofs = dpop && new ApiProofs(dpop, now);
     this.#endpoint = tokenEndpointOf(options, dependencies);
     if (!identityProvider) return;
     const endpoint = tokenEndpointOf(identityProvider, dependencies);
@@ -77,12 +84,12 @@ export class DownstreamApi {
     const now = this.dependencies.now();
     const subject = this.options.grant === 'client-credentials' ? undefined : this.#subject(caller, now);
     const key = subject === undefined ? '' : keyOf(subject);
-    if (rejected !== undefined) this.#store.drop(key, rejected);
+    if (rejected !== undefined) this.#reject(key, rejected);
     const { admit } = this.dependencies;
     if (subject) await admit(subject);
     const stored = this.#store.get(key, now);
-    if (stored) return stored.token;
-    const { token } = await this.#store.obtain(key, now, () => this.#request(subject, now));
+    if (stored && now < (stored.shared?.checkAt ?? Infinity)) return stored.token;
+    const { token } = await this.#store.obtain(key, now, () => this.#obtain(key, subject, now, stored));
     // The token of the caller may have been revoked in the meantime.
     if (subject) await admit(subject);
     return token;
@@ -101,9 +108,32 @@ export class DownstreamApi {
     );
   }
 
-  /** Forgets the tokens that were obtained for a principal. */
-  forget(principalKey: string): void {
+  /**
+   * Forgets the tokens that were obtained for a principal: in this process at once, whatever the store of all replicas does.
+   *
+   * @throws what that store throws
+   */
+  async forget(principalKey: string): Promise<void> {
     this.#store.dropPrincipal(principalKey);
+    await this.#shared?.forget(principalKey);
+  }
+
+  #reject(key: string, token: string): void {
+    this.#store.drop(key, token);
+    this.#shared?.reject(token);
+  }
+
+  /** From another replica, or from the authorization server. */
+  #obtain(
+    key: string,
+    caller: McpAuthInfo | undefined,
+    now: number,
+    known: StoredToken | undefined,
+  ): Promise<StoredToken> {
+    if (!this.#shared) return this.#request(caller, now);
+    const [principal, latest] = caller ? [caller.principalKey, caller.expiresAt * 1000] : ['', Infinity];
+    const wanted = { key, principal, latest, known };
+    return this.#shared.obtain(wanted, () => this.#request(caller, this.dependencies.now()));
   }
 
   #subject(caller: McpAuthInfo | undefined, now: number): McpAuthInfo {

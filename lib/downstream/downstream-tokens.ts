@@ -10,8 +10,13 @@ import type { ResolvedTokenClient } from '../options/identity-provider-options.j
 import { ResolvedOptions } from '../options/options.js';
 import { Revocations } from '../revocation/revocations.js';
 import { ResourceServers } from '../resource-servers/resource-servers.js';
+import { StoreReports } from '../shared-state/store-reports.js';
 import { DownstreamApi, type DownstreamDependencies, type TokenRequested } from './downstream-api.js';
 import { DownstreamLog } from './downstream-log.js';
+
+const NOT_FORGOTTEN =
+  'Other replicas may still use tokens that were obtained for this principal, since the store of sharedCache did not answer as it ' +
+  'should. This process does not. Call forget again, or wait for cacheSeconds';
 
 /** The tokens for all APIs of the option `downstream`. Opens no connection before one is needed. */
 @Injectable()
@@ -24,6 +29,7 @@ export class DownstreamTokens {
     clock: Clock,
     private readonly events: AuthEventEmitter,
     revocations: Revocations,
+    reports: StoreReports,
   ) {
     const now = (): number => clock.now();
     const dependencies: DownstreamDependencies = {
@@ -34,6 +40,7 @@ export class DownstreamTokens {
       monotonic: () => clock.monotonic(),
       requested: (api, request) => this.#emit(api, request),
       admit: (caller) => revocations.admit(caller),
+      reports,
     };
     this.#apis = new Map(options.downstream.map((api) => [api.name, new DownstreamApi(api, dependencies)]));
     provideTokens(options, (name, caller) => this.tokenFor(name, caller));
@@ -54,9 +61,15 @@ export class DownstreamTokens {
     );
   }
 
-  /** Forgets the tokens that were obtained for a principal, at every API. */
-  forget(principalKey: string): void {
-    for (const api of this.#apis.values()) api.forget(principalKey);
+  /**
+   * Forgets the tokens that were obtained for a principal, at every API.
+   *
+   * @throws {Error} if replicas share tokens, and may not have forgotten all
+   */
+  async forget(principalKey: string): Promise<void> {
+    const all = await Promise.allSettled([...this.#apis.values()].map((api) => api.forget(principalKey)));
+    const failed = all.find((one) => one.status === 'rejected');
+    if (failed) throw new Error(NOT_FORGOTTEN, { cause: failed.reason });
   }
 
   #emit({ name, issuer }: ResolvedDownstream, { outcome, durationMs, caller }: TokenRequested): void {

@@ -90,12 +90,18 @@ export class McpAuthDownstream {
 
   /**
    * Forgets all tokens that were obtained for a principal, for example after a user was locked. Does NOT revoke them: the APIs
-   * accept them until they expire.
+   * accept them until they expire. In this process, it has happened when the method returns. If replicas share tokens
+   * (`sharedCache`), wait for the promise: they take none of them from the store any longer, and use one that they have in memory for
+   * at most ten seconds more.
    *
    * @param principalKey as in `McpAuthInfo`
+   * @throws {Error} if the store of `sharedCache` did not confirm it. This process takes no such token from there, and tries again.
    */
-  forget(principalKey: string): void {
-    this.tokens.forget(principalKey);
+  forget(principalKey: string): Promise<void> {
+    const forgotten = this.tokens.forget(principalKey);
+    // Without anybody who waits, the log alone says that a store has failed.
+    forgotten.catch(() => undefined);
+    return forgotten;
   }
 
   /** The caller whose token is needed; undefined for an anonymous one, and if the grant needs none. */

@@ -8,6 +8,16 @@ export interface StoredToken {
   readonly principal: string;
   /** Until when it is used again, in milliseconds since the epoch. */
   readonly until: number;
+  /** For a token that replicas share. */
+  readonly shared?: SharedState;
+}
+
+/** What one replica knows of a token that others may forget. */
+export interface SharedState {
+  /** The generation of its owner in the store; undefined if the store could not be asked when the token was obtained. */
+  readonly generation: string | undefined;
+  /** From when on the store is asked again before the token is used, in milliseconds since the epoch. */
+  readonly checkAt: number;
 }
 
 /** Most tokens that are remembered for one API, and most characters of them. */
@@ -31,7 +41,7 @@ export class TokenStore {
   /** Counts how often tokens were dropped by principal: what was requested before is not stored afterwards. */
   #generation = 0;
 
-  /** A token that may still be used; undefined if there is none. */
+  /** A token that has not ended; undefined if there is none. */
   get(key: string, now: number): StoredToken | undefined {
     const stored = this.#tokens.get(key);
     return stored && now < stored.until ? stored : undefined;

@@ -29,13 +29,20 @@ export class CoolDown {
     this.#current = undefined;
   }
 
+  get isOn(): boolean {
+    return this.#leftMs > 0;
+  }
+
   /** @throws {NotAskedError} during the pause. */
   check(): void {
-    if (!this.#current) return;
-    const { cause, from, ms } = this.#current;
-    const left = ms - timeBetween(this.now(), from);
-    if (left > 0)
-      throw new NotAskedError('it failed a moment ago, and is not asked again yet', Math.ceil(left / 1000), { cause });
+    const left = this.#leftMs;
+    if (left <= 0) return;
+    const cause = this.#current?.cause;
+    throw new NotAskedError('it failed a moment ago, and is not asked again yet', Math.ceil(left / 1000), { cause });
+  }
+
+  get #leftMs(): number {
+    return this.#current ? this.#current.ms - timeBetween(this.now(), this.#current.from) : 0;
   }
 }
 

@@ -27,9 +27,15 @@ export class DpopKey {
   readonly #privateKey: KeyObject;
   readonly #header: { readonly alg: string; readonly typ: 'dpop+jwt'; readonly jwk: JWK };
 
+  /** The thumbprint of the public key (RFC 7638), by which replicas know whether they have the same one. */
+  readonly thumbprint: string;
+
   private constructor(privateKey: KeyObject, alg: string) {
     this.#privateKey = privateKey;
-    this.#header = { alg, typ: 'dpop+jwt', jwk: createPublicKey(privateKey).export({ format: 'jwk' }) as JWK };
+    const jwk = createPublicKey(privateKey).export({ format: 'jwk' }) as JWK;
+    this.#header = { alg, typ: 'dpop+jwt', jwk };
+    // A public key is exported with the required members alone.
+    this.thumbprint = hash('sha256', JSON.stringify(jwk, Object.keys(jwk).toSorted()), 'base64url');
   }
 
   /** A new key for ES256. */

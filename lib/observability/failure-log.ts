@@ -17,6 +17,7 @@ const STORE_CONSEQUENCES: Readonly<Record<SharedStoreOption, string>> = {
   'sessions.store': 'requests that name an MCP session get 503',
   'consent.replayStore': 'users who return from a third party get 503',
   'revocation.backChannelLogout.replayStore': 'logout tokens get 400',
+  'downstream.sharedCache': 'each replica requests tokens for APIs by itself',
 };
 
 /** Writes failures to the log: what failed and how. Never writes a token or a part of one. */

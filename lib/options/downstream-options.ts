@@ -15,6 +15,7 @@ import {
 } from './identity-provider-options.js';
 import { readClientAuthentication, type IntrospectionAuth } from './introspection-options.js';
 import { optional, type OptionReader, type OptionsRead, type ReadersOf } from './option-reader.js';
+import { readSharedCache, type ResolvedSharedCache, type SharedCacheOptions } from './shared-cache-option.js';
 import { readUrl, requireSecureUrl } from './url-option.js';
 
 /**
@@ -121,6 +122,12 @@ export interface DownstreamOptions {
    * @default 300
    */
   cacheSeconds?: number;
+  /**
+   * Lets replicas share the tokens, encrypted: `{ store, secret }`. The memory of the process stays the first place to look. Without
+   * the store, each replica requests tokens by itself. Not with `dpop: true`, since each process then has a key of its own.
+   * @default none: the memory of this process
+   */
+  sharedCache?: SharedCacheOptions;
 }
 
 /** An API that tools call, with every default filled in, and the client that this server is where its tokens are issued. */
@@ -141,6 +148,8 @@ export interface ResolvedDownstream extends ResolvedTokenClient {
   readonly stepUpScopes: readonly string[];
   readonly requireScopes: boolean;
   readonly cacheSeconds: number;
+  /** Undefined if each process keeps its tokens to itself. */
+  readonly sharedCache: ResolvedSharedCache | undefined;
 }
 
 /** Where the metadata of a server is found that the options do not list. */
@@ -167,6 +176,7 @@ export const DOWNSTREAM_OPTIONS = {
   stepUpScopes: (option) => readScopes(option, isRequestableScope),
   requireScopes: (option) => option.flag(false),
   cacheSeconds: (option) => option.seconds(300, 0, 3_600),
+  sharedCache: readSharedCache,
 } satisfies ReadersOf<DownstreamOptions>;
 
 /** An entry as it was read, before it is compared with the authorization servers of the module. */

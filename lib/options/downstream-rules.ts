@@ -26,6 +26,7 @@ export function resolveDownstream(
     const product = productOf(issuer);
     const grant = grantOf(at.at('grant'), entry.grant, product, issuer);
     refuseUnused(at, grant);
+    checkSharedCache(at, entry.cacheSeconds);
     requireTlsFor(auth, at.at('tokenEndpoint'));
     refuseNoTarget(at, [...resource, ...audience, ...entry.scopes]);
     const subjectIssuers = entry.subjectIssuers ?? [issuer];
@@ -101,6 +102,19 @@ function refuseUnused(entry: OptionReader, grant: DownstreamGrant): void {
     const why = `the grant ${grant} has no use for it`;
     entry.at(name).refuse({ seen: 'a value', why, write: 'Remove it, or choose another grant' });
   }
+}
+
+/** Refuses to share tokens that no other replica could use. */
+function checkSharedCache(entry: OptionReader, cacheSeconds: number): void {
+  const option = entry.at('sharedCache');
+  if (!option.isGiven) return;
+  if (entry.at('dpop').value === true) {
+    const why = 'with dpop: true, each process has a key of its own, so no other replica could use its tokens';
+    option.refuse({ seen: 'a value', why, write: 'Write dpop: { privateKey } with the same key on every replica' });
+  }
+  if (cacheSeconds > 0) return;
+  const why = 'with cacheSeconds: 0, no token is used again';
+  option.refuse({ seen: 'a value', why, write: 'Remove it, or write a greater cacheSeconds' });
 }
 
 function refuseNoTarget(entry: OptionReader, targets: readonly string[]): void {

@@ -8,7 +8,8 @@ export interface RedisStoreOptions {
    * @default 'mcp-auth:'
    */
   prefix?: string;
-  /** How long an answer of Redis is waited for, in seconds, 1 to 5. A request that waited in vain gets 503. @default 1 */
+  /** How long an answer of Redis is waited for, in seconds, 1 to 5. A request that waited in vain gets 503; a token for
+   * an API is then requested from the authorization server. @default 1 */
   timeoutSeconds?: number;
 }
 

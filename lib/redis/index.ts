@@ -4,6 +4,7 @@
  *
  * @module nestjs-mcp-auth/redis
  */
+export { RedisDownstreamTokenStore } from './redis-downstream-token-store.js';
 export { RedisReplayStore } from './redis-replay-store.js';
 export { RedisRevocationStore } from './redis-revocation-store.js';
 export { RedisSessionOwnerStore } from './redis-session-owner-store.js';

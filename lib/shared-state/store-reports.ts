@@ -3,7 +3,8 @@ export type SharedStoreOption =
   | 'dpop.replayStore'
   | 'sessions.store'
   | 'consent.replayStore'
-  | 'revocation.backChannelLogout.replayStore';
+  | 'revocation.backChannelLogout.replayStore'
+  | 'downstream.sharedCache';
 
 /** Reports whether the stores of the application answer, so that the operator learns why clients get a 503. */
 export abstract class StoreReports {

@@ -15,6 +15,7 @@ import { OptionReader, type OptionReaders, type ReadOption } from '../../lib/opt
 import { BACK_CHANNEL_LOGOUT_OPTIONS, REVOCATION_OPTIONS } from '../../lib/options/revocation-options.js';
 import { REDIS_REPLAY_STORE_OPTIONS, REDIS_SESSION_OWNER_STORE_OPTIONS } from '../../lib/options/redis-options.js';
 import { RESOURCE_OPTIONS } from '../../lib/options/resource-options.js';
+import { SHARED_CACHE_OPTIONS } from '../../lib/options/shared-cache-option.js';
 import { SESSION_OPTIONS } from '../../lib/options/session-options.js';
 import { SCOPE_OPTIONS } from '../../lib/options/scope-options.js';
 import { TENANTS_OPTIONS } from '../../lib/options/template-options.js';
@@ -70,6 +71,12 @@ const SECTIONS: readonly Section[] = [
     name: 'IdentityProviderOptions',
     prefix: 'downstream.identityProvider.',
     readers: IDENTITY_PROVIDER_OPTIONS,
+  },
+  {
+    file: 'shared-cache-option',
+    name: 'SharedCacheOptions',
+    prefix: 'downstream.sharedCache.',
+    readers: SHARED_CACHE_OPTIONS,
   },
   { file: 'cache-options', name: 'CacheOptions', prefix: undefined, readers: CACHE_OPTIONS },
   { file: 'credential-options', name: 'CredentialOptions', prefix: undefined, readers: CREDENTIAL_OPTIONS },

@@ -94,6 +94,38 @@ const REFUSED_ID_JAG: readonly Row[] = [
   ['an actor', idJag({ actorToken: () => 'x' }), [at('actorToken'), 'a value', /no use for it/]],
 ];
 
+const STORE = { get: () => '', set: () => '', delete: () => '', forget: () => '' };
+const SHARED = { store: STORE, secret: 'canary-secret-of-32-characters-00' };
+const shared = (changes: object): object => changed({ sharedCache: { ...SHARED, ...changes } });
+
+const REFUSED_SHARED: readonly Row[] = [
+  ['no object', changed({ sharedCache: 'canary-secret' }), [at('sharedCache'), 'a value', /must be an object/]],
+  ['no store', shared({ store: undefined }), [at('sharedCache.store'), 'nothing', /must have the methods/]],
+  ['a Map as store', shared({ store: new Map() }), [at('sharedCache.store'), 'a value', /must have the methods/]],
+  ['no secret', shared({ secret: undefined }), [at('sharedCache.secret'), 'nothing', /nobody can guess/]],
+  [
+    'a short secret',
+    shared({ secret: 'canary-secret' }),
+    [at('sharedCache.secret'), 'a value that is not shown', /nobody can guess/],
+  ],
+  [
+    'a short secret among others',
+    shared({ secret: [SHARED.secret, 'canary-secret'] }),
+    [at('sharedCache.secret'), 'a value that is not shown', /nobody can guess/],
+  ],
+  ['a misspelt option', shared({ secrets: 'a' }), [at('sharedCache.secrets'), 'a value', /no such option/]],
+  [
+    'a key of each process',
+    changed({ sharedCache: SHARED, dpop: true }),
+    [at('sharedCache'), 'a value', /each process has a key of its own/],
+  ],
+  [
+    'tokens that are not used again',
+    changed({ sharedCache: SHARED, cacheSeconds: 0 }),
+    [at('sharedCache'), 'a value', /no token is used again/],
+  ],
+];
+
 const REFUSED: readonly Row[] = [
   ['no object', { ...GOOD, downstream: 'calendar' }, ['downstream', '"calendar"', /must be an object/]],
   ['an entry that is no object', withCalendar('x'), ['downstream["calendar"]', 'something else', /must be an object/]],
@@ -260,6 +292,7 @@ const REFUSED: readonly Row[] = [
 
 describe('The option downstream', () => {
   it.each(REFUSED)('stops the start: %s', expectProblems);
+  it.each(REFUSED_SHARED)('stops the start with tokens that replicas share: %s', expectProblems);
   it.each(REFUSED_ID_JAG)('stops the start with the grant id-jag: %s', expectProblems);
 
   it('shows no secret in a problem', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { McpAuthConfigError } from 'nestjs-mcp-auth';
 import {
+  RedisDownstreamTokenStore,
   RedisReplayStore,
   RedisRevocationStore,
   RedisSessionOwnerStore,
@@ -8,7 +9,7 @@ import {
   type RedisClient,
 } from 'nestjs-mcp-auth/redis';
 
-const STORES = [RedisReplayStore, RedisRevocationStore, RedisSessionOwnerStore] as const;
+const STORES = [RedisDownstreamTokenStore, RedisReplayStore, RedisRevocationStore, RedisSessionOwnerStore] as const;
 
 /** Stands for a connected client of the package `redis`. */
 const clientWith = (evaluate: () => Promise<unknown>): RedisClient => ({ isOpen: true, isReady: true, eval: evaluate });

@@ -76,6 +76,8 @@ export interface DownstreamSettings {
   readonly others?: Record<string, DownstreamOptions>;
   readonly issuer?: TestIssuerOptions;
   readonly options?: NotesServerSettings['options'];
+  /** What the test has started, and closes itself. */
+  readonly started?: { readonly issuer: TestIssuer; readonly api: CalendarApi };
 }
 
 /** The entry of the API `calendar`, exchanged at this issuer. */
@@ -104,9 +106,11 @@ export async function startDownstreamServer(
   platform: Platform,
   settings: DownstreamSettings = {},
 ): Promise<DownstreamServer> {
-  const api = await CalendarApi.start();
+  const api = settings.started?.api ?? (await CalendarApi.start());
   let now = (): number => Date.now();
-  const issuer = await TestIssuer.start({ alg: 'ES256', tokenEndpoint: true, now: () => now(), ...settings.issuer });
+  const issuer =
+    settings.started?.issuer ??
+    (await TestIssuer.start({ alg: 'ES256', tokenEndpoint: true, now: () => now(), ...settings.issuer }));
 
   @McpController()
   class CalendarTools {
@@ -154,6 +158,7 @@ export async function startDownstreamServer(
   now = (): number => server.clock.now;
   const close = async (): Promise<void> => {
     await server.close();
+    if (settings.started) return;
     await issuer.close();
     await api.close();
   };

@@ -23,6 +23,8 @@ export const AT_API = { clientId: 'notes-at-api', clientSecret: 'secret-at-api' 
 export interface IdJagServer extends DownstreamServer {
   readonly idp: TestIssuer;
   readonly apiServer: TestIssuer;
+  /** The options of the API `calendar`. */
+  readonly calendar: Partial<DownstreamOptions>;
   /** The subject tokens that the application has, by the subject of the caller. */
   readonly subjectTokens: Map<string, unknown>;
   /** The subjects for which the application was asked. */
@@ -60,24 +62,22 @@ export async function startIdJagServer(
     return subjectTokens.get(subject ?? '') as SubjectToken;
   };
   const { clientId, clientSecret } = AT_API;
-  const server = await startDownstreamServer(platform, {
-    ...settings,
-    calendar: {
-      grant: 'id-jag',
-      authorizationServer: apiServer.issuer,
-      clientId,
-      auth: { method: 'client_secret_basic', clientSecret },
-      resource: AUDIENCE,
-      audience: undefined as never,
-      identityProvider: {
-        authorizationServer: idp.issuer,
-        clientId: AT_IDP.clientId,
-        auth: { method: 'client_secret_post', clientSecret: AT_IDP.clientSecret },
-        subjectToken,
-      },
-      ...changes,
+  const calendar: Partial<DownstreamOptions> = {
+    grant: 'id-jag',
+    authorizationServer: apiServer.issuer,
+    clientId,
+    auth: { method: 'client_secret_basic', clientSecret },
+    resource: AUDIENCE,
+    audience: undefined as never,
+    identityProvider: {
+      authorizationServer: idp.issuer,
+      clientId: AT_IDP.clientId,
+      auth: { method: 'client_secret_post', clientSecret: AT_IDP.clientSecret },
+      subjectToken,
     },
-  });
+    ...changes,
+  };
+  const server = await startDownstreamServer(platform, { ...settings, calendar });
   now = (): number => server.clock.now;
   const repair = (): void => {
     idp.answerToken = (right, form) => issueIdJag(idp, signer, right, form);
@@ -100,7 +100,7 @@ export async function startIdJagServer(
     await server.close();
     await Promise.all([idp.close(), apiServer.close()]);
   };
-  return { ...server, idp, apiServer, subjectTokens, asked, signIn, repair, close };
+  return { ...server, idp, apiServer, calendar, subjectTokens, asked, signIn, repair, close };
 }
 
 type Answer = Readonly<Record<string, unknown>>;
