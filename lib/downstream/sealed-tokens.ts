@@ -1,5 +1,5 @@
 import { isRecord, ownMember } from '../core/record.js';
-import { SealedValues } from '../shared-state/sealed-values.js';
+import type { SealedValues } from '../shared-state/sealed-values.js';
 import { isSendableToken } from './sendable-token.js';
 import type { TokenPlace } from './shared-token-places.js';
 
@@ -17,23 +17,18 @@ export interface OpenedToken extends SharedToken {
   readonly generation: string;
 }
 
-/** In characters. A token has at most 16,384, which become 22,000 when sealed. */
-const MAX_LENGTH = 24_000;
-
 /** The generation under which a value was kept, and the sealed token. */
 const VALUE = /^([\w-]{22})\.([\w-]+)$/;
 
+/** In characters. */
+const MAX_LENGTH = 24_064;
+
 /** Seals tokens for one place and one generation: an entry that was moved, changed or cut opens nowhere. */
 export class SealedTokens {
-  readonly #values: SealedValues<SharedToken>;
-
-  /** @param secret the first one seals, and all open */
-  constructor(secret: readonly [string, ...string[]]) {
-    this.#values = new SealedValues(secret, 'downstream token 1', MAX_LENGTH);
-  }
+  constructor(private readonly values: SealedValues<object>) {}
 
   seal(token: SharedToken, place: TokenPlace, generation: string): string {
-    return `${generation}.${this.#values.seal(token, boundTo(place, generation))}`;
+    return `${generation}.${this.values.seal(token, boundTo(place, generation))}`;
   }
 
   /**
@@ -42,8 +37,8 @@ export class SealedTokens {
    * @throws {TypeError} for anything else. The message contains nothing of it.
    */
   open(value: string, place: TokenPlace): OpenedToken {
-    const [, generation = '', sealed] = VALUE.exec(value) ?? [];
-    const entry: unknown = this.#values.open(sealed, boundTo(place, generation));
+    const [, generation = '', sealed] = (value.length <= MAX_LENGTH && VALUE.exec(value)) || [];
+    const entry: unknown = this.values.open(sealed, boundTo(place, generation));
     if (entry === undefined) throw new TypeError(NOT_READABLE);
     const [token, at, until] = isRecord(entry) ? ['token', 'at', 'until'].map((name) => ownMember(entry, name)) : [];
     if (isSendableToken(token) && isTime(at) && isTime(until)) return { token, at, until, generation };

@@ -14,7 +14,7 @@ import type { StoredToken } from './token-store.js';
 const OPTION = 'downstream.sharedCache';
 
 /** Most rejected tokens that are remembered. */
-const MAX_REJECTED = 10_000;
+const MAX_REJECTED = 1_000;
 
 /** How much longer than a token a generation is kept, in milliseconds: a request for a token takes some time. */
 const GENERATION_MARGIN_MS = 60_000;
@@ -59,13 +59,13 @@ export class SharedTokens {
 
   constructor(
     api: ResolvedDownstream,
-    { store, secret }: ResolvedSharedCache,
+    { store, values }: ResolvedSharedCache,
     private readonly reports: StoreReports,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
   ) {
     this.#store = store;
-    this.#sealed = new SealedTokens(secret);
+    this.#sealed = new SealedTokens(values);
     this.#places = new TokenPlaces(api);
     this.#cacheMs = api.cacheSeconds * 1000;
     this.#pause = new CoolDown(now);
@@ -174,8 +174,8 @@ export class SharedTokens {
   async #keep(place: TokenPlace, generation: string, at: number, { token, until }: StoredToken): Promise<void> {
     const forMs = Math.floor(until - this.now());
     if (forMs <= 0 || this.#rejected.has(tokenHash(token))) return;
-    const value = this.#sealed.seal({ token, at, until }, place, generation);
-    await this.#write(() => this.#store.set(place.owner, place.key, value, forMs));
+    const seal = (): string => this.#sealed.seal({ token, at, until }, place, generation);
+    await this.#write(() => this.#store.set(place.owner, place.key, seal(), forMs));
   }
 
   /** Never rejects. */

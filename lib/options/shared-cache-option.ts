@@ -1,5 +1,6 @@
 import { isRecord } from '../core/record.js';
 import type { DownstreamTokenStore } from '../shared-state/downstream-token-store.js';
+import { SealedValues } from '../shared-state/sealed-values.js';
 import { boundedAnswer } from './bounded-answer.js';
 import { optional, type OptionReader, type ReadersOf } from './option-reader.js';
 import { readSecrets } from './secret-option.js';
@@ -20,8 +21,12 @@ export interface SharedCacheOptions {
 export interface ResolvedSharedCache {
   /** Each call ends within five seconds. Returns what the application returns. */
   readonly store: DownstreamTokenStore;
-  readonly secret: readonly [string, ...string[]];
+  /** Shows nothing of the secret. */
+  readonly values: SealedValues<object>;
 }
+
+/** In characters. A token has at most 16,384, which become 22,000 when sealed. */
+const MAX_SEALED_LENGTH = 24_000;
 
 export const SHARED_CACHE_OPTIONS = {
   store: readStore,
@@ -35,7 +40,7 @@ export const readSharedCache = optional((option): ResolvedSharedCache | undefine
     return undefined;
   }
   const { store, secret } = option.section(SHARED_CACHE_OPTIONS);
-  return store && { store, secret };
+  return store && { store, values: new SealedValues<object>(secret, 'downstream token 1', MAX_SEALED_LENGTH) };
 });
 
 const METHODS = ['get', 'set', 'delete', 'forget'] as const;

@@ -61,7 +61,7 @@ export class RedisDownstreamTokenStore implements DownstreamTokenStore {
   async get(owner: string, key: string, generation: string, forMs: number): Promise<KeptDownstreamToken> {
     const keys = [this.#generationOf(owner), this.#tokenAt(owner, key)];
     const reply = await this.#connection.run(GET, keys, [generation, String(forMs)]);
-    const [, present, value] = (typeof reply === 'string' && /^(\S+)(?: (\S+))?$/.exec(reply)) || [];
+    const [, present, value] = (typeof reply === 'string' && /^(\S+)(?: ([^]*))?$/.exec(reply)) || [];
     if (present === undefined) throw this.#connection.unexpected(reply);
     return { generation: present, value };
   }

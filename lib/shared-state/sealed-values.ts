@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -31,7 +31,7 @@ export class SealedValues<Content extends object> {
   /** @param place where the value will be kept: it opens in no other. Empty for a value that may be anywhere. */
   seal(content: Content, place = ''): string {
     const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', this.#keys[0], nonce).setAAD(Buffer.from(place, 'utf8'));
+    const cipher = createCipheriv('aes-256-gcm', keyAt(this.#keys[0], place), nonce).setAAD(Buffer.from(place, 'utf8'));
     const sealed = Buffer.concat([cipher.update(JSON.stringify(content), 'utf8'), cipher.final()]);
     return Buffer.concat([nonce, sealed, cipher.getAuthTag()]).toString('base64url');
   }
@@ -54,8 +54,15 @@ function keyFor(secret: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, '', `nestjs-mcp-auth ${purpose}`, 32));
 }
 
+/** One key must not seal more than 2³² values with random nonces (NIST SP 800-38D §8.3); there may be more places than that. */
+function keyAt(key: Buffer, place: string): Buffer {
+  return place === '' ? key : createHmac('sha256', key).update(place).digest();
+}
+
 function decrypted(bytes: Buffer, key: Buffer, place: string): string | undefined {
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+  const decipher = createDecipheriv('aes-256-gcm', keyAt(key, place), bytes.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  });
   decipher.setAAD(Buffer.from(place, 'utf8')).setAuthTag(bytes.subarray(-TAG_BYTES));
   const content = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
   try {

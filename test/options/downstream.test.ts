@@ -343,6 +343,13 @@ describe('The option downstream', () => {
     expect(warningsAt(2051)).toContain('auth.certificate has expired at Dec 31 23:59:59 2049 GMT');
   });
 
+  it('shows nothing of the secret of tokens that replicas share', () => {
+    const resolved = readOptions(changed({ sharedCache: SHARED }) as McpAuthModuleOptions);
+    const shown = JSON.stringify(resolved) + inspect(resolved, { depth: Infinity, showHidden: true });
+    expect(shown).toContain('SealedValues');
+    expect(shown).not.toContain('canary-secret');
+  });
+
   it('shows nothing of the key for proofs', () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const jwk = privateKey.export({ format: 'jwk' });
