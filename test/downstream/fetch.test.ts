@@ -62,6 +62,20 @@ describe.each(PLATFORMS)('McpAuthDownstream.fetch, on %s', (platform) => {
     expect(server.api.calls).toHaveLength(6);
   });
 
+  it('LIB-29: refuses the call if the token of the caller expires while the API answers', async () => {
+    const token = await server.mint({ exp: Math.floor(server.clock.now / 1000) + 60 });
+    server.api.answer = (_request, response) => {
+      server.clock.now += 120_000;
+      response.writeHead(401).end();
+      return true;
+    };
+    const refused = await server.callTool('events', token);
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('www-authenticate')).toMatch(/^Bearer error="invalid_token"/);
+    expect(await refused.text()).not.toContain(token);
+    expect(server.api.calls).toHaveLength(1);
+  });
+
   it('gets a new token after a 401, once', async () => {
     let refusals = 1;
     server.api.answer = (_request, response) => {
