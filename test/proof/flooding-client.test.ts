@@ -1,6 +1,4 @@
 import { hash } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { DpopOptions } from 'nestjs-mcp-auth';
 import { TestDpopKey } from 'nestjs-mcp-auth/testing';
@@ -10,6 +8,7 @@ import { expectRefusal, resetRecorded } from '../support/expectations.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
 import { expectReason } from '../support/tokens.js';
+import { heapUsed } from '../support/heap-used.js';
 
 const LIMIT = 20;
 
@@ -85,15 +84,6 @@ describe.each(PLATFORMS)('LIB-11: a client that floods the server with proofs, o
 });
 
 describe('ProofQuota', () => {
-  /** Collects garbage and returns the memory in use, in bytes. Jest runs without `--expose-gc`. */
-  function heapUsed(): number {
-    setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    collect();
-    collect();
-    return process.memoryUsage().heapUsed;
-  }
-
   const keyOf = (index: number): string => hash('sha256', String(index), 'base64url');
 
   it('LIB-11: keeps so many entries, whatever keys there are, and each in at most 130 bytes', () => {

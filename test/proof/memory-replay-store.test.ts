@@ -1,9 +1,8 @@
 import { hash } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryReplayStore, ReplayStoreFullError } from '../../lib/shared-state/memory-replay-store.js';
 import { keepsReplayContract } from '../shared-state/replay-store.contract.js';
+import { heapUsed } from '../support/heap-used.js';
 
 const MINUTE = 60_000;
 
@@ -52,15 +51,6 @@ describe('MemoryReplayStore', () => {
     expect(store.insertOnce(`${now + 5 * MINUTE} 3`, now + MINUTE)).toBe(false);
   });
 });
-
-/** Collects garbage and returns the memory in use, in bytes. Jest runs without `--expose-gc`. */
-function heapUsed(): number {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  collect();
-  collect();
-  return process.memoryUsage().heapUsed;
-}
 
 const keyOf = (index: number): string => hash('sha256', String(index), 'base64url');
 
