@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { mcpOriginOf } from '../request/mcp-origin.js';
 import type { HandlerExplorer } from './handler-explorer.js';
+import { PATTERN_HANDLER_METADATA } from './nest-metadata.js';
 
 /** What calls a handler of Nest other than an HTTP route. */
 export type HandlerKind = 'mcp' | OutsideKind;
@@ -8,8 +9,7 @@ export type HandlerKind = 'mcp' | OutsideKind;
 /** What calls a handler that is neither an HTTP route nor an MCP operation. `unknown` is any other library. */
 export type OutsideKind = 'graphql' | 'websocket' | 'message' | 'event' | 'unknown';
 
-/** Nest's key that says whether a handler receives messages or events, and its value for events. */
-const PATTERN_HANDLER_METADATA = 'microservices:handler_type';
+/** The value of Nest's key for handlers that receive events. */
 const EVENT_HANDLER = 2;
 
 /**

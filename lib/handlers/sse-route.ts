@@ -1,5 +1,4 @@
-/** The metadata that `@Sse()` of `@nestjs/common` sets on a method (Nest 11 and 12). */
-const SSE_METADATA = '__sse__';
+import { SSE_METADATA } from './nest-metadata.js';
 
 /** Whether Nest writes the event stream of this route. The ids of its events belong to the application. */
 export function isSseRoute(handler: object): boolean {

@@ -1,19 +1,16 @@
 import type { ForwardReference } from '@nestjs/common';
 import type { ModulesContainer } from '@nestjs/core';
+import {
+  INJECTED_PARAMETERS_METADATA,
+  INJECTED_PROPERTIES_METADATA,
+  PARAMETER_TYPES_METADATA,
+} from '../handlers/nest-metadata.js';
 
 /** Nest's internal object for a module. */
 export type NestModule = NonNullable<ReturnType<ModulesContainer['get']>>;
 
 /** Nest's internal object for a provider, controller or injectable. */
 export type Wrapper = NestModule['providers'] extends Map<unknown, infer One> ? One : never;
-
-/**
- * Nest's metadata keys for the dependencies of a class: types from TypeScript, parameters with `@Inject()`, and
- * properties.
- */
-const PARAMETER_TYPES_METADATA = 'design:paramtypes';
-const INJECTED_PARAMETERS_METADATA = 'self:paramtypes';
-const INJECTED_PROPERTIES_METADATA = 'self:properties_metadata';
 
 /** All providers, controllers and injectables of the modules. */
 export function wrappersIn(modules: readonly NestModule[]): Wrapper[] {

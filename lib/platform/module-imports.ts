@@ -1,6 +1,7 @@
 import type { ModulesContainer } from '@nestjs/core';
 import { McpAuthConfigError, type ConfigProblem } from '../core/error.js';
 import { copiesProblem, MODULE_MARK, otherCopies } from '../caller/package-copies.js';
+import { IMPORTS_METADATA } from '../handlers/nest-metadata.js';
 import type { NestModule } from './injection.js';
 
 /** The members that are read from an entry of `imports`: a class, or the result of `forRoot()` or `forRootAsync()`. */
@@ -8,9 +9,6 @@ interface Import {
   readonly module?: unknown;
   readonly providers?: readonly { readonly provide?: unknown; readonly useValue?: unknown }[];
 }
-
-/** Nest's metadata key for the imports of a module class. */
-const IMPORTS_METADATA = 'imports';
 
 /**
  * Refuses an application that imports the module more than once, or without options: with two instances of the guard,

@@ -2,7 +2,13 @@ import { Injectable, RequestMethod, type Type } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import { McpAuthConfigError } from '../core/error.js';
 import { HandlerExplorer, type DirectHandler } from '../handlers/handler-explorer.js';
-import { boundTo, INTERCEPTORS_METADATA, PARAMETERS_METADATA } from '../handlers/nest-metadata.js';
+import {
+  boundTo,
+  INTERCEPTORS_METADATA,
+  PARAMETERS_METADATA,
+  PASSTHROUGH_METADATA,
+  ROUTE_METHOD_METADATA,
+} from '../handlers/nest-metadata.js';
 import { injectsCaller } from '../handlers/written-declarations.js';
 import { GuardReach } from './guard-reach.js';
 import { dependenciesOf, type Wrapper } from './injection.js';
@@ -10,10 +16,6 @@ import { dependenciesOf, type Wrapper } from './injection.js';
 /** The token of the cache in `@nestjs/cache-manager`, and its metadata key for `@CacheKey()`. */
 const CACHE_MANAGER = 'CACHE_MANAGER';
 const CACHE_KEY_METADATA = 'cache_module:cache_key';
-
-/** Nest's metadata keys for the HTTP method of a route, and for `@Res({ passthrough: true })`. */
-const METHOD_METADATA = 'method';
-const PASSTHROUGH_METADATA = '__responsePassthrough__';
 
 /** How the keys of Nest's parameter metadata begin for `@Res()`. */
 const RESPONSE_PARAMETER = '1:';
@@ -92,7 +94,7 @@ function hasKeyInVain(method: object): boolean {
 
 /** Whether Nest sends what the handler returns to a GET, which is what the interceptor keeps. */
 function isShared({ classRef, methodName, method }: DirectHandler): boolean {
-  const verb = Reflect.getMetadata(METHOD_METADATA, method) as RequestMethod;
+  const verb = Reflect.getMetadata(ROUTE_METHOD_METADATA, method) as RequestMethod;
   if (verb !== RequestMethod.GET && verb !== RequestMethod.ALL) return false;
   const parameters = (Reflect.getMetadata(PARAMETERS_METADATA, classRef, methodName) ?? {}) as object;
   const answersItself = Object.keys(parameters).some((key) => key.startsWith(RESPONSE_PARAMETER));

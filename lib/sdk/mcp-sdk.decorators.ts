@@ -13,6 +13,7 @@ import {
 import { McpAuthFilter } from '../mcp-auth.filter.js';
 import { McpAuthGuard } from '../mcp-auth.guard.js';
 import { OPERATION_METADATA } from '../handlers/mcp-frameworks.js';
+import { ENTRY_METADATA } from '../handlers/nest-metadata.js';
 import type { SdkCall } from './mcp-sdk.call.js';
 import { resourceTemplate, type SdkResourceTemplate } from './uri-template.js';
 
@@ -117,12 +118,6 @@ export type BridgedOperation =
     };
 
 /**
- * Nest's metadata key for classes that are entry points of requests. Nest binds request-scoped and transient global
- * enhancers only to these. Without this key, it would run none of them before a tool.
- */
-const ENTRY_METADATA = '__entryProvider__';
-
-/**
  * Makes a method of a provider an MCP tool, on the servers passed to `McpSdkBridge.register`. The method returns a
  * result of the SDK, or any other value, which becomes text.
  *
@@ -196,6 +191,7 @@ function operation(describe: (methodName: string) => BridgedOperation): MethodDe
       UseFilters(McpAuthFilter),
     );
     decorate(target, key, descriptor);
+    // Otherwise Nest would run no request-scoped or transient global enhancer before a tool.
     Reflect.defineMetadata(ENTRY_METADATA, true, target.constructor);
   };
 }
