@@ -106,7 +106,8 @@ export type { ArgumentsOmitted } from './observability/redacted-arguments.js';
 export type { McpFramework, McpFrameworkCall, McpFrameworkOperation } from './options/framework-options.js';
 export type { McpAuthModuleOptions } from './options/options.js';
 export type { ResourceMetadataOptions } from './options/resource-metadata-options.js';
-export type { ProtectedResourceOptions, TrustedIssuerOption } from './options/resource-options.js';
+export type { ProtectedResourceOptions } from './options/resource-options.js';
+export type { TrustedIssuerOption } from './options/trusted-issuer-option.js';
 export type { ResolveTenantOption, TenantSettings, TenantsOptions } from './options/template-options.js';
 export type {
   AnnotationScopes,

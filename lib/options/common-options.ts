@@ -1,6 +1,4 @@
-import { isAllowedHost, readAllowedOrigin } from '../request/origin.js';
-import { isRecord } from '../core/record.js';
-import { showValue } from '../core/safe-text.js';
+import { readAllowedHosts, readAllowedOrigins } from './allowed-source-options.js';
 import { readAnonymousAccess, type AnonymousAccessOptions } from './anonymous-access.js';
 import { readCache, type CacheOptions } from './cache-options.js';
 import { readConsent, type ConsentOptions } from './consent-options.js';
@@ -12,6 +10,7 @@ import { optional, type OptionReader, type ReadersOf } from './option-reader.js'
 import { readPolicy, type PolicyOption } from './policy-option.js';
 import { readRevocation, type RevocationOptions } from './revocation-options.js';
 import { readSessions, type SessionOptions } from './session-options.js';
+import { readStdio } from './stdio-option.js';
 import type { VerifierOption } from './verifier-option.js';
 
 /**
@@ -243,41 +242,6 @@ function readChallenge(option: OptionReader): (request: unknown) => ChallengeFor
   if (value === 'tool-result') return () => 'tool-result';
   option.refuse({ why: 'is not a known value', write: 'Write "http", "tool-result" or a function that returns one' });
   return () => 'http';
-}
-
-function readAllowedOrigins(option: OptionReader): string[] {
-  if (Array.isArray(option.value) && option.value.length === 0) return [];
-  const write =
-    'Write scheme, host and port in lower case, such as "https://app.example.com" or "tauri://localhost"; ' +
-    'or a scheme alone, such as "vscode-webview:", if its hosts are not known beforehand';
-  const origins = option.texts(write) ?? [];
-  for (const origin of origins.filter((one) => !readAllowedOrigin(one))) {
-    option.refuse({ seen: showValue(origin), why: 'must be an origin as browsers send it', write });
-  }
-  return origins;
-}
-
-function readAllowedHosts(option: OptionReader): string[] {
-  if (Array.isArray(option.value) && option.value.length === 0) return [];
-  const write = 'Write hosts as in a Host field, in lower case, such as "backend.example.net" or "10.0.0.5:8080"';
-  const hosts = option.texts(write) ?? [];
-  for (const host of hosts.filter((one) => !isAllowedHost(one))) {
-    option.refuse({ seen: showValue(host), why: 'must be a host, with or without a port', write });
-  }
-  return hosts;
-}
-
-function readStdio(option: OptionReader): 'deny' | 'trust' | { readonly tokenEnv: string } {
-  const { value } = option;
-  if (value === undefined || value === 'deny') return 'deny';
-  if (value === 'trust') {
-    option.warn('is "trust": over stdio, nothing is checked');
-    return value;
-  }
-  const tokenEnv = isRecord(value) && Object.keys(value).join() === 'tokenEnv' ? value['tokenEnv'] : undefined;
-  if (typeof tokenEnv === 'string' && tokenEnv !== '') return { tokenEnv };
-  option.refuse({ why: 'is not a known value', write: 'Write "deny", "trust" or { tokenEnv: "MCP_ACCESS_TOKEN" }' });
-  return 'deny';
 }
 
 function readTasks(option: OptionReader): 'bound' | 'bound-by-application' {

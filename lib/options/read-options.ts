@@ -6,7 +6,8 @@ import { resolveDownstream } from './downstream-rules.js';
 import { readGlobalGuard } from './global-guard-option.js';
 import { OptionReader, readWhole } from './option-reader.js';
 import type { McpAuthModuleOptions, ResolvedOptions } from './options.js';
-import { refuseSharedResources, RESOURCE_OPTIONS, resourceOf, resourceReaders } from './resource-options.js';
+import { RESOURCE_OPTIONS, resourceOf, resourceReaders } from './resource-options.js';
+import { refuseSharedResources } from './shared-resources.js';
 import { completeRevocation } from './revocation-options.js';
 import { readVerifier } from './verifier-option.js';
 

@@ -1,18 +1,13 @@
 import { metadataPath, metadataUrl, type ResourceIdentifier } from '../core/resource.js';
 import { isTemplate, type ResourceVariables } from '../core/resource-template.js';
 import type { ToolBehaviour } from '../core/tool-behaviour.js';
-import { showValue } from '../core/safe-text.js';
-import {
-  readAuthorizationServer,
-  type AuthorizationServerOptions,
-  type ResolvedAuthorizationServer,
-} from './authorization-server-options.js';
+import type { AuthorizationServerOptions, ResolvedAuthorizationServer } from './authorization-server-options.js';
 import { readAuthorizationServers } from './authorization-servers-option.js';
 import { readDpop, type DpopOptions, type ResolvedDpop } from './dpop-options.js';
 import { readIdentifier } from './identifier-option.js';
 import { jwksUriOf } from './issuer-sources.js';
 import { readMutualTls, type MutualTlsOptions, type ResolvedMutualTls } from './mutual-tls-options.js';
-import { OptionReader, readWhole, type OptionsRead, type ReadersOf } from './option-reader.js';
+import type { OptionReader, OptionsRead, ReadersOf } from './option-reader.js';
 import { repetitions } from './repetitions.js';
 import { readResourceMetadata, refuseKeysOfOthers, type ResourceMetadataOptions } from './resource-metadata-options.js';
 import {
@@ -31,6 +26,7 @@ import {
   type ResolveTenantOption,
   type TenantsOptions,
 } from './template-options.js';
+import { readTrustedIssuer, type TrustedIssuerOption } from './trusted-issuer-option.js';
 import { readVerifier, type ResolvedVerifier, type VerifierOption } from './verifier-option.js';
 
 /** One protected resource. */
@@ -98,11 +94,6 @@ export interface ProtectedResourceOptions {
   /** What calls need beyond a valid token. @default nothing beyond what decorators say */
   scopes?: ScopeOptions;
 }
-
-/** The type of `trustedIssuer`: returns the authorization server of an issuer, written as in `authorizationServers`. */
-export type TrustedIssuerOption = (
-  issuer: string,
-) => string | AuthorizationServerOptions | undefined | Promise<string | AuthorizationServerOptions | undefined>;
 
 /** A protected resource, with every default filled in. */
 export interface ResolvedResource {
@@ -215,34 +206,6 @@ export function resourceOf(
   };
 }
 
-/** Refuses resources that share an id, or an identifier: requests find a resource by either of them. */
-export function refuseSharedResources(option: OptionReader, resources: readonly ResolvedResource[]): void {
-  const usable = resources.filter(({ identifier }) => identifier.value !== '');
-  for (const repeated of repetitions(usable.map(({ id }) => id))) {
-    const why = 'several resources share this id';
-    option.refuse({ seen: showValue(repeated), why, write: 'Give each resource an id of its own' });
-  }
-  for (const [index, resource] of usable.entries()) {
-    const other = usable.slice(0, index).find((earlier) => areAlike(earlier, resource));
-    if (!other) continue;
-    const why = `it shares host and path with "${other.identifier.value}", so a request could be for either of them`;
-    const write = 'Give each resource a path of its own, or a host of its own';
-    option.refuse({ seen: showValue(resource.identifier.value), why, write });
-  }
-}
-
-/** Whether one request can be for both resources: except for a template and one of its tenants, which is configured itself. */
-function areAlike(one: ResolvedResource, other: ResolvedResource): boolean {
-  if ((one.template === undefined) !== (other.template === undefined)) return false;
-  const hosts = [one, other].map(({ identifier }) => identifier.origin.replace(/^\w+:\/\//, '').split('.'));
-  const paths = [one, other].map(({ identifier }) => metadataPath(identifier).split('/'));
-  return [hosts, paths].every(([parts = [], others = []]) => {
-    const matches = (part: string, at: number): boolean =>
-      part === others[at] || isTemplate(part) || isTemplate(others[at] ?? '');
-    return parts.length === others.length && parts.every(matches);
-  });
-}
-
 /** Whether resources differ only in their hosts, so that one route may serve them all. */
 export function shareRoutes(resources: readonly ResolvedResource[]): boolean {
   const paths = resources.map(({ identifier }) => metadataPath(identifier).replaceAll(/\{[^}]*\}/g, '{}'));
@@ -260,34 +223,6 @@ function refuseUnusedByVerifier(option: OptionReader, servers: readonly Resolved
   unused('introspection', ({ introspection }) => introspection !== undefined);
   unused('grants', ({ scopeRules }) => scopeRules.grants.length > 0);
   unused('scopesOf', ({ scopeRules }) => scopeRules.scopesOf !== undefined);
-}
-
-function readTrustedIssuer(option: OptionReader): ResolvedResource['trustedIssuer'] {
-  const write = 'Write (issuer) => the server with that issuer, or undefined';
-  const find = option.function<TrustedIssuerOption>(write);
-  if (!find) return undefined;
-  const { path, allowsInsecureHttp } = option;
-  return async (issuer) => {
-    const found: unknown = await find(issuer);
-    if (found === undefined || found === null || found === false) return undefined;
-    return readFoundServer(OptionReader.of(found, path, allowsInsecureHttp), issuer);
-  };
-}
-
-/**
- * Reads a server that `trustedIssuer` returned, by the same rules as the options.
- *
- * @throws {McpAuthConfigError} listing every problem, including another issuer than the requested one.
- */
-function readFoundServer(option: OptionReader, issuer: string): ResolvedAuthorizationServer {
-  return readWhole(option, () => {
-    const server = readAuthorizationServer(option);
-    if (server.issuer !== issuer && server.issuer !== '') {
-      const why = `the issuer that was asked for is "${issuer}"`;
-      option.refuse({ seen: showValue(server.issuer), why, write: 'Return that one or undefined' });
-    }
-    return server;
-  });
 }
 
 function readAudience(option: OptionReader): string[] | undefined {
