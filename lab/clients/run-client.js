@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { install } from '../machine/install.js';
 import { CLIENT_ID } from './server/client-document.js';
 import { EXPIRY_SECONDS, startQuickStart } from './server/quick-start.js';
 import { call, discovery, refresh, registration, signIn, stepUp } from './story.js';
@@ -13,7 +14,7 @@ import { call, discovery, refresh, registration, signIn, stepUp } from './story.
  * @property {string[]} protocols every version of MCP that it speaks
  * @property {boolean | 'not tried'} hasDocuments whether it can have a client ID metadata document
  * @property {Record<string, Deviation>} [deviations] by row: what this version is known to do otherwise
- * @property {() => Command | Promise<Command>} install
+ * @property {() => Command} install
  *
  * @typedef {{ command: string, args: string[], env?: Record<string, string>, cwd?: string }} Command
  *   the program, which takes its settings from the environment
@@ -28,9 +29,10 @@ const MOST_SECONDS = 150;
  * @param {McpClient} client
  * @param {(result: import('../compatibility/results.js').Result) => void} onResult called when one is there
  * @returns {Promise<import('../compatibility/results.js').Result[]>} one for each version of the protocol
+ * @throws {NotInstalled} if it could not be installed
  */
 export async function runClient(client, onResult) {
-  const command = await client.install();
+  const command = install(() => client.install());
   // Together, since most of the time is the wait until the tokens have expired.
   const first = await Promise.all(
     client.protocols.map((protocol) => story(command, { platform: 'express', protocol, wait: EXPIRY_SECONDS })),

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { titleOf, writeResults } from '../compatibility/results.js';
 import { writePage } from '../compatibility/write.js';
+import { NotInstalled } from '../machine/install.js';
 import { run } from '../machine/processes.js';
 import { CLIENTS } from './clients.js';
 import { runClient } from './run-client.js';
@@ -40,7 +41,13 @@ async function runEntry(name, writes) {
     return true;
   }
   const results = [];
-  for (const client of CLIENTS[name].clients) results.push(...(await runClient(client, print)));
+  try {
+    for (const client of CLIENTS[name].clients) results.push(...(await runClient(client, print)));
+  } catch (error) {
+    if (!(error instanceof NotInstalled)) throw error;
+    console.log(`client:${name} is skipped: ${error.message}`);
+    return true;
+  }
   const isGood = results.every(({ rows }) => rows.every(({ ok }) => ok));
   if (isGood && writes) {
     writeResults(`clients-${name}`, results);
