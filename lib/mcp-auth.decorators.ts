@@ -86,11 +86,10 @@ export function RequireAuthentication(requirement: {
 
 /**
  * Requires a token that is bound to a key of the client, with the proof of that key: DPoP (RFC 9449), or mutual TLS
- * (RFC 8705). A caller with a token
- * that works for whoever has it gets `401`, with a challenge only for the schemes that would do. Scopes are checked, too, and
- * afterwards: `@RequireScopes()` adds to it.
+ * (RFC 8705). A caller with a Bearer token that is not bound gets `401`, with a challenge for the accepted schemes only. Scopes
+ * are checked after that: `@RequireScopes()` adds its scopes.
  *
- * Turns neither of them on: the options `dpop` and `mutualTls` of the resource do.
+ * Does NOT turn DPoP or mutual TLS on: the options `dpop` and `mutualTls` of the resource do.
  *
  * @throws {McpAuthConfigError} at the start, if no resource of the handler accepts such tokens.
  * @see RFC 9449 §7.1; SEP-1932; RFC 8705 §3

@@ -72,8 +72,8 @@ THIS_COPY.injectables = {
 @Module({
   imports: [DiscoveryModule],
   providers: PROVIDERS,
-  // Nest builds the guard and filter of a decorator in the module of the handler, from the last two.
-  // `nestjs-mcp-auth/opentelemetry` injects the emitter: a user of McpAuthService would turn the tracking of callers on.
+  // Nest builds the guard and filter of a decorator in the module of the handler, from AccessControl and ErrorAnswers.
+  // `nestjs-mcp-auth/opentelemetry` injects AuthEventEmitter, since injecting McpAuthService would turn caller tracking on.
   exports: [
     McpAuthGuard,
     McpAuthService,
@@ -192,7 +192,7 @@ export class McpAuthModule
   }
 }
 
-/** Adds the global guard, if any. A value that is not known stops the start, when the options are read. */
+/** Adds the global guard, if any. `readOptions` refuses an unknown value. */
 function withGuard(definition: DynamicModule, { globalGuard }: McpAuthModuleExtras): DynamicModule {
   const guards: Provider[] =
     globalGuard === false

@@ -63,7 +63,7 @@ export class McpAuthRevocations {
     throw write('write seconds since the epoch, at most 300 ahead');
   }
 
-  /** Where all issuers are configured, the name of another one is a mistake that would revoke nothing. */
+  /** If all issuers are configured, another one is a mistake: it would revoke nothing. */
   #checkIssuer({ issuer }: FoundTarget): void {
     const { resources, credentials } = this.options;
     if (issuer === undefined || resources.some(({ trustedIssuer, template }) => trustedIssuer ?? template)) return;

@@ -26,9 +26,9 @@ export class McpAuthService {
   ) {}
 
   /**
-   * The decisions about requests, how admitted requests end, and the changes in the state of the authorization servers, from
-   * the subscription on. Never completes. Subscribers run synchronously before the request continues: queue slow work. If a subscriber throws, the error
-   * is logged, and the request continues. Does NOT include what {@link verify} decides, nor calls over stdio that are allowed.
+   * The decisions about requests, the ends of admitted requests, and the changes in the state of the authorization servers, from
+   * the subscription on. Never completes. Subscribers run synchronously before the request continues: queue slow work. If a
+   * subscriber throws, the error is logged, and the request continues. Does NOT include what {@link verify} decides, nor calls over stdio that are allowed.
    *
    * The same objects are published on `node:diagnostics_channel`: the name of the channel is `nestjs-mcp-auth:` and the type
    * of the event.
@@ -49,9 +49,9 @@ export class McpAuthService {
   }
 
   /**
-   * What every route, every MCP operation and every other handler needs, where that is declared, and what is open. Made by the
-   * rules that decide about requests. Sorted; the rows are frozen and can be written as JSON. `formatAccessMap()`
-   * makes a table of them.
+   * Lists every route, every MCP operation and every other handler: what it needs, where that is declared, and what is open. Uses
+   * the rules that decide about requests. Sorted; the rows are frozen and can be written as JSON. `formatAccessMap()` makes a table
+   * of them.
    *
    * Does NOT list routes outside of Nest. An MCP operation that the application adds to its server by itself is covered by the
    * row of kind `operation`, without its name.

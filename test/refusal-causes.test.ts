@@ -79,7 +79,7 @@ describe.each(PLATFORMS)('the cause of a refusal, on %s', (platform) => {
     [
       'the kind that a claim names',
       () => ({ typ: 'Refresh' }),
-      /marked by \["typ Refresh"\]\).*Let the client send the access token: an ID token or refresh token is none\.$/,
+      /marked by \["typ Refresh"\]\).*Let the client send the access token, not an ID token or a refresh token\.$/,
     ],
     ['a kind of the wrong type', () => ({ token_use: ['access'] }), /marked by \["token_use, a list"\]/],
     ['a subject that is a number', () => ({ sub: 987_654_321 }), /\(sub is a number\)/, /987/],

@@ -118,7 +118,7 @@ function doctorCommand(values: Values, [command, target, ...others]: readonly st
   };
 }
 
-/** One parameter of the exchange; undefined if it is none. */
+/** One parameter of the exchange; undefined if it is not a known one. */
 function exchangeParameter(text: string): ExchangeProbe['parameters'][number] | undefined {
   const [, name, value = ''] = /^([a-z]+)=(.+)$/s.exec(text) ?? [];
   const known = EXCHANGE_PARAMETERS.find((one) => one === name);

@@ -176,7 +176,7 @@ export function matchIdentifier(template: ResourceTemplate, identifier: string):
   return variables && expandTemplate(template, variables).value === identifier ? variables : undefined;
 }
 
-/** Whether a path is that of the template, if anything may stand for a variable: also what cannot be its value. */
+/** Whether a path has the form of the template, even if the text in place of a variable cannot be its value. */
 export function resemblesPath({ segments }: ResourceTemplate, path: string): boolean {
   const sent = path.slice(1).split('/');
   return sent.length === segments.length && segments.every((part, at) => typeof part !== 'string' || part === sent[at]);

@@ -8,7 +8,7 @@ import { isRecord, ownMember } from './record.js';
  */
 export type ToolBehaviour = 'read-only' | 'additive' | 'destructive';
 
-/** The behaviour that annotations declare. Whatever cannot be read as a hint counts as absent, so it makes a tool destructive. */
+/** The behaviour that annotations declare. A value that is not a hint counts as absent, so the tool is destructive. */
 export function behaviourOf(annotations: unknown): ToolBehaviour {
   if (!isRecord(annotations)) return 'destructive';
   if (ownMember(annotations, 'readOnlyHint') === true) return 'read-only';

@@ -44,6 +44,6 @@ function unknown(downstream: ResolvedOptions['downstream']): Pick<ConfigProblem,
 }
 
 function knownOf(downstream: ResolvedOptions['downstream']): string {
-  if (downstream.length === 0) return 'There is none. Remove the parameter';
+  if (downstream.length === 0) return 'No API is configured. Remove the parameter';
   return `Write one of ${downstream.map(({ name }) => `"${name}"`).join(', ')}`;
 }

@@ -36,8 +36,8 @@ export interface McpMessageFacts {
    */
   readonly arguments?: unknown;
   /**
-   * Why there are no arguments although the option is set: they are longer than 4,096 characters as JSON; JSON cannot say what
-   * the function returned; or the function threw.
+   * Why there are no arguments although the option is set: they are longer than 4,096 characters as JSON; JSON cannot express
+   * what the function returned; or the function threw.
    */
   readonly argumentsOmitted?: ArgumentsOmitted;
 }
@@ -77,8 +77,8 @@ interface RequestFacts extends EventBase, TraceFacts {
 /** A decision of the guard. */
 interface DecisionFacts extends RequestFacts {
   /**
-   * Milliseconds that the decision took, by a clock that never goes back. Undefined if nobody listened when it began, and for
-   * a refusal that a handler threw.
+   * Milliseconds that the decision took, by a clock that never goes back. Undefined if there was no listener when it began,
+   * and for a refusal that a handler threw.
    */
   readonly durationMs: number | undefined;
 }

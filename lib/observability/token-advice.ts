@@ -49,7 +49,7 @@ export function adviseOnTokenKind(context: AdviceContext): string {
   // A mark with a space is a claim with a value that names another kind. Other marks occur in some access tokens too.
   if (marks !== undefined && !/"[^", ]+ [^"]*"/.test(marks))
     return 'Let the client send the access token, not the ID token; or, if it is the access token, let the authorization server leave these claims out of it';
-  if (marks !== undefined) return 'Let the client send the access token: an ID token or refresh token is none';
+  if (marks !== undefined) return 'Let the client send the access token, not an ID token or a refresh token';
   if (seen['aud'] !== undefined) {
     const remedy = `Let the authorization server put ${resource} into aud, which distinguishes the token from an ID token`;
     const atProduct = audienceAtProduct(context);

@@ -44,7 +44,7 @@ const COMPONENT_NAME = /^[\w.-]+$/;
  *
  * @param createDocument is called once. It must create the document, not return one from before: while it runs, the
  * routes are marked, and the marks say which handler an operation of the document has.
- * @throws {McpAuthConfigError} if the application does not import `McpAuthModule`, if the result is no document, or if its
+ * @throws {McpAuthConfigError} if the application does not import `McpAuthModule`, if the result is not a document, or if its
  * operations do not have the marks.
  * @see OpenAPI 3.1, "Security Requirement Object"
  */

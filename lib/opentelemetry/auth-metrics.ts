@@ -111,7 +111,7 @@ export class AuthMetrics {
     if (durationMs !== undefined) this.#decisionDuration.record(durationMs / 1_000, attributes);
   }
 
-  /** One measurement for each message. Responses to requests of the server are no operations. */
+  /** One measurement for each message. Responses to requests of the server are not operations. */
   #completed(event: CompletedEvent): void {
     const common = { [ATTRIBUTES.resource]: event.resource, [ATTRIBUTES.transport]: 'tcp', ...failureOf(event) };
     for (const message of event.messages) {

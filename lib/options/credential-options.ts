@@ -27,7 +27,7 @@ export interface CredentialOptions {
       };
   /**
    * Returns the caller, or undefined or null for an unknown credential, which is answered with 401. Errors have the same meaning as
-   * those of `TokenVerifier.verify`: 503, unless they say that the credential is bad. More than five seconds are an error, too.
+   * those of `TokenVerifier.verify`: 503, unless they say that the credential is bad. Taking more than five seconds is an error, too.
    */
   verify: VerifyCredential;
   /**

@@ -6,7 +6,7 @@ import type { OptionReader } from './option-reader.js';
 /** The grants that send the access token of the caller. */
 export type OnBehalfGrant = 'token-exchange' | 'jwt-bearer';
 
-/** What a product documents of tokens for other APIs. The options know no product: whoever reads them says which there are. */
+/** What a product documents about tokens for other APIs. The caller of `readOptions` passes the products. */
 export interface DownstreamProduct {
   /** What messages call it. */
   readonly name: string;
@@ -57,7 +57,7 @@ export function grantOf(
   return GRANTS[0];
 }
 
-/** Reports what does not work with this product. A token endpoint elsewhere may be that of another one: then it says nothing. */
+/** Reports what does not work with this product. Skips a token endpoint at another origin, which may belong to another product. */
 export function reviewAt(entry: OptionReader, product: DownstreamProduct, api: ReviewedDownstream): void {
   const grant = entry.at('grant');
   const isUnknownGrant = grant.isGiven && grant.value !== api.grant;

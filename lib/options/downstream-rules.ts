@@ -132,7 +132,7 @@ function requireTrusted(
 ): void {
   for (const issuer of issuers) {
     if (issuer === '' || isOpen || servers.some((server) => server.issuer === issuer)) continue;
-    const why = 'callers come with tokens of authorizationServers only, and this is none of them';
+    const why = 'callers come with tokens of authorizationServers only, and this is not one of them';
     const write = 'Write the issuers of the callers whose tokens may be sent to that authorization server';
     entry.at('subjectIssuers').refuse({ seen: showValue(issuer), why, write });
   }

@@ -35,7 +35,7 @@ export interface DpopOptions {
   maxProofs?: number;
   /**
    * Most proofs of one key that are remembered by this process; also with a `replayStore`, where each replica counts its own.
-   * A client that sends more gets 429 until the oldest are forgotten; the others go on. At most `maxProofs`.
+   * A client that sends more gets 429 until the oldest are forgotten; other clients are not affected. At most `maxProofs`.
    * @default a tenth of maxProofs
    */
   maxProofsPerKey?: number;
@@ -44,8 +44,8 @@ export interface DpopOptions {
 /** The nonces of a resource. */
 export interface DpopNonceOptions {
   /**
-   * From what nonces are made: at least 32 characters that nobody can guess, the same on every replica. While you change it,
-   * write the new one first, and then the old one.
+   * The secret that nonces are made from: at least 32 characters that nobody can guess, the same on every replica. While you
+   * change it, write the new one first, and then the old one.
    */
   secret: string | string[];
   /** For how long a nonce is accepted, in seconds, 60 to 3600. Clients get a new one each minute. @default 300 */

@@ -42,8 +42,8 @@ export interface McpFramework {
   >;
   /**
    * What the framework calls the method with, in the terms of this library. Called for each call of a protected handler,
-   * before it runs; must not wait. Without `authInfo` and `request`, the caller of the request counts in whose asynchronous
-   * context the method runs. If there is none, as where a framework queues calls, the call is refused.
+   * before it runs; must not wait. Without `authInfo` and `request`, the caller is that of the request in whose asynchronous
+   * context the method runs. Without such a request, as in a framework that queues calls, the call is refused.
    */
   callOf: (args: readonly unknown[], operation: McpFrameworkOperation) => McpFrameworkCall;
 }

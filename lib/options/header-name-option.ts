@@ -18,8 +18,8 @@ const RESERVED_PREFIXES = ['mcp-', 'sec-', 'proxy-', 'content-', 'accept', 'acce
 /**
  * The name of a header field that has no meaning of its own; undefined after a problem.
  *
- * @param writeName said if there is no name
- * @param write said of a name that cannot be used
+ * @param writeName the advice if the name is missing
+ * @param write the advice if the name cannot be used
  */
 export function readHeaderName(option: OptionReader, writeName: string, write = writeName): string | undefined {
   const name = option.requiredText(writeName);

@@ -68,7 +68,7 @@ export type AccessPolicyClass = Type<AccessPolicy> | Abstract<AccessPolicy>;
 /** A policy as it is written in the options or in `@Authorize()`. */
 export type PolicyOption = Policy | AccessPolicyClass;
 
-/** What must be written instead of something that is no policy. */
+/** The advice for a value that is not a policy. */
 export const WRITE_POLICY =
   'Write a function (context) => true, false, deny({ … }) or a list of scopes; or a class that extends AccessPolicy';
 

@@ -8,8 +8,11 @@ export interface RedisStoreOptions {
    * @default 'mcp-auth:'
    */
   prefix?: string;
-  /** How long an answer of Redis is waited for, in seconds, 1 to 5. A request that waited in vain gets 503; a token for
-   * an API is then requested from the authorization server. @default 1 */
+  /**
+   * How long to wait for an answer of Redis, in seconds, 1 to 5. After that, the request gets 503; a token for an API is
+   * requested from the authorization server.
+   * @default 1
+   */
   timeoutSeconds?: number;
 }
 

@@ -10,7 +10,7 @@ import { showValue } from '../core/safe-text.js';
 import type { AuthorizationServerOptions } from './authorization-server-options.js';
 import type { OptionReader, OptionsRead, ReadersOf } from './option-reader.js';
 
-/** What a tenant has of its own. Whatever is left out is that of the resource with the template. */
+/** The settings of a tenant. What it leaves out comes from the resource with the template. */
 export interface TenantSettings {
   /** As in `ProtectedResourceOptions`. @default those of the resource */
   authorizationServers?: (string | AuthorizationServerOptions)[];

@@ -124,7 +124,7 @@ export class NestRoutes {
 }
 
 /**
- * The settings of the application, such as its global prefix and its global guards. Nest 11 and 12 provide them to nobody, but
+ * The settings of the application, such as its global prefix and its global guards. Nest 11 and 12 do not provide them, but
  * every `ModuleRef` has the container that holds them.
  */
 export function applicationConfigOf(moduleRef: ModuleRef): ApplicationConfig {

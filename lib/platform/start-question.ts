@@ -54,7 +54,7 @@ export function ask(server: RequestEmitter, { method, url }: StartRequest, insta
     const settle = (): void => {
       clearTimeout(timer);
       resolve({ context: question.context, status: socket.status, text: socket.answer });
-      // Tells code that began a stream that nobody reads it.
+      // Lets code that began a stream notice that the connection is closed.
       setImmediate(() => socket.destroy());
     };
     const timer = setTimeout(settle, PATIENCE);

@@ -34,7 +34,7 @@ export class RedisUnavailableError extends Error {
 /** Most commands that wait for an answer at a time. Further ones fail at once. */
 const MAX_PENDING = 1_000;
 
-/** The number of commands of each client that wait for an answer, also of those that nobody waits for any longer. */
+/** Number of commands of each client without an answer yet, including those whose time is over. */
 const pendingOf = new WeakMap<object, number>();
 
 /**
@@ -116,7 +116,7 @@ function isReady(client: RedisClient): boolean {
   return isIoRedis(client) ? client.status === 'ready' : (client.isReady ?? client.isOpen);
 }
 
-/** @throws {McpAuthConfigError} for what is no client. Does not show it: it may hold a password. */
+/** @throws {McpAuthConfigError} if the value is not a client. Does not show it: it may hold a password. */
 function checkedClient(client: unknown, store: string): RedisClient {
   if (typeof client === 'object' && client !== null && 'eval' in client && typeof client.eval === 'function') {
     if ('status' in client && typeof client.status === 'string') return client as unknown as IoRedisClient;

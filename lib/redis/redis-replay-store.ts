@@ -48,7 +48,7 @@ export class RedisReplayStore implements ReplayStore {
 
   /**
    * @param client of the package `redis` or `ioredis`; of a single server, sentinels or a cluster
-   * @throws {McpAuthConfigError} for what is no client, and for options that are not valid
+   * @throws {McpAuthConfigError} if the client or an option is not valid
    */
   constructor(client: RedisClient, options?: RedisReplayStoreOptions) {
     const { prefix, timeoutSeconds, allowEviction } = readRedisReplayStoreOptions(options);

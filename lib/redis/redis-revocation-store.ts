@@ -61,7 +61,7 @@ export class RedisRevocationStore implements RevocationStore {
 
   /**
    * @param client of the package `redis` or `ioredis`; of a single server, sentinels or a cluster
-   * @throws {McpAuthConfigError} for what is no client, and for options that are not valid
+   * @throws {McpAuthConfigError} if the client or an option is not valid
    */
   constructor(client: RedisClient, options?: RedisStoreOptions) {
     const { prefix, timeoutSeconds } = readRedisStoreOptions(options);
@@ -91,9 +91,9 @@ export class RedisRevocationStore implements RevocationStore {
     };
   }
 
-  /** Looks at the server again whatever the mark says, or only if the mark is not of its present run. */
+  /** Examines the server again: always, or only if the mark is from an earlier run of the server. */
   #run(script: string, how: 'look again' | 'trust the mark', values: readonly string[]): Promise<unknown> {
-    // Another one whenever Redis may have lost something: cursors with an earlier one are no longer known.
+    // A new mark after Redis may have lost something makes earlier cursors invalid.
     const mark = crypto.randomUUID();
     return this.#connection.run(script, this.#keys, [mark, 'no', how === 'look again' ? 'yes' : 'no', ...values]);
   }

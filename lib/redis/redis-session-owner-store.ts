@@ -34,7 +34,7 @@ export class RedisSessionOwnerStore implements SessionOwnerStore {
 
   /**
    * @param client of the package `redis` or `ioredis`; of a single server, sentinels or a cluster
-   * @throws {McpAuthConfigError} for what is no client, and for options that are not valid
+   * @throws {McpAuthConfigError} if the client or an option is not valid
    */
   constructor(client: RedisClient, options?: RedisSessionOwnerStoreOptions) {
     const { prefix, timeoutSeconds, idleSeconds } = readRedisSessionOwnerStoreOptions(options);

@@ -6,7 +6,7 @@ import { isRecord, ownMember } from '../core/record.js';
 const MAX_LENGTH = 65_536;
 
 /**
- * The only value of a field in the form of a request; undefined if the body is no form, is too long, or does not have the field
+ * The only value of a field in the form of a request; undefined if the body is not a form, is too long, or does not have the field
  * exactly once. Reads the body, unless a parser of the platform has done so.
  *
  * @see OpenID Connect Back-Channel Logout 1.0 §2.5, for the media type

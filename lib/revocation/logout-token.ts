@@ -9,7 +9,7 @@ import type { TrustedIssuers } from '../token/trusted-issuers.js';
 /** A verified logout token. */
 export interface Logout {
   readonly issuer: string;
-  /** Whose sessions all ended, if there is no session; or whose session ended. */
+  /** The user whose session ended; without {@link sessionId}, all sessions of the user ended. */
   readonly subject: string | undefined;
   readonly sessionId: string | undefined;
   readonly tokenId: string;
@@ -92,7 +92,7 @@ function textClaim(claims: DecodedJwt['claims'], name: string): string | undefin
   throw new LogoutTokenError(`its claim ${name} is not a non-empty string`);
 }
 
-/** The member must be there, and be an object. Other members may stand beside it, as Keycloak writes them. */
+/** The member must exist, and be an object. Other members are allowed: Keycloak writes some. */
 function checkEvents({ claims }: DecodedJwt): void {
   const events = ownMember(claims, 'events');
   const event = isRecord(events) ? ownMember(events, EVENT) : undefined;

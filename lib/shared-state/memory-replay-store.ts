@@ -1,6 +1,6 @@
 import type { ReplayStore } from './replay-store.js';
 
-/** The store is full: it cannot remember another key, so nobody may rely on it. */
+/** The store is full: it cannot remember another key, so it cannot decide about one. */
 export class ReplayStoreFullError extends Error {
   override readonly name = 'ReplayStoreFullError';
 }

@@ -20,6 +20,6 @@ export interface SessionOwnerStore {
    * Throws, or rejects, if the store cannot say it: the request then gets 503, as after five seconds without an answer.
    */
   ownerOf(session: string): string | undefined | Promise<string | undefined>;
-  /** Forgets a session. A session that is not known is no error. */
+  /** Forgets a session. An unknown session is not an error. */
   close(session: string): void | Promise<void>;
 }

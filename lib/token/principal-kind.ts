@@ -40,7 +40,7 @@ function askedKind(configured: KindOf, claims: Claims): unknown {
   }
 }
 
-/** The kind that the values of claims say; undefined if none of them is listed. A text, or each text of a list, is a value. */
+/** The kind that the values of claims mean; undefined if no value is listed. A text, or each text of a list, is a value. */
 function kindIn(claims: Claims, rules: readonly KindClaim[]): PrincipalKind | undefined {
   const kinds = rules.flatMap(({ claim, kinds: byValue }) =>
     [namedClaim(claims, claim)]

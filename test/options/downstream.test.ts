@@ -179,12 +179,12 @@ const REFUSED: readonly Row[] = [
   [
     'an issuer that nobody trusts',
     changed({ subjectIssuers: ['https://other.test'] }),
-    [at('subjectIssuers'), '"https://other.test"', /none of them/],
+    [at('subjectIssuers'), '"https://other.test"', /not one of them/],
   ],
   [
     'another authorization server without subjectIssuers',
     changed({ authorizationServer: 'https://other.test' }),
-    [at('subjectIssuers'), '"https://other.test"', /none of them/],
+    [at('subjectIssuers'), '"https://other.test"', /not one of them/],
   ],
   [
     'an actor for another grant',

@@ -142,7 +142,7 @@ function withoutLifetime(_answer: ExchangeAnswer, { expiresIn }: IssuedFacts, se
   return [
     problem('note', ID, {
       seen,
-      consequence: 'nobody knows how long the token is valid, so that it is not remembered for long',
+      consequence: 'your server cannot know how long the token is valid, so it does not remember the token for long',
       remedy: 'let the server answer with expires_in',
     }),
   ];

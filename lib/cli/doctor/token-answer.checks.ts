@@ -74,5 +74,5 @@ function errorOf(answer: ProbeResult): string {
   if (error === undefined) return '';
   return /^[a-z]+(?:_[a-z]+)*$/.test(error) && error.length <= 40
     ? ` with the error ${error}`
-    : ' with an error that is no code';
+    : ' with an error that is not a code';
 }
