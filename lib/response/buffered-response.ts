@@ -80,9 +80,10 @@ class BufferedResponse {
   }
 }
 
+/** A copy: the writer may use the memory of its chunk again once that was taken. */
 function bytesOf(chunk: unknown, [encoding]: readonly unknown[]): Uint8Array[] {
   if (typeof chunk === 'string') return [Buffer.from(chunk, (encoding as BufferEncoding | undefined) ?? 'utf8')];
-  return chunk instanceof Uint8Array ? [chunk] : [];
+  return chunk instanceof Uint8Array ? [Buffer.from(chunk)] : [];
 }
 
 /** Calls the function that may be the last argument of `write` and `end`: the chunk was taken. */

@@ -26,10 +26,10 @@ export class JsonBodyReader implements BodyListener {
   }
 
   piece(piece: string | Uint8Array): void {
-    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
-    this.#length += bytes.length;
+    this.#length += Buffer.byteLength(piece);
     if (this.#length > MAX_LENGTH) this.#pieces = [];
-    else this.#pieces.push(bytes);
+    // A copy: the writer may use the memory of its bytes again for the next piece.
+    else this.#pieces.push(Buffer.from(piece as string));
   }
 
   end(): void {
