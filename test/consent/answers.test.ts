@@ -196,6 +196,22 @@ describe.each(PLATFORMS)('a tool whose user must consent first, on %s', (platfor
       expect(result).toMatchObject(textWithLink);
     });
 
+    it('version 2 asks once for each third party', async () => {
+      const server = await startSdk('v2');
+      const client = { url: server.resource, token: await server.mint(), capabilities: OPENS_URLS };
+      const more = { inputResponses: { 'consent-other': { action: 'accept' } } };
+      const { result } = await askModern(client, 'tools/call', { name: 'token', arguments: {}, ...more });
+      expect(result).toMatchObject(inputRequired);
+    });
+
+    it('version 2 gives a client that cannot open URLs the link as the message of an error, for a prompt', async () => {
+      const server = await startSdk('v2');
+      const client = { url: server.resource, token: await server.mint(), capabilities: {} };
+      const { error } = await askModern(client, 'prompts/get', { name: 'ask', arguments: {} });
+      expect(error).toMatchObject({ message: expect.stringMatching(/ Open http\S+consent=[\w-]+ in a browser/) });
+      expect(error?.code).not.toBe(-32042);
+    });
+
     it('version 1 answers tools with the link as text, and with -32042 if the tool throws its error', async () => {
       const server = await startSdk('v1');
       const settings = { token: await server.mint() };

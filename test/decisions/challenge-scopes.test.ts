@@ -142,6 +142,15 @@ describe.each(PLATFORMS)('the scopes of challenges, on %s', (platform) => {
     ]);
   });
 
+  it.each([
+    ['as many as fit', Array.from({ length: 100 }, (_, index) => `s${index}`)],
+    ['as many characters as fit', ['x'.repeat(2_000), 'y'.repeat(1_999)]],
+  ])('are those that a function returns: %s, each once', async (_what, scopes) => {
+    await start({ challenge: () => [...scopes, ...scopes] });
+    await forbidden('a', scopes.join(' '));
+    expect(server.log.join('\n')).not.toContain('was not followed');
+  });
+
   it('are not asked for where there is no challenge', async () => {
     let calls = 0;
     await start({ challenge: () => [`s${++calls}`] });
@@ -158,6 +167,8 @@ describe.each(PLATFORMS)('the scopes of challenges, on %s', (platform) => {
     ['no scope for a step-up', () => [], /at least one scope/],
     ['too many scopes', () => Array.from({ length: 101 }, (_, index) => `s${index}`), /at most 100 scopes/],
     ['scopes that are too long', () => ['x'.repeat(4_001)], /4000 characters/],
+    ['scopes that are too long with a space', () => ['x'.repeat(2_000), 'y'.repeat(2_000)], /4000 characters/],
+    ['a list with a scope and something else', () => ['a', 7], /visible ASCII without spaces/],
     [
       'an error',
       ({ auth }: ChallengeScopesContext) => {
