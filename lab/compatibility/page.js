@@ -1,7 +1,7 @@
 /** The text of `docs/compatibility.md`, made from results. Reads and writes nothing. */
 import { titleOf } from './results.js';
 
-/** @typedef {import('./results.js').Result} Result */
+/** @typedef {import('./results.js').Published} Result */
 /** @typedef {import('./results.js').Row} Row */
 
 const MARKS = { works: '✓', fails: '✗', absent: '–' };
@@ -9,7 +9,7 @@ const MARKS = { works: '✓', fails: '✗', absent: '–' };
 const HEAD = `# Compatibility
 
 What this library was run with: real authorization servers, and real MCP clients. The runs write this page; nobody edits it.
-[The folder \`lab\`](../lab/README.md) of the repository has the runs: \`npm run lab -- --list\` shows their names.
+[The folder \`lab\`](../lab/README.md) of the repository has the runs. The tables say which command repeats each.
 
 - ✓ works;
 - ✗ does not work; the notes say why, and what to do;
@@ -57,7 +57,7 @@ function productTable(products) {
 function clientTable(clients) {
   const tried = triedIn(clients);
   return table(
-    ['client', 'version', 'protocol', ...tried.map(({ id }) => id), 'date', 'Node'],
+    ['client', 'version', 'protocol', ...tried.map(({ id }) => id), 'date', 'Node', 'command'],
     clients.map((client) => [
       text(client.name),
       text(client.version),
@@ -65,18 +65,20 @@ function clientTable(clients) {
       ...tried.map(({ id }) => markOf(client, id)),
       client.date,
       text(client.node),
+      code(client.command),
     ]),
   );
 }
 
 function runsOf(results) {
   return table(
-    ['run', 'version', 'date', 'Node'],
-    results.map(({ name, variant, version, date, node }) => [
+    ['run', 'version', 'date', 'Node', 'command'],
+    results.map(({ name, variant, version, date, node, command }) => [
       text(variant === undefined ? name : `${name}, ${variant}`),
       text(version),
       date,
       text(node),
+      code(command),
     ]),
   );
 }
@@ -134,6 +136,8 @@ function table(head, lines) {
 }
 
 const line = (cells) => `|${cells.map((cell) => (cell === '' ? ' |' : ` ${cell} |`)).join('')}`;
+
+const code = (command) => `\`${command}\``;
 
 /** Markdown of ours, in a cell. */
 function markdown(value) {

@@ -24,6 +24,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
  * @property {string} date day of the run, such as `2026-11-30`
  * @property {string} node version of Node.js that ran the library, such as `20.20.2`
  * @property {Row[]} rows in the order of the run
+ *
+ * @typedef {Result & { command: string }} Published a result with the command that repeats its run
  */
 
 const RESULTS = new URL('../results/', import.meta.url);
@@ -38,15 +40,26 @@ const ROW_MEMBERS = new Set(['ok', 'result', 'note', ...ROW_TEXTS]);
 /**
  * Reads every published result: products in the order of their names, then clients.
  *
- * @returns {Result[]}
+ * @returns {Published[]}
  * @throws {Error} if a file has another form than {@link Result}
  */
 export function readResults(folder = RESULTS) {
   const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
-  const results = files.flatMap((file) => resultsIn(file, JSON.parse(readFileSync(new URL(file, folder), 'utf8'))));
+  const results = files.flatMap((file) => {
+    const command = commandOf(file);
+    return resultsIn(file, JSON.parse(readFileSync(new URL(file, folder), 'utf8'))).map((result) => ({
+      ...result,
+      command,
+    }));
+  });
   return results.toSorted(
     (one, other) => KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) || titleOf(one).localeCompare(titleOf(other)),
   );
+}
+
+/** Files have the names that the command takes. */
+function commandOf(file) {
+  return `npm run lab -- ${file.replace(/\.json$/, '').replace(/^clients-/, 'client:')}`;
 }
 
 /**

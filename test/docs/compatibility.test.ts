@@ -24,12 +24,16 @@ interface Result {
   readonly rows: readonly Row[];
 }
 
+interface Published extends Result {
+  readonly command: string;
+}
+
 interface Results {
-  readResults(folder?: URL): readonly Result[];
+  readResults(folder?: URL): readonly Published[];
 }
 
 interface Page {
-  compatibilityPage(results: readonly Result[]): string;
+  compatibilityPage(results: readonly Published[]): string;
 }
 
 const lab = new URL('../../lab/compatibility/', import.meta.url);
@@ -60,12 +64,13 @@ describe('the page of results', () => {
     result,
     ...(note !== undefined && { note }),
   });
-  const result = (kind: Result['kind'], name: string, rows: readonly Row[], variant?: string): Result => ({
+  const result = (kind: Result['kind'], name: string, rows: readonly Row[], variant?: string): Published => ({
     kind,
     name,
     version: '1.0',
     date: '2026-11-30',
     node: '20.20.2',
+    command: 'npm run lab -- one',
     rows,
     ...(variant !== undefined && { variant }),
   });
@@ -79,6 +84,7 @@ describe('the page of results', () => {
     const lines = page.split('\n').filter((line) => /^\| what [abc] is \| .* \|$/.test(line));
     expect(lines.slice(0, 3)).toEqual(['| what a is | ✓ | – |', '| what b is | | ✓ |', '| what c is | ✗ | ✓ |']);
     expect(page).toContain('| what c is | ✗ | 200. Because. |');
+    expect(page).toContain('| Two | 1.0 | 2026-11-30 | 20.20.2 | `npm run lab -- one` |');
   });
 
   it('has a line for each version, and each protocol, of a client', () => {
@@ -86,9 +92,9 @@ describe('the page of results', () => {
       result('client', 'mcp', [row('sign-in', 'works')], '2025-11-25'),
       result('client', 'mcp', [row('sign-in', 'works'), row('step-up', 'fails', 'It refreshes.')], '2026-07-28'),
     ]);
-    expect(page).toContain('| client | version | protocol | sign-in | step-up | date | Node |');
-    expect(page).toContain('| mcp | 1.0 | 2025-11-25 | ✓ | | 2026-11-30 | 20.20.2 |');
-    expect(page).toContain('| mcp | 1.0 | 2026-07-28 | ✓ | ✗ | 2026-11-30 | 20.20.2 |');
+    expect(page).toContain('| client | version | protocol | sign-in | step-up | date | Node | command |');
+    expect(page).toContain('| mcp | 1.0 | 2025-11-25 | ✓ | | 2026-11-30 | 20.20.2 | `npm run lab -- one` |');
+    expect(page).toContain('| mcp | 1.0 | 2026-07-28 | ✓ | ✗ | 2026-11-30 | 20.20.2 | `npm run lab -- one` |');
     expect(page).toContain('- mcp 1.0 (2026-07-28), step-up: It refreshes.');
   });
 
@@ -106,6 +112,21 @@ describe('the page of results', () => {
 });
 
 describe('a file of results', () => {
+  it('has the name that the command takes', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'results-'));
+    const one = { name: 'One', version: '1.0', date: '2026-11-30', node: '20.20.2', rows: [] };
+    try {
+      await writeFile(join(folder, 'one.json'), JSON.stringify({ kind: 'product', ...one }));
+      await writeFile(join(folder, 'clients-one.json'), JSON.stringify([{ kind: 'client', ...one }]));
+      expect(readResults(pathToFileURL(`${folder}/`)).map(({ command }) => command)).toEqual([
+        'npm run lab -- one',
+        'npm run lab -- client:one',
+      ]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it.each([
     [{ kind: 'product' }, 'must be an object with a list "rows"'],
     [{ kind: 'server', rows: [] }, 'kind must be one of product, client; name must be a text that is not empty'],
