@@ -1,5 +1,6 @@
 /** node-oidc-provider as it comes, not the development authorization server of this library. */
-import { copyFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheFolder } from '../machine/cache.js';
@@ -30,6 +31,7 @@ const startWith =
     const tlsPort = await freePort();
     const issuer = `http://127.0.0.1:${port}`;
     const { file, keyFile } = certificate();
+    const keys = new SigningKeys(join(folder, 'keys.json'));
     const server = new ServerProcess({
       command: process.execPath,
       args: ['server.js'],
@@ -39,6 +41,7 @@ const startWith =
         RESOURCE: resource,
         API_SECRET: API.clientSecret,
         FORMAT: format,
+        KEYS: keys.file,
         TLS_PORT: String(tlsPort),
         TLS_KEY: keyFile,
         TLS_CERT: file,
@@ -66,8 +69,31 @@ const startWith =
         tokenOverTls(`https://127.0.0.1:${tlsPort}/token`, API, { issuer, options, parameters: { resource } }),
       kill: () => server.kill(),
       restart: () => server.start(),
+      ...(format === 'jwt' && {
+        async rotateKeys() {
+          keys.rotate();
+          await server.kill();
+          await server.start();
+        },
+      }),
     };
   };
+
+/** Its keys, which it reads when it starts. It signs with the first, and publishes all. */
+class SigningKeys {
+  #keys = [];
+
+  constructor(file) {
+    this.file = file;
+    this.rotate();
+  }
+
+  rotate() {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    this.#keys.unshift({ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256' });
+    writeFileSync(this.file, JSON.stringify({ keys: this.#keys }), { mode: 0o600 });
+  }
+}
 
 const BINDS =
   'It holds a client to the scopes of its registration: see [which clients step up](guides/scopes.md#which-clients-step-up).';
@@ -107,6 +133,10 @@ export const oidcProvider = {
     ...SHARED,
     'other-tokens': works('refresh token 401 invalid_token, ID token 401 invalid_token, for others 401 invalid_token'),
     revocation: fails('200 before, 200 after (the server answered 400)', 'It neither revokes nor introspects JWTs.'),
+    'key-rotation': works(
+      '200 before; new key: 200; the old token: 200',
+      'It reads its keys when it starts; the old one stays published.',
+    ),
     outage: works(
       'meanwhile 200; an application started then: 503 with Retry-After, 200 once the server is back; a new token: 200',
     ),

@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import https from 'node:https';
 import { Provider } from 'oidc-provider';
 
-const { PORT, TLS_PORT, TLS_KEY, TLS_CERT, RESOURCE, API_SECRET, FORMAT } = process.env;
+const { PORT, TLS_PORT, TLS_KEY, TLS_CERT, RESOURCE, API_SECRET, FORMAT, KEYS } = process.env;
 const SCOPES = ['notes:read', 'notes:write'];
 const LIFETIME = 300;
 
 const provider = new Provider(`http://127.0.0.1:${PORT}`, {
+  jwks: JSON.parse(readFileSync(KEYS, 'utf8')),
   scopes: ['openid', 'offline_access', ...SCOPES],
   clients: [
     {
