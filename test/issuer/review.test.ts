@@ -394,3 +394,10 @@ describe.each(Object.entries(PRODUCTS))('the metadata of %s', (name, { preset: {
     expect(ofProduct).toEqual(possible);
   });
 });
+
+it('AS-06: tells operators of Keycloak to turn documents on together with their client policy, or it refuses such clients', () => {
+  const { issuer } = keycloak({ url: 'https://login.example.com', realm: 'main' });
+  const metadata = { ...FLAWLESS, issuer, client_id_metadata_document_supported: undefined };
+  const remedy = reviewMetadata(metadata, issuer).find(({ id }) => id === 'AS-06')?.remedy;
+  expect(remedy).toMatch(/--features=cimd and add a client policy .*client-id-uri .*client-id-metadata-document/);
+});
