@@ -8,7 +8,13 @@ import { Authorizer } from './authorization/authorizer.js';
 import { refusedRequestOf, RefusedRequests, type RefusedRequest } from './authorization/refused-requests.js';
 import { rememberCall } from './caller/call-registry.js';
 import { callOfRequest } from './caller/request-marks.js';
-import { nodeRequest, nodeResponse, type HttpRequest, type HttpResponse } from './request/http-message.js';
+import {
+  headerFieldsOf,
+  nodeRequest,
+  nodeResponse,
+  type HttpRequest,
+  type HttpResponse,
+} from './request/http-message.js';
 import type { AuthorizedCall } from './caller/authorized-call.js';
 import type { Instance } from './caller/module-instances.js';
 import { moduleMissing } from './caller/package-copies.js';
@@ -151,8 +157,9 @@ export class AccessControl {
   /** The order matters: first the origin of the request, then the caller, then the message, then the decision. */
   #admit(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<void> {
     this.recorder.recordStart(access);
-    this.transport.checkOrigin(request, access);
-    const caller = this.authenticator.authenticate(request, access, request);
+    const fields = headerFieldsOf(request);
+    this.transport.checkOrigin(request, fields, access);
+    const caller = this.authenticator.authenticate(fields, access, request);
     return caller instanceof Promise
       ? caller.then((known) => this.#admitCaller(request, response, access, known))
       : this.#admitCaller(request, response, access, caller);

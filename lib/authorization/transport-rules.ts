@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
-import { acceptsEvents, fieldValues, hasField } from '../request/header-fields.js';
+import { acceptsEvents, fieldValues, isPresent, type HeaderSource } from '../request/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from '../request/mcp-headers.js';
 import { NO_OPERATIONS, readRpcBody, type Operation } from '../request/rpc-body.js';
 import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from '../request/origin.js';
@@ -25,6 +25,8 @@ import { TaskOwners } from './task-owners.js';
 interface Endpoint extends EndpointPath {
   readonly origins: OriginRules;
 }
+
+type Headers = HeaderSource['headers'];
 
 /** The path of an MCP endpoint. */
 interface EndpointPath {
@@ -72,14 +74,15 @@ export class TransportRules {
    * Refuses requests that a foreign page makes a browser send. Runs before authentication, and for MCP requests only: the
    * application decides what pages may do on its other routes.
    *
+   * @param fields those of the request
    * @throws {McpAuthError} `origin_rejected`
    */
-  checkOrigin(request: HttpRequest, { server, body }: AccessRequest): void {
+  checkOrigin(request: HttpRequest, fields: HeaderSource, { server, body }: AccessRequest): void {
     const endpoint = this.#endpointOf(server.resource);
     if (!(body.messages.length > 0 || isMcpRequest(request, endpoint))) return;
-    const origins = fieldValues(request, 'origin');
-    const hostFields = fieldValues(request, 'host');
-    const hosts = requestedHosts(request, hostFields);
+    const origins = fieldValues(fields, 'origin');
+    const hostFields = fieldValues(fields, 'host');
+    const hosts = requestedHosts(request, fields, hostFields);
     // Two `Host` fields are never right (RFC 9112 §3.2).
     const isHostAllowed = hostFields.length < 2 && areHostsAllowed(hosts, endpoint.origins);
     if (isHostAllowed && isOriginAllowed(origins, endpoint.origins)) return;
@@ -131,16 +134,16 @@ export class TransportRules {
   ): MaybePromise<void> {
     const caller: CallerAt = { auth, resource };
     const source = nodeRequest(request);
-    settleMcpFields(request);
+    const headers = settleMcpFields(request);
     if (body.messages.length === 0) {
       this.#checkBodyWasRead(request, source);
-      return this.#checkState(source, handler, caller);
+      return this.#checkState(headers, handler, caller);
     }
-    if (!headersMatchBody(source.headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
-    if (body.isBatch && !isBatchAllowed(source.headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
+    if (!headersMatchBody(headers, body)) throw new McpAuthError('header_mismatch', 'headers_contradict_body');
+    if (body.isBatch && !isBatchAllowed(headers)) throw new McpAuthError('batch_rejected', 'batch_not_allowed');
     if (body.excess) throw new McpAuthError('batch_rejected', `too_many_${body.excess}`);
     this.#checkSessionInUrl(source, request.body, caller);
-    if (!body.messages.some(({ isSessionless }) => isSessionless)) return this.#checkState(source, handler, caller);
+    if (!body.messages.some(({ isSessionless }) => isSessionless)) return this.#checkState(headers, handler, caller);
     forgetSession(request);
   }
 
@@ -155,18 +158,18 @@ export class TransportRules {
   }
 
   /** Checks session and event fields. Most requests have neither. */
-  #checkState(source: HttpRequest, handler: object, caller: CallerAt): MaybePromise<void> {
-    if (!hasField(source, SESSION_FIELD)) return this.#checkEvent(source, handler, caller);
-    const session = fieldOf(source, SESSION_FIELD);
+  #checkState(headers: Headers, handler: object, caller: CallerAt): MaybePromise<void> {
+    if (!isPresent(headers[SESSION_FIELD])) return this.#checkEvent(headers, handler, caller);
+    const session = joined(headers[SESSION_FIELD]);
     if (this.shared.areOn)
-      return this.shared.check(session, caller).then(() => this.#checkEvent(source, handler, caller));
+      return this.shared.check(session, caller).then(() => this.#checkEvent(headers, handler, caller));
     this.sessions.check(session, caller);
-    this.#checkEvent(source, handler, caller);
+    this.#checkEvent(headers, handler, caller);
   }
 
-  #checkEvent(source: HttpRequest, handler: object, caller: CallerAt): void {
-    if (!hasField(source, EVENT_FIELD) || isSseRoute(handler)) return;
-    this.eventIds.check(fieldOf(source, EVENT_FIELD), caller);
+  #checkEvent(headers: Headers, handler: object, caller: CallerAt): void {
+    if (!isPresent(headers[EVENT_FIELD]) || isSseRoute(handler)) return;
+    this.eventIds.check(joined(headers[EVENT_FIELD]), caller);
   }
 
   /**
@@ -219,9 +222,9 @@ function kindOf(body: unknown): string {
   return body instanceof Uint8Array ? 'bytes' : typeof body;
 }
 
-/** The field as the MCP framework reads it: Node joins the values of a repeated field. */
-function fieldOf({ headers }: HttpRequest, name: string): string {
-  return [headers[name] ?? ''].flat().join(',');
+/** A field as the MCP framework reads it: Node joins the values of a repeated field. */
+function joined(value: Headers[string]): string {
+  return [value ?? ''].flat().join(',');
 }
 
 /** Generous: any spelling of the resource's path counts, and so does any field that only MCP clients send. */

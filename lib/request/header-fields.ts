@@ -25,13 +25,9 @@ export function fieldValues(source: HeaderSource, name: string): readonly string
   return sent.length > 1 ? sent : [String(value)];
 }
 
-/**
- * Whether `headers` has this field, which middleware may have written or deleted.
- *
- * @param name in lower case
- */
-export function hasField({ headers }: HeaderSource, name: string): boolean {
-  return (headers[name] ?? undefined) !== undefined;
+/** Whether this is the value of a field that is there. Middleware may have deleted the field, or set it to null. */
+export function isPresent(value: HeaderSource['headers'][string]): boolean {
+  return (value ?? undefined) !== undefined;
 }
 
 /**

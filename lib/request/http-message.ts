@@ -20,6 +20,15 @@ export function nodeRequest(request: HttpRequest): HttpRequest {
   return request.rawHeaders ? request : (request.raw ?? request);
 }
 
+/**
+ * The header fields of a request, for several checks in a row. `headers` of Node's request is a getter that costs 450
+ * instructions in an application (callgrind, Node 24).
+ */
+export function headerFieldsOf(request: HttpRequest): HeaderSource {
+  const { rawHeaders, socket } = nodeRequest(request);
+  return { headers: request.headers, rawHeaders, socket };
+}
+
 /** Node's response behind that of the platform. */
 export function nodeResponse(response: HttpResponse): ServerResponse {
   return response.raw ?? response;

@@ -1,4 +1,4 @@
-import { hasField, writeField } from './header-fields.js';
+import { isPresent, writeField } from './header-fields.js';
 import { nodeRequest, type HttpRequest } from './http-message.js';
 
 /** Names the session of a request (protocol versions up to 2025-11-25). */
@@ -14,8 +14,10 @@ const OWN_FIELDS = [SESSION_FIELD, 'mcp-protocol-version', 'mcp-method', 'mcp-na
 const MCP_FIELDS = [...OWN_FIELDS, EVENT_FIELD];
 const MCP_FIELD_SET: ReadonlySet<string> = new Set(MCP_FIELDS);
 
-/** The first letters of their names, in both cases. */
-const MCP_INITIALS = 'mMlL';
+/** The codes of the letters with which their names begin. */
+const [M, L] = [0x6d, 0x6c];
+/** The bit that a small letter of ASCII has, and its capital has not. */
+const SMALL = 0x20;
 
 /** The header fields that tie a request to a session. */
 const SESSION_FIELDS = [SESSION_FIELD, EVENT_FIELD];
@@ -26,19 +28,21 @@ export function isMcpField(name: string): boolean {
 }
 
 /** Whether a request has a header field that only MCP clients send. */
-export function hasMcpField(request: HttpRequest): boolean {
-  return OWN_FIELDS.some((name) => hasField(request, name));
+export function hasMcpField({ headers }: Pick<HttpRequest, 'headers'>): boolean {
+  return OWN_FIELDS.some((name) => isPresent(headers[name]));
 }
 
 /**
  * Copies the MCP fields that the application sees to `headers` and `rawHeaders` of Node's request: an MCP framework then
  * reads the values that are checked here. Middleware may have changed a field in one of these lists only, or on Fastify in
  * `headers` of Fastify's request only.
+ *
+ * @returns the header fields of Node's request
  */
-export function settleMcpFields(request: HttpRequest): void {
+export function settleMcpFields(request: HttpRequest): HttpRequest['headers'] {
   const source = nodeRequest(request);
-  const { headers: current } = request;
   const { headers, rawHeaders } = source;
+  const current = source === request ? headers : request.headers;
   // Adapters for serverless platforms leave `rawHeaders` empty or out.
   const hasRawHeaders = rawHeaders !== undefined && rawHeaders.length > 0;
   const sent = hasRawHeaders ? mcpFieldsSent(rawHeaders) : undefined;
@@ -48,6 +52,7 @@ export function settleMcpFields(request: HttpRequest): void {
     const value = field === undefined || typeof field === 'string' ? field : [field].flat().join(', ');
     if (headers[name] !== field || (hasRawHeaders && sent?.get(name) !== value)) writeField(source, name, value);
   }
+  return headers;
 }
 
 /**
@@ -69,7 +74,8 @@ function mcpFieldsSent(rawHeaders: readonly string[]): ReadonlyMap<string, strin
   let sent: Map<string, string> | undefined;
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
     const field = rawHeaders[at] as string;
-    if (!MCP_INITIALS.includes(field.charAt(0))) continue;
+    const initial = field.charCodeAt(0) | SMALL;
+    if (initial !== M && initial !== L) continue;
     const name = field.toLowerCase();
     if (!MCP_FIELD_SET.has(name)) continue;
     sent ??= new Map();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import { acceptsEvents, fieldValues, hasField, valuesSent, writeField } from '../../lib/request/header-fields.js';
+import { acceptsEvents, fieldValues, isPresent, valuesSent, writeField } from '../../lib/request/header-fields.js';
 import { isBodyUnread } from '../../lib/request/unread-body.js';
 import { always } from '../fuzz/property.js';
 
@@ -50,9 +50,8 @@ describe('a header field', () => {
   });
 
   it('is there where it has a value, also an empty one', () => {
-    const isThere = (host: unknown): boolean => hasField({ headers: { host: host as string } }, 'host');
-    expect(['a', '', []].map(isThere)).toEqual([true, true, true]);
-    expect([undefined, null].map(isThere)).toEqual([false, false]);
+    expect(['a', '', []].map(isPresent)).toEqual([true, true, true]);
+    expect([undefined, null as unknown as undefined].map(isPresent)).toEqual([false, false]);
   });
 
   it('was sent under its whole name, in any case', () => {
