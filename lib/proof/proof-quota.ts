@@ -1,7 +1,5 @@
 import { McpAuthError } from '../core/error.js';
-
-/** For how long proofs are counted together, in milliseconds, as the store in memory keeps them. */
-const GENERATION_MS = 60_000;
+import { ExpiringGenerations } from '../shared-state/expiring-generations.js';
 
 /**
  * Counts the proofs of each key that are remembered, so that a client that sends too many is refused alone, before it fills the store
@@ -10,9 +8,8 @@ const GENERATION_MS = 60_000;
  * Another key needs another token of the authorization server. Whoever gets enough of them can still fill the store.
  */
 export class ProofQuota {
-  /** By the end of the generation in which the last of them may be forgotten: how many there are, by key. */
-  readonly #generations = new Map<number, Map<string, number>>();
-  #size = 0;
+  /** How many proofs are remembered, by key. */
+  readonly #generations: ExpiringGenerations<Map<string, number>>;
 
   constructor(
     /** Most proofs of one key that are remembered at a time. */
@@ -21,7 +18,9 @@ export class ProofQuota {
     private readonly maxEntries: number,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.#generations = new ExpiringGenerations(() => new Map<string, number>(), now);
+  }
 
   /**
    * Refuses a key of which so many proofs are remembered. Does not count: nobody else can use up what a key may send.
@@ -46,32 +45,9 @@ export class ProofQuota {
 
   /** Counts a proof that is remembered until then, in milliseconds since the epoch. */
   add(thumbprint: string, until: number): void {
-    const counts = this.#generationOf(until);
+    const counts = this.#generations.of(until);
     const count = counts.get(thumbprint) ?? 0;
-    if (count === 0) {
-      if (this.#size >= this.maxEntries) this.#forget();
-      if (this.#size >= this.maxEntries) return;
-      this.#size += 1;
-    }
+    if (count === 0 && !this.#generations.hasRoom(this.maxEntries)) return;
     counts.set(thumbprint, count + 1);
-  }
-
-  #generationOf(until: number): Map<string, number> {
-    const end = Math.ceil(until / GENERATION_MS) * GENERATION_MS;
-    const known = this.#generations.get(end);
-    if (known) return known;
-    this.#forget();
-    const created = new Map<string, number>();
-    this.#generations.set(end, created);
-    return created;
-  }
-
-  #forget(): void {
-    const now = this.now();
-    for (const [end, counts] of this.#generations) {
-      if (end >= now) continue;
-      this.#generations.delete(end);
-      this.#size -= counts.size;
-    }
   }
 }
