@@ -16,15 +16,25 @@ const TOKEN68_ELEMENT = /[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))/y;
 const QUOTED_STRING = /"(?:[\t !\x23-\x5B\x5D-\x7E\x80-\xFF]|\\[\t \x21-\x7E\x80-\xFF])*"/y;
 const PARAM_AHEAD = /[!#$%&'*+\-.^_`|~0-9A-Za-z]+[ \t]*=/y;
 const EQUALS = /[ \t]*=[ \t]*/y;
-const COMMA = /[ \t]*,[ \t]*/y;
 const SPACES = / +/y;
+
+/** How a list of challenges is written: all of it without what may stand around, and what stands between two elements. */
+interface ListForm {
+  readonly content: RegExp;
+  readonly comma: RegExp;
+}
+
+/** What senders must write (RFC 9110 §5.6.1.1). */
+const SENT_LIST: ListForm = { content: /[^ \t](?:.*[^ \t])?/s, comma: /[ \t]*,[ \t]*/y };
+/** What recipients must accept: also empty elements (RFC 9110 §5.6.1.2). */
+const RECEIVED_LIST: ListForm = { content: /[^ \t,](?:.*[^ \t,])?/s, comma: /[ \t]*,[ \t,]*/y };
 
 /**
  * Reads every challenge of one `WWW-Authenticate` header, or of several in order. Tests that use it see what a client
  * understands, instead of comparing substrings.
  *
  * Stricter than a client should be, because it judges a server: it also refuses empty list elements, which only
- * recipients must tolerate (RFC 9110 §5.6.1.1). Does NOT know any scheme: check the parameters of `Bearer`, and the
+ * recipients must tolerate (RFC 9110 §5.6.1.2). Does NOT know any scheme: check the parameters of `Bearer`, and the
  * characters of their values, yourself.
  *
  * @param header One field value, or several; an empty array has no challenges
@@ -35,14 +45,34 @@ export function parseChallenges(header: string | readonly string[]): Challenge[]
   return typeof header === 'string' ? parseField(header) : header.flatMap(parseField);
 }
 
-function parseField(field: string): Challenge[] {
-  const cursor = new Cursor(field.replace(/^[ \t]+|[ \t]+$/g, ''));
-  const challenges = [parseChallenge(cursor)];
-  while (!cursor.atEnd) {
-    cursor.expect(COMMA, 'a comma');
-    challenges.push(parseChallenge(cursor));
+/**
+ * Reads the challenges of a field as a client should, one after another: empty list elements do not matter. Of a malformed field,
+ * returns the challenges before the mistake. What follows it could belong to any challenge.
+ *
+ * @param field One field value, or several that were joined with commas
+ */
+export function readChallenges(field: string): Challenge[] {
+  const challenges: Challenge[] = [];
+  try {
+    for (const challenge of challengesIn(field, RECEIVED_LIST)) challenges.push(challenge);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
   }
   return challenges;
+}
+
+function parseField(field: string): Challenge[] {
+  return [...challengesIn(field, SENT_LIST)];
+}
+
+/** @throws SyntaxError at a mistake, after all challenges before it */
+function* challengesIn(field: string, { content, comma }: ListForm): Generator<Challenge> {
+  const cursor = new Cursor(content.exec(field)?.[0] ?? '', comma);
+  yield parseChallenge(cursor);
+  while (!cursor.atEnd) {
+    cursor.expect(comma, 'a comma');
+    yield parseChallenge(cursor);
+  }
 }
 
 function parseChallenge(cursor: Cursor): Challenge {
@@ -54,10 +84,10 @@ function parseChallenge(cursor: Cursor): Challenge {
   if (token68 !== undefined) return { scheme, params, token68 };
 
   // `Bearer , DPoP`: a space without a parameter after it.
-  if (cursor.sees(COMMA)) return { scheme, params };
+  if (cursor.sees(cursor.comma)) return { scheme, params };
 
   parseParam(cursor, params);
-  while (cursor.takeIfFollowedBy(COMMA, PARAM_AHEAD)) parseParam(cursor, params);
+  while (cursor.takeIfFollowedBy(cursor.comma, PARAM_AHEAD)) parseParam(cursor, params);
   return { scheme, params };
 }
 
@@ -77,7 +107,11 @@ function parseValue(cursor: Cursor): string {
 class Cursor {
   private position = 0;
 
-  constructor(private readonly text: string) {}
+  constructor(
+    private readonly text: string,
+    /** What stands between two elements of the list. */
+    readonly comma: RegExp,
+  ) {}
 
   get atEnd(): boolean {
     return this.position === this.text.length;

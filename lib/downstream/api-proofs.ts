@@ -1,3 +1,4 @@
+import { readChallenges } from '../core/challenge-parser.js';
 import type { DpopKey } from '../issuer/dpop-key.js';
 import { ServerNonces } from '../issuer/server-nonces.js';
 
@@ -8,8 +9,8 @@ export interface ApiRequest {
   readonly url: URL;
 }
 
-/** What a 401 says that is about the proof, and not about the token (RFC 9449 §7.1, §9). */
-const PROOF_ERROR = /(?:^|[\s,])error\s*=\s*"?(use_dpop_nonce|invalid_dpop_proof)\b/i;
+/** The errors that are about the proof, and not about the token (RFC 9449 §7.1, §9). */
+const PROOF_ERRORS: ReadonlySet<unknown> = new Set(['use_dpop_nonce', 'invalid_dpop_proof']);
 
 /**
  * Presents the tokens for one API with a proof for each request, and remembers the nonces that its servers give.
@@ -44,15 +45,15 @@ export class ApiProofs {
 
 /** Whether an API refused the proof of a request, so that another token would not help either. */
 export function refusesProof(response: Response): boolean {
-  return proofErrorIn(response) !== undefined;
+  return errorsIn(response).some((error) => PROOF_ERRORS.has(error));
 }
 
 /** Whether an API wants another nonce in the proof. */
 export function asksForNonce(response: Response): boolean {
-  return proofErrorIn(response) === 'use_dpop_nonce';
+  return errorsIn(response).includes('use_dpop_nonce');
 }
 
-function proofErrorIn({ status, headers }: Response): string | undefined {
-  if (status !== 401) return undefined;
-  return PROOF_ERROR.exec(headers.get('www-authenticate') ?? '')?.[1]?.toLowerCase();
+function errorsIn({ status, headers }: Response): unknown[] {
+  if (status !== 401) return [];
+  return readChallenges(headers.get('www-authenticate') ?? '').map(({ params }) => params['error']);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseChallenges } from 'nestjs-mcp-auth/testing';
+import { readChallenges } from '../../lib/core/challenge-parser.js';
 
 /** Without the prototype that parameters do not have. */
 function read(header: string | readonly string[]): unknown {
@@ -86,4 +87,47 @@ it('spaces and tabs may stand around the sign between name and value', () => {
   const [challenge, ...others] = parseChallenges('Bearer realm ="a", scope\t=\t"b", error= c');
   expect(others).toEqual([]);
   expect({ ...challenge?.params }).toEqual({ realm: 'a', scope: 'b', error: 'c' });
+});
+
+describe('a client', () => {
+  const names = (field: string): string[] =>
+    readChallenges(field).map(({ scheme, params }) => [scheme, ...Object.keys(params)].join(' '));
+
+  it('reads the same challenges as the strict parser', () => {
+    const field = String.raw`Basic YWI6Yw==, Bearer a="b, \"c\"", d=e, DPoP,Own f=g`;
+    expect(readChallenges(field)).toEqual(parseChallenges(field));
+    expect(names(field)).toEqual(['Basic', 'Bearer a d', 'DPoP', 'Own f']);
+  });
+
+  it.each<[string, string[]]>([
+    [', \t,Bearer a=b', ['Bearer a']],
+    ['Bearer a=b, ,\t, c=d', ['Bearer a c']],
+    ['Bearer a=b,, DPoP c=d , ,', ['Bearer a', 'DPoP c']],
+    ['Basic abc=,,DPoP', ['Basic', 'DPoP']],
+    ['Bearer , ', ['Bearer']],
+  ])('ignores the empty elements of %j', (field, challenges) => {
+    expect(names(field)).toEqual(challenges);
+  });
+
+  it.each<[string, string[]]>([
+    ['', []],
+    [' ,\t, ', []],
+    ['"', []],
+    ['Bearer a="b', []],
+    ['Bearer a=b, A=c, DPoP', []],
+    ['Bearer a=b, DPoP c="d" e="f", Basic', ['Bearer a', 'DPoP c']],
+    ['Bearer a=b, DPoP c=', ['Bearer a', 'DPoP']],
+    ['DPoP a=ES256 PS256', ['DPoP a']],
+  ])('reads the challenges before the mistake in %j', (field, challenges) => {
+    expect(names(field)).toEqual(challenges);
+  });
+
+  it.each([`Bearer${' '.repeat(16_000)}"`, `Bearer a=b${', '.repeat(16_000)}"`, `${'\t,'.repeat(16_000)}"`])(
+    'takes no long time for a long hostile field (case %#)',
+    (field) => {
+      const begin = performance.now();
+      readChallenges(field);
+      expect(performance.now() - begin).toBeLessThan(100);
+    },
+  );
 });

@@ -46,11 +46,18 @@ const AT_THE_SERVER: readonly [what: string, answer: Answer, requests: number, s
   ['a huge nonce', () => refusal('use_dpop_nonce', 'n'.repeat(1_025)), 1, 503, 'the nonce that it gave'],
 ];
 
-const asking = (nonce?: string, error = 'use_dpop_nonce'): Response =>
+const challenging = (challenge: string, nonce?: string): Response =>
   new Response(null, {
     status: 401,
-    headers: { 'www-authenticate': `DPoP error="${error}", algs="ES256"`, ...(nonce && { 'dpop-nonce': nonce }) },
+    headers: { 'www-authenticate': challenge, ...(nonce && { 'dpop-nonce': nonce }) },
   });
+
+const asking = (nonce?: string, error = 'use_dpop_nonce'): Response =>
+  challenging(`DPoP error="${error}", algs="ES256"`, nonce);
+
+/** Its words look like the error of a proof. */
+const refusingInWords = (): Response =>
+  challenging('Bearer error="invalid_token", error_description="expired, error=invalid_dpop_proof"');
 
 const OK = (): Response => Response.json({ owner: 'the API' });
 
@@ -71,6 +78,15 @@ const AT_THE_API: readonly [what: string, answers: Answer, calls: number, status
     200,
     2,
   ],
+  [
+    'asks for a nonce in a later challenge',
+    (turn) => (turn === 1 ? challenging('Bearer error="invalid_token", DPoP error=use_dpop_nonce,', 'a') : OK()),
+    2,
+    200,
+    1,
+  ],
+  ['refuses the token in words about proofs', (turn) => (turn === 1 ? refusingInWords() : OK()), 2, 200, 2],
+  ['answers 401 with a broken challenge', (turn) => (turn === 1 ? challenging('DPoP error="') : OK()), 2, 200, 2],
   ['answers 401 without a challenge', (turn) => (turn === 1 ? new Response(null, { status: 401 }) : OK()), 2, 200, 2],
 ];
 
