@@ -4,10 +4,20 @@ import { median } from './measure.js';
 
 /** @param {ReturnType<import('./results.js').readResults>} results */
 export function report(results) {
-  const sections = Object.entries(SECTIONS).flatMap(([part, section]) =>
-    results[part] ? [section(results[part].figures)] : [],
-  );
+  const sections = sectionsOf(results, Object.keys(results));
   return `${[HEAD, runs(results), aims(results), HOW_TO_READ, ...sections, compared(results)].join('\n\n')}\n`;
+}
+
+/**
+ * The sections about some parts, in the order of the report.
+ *
+ * @param {ReturnType<import('./results.js').readResults>} results
+ * @param {readonly string[]} parts
+ */
+export function sectionsOf(results, parts) {
+  return Object.entries(SECTIONS)
+    .filter(([part]) => parts.includes(part))
+    .map(([part, section]) => section(results[part].figures));
 }
 
 /**

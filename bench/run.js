@@ -3,11 +3,12 @@
  *
  * --quick         a few minutes, to see that everything works
  * --memory        only the part with a million tokens, which other runs skip
- * --only=<part>   one part
+ * --only=<part>   one part alone
  * --node=<file>   runs the servers with another Node; its figures are stored beside those of this one
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { chosenParts, ELSEWHERE } from './chosen-parts.js';
 import { counts } from './counts.js';
 import { decisions } from './in-process/decisions.js';
 import { operations } from './in-process/operations.js';
@@ -16,7 +17,7 @@ import { imports } from './imports.js';
 import { keySets, signatures } from './in-process/signatures.js';
 import { dpopMemory, memory } from './memory.js';
 import { profile } from './profile.js';
-import { chartsOf, report } from './report.js';
+import { chartsOf, report, sectionsOf } from './report.js';
 import { keepResult, readResults } from './results.js';
 import { throughput } from './throughput.js';
 import { assertSameJose } from './versions.js';
@@ -35,12 +36,6 @@ const PARTS = {
   dpopMemory,
 };
 
-/** Parts that run only on request, because they take long. */
-const EXTRA = new Set(['memory', 'dpopMemory']);
-
-/** Parts that another Node can run, and the names under which its figures are stored. */
-const ELSEWHERE = { imports: 'importsElsewhere', profile: 'profileElsewhere', throughput: 'throughputElsewhere' };
-
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
@@ -51,27 +46,24 @@ const { values } = parseArgs({
 });
 const quick = values.quick;
 
-function chosenParts() {
-  if (values.memory) return ['memory'];
-  const possible = Object.keys(values.node === undefined ? PARTS : ELSEWHERE);
-  if (values.only === undefined) return possible.filter((part) => !EXTRA.has(part) || quick);
-  if (possible.includes(values.only)) return [values.only];
-  throw new Error(`There is no part "${values.only}", only ${possible.join(', ')}`);
-}
-
 assertSameJose();
-for (const part of chosenParts()) {
+/** The names of the measured figures. */
+const measured = [];
+for (const part of chosenParts(values, Object.keys(PARTS))) {
   const start = performance.now();
   const figures = await PARTS[part]({ quick, node: values.node, log: (line) => console.log(`  ${line}`) });
-  keepResult(values.node === undefined ? part : ELSEWHERE[part], quick, figures);
+  const name = values.node === undefined ? part : ELSEWHERE[part];
+  keepResult(name, quick, figures);
+  measured.push(name);
   console.log(`${part}: ${Math.round((performance.now() - start) / 1000)} s`);
 }
-const text = report(readResults());
-writeFileSync(new URL('RESULTS.md', import.meta.url), text);
+const results = readResults();
+writeFileSync(new URL('RESULTS.md', import.meta.url), report(results));
 writeCharts();
-console.log(`\n${text}`);
+for (const section of sectionsOf(results, measured)) console.log(`\n${section}`);
 
-for (const { what, expected, seen, holds } of readResults().counts?.figures ?? []) {
+const requests = measured.includes('counts') ? results.counts.figures : [];
+for (const { what, expected, seen, holds } of requests) {
   if (holds) continue;
   console.error(`${what}: ${seen}; expected: ${expected}`);
   process.exitCode = 1;
@@ -81,5 +73,5 @@ function writeCharts() {
   const folder = new URL('charts/', import.meta.url);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
-  for (const [file, svg] of Object.entries(chartsOf(readResults()))) writeFileSync(new URL(file, folder), svg);
+  for (const [file, svg] of Object.entries(chartsOf(results))) writeFileSync(new URL(file, folder), svg);
 }
