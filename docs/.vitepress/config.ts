@@ -45,6 +45,7 @@ const guides: DefaultTheme.SidebarItem[] = [
       { text: 'A verifier of your own', link: '/guides/custom-verifier' },
       { text: 'Enterprise-managed authorization', link: '/guides/enterprise-managed-authorization' },
       { text: 'Call other APIs', link: '/guides/downstream-apis' },
+      { text: 'Tokens for other APIs', link: '/guides/downstream-tokens' },
     ],
   },
   {

@@ -53,7 +53,7 @@ const EXPECTED = {
   'token-exchange': works('new token without act: list-notes 200', 'The new token does not say who exchanged it.'),
   downstream: works(
     'aud is the API alone, without act: 200 as the same user; the token of the caller there: 401 invalid_token',
-    'Needs two Audience mappers: see [calling other APIs](guides/downstream-apis.md#grants).',
+    'Needs two Audience mappers: see [calling other APIs](guides/downstream-tokens.md#token-exchange).',
   ),
   'keycloak-downstream-scope': fails(
     'an error of the tool, the log shows "invalid_request": "Requested audience not available: inventory-api" and says what to do; the token of the caller there: 401 invalid_token',

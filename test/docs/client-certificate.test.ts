@@ -50,7 +50,7 @@ afterAll(async () => {
 it.each([
   ['files', auth],
   ['a function', renewed],
-])('docs/guides/downstream-apis.md: authenticates with a certificate from %s', async (_what, by) => {
+])('docs/guides/downstream-tokens.md: authenticates with a certificate from %s', async (_what, by) => {
   const calendar = { grant: 'token-exchange', clientId: 'resource-server', audience: 'calendar', auth: by } as const;
   const server = await startNotesServer('express', { sharedIssuer: issuer, options: { downstream: { calendar } } });
   try {

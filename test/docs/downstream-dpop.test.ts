@@ -68,7 +68,7 @@ afterAll(async () => {
   await issuer.close();
 });
 
-it('docs/guides/downstream-apis.md: calls an API that wants proofs', async () => {
+it('docs/guides/downstream-tokens.md: calls an API that wants proofs', async () => {
   const authorization = `Bearer ${await server.mint({ sub: 'ada' })}`;
   const response = await fetch(`${server.origin}/payments`, { headers: { authorization } });
   expect(await response.json()).toEqual({ own: { subject: 'ada' }, fetched: { subject: 'ada' } });

@@ -148,7 +148,7 @@ it.each([
   ['graph', 'jwt-bearer'],
   ['inventory', 'token-exchange'],
   ['search', 'client_credentials'],
-])('docs/guides/downstream-apis.md: requests a token for %s by %s', async (name, grant) => {
+])('docs/guides/downstream-tokens.md: requests a token for %s by %s', async (name, grant) => {
   issuer.clearRequests();
   const caller = await server.app.get(McpAuthService).verify(await server.mint());
   const own = { graph, inventory, search }[name]!;
@@ -160,7 +160,7 @@ it.each([
   expect(form.get('scope') ?? undefined).toBe(own.scopes?.join(' '));
 });
 
-it('docs/guides/downstream-apis.md: a caller of whom nothing of the identity provider is known signs in again', async () => {
+it('docs/guides/downstream-tokens.md: a caller of whom nothing of the identity provider is known signs in again', async () => {
   const caller = await server.app.get(McpAuthService).verify(await server.mint());
   const asked = server.app.get(McpAuthDownstream).tokenFor('partner', caller);
   await expect(asked).rejects.toMatchObject({ code: 'insufficient_user_authentication', reason: 'downstream_sign_in' });
