@@ -6,40 +6,35 @@ import { downstreamTokenStoreContract, someGeneration } from '../shared-state/do
 import { someKey } from '../shared-state/replay-store.contract.js';
 import { DownstreamReplicas, SECRET } from '../support/downstream-replicas.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { connectCluster, connectNodeRedis, type NodeRedis } from '../support/redis-clients.js';
+import { connectCluster, RedisPair, type NodeRedis } from '../support/redis-clients.js';
 import { RedisServer } from '../support/redis-server.js';
 import { eventually } from '../support/until.js';
 
 /** `RedisDownstreamTokenStore` on a real `redis-server`, and the code of docs/guides/downstream-apis.md: `npm run test:brokers`. */
 
-let server: RedisServer;
-let connections: NodeRedis[];
+let pair: RedisPair;
 beforeEach(async () => {
-  server = await RedisServer.start();
-  connections = [await connectNodeRedis(server), await connectNodeRedis(server)];
+  pair = await RedisPair.start();
 });
-afterEach(async () => {
-  for (const { close } of connections) close();
-  await server.close();
-});
+afterEach(() => pair.close());
 
-const storeOf = (index: number): RedisDownstreamTokenStore => new RedisDownstreamTokenStore(connections[index]!.client);
+const storeOf = (index: number): RedisDownstreamTokenStore => new RedisDownstreamTokenStore(pair.clients[index]!);
 
 downstreamTokenStoreContract('RedisDownstreamTokenStore', () => [storeOf(0), storeOf(1)]);
 
 it('works with ioredis, too', async () => {
-  const redis = new Redis(server.url);
-  await eventually(() => expect(redis.status).toBe('ready'));
-  const store = new RedisDownstreamTokenStore(redis);
+  const ioredis = new Redis(pair.server.url);
+  await eventually(() => expect(ioredis.status).toBe('ready'));
+  const store = new RedisDownstreamTokenStore(ioredis);
   const [owner, key, generation] = [someKey(), someKey(), someGeneration()];
   expect(await store.get(owner, key, generation, 60_000)).toEqual({ generation, value: undefined });
   await store.set(owner, key, 'a.value', 60_000);
   expect(await storeOf(0).get(owner, key, someGeneration(), 60_000)).toEqual({ generation, value: 'a.value' });
-  redis.disconnect();
+  ioredis.disconnect();
 });
 
 it('keeps each key for its time, and the generation from its last use on', async () => {
-  const { client } = connections[0]!;
+  const [client] = pair.clients;
   const store = new RedisDownstreamTokenStore(client, { prefix: 'notes:' });
   const [owner, key] = [someKey(), someKey()];
   const slot = `{notes:downstream:${owner}}:`;
@@ -56,7 +51,7 @@ it('keeps each key for its time, and the generation from its last use on', async
 });
 
 it('asks Redis once for each look', async () => {
-  const { client } = connections[0]!;
+  const [client] = pair.clients;
   const [owner, key] = [someKey(), someKey()];
   await storeOf(0).set(owner, key, 'a.value', 60_000);
   const evals = async (): Promise<number> =>
@@ -91,12 +86,12 @@ describe.each(PLATFORMS)('Tokens for APIs that two replicas share in one Redis, 
   });
 
   it('are requested once, are forgotten at both, and are requested while Redis is down', async () => {
-    const [first, second] = connections.map(({ client }) => options(client, SECRET).sharedCache!.store);
+    const [first, second] = pair.clients.map((client) => options(client, SECRET).sharedCache!.store);
     const replicas = await DownstreamReplicas.start(platform, [first!, second!]);
     const { one, other } = replicas;
     const ada = await replicas.mint('ada');
     const token = await replicas.tokenAt(one, ada);
-    const { client } = connections[0]!;
+    const [client] = pair.clients;
     await eventually(async () => expect(await client.dbSize()).toBe(2));
     for (const key of await client.keys('*')) expect(await client.get(key)).not.toMatch(/ada|eyJ/);
     expect(await replicas.tokenAt(other, ada)).toBe(token);
@@ -106,13 +101,11 @@ describe.each(PLATFORMS)('Tokens for APIs that two replicas share in one Redis, 
     const next = await replicas.tokenAt(one, ada);
     expect(next).not.toBe(token);
     expect(await replicas.tokenAt(other, ada)).not.toBe(token);
-    await server.kill();
-    await eventually(() => expect(connections.map(({ client: each }) => each.isReady)).toEqual([false, false]));
+    await pair.kill();
     const bob = await replicas.mint('bob');
     for (const replica of [one, other]) expect(await replicas.eventsAt(replica, bob)).toContain('"owner":"bob"');
     await expect(replicas.forgetAt(one, 'bob')).rejects.toThrow('Other replicas may still use');
-    await server.restart();
-    await eventually(() => expect(connections.map(({ client: each }) => each.isReady)).toEqual([true, true]));
+    await pair.restart();
     replicas.advance(20_000);
     replicas.issuer.clearRequests();
     const carl = await replicas.mint('carl');

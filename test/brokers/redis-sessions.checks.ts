@@ -3,7 +3,7 @@ import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { RedisSessionOwnerStore } from 'nestjs-mcp-auth/redis';
 import { sessionOwnerStoreContract } from '../shared-state/session-owner-store.contract.js';
 import { PLATFORMS } from '../support/platforms.js';
-import { connectCluster, connectNodeRedis, type NodeRedis } from '../support/redis-clients.js';
+import { connectCluster, RedisPair, type NodeRedis } from '../support/redis-clients.js';
 import { RedisServer } from '../support/redis-server.js';
 import { startSessionReplicas } from '../support/session-replicas.js';
 import { openSession } from '../support/sessions.js';
@@ -11,23 +11,18 @@ import { eventually } from '../support/until.js';
 
 /** `RedisSessionOwnerStore` on a real `redis-server`, and the code of docs/guides/replicas.md: `npm run test:brokers`. */
 
-let server: RedisServer;
-let connections: NodeRedis[];
+let pair: RedisPair;
 beforeEach(async () => {
-  server = await RedisServer.start();
-  connections = [await connectNodeRedis(server), await connectNodeRedis(server)];
+  pair = await RedisPair.start();
 });
-afterEach(async () => {
-  for (const { close } of connections) close();
-  await server.close();
-});
+afterEach(() => pair.close());
 
-const storeOf = (index: number): RedisSessionOwnerStore => new RedisSessionOwnerStore(connections[index]!.client);
+const storeOf = (index: number): RedisSessionOwnerStore => new RedisSessionOwnerStore(pair.clients[index]!);
 
 sessionOwnerStoreContract('RedisSessionOwnerStore', () => [storeOf(0), storeOf(1)]);
 
 it('forgets a session that is not used, and counts each request as a use', async () => {
-  const { client } = connections[0]!;
+  const [client] = pair.clients;
   const store = new RedisSessionOwnerStore(client, { prefix: 'notes:', idleSeconds: 600 });
   await store.open('a session', 'alice');
   await client.pExpire('notes:session:a session', 1_000);
@@ -59,7 +54,7 @@ describe.each(PLATFORMS)('Sessions of two replicas with one Redis, on %s', (plat
   });
 
   it('belong to their owner at both, also after Redis was killed, and recover by themselves', async () => {
-    const stores = connections.map(({ client }) => options(client).sessions!.store!);
+    const stores = pair.clients.map((client) => options(client).sessions!.store!);
     const replicas = await startSessionReplicas(platform, [stores[0]!, stores[1]!]);
     const { one, other, use } = replicas;
     const [alice, bob] = [await replicas.mint('alice'), await replicas.mint('bob')];
@@ -70,11 +65,10 @@ describe.each(PLATFORMS)('Sessions of two replicas with one Redis, on %s', (plat
     const session = await openSession(one, alice);
     expect(await statuses(session, alice)).toEqual([200, 200]);
     expect(await statuses(session, bob)).toEqual([404, 404]);
-    await server.kill();
-    await eventually(() => expect(connections.map(({ client }) => client.isReady)).toEqual([false, false]));
+    await pair.kill();
     expect(await statuses(session, alice)).toEqual([503, 503]);
     expect(await statuses(undefined, alice)).toEqual([200, 200]);
-    await server.restart();
+    await pair.restart();
     await eventually(async () => expect(await statuses(session, alice)).toEqual([404, 404]));
     const next = await openSession(one, alice);
     expect(await statuses(next, alice)).toEqual([200, 200]);

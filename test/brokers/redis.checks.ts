@@ -1,8 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { EventEmitter } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller } from '@nestjs/common';
 import {
@@ -18,9 +14,9 @@ import {
 import { firstValueFrom } from 'rxjs';
 import { Public, RequireScopes } from 'nestjs-mcp-auth';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
-import { freePort } from '../support/free-port.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
+import { RedisServer } from '../support/redis-server.js';
 
 /** Microservices on a real `redis-server`, which is no part of `npm test`: `npm run test:brokers`. */
 
@@ -52,22 +48,11 @@ class Protected {
   protected(_id: unknown): void {}
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'redis-'));
-let redis: ChildProcess;
-let port: number;
-
+let redis: RedisServer;
 beforeAll(async () => {
-  port = await freePort();
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder];
-  redis = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] });
-  for await (const line of redis.stdout!) if (String(line).includes('Ready to accept connections')) break;
+  redis = await RedisServer.start();
 });
-afterAll(async () => {
-  const exit = once(redis, 'exit');
-  redis.kill();
-  await exit;
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => redis.close());
 
 const CASES = PLATFORMS.flatMap((platform) => [true, false].map((inherits) => ({ platform, inherits })));
 
@@ -76,7 +61,7 @@ describe.each(CASES)(
   ({ platform, inherits }) => {
     const settings = (): { transport: Transport.REDIS; options: { host: string; port: number } } => ({
       transport: Transport.REDIS,
-      options: { host: '127.0.0.1', port },
+      options: { host: '127.0.0.1', port: redis.port },
     });
     const start = (more: NotesServerSettings = {}): Promise<NotesServer> =>
       startNotesServer(platform satisfies Platform, {

@@ -1,5 +1,5 @@
 import { createClient, createCluster, createSentinel, type RedisClientOptions } from 'redis';
-import type { RedisServer } from './redis-server.js';
+import { RedisServer } from './redis-server.js';
 import { eventually } from './until.js';
 
 export type NodeRedis = Awaited<ReturnType<typeof connectNodeRedis>>;
@@ -10,6 +10,48 @@ export async function connectNodeRedis({ url }: RedisServer, options: RedisClien
   client.on('error', () => undefined);
   await client.connect();
   return { client, close: () => client.destroy() };
+}
+
+/** A `redis-server` with two clients, as of two replicas. */
+export class RedisPair {
+  private constructor(
+    readonly server: RedisServer,
+    private readonly connections: readonly [NodeRedis, NodeRedis],
+  ) {}
+
+  static async start(): Promise<RedisPair> {
+    const server = await RedisServer.start();
+    return new RedisPair(server, [await connectNodeRedis(server), await connectNodeRedis(server)]);
+  }
+
+  get clients(): readonly [NodeRedis['client'], NodeRedis['client']] {
+    const [one, other] = this.connections;
+    return [one.client, other.client];
+  }
+
+  /** Kills the server. Returns once both clients know. */
+  async kill(): Promise<void> {
+    await this.server.kill();
+    await this.#areReady(false);
+  }
+
+  /** Starts the server again. Returns once both clients are connected. */
+  async restart(): Promise<void> {
+    await this.server.restart();
+    await this.#areReady(true);
+  }
+
+  async close(): Promise<void> {
+    for (const { close } of this.connections) close();
+    await this.server.close();
+  }
+
+  #areReady(expected: boolean): Promise<void> {
+    return eventually(() => {
+      if (this.clients.some(({ isReady }) => isReady !== expected))
+        throw new Error(`a client is not: ready ${expected}`);
+    });
+  }
 }
 
 /** A client of a cluster of one server, which serves all slots. */
