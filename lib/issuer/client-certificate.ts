@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { Readable } from 'node:stream';
 import { createSecureContext } from 'node:tls';
-import { isRecord } from '../core/record.js';
 import type { Outbound } from './outbound.js';
 
 /** A certificate of this server as a client, with its private key. */
@@ -110,7 +109,7 @@ export class ClientCertificate {
   async #agent(): Promise<https.Agent> {
     const pair = await this.#pair();
     const current = this.#current;
-    if (current && current.pair.certificate === pair.certificate && current.pair.key === pair.key) return current.agent;
+    if (current?.pair === pair) return current.agent;
     const { certificate: cert, key } = pair;
     const agent = new https.Agent({
       cert,
@@ -123,13 +122,14 @@ export class ClientCertificate {
     return agent;
   }
 
+  /** The same object while certificate and key are the same. */
   async #pair(): Promise<ClientKeyPair> {
     try {
-      const loaded: unknown = await this.#load();
-      const { certificate, key } = isRecord(loaded) ? loaded : {};
-      const pair = { certificate, key } as ClientKeyPair;
-      if (this.#current?.pair.certificate !== certificate || this.#current?.pair.key !== key) checkKeyPair(pair);
-      return pair;
+      const { certificate, key } = (await this.#load()) as ClientKeyPair;
+      const known = this.#current?.pair;
+      if (known && known.certificate === certificate && known.key === key) return known;
+      checkKeyPair({ certificate, key });
+      return { certificate, key };
     } catch {
       // The cause could quote the key.
       throw failed('CLIENT_CERTIFICATE_UNUSABLE');
