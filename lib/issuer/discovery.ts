@@ -2,7 +2,7 @@ import { isRecord, ownMember } from '../core/record.js';
 import { isLoopback, parseUrl } from '../core/resource.js';
 import { showValue } from '../core/safe-text.js';
 import { withinTime } from '../core/deadline.js';
-import { OutboundError } from './outbound-error.js';
+import type { OutboundError } from './outbound-error.js';
 import { fetchJsonObject, type Outbound } from './outbound.js';
 
 /** The metadata of an authorization server, as published. Only the issuer is checked. */
@@ -110,16 +110,17 @@ export function endpointIn(
 }
 
 function isPlainOnLoopback(url: URL, issuer: string, isConfigured: boolean): boolean {
-  const own = parseUrl(issuer);
-  return isLoopback(url) && (isConfigured || (own?.protocol === 'http:' && isLoopback(own)));
+  const own = new URL(issuer);
+  return isLoopback(url) && (isConfigured || (own.protocol === 'http:' && isLoopback(own)));
 }
 
 /**
  * Whether there is no document at a URL: a 3xx or 4xx except 429, or a page where JSON was expected (a single-page app answers
- * every path).
+ * every path). Only an answer has a status.
  */
 function isAbsent(error: unknown): boolean {
-  return error instanceof OutboundError && error.status !== undefined && error.status !== 429 && error.status < 500;
+  const { status = NaN } = error as Partial<OutboundError>;
+  return status !== 429 && status < 500;
 }
 
 /** @see RFC 8414 §3.3: a document that names another issuer must not be used. */

@@ -39,7 +39,7 @@ export async function readText(
 /** Cancels a body that was not read to its end. Does not wait: a stream of the application may never respond. */
 export function endTransfer(response: Response): void {
   try {
-    void response.body?.cancel?.().catch(() => undefined);
+    void response.body?.cancel().catch(() => undefined);
   } catch {
     // Only a fetch of the application can return a body that is not a stream.
   }

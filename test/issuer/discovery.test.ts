@@ -131,7 +131,12 @@ describe('discover', () => {
     it('names another issuer', async () => {
       await start({ path: '/t1' });
       issuer.fail('wrong-issuer');
-      await expect(find()).rejects.toThrow('names another issuer');
+      await expect(find()).rejects.toMatchObject({
+        name: 'MetadataError',
+        message: expect.stringMatching(
+          /names another issuer .*configure it as it is spelt there: a slash at the end counts$/,
+        ),
+      });
       // Not the place to look further: whoever answers here may answer there.
       expect(asked()).toEqual([issuer.wellKnownUris.oauth]);
     });
@@ -174,6 +179,7 @@ describe('discover', () => {
       expect(await find('auto', { allowInsecureHttp: true })).toMatchObject({ jwks_uri: 'http://as.example/jwks' });
       issuer.metadata['jwks_uri'] = 'ftp://as.example/jwks';
       await expect(find('auto', { allowInsecureHttp: true })).rejects.toThrow(MetadataError);
+      await expect(find('auto', { allowInsecureHttp: true })).rejects.toThrow(/is not https, so it is not used$/);
     });
 
     describe('names plain http on this machine', () => {
@@ -239,7 +245,34 @@ describe('discover', () => {
     await expect(discover(issuer.issuer, 'auto', outbound, repair)).rejects.toThrow('transformMetadata failed');
   });
 
+  it.each<[string, unknown, string]>([
+    ['an error', new Error('no such member'), 'no such member'],
+    ['another value', 'no', 'it threw a value that is not an Error'],
+  ])(
+    'has the cause kept, where the application throws %s instead of a repaired document',
+    async (_what, cause, why) => {
+      await start();
+      const repair = (): never => {
+        throw cause;
+      };
+      await expect(discover(issuer.issuer, 'auto', LIMITS, repair)).rejects.toMatchObject({
+        name: 'MetadataError',
+        message: `transformMetadata failed for the metadata of ${issuer.issuer}: ${why}`,
+        cause,
+      });
+      expect(asked()).toHaveLength(1);
+    },
+  );
+
   describe('an answer that is none', () => {
+    it('is 429: gives up, since the document may well be there', async () => {
+      const places: unknown[] = [];
+      const busy = async (url: unknown): Promise<Response> => (places.push(url), new Response('', { status: 429 }));
+      const outbound = { ...LIMITS, fetch: busy as typeof fetch };
+      await expect(discover('https://as.example/t1', 'auto', outbound)).rejects.toThrow('status 429');
+      expect(places).toHaveLength(1);
+    });
+
     it('is 404 everywhere: says so of the first place, which is where it should be', async () => {
       await start({ path: '/t1', wellKnown: [] });
       await expect(find()).rejects.toThrow(`GET ${issuer.wellKnownUris.oauth}: status 404`);

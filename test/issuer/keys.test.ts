@@ -375,6 +375,13 @@ describe.each(['StaticKeySet', 'RemoteKeySet'] as const)('the keys of a %s', (ki
     expect(await found(keys, 'third')).toBe(0);
   });
 
+  it('are known at once to whoever asks again', async () => {
+    const keys = setOf(first.publicJwk);
+    const header = { alg: 'ES256', kid: 'first' };
+    const known = await keys.candidates(header);
+    expect(keys.candidates(header)).toBe(known);
+  });
+
   it('are all candidates where the header does not tell', async () => {
     const edwards = await generateTestKey({ alg: 'EdDSA' });
     expect(await found(setOf(first.publicJwk, second.publicJwk, edwards.publicJwk))).toBe(2);

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -47,11 +47,43 @@ describe('a fetch of the application', () => {
     ['answers with a redirect', { status: 302 }, /status 302/],
     ['answers with an opaque redirect', { status: 0, type: 'opaqueredirect' }, /status 0/],
     ['answers with an error', { status: 500 }, /status 500/],
-    ['has a body that is text', { body: new ReadableStream({ start: (to) => to.enqueue('{}') }) }, /could not be read/],
+    [
+      'has a body that is text',
+      { body: new ReadableStream({ start: (to) => to.enqueue('{}') }) },
+      /could not be read to its end$/,
+    ],
     ['has a body that is no stream', { body: '{}' }, /no usable answer/],
     ['has a body that is read already', { body: locked() }, /no usable answer/],
   ])('is not believed where it %s', async (_what, members, message) => {
     await expect(ask(() => responseWith(members))).rejects.toThrow(message);
+  });
+
+  it('has the cause kept, where its answer cannot be used', async () => {
+    const text = new ReadableStream({ start: (to) => to.enqueue('{}') });
+    await expect(ask(() => responseWith({ body: text }))).rejects.toMatchObject({
+      cause: { message: 'the body is not a stream of bytes' },
+    });
+    await expect(ask(() => responseWith({ body: '{}' }))).rejects.toMatchObject({
+      message: `GET ${URL_ASKED}: no usable answer`,
+      cause: { name: 'TypeError' },
+    });
+  });
+
+  it('may answer with an object that has no more than what is read of an answer', async () => {
+    const headers = new Headers({ 'content-type': 'application/json' });
+    expect(await ask(() => ({ status: 200, headers, body: new Response('{"a":3}').body }))).toEqual({ a: 3 });
+  });
+
+  it.each<[string, number, string]>([
+    ['of another status', 500, 'status 500'],
+    ['that is too long', 200, 'the body is longer than 10000 bytes'],
+  ])('has the transfer ended of an answer %s', async (_what, status, message) => {
+    const chunk = new Uint8Array(1_000).fill(0x20);
+    const headers = { 'content-type': 'application/json' };
+    let isEnded = false;
+    const body = new ReadableStream({ pull: (to) => to.enqueue(chunk), cancel: () => void (isEnded = true) });
+    await expect(ask(() => new Response(body, { status, headers }))).rejects.toThrow(message);
+    expect(isEnded).toBe(true);
   });
 
   it('keeps nobody waiting whose body never ends being cancelled', async () => {
@@ -63,10 +95,22 @@ describe('a fetch of the application', () => {
     ['nothing', undefined],
     ['null', null],
     ['text', '{}'],
-    ['an object', {}],
-    ['an object with a status', { status: 200 }],
   ])('is not believed where it returns %s', async (_what, response) => {
-    await expect(ask(() => response)).rejects.toMatchObject({ name: 'OutboundError' });
+    await expect(ask(() => response)).rejects.toMatchObject({
+      name: 'OutboundError',
+      message: `GET ${URL_ASKED}: no answer`,
+      cause: { message: 'fetch returned no response' },
+    });
+  });
+
+  it.each<[string, unknown, RegExp]>([
+    ['an object', {}, /: status undefined$/],
+    ['an object with a status', { status: 200 }, /: no usable answer$/],
+  ])('is not believed where it returns %s', async (_what, response, message) => {
+    await expect(ask(() => response)).rejects.toMatchObject({
+      name: 'OutboundError',
+      message: expect.stringMatching(message),
+    });
   });
 
   it.each<[string, () => unknown]>([
@@ -134,6 +178,13 @@ describe('a fetch of the application', () => {
     await expect(ask(() => ++count, { closing: closing.signal })).rejects.toThrow('the application is closing');
     expect(count).toBe(0);
   });
+
+  it('leaves nothing behind that waits for the end of the application', async () => {
+    const closing = new AbortController();
+    await ask(() => Response.json({}), { closing: closing.signal });
+    await ask(() => Response.error(), { closing: closing.signal }).catch(() => undefined);
+    expect(getEventListeners(closing.signal, 'abort')).toEqual([]);
+  });
 });
 
 describe('a JSON document', () => {
@@ -176,16 +227,58 @@ describe('a JSON document', () => {
       Buffer.from('<p>caf\xe9', 'latin1'),
       /content type "text\/html"/,
     ],
-    ['a long page', 'text/html', '<p>'.repeat(10_000), /content type "text\/html"/],
+    ['a long page', 'text/html', '<p>'.repeat(10_000), /content type "text\/html", expected application\/json$/],
     ['text', 'text/plain', 'keys', /content type "text\/plain"/],
     ['text of no type', undefined, 'keys', /no content type, expected application\/json/],
     ['JSON that is cut off', 'application/json', '{"keys":[', /the body is not JSON/],
     ['JSON in UTF-16', 'application/json', Buffer.from('\ufeff{"keys":[]}', 'utf16le'), /it is not UTF-8/],
     ['a list', 'text/plain', '[]', /no JSON object/],
     ['a number', 'application/json', '7', /no JSON object/],
+    [
+      'JSON of a type of its own in UTF-16',
+      'application/jwk-set+json',
+      Buffer.from('\ufeff{"keys":[]}', 'utf16le'),
+      /it is not UTF-8$/,
+    ],
     ['nothing', 'application/json', '', /the body is not JSON/],
   ])('is not %s', async (_what, type, body, message) => {
     await expect(of(type, body)).rejects.toThrow(message);
+  });
+
+  it('is not an answer without a body', async () => {
+    const empty = (): Response => new Response(null, { headers: { 'content-type': 'application/json' } });
+    await expect(ask(empty)).rejects.toThrow(`GET ${URL_ASKED}: the body is not JSON`);
+  });
+
+  it.each<[string, string, string, string]>([
+    ['a long page', 'text/html', '<p>'.repeat(10_000), 'the body is longer than'],
+    ['text', 'text/plain', 'keys', 'not valid JSON'],
+    ['broken JSON', 'application/json', 'keys', 'not valid JSON'],
+  ])('has the cause kept, where it is %s instead', async (_what, type, body, message) => {
+    await expect(of(type, body)).rejects.toMatchObject({ cause: { message: expect.stringContaining(message) } });
+  });
+
+  it('is not called mislabelled where the rest of it never came', async () => {
+    const endless = new ReadableStream({ pull: () => new Promise<never>(() => undefined) });
+    const page = (): Response => new Response(endless, { headers: { 'content-type': 'text/html' } });
+    await expect(ask(page, { timeoutMs: 10 })).rejects.toMatchObject({
+      message: `GET ${URL_ASKED}: the body could not be read to its end in time`,
+      status: undefined,
+      cause: { name: 'TimeoutError' },
+    });
+  });
+
+  it('may come in pieces that end within a character, and be as long as the limit', async () => {
+    const bytes = Buffer.from('{"name":"\u00e9\u20ac"}'.padEnd(9_997));
+    const pieces = [bytes.subarray(0, 10), bytes.subarray(10, 12), bytes.subarray(12)];
+    const body = new ReadableStream({
+      start: (to) => {
+        for (const piece of pieces) to.enqueue(new Uint8Array(piece));
+        to.close();
+      },
+    });
+    expect(bytes).toHaveLength(10_000);
+    expect(await ask(() => new Response(body))).toEqual({ name: '\u00e9\u20ac' });
   });
 
   it('does not have its type repeated as it stands', async () => {
@@ -241,7 +334,7 @@ describe('a body that comes too slowly', () => {
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
-    const failure = fetchJsonObject(`http://127.0.0.1:${port}/`, { ...LIMITS, timeoutMs: 50 });
+    const failure = fetchJsonObject(`http://127.0.0.1:${port}/`, { ...LIMITS, timeoutMs: 500 });
     await expect(failure).rejects.toMatchObject({
       message: expect.stringContaining('could not be read to its end in time'),
       status: undefined,

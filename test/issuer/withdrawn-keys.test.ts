@@ -45,6 +45,8 @@ describe('whether a key set still holds a key', () => {
     expect(keys.isPublished(key)).toBe(true);
     const [stranger] = await new StaticKeySet({ keys: [first!.publicJwk] }).candidates(hintFor(first!));
     expect(keys.isPublished(stranger!)).toBe(false);
+    await settled();
+    expect(fetches).toBe(1);
   });
 
   it('is not so before anything was fetched', async () => {
