@@ -1,15 +1,18 @@
 import { createPublicKey, generateKeyPairSync, hash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { decodeProtectedHeader, importJWK, jwtVerify, type JWK } from 'jose';
+import { calculateJwkThumbprint, decodeJwt, decodeProtectedHeader, importJWK, jwtVerify, type JWK } from 'jose';
 import {
   basicCredentials,
+  certificateAuthentication,
   clientSecretBasic,
   clientSecretPost,
+  oauthClient,
   privateKeyJwt,
   readSigningKey,
   rotatingSecret,
   secretsInBasic,
 } from '../../lib/issuer/client-authentication.js';
+import { ClientCertificate } from '../../lib/issuer/client-certificate.js';
 import { DpopKey } from '../../lib/issuer/dpop-key.js';
 import { ClientSecretError, RotatingSecret, withPresentSecret } from '../../lib/issuer/rotating-secret.js';
 import { isNonce, ServerNonces } from '../../lib/issuer/server-nonces.js';
@@ -118,6 +121,27 @@ describe('private_key_jwt', () => {
     expect(claims).not.toHaveProperty('nbf');
     expect((await assertionOf(EC.jwk)).header).toEqual({ alg: 'ES256' });
     expect((await assertionOf({ ...pair('ed25519').jwk, alg: 'EdDSA' })).header).toEqual({ alg: 'EdDSA' });
+  });
+
+  it('RFC7523-3: follows the clock of the module', async () => {
+    const body = new URLSearchParams();
+    const client = oauthClient('id', 1_234_567_890_999);
+    await privateKeyJwt(readSigningKey(EC.jwk))({ issuer: 'https://as.example' }, client, body, new Headers());
+    const { iat, exp } = decodeJwt(body.get('client_assertion') as string);
+    // The clock of the machine may move on by some seconds meanwhile.
+    expect(Math.abs(Number(iat) - 1_234_567_890)).toBeLessThan(20);
+    expect(Number(exp) - Number(iat)).toBe(60);
+  });
+});
+
+describe('a certificate as authentication', () => {
+  it('RFC8705-2: is on the connection, and the id in the body', () => {
+    const certificate = new ClientCertificate(() => undefined, undefined);
+    const authenticate = certificateAuthentication(certificate);
+    expect(authenticate.certificate).toBe(certificate);
+    const [body, headers] = [new URLSearchParams(), new Headers()];
+    void authenticate({ issuer: 'https://as.example' }, { client_id: 'id' }, body, headers);
+    expect([[...body], [...headers]]).toEqual([[['client_id', 'id']], []]);
   });
 });
 
@@ -270,7 +294,7 @@ describe('a DPoP key of this server', () => {
     const { header } = await proofOf(key);
     const publicJwk = createPublicKey(RSA.pem).export({ format: 'jwk' });
     expect(header).toEqual({ alg: 'PS256', typ: 'dpop+jwt', jwk: publicJwk });
-    expect(JSON.parse(JSON.stringify(key))).toEqual({ thumbprint: key.thumbprint });
+    expect(JSON.parse(JSON.stringify(key))).toEqual({ thumbprint: await calculateJwkThumbprint(publicJwk as JWK) });
   });
 
   it('RFC7518-3.3: of RSA has at least 2,048 bits', () => {

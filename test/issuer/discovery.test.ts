@@ -1,6 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { TestIssuer, type TestIssuerOptions, type WellKnownForm } from 'nestjs-mcp-auth/testing';
-import { discover, endpointIn, MetadataError, metadataUrls, type Discovery } from '../../lib/issuer/discovery.js';
+import {
+  discover,
+  endpointIn,
+  MetadataError,
+  MetadataUnavailableError,
+  metadataUrls,
+  type Discovery,
+} from '../../lib/issuer/discovery.js';
 import { OutboundError } from '../../lib/issuer/outbound-error.js';
 
 /** By its cause: Jest's own realm keeps the library from recognizing Node's errors, and its message from saying more. */
@@ -263,6 +270,35 @@ describe('discover', () => {
       expect(asked()).toHaveLength(1);
     },
   );
+
+  it.each([undefined, null, 'x', []])(
+    'does not use a document that the application repairs to %j',
+    async (repaired) => {
+      await start();
+      await expect(discover(issuer.issuer, 'auto', LIMITS, () => repaired)).rejects.toMatchObject({
+        name: 'MetadataError',
+        message: `transformMetadata returned no object for the metadata of ${issuer.issuer}`,
+      });
+      const { jwks_uri } = await discover(issuer.issuer, 'auto', LIMITS, async (document) => ({
+        ...(document as object),
+        jwks_uri: 'repaired',
+      }));
+      expect(jwks_uri).toBe('repaired');
+    },
+  );
+
+  it('has its failures told to those who need an endpoint of it', () => {
+    const cause = new Error('status 404');
+    expect(new MetadataUnavailableError(cause)).toMatchObject({
+      name: 'MetadataUnavailableError',
+      message: 'status 404',
+      cause,
+    });
+    expect(new MetadataUnavailableError('x')).toMatchObject({
+      message: 'the metadata could not be fetched',
+      cause: 'x',
+    });
+  });
 
   describe('an answer that is none', () => {
     it('is 429: gives up, since the document may well be there', async () => {

@@ -295,7 +295,11 @@ describe('IntrospectionEndpoint', () => {
   });
 
   it.each<[string, () => Response, RegExp]>([
-    ['a page', text('{"active":true}', 'text/html'), /^OutboundError: POST https:.*content type "text\/html"/],
+    [
+      'a page',
+      text('{"active":true}', 'text/html'),
+      /^OutboundError: POST https:.*content type "text\/html", expected application\/json$/,
+    ],
     ['another status', json({ active: true }, 201), /^OutboundError: .*status 201/],
     [
       'no member active',
@@ -304,7 +308,11 @@ describe('IntrospectionEndpoint', () => {
     ],
     ['active as text', json({ active: 'true' }), /^IntrospectionError: the answer of the introspection endpoint of/],
     ['no JSON', text('{', 'application/json'), /^IntrospectionError: the answer .* failed to parse .* as JSON$/],
-    ['a signed answer', text('a.b.c', 'application/token-introspection+jwt'), /^OutboundError: /],
+    [
+      'a signed answer',
+      text('a.b.c', 'application/token-introspection+jwt'),
+      /^OutboundError: .*expected application\/json$/,
+    ],
   ])('RFC7662-2.2: does not answer with %s, and reports why', async (_what, answer, message) => {
     answers = [answer];
     const outcome = String(await ask(endpointWith()));
@@ -444,6 +452,10 @@ describe('IntrospectionEndpoint', () => {
     ])('RFC9701-5: does not believe the typ %j', async (typ) => {
       const message = 'IntrospectionError: the typ of the signed answer is not token-introspection+jwt';
       expect(await askSigned(GOOD, { typ })).toBe(message);
+    });
+
+    it('RFC9701-5: says of one that is too long that it is', async () => {
+      expect(await askSigned({ ...GOOD, more: 'x'.repeat(100_000) })).toMatch(/longer than \d+ bytes$/);
     });
 
     it('RFC9701-5: does not believe one that never expires', async () => {

@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { JSONWebKeySet } from 'jose';
+import type { CryptoKey, JSONWebKeySet } from 'jose';
 import { generateTestKey, type TestKey } from 'nestjs-mcp-auth/testing';
 import type { Purpose } from '../../lib/issuer/purpose.js';
 import { RemoteKeySet } from '../../lib/issuer/remote-key-set.js';
@@ -11,9 +11,11 @@ const TIMES = { freshMs: 1_000, staleMs: 10_000, unknownKeyCoolDownMs: 300, fail
 
 let first: TestKey;
 let second: TestKey;
+let third: TestKey;
 beforeAll(async () => {
   first = await generateTestKey({ alg: 'ES256', kid: 'first' });
   second = await generateTestKey({ alg: 'ES256', kid: 'second' });
+  third = await generateTestKey({ alg: 'ES256', kid: 'third' });
 });
 
 let clock: number;
@@ -117,6 +119,14 @@ describe('a fetch for a token', () => {
     expect(fetches).toHaveLength(3);
   });
 
+  it('may find no key for a token that names none, which is no matter of doubt', async () => {
+    const looking = keys.candidates({ alg: 'ES384' });
+    await answer(first);
+    expect(await looking).toEqual([]);
+    expect(await keys.candidates({ alg: 'ES384' })).toEqual([]);
+    expect(fetches).toHaveLength(2);
+  });
+
   it('LIB-11: is told of after how many seconds it is possible again', async () => {
     keys = keysWith({ freshMs: Infinity, staleMs: Infinity });
     expect(await lookedFor('first')).toBe(1);
@@ -144,7 +154,53 @@ describe('a fetch for a token', () => {
   });
 });
 
+describe('the keys that replace those that did not verify a token', () => {
+  /** Those for the header, or the message of the error. The issuer answers with the keys, if there are any, or fails. */
+  async function replacing(tried: readonly CryptoKey[], kid: string | undefined, published?: TestKey[]) {
+    const looking = keys.replacements(tried, { alg: 'ES256', kid }).catch((error: Error) => error.message);
+    await (published ? answer(...published) : fail());
+    return looking;
+  }
+
+  it('are those that the issuer published since, whoever else is there', async () => {
+    const all = keys.candidates({ alg: 'ES256' });
+    await answer(first, second);
+    const tried = await all;
+    expect(tried).toHaveLength(2);
+    expect(await replacing(tried, undefined, [second, first])).toEqual([]);
+    clock += TIMES.unknownKeyCoolDownMs;
+    const newer = await replacing(tried, undefined, [first, third, second]);
+    expect(newer).toEqual(await keys.candidates({ alg: 'ES256', kid: 'third' }));
+    expect(newer).toHaveLength(1);
+    expect(fetches).toHaveLength(3);
+  });
+
+  it('LIB-10: are undecided while the issuer does not answer, unless the token names the key that failed', async () => {
+    await lookedFor('first');
+    const [key] = await keys.candidates({ alg: 'ES256', kid: 'first' });
+    expect(await replacing([key!], undefined)).toBe('down');
+    clock += TIMES.failureCoolDownMs;
+    expect(await replacing([key!], 'first')).toEqual([]);
+    expect(await replacing([], 'first')).toEqual([key]);
+    expect(await replacing([], undefined)).toEqual([key]);
+    clock += TIMES.unknownKeyCoolDownMs;
+    expect(await replacing([key!], undefined, [first])).toEqual([]);
+  });
+});
+
 describe('a fetch of the start', () => {
+  it('is made when the keys are too old', async () => {
+    expect(await lookedFor('first')).toBe(1);
+    clock += TIMES.staleMs - 1;
+    await keys.warmUp();
+    expect(fetches).toHaveLength(1);
+    clock += 1;
+    const start = keys.warmUp();
+    await answer(first);
+    await start;
+    expect(purposes).toEqual(['token', 'start']);
+  });
+
   it('is followed by another for a token that waited for it, if it fails', async () => {
     const start = keys.warmUp();
     const token = found('first');

@@ -369,6 +369,12 @@ describe.each(['StaticKeySet', 'RemoteKeySet'] as const)('the keys of a %s', (ki
         );
   };
 
+  it('are replaced by none while the issuer publishes the same', async () => {
+    const keys = setOf(first.publicJwk);
+    const header = { alg: 'ES256', kid: 'first' };
+    expect(await keys.replacements(await keys.candidates(header), header)).toEqual([]);
+  });
+
   it('are found by kid', async () => {
     const keys = setOf(first.publicJwk, second.publicJwk);
     expect(await found(keys, 'first')).toBe(1);

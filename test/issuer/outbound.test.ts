@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { TestIssuer, type TestFault } from 'nestjs-mcp-auth/testing';
-import { fetchJsonObject, type Outbound } from '../../lib/issuer/outbound.js';
+import { fetchJsonObject, postForm, postJson, type Outbound } from '../../lib/issuer/outbound.js';
 
 const LIMITS = { timeoutMs: 20_000, maxBytes: 10_000 };
 const URL_ASKED = 'https://login.example.com/jwks';
@@ -40,7 +40,7 @@ describe('a fetch of the application', () => {
     expect(await ask(() => responseWith({ url: URL_ASKED }, '{"a":2}'))).toEqual({ a: 2 });
   });
 
-  it.each<[string, object, RegExp]>([
+  it.each<[string, object | (() => object), RegExp]>([
     ['says that it followed a redirect', { redirected: true }, /a redirect was followed/],
     ['answers from another URL', { url: 'https://evil.example/jwks' }, /a redirect was followed/],
     ['answers from another path', { url: `${URL_ASKED}/` }, /a redirect was followed/],
@@ -49,13 +49,14 @@ describe('a fetch of the application', () => {
     ['answers with an error', { status: 500 }, /status 500/],
     [
       'has a body that is text',
-      { body: new ReadableStream({ start: (to) => to.enqueue('{}') }) },
+      () => ({ body: new ReadableStream({ start: (to) => to.enqueue('{}') }) }),
       /could not be read to its end$/,
     ],
     ['has a body that is no stream', { body: '{}' }, /no usable answer/],
     ['has a body that is read already', { body: locked() }, /no usable answer/],
   ])('is not believed where it %s', async (_what, members, message) => {
-    await expect(ask(() => responseWith(members))).rejects.toThrow(message);
+    const answer = (): Response => responseWith(typeof members === 'function' ? members() : members);
+    await expect(ask(answer)).rejects.toThrow(message);
   });
 
   it('has the cause kept, where its answer cannot be used', async () => {
@@ -286,6 +287,39 @@ describe('a JSON document', () => {
     const message = await of(type, 'no').catch((error: Error) => error.message);
     expect(message).toMatch(/content type "text\/xy+…, expected/);
     expect(String(message).length).toBeLessThan(250);
+  });
+});
+
+describe('a request with a body', () => {
+  it('sends JSON with the fields of the application, and gets JSON', async () => {
+    const asked: unknown[] = [];
+    const answer = async (url: unknown, init: RequestInit): Promise<Response> => {
+      asked.push([url, init.method, init.headers, init.body]);
+      return Response.json({ decision: true });
+    };
+    const outbound = { ...LIMITS, fetch: answer as typeof fetch };
+    const headers = { authorization: 'Bearer x', accept: 'text/html' };
+    expect(await postJson(URL_ASKED, { headers, body: '{"a":1}' }, outbound)).toEqual({ decision: true });
+    const fields = { authorization: 'Bearer x', accept: 'application/json', 'content-type': 'application/json' };
+    expect(asked).toEqual([[URL_ASKED, 'POST', fields, '{"a":1}']]);
+  });
+
+  it.each<[string, string, string, string]>([
+    ['a page', 'text/html', '{}', 'content type "text/html", expected application/json'],
+    ['broken JSON', 'application/json', '{', 'the body is not JSON'],
+    ['a list', 'application/json', '[]', 'the body is no JSON object'],
+  ])('refuses as the answer to JSON %s', async (_what, type, body, message) => {
+    const answer = async (): Promise<Response> => new Response(body, { headers: { 'content-type': type } });
+    const asked = postJson(URL_ASKED, { headers: {}, body: '{}' }, { ...LIMITS, fetch: answer as typeof fetch });
+    await expect(asked).rejects.toThrow(`POST ${URL_ASKED}: ${message}`);
+  });
+
+  it('refuses another type where it named none', async () => {
+    const form = { headers: {}, body: new URLSearchParams() };
+    const outbound = { ...LIMITS, fetch: (async () => Response.json({})) as typeof fetch };
+    await expect(postForm(URL_ASKED, form, { isType: () => false }, outbound)).rejects.toThrow(
+      `POST ${URL_ASKED}: content type "application/json", expected another`,
+    );
   });
 });
 

@@ -33,7 +33,7 @@ function waitOf(check: () => void): number | undefined {
 describe('a pause', () => {
   it('lasts as long as it is told, in whole seconds, and names its cause', () => {
     const pause = new CoolDown(now);
-    expect(waitOf(() => pause.check())).toBeUndefined();
+    expect([waitOf(() => pause.check()), pause.isOn]).toEqual([undefined, false]);
     const cause = new Error('down');
     pause.begin(cause, 2_000);
     expect(() => pause.check()).toThrow('it failed a moment ago, and is not asked again yet');
@@ -41,9 +41,9 @@ describe('a pause', () => {
     clock += 999;
     expect(waitOf(() => pause.check())).toBe(2);
     clock += 1_000;
-    expect(waitOf(() => pause.check())).toBe(1);
+    expect([waitOf(() => pause.check()), pause.isOn]).toEqual([1, true]);
     clock += 1;
-    expect(waitOf(() => pause.check())).toBeUndefined();
+    expect([waitOf(() => pause.check()), pause.isOn]).toEqual([undefined, false]);
   });
 
   it('lasts no longer if the clock is set back, and ends when it is ended', () => {
