@@ -157,7 +157,7 @@ describe.each(PLATFORMS)('anonymous callers, on %s', (platform) => {
     await expectRefusal(server, response, { status: 401, scope: 'base a b' });
   });
 
-  it('do not become anonymous by a token that is no good, or by another scheme', async () => {
+  it('do not become anonymous with a bad token, or with another scheme', async () => {
     const expired = await server.mint({ exp: 1 });
     await expectRefusal(server, await server.callTool('search', expired), { status: 401, error: 'invalid_token' });
     const basic = await server.callTool('search', undefined, {}, { authorization: 'Basic eDp5' });

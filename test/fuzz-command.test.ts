@@ -24,7 +24,7 @@ describe('npm run fuzz', () => {
   it.each([
     ['a file that is not there', ['chalenges'], 'there is no chalenges in test/fuzz, which has answers, bodies, '],
     ['no time', ['--minutes=0'], '--minutes is a number above 0'],
-    ['a seed that is none', ['--seed=x'], '--seed is a whole number'],
+    ['an invalid seed', ['--seed=x'], '--seed is a whole number'],
   ])('refuses %s', async (_what, args, message) => {
     const { code, output } = await fuzz(...args);
     expect(output).toContain(message);

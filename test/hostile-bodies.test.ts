@@ -72,7 +72,7 @@ function shapes(bytes: number): [what: string, body: string][] {
     ['a subscription to URIs that templates nearly match', text(listen(many(Math.floor(bytes / 2_020), evil)))],
     ['a batch of subscriptions', text(many(Math.floor(bytes / 1_000), listen(many(220, 's'))))],
     ['a tool with a long name', text(call('x'.repeat(bytes)))],
-    ['a batch of what is no message', text(many(Math.floor(bytes / 3), {}))],
+    ['a batch of values that are not messages', text(many(Math.floor(bytes / 3), {}))],
     ['nested lists', '['.repeat(bytes / 2) + ']'.repeat(bytes / 2)],
     [
       'nested arguments',

@@ -89,7 +89,7 @@ describe('introspection', () => {
       [`${AT}.auth.clientSecret: a value`],
     ],
     [
-      'a secret that is no text',
+      'a secret that is not a string',
       { clientId: 'notes', auth: { method: 'client_secret_basic', clientSecret: { SECRET } } },
       [`${AT}.auth.clientSecret: a value`],
     ],
@@ -99,7 +99,7 @@ describe('introspection', () => {
       [`${AT}.auth.secret: a value`, `${AT}.auth.clientSecret: nothing`],
     ],
     ['a secret beside the credentials', { ...CLIENT, clientSecret: SECRET }, [`${AT}.clientSecret: a value`]],
-    ['an endpoint that is no URL', { ...CLIENT, endpoint: '/introspect' }, [`${AT}.endpoint: "/introspect"`]],
+    ['an endpoint that is not a URL', { ...CLIENT, endpoint: '/introspect' }, [`${AT}.endpoint: "/introspect"`]],
     [
       'an endpoint that is not https',
       { ...CLIENT, endpoint: 'http://as.example/x' },
@@ -111,7 +111,7 @@ describe('introspection', () => {
       [`${AT}.endpoint: "https://…@as.example/x"`],
     ],
     [
-      'flags that are none',
+      'invalid flags',
       { ...CLIENT, signed: 'yes', audienceBound: 1 },
       [`${AT}.signed: "yes"`, `${AT}.audienceBound: 1`],
     ],
@@ -139,8 +139,8 @@ describe('introspection', () => {
   const at = `${AT}.auth.privateKey`;
   it.each<[what: string, key: unknown, expected: string[]]>([
     ['nothing', undefined, [`${at}: nothing`]],
-    ['text that is no key', SECRET, [`${at}: a value`]],
-    ['an object that is no key', { kty: 'EC', d: SECRET }, [`${at}: a value`]],
+    ['text that is not a key', SECRET, [`${at}: a value`]],
+    ['an object that is not a key', { kty: 'EC', d: SECRET }, [`${at}: a value`]],
     ['a secret', { kty: 'oct', k: SECRET }, [`${at}: a value`]],
     [
       'a public key',

@@ -75,7 +75,12 @@ describe.each(PLATFORMS)('the line about a refusal, on %s', (platform) => {
       {},
       /\(typ is "at\+jwt", marked by \["nonce", "at_hash"\]\)/,
     ],
-    ['an audience that is no text, as such', { aud: 5 }, {}, /a claim has the wrong type \(aud is a number\); issuer/],
+    [
+      'an audience that is not a string, as such',
+      { aud: 5 },
+      {},
+      /a claim has the wrong type \(aud is a number\); issuer/,
+    ],
   ])('shows %s', async (_what, claims, header, said) => {
     expect(await lineFor(claims, 'ping', header)).toMatch(said);
   });

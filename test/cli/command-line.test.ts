@@ -29,7 +29,7 @@ describe('the command line', () => {
     ['an unknown short option', ['doctor', 'https://a.example', '-x'], /an option is unknown/],
     ['a flag with a value', ['doctor', 'https://a.example', '--json=1'], /--json is used wrongly/],
     ['an option without its value', ['doctor', 'https://a.example', '--client-id'], /--client-id is used wrongly/],
-    ['a time that is none', ['doctor', 'https://a.example', '--timeout', 'soon'], /--timeout is a number/],
+    ['an invalid time', ['doctor', 'https://a.example', '--timeout', 'soon'], /--timeout is a number/],
     ['no time at all', ['doctor', 'https://a.example', '--timeout', '0'], /--timeout is a number/],
     ['two tokens', ['doctor', 'https://a.example', '--token', '-', '--token-file', 'x'], /exclude each other/],
     ['a file that is not there', ['doctor', 'https://a.example', '--token-file', 'x'], /ENOENT/],

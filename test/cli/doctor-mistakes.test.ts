@@ -133,7 +133,7 @@ describe('doctor on a server written by hand', () => {
           `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", error="invalid_token"`,
       },
     ],
-    ['scopes that are none', 'MCP-26-RS-08 warning', { challenge: 'Bearer scope="a  b"' }],
+    ['invalid scopes', 'MCP-26-RS-08 warning', { challenge: 'Bearer scope="a  b"' }],
     ['no scope', 'MCP-26-RS-08 note', { challenge: 'Bearer realm="x"' }],
     ['offline_access in the challenge', 'MCP-26-RS-11 warning', { challenge: 'Bearer scope="a offline_access"' }],
     [
@@ -173,7 +173,7 @@ describe('doctor on a server written by hand', () => {
       { metadata: () => ({ authorization_servers: ['http://login.example'] }) },
     ],
     [
-      'an authorization server that is no text',
+      'an authorization server that is not a string',
       'MCP-26-DISC-01 error',
       { metadata: () => ({ authorization_servers: [{}] }) },
     ],

@@ -69,7 +69,7 @@ describe('doctor with a token', () => {
     ['a key that is not published', 'RFC7517-5-a', {}, { header: { kid: 'lost' } }],
     ['a signature that is wrong', 'RFC9068-4-d', {}, { signature: 'A'.repeat(86) }],
     ['another issuer', 'RFC9068-4-b', { iss: 'https://other.example' }, {}],
-    ['an issuer that is no text', 'RFC9068-4-b', { iss: 7 }, {}],
+    ['an issuer that is not a string', 'RFC9068-4-b', { iss: 7 }, {}],
     ['another audience', 'RFC9068-4-c', { aud: 'account' }, {}],
     ['no audience', 'RFC9068-4-c', { aud: undefined }, {}],
     ['an end that has come', 'RFC9068-4-e', { exp: 1_700_000_000 }, {}],
@@ -146,7 +146,7 @@ describe('doctor with a token', () => {
     );
   });
 
-  it('RFC7519-7.2-a: says of what looks like a JWT and is none, that it is none', async () => {
+  it('RFC7519-7.2-a: says that a text is not a JWT, even if it looks like one', async () => {
     const [header] = (await mint()).split('.');
     const { of } = await examineWith(`${header}.e30x.sig`);
     expect(of('error')).toEqual([expect.stringMatching(/^RFC7519-7\.2-a/)]);

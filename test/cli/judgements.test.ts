@@ -80,7 +80,7 @@ describe('the review of keys', () => {
     expect(found).toMatchObject({ id: 'AS-12', level });
   });
 
-  it('AS-12: names RSA keys that are too short, and those that are none', () => {
+  it('AS-12: names RSA keys that are too short, and invalid ones', () => {
     const short = {
       kty: 'RSA',
       kid: 's',

@@ -153,7 +153,7 @@ describe.each(PLATFORMS)('the introspection endpoint, on %s', (platform) => {
 
   it.each<[what: string, metadata: Record<string, unknown>]>([
     ['name none', { introspection_endpoint: undefined }],
-    ['name one that is no URL', { introspection_endpoint: '/introspect' }],
+    ['name one that is not a URL', { introspection_endpoint: '/introspect' }],
     ['name one that is plain http', { introspection_endpoint: 'http://as.example/introspect' }],
     ['name one of another scheme', { introspection_endpoint: 'ftp://127.0.0.1/introspect' }],
     ['are those of another issuer', { issuer: 'https://other.example' }],

@@ -225,7 +225,7 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
       ['iat in the future', () => ({ iat: seconds(301) }), 'not_yet_valid'],
       ['the issuer of others', () => ({ iss: 'https://other.example' }), 'issuer_unknown'],
       ['the issuer with a slash', () => ({ iss: `${issuer.issuer}/` }), 'issuer_unknown'],
-      ['an issuer that is no text', () => ({ iss: [issuer.issuer] }), 'issuer_unknown'],
+      ['an issuer that is not a string', () => ({ iss: [issuer.issuer] }), 'issuer_unknown'],
       [
         'a key binding (DPoP)',
         () => ({ cnf: { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } }),
@@ -244,7 +244,7 @@ describe.each(PLATFORMS)('introspection, on %s', (platform) => {
       ['typ ID, as Keycloak has it', () => ({ typ: 'ID' }), 'not_an_access_token'],
       ['token_use refresh_token, as Hydra has it', () => ({ token_use: 'refresh_token' }), 'not_an_access_token'],
       ['neither subject nor client', () => ({ sub: undefined, client_id: undefined }), 'no_principal'],
-      ['a subject that is no text', () => ({ sub: 7 }), 'claim_malformed'],
+      ['a subject that is not a string', () => ({ sub: 7 }), 'claim_malformed'],
     ])('RFC7662-2.2-b: refuses an active token with %s', async (_what, members, reason) => {
       await expectRejected(server, answeringWith(members()), reason);
     });

@@ -146,7 +146,7 @@ describe.each(PLATFORMS)('11. Step-up authentication and rich authorization, on 
     ['the type differs in case', [{ type: 'Payment', amount: 5 }]],
     ['they are for another resource', [{ type: 'payment', amount: 5, locations: ['https://other.example'] }]],
     ['their locations are no list', [{ type: 'payment', amount: 5, locations: 'anywhere' }]],
-    ['an entry is no object', [null, 'payment', ['payment']]],
+    ['an entry is not an object', [null, 'payment', ['payment']]],
     ['two entries would have to be put together', [{ type: 'payment' }, { type: 'x', amount: 5 }]],
   ])('RFC9396-9-a: grants nothing where %s', async (_what, details) => {
     const token = { authorization_details: details };

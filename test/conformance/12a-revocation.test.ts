@@ -141,7 +141,7 @@ describe.each(PLATFORMS)('LIB-27: a revoked token is refused, on %s', (platform)
 
   it.each<[string, unknown, unknown, string]>([
     ['nothing', undefined, undefined, 'exactly one of|an object'],
-    ['a key that is none', { principal: 'alice' }, undefined, 'McpAuthInfo.principalKey'],
+    ['an invalid key', { principal: 'alice' }, undefined, 'McpAuthInfo.principalKey'],
     ['a principal of another shape', { principal: { issuer: 'x' } }, undefined, 'as subject; write a non-empty string'],
     ['a principal and an issuer beside it', { principal: 'x'.repeat(43), issuer: 'x' }, undefined, 'no other members'],
     ['a session without issuer', { sessionId: 's' }, undefined, 'as issuer; write a non-empty string'],

@@ -166,7 +166,7 @@ describe.each(PLATFORMS)('LIB-27: a store that cannot be read, on %s', (platform
     ['an empty cursor', { revocations: [], cursor: '', isFromStart: true, hasMore: false }],
     ['no list', { revocations: {}, cursor: 'a', isFromStart: true, hasMore: false }],
     [
-      'a key that is none',
+      'an invalid key',
       { revocations: [{ key: 'a', issuedBefore: 1, until: 2 }], cursor: 'a', isFromStart: true, hasMore: false },
     ],
     [

@@ -144,9 +144,9 @@ describe.each(PLATFORMS)('2. Challenges and error answers, on %s', (platform) =>
       ['a number', 7, 7],
       ['zero', 0, 0],
       ['an empty string', '', ''],
-      ['null, which is no usable id', null, null],
-      ['an object, which is no usable id', { x: 1 }, null],
-      ['a boolean, which is no usable id', true, null],
+      ['null, which is not a usable id', null, null],
+      ['an object, which is not a usable id', { x: 1 }, null],
+      ['a boolean, which is not a usable id', true, null],
     ])('LIB-06: answers a JSON-RPC request with a JSON-RPC error and its id: %s', async (_what, id, echoed) => {
       const response = await post(server.resource, callOf('read-note', {}, id), bearer(await server.mint()));
       const { body } = await expectRefusal(server, response, { status: 403, error: 'insufficient_scope', scope: 'a' });

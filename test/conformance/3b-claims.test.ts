@@ -208,7 +208,7 @@ describe.each(PLATFORMS)('the claims of an access token, on %s', (platform) => {
     ];
 
     it.each(['exp', 'nbf', 'iat'].flatMap((claim) => values.map(([text, reason]) => ({ claim, text, reason }))))(
-      'RFC7519-4.1.4-a: refuses $claim of $text, which is no finite number from 0 on',
+      'RFC7519-4.1.4-a: refuses $claim of $text, which is not a finite number from 0 on',
       async ({ claim, text, reason }) => {
         await expectRejected(server, await mintText(claim, text), reason);
       },

@@ -134,7 +134,7 @@ describe.each(PLATFORMS)('the scopes of a token, on %s', (platform) => {
       await expectRefusal(server, await server.callTool('read', token), lacking('notes:read', token));
     });
 
-    it('RFC6749-3.3-a: shows handlers the scopes that were granted, without what is none', async () => {
+    it('RFC6749-3.3-a: shows handlers the scopes that were granted, without invalid ones', async () => {
       const token = await mint({ scp: ['b', 7, 'a', 'not one', 'a', ''] });
       expect(await whoami(server, token)).toMatchObject({ scopes: ['b', 'a'] });
     });

@@ -288,7 +288,7 @@ describe.each(PLATFORMS)('section 5, protected resource metadata, on %s: the doc
 
   it.each([
     ['jwks_uri over plain http', { jwksUri: 'http://mcp.example.com/jwks' }, 'metadata.jwksUri', 'plain http'],
-    ['jwks_uri that is no URL', { jwks_uri: '/jwks' }, 'metadata.jwks_uri', 'must be an absolute URL'],
+    ['jwks_uri that is not a URL', { jwks_uri: '/jwks' }, 'metadata.jwks_uri', 'must be an absolute URL'],
     [
       'the keys of the authorization server as jwks_uri',
       { jwksUri: `${ISSUER}/keys` },

@@ -84,7 +84,7 @@ describe.each(PLATFORMS)('8. DPoP: what a proof must show, on %s', (platform) =>
     ['with iat "now"', { iat: 'now' }],
     ['with iat true', { iat: true }],
     ['with a long jti', { jti: 'j'.repeat(1_025) }],
-    ['with a nonce that is no text', { nonce: 5 }],
+    ['with a nonce that is not a string', { nonce: 5 }],
   ])('RFC9449-4.3-3: refuses a proof %s', async (_what, claims) => {
     await expectBadProof(await dpop.callWith({ claims }));
   });
@@ -219,7 +219,7 @@ describe.each(PLATFORMS)('8. DPoP: what a proof must show, on %s', (platform) =>
     if (status === 401) await expectBadProof(response);
   });
 
-  it('RFC9449-4.3-11: refuses an iat that is no finite number', async () => {
+  it('RFC9449-4.3-11: refuses an iat that is not a finite number', async () => {
     const token = await dpop.mintBound();
     const payload = JSON.stringify({
       jti: 'a',

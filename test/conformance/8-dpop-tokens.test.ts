@@ -68,7 +68,7 @@ describe.each(PLATFORMS)('8. DPoP: tokens and challenges, on %s', (platform) => 
       ['an unknown method', { osc: 'x' }],
       ['text', 'x'],
       ['a list', ['x']],
-      ['a thumbprint that is no text', { jkt: 5 }],
+      ['a thumbprint that is not a string', { jkt: 5 }],
       ['a thumbprint of another length', { jkt: 'abc' }],
     ])('RFC7800-3.1-a: refuses a token bound to %s', async (_what, cnf) => {
       const token = await dpop.server.mint({ cnf });

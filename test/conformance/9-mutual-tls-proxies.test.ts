@@ -98,7 +98,7 @@ const BAD: readonly (readonly [what: string, header: string, value: string])[] =
     'x-forwarded-client-cert',
     `Hash=${hex(certificate)};Cert="${escapedByNginx(other)}"`,
   ],
-  ['a hash that is none', 'x-forwarded-client-cert', `Hash=${hex(certificate)}0`],
+  ['an invalid hash', 'x-forwarded-client-cert', `Hash=${hex(certificate)}0`],
   ['neither hash nor certificate', 'x-forwarded-client-cert', 'By=spiffe://x;Subject="CN=a"'],
   ['an open quote', 'x-forwarded-client-cert', `Cert="${escapedByNginx(certificate)}`],
   ['a hash inside a quoted value', 'x-forwarded-client-cert', `Subject="x;Hash=${hex(certificate)}"`],

@@ -198,7 +198,7 @@ describe.each(PLATFORMS)('the link of a consent, on %s', (platform) => {
     expect((await one.call('token', 'alice')).error).toBeUndefined();
   });
 
-  it('asks nobody who is no user, and only for a verified caller', async () => {
+  it('asks only users, and only for a verified caller', async () => {
     const server = await start();
     await (await server.server.callTool('token', await server.server.mint({ sub: undefined }))).text();
     await server.call('lookalike', 'alice');

@@ -173,25 +173,28 @@ class Tools {
 }
 
 describe.each(OPTIONS)('MCP tools that are reached by a message of a broker, with stdio: %j', (stdio) => {
-  it.each(['plain-tool', 'scoped-tool'])('LIB-18: are no tools over stdio, and refused: %s', async (name) => {
-    const strategy = new Careless();
-    const server = await startNotesServer('express', {
-      issuer: { alg: 'ES256' },
-      controllers: [Tools],
-      options: { stdio: stdio! },
-      inheritAppConfig: true,
-      prepare: (app) => void app.connectMicroservice({ strategy }, { inheritAppConfig: true }),
-    });
-    process.env['OTHER_CONTEXTS_TOKEN'] = await server.mint({ scope: 'a' });
-    ran.length = 0;
-    for (const context of SENT) {
-      const refused = await strategy.call({ mcp: 'tool', name }, {}, context).catch((error: unknown) => error);
-      expect(refused).toEqual({ status: 'error', message: 'Authorization is required.' });
-    }
-    expect(ran).toEqual([]);
-    delete process.env['OTHER_CONTEXTS_TOKEN'];
-    await server.close();
-  });
+  it.each(['plain-tool', 'scoped-tool'])(
+    'LIB-18: do not count as tools over stdio, and are refused: %s',
+    async (name) => {
+      const strategy = new Careless();
+      const server = await startNotesServer('express', {
+        issuer: { alg: 'ES256' },
+        controllers: [Tools],
+        options: { stdio: stdio! },
+        inheritAppConfig: true,
+        prepare: (app) => void app.connectMicroservice({ strategy }, { inheritAppConfig: true }),
+      });
+      process.env['OTHER_CONTEXTS_TOKEN'] = await server.mint({ scope: 'a' });
+      ran.length = 0;
+      for (const context of SENT) {
+        const refused = await strategy.call({ mcp: 'tool', name }, {}, context).catch((error: unknown) => error);
+        expect(refused).toEqual({ status: 'error', message: 'Authorization is required.' });
+      }
+      expect(ran).toEqual([]);
+      delete process.env['OTHER_CONTEXTS_TOKEN'];
+      await server.close();
+    },
+  );
 });
 
 describe('A standalone application', () => {

@@ -211,7 +211,7 @@ describe.each(PLATFORMS)('credentials of the application, on %s', (platform) => 
     expect(server.log.join('\n')).toContain(words);
   });
 
-  it('grants nothing for scopes that are none', async () => {
+  it('grants nothing for invalid scopes', async () => {
     for (const scopes of [undefined, 7, { a: true }, ['a b', 7, null]]) {
       credentials.answer = () => ({ subject: 'alice', scopes }) as never;
       resetRecorded(server);

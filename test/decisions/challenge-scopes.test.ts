@@ -162,7 +162,7 @@ describe.each(PLATFORMS)('the scopes of challenges, on %s', (platform) => {
     ['text', () => 'a b c', /must return a list of scopes/],
     ['a promise', async () => ['a'], /must return a list of scopes/],
     ['nothing', () => undefined, /must return a list of scopes/],
-    ['what is no scope', () => ['a "b"'], /must return a list of scopes/],
+    ['an invalid scope', () => ['a "b"'], /must return a list of scopes/],
     ['offline_access', () => ['a', 'offline_access'], /must return a list of scopes/],
     ['no scope for a step-up', () => [], /at least one scope/],
     ['too many scopes', () => Array.from({ length: 101 }, (_, index) => `s${index}`), /at most 100 scopes/],

@@ -125,7 +125,7 @@ describe('client ID metadata documents', () => {
           body: { ...documentOf(`${origin}/client.json`), token_endpoint_auth_method: 'client_secret_post' },
         }),
       ],
-      ['that is no object', () => ({ status: 200, body: [documentOf(`${origin}/client.json`)] })],
+      ['that is not an object', () => ({ status: 200, body: [documentOf(`${origin}/client.json`)] })],
       ['that is not there', () => ({ status: 404, body: {} })],
       ['behind a redirect', () => ({ status: 302, headers: { location: '/elsewhere.json' }, body: {} })],
       [

@@ -428,7 +428,7 @@ describe('token exchange with other settings', () => {
     ['clients without an API', { apis: [] }, /apis: must not be empty/],
     ['APIs without a client', { clients: [] }, /clients: must not be empty if there are apis; write e\.g\./],
     [
-      'an API that is no URI',
+      'an API that is not a URI',
       { apis: [{ resource: 'calendar', scopes: { 'two words': [] } }] },
       /apis: "calendar" must be[^]*"two words"/,
     ],

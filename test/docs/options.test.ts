@@ -146,7 +146,7 @@ it.each(onPage)('docs/options.md: has a row for each member of $name', ({ option
   expect(options.filter((option) => !rowNames.includes(option))).toEqual([]);
 });
 
-it('docs/options.md: has no row for what is no option', () => {
+it('docs/options.md: has rows for options only', () => {
   const known = new Set([...onPage.flatMap(({ options }) => options), 'resources', 'globalGuard']);
   expect(rowNames.filter((name) => !name.startsWith('MCP_AUTH_') && !known.has(name))).toEqual([]);
 });

@@ -72,7 +72,7 @@ const ANSWERS: [what: string, write: (response: PlatformResponse) => void, reque
   ['an error', json(error(7, -32_602)), call(7), { outcome: 'rpc-error', errorCode: -32_602 }],
   ['an error without an id', json(error(null, -32_700)), call(7), { outcome: 'rpc-error', errorCode: -32_700 }],
   ['the answer to another request', json(error(8, -32_602)), call(7), { outcome: 'unknown' }],
-  ['text that is no JSON', (response) => void response.end('fine'), call(7), { outcome: 'unknown' }],
+  ['text that is not JSON', (response) => void response.end('fine'), call(7), { outcome: 'unknown' }],
   ['nothing', (response) => void response.writeHead(202).end(), call(7), { outcome: 'unknown', status: 202 }],
   [
     'nothing, to a notification',

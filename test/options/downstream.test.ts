@@ -128,7 +128,11 @@ const REFUSED_SHARED: readonly Row[] = [
 
 const REFUSED: readonly Row[] = [
   ['no object', { ...GOOD, downstream: 'calendar' }, ['downstream', '"calendar"', /must be an object/]],
-  ['an entry that is no object', withCalendar('x'), ['downstream["calendar"]', 'something else', /must be an object/]],
+  [
+    'an entry that is not an object',
+    withCalendar('x'),
+    ['downstream["calendar"]', 'something else', /must be an object/],
+  ],
   [
     'a name with a space',
     { ...GOOD, downstream: { 'my api': ENTRY } },
@@ -175,7 +179,11 @@ const REFUSED: readonly Row[] = [
     changed({ parameters: { subject_token: 'canary-secret' } }),
     [at('parameters["subject_token"]'), 'a value', /written from the other options/],
   ],
-  ['a parameter that is no text', changed({ parameters: { a: 1 } }), [at('parameters["a"]'), 'something else', /text/]],
+  [
+    'a parameter that is not a string',
+    changed({ parameters: { a: 1 } }),
+    [at('parameters["a"]'), 'something else', /text/],
+  ],
   [
     'an issuer that nobody trusts',
     changed({ subjectIssuers: ['https://other.test'] }),
@@ -204,7 +212,7 @@ const REFUSED: readonly Row[] = [
   ],
   ['an empty key for proofs', changed({ dpop: {} }), [at('dpop.privateKey'), 'nothing', /must be a private key/]],
   [
-    'a key for proofs that is none',
+    'an invalid key for proofs',
     changed({ dpop: { privateKey: 'canary-secret' } }),
     [at('dpop.privateKey'), 'a value', /must be a private key/],
   ],
@@ -234,7 +242,7 @@ const REFUSED: readonly Row[] = [
     [at('auth'), 'not both of certificate and key', /must be a private key as PEM text/],
   ],
   [
-    'a certificate that is none',
+    'an invalid certificate',
     changed({ auth: { ...CERTIFIED, certificate: 'canary-secret' } }),
     [at('auth'), 'values', /must be a certificate as PEM text/],
   ],
@@ -254,7 +262,7 @@ const REFUSED: readonly Row[] = [
     [at('auth.certificate'), 'a value', /no such option/],
   ],
   [
-    'a function that is none',
+    'a value that is not a function',
     changed({ auth: { method: 'tls_client_auth', keyPair: 'canary-secret' } }),
     [at('auth.keyPair'), 'a value', /must be a function/],
   ],
@@ -274,7 +282,7 @@ const REFUSED: readonly Row[] = [
     [at('auth.ca'), 'a value', /must be certificates as PEM text/],
   ],
   [
-    'authorities that are none',
+    'invalid authorities',
     changed({ auth: { ...CERTIFIED, ca: 'canary-secret' } }),
     [at('auth.ca'), 'a value', /must be certificates as PEM text/],
   ],

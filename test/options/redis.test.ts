@@ -20,7 +20,7 @@ describe.each(STORES.map((Store) => ({ name: Store.name, Store })))('$name', ({ 
     ['no client', undefined, 'nothing'],
     ['the URL of a server', 'redis://:secret@localhost', '"redis://…@localhost"'],
     ['the options of a client', { url: 'redis://:secret@localhost' }, 'an object that is not shown'],
-    ['a client that is no client of Redis', { eval: () => undefined }, 'an object that is not shown'],
+    ['a client that is not a client of Redis', { eval: () => undefined }, 'an object that is not shown'],
   ])('refuses %s, and says what to write', (_case, client, seen) => {
     const create = (): unknown => new Store(client as unknown as RedisClient);
     expect(create).toThrow(McpAuthConfigError);

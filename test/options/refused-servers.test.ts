@@ -71,7 +71,7 @@ const SERVER_ROWS: readonly Row[] = [
     ['authorizationServers[0].discovery', '"openid"', /not a known value/],
   ],
   [
-    'discovery at a URL that is none',
+    'discovery at an invalid URL',
     server({ discovery: { url: 'x' } }),
     ['authorizationServers[0].discovery.url', '"x"', /must be an absolute URL/],
   ],
@@ -86,7 +86,7 @@ const SERVER_ROWS: readonly Row[] = [
     ['authorizationServers[0].discovery.url', '"http://login.example.com/x"', HTTP_WHY],
   ],
   [
-    'keys at a URL that is none',
+    'keys at an invalid URL',
     server({ jwksUri: '/keys' }),
     ['authorizationServers[0].jwksUri', '"/keys"', /must be an absolute URL/],
   ],
@@ -133,7 +133,7 @@ const SERVER_ROWS: readonly Row[] = [
     ['authorizationServers[0].profile', '"strict"', /not a known value/],
   ],
   [
-    'introspection that is no object',
+    'introspection that is not an object',
     server({ introspection: true }),
     ['authorizationServers[0].introspection', 'something else', /must be an object/],
   ],
@@ -165,14 +165,14 @@ const SERVER_ROWS: readonly Row[] = [
     ['authorizationServers[0].claims.scope', 'a value', /no such option/],
   ],
   [
-    'claim names that are none',
+    'invalid claim names',
     server({ claims: { scopes: '', clientId: [], subject: 1 } }),
     ['authorizationServers[0].claims.scopes', '[""]', /non-empty strings/],
     ['authorizationServers[0].claims.clientId', '[]', /non-empty strings/],
     ['authorizationServers[0].claims.subject', '1', /non-empty strings/],
   ],
   [
-    'a claim pointer that is none',
+    'an invalid claim pointer',
     server({ claims: { scopes: '/realm_access/~2' } }),
     ['authorizationServers[0].claims.scopes', '"/realm_access/~2"', /JSON Pointer/],
   ],
@@ -182,7 +182,7 @@ const SERVER_ROWS: readonly Row[] = [
     ['authorizationServers[0].claims.audience', 'false', /non-empty strings/],
   ],
   [
-    'an advertised issuer that is none',
+    'an invalid advertised issuer',
     server({ advertisedIssuer: 'login' }),
     ['authorizationServers[0].advertisedIssuer', '"login"', /must be an absolute URL/],
   ],

@@ -122,7 +122,7 @@ const GENERAL: readonly Row[] = [
     ['clockToleranceSeconds', 'Infinity', /whole number/],
   ],
   [
-    'a clock tolerance that is no number',
+    'a clock tolerance that is not a number',
     { ...GOOD, clockToleranceSeconds: Number.NaN },
     ['clockToleranceSeconds', 'NaN', /whole number/],
   ],
@@ -157,7 +157,7 @@ const GENERAL: readonly Row[] = [
     ['cache.maxEntries', '0', /from 1 to/],
     ['cache.ttlSeconds', '0', /from 1 to/],
   ],
-  ['a cache that is no object', { ...GOOD, cache: true }, ['cache', 'true', /must be an object/]],
+  ['a cache that is not an object', { ...GOOD, cache: true }, ['cache', 'true', /must be an object/]],
   ['anonymous access as text', { ...GOOD, allowAnonymous: 'no' }, ['allowAnonymous', '"no"', /must be true or false/]],
   [
     'callers who are followed as text',
@@ -176,7 +176,7 @@ const GENERAL: readonly Row[] = [
   ],
   ['an unknown form of challenge', { ...GOOD, challenge: 'html' }, ['challenge', '"html"', /not a known value/]],
   [
-    'origins that are none',
+    'invalid origins',
     {
       ...GOOD,
       allowedOrigins: [
@@ -325,7 +325,7 @@ const SCOPE_ROWS: readonly Row[] = [
     ['scopes.operations.tool', 'a value', /no such option/],
   ],
   [
-    'scopes of operations that are none',
+    'invalid scopes of operations',
     withScopes({ operations: { tools: { ping: 'a' }, resources: { 'notes://x': ['a b'] }, prompts: ['ask'] } }),
     ['scopes.operations.tools["ping"]', '"a"', /non-empty strings/],
     ['scopes.operations.resources["notes://x"]', '"a b"', /visible ASCII/],
@@ -333,7 +333,7 @@ const SCOPE_ROWS: readonly Row[] = [
   ],
   ['an unknown rule for listing', withScopes({ listing: 'none' }), ['scopes.listing', '"none"', /not a known value/]],
   [
-    'a hierarchy that is no object',
+    'a hierarchy that is not an object',
     withScopes({ hierarchy: [['a', 'b']] }),
     ['scopes.hierarchy', '[a list]', /must be an object/],
   ],
@@ -347,7 +347,7 @@ const SCOPE_ROWS: readonly Row[] = [
 ];
 
 const METADATA_ROWS: readonly Row[] = [
-  ['metadata that is no object', withMetadata('Notes'), ['metadata', '"Notes"', /must be an object/]],
+  ['metadata that is not an object', withMetadata('Notes'), ['metadata', '"Notes"', /must be an object/]],
   ...['resource', 'authorization_servers', 'scopes_supported', 'bearer_methods_supported'].map((name): Row => [
     `the metadata member ${name}`,
     withMetadata({ [name]: 'x' }),
@@ -368,7 +368,7 @@ const METADATA_ROWS: readonly Row[] = [
     [`metadata.${name}`, 'true', /follows from the options dpop and mutualTls/],
   ]),
   [
-    'metadata with URLs that are none',
+    'metadata with invalid URLs',
     withMetadata({ resourceDocumentation: 'docs', 'resource_policy_uri#de': 'policy', resourceTosUri: 1 }),
     ['metadata.resourceDocumentation', '"docs"', /must be an absolute URL/],
     ['metadata.resource_policy_uri#de', '"policy"', /must be an absolute URL/],
@@ -380,7 +380,7 @@ const METADATA_ROWS: readonly Row[] = [
     ['metadata.resourceDocumentation', '"http://docs.example.com"', HTTP_WHY],
   ],
   [
-    'a resource name that is no text',
+    'a resource name that is not a string',
     withMetadata({ resourceName: '', 'resource_name#de': 1 }),
     ['metadata.resourceName', '""', /must be a non-empty string/],
     ['metadata.resource_name#de', '1', /must be a non-empty string/],

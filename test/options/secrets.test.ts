@@ -16,7 +16,7 @@ describe('secrets in options', () => {
   it.each([
     ['a private key among the public ones', () => server({ jwks: { keys: [key.publicJwk, privateJwk()] } })],
     ['a symmetric key', () => server({ jwks: { keys: [{ kty: 'oct', k: SECRET }] } })],
-    ['a private key that is no key set', () => server({ jwks: privateJwk() })],
+    ['a private key that is not a key set', () => server({ jwks: privateJwk() })],
     ['a private key in PEM', () => server({ jwks: `-----BEGIN PRIVATE KEY-----\n${SECRET}` })],
     ['a private key under another name', () => server({ privateKey: privateJwk() })],
     ['a private key as authorization server', () => ({ ...GOOD, authorizationServers: [privateJwk()] })],
@@ -36,14 +36,14 @@ describe('secrets in options', () => {
       () => server({ introspection: { clientId: 'notes', auth: { method: 'client_secret_basic', secret: SECRET } } }),
     ],
     [
-      'a client secret that is no text',
+      'a client secret that is not a string',
       () =>
         server({
           introspection: { clientId: 'notes', auth: { method: 'client_secret_post', clientSecret: [SECRET] } },
         }),
     ],
     [
-      'a signing key that is none',
+      'an invalid signing key',
       () =>
         server({
           introspection: {
@@ -75,7 +75,10 @@ describe('secrets in options', () => {
       'a password in an issuer',
       () => ({ ...GOOD, authorizationServers: [`https://user:${SECRET}@login.example.com`] }),
     ],
-    ['a password in an issuer that is no URL', () => ({ ...GOOD, authorizationServers: [`https://user:${SECRET}@`] })],
+    [
+      'a password in an issuer that is not a URL',
+      () => ({ ...GOOD, authorizationServers: [`https://user:${SECRET}@`] }),
+    ],
     ['a password in a resource', () => ({ ...GOOD, resource: `https://user:${SECRET}@mcp.example.com/mcp` })],
     ['a password in the URL of keys', () => server({ jwksUri: `https://user:${SECRET}@login.example.com/keys` })],
     [

@@ -50,7 +50,7 @@ describe('arguments of presets', () => {
       /^(?!.*hunter2).*saw "https:\/\/…@a\.example\.com"; it holds a user name/s,
     ],
     [
-      'an argument that is no text',
+      'an argument that is not a string',
       () => keycloak({ url: 'https://a.example.com', realm: 7 } as never),
       /keycloak\(\)\.realm: saw 7; must be a non-empty string/,
     ],
@@ -123,7 +123,7 @@ describe('arguments of presets', () => {
       /must be the ID of a user pool/,
     ],
     [
-      'a region that is none',
+      'an invalid region',
       () => cognito({ region: 'Frankfurt', userPoolId: 'eu-central-1_a' }),
       /must be the name of a region/,
     ],

@@ -38,7 +38,7 @@ export const BAD_TOKENS: [what: string, make: (server: NotesServer) => string | 
   ['a token from the future', (server) => server.mint({ nbf: minutes(server, 2) })],
   ['a token without expiry', (server) => server.mint({ exp: undefined })],
   ['a token that expires never', (server) => server.mint({ exp: 1e15 })],
-  ['a token with an expiry that is no number', (server) => server.mint({ exp: '2100-01-01' })],
+  ['a token with an expiry that is not a number', (server) => server.mint({ exp: '2100-01-01' })],
   ['a token for another audience', (server) => server.mint({ aud: 'https://elsewhere.example' })],
   ['a token for nobody', (server) => server.mint({ aud: undefined })],
   ['a token of another issuer', (server) => server.mint({ iss: 'https://elsewhere.example' })],
@@ -65,7 +65,7 @@ export const BAD_TOKENS: [what: string, make: (server: NotesServer) => string | 
   ['an ID token', (server) => server.mint({ nonce: 'n', aud: 'test-client' }, { header: { typ: 'JWT' } })],
   ['a logout token', (server) => server.mint({ events: {} }, { header: { typ: 'logout+jwt' } })],
   ['a token of nobody', (server) => server.mint({ sub: undefined, client_id: undefined })],
-  ['a token with a subject that is no string', (server) => server.mint({ sub: { name: 'alice' } })],
+  ['a token with a subject that is not a string', (server) => server.mint({ sub: { name: 'alice' } })],
 ];
 
 /** Asserts that each parameter of the header contains only the characters that RFC 6750 §3 allows. */

@@ -148,7 +148,7 @@ describe.each(PLATFORMS)('other ways to verify, on %s', (platform) => {
 });
 
 it.each(PLATFORMS)(
-  'LIB-28: a proof for one tenant is none for another, with one key and one issuer, on %s',
+  'LIB-28: a proof for one tenant is refused at another, with one key and one issuer, on %s',
   async (platform) => {
     const server = await startTenantsServer(platform, {
       options: { resource: 'https://{tenant}.example.com/mcp', resolveTenant: () => ({}), dpop: 'required' },

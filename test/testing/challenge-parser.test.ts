@@ -92,7 +92,7 @@ describe('parseChallenges', () => {
     ['single quotes around a space', "Bearer realm='a b'"],
     ['an unquoted URL', 'Bearer resource_metadata=https://mcp.example/'],
     ['a value missing between parameters', 'Bearer realm= , scope="x"'],
-    ['a scheme that is no token', 'Bear:er realm="x"'],
+    ['a scheme that is not a token', 'Bear:er realm="x"'],
     ['a tab between scheme and parameters', 'Bearer\trealm="x"'],
     ['a line break', 'Bearer realm="x\r\nSet-Cookie: a=b"'],
     ['a line break at the end', 'Bearer realm="x"\n'],

@@ -102,7 +102,7 @@ describe.each(PLATFORMS)('scopes that a product keeps elsewhere, on %s', (platfo
       ['returns nothing', () => undefined],
       ['returns null', () => null],
       ['returns an object', () => ({ a: true })],
-      ['returns a name that is none', () => ['a', 'b c']],
+      ['returns an invalid name', () => ['a', 'b c']],
       ['returns too many', () => Array.from({ length: 1_001 }, (_one, index) => `s${index}`)],
       ['returns a promise', async () => ['a']],
       ['returns a promise that is rejected', () => Promise.reject(new Error('late'))],

@@ -68,7 +68,7 @@ describe('an application whose verifier cannot be had', () => {
     expect((failure as McpAuthConfigError).problems).toEqual([expect.objectContaining({ option: 'verifier' })]);
   });
 
-  it('has nothing of a verifier that is no verifier in its error', async () => {
+  it('has nothing of a verifier that is not a verifier in its error', async () => {
     const failure = await start({ apiKey: 'hunter2-and-then-some' }).catch((error: unknown) => error);
     expectNoTrace('hunter2-and-then-some', { message: (failure as Error).message });
   });

@@ -67,7 +67,7 @@ describe('a refusal shows', () => {
     });
   });
 
-  it('nothing where the error is none of this library', () => {
+  it('nothing if the error is not one of this library', () => {
     const error = new Error('broken');
     expect(withRefusalDetails(error, FACTS)).toBe(error);
     expect({ ...error }).toEqual({});

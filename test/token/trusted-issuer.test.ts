@@ -223,7 +223,7 @@ describe.each(PLATFORMS)('trustedIssuer, on %s', (platform) => {
   it.each<[what: string, answer: () => unknown, seen: RegExp]>([
     ['finds another issuer', () => home.issuer, /the issuer that was asked for is/],
     ['finds an issuer that is spelt in another way', () => `${tenant.issuer}/`, /the issuer that was asked for is/],
-    ['finds what is no server', () => 7, /must be an absolute URL/],
+    ['finds something other than a server', () => 7, /must be an absolute URL/],
     [
       'finds a server with an option that does not exist',
       () => ({ issuer: tenant.issuer, audiance: 'x' }),
