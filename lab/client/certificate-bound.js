@@ -5,7 +5,7 @@ import { postOverTls } from './https.js';
  * A token of a client for itself (client credentials), bound to the certificate of the connection.
  *
  * @param {string} tokenEndpoint at https
- * @param {{ clientId: string, clientSecret: string }} client
+ * @param {{ clientId: string, clientSecret?: string }} client which authenticates with the certificate if it has no secret
  * @param {{ issuer: string, options?: object, parameters?: Record<string, string>, certificate?: TestCertificate }} settings
  */
 export async function tokenOverTls(
@@ -14,13 +14,14 @@ export async function tokenOverTls(
   { issuer, options, parameters, certificate = TestCertificate.generate() },
 ) {
   const form = { grant_type: 'client_credentials', scope: 'notes:read', ...parameters };
+  const basic = `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
   const { key, cert } = certificate;
   const { status, text } = await postOverTls(tokenEndpoint, {
     headers: {
       'content-type': 'application/x-www-form-urlencoded',
-      authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`,
+      ...(clientSecret !== undefined && { authorization: basic }),
     },
-    body: new URLSearchParams(form).toString(),
+    body: new URLSearchParams(clientSecret === undefined ? { ...form, client_id: clientId } : form).toString(),
     certificate: { key, cert },
   });
   const { access_token: token, error } = JSON.parse(text);

@@ -1,12 +1,16 @@
 /** Spring Authorization Server in Spring Boot, from Maven Central: one class, built here. */
-import { cpSync, readdirSync, statSync } from 'node:fs';
+import { createHash, X509Certificate } from 'node:crypto';
+import { cpSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { TestCertificate } from '../../dist/testing/index.js';
 import { cacheFolder } from '../machine/cache.js';
+import { certificate } from '../machine/certificate.js';
 import { freePort } from '../machine/free-port.js';
 import { install } from '../machine/install.js';
 import { missingJava } from '../machine/java.js';
 import { run, ServerProcess } from '../machine/processes.js';
+import { tokenOverTls } from '../client/certificate-bound.js';
 import { signIn } from '../client/oauth.js';
 import { absent, fails, works } from './expectation.js';
 
@@ -27,14 +31,21 @@ export const spring = {
   missing: () => missingJava(17),
 
   async start({ resource }) {
-    const port = await freePort();
+    const [port, tlsPort] = [await freePort(), await freePort()];
     const issuer = `http://127.0.0.1:${port}`;
     const folder = install(build);
+    const bound = TestCertificate.generate();
     const server = new ServerProcess({
       command: 'java',
-      args: ['-Xmx256m', '-jar', 'target/lab-1.jar', '--server.address=127.0.0.1', `--server.port=${port}`],
+      args: ['-Xmx256m', '-jar', 'target/lab-1.jar', ...tlsArguments(folder, tlsPort, bound)],
       cwd: folder,
-      env: { ISSUER: issuer, RESOURCE: resource, API_SECRET: SECRET },
+      env: {
+        ISSUER: issuer,
+        PLAIN_PORT: String(port),
+        RESOURCE: resource,
+        API_SECRET: SECRET,
+        KEYS_OF_CLIENT: JSON.stringify({ keys: [keyOf(bound)] }),
+      },
       ready: `${issuer}/.well-known/oauth-authorization-server`,
       seconds: 180,
     });
@@ -55,6 +66,12 @@ export const spring = {
       kill: () => server.kill(),
       restart: () => server.start(),
       rotateKeys: () => fetch(`${issuer}/rotate`, { method: 'POST' }),
+      boundToken: () =>
+        tokenOverTls(
+          `https://127.0.0.1:${tlsPort}/oauth2/token`,
+          { clientId: 'mcp-certified' },
+          { issuer, certificate: bound },
+        ),
       exchangingClient: API,
       otherApi: { audience: 'https://inventory.example.com', hasActor: true },
     };
@@ -84,6 +101,10 @@ export const spring = {
       'A JWT counts until it expires. Introspection ends it at once, with `cacheSeconds: 0`.',
     ),
     dpop: works('token_type DPoP: 200, 401 invalid_token, 401 invalid_token'),
+    'mutual-tls': works(
+      '200, 401 invalid_token, 401 invalid_token',
+      'It binds tokens only if the client authenticates with the certificate.',
+    ),
     'dpop-off': works('401 invalid_token, the log says why'),
     'dpop-client': works(`token_type DPoP, ${STORY}`),
     'token-exchange': works('new token without act: list-notes 200', 'With an actor token, the new one has `act`.'),
@@ -98,6 +119,31 @@ export const spring = {
     ),
   },
 };
+
+/** It serves TLS, too, and asks for the certificate of the client. */
+function tlsArguments(folder, port, { cert }) {
+  const clientFile = join(folder, 'client.pem');
+  writeFileSync(clientFile, cert);
+  const { file, keyFile } = certificate();
+  return [
+    '--server.address=127.0.0.1',
+    `--server.port=${port}`,
+    `--server.ssl.certificate=file:${file}`,
+    `--server.ssl.certificate-private-key=file:${keyFile}`,
+    `--server.ssl.trust-certificate=file:${clientFile}`,
+    '--server.ssl.client-auth=want',
+  ];
+}
+
+/** The key of a certificate, with the certificate. */
+function keyOf({ cert }) {
+  const { raw, publicKey } = new X509Certificate(cert);
+  return {
+    ...publicKey.export({ format: 'jwk' }),
+    x5c: [raw.toString('base64')],
+    'x5t#S256': createHash('sha256').update(raw).digest('base64url'),
+  };
+}
 
 function build() {
   const folder = cacheFolder(`spring-${VERSION}`);

@@ -11,8 +11,11 @@ import java.security.interfaces.RSAPublicKey;
 import java.time.Duration;
 import java.util.List;
 import java.util.UUID;
+import org.apache.catalina.connector.Connector;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
+import org.springframework.boot.tomcat.servlet.TomcatServletWebServerFactory;
+import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.core.annotation.Order;
 import org.springframework.http.MediaType;
@@ -37,6 +40,7 @@ import org.springframework.security.provisioning.InMemoryUserDetailsManager;
 import org.springframework.security.web.SecurityFilterChain;
 import org.springframework.security.web.authentication.LoginUrlAuthenticationEntryPoint;
 import org.springframework.security.web.util.matcher.MediaTypeRequestMatcher;
+import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RestController;
 import org.springframework.web.cors.CorsConfiguration;
@@ -75,7 +79,7 @@ public class AuthorizationServer {
   @Bean
   @Order(2)
   SecurityFilterChain otherRequests(HttpSecurity http) throws Exception {
-    http.authorizeHttpRequests(requests -> requests.requestMatchers("/rotate").permitAll().anyRequest().authenticated());
+    http.authorizeHttpRequests(requests -> requests.requestMatchers("/rotate", "/keys-of-client").permitAll().anyRequest().authenticated());
     http.csrf(csrf -> csrf.ignoringRequestMatchers("/rotate"));
     return http.formLogin(Customizer.withDefaults()).build();
   }
@@ -97,7 +101,8 @@ public class AuthorizationServer {
         .authorizationGrantType(AuthorizationGrantType.CLIENT_CREDENTIALS)
         .authorizationGrantType(AuthorizationGrantType.TOKEN_EXCHANGE)
         .build();
-    return new InMemoryRegisteredClientRepository(publicClient("mcp-public"), publicClient("mcp-default"), confidentialClient(), api);
+    return new InMemoryRegisteredClientRepository(
+        publicClient("mcp-public"), publicClient("mcp-default"), confidentialClient(), certifiedClient(), api);
   }
 
   private static RegisteredClient publicClient(String id) {
@@ -119,6 +124,33 @@ public class AuthorizationServer {
         .redirectUri(REDIRECT_URI)
         .clientSettings(ClientSettings.builder().requireProofKey(true).build())
         .build();
+  }
+
+  /** It authenticates with a certificate that it issued itself, to which its tokens are bound. */
+  private static RegisteredClient certifiedClient() {
+    return client("mcp-certified")
+        .clientAuthenticationMethod(ClientAuthenticationMethod.SELF_SIGNED_TLS_CLIENT_AUTH)
+        .authorizationGrantType(AuthorizationGrantType.CLIENT_CREDENTIALS)
+        .clientSettings(ClientSettings.builder().jwkSetUrl(System.getenv("ISSUER") + "/keys-of-client").build())
+        .tokenSettings(TokenSettings.builder().x509CertificateBoundAccessTokens(true).build())
+        .build();
+  }
+
+  /** The certificate of that client, which a real one publishes itself. */
+  @GetMapping("/keys-of-client")
+  String keysOfClient() {
+    return System.getenv("KEYS_OF_CLIENT");
+  }
+
+  /** Besides TLS, which its settings turn on. */
+  @Bean
+  WebServerFactoryCustomizer<TomcatServletWebServerFactory> plainHttp() {
+    return factory -> {
+      var connector = new Connector();
+      connector.setPort(Integer.parseInt(System.getenv("PLAIN_PORT")));
+      connector.setProperty("address", "127.0.0.1");
+      factory.addAdditionalConnectors(connector);
+    };
   }
 
   private static RegisteredClient.Builder client(String id) {
