@@ -99,9 +99,9 @@ export class AccessControl {
 
   #activateAt(request: HttpRequest, response: HttpResponse, access: AccessRequest): MaybePromise<boolean> {
     try {
-      const admitted = this.#admit(request, response, access);
-      if (!(admitted instanceof Promise)) return true;
-      return admitted.then(
+      const admission = this.#admit(request, response, access);
+      if (!(admission instanceof Promise)) return true;
+      return admission.then(
         () => true,
         (error: unknown) => this.#refuse(error, request, response, refusedRequestOf(access)),
       );

@@ -21,12 +21,12 @@ export function provideTokens(instance: Instance, tokenFor: TokenFor): void {
  * @throws {McpAuthConfigError} if no instance of this copy of the package serves the handler.
  */
 export async function injectedToken(name: string, context: ExecutionContext): Promise<string> {
-  const admitted = callWithInstance(context);
+  const current = callWithInstance(context);
   const [only, ...others] = instancesWith(context.getClass());
-  const instance = admitted?.instance ?? (others.length === 0 ? only : undefined);
+  const instance = current?.instance ?? (others.length === 0 ? only : undefined);
   const tokenFor = instance && sources.get(instance);
   if (!tokenFor) throw moduleMissing('@DownstreamToken()');
-  return tokenFor(name, admitted?.call.auth);
+  return tokenFor(name, current?.call.auth);
 }
 
 // Marks the decorator for every copy of this package.

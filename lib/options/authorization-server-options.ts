@@ -175,17 +175,17 @@ export const AUTHORIZATION_SERVER_OPTIONS = {
 
 /** Reads one authorization server. A value that is not an object is the issuer of a server with default settings. */
 export function readAuthorizationServer(option: OptionReader): ResolvedAuthorizationServer {
-  const given = option.section(AUTHORIZATION_SERVER_OPTIONS, 'issuer');
-  const { issuer, algorithms, profile, introspection, grants, scopesOf, kindOf } = given;
-  const { scopes, ...claimNames } = given.claims;
+  const settings = option.section(AUTHORIZATION_SERVER_OPTIONS, 'issuer');
+  const { issuer, algorithms, profile, introspection, grants, scopesOf, kindOf } = settings;
+  const { scopes, ...claimNames } = settings.claims;
   if (scopesOf && grants.length > 0) {
     const write = 'Keep one of the two: the function can read the roles itself';
     option.at('grants').refuse({ seen: 'scopesOf too', why: 'scopesOf determines all scopes', write });
   }
   return {
     issuer,
-    advertisedIssuer: given.advertisedIssuer ?? issuer,
-    ...issuerSourcesOf(option, given, issuer, introspection),
+    advertisedIssuer: settings.advertisedIssuer ?? issuer,
+    ...issuerSourcesOf(option, settings, issuer, introspection),
     algorithms,
     profile,
     introspection,

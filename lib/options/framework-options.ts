@@ -87,8 +87,8 @@ function readDecorators(option: OptionReader): ResolvedFramework['decorators'] {
   if (keys.length === 0)
     option.refuse({ why: 'must be an object with the metadata keys of its decorators', write: WRITE });
   return keys.map((key) => {
-    const given = (value as Readonly<Record<string | symbol, unknown>>)[key];
-    const place = option.atKey(String(key)).withValue(given);
+    const entry = (value as Readonly<Record<string | symbol, unknown>>)[key];
+    const place = option.atKey(String(key)).withValue(entry);
     return { key, operationOf: requiredFunction<(metadata: unknown, methodName: string) => unknown>(place) };
   });
 }

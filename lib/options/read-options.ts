@@ -23,10 +23,10 @@ export function readOptions(
   globalGuard?: unknown,
   productOf: DownstreamProductOf = () => undefined,
 ): ResolvedOptions {
-  const given: unknown = isRecord(options) ? { ...options } : options;
+  const input: unknown = isRecord(options) ? { ...options } : options;
   // Read first, since the check of every URL depends on it.
-  const allowInsecureHttp = isRecord(given) && given['allowInsecureHttp'] === true;
-  return readWhole(OptionReader.of(given, '', allowInsecureHttp), (option) =>
+  const allowInsecureHttp = isRecord(input) && input['allowInsecureHttp'] === true;
+  return readWhole(OptionReader.of(input, '', allowInsecureHttp), (option) =>
     readModule(option, globalGuard, productOf),
   );
 }

@@ -59,8 +59,8 @@ export function tenantResource(
     if (!isRecord(answer)) {
       option.refuse({ why: 'must be an object, or undefined if there is no such tenant', write: 'Return {}' });
     }
-    const given = isRecord(answer) ? option.section(TENANT_SETTINGS) : { scopes: {} };
-    return { ...base, ...ownOf(option, base, template, variables, given as TenantGiven) };
+    const settings = isRecord(answer) ? option.section(TENANT_SETTINGS) : { scopes: {} };
+    return { ...base, ...ownOf(option, base, template, variables, settings as TenantGiven) };
   });
 }
 

@@ -96,9 +96,9 @@ export class AccessMap {
   }
 
   #endpointOf({ id, identifier }: ResolvedResource): Endpoint | undefined {
-    const asked = this.resourceRoutes.of(id);
+    const start = this.resourceRoutes.of(id);
     const route =
-      this.routes.all.find(({ classRef, method }) => classRef === asked?.classRef && method === asked.method) ??
+      this.routes.all.find(({ classRef, method }) => classRef === start?.classRef && method === start.method) ??
       this.routes.all.find(
         ({ name, path }) => /^(?:POST|ALL) /.test(name) && withoutSlash(path) === withoutSlash(identifier.path),
       );

@@ -6,10 +6,10 @@ import { currentCall, runInCall } from '../caller/current-call.js';
 /** Makes the caller available below a handler that has no HTTP route, such as a tool over stdio. */
 export class CallerInterceptor implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const found = callWithInstance(context);
+    const current = callWithInstance(context);
     // A tracked request already runs within its call.
-    if (!found || found.call === currentCall(found.instance)) return next.handle();
-    const { call, instance } = found;
+    if (!current || current.call === currentCall(current.instance)) return next.handle();
+    const { call, instance } = current;
     // The handler runs on subscription to its observable, so the subscription must happen within the call.
     return new Observable((subscriber) => runInCall(call, instance, () => next.handle().subscribe(subscriber)));
   }

@@ -75,8 +75,8 @@ export class HandlerAccess {
   ): MaybePromise<void> {
     const refuse = (error: unknown): never => this.#refuse(explained(error, kind), context, access);
     try {
-      const admitted = this.#admit(request ?? this.#refuseUnknown(kind, access), access);
-      return admitted instanceof Promise ? admitted.catch(refuse) : admitted;
+      const admission = this.#admit(request ?? this.#refuseUnknown(kind, access), access);
+      return admission instanceof Promise ? admission.catch(refuse) : admission;
     } catch (error) {
       return refuse(error);
     }

@@ -62,9 +62,9 @@ const READERS = {
 
 /** @throws {McpAuthConfigError} listing every problem. */
 export function readAuthzen(options: AuthzenOptions): ResolvedAuthzen {
-  const given: unknown = isRecord(options) ? { ...options } : options;
-  const allowsInsecureHttp = isRecord(given) && given['allowInsecureHttp'] === true;
-  const option = OptionReader.of(given, 'authzen()', allowsInsecureHttp);
+  const input: unknown = isRecord(options) ? { ...options } : options;
+  const allowsInsecureHttp = isRecord(input) && input['allowInsecureHttp'] === true;
+  const option = OptionReader.of(input, 'authzen()', allowsInsecureHttp);
   const resolved = readWhole(option, () => option.section(READERS));
   for (const warning of option.warnings) logger.warn(warning);
   return resolved;

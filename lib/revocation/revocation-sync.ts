@@ -102,18 +102,18 @@ export class RevocationSync {
 
   async #readParts(): Promise<void> {
     /** All that the store has; undefined while that is not known. */
-    let found: Map<string, StoredRevocation> | undefined;
+    let ofStore: Map<string, StoredRevocation> | undefined;
     for (let parts = 1; ; parts += 1) {
       if (parts > MAX_PARTS) throw new TypeError('changes().hasMore of the store of revocations never becomes false');
       const { revocations, isFromStart, cursor, hasMore } = await this.#changes();
       this.list.add(revocations);
       // A store may lose its content between two parts, too.
-      if (isFromStart) found = new Map();
-      for (const one of revocations) found?.set(one.key, joined(one, found.get(one.key)));
+      if (isFromStart) ofStore = new Map();
+      for (const one of revocations) ofStore?.set(one.key, joined(one, ofStore.get(one.key)));
       this.#cursor = cursor;
       if (!hasMore) break;
     }
-    if (found) this.#keepWhatIsLacking(found);
+    if (ofStore) this.#addMissing(ofStore);
   }
 
   async #changes(): Promise<RevocationChanges> {
@@ -121,9 +121,9 @@ export class RevocationSync {
   }
 
   /** Of two replicas that both add an entry again, the store gets it twice, which does no harm. */
-  #keepWhatIsLacking(found: ReadonlyMap<string, StoredRevocation>): void {
+  #addMissing(ofStore: ReadonlyMap<string, StoredRevocation>): void {
     for (const one of this.list.inForce()) {
-      const stored = found.get(one.key);
+      const stored = ofStore.get(one.key);
       if (!stored || stored.issuedBefore < one.issuedBefore || stored.until < one.until)
         this.#unsaved.set(one.key, one);
     }
