@@ -122,6 +122,10 @@ const ENTRIES: [what: string, written: unknown, sent: unknown][] = [
 const HIDE = text(tools({ name: 'admin' }, { name: 'a' }));
 const LEFT = text(tools({ name: 'a' }));
 
+/** JavaScript calls them ends of lines, and event streams do not. */
+const SEPARATED = text(tools({ name: 'admin' }, { name: '\u2028\u2029' }));
+const SEPARATED_LEFT = text(tools({ name: '\u2028\u2029' }));
+
 /** Event streams as they are written, and as they are sent. */
 const STREAMS: [what: string, written: string, sent: string][] = [
   ['one event', `event: message\nid: 1\ndata: ${HIDE}\n\n`, `event: message\nid: 1\ndata: ${LEFT}\n\n`],
@@ -139,6 +143,7 @@ const STREAMS: [what: string, written: string, sent: string][] = [
     `database: x\nmydata: y\ndata: ${HIDE}\n\n`,
     `database: x\nmydata: y\ndata: ${LEFT}\n\n`,
   ],
+  ['separators of Unicode in a name', `data: ${SEPARATED}\n\n`, `data: ${SEPARATED_LEFT}\n\n`],
   ['no JSON', 'data: a\ndata: {b\n\n', 'data: a\ndata: {b\n\n'],
 ];
 

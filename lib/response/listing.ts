@@ -107,7 +107,8 @@ async function changedText(text: string, change: (json: string) => Promise<strin
 }
 
 async function changedEvent(lines: readonly string[], change: (json: string) => Promise<string>): Promise<string> {
-  const data = lines.flatMap((line) => /^data(?:: ?(.*))?$/.exec(line)?.[1] ?? []);
+  // Also U+2028 and U+2029, which a dot means only with the flag: JSON may have them in strings.
+  const data = lines.flatMap((line) => /^data(?:: ?(.*))?$/s.exec(line)?.[1] ?? []);
   const json = data.join('\n');
   if (json === '') return lines.join('\n');
   const others = lines.filter((line) => !/^data(?::|$)/.test(line));
