@@ -24,6 +24,8 @@ export interface OwnedId<Value> {
 
 interface Kept<Value> extends OwnedId<Value> {
   readonly amongAll: Link<string>;
+  /** The ids of the owner. */
+  readonly own: UseOrder<string>;
   readonly amongOwn: Link<string>;
 }
 
@@ -48,7 +50,7 @@ export class OwnedIds<Value> {
       own.size >= perOwner || (isFull && own.size > 0) ? own.first : isFull ? this.#all.first : undefined;
     if (outgoing !== undefined) this.#delete(outgoing);
     this.#owners.set(owner, own);
-    this.#ids.set(id, { owner, value, amongAll: this.#all.add(id), amongOwn: own.add(id) });
+    this.#ids.set(id, { owner, value, amongAll: this.#all.add(id), own, amongOwn: own.add(id) });
   }
 
   get(id: string): OwnedId<Value> | undefined {
@@ -61,7 +63,7 @@ export class OwnedIds<Value> {
     if (!kept) return undefined;
     if (kept.owner !== owner) return 'of another';
     this.#all.use(kept.amongAll);
-    this.#owners.get(owner)?.use(kept.amongOwn);
+    kept.own.use(kept.amongOwn);
     return kept;
   }
 
@@ -74,8 +76,7 @@ export class OwnedIds<Value> {
     if (!kept) return;
     this.#ids.delete(id);
     this.#all.remove(kept.amongAll);
-    const own = this.#owners.get(kept.owner);
-    own?.remove(kept.amongOwn);
-    if (own?.size === 0) this.#owners.delete(kept.owner);
+    kept.own.remove(kept.amongOwn);
+    if (kept.own.size === 0) this.#owners.delete(kept.owner);
   }
 }

@@ -68,8 +68,9 @@ export class RefusedRequests {
   }
 
   #noted(source: unknown): RefusedRequest | undefined {
-    if (typeof source !== 'object' || source === null) return undefined;
-    const access = this.#requests.get(source);
-    return access ? refusedRequestOf(access) : this.#calls.get(source);
+    // Nothing was noted for what is no object.
+    const key = source as object;
+    const access = this.#requests.get(key);
+    return access ? refusedRequestOf(access) : this.#calls.get(key);
   }
 }

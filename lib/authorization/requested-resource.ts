@@ -37,7 +37,6 @@ export class RequestedResource {
     this.#documents = documentPaths(servers.all, options.rootMetadata);
     this.#documentTemplates = servers.all.filter(({ resource }) => resource.template?.template.hasPathVariables);
     this.#hostTemplates = servers.all.filter(({ resource }) => hostTemplateOf(resource));
-    if (!this.#isChosenByHost) return;
     for (const server of servers.all.filter(({ resource }) => !hostTemplateOf(resource)))
       for (const host of hostsOf(server.resource)) this.#byHost.set(host, [...(this.#byHost.get(host) ?? []), server]);
   }
@@ -52,7 +51,7 @@ export class RequestedResource {
   serverFor(request: HttpRequest, resourceId: string | undefined): MaybePromise<ResourceServer> {
     const server = resourceId === undefined ? this.#undeclared(request) : this.servers.get(resourceId);
     this.routes.checkPath(request, server.resource);
-    return server.tenants === undefined ? server : tenantOf(server, request);
+    return server.tenants === undefined ? server : tenantOf(server.resource, server.tenants, request);
   }
 
   /**
@@ -140,10 +139,14 @@ function documentedAt(
 }
 
 /** The tenant that a request is for. */
-function tenantOf(server: ResourceServer, request: HttpRequest): MaybePromise<ResourceServer> {
-  const variables = variablesOf(server.resource, request, targetPath(request), true);
+function tenantOf(
+  resource: ResolvedResource,
+  tenants: NonNullable<ResourceServer['tenants']>,
+  request: HttpRequest,
+): MaybePromise<ResourceServer> {
+  const variables = variablesOf(resource, request, targetPath(request), true);
   if (!variables) throw new McpAuthError('resource_not_found', 'tenant_malformed', { seen: seenIn(request) });
-  return continueWith(server.tenants?.find(variables), (tenant) => {
+  return continueWith(tenants.find(variables), (tenant) => {
     if (!tenant) throw new McpAuthError('resource_not_found', 'tenant_unknown', { seen: seenIn(request) });
     return tenant;
   });

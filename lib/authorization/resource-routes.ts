@@ -57,7 +57,7 @@ export class ResourceRoutes {
    * @throws {McpAuthError} `resource_not_found`
    */
   checkPath(request: HttpRequest, resource: ResolvedResource): void {
-    const pattern = this.#withParameter.size === 0 ? undefined : this.#withParameter.get(resource.id);
+    const pattern = this.#withParameter.get(resource.id);
     if (pattern === undefined || isAt(resource, request) || routePattern(request) !== pattern) return;
     const seen = { path: targetPath(request), route: pattern };
     throw new McpAuthError('resource_not_found', 'path_of_no_resource', { seen });

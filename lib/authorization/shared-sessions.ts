@@ -100,7 +100,8 @@ function readOwner(written: unknown): StoredOwner {
   const [, owner, issuedAt, keys] = (typeof written === 'string' && WRITTEN.exec(written)) || [];
   if (owner === undefined) throw new TypeError('ownerOf(session) must return what open() got, or undefined');
   const subject = {
-    keys: keys?.split(' ').filter((key) => key !== '') ?? [],
+    // A match has all groups.
+    keys: (keys as string).split(' ').filter((key) => key !== ''),
     issuedAt: issuedAt ? Number(issuedAt) : undefined,
   };
   return { owner, subject };

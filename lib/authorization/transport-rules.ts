@@ -3,7 +3,7 @@ import { McpAuthError } from '../core/error.js';
 import type { MaybePromise } from '../core/maybe-promise.js';
 import { acceptsEvents, fieldValues, isPresent, type HeaderSource } from '../request/header-fields.js';
 import { headersMatchBody, isBatchAllowed } from '../request/mcp-headers.js';
-import { NO_OPERATIONS, readRpcBody, type Operation } from '../request/rpc-body.js';
+import { readRpcBody, type Operation } from '../request/rpc-body.js';
 import { areHostsAllowed, isOriginAllowed, originRules, type OriginRules } from '../request/origin.js';
 import { isBodyUnread, mayHoldMessage, type BodySource } from '../request/unread-body.js';
 import { sessionsInUrl } from '../request/session-parameter.js';
@@ -40,8 +40,8 @@ interface EndpointPath {
 /** The rules of the MCP transport that authorization depends on, whatever MCP framework serves the request. */
 @Injectable()
 export class TransportRules {
-  readonly #endpoints = new Map<ResolvedResource, Endpoint>();
-  readonly #endpointsOfTenants = new WeakMap<ResolvedResource, Endpoint>();
+  /** Tenants come and go, so this must not keep them. */
+  readonly #endpoints = new WeakMap<ResolvedResource, Endpoint>();
   /** Of all resources: those with variables have no endpoint of their own, but their tenants do. */
   readonly #paths: readonly EndpointPath[];
 
@@ -52,22 +52,15 @@ export class TransportRules {
     private readonly tasks: TaskOwners,
     private readonly eventIds: EventOwners,
   ) {
-    for (const resource of options.resources.filter(({ template }) => template === undefined))
-      this.#endpoints.set(resource, this.#endpointFor(resource));
     this.#paths = options.resources.map(endpointPath);
   }
 
-  #endpointFor(resource: ResolvedResource): Endpoint {
-    return { ...endpointPath(resource), origins: originRules(resource.identifier, this.options) };
-  }
-
   #endpointOf(resource: ResolvedResource): Endpoint {
-    const endpoint =
-      resource.tenant === undefined ? this.#endpoints.get(resource) : this.#endpointsOfTenants.get(resource);
-    if (endpoint) return endpoint;
-    const created = this.#endpointFor(resource);
-    this.#endpointsOfTenants.set(resource, created);
-    return created;
+    const known = this.#endpoints.get(resource);
+    if (known) return known;
+    const endpoint = { ...endpointPath(resource), origins: originRules(resource.identifier, this.options) };
+    this.#endpoints.set(resource, endpoint);
+    return endpoint;
   }
 
   /**
@@ -153,8 +146,8 @@ export class TransportRules {
    *
    * @throws {McpAuthError} `task_not_found`, also for the tasks of others
    */
-  creatorsOf(request: HttpRequest, { body, caller: auth, server: { resource } }: AccessRequest): readonly Operation[] {
-    return body.messages.length === 0 ? NO_OPERATIONS : this.tasks.operationsOf(request.body, { auth, resource });
+  creatorsOf(request: HttpRequest, { caller: auth, server: { resource } }: AccessRequest): readonly Operation[] {
+    return this.tasks.operationsOf(request.body, { auth, resource });
   }
 
   /** Checks session and event fields. Most requests have neither. */
@@ -224,7 +217,7 @@ function kindOf(body: unknown): string {
 
 /** A field as the MCP framework reads it: Node joins the values of a repeated field. */
 function joined(value: Headers[string]): string {
-  return [value ?? ''].flat().join(',');
+  return [value].flat().join(', ');
 }
 
 /** Generous: any spelling of the resource's path counts, and so does any field that only MCP clients send. */
@@ -248,7 +241,6 @@ function endpointPath({ identifier: { path }, template }: ResolvedResource): End
 }
 
 function decoded(path: string): string {
-  if (!path.includes('%')) return path;
   try {
     return decodeURIComponent(path);
   } catch {
