@@ -1,21 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { Client, DpopSession, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import type { McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
-import { InMemoryOAuthProvider } from '../../sample/demo-client/oauth-provider.js';
-import { Browser } from '../dev-server/flow.js';
+import { withKeyedClient } from '../support/dpop-client.js';
 import { freePort } from '../support/free-port.js';
 import { startNotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
-
-/** A client that binds its tokens to a key. */
-class BindingProvider extends InMemoryOAuthProvider {
-  readonly #session = DpopSession.create();
-
-  dpop(): Promise<DpopSession> {
-    return this.#session;
-  }
-}
 
 const SCOPES = { 'notes:read': 'Read your notes' };
 const INTROSPECTION = { clientId: 'notes-server', clientSecret: 'the secret of the notes server' };
@@ -46,24 +35,16 @@ describe.each(PLATFORMS)('8. DPoP with the official client, on %s', (platform) =
       dpop: true,
       ...(isOpaque && { introspection: INTROSPECTION }),
     });
-    const client = new Client({ name: 'a client with a key', version: '1.0.0' });
     try {
       expect(authorizationServer.issuer).toBe(issuer);
-      const provider = new BindingProvider();
-      const connect = (): StreamableHTTPClientTransport =>
-        new StreamableHTTPClientTransport(new URL(server.resource), { authProvider: provider });
-      const first = connect();
-      await expect(client.connect(first)).rejects.toBeInstanceOf(UnauthorizedError);
-      const { url } = await new Browser().signInAndAllow(provider.authorizationUrl as URL);
-      await first.finishAuth(provider.acceptCallback(url));
-      expect(provider.tokens()?.token_type.toLowerCase()).toBe('dpop');
-      await client.connect(connect());
-      expect(await client.callTool({ name: 'ping', arguments: {} })).toMatchObject({ content: [{ text: 'pong' }] });
-      expect(await client.callTool({ name: 'ping', arguments: {} })).toMatchObject({ content: [{ text: 'pong' }] });
-      const stolen = await server.callTool('ping', provider.tokens()?.access_token as string);
-      expect(stolen.status).toBe(401);
+      await withKeyedClient(server.resource, async (client, provider) => {
+        expect(provider.tokens()?.token_type.toLowerCase()).toBe('dpop');
+        expect(await client.callTool({ name: 'ping', arguments: {} })).toMatchObject({ content: [{ text: 'pong' }] });
+        expect(await client.callTool({ name: 'ping', arguments: {} })).toMatchObject({ content: [{ text: 'pong' }] });
+        const stolen = await server.callTool('ping', provider.tokens()?.access_token as string);
+        expect(stolen.status).toBe(401);
+      });
     } finally {
-      await client.close();
       await server.close();
       await authorizationServer.close();
     }

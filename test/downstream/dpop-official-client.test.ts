@@ -1,23 +1,12 @@
 import { expect, describe, it } from '@jest/globals';
-import { Client, DpopSession, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 import { McpController, Tool } from '@rekog/mcp-nest';
 import { decodeJwt } from 'jose';
 import { McpAuthDownstream } from 'nestjs-mcp-auth';
 import { startDevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
-import { InMemoryOAuthProvider } from '../../sample/demo-client/oauth-provider.js';
-import { Browser } from '../dev-server/flow.js';
+import { withKeyedClient } from '../support/dpop-client.js';
 import { freePort } from '../support/free-port.js';
 import { startNotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
-
-/** A client that binds its tokens to a key. */
-class BindingProvider extends InMemoryOAuthProvider {
-  readonly #session = DpopSession.create();
-
-  dpop(): Promise<DpopSession> {
-    return this.#session;
-  }
-}
 
 const CLIENT = { clientId: 'notes-server', clientSecret: 'the secret of the notes server' };
 
@@ -62,27 +51,19 @@ describe.each(PLATFORMS)('A caller and an API that both want proofs, on %s', (pl
       apis: [{ resource: api.resource, scopes: { read: ['notes:read'] } }],
       dpop: true,
     });
-    const client = new Client({ name: 'a client with a key', version: '1.0.0' });
     try {
-      const provider = new BindingProvider();
-      const connect = (): StreamableHTTPClientTransport =>
-        new StreamableHTTPClientTransport(new URL(server.resource), { authProvider: provider });
-      const first = connect();
-      await expect(client.connect(first)).rejects.toBeInstanceOf(UnauthorizedError);
-      const { url } = await new Browser().signInAndAllow(provider.authorizationUrl as URL);
-      await first.finishAuth(provider.acceptCallback(url));
-      await client.connect(connect());
-      for (let calls = 0; calls < 2; calls += 1) {
-        const text: unknown = expect.stringMatching(/^200 \{"subject":/);
-        expect(await client.callTool({ name: 'call', arguments: {} })).toMatchObject({ content: [{ text }] });
-      }
-      const own = decodeJwt(provider.tokens()?.access_token as string);
-      const ofApi = decodeJwt(presented[0]!.replace('DPoP ', ''));
-      expect(presented[1]).toBe(presented[0]);
-      expect(ofApi).toMatchObject({ sub: own.sub, aud: api.resource, cnf: { jkt: expect.any(String) } });
-      expect(ofApi['cnf']).not.toEqual(own['cnf']);
+      await withKeyedClient(server.resource, async (client, provider) => {
+        for (let calls = 0; calls < 2; calls += 1) {
+          const text: unknown = expect.stringMatching(/^200 \{"subject":/);
+          expect(await client.callTool({ name: 'call', arguments: {} })).toMatchObject({ content: [{ text }] });
+        }
+        const own = decodeJwt(provider.tokens()?.access_token as string);
+        const ofApi = decodeJwt(presented[0]!.replace('DPoP ', ''));
+        expect(presented[1]).toBe(presented[0]);
+        expect(ofApi).toMatchObject({ sub: own.sub, aud: api.resource, cnf: { jkt: expect.any(String) } });
+        expect(ofApi['cnf']).not.toEqual(own['cnf']);
+      });
     } finally {
-      await client.close();
       await server.close();
       await api.close();
       await authorizationServer.close();

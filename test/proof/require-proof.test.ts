@@ -11,7 +11,7 @@ import {
   RequireScopes,
   type McpAuthModuleOptions,
 } from 'nestjs-mcp-auth';
-import { InMemoryOAuthProvider } from '../../sample/demo-client/oauth-provider.js';
+import { BindingProvider } from '../support/dpop-client.js';
 import { expectChallenges, startDpopServer, type DpopServer } from '../support/dpop-server.js';
 import { startNotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
@@ -181,11 +181,7 @@ describe.each(PLATFORMS)('@RequireProof(), on %s', (platform) => {
       token_type: isBound ? 'DPoP' : 'Bearer',
     });
     const outcomeOf = async (isBound: boolean): Promise<string> => {
-      const provider = new (class extends InMemoryOAuthProvider {
-        dpop(): DpopSession {
-          return session;
-        }
-      })();
+      const provider = new BindingProvider(session);
       provider.saveTokens(await tokens(isBound));
       const client = new Client({ name: 'a client', version: '1.0.0' });
       const url = new URL(dpop.server.resource);
