@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose';
 import type { DpopOptions } from 'nestjs-mcp-auth';
@@ -11,6 +8,7 @@ import { readChallenge } from '../../lib/cli/doctor/read-challenge.js';
 import type { McpServerFacts } from '../../lib/cli/doctor/mcp-server.facts.js';
 import { examine, runCli, type Examination } from '../support/doctor.js';
 import { expectNoTrace } from '../support/expectations.js';
+import { LoopbackServer } from '../support/loopback-server.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 
 const NONCE = { secret: 'a secret that nobody can guess, of this test' };
@@ -149,7 +147,7 @@ describe('doctor on a server that accepts DPoP', () => {
   it('RFC9449-4.3-9: sees that a server checks no proofs', async () => {
     const issuer = await TestIssuer.start({ alg: 'ES256', metadata: AS_METADATA });
     started.push(issuer);
-    const server = createServer((request, response) => {
+    const server = await LoopbackServer.start((request, response) => {
       request.resume();
       const isMetadata = request.url?.startsWith('/.well-known/');
       const document = { resource: `${origin}/mcp`, authorization_servers: [issuer.issuer], ...AS_METADATA };
@@ -157,9 +155,9 @@ describe('doctor on a server that accepts DPoP', () => {
       const challenge = `Bearer, DPoP algs="ES256", resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`;
       if (status === 401) response.setHeader('www-authenticate', challenge);
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(document));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    });
+    started.push(server);
+    const { origin } = server;
     const token = await issuer.mint({ aud: `${origin}/mcp`, cnf: { jkt } });
     const examined = await examineWith(`${origin}/mcp`, { token, key });
     expect(examined.of('error').filter((row) => ROWS.test(row))).toEqual([
@@ -168,8 +166,6 @@ describe('doctor on a server that accepts DPoP', () => {
       'RFC9449-4.3-12b: a proof by another key: status 200, content type "application/json"',
     ]);
     expect(examined.of('note')).toContainEqual('RFC9449-11.1-a: it accepts the same proof twice');
-    server.close();
-    server.closeAllConnections();
   });
 
   it('AS-09: compares the authorization server with the MCP server', async () => {

@@ -1,24 +1,18 @@
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import { examine, runCli } from '../support/doctor.js';
 import { expectNoTrace } from '../support/expectations.js';
+import { LoopbackServer } from '../support/loopback-server.js';
 
 jest.setTimeout(60_000);
 
-let close: (() => void) | undefined;
-afterEach(() => close?.());
+let started: LoopbackServer | undefined;
+afterEach(() => started?.close());
 
 async function serve(listener: (origin: string) => RequestListener): Promise<string> {
-  const server = createServer((request, response) => void listener(origin)(request, response)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  close = () => {
-    server.close();
-    server.closeAllConnections();
-  };
+  started = await LoopbackServer.start((request, response) => void listener(origin)(request, response));
+  const { origin } = started;
   return origin;
 }
 

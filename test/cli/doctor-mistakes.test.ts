@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { examine, runCli } from '../support/doctor.js';
+import { LoopbackServer } from '../support/loopback-server.js';
 
 /** How a server is: right in everything, but for what a test changes. */
 interface Manners {
@@ -25,20 +24,12 @@ interface Manners {
   readonly elsewhere?: (origin: string) => Readonly<Record<string, unknown>>;
 }
 
-let close: (() => void) | undefined;
-afterEach(() => close?.());
+let started: LoopbackServer | undefined;
+afterEach(() => started?.close());
 
 async function serve(manners: Manners): Promise<string> {
-  const server = createServer((request, response) => handlerOf(manners, origin)(request, response)).listen(
-    0,
-    '127.0.0.1',
-  );
-  await once(server, 'listening');
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  close = () => {
-    server.close();
-    server.closeAllConnections();
-  };
+  started = await LoopbackServer.start((request, response) => handlerOf(manners, origin)(request, response));
+  const { origin } = started;
   return `${origin}/mcp`;
 }
 

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { OAuthClientInformationFullSchema } from '@modelcontextprotocol/core';
 import * as fc from 'fast-check';
@@ -9,18 +7,13 @@ import type { AuthorizationServerFacts } from '../../lib/cli/doctor/authorizatio
 import type { Answer } from '../../lib/cli/doctor/probe-result.js';
 import { always } from '../fuzz/property.js';
 import { examine } from '../support/doctor.js';
+import { LoopbackServer } from '../support/loopback-server.js';
 
 type Metadata = Readonly<Record<string, unknown>>;
 type Register = (metadata: Metadata) => readonly [status: number, answer: unknown];
 
-let server: Server | undefined;
-afterEach(() => void server?.close());
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  let body = '';
-  for await (const chunk of request) body += String(chunk);
-  return body;
-}
+let server: LoopbackServer | undefined;
+afterEach(() => server?.close());
 
 /** An authorization server, and an MCP server that names it, whose challenge asks for `a` and whose metadata lists `a b`. */
 async function serve(
@@ -28,10 +21,10 @@ async function serve(
   more: { readonly openid?: Metadata; readonly scopes?: readonly string[] } = {},
 ) {
   const registered: Metadata[] = [];
-  server = createServer((request, response) => {
+  server = await LoopbackServer.start((request, response) => {
     void (async () => {
       const origin = `http://${request.headers.host}`;
-      const body = await bodyOf(request);
+      const body = await text(request);
       const answer = (status: number, value: unknown, fields: Record<string, string> = {}): void => {
         response
           .writeHead(status, { 'content-type': 'application/json', 'access-control-allow-origin': '*', ...fields })
@@ -70,10 +63,8 @@ async function serve(
           return answer(404, {});
       }
     })();
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return { origin, registered };
+  });
+  return { origin: server.origin, registered };
 }
 
 const created: Register = (metadata) => [201, { ...metadata, client_id: 'x' }];

@@ -1,7 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Payload } from '@nestjs/microservices';
 import { McpController, Tool } from '@rekog/mcp-nest';
@@ -9,6 +6,7 @@ import { AuthInfo, type McpAuthInfo } from 'nestjs-mcp-auth';
 import { z } from 'zod';
 import { answerOf, expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
 import { sendMcp2026 } from '../support/mcp-2026.js';
+import { LoopbackServer } from '../support/loopback-server.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { INITIALIZE, openSession as openSessionAt } from '../support/sessions.js';
@@ -182,15 +180,14 @@ describe.each(PLATFORMS)('6. Sessions, handles and streams, on %s', (platform) =
   });
 
   it('MCP-26-RS-03: hands no token on with what a handler passes on', async () => {
-    const canary = createServer((request, response) => {
+    const canary = await LoopbackServer.start((request, response) => {
       upstream.seen.push(JSON.stringify(request.headers));
       request.on('data', (chunk: Buffer) => upstream.seen.push(chunk.toString()));
       request.on('end', () => response.end());
     });
-    await once(canary.listen(0, '127.0.0.1'), 'listening');
-    upstream.url = `http://127.0.0.1:${(canary.address() as AddressInfo).port}`;
+    upstream.url = canary.origin;
     await resultOf(await callIn(alice, 'ask-upstream'));
-    canary.close();
+    await canary.close();
     expect(upstream.seen.join()).toContain('"subject":"alice"');
     expect(upstream.seen.join()).not.toContain(alice.split('.')[1]);
   });

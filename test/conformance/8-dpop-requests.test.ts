@@ -1,6 +1,4 @@
-import { createServer, request as sendTo, type Server } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { request as sendTo } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { ReplayStore } from 'nestjs-mcp-auth';
@@ -8,6 +6,7 @@ import { TestDpopKey, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { callOf } from '../support/challenge-cases.js';
 import { expectChallenges, startDpopServer, type DpopServer } from '../support/dpop-server.js';
 import { http2Client } from '../support/http2.js';
+import { LoopbackServer } from '../support/loopback-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
 import { SharedStores, sseEndpoint } from '../support/state-endpoints.js';
@@ -17,8 +16,8 @@ const SECRET = 'a secret that nobody can guess, of this test';
 const NEXT_SECRET = 'the next secret that nobody can guess, of this test';
 
 /** A proxy that changes the path of requests. */
-async function startProxy(target: string, changePath: (path: string) => string): Promise<Server> {
-  const proxy = createServer((request, response) => {
+function startProxy(target: string, changePath: (path: string) => string): Promise<LoopbackServer> {
+  return LoopbackServer.start((request, response) => {
     const { method, headers, url = '/' } = request;
     const onward = sendTo(target + changePath(url), { method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 500, answer.headers);
@@ -26,9 +25,6 @@ async function startProxy(target: string, changePath: (path: string) => string):
     });
     request.pipe(onward);
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  return proxy;
 }
 
 describe.each(PLATFORMS)('8. DPoP: what a proof is for, on %s', (platform) => {
@@ -46,7 +42,7 @@ describe.each(PLATFORMS)('8. DPoP: what a proof is for, on %s', (platform) => {
     const resource = 'https://example.com/notes/mcp';
     const dpop = await start({ dpop: 'required', resource });
     const proxy = await startProxy(dpop.server.origin, (path) => path.replace('/notes', ''));
-    const behind = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/notes/mcp`;
+    const behind = `${proxy.origin}/notes/mcp`;
     const token = await dpop.mintBound({ aud: resource });
     const send = (url: string): Promise<Response> =>
       fetch(behind, {
@@ -64,7 +60,7 @@ describe.each(PLATFORMS)('8. DPoP: what a proof is for, on %s', (platform) => {
     expect((await send(resource)).status).toBe(200);
     for (const url of [behind, 'https://example.com/mcp', 'https://attacker.example/attacker/mcp'])
       expect([url, (await send(url)).status]).toEqual([url, 401]);
-    proxy.close();
+    await proxy.close();
   });
 
   it('RFC9449-7.1-a: is each request of a session: a stream, its resumption, and its end', async () => {

@@ -1,10 +1,8 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from '@jest/globals';
 import { TestIssuer } from 'nestjs-mcp-auth/testing';
 import type { DpopOptions } from 'nestjs-mcp-auth';
 import { DpopScenario, type ScenarioCheck, type ScenarioSettings } from '../support/dpop-scenario.js';
+import { LoopbackServer } from '../support/loopback-server.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 
@@ -85,11 +83,11 @@ describe.each(PLATFORMS)('auth/dpop-server-validation, on %s', (platform) => {
 });
 
 it('CONF-DPOP: fails a server that accepts everybody', async () => {
-  const server = createServer((request, response) => void request.resume().on('end', () => response.end('{}')));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const server = await LoopbackServer.start(
+    (request, response) => void request.resume().on('end', () => response.end('{}')),
+  );
   const issuer = await TestIssuer.start({ alg: 'ES256' });
-  const serverUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  const serverUrl = `${server.origin}/mcp`;
   const checks = await DpopScenario.run({
     serverUrl,
     issuer,
@@ -100,5 +98,5 @@ it('CONF-DPOP: fails a server that accepts everybody', async () => {
   expect(byStatus(checks, 'SKIPPED')).toEqual(['NonceFlow']);
   expect(byStatus(checks, 'FAILURE')).toHaveLength(CHECKS.length - 2);
   await issuer.close();
-  server.close();
+  await server.close();
 });

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { VerifiedToken } from 'nestjs-mcp-auth';
 import { generateTestKey, type TestIssuer } from 'nestjs-mcp-auth/testing';
+import { LoopbackServer } from '../support/loopback-server.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
 import { PLATFORMS, type Platform } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
@@ -141,14 +140,6 @@ const NO_ISSUER: TokenIssuer & { issuer: string } = {
 };
 
 async function startBare(answer: RequestListener): Promise<{ url: string; close(): Promise<unknown> }> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}/mcp`,
-    close: () => {
-      server.closeAllConnections();
-      return once(server.close(), 'close');
-    },
-  };
+  const server = await LoopbackServer.start(answer);
+  return { url: `${server.origin}/mcp`, close: () => server.close() };
 }

@@ -1,5 +1,6 @@
-import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { text as textOf } from 'node:stream/consumers';
+import { LoopbackServer } from '../support/loopback-server.js';
 
 /** One request to a decision point. */
 export interface Evaluated {
@@ -36,28 +37,19 @@ export const PERMIT = answering('{"decision":true}');
 
 export async function startDecisionPoint(): Promise<DecisionPoint> {
   const asked: Evaluated[] = [];
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const text = Buffer.concat(chunks).toString();
-      const { method, url: path, headers } = request;
-      const evaluated = { method, path, headers, text, body: JSON.parse(text) as Record<string, unknown> };
-      asked.push(evaluated);
-      point.answer(response, evaluated);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = (): Promise<void> => {
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(() => resolve()));
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const text = await textOf(request);
+    const { method, url: path, headers } = request;
+    const evaluated = { method, path, headers, text, body: JSON.parse(text) as Record<string, unknown> };
+    asked.push(evaluated);
+    point.answer(response, evaluated);
   };
+  const server = await LoopbackServer.start((request, response) => void handle(request, response));
   const point: DecisionPoint = {
-    url: `http://127.0.0.1:${port}/access/v1/evaluation`,
+    url: `${server.origin}/access/v1/evaluation`,
     asked,
     answer: PERMIT,
-    close,
+    close: () => server.close(),
   };
   return point;
 }

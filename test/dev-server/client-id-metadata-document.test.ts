@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { DevAuthorizationServer } from 'nestjs-mcp-auth/dev-server';
+import { LoopbackServer } from '../support/loopback-server.js';
 import { RESOURCE, start, verify } from './fixtures.js';
 import { Browser, Client, REDIRECT_URI } from './flow.js';
 
@@ -74,24 +73,22 @@ describe('client ID metadata documents', () => {
   });
 
   describe('on a loopback host', () => {
-    let host: Server;
+    let host: LoopbackServer;
     let origin: string;
     let answer: { status: number; headers?: Record<string, string>; body: unknown };
+    let handle: RequestListener;
     let fetched: number;
 
     beforeEach(async () => {
       fetched = 0;
-      host = createServer((_request, response) => {
+      handle = (_request, response) => {
         fetched += 1;
         response.writeHead(answer.status, answer.headers).end(JSON.stringify(answer.body));
-      }).listen(0, '127.0.0.1');
-      await once(host, 'listening');
-      origin = `http://127.0.0.1:${(host.address() as AddressInfo).port}`;
+      };
+      host = await LoopbackServer.start((request, response) => handle(request, response));
+      origin = host.origin;
     });
-    afterEach(() => {
-      host.close();
-      host.closeAllConnections();
-    });
+    afterEach(() => host.close());
 
     it('work by http, and their URL is on the consent page', async () => {
       const id = `${origin}/client.json`;
@@ -157,12 +154,11 @@ describe('client ID metadata documents', () => {
       ['is endless', (response: ServerResponse): void => void Readable.from(endless()).pipe(response)],
       ['stops in the middle', (response: ServerResponse): void => void response.write('{"client_id":')],
     ])('are given up, on an error page: one that %s', async (_what, respond) => {
-      host.removeAllListeners('request');
       const closed = new Promise((resolve) => {
-        host.on('request', (_request, response) => {
+        handle = (_request, response) => {
           response.on('close', resolve);
           respond(response);
-        });
+        };
       });
       const page = await new Browser().open(new Client(server.issuer, `${origin}/client.json`).authorizationUrl());
       expect(page.status).toBe(400);

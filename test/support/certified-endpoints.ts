@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:https';
+import { text } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
 import { TestCertificate, type TestIssuer } from 'nestjs-mcp-auth/testing';
+import { LoopbackServer } from './loopback-server.js';
 
 /** A request that came over TLS. */
 export interface CertifiedRequest {
@@ -28,7 +28,7 @@ export class CertifiedEndpoints {
   answer: (request: IncomingMessage, response: ServerResponse) => boolean = () => false;
   /** That of the server, which is its own authority. */
   readonly certificate: TestCertificate;
-  readonly #server: Server;
+  readonly #server: LoopbackServer;
 
   private constructor(
     private readonly issuer: TestIssuer,
@@ -38,21 +38,18 @@ export class CertifiedEndpoints {
     this.certificate = TestCertificate.generate({ commonName: 'localhost' });
     const { cert, key } = this.certificate;
     const isStrict = authority !== undefined;
-    this.#server = createServer(
-      { cert, key, requestCert: true, rejectUnauthorized: isStrict, ...(isStrict && { ca: authority.cert }) },
-      (request, response) => void this.#handle(request, response),
-    );
+    const tls = { cert, key, requestCert: true, rejectUnauthorized: isStrict, ...(isStrict && { ca: authority.cert }) };
+    this.#server = new LoopbackServer(createServer(tls, (request, response) => void this.#handle(request, response)));
   }
 
   static async start(issuer: TestIssuer, authority?: TestCertificate): Promise<CertifiedEndpoints> {
     const endpoints = new CertifiedEndpoints(issuer, authority);
-    endpoints.#server.listen(0, '127.0.0.1');
-    await once(endpoints.#server, 'listening');
+    await endpoints.#server.listen();
     return endpoints;
   }
 
   get origin(): string {
-    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#server.origin;
   }
 
   /** For the metadata of the issuer (RFC 8705 §5). */
@@ -61,16 +58,12 @@ export class CertifiedEndpoints {
     return { token_endpoint: `${origin}/token`, introspection_endpoint: `${origin}/introspect` };
   }
 
-  async close(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+  close(): Promise<void> {
+    return this.#server.close();
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const form = new URLSearchParams(Buffer.concat(chunks).toString());
+    const form = new URLSearchParams(await text(request));
     const socket = request.socket as TLSSocket;
     const raw = socket.getPeerX509Certificate()?.raw;
     const thumbprint = raw && hash('sha256', raw, 'base64url');

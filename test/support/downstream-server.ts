@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { Controller, Get } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
 import { McpController, Tool } from '@rekog/mcp-nest';
@@ -8,6 +7,7 @@ import { decodeJwt, type JWTPayload } from 'jose';
 import { z } from 'zod';
 import { McpAuthDownstream, Public, type DownstreamOptions, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
 import { TestIssuer, type TestIssuerOptions } from 'nestjs-mcp-auth/testing';
+import { LoopbackServer } from './loopback-server.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './notes-server.js';
 import type { Platform } from './platforms.js';
 
@@ -26,32 +26,28 @@ export class CalendarApi {
   readonly calls: ApiCall[] = [];
   /** Answers a request instead of the API, from the next one on; false if it does not. */
   answer: (request: IncomingMessage, response: ServerResponse, call: ApiCall) => boolean = () => false;
-  readonly #server = createServer((request, response) => void this.#handle(request, response));
+  readonly #server = new LoopbackServer(createServer((request, response) => void this.#handle(request, response)));
 
   static async start(): Promise<CalendarApi> {
     const api = new CalendarApi();
-    api.#server.listen(0, '127.0.0.1');
-    await once(api.#server, 'listening');
+    await api.#server.listen();
     return api;
   }
 
   get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#server.origin;
   }
 
-  async close(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+  close(): Promise<void> {
+    return this.#server.close();
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = await text(request);
     const { method = '', url: path = '', headers } = request;
     const token = /^(?:Bearer|DPoP) (.+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
     const proof = headers['dpop'] as string | undefined;
-    const call = { method, path, token, proof, body: Buffer.concat(chunks).toString() };
+    const call = { method, path, token, proof, body };
     this.calls.push(call);
     if (this.answer(request, response, call)) return;
     const claims = token === '' ? {} : decodeJwt(token);

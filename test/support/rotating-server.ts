@@ -1,7 +1,7 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { decodeJwt } from 'jose';
+import { LoopbackServer } from './loopback-server.js';
 
 /** The endpoints of an authorization server where the secret of the client changes. Issues what is asked for. */
 export class RotatingServer {
@@ -9,32 +9,27 @@ export class RotatingServer {
   secret = 'canary-first';
   /** The secret of each request, oldest first; empty for none. */
   readonly seen: string[] = [];
-  readonly #server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const form = new URLSearchParams(Buffer.concat(chunks).toString());
-      const answer = this.#answerTo(request.url ?? '', request.headers.authorization, form);
-      response.writeHead(answer ? 200 : 401, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(answer ?? { error: 'invalid_client' }));
-    });
-  });
+  readonly #server = new LoopbackServer(createServer((request, response) => void this.#handle(request, response)));
 
   static async start(): Promise<RotatingServer> {
     const server = new RotatingServer();
-    server.#server.listen(0, '127.0.0.1');
-    await once(server.#server, 'listening');
+    await server.#server.listen();
     return server;
   }
 
   get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#server.origin;
   }
 
-  async close(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await once(this.#server, 'close');
+  close(): Promise<void> {
+    return this.#server.close();
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const form = new URLSearchParams(await text(request));
+    const answer = this.#answerTo(request.url ?? '', request.headers.authorization, form);
+    response.writeHead(answer ? 200 : 401, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(answer ?? { error: 'invalid_client' }));
   }
 
   #answerTo(path: string, authorization: string | undefined, form: URLSearchParams): object | undefined {
