@@ -8,6 +8,7 @@ import { McpAuthService } from 'nestjs-mcp-auth';
 import { expectRefusal, messagesOf } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
+import { bearer, rpcTo } from '../support/rpc.js';
 
 /** Tasks of the SDK, kept apart by whoever calls: what the store takes for the session is the principal. */
 class TasksOfPrincipals extends InMemoryTaskStore {
@@ -89,16 +90,7 @@ describe.each(PLATFORMS)('6. Tasks, on %s', (platform) => {
   afterAll(() => server.close());
 
   async function send(method: string, params: object, token?: string): Promise<Response> {
-    return fetch(`${server.origin}/tasks-mcp`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        'mcp-protocol-version': '2025-11-25',
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-    });
+    return rpcTo(`${server.origin}/tasks-mcp`)(method, params, bearer(token));
   }
 
   async function ask(method: string, params: object, token: string): Promise<Record<string, unknown>> {

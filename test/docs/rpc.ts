@@ -1,3 +1,5 @@
+import { bearer, rpcTo } from '../support/rpc.js';
+
 /** One `tools/call` at an MCP endpoint. */
 export function callTool(resource: string, name: string, token?: string, args: object = {}): Promise<Response> {
   return rpc(resource, 'tools/call', { name, arguments: args }, token);
@@ -5,16 +7,7 @@ export function callTool(resource: string, name: string, token?: string, args: o
 
 /** One JSON-RPC request to an MCP endpoint. */
 export function rpc(resource: string, method: string, params: object, token?: string): Promise<Response> {
-  return fetch(resource, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      'mcp-protocol-version': '2025-11-25',
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-  });
+  return rpcTo(resource)(method, params, bearer(token));
 }
 
 /** What a tool returned, which the MCP framework writes as JSON text. */

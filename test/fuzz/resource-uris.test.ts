@@ -5,6 +5,7 @@ import { resetRecorded } from '../support/expectations.js';
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { resourceHosts, type Resources } from '../support/resources-server.js';
+import { bearer, rpcTo } from '../support/rpc.js';
 import { alwaysAsync } from './property.js';
 
 // A resource that is read by another spelling of its URI needs what it needs by its own.
@@ -164,16 +165,7 @@ describe.each(PLATFORMS)('LIB-16: a URI in any spelling, on %s', (platform) => {
     scope: string,
   ): Promise<{ status: number; text: string }> {
     resetRecorded(server);
-    const response = await fetch(`${server.origin}/${path}`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        'mcp-protocol-version': '2025-11-25',
-        authorization: `Bearer ${tokens.get(scope) as string}`,
-      },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { uri } }),
-    });
+    const response = await rpcTo(`${server.origin}/${path}`)(method, { uri }, bearer(tokens.get(scope)));
     return { status: response.status, text: await response.text() };
   }
 

@@ -4,7 +4,7 @@ import { expectRefusal, expectServed, resetRecorded, metadataUrlOf } from '../su
 import { startNotesServer, type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { ROLE_GATED } from '../support/policy-tools.js';
-import { bearer } from '../support/rpc.js';
+import { bearer, rpcTo } from '../support/rpc.js';
 import { resultOf, challengesOf } from '../support/tool-results.js';
 
 const issuer = { alg: 'ES256' } as const;
@@ -24,16 +24,7 @@ describe.each(PLATFORMS)('A transport that mounts itself past the guards of Nest
   beforeEach(() => resetRecorded(server));
 
   const call = (name: string, headers: Record<string, string> = {}): Promise<Response> =>
-    fetch(`${server.origin}/self-mounted`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        'mcp-protocol-version': '2025-11-25',
-        ...headers,
-      },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: {} } }),
-    });
+    rpcTo(`${server.origin}/self-mounted`)('tools/call', { name, arguments: {} }, headers);
 
   it.each([
     ['read-note', 'a'],
