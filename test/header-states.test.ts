@@ -1,7 +1,3 @@
-import { once } from 'node:events';
-import { IncomingMessage, ServerResponse, type Server } from 'node:http';
-import { Socket } from 'node:net';
-import { Writable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   Controller,
@@ -17,6 +13,7 @@ import {
 import type { FastifyInstance } from 'fastify';
 import serverlessHttp from 'serverless-http';
 import { AuthInfo } from 'nestjs-mcp-auth';
+import { dispatch } from './support/adapter-request.js';
 import { resetRecorded } from './support/expectations.js';
 import { MCP_2026_META } from './support/mcp-2026.js';
 import { startNotesServer, type NotesServer, type NotesServerSettings } from './support/notes-server.js';
@@ -265,43 +262,6 @@ describe.each(PLATFORMS)('header fields as the application left them, on %s', (p
   });
 });
 
-/** A request that an adapter for a serverless platform has made. */
-interface Made {
-  readonly method?: string;
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
-  readonly rawHeaders: 'full' | 'empty' | 'absent';
-}
-
-async function dispatch(
-  { app }: NotesServer,
-  { method = 'GET', path, headers, body, rawHeaders }: Made,
-): Promise<{ status: number; body: string }> {
-  const request = new IncomingMessage(new Socket());
-  const all = {
-    host: '127.0.0.1',
-    ...headers,
-    ...(body !== undefined && { 'content-type': 'application/json', 'content-length': `${Buffer.byteLength(body)}` }),
-  };
-  Object.assign(request, { method, url: path, complete: true, headers: all });
-  Object.assign(request, {
-    rawHeaders: { full: Object.entries(all).flat(), empty: [], absent: undefined }[rawHeaders],
-  });
-  if (body !== undefined) request.push(body);
-  request.push(null);
-  const written: Buffer[] = [];
-  const response = new ServerResponse(request);
-  response.assignSocket(
-    new Writable({ write: (chunk: Buffer, _encoding, done) => (written.push(chunk), done()) }) as Socket,
-  );
-  const finished = once(response, 'finish');
-  (app.getHttpServer() as Server).emit('request', request, response);
-  await finished;
-  const [, text = ''] = /\r\n\r\n(.*)$/s.exec(Buffer.concat(written).toString()) ?? [];
-  return { status: response.statusCode, body: text };
-}
-
 describe.each(PLATFORMS)('requests that an adapter has made, on %s', (platform) => {
   let server: NotesServer;
   let alice: string;
@@ -319,23 +279,27 @@ describe.each(PLATFORMS)('requests that an adapter has made, on %s', (platform) 
   it.each(['full', 'empty', 'absent'] as const)(
     'are read whether the list of fields as sent is %s',
     async (rawHeaders) => {
-      const good = await dispatch(server, { path: '/caller', headers: bearer(alice), rawHeaders });
+      const good = await dispatch(server.app, { path: '/caller', headers: bearer(alice), rawHeaders });
       expect([good.status, good.body]).toEqual([200, expect.stringContaining('alice')]);
-      expect((await dispatch(server, { path: '/caller', headers: {}, rawHeaders })).status).toBe(401);
-      expect((await dispatch(server, { path: '/caller', headers: bearer('bad'), rawHeaders })).status).toBe(401);
+      expect((await dispatch(server.app, { path: '/caller', headers: {}, rawHeaders })).status).toBe(401);
+      expect((await dispatch(server.app, { path: '/caller', headers: bearer('bad'), rawHeaders })).status).toBe(401);
       const [body, json] = [
         JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'admin' } }),
         'application/json, text/event-stream',
       ];
       const call = { method: 'POST', path: '/mcp', body, rawHeaders };
-      expect((await dispatch(server, { ...call, headers: { accept: json, ...bearer(alice) } })).status).toBe(403);
+      expect((await dispatch(server.app, { ...call, headers: { accept: json, ...bearer(alice) } })).status).toBe(403);
       expect(
-        (await dispatch(server, { ...call, headers: { accept: json, origin: 'https://evil.test', ...bearer(alice) } }))
-          .status,
+        (
+          await dispatch(server.app, {
+            ...call,
+            headers: { accept: json, origin: 'https://evil.test', ...bearer(alice) },
+          })
+        ).status,
       ).toBe(403);
       expect(
         (
-          await dispatch(server, {
+          await dispatch(server.app, {
             ...call,
             headers: { accept: json, 'mcp-session-id': 'x', ...bearer(await server.mint({ scope: 'admin' })) },
           })

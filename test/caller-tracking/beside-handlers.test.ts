@@ -1,8 +1,4 @@
 import { AsyncResource } from 'node:async_hooks';
-import { once } from 'node:events';
-import { IncomingMessage, ServerResponse, type Server } from 'node:http';
-import { Socket } from 'node:net';
-import { Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   Catch,
@@ -24,50 +20,13 @@ import {
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import { AuthInfo, McpAuthService } from 'nestjs-mcp-auth';
+import { dispatch } from '../support/adapter-request.js';
 import { type NotesServer } from '../support/notes-server.js';
 import { PLATFORMS } from '../support/platforms.js';
 import { bearer } from '../support/rpc.js';
 import { Finder } from './finder.js';
 import { Rendezvous } from './rendezvous.js';
 import { closeServers, start } from './started-servers.js';
-
-/**
- * Hands a request to a server without a network, as `inject()` of Fastify and adapters for serverless platforms do: everything
- * below it runs within what is around it.
- */
-async function dispatch(
-  { app }: NotesServer,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-  payload?: object,
-): Promise<{ status: number; body: string }> {
-  const request = new IncomingMessage(new Socket());
-  const sent = payload === undefined ? '' : JSON.stringify(payload);
-  const all = {
-    host: '127.0.0.1',
-    ...headers,
-    ...(payload && { 'content-type': 'application/json', 'content-length': `${sent.length}` }),
-  };
-  Object.assign(request, {
-    method: payload ? 'POST' : 'GET',
-    url: path,
-    complete: true,
-    headers: all,
-    rawHeaders: Object.entries(all).flat(),
-  });
-  if (sent !== '') request.push(sent);
-  request.push(null);
-  const written: Buffer[] = [];
-  const response = new ServerResponse(request);
-  response.assignSocket(
-    new Writable({ write: (chunk: Buffer, _encoding, done) => (written.push(chunk), done()) }) as Socket,
-  );
-  const finished = once(response, 'finish');
-  (app.getHttpServer() as Server).emit('request', request, response);
-  await finished;
-  const [, body = ''] = /\r\n\r\n(.*)$/s.exec(Buffer.concat(written).toString()) ?? [];
-  return { status: response.statusCode, body };
-}
 
 afterEach(closeServers);
 
@@ -149,7 +108,7 @@ describe.each(PLATFORMS)('a request that is made within another, on %s', (platfo
     'over HTTP': (server) => async (path, token) =>
       (await fetch(server.origin + path, { headers: bearer(token) })).json(),
     'without a network': (server) => async (path, token) =>
-      JSON.parse((await dispatch(server, path, bearer(token))).body) as unknown,
+      JSON.parse((await dispatch(server.app, { path, headers: bearer(token) })).body) as unknown,
   };
 
   it.each(Object.entries(ways))('leaves the caller of the outer one as it was: %s', async (how, send) => {
@@ -181,7 +140,12 @@ describe.each(PLATFORMS)('a request that is made within another, on %s', (platfo
     const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params };
     const headers = { accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-11-25' };
     sends['mount'] = async (_path, token) => {
-      const { status, body } = await dispatch(other, '/self-mounted', { ...headers, ...bearer(token) }, message);
+      const { status, body } = await dispatch(other.app, {
+        method: 'POST',
+        path: '/self-mounted',
+        headers: { ...headers, ...bearer(token) },
+        body: JSON.stringify(message),
+      });
       return { status, ...(JSON.parse(body) as object) };
     };
     const response = await fetch(`${server.origin}/outer/mount`, {

@@ -9,14 +9,8 @@ import {
   namesIn,
   readResourceTemplate,
   resemblesPath,
-  type ResourceTemplate,
 } from '../../lib/core/resource-template.js';
-
-function template(value: string): ResourceTemplate {
-  const read = readResourceTemplate(value);
-  if ('problem' in read) throw new Error(read.problem);
-  return read;
-}
+import { readTemplate } from '../support/read-template.js';
 
 describe('a template', () => {
   it('is read into its parts, with scheme and host in lower case and names as they are', () => {
@@ -74,14 +68,14 @@ describe('a template', () => {
   });
 
   it('has names of up to 64 characters, with "_" also in the host', () => {
-    expect(template(`https://a.example/{${'a'.repeat(64)}}`).names).toEqual(['a'.repeat(64)]);
-    expect(template('https://{a_b}.example').names).toEqual(['a_b']);
+    expect(readTemplate(`https://a.example/{${'a'.repeat(64)}}`).names).toEqual(['a'.repeat(64)]);
+    expect(readTemplate('https://{a_b}.example').names).toEqual(['a_b']);
   });
 
   it('may have variables in any label but the last, and in any segment', () => {
-    expect(template('https://a.{b}.example').names).toEqual(['b']);
-    expect(template('https://{a}.example/mcp').hasPathVariables).toBe(false);
-    expect(template('https://a.example/{b}').hasPathVariables).toBe(true);
+    expect(readTemplate('https://a.{b}.example').names).toEqual(['b']);
+    expect(readTemplate('https://{a}.example/mcp').hasPathVariables).toBe(false);
+    expect(readTemplate('https://a.example/{b}').hasPathVariables).toBe(true);
   });
 
   it('is told by a brace', () => {
@@ -100,8 +94,8 @@ describe('a text with variables', () => {
 });
 
 describe('the host of a request', () => {
-  const HTTPS = template('https://{a}.example.com');
-  const HTTP = template('http://{a}.example.com');
+  const HTTPS = readTemplate('https://{a}.example.com');
+  const HTTP = readTemplate('http://{a}.example.com');
   it.each([
     [HTTPS, 'x.example.com:443', 'x'],
     [HTTPS, 'x.example.com:80', undefined],
@@ -132,13 +126,13 @@ describe('the host of a request', () => {
     const below = (length: number): string =>
       `x.${'a'.repeat(60)}.${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(length)}`;
     const fits = 253 - below(0).length;
-    expect(matchAuthority(template(`https://{a}${below(fits).slice(1)}`), below(fits))).toEqual({ a: 'x' });
-    expect(matchAuthority(template(`https://{a}${below(fits + 1).slice(1)}`), below(fits + 1))).toBeUndefined();
+    expect(matchAuthority(readTemplate(`https://{a}${below(fits).slice(1)}`), below(fits))).toEqual({ a: 'x' });
+    expect(matchAuthority(readTemplate(`https://{a}${below(fits + 1).slice(1)}`), below(fits + 1))).toBeUndefined();
   });
 });
 
 describe('the path of a request', () => {
-  const PATH = template('https://a.example/orgs/{org}');
+  const PATH = readTemplate('https://a.example/orgs/{org}');
   it.each<[string, boolean, string | undefined]>([
     ['/orgs/x', false, 'x'],
     ['/orgs/x', true, 'x'],
@@ -172,7 +166,7 @@ describe('the path of a request', () => {
   });
 
   it('of an origin is empty', () => {
-    const origin = template('https://{a}.example');
+    const origin = readTemplate('https://{a}.example');
     expect(matchPath(origin, '', false)).toEqual({});
     expect(matchPath(origin, '/', false)).toBeUndefined();
     expect(matchPath(origin, '/x', true)).toEqual({});
@@ -185,7 +179,7 @@ describe('the path of a request', () => {
 });
 
 it('a value may stand for a variable as its place allows', () => {
-  const both = template('https://{host}.example/{path}');
+  const both = readTemplate('https://{host}.example/{path}');
   expect(isVariableValue(both, 'host', 'x')).toBe(true);
   expect(isVariableValue(both, 'host', 'X')).toBe(false);
   expect(isVariableValue(both, 'host', 'x.y')).toBe(false);
@@ -195,9 +189,9 @@ it('a value may stand for a variable as its place allows', () => {
 });
 
 it('an identifier of a tenant has all variables of its template', () => {
-  const both = template('https://{host}.example/{path}');
+  const both = readTemplate('https://{host}.example/{path}');
   expect(matchIdentifier(both, 'https://x.example/Y')).toEqual({ host: 'x', path: 'Y' });
-  const path = template('https://a.example/{path}');
+  const path = readTemplate('https://a.example/{path}');
   expect(matchIdentifier(path, 'https://a.example/y')).toEqual({ path: 'y' });
   for (const other of ['https://b.example/y', 'http://a.example/y', 'https://a.example/y?z', 'a.example/y', '']) {
     expect(matchIdentifier(path, other)).toBeUndefined();

@@ -1,25 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
-import {
-  expandTemplate,
-  matchAuthority,
-  matchIdentifier,
-  matchPath,
-  readResourceTemplate,
-  type ResourceTemplate,
-} from '../../lib/core/resource-template.js';
+import { expandTemplate, matchAuthority, matchIdentifier, matchPath } from '../../lib/core/resource-template.js';
 import { readResourceIdentifier } from '../../lib/core/resource.js';
 import { always } from '../fuzz/property.js';
+import { readTemplate } from '../support/read-template.js';
 
-function template(value: string): ResourceTemplate {
-  const read = readResourceTemplate(value);
-  if ('problem' in read) throw new Error(read.problem);
-  return read;
-}
-
-const HOST = template('https://{tenant}.example.com/mcp');
-const PATH = template('https://api.example.com/orgs/{tenant}/mcp');
-const BOTH = template('https://{region}.example.com:8443/{org}/{project}/mcp');
+const HOST = readTemplate('https://{tenant}.example.com/mcp');
+const PATH = readTemplate('https://api.example.com/orgs/{tenant}/mcp');
+const BOTH = readTemplate('https://{region}.example.com:8443/{org}/{project}/mcp');
 
 /** Text that looks like a name, with the characters that URLs and routers trip over among it. */
 const name = fc.oneof(

@@ -1,16 +1,8 @@
-import {
-  ForbiddenException,
-  Injectable,
-  UnauthorizedException,
-  type INestApplication,
-  type Type,
-} from '@nestjs/common';
-import { Test } from '@nestjs/testing';
+import { ForbiddenException, Injectable, UnauthorizedException } from '@nestjs/common';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify, SignJWT } from 'jose';
 import {
   McpAuthError,
-  McpAuthModule,
   McpAuthService,
   TokenVerifier,
   type McpAuthModuleOptions,
@@ -20,24 +12,13 @@ import {
 import { generateTestKey, TestIssuer } from 'nestjs-mcp-auth/testing';
 import { invalidToken, type McpAuthReason } from '../../lib/core/error.js';
 import { saysTokenIsBad } from '../../lib/token/bad-token-error.js';
+import { initBareApplication } from '../support/bare-application.js';
 import { expectRefusal, expectServed, resetRecorded } from '../support/expectations.js';
-import { RECORDER, startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
-import { adapterFor, PLATFORMS, type Platform } from '../support/platforms.js';
+import { startNotesServer, type NotesServer, type NotesServerSettings } from '../support/notes-server.js';
+import { PLATFORMS } from '../support/platforms.js';
 import { expectAccepted, expectReason, expectRejected, whoami } from '../support/tokens.js';
 
 // Verification by the application: how it is given, what is held against its results, and what its errors mean.
-
-/** An application with nothing in it but the module. */
-async function boot(
-  platform: Platform,
-  options: McpAuthModuleOptions,
-  providers: Type[] = [],
-): Promise<INestApplication> {
-  const module = await Test.createTestingModule({ imports: [McpAuthModule.forRoot(options)], providers })
-    .setLogger(RECORDER)
-    .compile();
-  return module.createNestApplication(adapterFor(platform)).init();
-}
 
 describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
   let server: NotesServer;
@@ -163,7 +144,7 @@ describe.each(PLATFORMS)('a verifier of the application, on %s', (platform) => {
         expiresAt: Date.now() / 1000 + 300,
         claims: {},
       });
-      const app = await boot(platform, {
+      const app = await initBareApplication(platform, {
         resources: [
           { resource: own, authorizationServers: [ISSUER], verifier: verifierFor(own, 'own') },
           { resource: other, authorizationServers: [ISSUER] },

@@ -1,22 +1,8 @@
 import { Injectable, Scope, type INestApplication, type Type } from '@nestjs/common';
-import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
-import { McpAuthConfigError, McpAuthModule, TokenVerifier, type McpAuthModuleOptions } from 'nestjs-mcp-auth';
+import { McpAuthConfigError, TokenVerifier } from 'nestjs-mcp-auth';
+import { initBareApplication } from '../support/bare-application.js';
 import { expectNoTrace } from '../support/expectations.js';
-import { RECORDER } from '../support/notes-server.js';
-import { adapterFor, type Platform } from '../support/platforms.js';
-
-/** An application with nothing in it but the module. */
-async function boot(
-  platform: Platform,
-  options: McpAuthModuleOptions,
-  providers: Type[] = [],
-): Promise<INestApplication> {
-  const module = await Test.createTestingModule({ imports: [McpAuthModule.forRoot(options)], providers })
-    .setLogger(RECORDER)
-    .compile();
-  return module.createNestApplication(adapterFor(platform)).init();
-}
 
 describe('an application whose verifier cannot be had', () => {
   @Injectable()
@@ -41,7 +27,7 @@ describe('an application whose verifier cannot be had', () => {
   }
 
   const start = (verifier: unknown, providers: Type[] = []): Promise<INestApplication> =>
-    boot(
+    initBareApplication(
       'express',
       { resource: 'https://mcp.example', authorizationServers: ['https://as.example'], verifier } as never,
       providers,
