@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { Readable } from 'node:stream';
@@ -31,7 +31,7 @@ const KEPT_MS = 4_000;
 export function checkKeyPair({ certificate, key }: Readonly<Record<keyof ClientKeyPair, unknown>>): X509Certificate {
   const first = parsed('a certificate as PEM text', certificate, (pem) => new X509Certificate(pem));
   const privateKey = parsed('a private key as PEM text, without a passphrase', key, (pem) => createPrivateKey(pem));
-  if (!belongsTo(first, privateKey)) throw new TypeError('the key is not that of the certificate');
+  if (!first.checkPrivateKey(privateKey)) throw new TypeError('the key is not that of the certificate');
   try {
     createSecureContext({ cert: certificate as string, key: key as string });
   } catch {
@@ -61,14 +61,6 @@ function parsed<T>(what: string, pem: unknown, parse: (pem: string) => T, maxLen
     // The cause could quote the key.
   }
   throw new TypeError(`must be ${what}`);
-}
-
-function belongsTo(certificate: X509Certificate, key: KeyObject): boolean {
-  try {
-    return certificate.checkPrivateKey(key);
-  } catch {
-    return false;
-  }
 }
 
 /**
@@ -114,7 +106,7 @@ export class ClientCertificate {
     const agent = new https.Agent({
       cert,
       key,
-      ...(this.#ca !== undefined && { ca: this.#ca }),
+      ca: this.#ca,
       keepAlive: true,
       timeout: KEPT_MS,
     });
@@ -146,7 +138,7 @@ function failed(code: string): TypeError {
   return new TypeError('fetch failed', { cause: { code } });
 }
 
-function send(url: URL, { method = 'GET', headers, body, signal }: RequestInit, agent: https.Agent): Promise<Response> {
+function send(url: URL, { method, headers, body, signal }: RequestInit, agent: https.Agent): Promise<Response> {
   return new Promise((resolve, reject) => {
     const text = body === undefined || body === null ? '' : String(body as string | URLSearchParams);
     const fields = { ...(headers as Record<string, string>), 'accept-encoding': 'identity' };
@@ -175,7 +167,7 @@ const WITHOUT_BODY = new Set([204, 205, 304]);
 function responseOf(incoming: IncomingMessage): Response {
   const { statusCode: status = 0 } = incoming;
   const headers = new Headers();
-  for (const [name, values = []] of Object.entries(incoming.headersDistinct))
+  for (const [name, values] of Object.entries(incoming.headersDistinct as Record<string, string[]>))
     for (const value of values) headers.append(name, value);
   if (!WITHOUT_BODY.has(status))
     return new Response(Readable.toWeb(incoming) as globalThis.ReadableStream<Uint8Array>, { status, headers });

@@ -70,14 +70,6 @@ describe('a certificate of the options with its key', () => {
 });
 
 describe('the authorities of the options', () => {
-  it.each<[string, string]>([
-    ['one certificate', own.cert],
-    ['several, with text around them', `# ours\n${own.cert}# others\n${other.cert}# end\n`],
-    ['1,048,576 characters', own.cert.padEnd(1_048_576, '\n')],
-  ])('may be %s', (_what, ca) => {
-    expect(() => checkAuthorities(ca)).not.toThrow();
-  });
-
   const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
   it.each<[string, string]>([
     ['no text', ''],
@@ -89,6 +81,14 @@ describe('the authorities of the options', () => {
     ['1,048,577 characters', own.cert.padEnd(1_048_577, '\n')],
   ])('are refused: %s', (_what, ca) => {
     expect(() => checkAuthorities(ca)).toThrow(new TypeError('must be certificates as PEM text'));
+  });
+
+  it.each<[string, string]>([
+    ['one certificate', own.cert],
+    ['several, with text around them', `# ours\n${own.cert}# others\n${other.cert}# end\n`],
+    ['1,048,576 characters', own.cert.padEnd(1_048_576, '\n')],
+  ])('may be %s', (_what, ca) => {
+    expect(() => checkAuthorities(ca)).not.toThrow();
   });
 });
 
@@ -142,6 +142,32 @@ describe('a request with the certificate', () => {
     return ((error as Error).cause as { code?: string } | undefined)?.code;
   };
 
+  it('RFC8705-2: uses the same connection while the certificate is the same, and another for another', async () => {
+    let pair = pairOf(own);
+    const { fetch: send } = certificate(() => pair);
+    const sendNow = async (): Promise<void> => void (await (await send(origin)).text());
+    await sendNow();
+    pair = pairOf(own);
+    await sendNow();
+    pair = { ...pair, key: rewritten };
+    await sendNow();
+    pair = pairOf(other);
+    await sendNow();
+    const [first, second, third, fourth] = received;
+    expect(second?.socket).toBe(first?.socket);
+    expect(third?.socket).not.toBe(first?.socket);
+    expect([third?.thumbprint, fourth?.thumbprint]).toEqual([own.thumbprint, other.thumbprint]);
+  });
+
+  it('LIB-29: is not sent over plain http, nor to a server that is not known', async () => {
+    let asked = 0;
+    const { fetch: send } = certificate(() => (asked += 1));
+    expect(await codeOf(send(origin.replace('https', 'http')))).toBe('CLIENT_CERTIFICATE_NEEDS_HTTPS');
+    expect(asked).toBe(0);
+    expect(await codeOf(new ClientCertificate(() => pairOf(own), undefined).fetch(origin))).toMatch(/CERT/);
+    expect(received).toEqual([]);
+  });
+
   it('RFC8705-2: sends method, fields and body, and gets status, fields and body', async () => {
     answer = (response) => response.writeHead(201, { 'x-one': '1', 'set-cookie': ['a=1', 'b=2'] }).end('caf\u00e9');
     const response = await certificate().fetch(`${origin}/token?x=1`, {
@@ -173,23 +199,6 @@ describe('a request with the certificate', () => {
     expect(received.map(({ request, body: text }) => [request.method, text])).toEqual([[method, body]]);
   });
 
-  it('RFC8705-2: uses the same connection while the certificate is the same, and another for another', async () => {
-    let pair = pairOf(own);
-    const { fetch: send } = certificate(() => pair);
-    const sendNow = async (): Promise<void> => void (await (await send(origin)).text());
-    await sendNow();
-    pair = pairOf(own);
-    await sendNow();
-    pair = { ...pair, key: rewritten };
-    await sendNow();
-    pair = pairOf(other);
-    await sendNow();
-    const [first, second, third, fourth] = received;
-    expect(second?.socket).toBe(first?.socket);
-    expect(third?.socket).not.toBe(first?.socket);
-    expect([third?.thumbprint, fourth?.thumbprint]).toEqual([own.thumbprint, other.thumbprint]);
-  });
-
   it.each<[string, unknown]>([
     ['nothing', undefined],
     ['null', null],
@@ -209,15 +218,6 @@ describe('a request with the certificate', () => {
   it('LIB-29: is not sent if the function of the application throws', async () => {
     const failing = certificate(() => Promise.reject(new Error('s3cret')));
     expect(await codeOf(failing.fetch(origin))).toBe('CLIENT_CERTIFICATE_UNUSABLE');
-    expect(received).toEqual([]);
-  });
-
-  it('LIB-29: is not sent over plain http, nor to a server that is not known', async () => {
-    let asked = 0;
-    const { fetch: send } = certificate(() => (asked += 1));
-    expect(await codeOf(send(origin.replace('https', 'http')))).toBe('CLIENT_CERTIFICATE_NEEDS_HTTPS');
-    expect(asked).toBe(0);
-    expect(await codeOf(new ClientCertificate(() => pairOf(own), undefined).fetch(origin))).toMatch(/CERT/);
     expect(received).toEqual([]);
   });
 

@@ -1,11 +1,15 @@
 import { getEventListeners } from 'node:events';
-import { describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { probe, type ProbedAnswer } from '../../lib/issuer/probe.js';
 
 // What the doctor gets of an answer, whatever it is, with a `fetch` in place of a server.
 
 const URL_ASKED = 'https://mcp.example/mcp';
-const closing = new AbortController();
+
+let closing: AbortController;
+beforeEach(() => {
+  closing = new AbortController();
+});
 
 const ask = (answer: () => unknown): Promise<ProbedAnswer> =>
   probe(
