@@ -112,6 +112,11 @@ const WAYS: [what: string, write: Write, end: End][] = [
   ['an event with one character more', stream(`data: ${failedOfLength(LIMIT + 1)}\n\n`), IS_UNKNOWN],
   ['an event that is no JSON before the message', stream('data: hello\n\n', event(error(7, 5))), IS_ERROR],
   ['a stream of bytes', stream(...[...Buffer.from(event(error(7, 5)))].map((byte) => Uint8Array.of(byte))), IS_ERROR],
+  [
+    'a status that says that the request is bad',
+    (response) => void response.writeHead(400, JSON_HEAD).end(JSON.stringify(result(7))),
+    { outcome: 'http-error', status: 400 },
+  ],
   ['no head and no type', (response) => void response.end(ERROR), IS_ERROR],
   [
     'base64',
@@ -208,6 +213,21 @@ describe.each(PLATFORMS)('what the event of a call says of its answer, on %s', (
     });
   });
 
+  it('does not fail whoever writes a body that does not have its coding, where it may name a task', async () => {
+    let failure: unknown = 'not written';
+    const answer: Write = (response) => {
+      try {
+        coded('gzip', 'no gzip')(response);
+        failure = undefined;
+      } catch (reason) {
+        failure = reason;
+      }
+    };
+    const body = { ...call(7), params: { name: 'x', task: {} } };
+    expect(await endOf(answer, body)).toMatchObject(IS_UNKNOWN);
+    expect(failure).toBeUndefined();
+  });
+
   it('reads what was written, although the writer uses the same memory for the next piece', async () => {
     const memory = Buffer.alloc(40);
     const pieces = [ERROR.slice(0, 40), ERROR.slice(40)];
@@ -246,6 +266,13 @@ describe.each(PLATFORMS)('what the event of a call says of its answer, on %s', (
   it.each([
     ['is sent', (response) => void response.end('{}')],
     ['is cut off', (response) => void response.destroy()],
+    [
+      'is closed before it is sent, as a platform may say',
+      (response) => {
+        response.emit('close');
+        response.end('{}');
+      },
+    ],
   ] as [string, Write][])('comes once if the answer %s', async (_what, answer) => {
     let isClosed = false;
     write = (response) => {
