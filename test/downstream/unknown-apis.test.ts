@@ -77,7 +77,7 @@ describe.each(PLATFORMS)('@DownstreamToken() with a name that the options do not
       McpAuthModule.forRootAsync({ useFactory: () => GOOD });
     const error = await refusal(module, [Right], platform);
     expect(error.message).toContain('@DownstreamToken() of Right.events');
-    expect(error.message).toContain('There is none');
+    expect(error.message).toContain('No API is configured');
   });
 
   it('LIB-29: stops the start for an API whose tokens are bound to a key', async () => {
