@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Instrumenter } from '@stryker-mutator/instrumenter';
+import { transformSync } from '@swc/core';
 import { filesIn, FOLDERS, hashOf, instrumentedFile, read } from './places.js';
 
 const SILENT = { info() {}, debug() {}, warn() {}, isDebugEnabled: () => false };
@@ -32,7 +33,14 @@ async function instrument(name) {
   if (!existsSync(target) || readFileSync(target, 'utf8') !== withIds) writeFileSync(target, withIds);
   const lines = content.split('\n');
   const mutants = result.mutants.map((mutant) => describeMutant(mutant, name, lines));
-  return { name, hash: hashOf(content), mutants };
+  return { name, hash: hashOf(codeOf(content)), mutants };
+}
+
+/** The code without comments and types, which have no mutants: where only these change, the results stay. */
+export function codeOf(content) {
+  const parser = { syntax: 'typescript', decorators: true };
+  const minify = { compress: false, mangle: false, format: { comments: false } };
+  return transformSync(content, { swcrc: false, minify: true, jsc: { parser, target: 'es2023', minify } }).code;
 }
 
 function describeMutant({ id, location: { start, end }, mutatorName, replacement }, file, lines) {
