@@ -68,7 +68,7 @@ export class RefusedRequests {
   }
 
   #noted(source: unknown): RefusedRequest | undefined {
-    // Nothing was noted for what is no object.
+    // The maps return nothing for a value that is not an object.
     const key = source as object;
     const access = this.#requests.get(key);
     return access ? refusedRequestOf(access) : this.#calls.get(key);
